@@ -1,0 +1,58 @@
+//! The wire types and their exact JSON. Uses nothing of ours.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One service of an announcement, as a lookup shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The service's id, as the client sent it.
+    pub id: String,
+    /// Its type, for example `presto` or `trino-coordinator`.
+    pub service_type: String,
+    /// Its properties: scalars, already coerced to strings.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Everything that one node announces; each announcement replaces the node's last one.
+///
+/// The environment is checked at the edge and is not kept: it is the cluster's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The node id of the path, not of the body.
+    pub node_id: String,
+    /// The pool of all its services.
+    pub pool: String,
+    /// The location as it came, or `/somewhere/<node id>`.
+    pub location: String,
+    /// Its services; ids are unique (the last of equal ids wins).
+    pub services: Vec<Service>,
+}
+
+/// A service posted once by hand, which stays until it is deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaticService {
+    /// Drawn at random by the node that took the request.
+    pub id: String,
+    /// Its type.
+    pub service_type: String,
+    /// Its pool.
+    pub pool: String,
+    /// Its location; `/somewhere/<id>` when none was given.
+    pub location: String,
+    /// Its properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// What a lookup asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lookup {
+    /// `GET /v1/service`
+    All,
+    /// `GET /v1/service/{type}`
+    Type(String),
+    /// `GET /v1/service/{type}/{pool}`
+    TypeAndPool(String, String),
+    /// `GET /v1/announcement/static`
+    Statics,
+}
