@@ -1,4 +1,21 @@
 //! The wire types and their exact JSON. Uses nothing of ours.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `announcement` | a client's body in, or one line that names the wrong field |
+//! | `fields` | one JSON object at a time, scalars coerced as Jackson coerces them |
+//! | `fingerprint` | digests that every node and every release computes alike |
+//! | `json` | the exact JSON of a service out |
+
+mod announcement;
+mod fields;
+mod fingerprint;
+mod json;
+
+pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
+pub use fields::MAX_NESTING;
+pub use fingerprint::Fingerprint;
+pub use json::{write_json_service, write_json_string};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,7 +42,8 @@ pub struct Announcement {
     pub pool: String,
     /// The location as it came, or `/somewhere/<node id>`.
     pub location: String,
-    /// Its services; ids are unique (the last of equal ids wins).
+    /// Its services, sorted by id; ids are unique (the last of equal ids wins).
+    /// To airlift they are a set: their order says nothing, and two orders are one announcement.
     pub services: Vec<Service>,
 }
 

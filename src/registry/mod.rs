@@ -1,12 +1,176 @@
-//! The pure state machine: commands in, outcomes out. No clock, no randomness, no I/O.
+//! The pure state machine: commands in, outcomes out. No time of day, no randomness, no I/O.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `command` | what the log carries, and what comes of it |
+//! | `apply` | what each command does |
+//! | `ticks` | cluster time: grace, deadlines, expiry |
+//! | `held`, `groups`, `removals` | the parts of the state |
+//! | `lookup`, `rendered` | the bytes of lookups, made once for each change |
+//! | `digest` | one number for the whole state, kept up to date |
+//! | `snapshot` | the state as bytes, and back |
 
+mod apply;
 mod command;
+mod digest;
+mod groups;
+mod held;
+mod lookup;
+mod removals;
+mod rendered;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod ticks;
 
 pub use command::{Batch, Command, Outcome};
+pub use held::Held;
+pub use rendered::Rendered;
+pub use snapshot::{BadSnapshot, Image};
 
-/// A lookup's bytes.
+use crate::model::StaticService;
+use groups::Groups;
+use removals::Removals;
+use rendered::Renderings;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// The highest level of commands and state that this release knows.
+///
+/// A later release that adds a command or a field raises it, and uses what it added only after a
+/// [`Command::Level`], which the leader proposes when every voter knows that level.
+pub const LEVEL: u32 = 1;
+
+/// The most retired raft ids that are remembered; each is one replaced member, so this is years of replacements.
+/// Past it the oldest is forgotten.
+const MAX_RETIRED: usize = 1024;
+
+/// What the cluster holds.
+///
+/// - The same entries give the same state on every node: `apply` reads nothing but the entry and the state.
+/// - A node is held from its first accepted announcement until it withdraws or expires.
+/// - An announcement expires only when cluster time reaches its deadline, and only a tick moves cluster time.
+/// - What was removed comes back only by an announcement whose taker had seen the removal.
 #[derive(Debug)]
-pub struct Rendered {
-    /// The JSON body.
-    pub json: bytes::Bytes,
+pub struct Registry {
+    environment: String,
+    applied_index: u64,
+    level: u32,
+    cluster_ms: u64,
+    grace_left_ms: u64,
+    /// The least `step_ms` of all batches that set a deadline since the last tick: the next tick moves no further.
+    step_limit_ms: u64,
+    nodes: BTreeMap<Arc<str>, Held>,
+    deadlines: BTreeSet<(u64, Arc<str>)>,
+    statics: BTreeMap<Arc<str>, HeldStatic>,
+    groups: Groups,
+    removals: Removals,
+    retired: VecDeque<u64>,
+    changed_index: u64,
+    statics_changed_index: u64,
+    /// The log index at which the last member of a type in a pool last went.
+    vanished_index: u64,
+    services: usize,
+    /// The sum of the elements of nodes and statics.
+    sum: u128,
+    renderings: Renderings,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HeldStatic {
+    service: Arc<StaticService>,
+    changed_index: u64,
+}
+
+impl Registry {
+    /// A registry that holds nothing. The environment is the cluster's; it is in every lookup and in the digest.
+    pub fn new(environment: &str) -> Self {
+        Self {
+            environment: environment.to_owned(),
+            applied_index: 0,
+            level: 1,
+            cluster_ms: 0,
+            grace_left_ms: 0,
+            step_limit_ms: u64::MAX,
+            nodes: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            statics: BTreeMap::new(),
+            groups: Groups::default(),
+            removals: Removals::default(),
+            retired: VecDeque::new(),
+            changed_index: 0,
+            statics_changed_index: 0,
+            vanished_index: 0,
+            services: 0,
+            sum: 0,
+            renderings: Renderings::default(),
+        }
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &str {
+        &self.environment
+    }
+
+    /// The log index of the last entry that was applied.
+    pub fn applied_index(&self) -> u64 {
+        self.applied_index
+    }
+
+    /// Cluster time, in milliseconds that the cluster could accept renewals in.
+    pub fn cluster_ms(&self) -> u64 {
+        self.cluster_ms
+    }
+
+    /// What is left of a grace; ticks use it up before they move cluster time.
+    pub fn grace_left_ms(&self) -> u64 {
+        self.grace_left_ms
+    }
+
+    /// The level of commands in use.
+    pub fn level(&self) -> u32 {
+        self.level
+    }
+
+    /// The level in use, if this release does not know it: the node must then stop, and a release that does is needed.
+    pub fn unknown_level(&self) -> Option<u32> {
+        (self.level > LEVEL).then_some(self.level)
+    }
+
+    /// Whether exactly this announcement is held, so that a [`Command::Renew`] will do.
+    pub fn holds(&self, node_id: &str, digest: u128) -> bool {
+        self.nodes
+            .get(node_id)
+            .is_some_and(|held| held.digest == digest)
+    }
+
+    /// What is held of a node.
+    pub fn held(&self, node_id: &str) -> Option<&Held> {
+        self.nodes.get(node_id)
+    }
+
+    /// All nodes that are held, in order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Held)> {
+        self.nodes.iter().map(|(node_id, held)| (&**node_id, held))
+    }
+
+    /// A static service.
+    pub fn static_service(&self, id: &str) -> Option<&StaticService> {
+        self.statics.get(id).map(|held| &*held.service)
+    }
+
+    /// Whether nothing is held that could expire.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The number of services held, statics too.
+    pub fn services(&self) -> usize {
+        self.services
+    }
+
+    /// Whether a raft id was replaced and must not come back.
+    pub fn is_retired(&self, raft_id: u64) -> bool {
+        self.retired.contains(&raft_id)
+    }
 }

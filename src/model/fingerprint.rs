@@ -1,0 +1,78 @@
+//! Digests that do not depend on the release, the machine or the order of a map.
+
+use super::Announcement;
+use sha2::{Digest as _, Sha256};
+
+/// Gathers a value part by part; the result is the first 16 bytes of a SHA-256.
+///
+/// - Unambiguous: every text is preceded by its length, every number has eight bytes.
+/// - Stable: what is fed in, and in what order, is part of the wire between releases.
+#[derive(Debug, Clone)]
+pub struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    /// Starts a digest of one kind of value; kinds never collide.
+    pub fn of(kind: &str) -> Self {
+        Self(Sha256::new()).text(kind)
+    }
+
+    /// Adds a text.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.0.update((text.len() as u64).to_le_bytes());
+        self.0.update(text.as_bytes());
+        self
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, number: u64) -> Self {
+        self.0.update(number.to_le_bytes());
+        self
+    }
+
+    /// Adds another digest.
+    #[must_use]
+    pub fn digest(mut self, digest: u128) -> Self {
+        self.0.update(digest.to_le_bytes());
+        self
+    }
+
+    /// Adds a map: its size, then its keys and values in order.
+    #[must_use]
+    pub fn map<'a>(self, map: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> Self {
+        let start = self.number(map.len() as u64);
+        map.fold(start, |so_far, (key, value)| so_far.text(key).text(value))
+    }
+
+    /// The digest.
+    pub fn finish(self) -> u128 {
+        let bytes: [u8; 32] = self.0.finalize().into();
+        let (first, _) = bytes.split_at(16);
+        first
+            .iter()
+            .rev()
+            .fold(0, |so_far, byte| (so_far << 8) | u128::from(*byte))
+    }
+}
+
+impl Announcement {
+    /// The digest of the parsed form: white space, key order, gzip and number formats of
+    /// another client library make no difference. A renewal names what it renews by it.
+    pub fn digest(&self) -> u128 {
+        let start = Fingerprint::of("announcement 1")
+            .text(&self.node_id)
+            .text(&self.pool)
+            .text(&self.location)
+            .number(self.services.len() as u64);
+        self.services
+            .iter()
+            .fold(start, |so_far, service| {
+                so_far
+                    .text(&service.id)
+                    .text(&service.service_type)
+                    .map(service.properties.iter())
+            })
+            .finish()
+    }
+}

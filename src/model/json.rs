@@ -1,0 +1,96 @@
+//! The exact JSON of a service, byte for byte as airlift's Jackson writes it.
+
+use super::StaticService;
+
+/// Writes a JSON string.
+///
+/// airlift adds `<`, `>`, `&` and `'` to Jackson's escapes (its `JsonMapper`), so that a browser never takes JSON
+/// for HTML; Jackson writes hexadecimal digits in upper case and everything beyond ASCII as it is.
+pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.push(b'"');
+    for &byte in text.as_bytes() {
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            0x08 => b'b',
+            0x0c => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0..=0x1f | b'<' | b'>' | b'&' | b'\'' => {
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 15)]);
+                continue;
+            }
+            _ => {
+                out.push(byte);
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', short]);
+    }
+    out.push(b'"');
+}
+
+/// Writes one service of a lookup. Statics have no node: `nodeId` is then left out.
+pub fn write_json_service<'a>(
+    out: &mut Vec<u8>,
+    id: &str,
+    node_id: Option<&str>,
+    [service_type, pool, location]: [&str; 3],
+    properties: impl Iterator<Item = (&'a str, &'a str)>,
+) {
+    out.extend_from_slice(b"{\"id\":");
+    write_json_string(out, id);
+    if let Some(node_id) = node_id {
+        out.extend_from_slice(b",\"nodeId\":");
+        write_json_string(out, node_id);
+    }
+    for (key, value) in [
+        ("type", service_type),
+        ("pool", pool),
+        ("location", location),
+    ] {
+        out.push(b',');
+        write_json_string(out, key);
+        out.push(b':');
+        write_json_string(out, value);
+    }
+    out.extend_from_slice(b",\"properties\":{");
+    for (i, (key, value)) in properties.enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write_json_string(out, key);
+        out.push(b':');
+        write_json_string(out, value);
+    }
+    out.extend_from_slice(b"}}");
+}
+
+impl StaticService {
+    /// Its JSON, as a lookup shows it and as its `POST` is answered (with airlift's line end).
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        out.push(b'\n');
+        out
+    }
+
+    /// Writes it as one service of a lookup.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let properties = self
+            .properties
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        write_json_service(
+            out,
+            &self.id,
+            None,
+            [&self.service_type, &self.pool, &self.location],
+            properties,
+        );
+    }
+}

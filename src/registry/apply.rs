@@ -1,0 +1,291 @@
+//! What each command does.
+
+use super::held::Unpacked;
+use super::{Batch, Command, Held, HeldStatic, MAX_RETIRED, Outcome, Registry};
+use crate::model::{Announcement, StaticService};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Registry {
+    /// Applies the entry at `index`, which comes after every entry applied so far (the first of all may have
+    /// index 0). One outcome a command, in order.
+    pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
+        debug_assert!(
+            index >= self.applied_index,
+            "entry {index} comes after {}",
+            self.applied_index
+        );
+        self.applied_index = index;
+        batch
+            .commands
+            .iter()
+            .map(|command| self.apply_one(index, batch, command))
+            .collect()
+    }
+
+    /// Notes an entry that carries no commands: a blank one, or a membership.
+    pub fn advance(&mut self, index: u64) {
+        debug_assert!(
+            index >= self.applied_index,
+            "entry {index} comes after {}",
+            self.applied_index
+        );
+        self.applied_index = index;
+    }
+
+    fn apply_one(&mut self, index: u64, batch: &Batch, command: &Command) -> Outcome {
+        match command {
+            Command::Announce { seen, announcement } => {
+                self.announce(index, batch, *seen, announcement)
+            }
+            Command::Withdraw { seen, node_id } => self.withdraw(index, *seen, node_id),
+            Command::Renew {
+                seen: _,
+                node_id,
+                digest,
+            } => self.renew(index, batch, node_id, *digest),
+            Command::AddStatic(service) => self.add_static(index, service),
+            Command::RemoveStatic { id } => self.remove_static(index, id),
+            Command::Tick {
+                advance_ms,
+                grace_ms,
+            } => self.tick(index, *advance_ms, batch.step_ms, *grace_ms),
+            Command::Retire { raft_ids } => self.retire(raft_ids),
+            Command::Level(level) => {
+                self.level = self.level.max(*level);
+                Outcome::Applied
+            }
+        }
+    }
+
+    fn announce(
+        &mut self,
+        index: u64,
+        batch: &Batch,
+        seen: u64,
+        announcement: &Announcement,
+    ) -> Outcome {
+        let digest = announcement.digest();
+        // What says nothing new overtakes nothing, and is a renewal however late it comes.
+        if self.holds(&announcement.node_id, digest) {
+            return self.renew(index, batch, &announcement.node_id, digest);
+        }
+        if self.is_overtaken(&announcement.node_id, seen) {
+            return Outcome::Overtaken;
+        }
+        let deadline_ms = self.next_deadline(batch.max_age_ms, batch.step_ms);
+        let mut held = Held::new(announcement, digest, deadline_ms, index);
+        let (node_id, before) = match self.nodes.remove_entry(announcement.node_id.as_str()) {
+            Some((node_id, before)) => (node_id, Some(before)),
+            None => (Arc::from(announcement.node_id.as_str()), None),
+        };
+        if let Some(before) = &before {
+            held.joined_index = before.joined_index;
+            self.deadlines
+                .remove(&(before.deadline_ms, node_id.clone()));
+            self.sum = self.sum.wrapping_sub(before.element());
+        }
+        self.regroup(&node_id, before.as_ref(), Some(&held), index);
+        self.removals.forget(&node_id);
+        self.sum = self.sum.wrapping_add(held.element());
+        self.deadlines.insert((deadline_ms, node_id.clone()));
+        self.nodes.insert(node_id, held);
+        Outcome::Applied
+    }
+
+    fn withdraw(&mut self, index: u64, seen: u64, node_id: &str) -> Outcome {
+        match self.nodes.get_key_value(node_id) {
+            Some(_) if self.is_overtaken(node_id, seen) => return Outcome::Overtaken,
+            Some((node_id, _)) => {
+                let node_id = node_id.clone();
+                self.remove_node(&node_id, index);
+            }
+            // Noted all the same: an announcement taken before this must not make a ghost after it was acknowledged.
+            None => self.removals.record(&Arc::from(node_id), index),
+        }
+        Outcome::Applied
+    }
+
+    fn renew(&mut self, index: u64, batch: &Batch, node_id: &str, digest: u128) -> Outcome {
+        if !self.holds(node_id, digest) {
+            return Outcome::NotHeld;
+        }
+        let deadline_ms = self.next_deadline(batch.max_age_ms, batch.step_ms);
+        let Some((node_id, held)) = self.nodes.get_key_value(node_id) else {
+            return Outcome::NotHeld;
+        };
+        let node_id = node_id.clone();
+        let mut renewed = held.clone();
+        renewed.deadline_ms = deadline_ms;
+        renewed.written_index = index;
+        self.sum = self
+            .sum
+            .wrapping_sub(held.element())
+            .wrapping_add(renewed.element());
+        self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
+        self.deadlines.insert((deadline_ms, node_id.clone()));
+        self.nodes.insert(node_id, renewed);
+        Outcome::Applied
+    }
+
+    /// Whether the node was written, renewed or removed after `seen`.
+    fn is_overtaken(&self, node_id: &str, seen: u64) -> bool {
+        let last = self
+            .nodes
+            .get(node_id)
+            .map_or_else(|| self.removals.last(node_id), |held| held.written_index);
+        last > seen
+    }
+
+    /// Removes a node that is held.
+    pub(super) fn remove_node(&mut self, node_id: &Arc<str>, index: u64) {
+        let Some(held) = self.nodes.remove(node_id) else {
+            return;
+        };
+        self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
+        self.sum = self.sum.wrapping_sub(held.element());
+        self.regroup(node_id, Some(&held), None, index);
+        self.removals.record(node_id, index);
+    }
+
+    /// Moves a node from the groups of one announcement to those of the next. A group in which
+    /// nothing of the node changes is left alone: its bytes stay as they are.
+    fn regroup(
+        &mut self,
+        node_id: &Arc<str>,
+        before: Option<&Held>,
+        after: Option<&Held>,
+        index: u64,
+    ) {
+        let before = before.map(Held::unpack);
+        let after = after.map(Held::unpack);
+        for (service_type, pool) in pairs(before.as_ref())
+            .union(&pairs(after.as_ref()))
+            .copied()
+        {
+            if same_services(before.as_ref(), after.as_ref(), service_type, pool) {
+                continue;
+            }
+            let stays = pairs(after.as_ref()).contains(&(service_type, pool));
+            self.change_group(service_type, pool, index, |group| {
+                if stays {
+                    group.nodes.insert(node_id.clone())
+                } else {
+                    group.nodes.remove(node_id)
+                };
+            });
+        }
+        let count = |node: Option<&Unpacked<'_>>| node.map_or(0, |node| node.services.len());
+        self.services = self.services + count(after.as_ref()) - count(before.as_ref());
+    }
+
+    fn change_group(
+        &mut self,
+        service_type: &str,
+        pool: &str,
+        index: u64,
+        change: impl FnOnce(&mut super::groups::PoolGroup),
+    ) {
+        if self.groups.change(service_type, pool, index, change) {
+            self.vanished_index = index;
+        }
+        self.changed_index = index;
+        self.renderings.invalidate(service_type, pool);
+    }
+
+    fn add_static(&mut self, index: u64, service: &StaticService) -> Outcome {
+        if self.static_service(&service.id) == Some(service) {
+            return Outcome::Applied;
+        }
+        self.remove_static(index, &service.id);
+        let id: Arc<str> = Arc::from(service.id.as_str());
+        let held = HeldStatic {
+            service: Arc::new(service.clone()),
+            changed_index: index,
+        };
+        self.change_group(&service.service_type, &service.pool, index, |group| {
+            group.statics.insert(id.clone());
+        });
+        self.sum = self.sum.wrapping_add(held.element());
+        self.statics.insert(id, held);
+        self.services += 1;
+        self.static_changed(index);
+        Outcome::Applied
+    }
+
+    fn remove_static(&mut self, index: u64, id: &str) -> Outcome {
+        if let Some(held) = self.statics.remove(id) {
+            self.sum = self.sum.wrapping_sub(held.element());
+            self.services -= 1;
+            self.change_group(
+                &held.service.service_type,
+                &held.service.pool,
+                index,
+                |group| {
+                    group.statics.remove(id);
+                },
+            );
+            self.static_changed(index);
+        }
+        Outcome::Applied
+    }
+
+    fn static_changed(&mut self, index: u64) {
+        self.statics_changed_index = index;
+        self.renderings.invalidate_statics();
+    }
+
+    fn retire(&mut self, raft_ids: &[u64]) -> Outcome {
+        for raft_id in raft_ids {
+            if self.is_retired(*raft_id) {
+                continue;
+            }
+            if self.retired.len() == MAX_RETIRED {
+                self.retired.pop_front();
+            }
+            self.retired.push_back(*raft_id);
+        }
+        Outcome::Applied
+    }
+}
+
+/// The types and pools that a node is in.
+pub(super) fn pairs<'a>(node: Option<&Unpacked<'a>>) -> BTreeSet<(&'a str, &'a str)> {
+    node.into_iter()
+        .flat_map(|node| {
+            node.services
+                .iter()
+                .map(|service| (service.service_type, node.pool))
+        })
+        .collect()
+}
+
+/// Whether a lookup of this type and pool shows the same of the node before and after.
+fn same_services(
+    before: Option<&Unpacked<'_>>,
+    after: Option<&Unpacked<'_>>,
+    service_type: &str,
+    pool: &str,
+) -> bool {
+    let (Some(before), Some(after)) = (before, after) else {
+        return false;
+    };
+    if before.pool != pool || after.pool != pool || before.location != after.location {
+        return false;
+    }
+    let of_type = |node: &Unpacked<'_>| {
+        node.services
+            .iter()
+            .filter(|service| service.service_type == service_type)
+            .count()
+    };
+    of_type(before) == of_type(after)
+        && before
+            .services
+            .iter()
+            .filter(|service| service.service_type == service_type)
+            .eq(after
+                .services
+                .iter()
+                .filter(|service| service.service_type == service_type))
+}

@@ -1,0 +1,156 @@
+//! Who announces which type in which pool, and when that last changed.
+
+use crate::model::Fingerprint;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The index from type and pool to nodes and statics.
+///
+/// - A pool without members is not kept, nor a type without pools: the size is bounded by the services held.
+/// - `sum` is the sum of the elements of all types and pools.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    types: BTreeMap<String, TypeGroup>,
+    sum: u128,
+}
+
+/// All pools of a type.
+#[derive(Debug, Default)]
+pub(super) struct TypeGroup {
+    /// The log index at which a service of this type last came, changed or went.
+    pub changed_index: u64,
+    /// Its pools.
+    pub pools: BTreeMap<String, PoolGroup>,
+}
+
+/// One type in one pool.
+#[derive(Debug, Default)]
+pub(super) struct PoolGroup {
+    /// As for the type.
+    pub changed_index: u64,
+    /// The nodes that announce the type in this pool.
+    pub nodes: BTreeSet<Arc<str>>,
+    /// The ids of the statics of the type in this pool.
+    pub statics: BTreeSet<Arc<str>>,
+}
+
+impl Groups {
+    /// Changes the members of a group by the entry at `index`. True when nothing is left of the group.
+    pub fn change(
+        &mut self,
+        service_type: &str,
+        pool: &str,
+        index: u64,
+        change: impl FnOnce(&mut PoolGroup),
+    ) -> bool {
+        self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
+        let type_group = self.types.entry(service_type.to_owned()).or_default();
+        let group = type_group.pools.entry(pool.to_owned()).or_default();
+        change(group);
+        group.changed_index = index;
+        type_group.changed_index = index;
+        let gone = group.is_empty();
+        if gone {
+            type_group.pools.remove(pool);
+        }
+        if type_group.pools.is_empty() {
+            self.types.remove(service_type);
+        }
+        self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
+        gone
+    }
+
+    /// The pools of a type, with the index of its last change.
+    pub fn of_type(&self, service_type: &str) -> Option<&TypeGroup> {
+        self.types.get(service_type)
+    }
+
+    /// One pool of a type.
+    pub fn of_pool(&self, service_type: &str, pool: &str) -> Option<&PoolGroup> {
+        self.types.get(service_type)?.pools.get(pool)
+    }
+
+    /// Every type and pool with the indexes of their last changes, in order, for a snapshot.
+    pub fn indexes(&self) -> Vec<TypeIndexes> {
+        let pools = |group: &TypeGroup| {
+            group
+                .pools
+                .iter()
+                .map(|(pool, group)| (pool.clone(), group.changed_index))
+                .collect()
+        };
+        self.types
+            .iter()
+            .map(|(name, group)| (name.clone(), group.changed_index, pools(group)))
+            .collect()
+    }
+
+    /// Takes over the indexes of a snapshot. False when they are not those of exactly these groups.
+    pub fn restore_indexes(&mut self, indexes: &[TypeIndexes]) -> bool {
+        for (service_type, changed_index, pools) in indexes {
+            let Some(type_group) = self.types.get_mut(service_type) else {
+                return false;
+            };
+            type_group.changed_index = *changed_index;
+            for (pool, changed_index) in pools {
+                let Some(group) = type_group.pools.get_mut(pool) else {
+                    return false;
+                };
+                group.changed_index = *changed_index;
+            }
+        }
+        self.sum = self.recompute_sum();
+        self.indexes() == indexes
+    }
+
+    /// The sum of the elements of all groups, kept up to date.
+    pub fn sum(&self) -> u128 {
+        self.sum
+    }
+
+    /// The same sum, computed anew.
+    pub fn recompute_sum(&self) -> u128 {
+        self.types.iter().fold(0u128, |sum, (name, group)| {
+            group.pools.iter().fold(
+                sum.wrapping_add(type_element(name, group.changed_index)),
+                |sum, (pool, group)| {
+                    sum.wrapping_add(pool_element(name, pool, group.changed_index))
+                },
+            )
+        })
+    }
+
+    fn elements(&self, service_type: &str, pool: &str) -> u128 {
+        let Some(type_group) = self.types.get(service_type) else {
+            return 0;
+        };
+        let of_pool = type_group.pools.get(pool).map_or(0, |group| {
+            pool_element(service_type, pool, group.changed_index)
+        });
+        type_element(service_type, type_group.changed_index).wrapping_add(of_pool)
+    }
+}
+
+/// A type, the index of its last change, and the same of its pools.
+pub(super) type TypeIndexes = (String, u64, Vec<(String, u64)>);
+
+impl PoolGroup {
+    fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.statics.is_empty()
+    }
+}
+
+fn type_element(service_type: &str, changed_index: u64) -> u128 {
+    Fingerprint::of("type")
+        .text(service_type)
+        .number(changed_index)
+        .finish()
+}
+
+fn pool_element(service_type: &str, pool: &str, changed_index: u64) -> u128 {
+    Fingerprint::of("pool")
+        .text(service_type)
+        .text(pool)
+        .number(changed_index)
+        .finish()
+}

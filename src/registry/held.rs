@@ -1,0 +1,103 @@
+//! What the registry keeps of one announcement.
+
+use crate::model::{Announcement, Fingerprint};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One node's announcement as it is held.
+///
+/// The announcement itself is kept packed: parsed, one service costs over a kilobyte in maps and strings, and
+/// 100,000 of them are to fit in 200 MB together with their rendered lookups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    packed: Arc<[u8]>,
+    /// The digest of the announcement.
+    pub digest: u128,
+    /// It is removed by the first tick that brings cluster time to this, in cluster milliseconds.
+    pub deadline_ms: u64,
+    /// The log index at which the node came in; kept for as long as it stays in.
+    pub joined_index: u64,
+    /// The log index at which its announcement last changed; a renewal is no change.
+    pub changed_index: u64,
+    /// The log index of its last accepted announcement or renewal.
+    pub written_index: u64,
+}
+
+/// An announcement read in place from its packed form.
+///
+/// Its encoding is that of [`Announcement`], field by field: a map is encoded as a list of pairs.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Unpacked<'a> {
+    pub node_id: &'a str,
+    pub pool: &'a str,
+    pub location: &'a str,
+    #[serde(borrow)]
+    pub services: Vec<UnpackedService<'a>>,
+}
+
+/// A service of [`Unpacked`].
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UnpackedService<'a> {
+    pub id: &'a str,
+    pub service_type: &'a str,
+    #[serde(borrow)]
+    pub properties: Vec<(&'a str, &'a str)>,
+}
+
+impl Held {
+    /// Holds an announcement that came in with the entry at `index`.
+    pub(super) fn new(
+        announcement: &Announcement,
+        digest: u128,
+        deadline_ms: u64,
+        index: u64,
+    ) -> Self {
+        let packed =
+            postcard::to_allocvec(announcement).expect("encoding strings into memory cannot fail");
+        Self::from_packed(packed.into(), digest, deadline_ms, [index; 3])
+    }
+
+    /// Holds what a snapshot holds; `packed` was read as an announcement before.
+    pub(super) fn from_packed(
+        packed: Arc<[u8]>,
+        digest: u128,
+        deadline_ms: u64,
+        [joined, changed, written]: [u64; 3],
+    ) -> Self {
+        Self {
+            packed,
+            digest,
+            deadline_ms,
+            joined_index: joined,
+            changed_index: changed,
+            written_index: written,
+        }
+    }
+
+    /// The announcement.
+    pub fn announcement(&self) -> Announcement {
+        postcard::from_bytes(&self.packed).expect(PACKED)
+    }
+
+    pub(super) fn unpack(&self) -> Unpacked<'_> {
+        postcard::from_bytes(&self.packed).expect(PACKED)
+    }
+
+    pub(super) fn packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    /// Its part of the registry's digest.
+    pub(super) fn element(&self) -> u128 {
+        Fingerprint::of("node")
+            .digest(self.digest)
+            .number(self.deadline_ms)
+            .number(self.joined_index)
+            .number(self.changed_index)
+            .number(self.written_index)
+            .finish()
+    }
+}
+
+const PACKED: &str =
+    "packed bytes come from an announcement, or were read as one with their snapshot";
