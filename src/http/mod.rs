@@ -1,1 +1,66 @@
-//! http.
+//! The wire: airlift's endpoints and the cluster's own, on one port.
+//!
+//! A connection is taken by [`accept`], timed and counted by [`connection`] and [`limits`]; each of its requests is
+//! looked over by [`front`] (size of the head, path, the beat) and served by the handler that [`router`] names.
+//! Refusals are [`errors`]; what is owed to airlift and its clients is listed in [`compat`].
+
+mod accept;
+mod access;
+mod announcement;
+mod app;
+mod body;
+mod cluster;
+mod compat;
+mod connection;
+mod discovery;
+mod errors;
+mod front;
+mod limits;
+mod lookup;
+mod negotiate;
+mod router;
+mod statics;
+
+#[cfg(test)]
+mod tests;
+
+pub use accept::serve;
+pub use access::{AccessLog, AccessRecord};
+pub use app::QUORATE_INDEX;
+pub use discovery::Discovery;
+pub use errors::QUORATE_APPLIED;
+pub use lookup::QUORATE_CONSISTENCY;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What the server is told about its wire.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// `node.environment`: what an announcement must name.
+    pub environment: String,
+    /// `discovery.max-announcement-size`: the largest body, as it comes and once inflated.
+    pub max_announcement_bytes: usize,
+    /// `http-server.max-request-header-size`: the most for the request target, and for all headers together.
+    pub max_header_bytes: usize,
+    /// Connections in all. Lowered to what the process's descriptors allow.
+    pub max_connections: usize,
+    /// Connections from one address that have not yet brought a whole request.
+    pub max_connections_per_address: usize,
+    /// Set when the process is about to stop: `/v1/cluster/ready` says so before the first connection is turned away.
+    pub leaving: Arc<AtomicBool>,
+}
+
+impl HttpSettings {
+    /// The defaults, for an environment.
+    pub fn new(environment: impl Into<String>) -> HttpSettings {
+        HttpSettings {
+            environment: environment.into(),
+            max_announcement_bytes: 1024 * 1024,
+            max_header_bytes: 8 * 1024,
+            max_connections: 20_000,
+            max_connections_per_address: 1_024,
+            leaving: Arc::new(AtomicBool::new(false)),
+        }
+    }
+}

@@ -35,7 +35,11 @@ impl Node {
     ///
     /// # Errors
     /// Without a quorum, before the group is formed, or past the deadline.
-    pub async fn lookup(&self, _lookup: &Lookup, _deadline: Instant) -> Result<Answer, Unavailable> {
+    pub async fn lookup(
+        &self,
+        _lookup: &Lookup,
+        _deadline: Instant,
+    ) -> Result<Answer, Unavailable> {
         unimplemented!()
     }
 
@@ -51,7 +55,11 @@ impl Node {
     ///
     /// # Errors
     /// When it was surely not applied, or when that is unknown.
-    pub async fn announce(&self, _announcement: Announcement, _deadline: Instant) -> Result<u64, WriteError> {
+    pub async fn announce(
+        &self,
+        _announcement: Announcement,
+        _deadline: Instant,
+    ) -> Result<u64, WriteError> {
         unimplemented!()
     }
 
@@ -67,7 +75,11 @@ impl Node {
     ///
     /// # Errors
     /// As for [`Node::announce`].
-    pub async fn add_static(&self, _service: StaticService, _deadline: Instant) -> Result<u64, WriteError> {
+    pub async fn add_static(
+        &self,
+        _service: StaticService,
+        _deadline: Instant,
+    ) -> Result<u64, WriteError> {
         unimplemented!()
     }
 
@@ -89,6 +101,15 @@ impl Node {
     /// # Errors
     /// The reason why not.
     pub fn ready(&self) -> Result<(), String> {
+        unimplemented!()
+    }
+
+    /// Serves one server-to-server connection that asked for the peer protocol, until it ends.
+    /// `opened_epoch` is the beat's epoch in which it was opened.
+    pub async fn serve_peer<IO>(&self, _io: IO, _opened_epoch: u64)
+    where
+        IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
         unimplemented!()
     }
 }

@@ -1,0 +1,136 @@
+//! The listener, and since when at the latest each connection has been waiting in it (amendment A3).
+
+use crate::clock::Beat;
+use socket2::SockRef;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// How long nothing is accepted after an error that is the process's own, such as no descriptor left. The connection
+/// that could not be taken stays in the backlog, so trying again at once would spin.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection just taken.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) address: SocketAddr,
+    /// The beat's epoch when the backlog was last seen empty: the connection was opened after that.
+    pub(super) opened_epoch: u64,
+}
+
+/// Takes connections out of the kernel's backlog.
+///
+/// - A connection that waited there while the process was stopped has an epoch from before the stop.
+/// - `emptied_epoch` moves only when the kernel itself said that nothing waits: that the runtime has seen nothing
+///   says little just after a wake.
+/// - `emptied` is false when something may have come, or a wake, since the kernel said so.
+pub(super) struct Backlog {
+    listener: TcpListener,
+    beat: Beat,
+    wakes: watch::Receiver<u64>,
+    emptied_epoch: u64,
+    emptied: bool,
+    failing: bool,
+}
+
+impl Backlog {
+    pub(super) fn new(listener: TcpListener, beat: Beat) -> Backlog {
+        let (wakes, emptied_epoch) = (beat.wakes(), beat.epoch());
+        Backlog {
+            listener,
+            beat,
+            wakes,
+            emptied_epoch,
+            emptied: false,
+            failing: false,
+        }
+    }
+
+    /// The next connection. Nothing is lost when the future is dropped.
+    pub(super) async fn next(&mut self) -> Accepted {
+        loop {
+            if self.failing {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let attempt = if self.emptied {
+                self.wait().await
+            } else {
+                self.ask_kernel()
+            };
+            match attempt {
+                Ok(Some((stream, address))) => {
+                    self.failing = false;
+                    return Accepted {
+                        stream,
+                        address,
+                        opened_epoch: self.emptied_epoch,
+                    };
+                }
+                Ok(None) => self.failing = false,
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    if !self.failing {
+                        tracing::warn!("no connection can be accepted for now: {error}");
+                    }
+                    self.failing = true;
+                }
+            }
+        }
+    }
+
+    fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        // Read before the kernel is asked: a stop between the two makes the epoch too old, never too new.
+        let epoch = self.beat.epoch();
+        match SockRef::from(&self.listener).accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.emptied_epoch = epoch;
+                self.emptied = true;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+            Ok((socket, address)) => {
+                let address = address.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
+                socket.set_nonblocking(true)?;
+                let stream = TcpStream::from_std(socket.into())?;
+                stream.set_nodelay(true)?;
+                Ok(Some((stream, address)))
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        tokio::select! {
+            accepted = self.listener.accept() => {
+                self.emptied = false;
+                let (stream, address) = accepted?;
+                stream.set_nodelay(true)?;
+                Ok(Some((stream, address)))
+            }
+            // The backlog is looked at after a wake even when nothing comes, or the first connection opened after it
+            // would count as opened before.
+            _ = self.wakes.changed() => {
+                self.emptied = false;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Errors of the one connection, which is gone; the next may be tried at once.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,
+        NotConnected,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | Interrupted
+            | InvalidInput
+            | NotConnected
+    )
+}

@@ -1,0 +1,94 @@
+//! What every handler has at hand, and the time limits of what it asks of the cluster.
+
+use super::HttpSettings;
+use super::discovery::Discovery;
+use super::errors::Refusal;
+use crate::clock::{Beat, Instant, now};
+use crate::raft::{Unavailable, WriteError};
+use axum::response::IntoResponse;
+use http::{HeaderName, HeaderValue, StatusCode};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The log index that a lookup saw or a write made.
+pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
+
+/// How long the cluster is asked before a request is answered 503. The promise is 2 s from the call; the rest is for
+/// the way there and back, and for a busy machine.
+const ANSWER_TIME: Duration = Duration::from_millis(1_800);
+
+/// How much later than its deadline the cluster may answer before it is not waited for any more.
+const ANSWER_SLACK: Duration = Duration::from_millis(100);
+
+/// The state of every handler.
+#[derive(Clone)]
+pub(super) struct App<D> {
+    pub(super) discovery: D,
+    pub(super) settings: Arc<HttpSettings>,
+    pub(super) beat: Beat,
+}
+
+/// What a request's connection is known by; an extension of each request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    /// Who opened it.
+    pub(super) address: SocketAddr,
+    /// The beat's epoch when it was opened, at the latest.
+    pub(super) opened_epoch: u64,
+}
+
+/// The time until which the cluster may answer a request that has just arrived whole.
+pub(super) fn deadline() -> Instant {
+    now() + ANSWER_TIME
+}
+
+impl<D: Discovery> App<D> {
+    /// Runs a write of a request that came over the connection `origin`.
+    ///
+    /// # Errors
+    /// [`Refusal::Woken`], before anything is proposed, when the process was stopped since the connection was opened:
+    /// asked here, after the body was read, because the stop may have been while it came.
+    pub(super) async fn write<F>(
+        &self,
+        origin: Origin,
+        write: impl FnOnce(Instant) -> F,
+    ) -> Result<u64, Refusal>
+    where
+        F: Future<Output = Result<u64, WriteError>>,
+    {
+        if !self.beat.awake(origin.opened_epoch) {
+            return Err(Refusal::Woken);
+        }
+        let deadline = deadline();
+        match tokio::time::timeout_at(deadline + ANSWER_SLACK, write(deadline)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Refusal::Unknown(
+                "The cluster did not answer in time".to_owned(),
+            )),
+        }
+    }
+
+    /// Runs a lookup.
+    ///
+    /// # Errors
+    /// When the cluster does not answer in time, or says why it cannot.
+    pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, Refusal>
+    where
+        F: Future<Output = Result<T, Unavailable>>,
+    {
+        let deadline = deadline();
+        match tokio::time::timeout_at(deadline + ANSWER_SLACK, read(deadline)).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Refusal::Unavailable(
+                "The cluster did not answer in time".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The answer to an acknowledged write.
+pub(super) fn acknowledged(status: StatusCode, index: u64) -> impl IntoResponse {
+    (status, [(QUORATE_INDEX, HeaderValue::from(index))])
+}

@@ -1,0 +1,239 @@
+//! Reading a request body within limits of size and time.
+
+use super::errors::Refusal;
+use super::negotiate::{BodyType, body_type};
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderMap};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use std::io::Read;
+use std::time::Duration;
+
+/// How long a body may take. Announcements are a few kilobytes and come with their head; this is for who trickles.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// How much of a body that is refused is read and dropped, so that a client that is still sending sees the answer
+/// and not a reset connection.
+const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// A JSON body as the client meant it: at most `max_bytes` of it, also once inflated, and never more held.
+///
+/// # Errors
+/// 400, 408, 413 or 415.
+pub(super) async fn read_json(
+    headers: &HeaderMap,
+    body: Body,
+    max_bytes: usize,
+) -> Result<Bytes, Refusal> {
+    let gzip = accept_type(headers, &body)?;
+    let raw = match tokio::time::timeout(BODY_TIME, collect(headers, body, max_bytes)).await {
+        Ok(collected) => collected?,
+        Err(_) => return Err(Refusal::BodyTimeout),
+    };
+    if gzip {
+        inflate(&raw, max_bytes)
+    } else {
+        Ok(raw)
+    }
+}
+
+/// Whether the body is gzip.
+fn accept_type(headers: &HeaderMap, body: &Body) -> Result<bool, Refusal> {
+    match body_type(headers) {
+        BodyType::Json => {}
+        BodyType::None if body.is_end_stream() => {
+            return Err(Refusal::BadRequest(
+                "The request body is missing".to_owned(),
+            ));
+        }
+        BodyType::None | BodyType::Other => return Err(Refusal::NotJson),
+    }
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let coding = codings
+        .next()
+        .map(|value| value.as_bytes().to_ascii_lowercase());
+    match (coding.as_deref(), codings.next()) {
+        (None | Some(b"identity" | b""), None) => Ok(false),
+        (Some(b"gzip" | b"x-gzip"), None) => Ok(true),
+        _ => Err(Refusal::UnknownEncoding),
+    }
+}
+
+async fn collect(headers: &HeaderMap, mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+    if announced_bytes(headers).is_some_and(|bytes| bytes > max_bytes as u64) {
+        // Who waits for 100-continue has sent nothing that could be in the way of the answer.
+        if !headers.contains_key(EXPECT) {
+            discard(body).await;
+        }
+        return Err(Refusal::BodyTooLarge(max_bytes));
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame =
+            frame.map_err(|_| Refusal::BadRequest("The request body broke off".to_owned()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if first.len() + rest.len() + data.len() > max_bytes {
+            drop((first, rest, data));
+            discard(body).await;
+            return Err(Refusal::BodyTooLarge(max_bytes));
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn discard(mut body: Body) {
+    let mut left = DISCARD_MAX_BYTES;
+    let drop_frames = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // Whether it ended or the time did, what is left is cut off with the connection.
+    let _ = tokio::time::timeout(DISCARD_TIME, drop_frames).await;
+}
+
+fn inflate(raw: &[u8], max_bytes: usize) -> Result<Bytes, Refusal> {
+    let mut inflated = Vec::new();
+    let mut bounded = MultiGzDecoder::new(raw).take(max_bytes as u64 + 1);
+    match bounded.read_to_end(&mut inflated) {
+        Err(_) => Err(Refusal::BadRequest(
+            "The request body is not valid gzip".to_owned(),
+        )),
+        Ok(bytes) if bytes > max_bytes => Err(Refusal::BodyTooLarge(max_bytes)),
+        Ok(_) => Ok(Bytes::from(inflated)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use futures_util::stream;
+    use http::HeaderValue;
+    use std::convert::Infallible;
+    use std::io::Write;
+
+    const MAX_BYTES: usize = 100;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn chunked(chunks: usize) -> Body {
+        Body::from_stream(stream::iter(
+            (0..chunks).map(|_| Ok::<_, Infallible>(Bytes::from_static(b"0123456789"))),
+        ))
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("to memory");
+        encoder.finish().expect("to memory")
+    }
+
+    /// A body of several chunks is put together, up to the limit and no byte further.
+    #[tokio::test]
+    async fn chunks_count_against_the_limit() {
+        let body = read_json(&headers(&[]), chunked(10), MAX_BYTES)
+            .await
+            .expect("at the limit");
+        assert_eq!(body.len(), MAX_BYTES);
+        let refused = read_json(&headers(&[]), chunked(11), MAX_BYTES).await;
+        assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
+    }
+
+    /// An announced length over the limit is refused although the body itself would be short enough.
+    #[tokio::test]
+    async fn the_announced_length_is_enough_to_refuse() {
+        for extra in [("content-length", "101"), ("content-length", "99999999999")] {
+            let refused = read_json(
+                &headers(&[extra, ("expect", "100-continue")]),
+                chunked(1),
+                MAX_BYTES,
+            )
+            .await;
+            assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
+        }
+    }
+
+    /// A body that never ends is given up after the time limit.
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_times_out() {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        assert_eq!(
+            read_json(&headers(&[]), body, MAX_BYTES).await,
+            Err(Refusal::BodyTimeout)
+        );
+    }
+
+    /// gzip is inflated, and a small body that inflates past the limit is refused.
+    #[tokio::test]
+    async fn gzip_is_inflated_within_the_limit() {
+        let encoded = headers(&[("content-encoding", "gzip")]);
+        let body = read_json(&encoded, Body::from(gzip(b"{}")), MAX_BYTES).await;
+        assert_eq!(body, Ok(Bytes::from_static(b"{}")));
+
+        let bomb = gzip(&vec![b' '; 10_000]);
+        assert!(bomb.len() < MAX_BYTES);
+        assert_eq!(
+            read_json(&encoded, Body::from(bomb), MAX_BYTES).await,
+            Err(Refusal::BodyTooLarge(MAX_BYTES))
+        );
+
+        let broken = read_json(&encoded, Body::from("{}"), MAX_BYTES).await;
+        assert!(matches!(broken, Err(Refusal::BadRequest(_))));
+        let unknown = read_json(
+            &headers(&[("content-encoding", "br")]),
+            Body::from("{}"),
+            MAX_BYTES,
+        )
+        .await;
+        assert_eq!(unknown, Err(Refusal::UnknownEncoding));
+    }
+
+    /// Without a type, a body is refused for its type and no body at all for missing, as Jersey does.
+    #[tokio::test]
+    async fn content_type_comes_before_the_body() {
+        let none = HeaderMap::new();
+        assert_eq!(
+            read_json(&none, Body::from("{}"), MAX_BYTES).await,
+            Err(Refusal::NotJson)
+        );
+        assert!(matches!(
+            read_json(&none, Body::empty(), MAX_BYTES).await,
+            Err(Refusal::BadRequest(_))
+        ));
+    }
+}

@@ -1,0 +1,82 @@
+//! `/v1/cluster`: the cluster's own endpoints, for people, monitors and peers.
+
+use super::app::{App, Origin};
+use super::compat::JSON;
+use super::discovery::Discovery;
+use super::errors::Refusal;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::sync::atomic::Ordering;
+
+/// Where a peer opens its connection.
+pub(super) const PEER_PATH: &str = "/v1/cluster/peer";
+
+/// The protocol of server-to-server connections, as `Upgrade` names it.
+const PEER_PROTOCOL: &str = "quorate-peer/1";
+
+/// `GET /v1/cluster/status`: 200 at all times, from what this node knows by itself.
+pub(super) async fn status<D: Discovery>(State(app): State<App<D>>) -> Result<Response, Refusal> {
+    let json = serde_json::to_vec(&app.discovery.status())
+        .map_err(|error| Refusal::Internal(error.to_string()))?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
+}
+
+/// `GET /v1/cluster/ready`: 200 when this node serves and is not about to stop, else 503 with the reason.
+pub(super) async fn ready<D: Discovery>(
+    State(app): State<App<D>>,
+) -> Result<&'static str, Refusal> {
+    if app.settings.leaving.load(Ordering::Relaxed) {
+        return Err(Refusal::Unavailable("This node is stopping".to_owned()));
+    }
+    app.discovery.ready().map_err(Refusal::Unavailable)?;
+    Ok("ready\n")
+}
+
+/// `GET /v1/cluster/peer` with `Upgrade: quorate-peer/1`: 101, and the connection is the peer protocol's.
+pub(super) async fn peer<D: Discovery>(
+    State(app): State<App<D>>,
+    Extension(origin): Extension<Origin>,
+    mut request: Request,
+) -> Result<Response, Refusal> {
+    if !asks_for_peer_protocol(request.headers()) {
+        return Err(Refusal::UpgradeRequired(PEER_PROTOCOL));
+    }
+    // Held for as long as the connection is, so that it counts.
+    let place = request.extensions_mut().remove::<super::limits::Place>();
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                app.discovery
+                    .serve_peer(TokioIo::new(upgraded), origin.opened_epoch)
+                    .await
+            }
+            Err(error) => {
+                tracing::debug!(%error, address = %origin.address, "a peer's connection was not upgraded")
+            }
+        }
+        drop(place);
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    response
+        .headers_mut()
+        .insert(UPGRADE, HeaderValue::from_static(PEER_PROTOCOL));
+    Ok(response)
+}
+
+fn asks_for_peer_protocol(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .eq_ignore_ascii_case(PEER_PROTOCOL.as_bytes())
+    })
+}

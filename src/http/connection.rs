@@ -1,0 +1,181 @@
+//! One connection: its time limits, and its end when the process stops or wakes.
+
+mod activity;
+
+use super::access::{AccessLog, AccessRecord};
+use super::app::Origin;
+use super::discovery::Discovery;
+use super::front::Front;
+use super::limits::Place;
+use crate::clock::{Instant, now};
+use activity::{Activity, Watched};
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::{Request, Version};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+/// How long a new connection may say nothing. hyper's buffers are made only after its first byte.
+const FIRST_BYTE_TIME: Duration = Duration::from_secs(10);
+
+/// The same on a place kept for peers, who speak at once.
+const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
+
+/// hyper's smallest read buffer is 8 KiB and a head over `max_header_bytes` must fit, to be refused with a line of text.
+const HEAD_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Requests at once on an HTTP/2 connection.
+const MAX_STREAMS: u32 = 128;
+
+/// What all connections share.
+pub(super) struct Shared<D> {
+    pub(super) front: Front<D>,
+    pub(super) access_log: Option<AccessLog>,
+    pub(super) max_header_bytes: usize,
+}
+
+/// What ends a connection from outside: each change closes it once its current request is answered.
+#[derive(Clone)]
+pub(super) struct Ends {
+    /// The server stops.
+    pub(super) stopping: watch::Receiver<bool>,
+    /// The process woke from a stop.
+    pub(super) wakes: watch::Receiver<u64>,
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn run<D: Discovery>(
+    stream: TcpStream,
+    origin: Origin,
+    place: Place,
+    shared: Arc<Shared<D>>,
+    mut ends: Ends,
+) {
+    if !first_byte(&stream, &place, &mut ends).await {
+        return;
+    }
+    let activity = Arc::new(Activity::new(now()));
+    let service = service_fn(|request: Request<Incoming>| {
+        let (shared, activity, place) = (shared.clone(), activity.clone(), place.clone());
+        async move { Ok::<_, Infallible>(answer(&shared, &activity, origin, place, request).await) }
+    });
+    let builder = builder(shared.max_header_bytes);
+    let io = TokioIo::new(Watched::new(stream, activity.clone()));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut look_again = activity.deadline(now());
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            // How it ended is the client's affair: each request has had its answer, or nobody to take it.
+            _ = connection.as_mut() => return,
+            () = ends.changed(), if !ending => {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep_until(look_again) => {
+                let at = now();
+                look_again = activity.deadline(at);
+                if look_again <= at {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Ends {
+    async fn changed(&mut self) {
+        // An error is a sender that is gone, which is an end too.
+        tokio::select! {
+            _ = self.stopping.changed() => {}
+            _ = self.wakes.changed() => {}
+        }
+    }
+}
+
+async fn first_byte(stream: &TcpStream, place: &Place, ends: &mut Ends) -> bool {
+    let patience = if place.for_peers() {
+        PEER_FIRST_BYTE_TIME
+    } else {
+        FIRST_BYTE_TIME
+    };
+    tokio::select! {
+        readable = tokio::time::timeout(patience, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        () = ends.changed() => false,
+    }
+}
+
+fn builder(max_header_bytes: usize) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // `Activity` limits the head, and tells it from an idle connection, which hyper's own limit does not.
+        .header_read_timeout(None)
+        // A client that has sent all it will may close its half and still waits for the answer.
+        .half_close(true)
+        .max_buf_size(HEAD_BUFFER_BYTES.max(2 * max_header_bytes));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(2 * max_header_bytes).unwrap_or(u32::MAX));
+    builder
+}
+
+async fn answer<D: Discovery>(
+    shared: &Shared<D>,
+    activity: &Activity,
+    origin: Origin,
+    place: Place,
+    request: Request<Incoming>,
+) -> Response {
+    let _in_flight = activity.request(request.version() == Version::HTTP_2);
+    let started = now();
+    let asked = shared
+        .access_log
+        .as_ref()
+        .map(|log| (log, asked(origin, &request)));
+    let response = shared
+        .front
+        .answer(origin, place.clone(), request.map(Body::new))
+        .await;
+    place.prove();
+    if let Some((log, asked)) = asked {
+        log(answered(asked, &response, started));
+    }
+    response
+}
+
+fn asked(origin: Origin, request: &Request<Incoming>) -> AccessRecord {
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    AccessRecord {
+        client: origin.address.ip(),
+        method: request.method().to_string(),
+        uri: request.uri().to_string(),
+        protocol: format!("{:?}", request.version()),
+        user_agent: header(USER_AGENT).map(str::to_owned),
+        status: 0,
+        request_bytes: header(CONTENT_LENGTH)
+            .and_then(|length| length.parse().ok())
+            .unwrap_or(0),
+        response_bytes: 0,
+        latency: Duration::ZERO,
+    }
+}
+
+fn answered(mut record: AccessRecord, response: &Response, started: Instant) -> AccessRecord {
+    record.status = response.status().as_u16();
+    record.response_bytes = response.body().size_hint().exact().unwrap_or(0);
+    record.latency = now().duration_since(started);
+    record
+}

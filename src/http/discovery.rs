@@ -1,0 +1,128 @@
+//! What the endpoints need of the cluster.
+
+use crate::clock::Instant;
+use crate::model::{Announcement, Lookup, StaticService};
+use crate::raft::{Answer, Node, Status, Unavailable, WriteError};
+use std::future::Future;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// The cluster as the endpoints see it: [`Node`] in the server, a lone registry in the tests of this module.
+///
+/// Each method is the one of the same name on [`Node`].
+pub trait Discovery: Clone + Send + Sync + 'static {
+    /// See [`Node::lookup`].
+    fn lookup(
+        &self,
+        lookup: &Lookup,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Answer, Unavailable>> + Send;
+
+    /// See [`Node::lookup_stale`].
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable>;
+
+    /// See [`Node::announce`].
+    fn announce(
+        &self,
+        announcement: Announcement,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send;
+
+    /// See [`Node::withdraw`].
+    fn withdraw(
+        &self,
+        node_id: String,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send;
+
+    /// See [`Node::add_static`].
+    fn add_static(
+        &self,
+        service: StaticService,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send;
+
+    /// See [`Node::remove_static`].
+    fn remove_static(
+        &self,
+        id: String,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send;
+
+    /// See [`Node::status`].
+    fn status(&self) -> Status;
+
+    /// See [`Node::ready`].
+    ///
+    /// # Errors
+    /// The reason why this node is not ready.
+    fn ready(&self) -> Result<(), String>;
+
+    /// See [`Node::serve_peer`].
+    fn serve_peer<IO>(&self, io: IO, opened_epoch: u64) -> impl Future<Output = ()> + Send
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+}
+
+impl Discovery for Node {
+    fn lookup(
+        &self,
+        lookup: &Lookup,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Answer, Unavailable>> + Send {
+        Node::lookup(self, lookup, deadline)
+    }
+
+    fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
+        Node::lookup_stale(self, lookup)
+    }
+
+    fn announce(
+        &self,
+        announcement: Announcement,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send {
+        Node::announce(self, announcement, deadline)
+    }
+
+    fn withdraw(
+        &self,
+        node_id: String,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send {
+        Node::withdraw(self, node_id, deadline)
+    }
+
+    fn add_static(
+        &self,
+        service: StaticService,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send {
+        Node::add_static(self, service, deadline)
+    }
+
+    fn remove_static(
+        &self,
+        id: String,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<u64, WriteError>> + Send {
+        Node::remove_static(self, id, deadline)
+    }
+
+    fn status(&self) -> Status {
+        Node::status(self)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Node::ready(self)
+    }
+
+    fn serve_peer<IO>(&self, io: IO, opened_epoch: u64) -> impl Future<Output = ()> + Send
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Node::serve_peer(self, io, opened_epoch)
+    }
+}

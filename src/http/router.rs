@@ -1,0 +1,69 @@
+//! The whole table of what is served.
+
+use super::app::App;
+use super::discovery::Discovery;
+use super::errors::Refusal;
+use super::{announcement, cluster, lookup, statics};
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, delete, get, put};
+use http::header::ALLOW;
+
+/// Paths are canonical here (see [`super::compat::canonical_path`]) and their segments are decoded by the extractors.
+pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
+    Router::new()
+        // airlift's discovery server
+        .route(
+            "/v1/announcement/{node_id}",
+            dynamic(put(announcement::announce).delete(announcement::withdraw)),
+        )
+        .route(
+            "/v1/announcement/static",
+            list_and_add(get(statics::list).post(statics::add)),
+        )
+        .route(
+            "/v1/announcement/static/{id}",
+            delete_only(delete(statics::remove)),
+        )
+        .route("/v1/service", read_only(get(lookup::all)))
+        .route("/v1/service/{type}", read_only(get(lookup::by_type)))
+        .route(
+            "/v1/service/{type}/{pool}",
+            read_only(get(lookup::by_type_and_pool)),
+        )
+        // ours
+        .route("/v1/cluster/status", read_only(get(cluster::status)))
+        .route("/v1/cluster/ready", read_only(get(cluster::ready)))
+        .route(cluster::PEER_PATH, read_only(get(cluster::peer)))
+        .fallback(async || Refusal::NotFound)
+        .with_state(app)
+}
+
+fn dynamic<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    resource("DELETE, OPTIONS, PUT", "DELETE, OPTIONS, PUT", methods)
+}
+
+fn list_and_add<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    resource("GET, OPTIONS, POST", "GET, HEAD, OPTIONS, POST", methods)
+}
+
+fn delete_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    resource("DELETE, OPTIONS", "DELETE, OPTIONS", methods)
+}
+
+fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    resource("GET, OPTIONS", "GET, HEAD, OPTIONS", methods)
+}
+
+/// Adds what Jersey adds to every resource: OPTIONS, and 405 with `Allow`, which names HEAD only when asked by OPTIONS.
+fn resource<S: Clone + Send + Sync + 'static>(
+    refused_allow: &'static str,
+    options_allow: &'static str,
+    methods: MethodRouter<S>,
+) -> MethodRouter<S> {
+    methods
+        .options(async move || {
+            ([(ALLOW, options_allow)], format!("{options_allow}\n")).into_response()
+        })
+        .fallback(async move || Refusal::MethodNotAllowed(refused_allow))
+}
