@@ -1,1 +1,22 @@
-//! config.
+//! The configuration: an `etc/` directory in airlift's format, read into validated [`Settings`].
+//!
+//! Three sources, each beating the one before: `config.properties`, `node.properties`, `-D`. In the first, an unknown key is
+//! an error; in the others it is ignored, since airlift's launcher hands them to Java as system properties. Paths that are
+//! relative start in the data directory.
+
+mod error;
+pub mod exit_code;
+mod file;
+pub mod inventory_source;
+mod keys;
+mod logging;
+mod paths;
+mod properties;
+mod settings;
+mod sources;
+mod values;
+
+pub use error::{ConfigError, ConfigErrors};
+pub use paths::{CommandLine, Paths};
+pub use settings::{AccessLogSettings, LogFormat, LogLevel, LogSettings, Settings, load};
+pub use values::duration_ms;

@@ -17,6 +17,12 @@ pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use json::{write_json_service, write_json_string};
 
+mod inventory;
+pub use inventory::{
+    BadInventory, INVENTORY_BYTES_MAX, Inventory, InventoryEntry, InventoryProblem, MEMBERS_MAX,
+    NODE_ID_BYTES_MAX, is_node_id,
+};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

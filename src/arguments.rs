@@ -1,0 +1,117 @@
+//! The command line, as airlift's launcher takes it: options before or after the command.
+
+use clap::{Parser, ValueEnum};
+use quorate::config::CommandLine;
+use std::path::PathBuf;
+
+/// What to do with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Command {
+    /// Run the server in the foreground.
+    Run,
+    /// Start it detached.
+    Start,
+    /// Stop it (SIGTERM) and wait for it.
+    Stop,
+    /// Stop it, then start it.
+    Restart,
+    /// End it at once (SIGKILL).
+    Kill,
+    /// Say whether it runs: exit code 0 or 3.
+    Status,
+}
+
+/// A consensus-based service-discovery server for Presto and Trino.
+#[derive(Debug, Parser)]
+#[command(
+    name = "quorate",
+    version,
+    after_help = "`quorate cluster --help` shows the state of a running cluster."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[arg(value_enum)]
+    pub command: Command,
+    /// Run verbosely: print every path that is used.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Defaults to INSTALL_PATH/etc.
+    #[arg(long, value_name = "DIR")]
+    etc_dir: Option<PathBuf>,
+    /// Accepted for airlift's sake and not read.
+    #[arg(long, value_name = "FILE")]
+    launcher_config: Option<PathBuf>,
+    /// Defaults to ETC_DIR/node.properties.
+    #[arg(long, value_name = "FILE")]
+    node_config: Option<PathBuf>,
+    /// Accepted for airlift's sake and not read.
+    #[arg(long, value_name = "FILE")]
+    jvm_config: Option<PathBuf>,
+    /// Defaults to ETC_DIR/config.properties.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Defaults to ETC_DIR/log.properties.
+    #[arg(long, value_name = "FILE")]
+    log_levels_file: Option<PathBuf>,
+    /// Defaults to node.data-dir, else to INSTALL_PATH.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Defaults to DATA_DIR/var/run/launcher.pid.
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Defaults to DATA_DIR/var/log/launcher.log (only with `start`).
+    #[arg(long, value_name = "FILE")]
+    launcher_log_file: Option<PathBuf>,
+    /// Defaults to DATA_DIR/var/log/server.log (only with `start`).
+    #[arg(long, value_name = "FILE")]
+    server_log_file: Option<PathBuf>,
+    /// Accepted for airlift's sake: there is no JVM.
+    #[arg(short = 'J', value_name = "OPT", allow_hyphen_values = true)]
+    jvm_options: Vec<String>,
+    /// Set a property; beats the files.
+    #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = property)]
+    properties: Vec<(String, String)>,
+    /// Set by `start`: the pid file is inherited, already locked.
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+impl Arguments {
+    /// The options that the configuration reads.
+    pub fn command_line(&self) -> CommandLine {
+        CommandLine {
+            etc_dir: self.etc_dir.clone(),
+            config: self.config.clone(),
+            node_config: self.node_config.clone(),
+            log_levels_file: self.log_levels_file.clone(),
+            data_dir: self.data_dir.clone(),
+            pid_file: self.pid_file.clone(),
+            launcher_log_file: self.launcher_log_file.clone(),
+            server_log_file: self.server_log_file.clone(),
+            properties: self.properties.clone(),
+            detached: self.detached || matches!(self.command, Command::Start | Command::Restart),
+        }
+    }
+
+    /// Whether this process is the child of `start`.
+    pub fn is_detached_child(&self) -> bool {
+        self.detached
+    }
+}
+
+/// `NAME=VALUE`, with what airlift's launcher refuses and its words.
+fn property(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("property is malformed: {text}"))?;
+    match key.trim() {
+        "config" => Err("cannot specify config using -D option (use --config)".into()),
+        "log.output-file" => {
+            Err("cannot specify server log using -D option (use --server-log-file)".into())
+        }
+        "log.levels-file" => {
+            Err("cannot specify log levels using -D option (use --log-levels-file)".into())
+        }
+        key => Ok((key.to_owned(), value.trim().to_owned())),
+    }
+}

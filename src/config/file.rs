@@ -1,0 +1,54 @@
+//! Reading one file of the configuration.
+
+use super::error::{ConfigError, ConfigErrors};
+use super::properties::BadLine;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+/// The largest file that is read: a configuration has a few kB, and a wrong path may name a huge file or a device.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// The file's text; none when it may be absent and is.
+///
+/// # Errors
+/// With the operating system's reason.
+pub(super) fn read_text(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigErrors> {
+    match read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => Ok(None),
+        Err(error) => Err(ConfigErrors::one(
+            path.display().to_string(),
+            format!("cannot be read: {error}"),
+        )),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(CONFIG_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > CONFIG_BYTES_MAX {
+        return Err(io::Error::other(format!(
+            "it is larger than {CONFIG_BYTES_MAX} bytes"
+        )));
+    }
+    // Java reads properties as Latin-1, so that is what a file that is not UTF-8 was written for.
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
+        error
+            .as_bytes()
+            .iter()
+            .map(|byte| char::from(*byte))
+            .collect()
+    }))
+}
+
+/// The errors of lines that cannot be read.
+pub(super) fn bad_lines(path: &Path, lines: &[BadLine]) -> ConfigErrors {
+    let error = |bad: &BadLine| ConfigError {
+        place: format!("{}:{}", path.display(), bad.line),
+        message: bad.what.clone(),
+    };
+    ConfigErrors(lines.iter().map(error).collect())
+}

@@ -1,0 +1,187 @@
+//! The settings of the two logs: `log.*` with the levels file, and `http-server.log.*`.
+
+use super::error::ConfigErrors;
+use super::file;
+use super::paths::{CommandLine, Paths};
+use super::properties::parse_java;
+use super::sources::Sources;
+use super::values;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// A level of the levels file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What a person must look at.
+    Error,
+    /// What a person should look at.
+    Warn,
+    /// Changes of state.
+    Info,
+    /// For finding faults.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// `log.*`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// The levels by logger name, as the levels file has them; names are airlift's or ours.
+    pub levels: BTreeMap<String, LogLevel>,
+    /// `log.path`: the file to write to; none: only the console.
+    pub path: Option<PathBuf>,
+    /// `log.format`
+    pub format: LogFormat,
+    /// `log.enable-console`
+    pub console: bool,
+    /// `log.console-format`
+    pub console_format: LogFormat,
+    /// `log.max-size`: a file of this size is rotated.
+    pub max_size_bytes: u64,
+    /// `log.max-total-size`: rotated files beyond it are removed, the oldest first.
+    pub max_total_size_bytes: u64,
+    /// `log.compression=GZIP`: whether rotated files are compressed.
+    pub compress: bool,
+}
+
+/// `http-server.log.*`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLogSettings {
+    /// `http-server.log.enabled`
+    pub enabled: bool,
+    /// `http-server.log.path`, absolute.
+    pub path: PathBuf,
+    /// `http-server.log.max-size`: a file of this size is rotated, as one of yesterday is.
+    pub max_size_bytes: u64,
+    /// `http-server.log.max-history`: how many days rotated files are kept; also, times `max_size_bytes`, what they may take.
+    pub max_history_days: u64,
+    /// `http-server.log.compression.enabled`
+    pub compress: bool,
+}
+
+/// A file below this would be rotated every few lines.
+const LOG_FILE_BYTES_MIN: u64 = 1 << 10;
+
+const FORMATS: &[(&str, LogFormat)] = &[("TEXT", LogFormat::Text), ("JSON", LogFormat::Json)];
+
+const LEVELS: &[(&str, LogLevel)] = &[
+    ("OFF", LogLevel::Off),
+    ("ERROR", LogLevel::Error),
+    ("WARN", LogLevel::Warn),
+    ("INFO", LogLevel::Info),
+    ("DEBUG", LogLevel::Debug),
+    ("TRACE", LogLevel::Trace),
+];
+
+pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> LogSettings {
+    // As airlift's launcher: a levels file in its usual place counts before the one that a property names.
+    if options.log_levels_file.is_some() || paths.log_levels.exists() {
+        let path = paths.log_levels.display().to_string();
+        sources.set("log.levels-file", path, "--log-levels-file");
+    }
+    if options.detached {
+        // An operator who named either file gets that one.
+        if options.server_log_file.is_some() || sources.text("log.path").is_none() {
+            sources.set(
+                "log.path",
+                paths.server_log.display().to_string(),
+                "--server-log-file",
+            );
+        }
+        sources.set("log.enable-console", "false".to_owned(), "start");
+    }
+    let format = |text: &str| values::one_of(text, FORMATS);
+    let size = |text: &str| at_least(values::data_size_bytes(text)?);
+    LogSettings {
+        levels: levels(sources, paths),
+        path: sources.read("log.path", None, |text| match text.starts_with("tcp://") {
+            true => Err("logging to a socket is not supported".to_owned()),
+            false => Ok(Some(paths.in_data_dir(text))),
+        }),
+        format: sources.read("log.format", LogFormat::Text, format),
+        console: sources.read("log.enable-console", true, values::boolean),
+        console_format: sources.read("log.console-format", LogFormat::Text, format),
+        max_size_bytes: sources.read("log.max-size", 100 << 20, size),
+        max_total_size_bytes: sources.read("log.max-total-size", 1 << 30, size),
+        compress: sources.read("log.compression", true, |text| {
+            values::one_of(text, &[("GZIP", true), ("NONE", false)])
+        }),
+    }
+}
+
+pub(super) fn read_access_log(sources: &mut Sources, paths: &Paths) -> AccessLogSettings {
+    let default_path = paths.data_dir.join("var/log/http-request.log");
+    AccessLogSettings {
+        enabled: sources.read("http-server.log.enabled", true, values::boolean),
+        path: sources.read("http-server.log.path", default_path, |text| {
+            Ok(paths.in_data_dir(text))
+        }),
+        max_size_bytes: sources.read("http-server.log.max-size", 100 << 20, |text| {
+            at_least(values::data_size_bytes(text)?)
+        }),
+        max_history_days: sources.read("http-server.log.max-history", 15, |text| {
+            values::integer(text, 1, 3_650)
+        }),
+        compress: sources.read("http-server.log.compression.enabled", true, values::boolean),
+    }
+}
+
+fn at_least(bytes: u64) -> Result<u64, String> {
+    if bytes >= LOG_FILE_BYTES_MIN {
+        Ok(bytes)
+    } else {
+        Err(format!("{bytes}B is less than {LOG_FILE_BYTES_MIN}B"))
+    }
+}
+
+fn levels(sources: &mut Sources, paths: &Paths) -> BTreeMap<String, LogLevel> {
+    let Some(file) = sources
+        .text("log.levels-file")
+        .map(|text| paths.in_data_dir(text))
+    else {
+        return BTreeMap::new();
+    };
+    match read_levels(&file) {
+        Ok(levels) => levels,
+        Err(ConfigErrors(errors)) => {
+            sources.errors.extend(errors);
+            BTreeMap::new()
+        }
+    }
+}
+
+/// Reads a levels file: `logger=LEVEL` a line, in Java's format.
+fn read_levels(path: &Path) -> Result<BTreeMap<String, LogLevel>, ConfigErrors> {
+    let text = file::read_text(path, true)?.unwrap_or_default();
+    let (properties, bad) = parse_java(&text);
+    let mut errors = file::bad_lines(path, &bad);
+    let mut levels = BTreeMap::new();
+    for property in properties {
+        match values::one_of(&property.value, LEVELS) {
+            Ok(level) => drop(levels.insert(property.key, level)),
+            Err(what) => {
+                let place = format!("{}:{}", path.display(), property.line);
+                let message = format!("level of '{}': {what}", values::shown(&property.key));
+                errors.0.extend(ConfigErrors::one(place, message).0);
+            }
+        }
+    }
+    if errors.0.is_empty() {
+        Ok(levels)
+    } else {
+        Err(errors)
+    }
+}

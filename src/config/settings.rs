@@ -1,0 +1,236 @@
+//! The validated settings, read from the gathered properties.
+
+use super::error::ConfigErrors;
+use super::paths::{CommandLine, Paths};
+use super::sources::{Environment, Sources};
+use super::{inventory_source, logging, values};
+use crate::model::{NODE_ID_BYTES_MAX, is_node_id};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+pub use super::logging::{AccessLogSettings, LogFormat, LogLevel, LogSettings};
+
+/// What a node runs with. Every relation between the values holds: see [`Settings::validate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `node.environment`
+    pub environment: String,
+    /// `node.id`; absent: the one of the data directory, else drawn at random.
+    pub node_id: Option<String>,
+    /// `node.pool`, for this node's own announcement.
+    pub pool: String,
+    /// `node.location`
+    pub location: Option<String>,
+    /// `node.internal-address`: the host that this node announces itself at.
+    pub internal_address: Option<String>,
+    /// `node.external-address`
+    pub external_address: Option<String>,
+    /// `node.bind-ip`; absent: all addresses.
+    pub bind_ip: Option<IpAddr>,
+    /// `http-server.http.port`; 0: any free one.
+    pub http_port: u16,
+    /// `node.data-dir`, absolute.
+    pub data_dir: PathBuf,
+    /// `service-inventory.uri`: `file:` with an absolute path, `http:` or `https:`.
+    pub inventory_uri: Option<String>,
+    /// `discovery.max-age`: how long an announcement lives at least after its last renewal.
+    pub max_age_ms: u64,
+    /// `discovery.recovery-gap`: a time without a tick longer than this counts as an outage.
+    pub recovery_gap_ms: u64,
+    /// `discovery.recovery-grace`: how long nothing expires after an outage.
+    pub recovery_grace_ms: u64,
+    /// `discovery.max-announcement-size`: the largest body of a client's request.
+    pub max_announcement_bytes: usize,
+    /// `cluster.auto-rejoin`: whether the leader replaces an emptied node by itself.
+    pub auto_rejoin: bool,
+    /// `cluster.heartbeat-interval`
+    pub heartbeat_ms: u64,
+    /// `cluster.election-timeout`: the least time without a heartbeat before an election.
+    pub election_min_ms: u64,
+    /// The most: 5/3 of the least.
+    pub election_max_ms: u64,
+    /// `log.*`
+    pub log: LogSettings,
+    /// `http-server.log.*`
+    pub access_log: AccessLogSettings,
+    /// What the operator should know, to be logged once at start: keys without effect, old names, keys ignored.
+    pub notices: Vec<String>,
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Reads the configuration.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one reader of environment variables, for ${ENV:X}"
+    )]
+    load_with(options, &|name| std::env::var(name).ok())
+}
+
+pub(super) fn load_with(
+    options: &CommandLine,
+    environment: Environment<'_>,
+) -> Result<Settings, ConfigErrors> {
+    let paths = Paths::resolve(options)?;
+    let mut sources = Sources::gather(options, &paths, environment);
+    if sources.text("node.id").is_none() {
+        sources
+            .notices
+            .push("node.id is not set: the data directory's is used, or a random one".to_owned());
+    }
+    let settings = read(&mut sources, options, &paths);
+    settings.validate(&mut sources);
+    if sources.errors.is_empty() {
+        return Ok(Settings {
+            notices: sources.notices,
+            ..settings
+        });
+    }
+    // In the order of the files, and each once.
+    let mut errors = sources.errors;
+    errors.dedup();
+    Err(ConfigErrors(errors))
+}
+
+fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings {
+    if !sources.read("http-server.http.enabled", true, values::boolean) {
+        sources.invalid(
+            "http-server.http.enabled",
+            "the server has no other port than the one for HTTP",
+        );
+    }
+    let max_age_ms = sources.read("discovery.max-age", 30_000, bounded_ms(1_000, DAY_MS));
+    let election_min_ms = sources.read("cluster.election-timeout", 300, bounded_ms(50, 60_000));
+    Settings {
+        environment: sources.required("node.environment", |text| {
+            name(text, is_lower_name, "[a-z0-9][_a-z0-9]*")
+        }),
+        node_id: sources.read("node.id", None, |text| {
+            name(text, is_node_id, "[A-Za-z0-9][_A-Za-z0-9-]*").map(Some)
+        }),
+        pool: sources.read("node.pool", "general".to_owned(), |text| {
+            name(text, is_lower_name, "[a-z0-9][_a-z0-9]*")
+        }),
+        location: sources.text("node.location").map(str::to_owned),
+        internal_address: sources.read("node.internal-address", None, |text| host(text).map(Some)),
+        external_address: sources.read("node.external-address", None, |text| host(text).map(Some)),
+        bind_ip: sources.read("node.bind-ip", None, |text| ip(text).map(Some)),
+        http_port: sources.read("http-server.http.port", 8080, |text| {
+            values::integer(text, 0, u64::from(u16::MAX)).map(|port| port as u16)
+        }),
+        inventory_uri: sources.read("service-inventory.uri", None, |text| {
+            inventory_source::normalize(text, |path| paths.in_data_dir(path)).map(Some)
+        }),
+        max_age_ms,
+        recovery_gap_ms: sources.read("discovery.recovery-gap", 5_000, bounded_ms(1_000, DAY_MS)),
+        recovery_grace_ms: sources.read(
+            "discovery.recovery-grace",
+            max_age_ms,
+            bounded_ms(0, DAY_MS),
+        ),
+        max_announcement_bytes: sources.read("discovery.max-announcement-size", 1 << 20, |text| {
+            // Above, one announcement would hold up every other one behind it in the log.
+            bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
+        }),
+        auto_rejoin: sources.read("cluster.auto-rejoin", true, values::boolean),
+        heartbeat_ms: sources.read("cluster.heartbeat-interval", 100, bounded_ms(10, 10_000)),
+        election_min_ms,
+        election_max_ms: election_min_ms * 5 / 3,
+        log: logging::read(sources, options, paths),
+        access_log: logging::read_access_log(sources, paths),
+        data_dir: paths.data_dir.clone(),
+        notices: Vec::new(),
+    }
+}
+
+impl Settings {
+    /// Checks the relations between values.
+    ///
+    /// - An election waits for at least three heartbeats: one lost or late packet must not cost the leader its place.
+    /// - An outage is longer than two elections: a plain change of leader must not count as one.
+    fn validate(&self, sources: &mut Sources) {
+        if self.election_min_ms < 3 * self.heartbeat_ms {
+            let (election, heartbeat) = (self.election_min_ms, self.heartbeat_ms);
+            sources.invalid(
+                "cluster.election-timeout",
+                &format!("{election}ms is less than three times cluster.heartbeat-interval ({heartbeat}ms)"),
+            );
+        }
+        if self.recovery_gap_ms < 2 * self.election_max_ms {
+            let (gap, election) = (self.recovery_gap_ms, self.election_max_ms);
+            sources.invalid(
+                "discovery.recovery-gap",
+                &format!("{gap}ms is less than two elections ({election}ms each, 5/3 of cluster.election-timeout)"),
+            );
+        }
+    }
+}
+
+/// A duration within bounds, both included.
+fn bounded_ms(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
+    move |text| {
+        let ms = values::duration_ms(text)?;
+        let within = (min..=max).contains(&ms);
+        if within {
+            Ok(ms)
+        } else {
+            Err(format!(
+                "'{}' is not between {min}ms and {max}ms",
+                values::shown(text)
+            ))
+        }
+    }
+}
+
+fn bounded_bytes(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
+    move |text| {
+        let bytes = values::data_size_bytes(text)?;
+        let within = (min..=max).contains(&bytes);
+        if within {
+            Ok(bytes)
+        } else {
+            Err(format!(
+                "'{}' is not between {min}B and {max}B",
+                values::shown(text)
+            ))
+        }
+    }
+}
+
+fn name(text: &str, valid: impl Fn(&str) -> bool, pattern: &str) -> Result<String, String> {
+    if valid(text) {
+        return Ok(text.to_owned());
+    }
+    let shown = values::shown(text);
+    Err(format!(
+        "is malformed: '{shown}' must match {pattern} and have at most {NODE_ID_BYTES_MAX} bytes"
+    ))
+}
+
+/// airlift's pattern for environments and pools: `[a-z0-9][_a-z0-9]*`.
+fn is_lower_name(text: &str) -> bool {
+    is_node_id(text) && text.bytes().all(|b| !b.is_ascii_uppercase() && b != b'-')
+}
+
+fn ip(text: &str) -> Result<IpAddr, String> {
+    text.trim_matches(['[', ']'])
+        .parse()
+        .map_err(|_| format!("'{}' is not an IP address", values::shown(text)))
+}
+
+/// A host name or address, without a scheme or a port.
+fn host(text: &str) -> Result<String, String> {
+    let valid = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-_.:[]%".contains(&b));
+    let has_port = text.matches(':').count() == 1;
+    if valid && !has_port {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("'{}' is not a host", values::shown(text)))
+    }
+}

@@ -1,0 +1,335 @@
+//! Gathers the properties of all sources, and hands them out by key and kind.
+
+use super::error::{ConfigError, ConfigErrors};
+use super::keys::{self, Effect};
+use super::paths::{CommandLine, Paths};
+use super::properties::{Property, parse_java};
+use super::{file, values};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Looks up an environment variable.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// One property with the place that set it.
+#[derive(Debug, Clone)]
+struct Sourced {
+    value: String,
+    place: String,
+}
+
+/// The properties that count. Reading a wrong value notes the error and gives the default, so that all errors come at once.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    properties: BTreeMap<String, Sourced>,
+    /// Keys with a value that cannot be used, so that they do not count as missing too.
+    unusable: BTreeSet<String>,
+    /// The file that a missing key belongs in.
+    config_file: String,
+    pub(super) errors: Vec<ConfigError>,
+    pub(super) notices: Vec<String>,
+}
+
+impl Sources {
+    /// Reads `config.properties`, and what overrides it: first `node.properties`, then `-D`.
+    pub(super) fn gather(
+        options: &CommandLine,
+        paths: &Paths,
+        environment: Environment<'_>,
+    ) -> Self {
+        let mut sources = Self {
+            config_file: paths.config.display().to_string(),
+            ..Self::default()
+        };
+        sources.add_config(paths);
+        let node_file = paths.node_config.display().to_string();
+        for Property { key, value, line } in paths.node_properties.clone() {
+            sources.add_optional(key, value, format!("{node_file}:{line}"));
+        }
+        for (key, value) in options.properties.clone() {
+            sources.add_optional(key, value, "-D".to_owned());
+        }
+        sources.expand(environment);
+        sources.rename();
+        sources.check_idle();
+        sources
+    }
+
+    fn add_config(&mut self, paths: &Paths) {
+        let text = match file::read_text(&paths.config, true) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(ConfigErrors(errors)) => return self.errors.extend(errors),
+        };
+        let (properties, bad) = parse_java(&text);
+        self.errors.extend(file::bad_lines(&paths.config, &bad).0);
+        for Property { key, value, line } in properties {
+            let place = format!("{}:{line}", self.config_file);
+            if keys::effect(&key).is_none() {
+                self.error(&place, unknown(&key));
+                continue;
+            }
+            if let Some(earlier) = self.properties.get(&key) {
+                self.notices.push(format!(
+                    "{place}: '{key}' is set a second time (first at {}); this one counts",
+                    earlier.place
+                ));
+            }
+            self.properties.insert(key, Sourced { value, place });
+        }
+    }
+
+    /// A property of a source where airlift ignores unknown keys, since it hands them to Java as system properties.
+    fn add_optional(&mut self, key: String, value: String, place: String) {
+        if keys::effect(&key).is_some() {
+            self.properties.insert(key, Sourced { value, place });
+        } else if key != "node.data-dir" {
+            let key = values::shown(&key);
+            self.notices.push(format!(
+                "{place}: '{key}' is not known and is ignored{}",
+                did_you_mean(&key)
+            ));
+        }
+    }
+
+    /// Replaces each `${ENV:X}`.
+    fn expand(&mut self, environment: Environment<'_>) {
+        let mut errors = Vec::new();
+        for (key, sourced) in &mut self.properties {
+            match expand(&sourced.value, environment) {
+                Ok(value) => sourced.value = value,
+                Err(variable) => {
+                    let message = format!(
+                        "Configuration property '{key}' references unset environment variable '{variable}'"
+                    );
+                    errors.push(ConfigError {
+                        place: sourced.place.clone(),
+                        message,
+                    });
+                    self.unusable.insert(key.clone());
+                }
+            }
+        }
+        self.errors.extend(errors);
+        self.properties
+            .retain(|key, _| !self.unusable.contains(key));
+    }
+
+    fn rename(&mut self) {
+        let old_keys: Vec<(String, &'static str)> = self
+            .properties
+            .keys()
+            .filter_map(|key| match keys::effect(key) {
+                Some(Effect::Renamed(new)) => Some((key.clone(), new)),
+                _ => None,
+            })
+            .collect();
+        for (old, new) in old_keys {
+            let Some(sourced) = self.properties.remove(&old) else {
+                continue;
+            };
+            self.notices.push(format!(
+                "{}: Configuration property '{old}' has been replaced. Use '{new}' instead.",
+                sourced.place
+            ));
+            match self.properties.get(new) {
+                None => drop(self.properties.insert(new.to_owned(), sourced)),
+                Some(other) => {
+                    let message = format!(
+                        "Configuration property '{old}' (={}) conflicts with property '{new}' (={})",
+                        values::shown(&sourced.value),
+                        values::shown(&other.value)
+                    );
+                    self.error(&sourced.place, message);
+                }
+            }
+        }
+    }
+
+    /// Checks the keys that no part of the server reads, and says once which those are.
+    fn check_idle(&mut self) {
+        let mut idle = Vec::new();
+        let mut wrong = Vec::new();
+        for (key, Sourced { value, place }) in &self.properties {
+            let message = match keys::effect(key) {
+                Some(Effect::None(kind)) => {
+                    idle.push(key.as_str());
+                    kind.check(value).err().map(|what| invalid(key, &what))
+                }
+                Some(Effect::Refused(kind, why)) => match kind.check(value) {
+                    Err(what) => Some(invalid(key, &what)),
+                    Ok(()) if value.is_empty() || value.eq_ignore_ascii_case("false") => None,
+                    Ok(()) if keys::is_secret(key) => Some(format!("{key}: {why}")),
+                    Ok(()) => Some(format!("{key}={}: {why}", values::shown(value))),
+                },
+                Some(Effect::Defunct) => {
+                    Some(format!("Defunct property '{key}' cannot be configured."))
+                }
+                Some(Effect::Acts | Effect::Renamed(_)) | None => None,
+            };
+            wrong.extend(message.map(|message| ConfigError {
+                place: place.clone(),
+                message,
+            }));
+        }
+        if !idle.is_empty() {
+            self.notices.push(format!(
+                "these configuration properties are accepted and have no effect: {}",
+                idle.join(", ")
+            ));
+        }
+        self.errors.extend(wrong);
+    }
+
+    /// The value of a key that may be absent; an empty one counts as absent.
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        debug_assert_eq!(keys::effect(key), Some(Effect::Acts), "{key}");
+        self.properties
+            .get(key)
+            .map(|sourced| sourced.value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The value read by `read`, or `default`; a wrong one is noted.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &str,
+        default: T,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let Some(value) = self.text(key) else {
+            return default;
+        };
+        match read(value) {
+            Ok(value) => value,
+            Err(what) => {
+                self.invalid(key, &what);
+                default
+            }
+        }
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn required(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&str) -> Result<String, String>,
+    ) -> String {
+        if self.text(key).is_none() && !self.unusable.contains(key) {
+            self.invalid(key, "is missing");
+        }
+        self.read(key, String::new(), read)
+    }
+
+    /// Notes that a key's value is wrong.
+    pub(super) fn invalid(&mut self, key: &str, what: &str) {
+        let place = self
+            .properties
+            .get(key)
+            .map_or(&self.config_file, |sourced| &sourced.place)
+            .clone();
+        self.error(&place, invalid(key, what));
+    }
+
+    /// Notes something about a place.
+    pub(super) fn error(&mut self, place: &str, message: String) {
+        self.errors.push(ConfigError {
+            place: place.to_owned(),
+            message,
+        });
+    }
+
+    /// Sets a property from outside the files.
+    pub(super) fn set(&mut self, key: &str, value: String, place: &str) {
+        self.properties.insert(
+            key.to_owned(),
+            Sourced {
+                value,
+                place: place.to_owned(),
+            },
+        );
+    }
+}
+
+fn invalid(key: &str, what: &str) -> String {
+    format!("Invalid configuration property {key}: {what}")
+}
+
+fn unknown(key: &str) -> String {
+    let key = values::shown(key);
+    let hint = match key.as_str() {
+        "node.data-dir" => ". It is read from node.properties and --data-dir".to_owned(),
+        _ => did_you_mean(&key),
+    };
+    format!("Configuration property '{key}' was not used{hint}")
+}
+
+fn did_you_mean(key: &str) -> String {
+    let similar = keys::similar(key);
+    match similar.split_last() {
+        None => String::new(),
+        Some((only, [])) => format!(". Did you mean to use '{only}'?"),
+        Some((last, others)) => format!(
+            ". Did you mean to use '{}' or '{last}'?",
+            others.join("', '")
+        ),
+    }
+}
+
+/// Replaces every `${ENV:NAME}`; the provider's name in any case, as newer airlift reads it. Other text stays.
+fn expand(value: &str, environment: Environment<'_>) -> Result<String, String> {
+    let mut expanded = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(start) = rest.find("${") {
+        let (before, reference) = rest.split_at(start);
+        expanded.push_str(before);
+        match variable(reference) {
+            Some((name, after)) => {
+                expanded.push_str(&environment(name).ok_or_else(|| name.to_owned())?);
+                rest = after;
+            }
+            None => {
+                expanded.push_str("${");
+                rest = reference.strip_prefix("${").unwrap_or_default();
+            }
+        }
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+/// The name in a leading `${ENV:NAME}`, and what follows it. The names that airlift takes: `[a-zA-Z][a-zA-Z0-9_-]*`.
+fn variable(text: &str) -> Option<(&str, &str)> {
+    let (reference, after) = text.strip_prefix("${")?.split_once('}')?;
+    let (provider, name) = reference.split_once(':')?;
+    let named = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    (provider.eq_ignore_ascii_case("env") && named).then_some((name, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Environment variables are put in wherever they stand; what airlift would not replace stays as it is.
+    #[test]
+    fn expands_environment_variables() {
+        let environment = |name: &str| (name == "HOST_1").then(|| "node1".to_owned());
+        for (text, expanded) in [
+            ("${ENV:HOST_1}", "node1"),
+            ("a${env:HOST_1}b${ENV:HOST_1}c", "anode1bnode1c"),
+            (
+                "${file:x} ${ENV:} ${ENV:HOST_1",
+                "${file:x} ${ENV:} ${ENV:HOST_1",
+            ),
+            ("$${ENV:HOST_1}", "$node1"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(expand(text, &environment).as_deref(), Ok(expanded));
+        }
+        assert_eq!(
+            expand("x${ENV:ABSENT}", &environment),
+            Err("ABSENT".to_owned())
+        );
+    }
+}
