@@ -1,0 +1,435 @@
+#!/usr/bin/env bash
+# A quorate cluster on this machine, on loopback. `scripts/cluster.sh help` says how.
+# Needs bash, coreutils and the Rust toolchain; no curl, no ps.
+set -euo pipefail
+
+readonly REPO="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+readonly DEFAULT_PORT=8411
+readonly MAX_NODES=9
+readonly READY_LIMIT_S=30
+readonly STOP_LIMIT_S=10
+
+usage() {
+  cat <<USAGE
+Usage: scripts/cluster.sh [OPTIONS] COMMAND
+
+Commands
+  up [N]      Start N nodes (3 when not said) and return when each answers a linearizable lookup
+  down        Stop every node; the data stays, and the next \`up\` goes on with it
+  purge       Stop every node and delete the directory
+  status      Show which nodes run, and what the cluster says of itself
+  kill I      End node I with SIGKILL
+  pause I     Stop node I with SIGSTOP
+  resume I    Let node I go on with SIGCONT
+  restart I   Stop node I with SIGTERM if it runs, and start it
+  wipe I      Empty the data directory of node I; if it ran, it is started again
+  logs I      Print the log of node I
+
+Options
+  --port P         Port of node 1; the others follow it (default $DEFAULT_PORT)
+  --dir D          Where everything is kept (default .cluster in the repository)
+  --environment E  node.environment of the nodes and of their engines (default test)
+  --set KEY=VALUE  One more line for every config.properties (may be repeated)
+  --release        Build with optimizations (slower to compile; the default is a dev build)
+  --bin FILE       Use this quorate binary and build nothing
+USAGE
+}
+
+fail() {
+  printf 'cluster.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+usage_error() {
+  printf 'cluster.sh: %s (see scripts/cluster.sh help)\n' "$*" >&2
+  exit 2
+}
+
+# ---- The directory: one folder a node, and what `up` was told -------------------------------
+
+node_dir() { printf '%s/node-%s' "$dir" "$1"; }
+pid_file() { printf '%s/pid' "$(node_dir "$1")"; }
+log_file() { printf '%s/quorate.log' "$(node_dir "$1")"; }
+port_of() { printf '%s' "$((port + $1 - 1))"; }
+url_of() { printf 'http://127.0.0.1:%s' "$(port_of "$1")"; }
+
+urls() {
+  local i list=""
+  for ((i = 1; i <= nodes; i++)); do list+="${list:+,}$(url_of "$i")"; done
+  printf '%s' "$list"
+}
+
+save_cluster() { printf '%s\n' "$nodes" "$port" "$bin" "$environment" >"$dir/cluster"; }
+
+# What was not said on the command line is as the last `up` had it.
+load_cluster() {
+  local lines
+  [[ -f $dir/cluster ]] || return 1
+  mapfile -t lines <"$dir/cluster"
+  nodes=${lines[0]} said_port=${lines[1]} said_bin=${lines[2]} said_environment=${lines[3]}
+  port=${port:-$said_port} bin=${bin:-$said_bin} environment=${environment:-$said_environment}
+}
+
+require_cluster() { load_cluster || fail "no cluster in $dir: start one with scripts/cluster.sh up"; }
+
+require_node() {
+  [[ -n ${1:-} ]] || usage_error "which node?"
+  [[ $1 =~ ^[1-9]$ ]] && ((10#$1 <= nodes)) || fail "unknown node '$1': the nodes are 1 to $nodes"
+}
+
+# ---- Processes: a pid is ours only while it still has the start time that was noted ---------
+
+# State and start time of a process, as /proc has them (or ps, where there is no /proc).
+process_state() {
+  if [[ -d /proc/self ]]; then
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    # The name, in parentheses, may hold spaces: read on after it.
+    read -ra stat <<<"${stat##*) }"
+    printf '%s' "${stat[0]}"
+  else
+    ps -o state= -p "$1" 2>/dev/null | cut -c1
+  fi
+}
+
+process_start() {
+  if [[ -d /proc/self ]]; then
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    read -ra stat <<<"${stat##*) }"
+    printf '%s' "${stat[19]}"
+  else
+    ps -o lstart= -p "$1" 2>/dev/null
+  fi
+}
+
+# Prints the pid of node I if the process that we started is alive.
+running() {
+  local pid started state
+  [[ -f $(pid_file "$1") ]] || return 1
+  { read -r pid && read -r started; } <"$(pid_file "$1")" || return 1
+  [[ $(process_start "$pid") == "$started" ]] || return 1
+  state=$(process_state "$pid") || return 1
+  [[ $state != Z ]] || return 1
+  printf '%s' "$pid"
+}
+
+start_node() {
+  local i=$1 pid
+  # A process group of its own and no hang-up signal: it outlives this script and its terminal.
+  set -m
+  nohup "$bin" run --etc-dir "$(node_dir "$i")/etc" </dev/null >>"$(log_file "$i")" 2>&1 &
+  pid=$!
+  set +m
+  disown "$pid" 2>/dev/null || true
+  printf '%s\n' "$pid" "$(process_start "$pid" || true)" >"$(pid_file "$i")"
+}
+
+# SIGTERM, then SIGKILL when it is not gone in time. A paused node must go on to hear either.
+stop_node() {
+  local i=$1 pid tenths=0
+  pid=$(running "$i") || return 0
+  kill -TERM "$pid" 2>/dev/null || true
+  kill -CONT "$pid" 2>/dev/null || true
+  while running "$i" >/dev/null; do
+    if ((tenths++ == STOP_LIMIT_S * 10)); then
+      printf 'node %s does not stop: SIGKILL\n' "$i"
+      kill -KILL "$pid" 2>/dev/null || true
+    fi
+    ((tenths < STOP_LIMIT_S * 20)) || fail "node $i (pid $pid) cannot be ended"
+    sleep 0.1
+  done
+  rm -f "$(pid_file "$i")"
+}
+
+kill_node() {
+  local pid
+  pid=$(running "$1") || return 0
+  kill -KILL "$pid" 2>/dev/null || true
+  while running "$1" >/dev/null; do sleep 0.05; done
+  rm -f "$(pid_file "$1")"
+}
+
+stop_all() {
+  local i
+  # All at once: with a quorum gone there is no leadership to hand over, and nothing to wait for.
+  for ((i = 1; i <= nodes; i++)); do stop_node "$i" & done
+  wait
+}
+
+# ---- Network, by bash alone -----------------------------------------------------------------
+
+port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# The status code of GET $2 on port $1; fails when there is no answer.
+http_code() {
+  local line
+  line=$(
+    exec 2>/dev/null
+    exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
+    printf 'GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' "$2" >&3
+    read -r -t 3 line <&3 && printf '%s' "$line"
+  ) || return 1
+  [[ $line =~ ^HTTP/1\.[01]\ ([0-9]{3}) ]] && printf '%s' "${BASH_REMATCH[1]}"
+}
+
+# Until node I answers a linearizable lookup; fails when its process ends or the time is over.
+wait_node() {
+  local i=$1
+  while [[ $(http_code "$(port_of "$i")" /v1/service || true) != 200 ]]; do
+    if ! running "$i" >/dev/null; then
+      printf 'node %s has ended; the end of %s:\n' "$i" "$(log_file "$i")" >&2
+      tail -n 15 "$(log_file "$i")" >&2
+      return 1
+    fi
+    if ((SECONDS > READY_LIMIT_S)); then
+      printf 'node %s does not answer a lookup after %s s; the end of %s:\n' "$i" "$READY_LIMIT_S" "$(log_file "$i")" >&2
+      tail -n 15 "$(log_file "$i")" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# ---- Files in airlift's format --------------------------------------------------------------
+
+write_etc() {
+  local i=$1 etc
+  etc="$(node_dir "$i")/etc"
+  mkdir -p "$etc" "$(node_dir "$i")/data"
+  {
+    printf 'http-server.http.port=%s\n' "$(port_of "$i")"
+    printf 'service-inventory.uri=file://%s/service-inventory.json\n' "$etc"
+    ((${#settings[@]} == 0)) || printf '%s\n' "${settings[@]}"
+  } >"$etc/config.properties"
+  {
+    printf 'node.environment=%s\n' "$environment"
+    printf 'node.id=quorate-%s\n' "$i"
+    printf 'node.bind-ip=127.0.0.1\n'
+    printf 'node.data-dir=%s/data\n' "$(node_dir "$i")"
+  } >"$etc/node.properties"
+  printf 'io.airlift=INFO\n' >"$etc/log.properties"
+  printf '# quorate is no JVM: this file may be here, and is not read.\n-server\n' >"$etc/jvm.config"
+  write_inventory >"$etc/service-inventory.json"
+}
+
+write_inventory() {
+  local i comma=""
+  printf '{"environment": "%s", "services": [' "$environment"
+  for ((i = 1; i <= nodes; i++)); do
+    printf '%s\n  {"id": "00000000-0000-4000-8000-00000000000%s", "nodeId": "quorate-%s", "type": "discovery", "pool": "general",\n' "$comma" "$i" "$i"
+    printf '   "location": "/127.0.0.1", "state": "RUNNING", "properties": {"http": "%s"}}' "$(url_of "$i")"
+    comma=","
+  done
+  printf ']}\n'
+}
+
+# ---- Commands -------------------------------------------------------------------------------
+
+build() {
+  if [[ -n $bin ]]; then
+    [[ -x $bin ]] || fail "no quorate binary at $bin"
+    return
+  fi
+  command -v cargo >/dev/null || fail "cargo is missing: install Rust with rustup, https://rustup.rs"
+  local target=${CARGO_TARGET_DIR:-$REPO/target}
+  if ((release)); then
+    printf 'Building quorate (release)\n'
+    (cd "$REPO" && cargo build --quiet --locked --release --bin quorate)
+    bin="$target/release/quorate"
+  else
+    printf 'Building quorate (dev build; --release for an optimized one)\n'
+    (cd "$REPO" && cargo build --quiet --locked --bin quorate)
+    bin="$target/debug/quorate"
+  fi
+}
+
+up() {
+  local wanted=${1:-} i pid
+  [[ -z $wanted || ($wanted =~ ^[0-9]+$ && $wanted -ge 1 && $wanted -le $MAX_NODES) ]] ||
+    usage_error "'$wanted' is not a number of nodes from 1 to $MAX_NODES"
+  local said_on_line=$bin
+  if load_cluster; then
+    for ((i = 1; i <= nodes; i++)); do
+      if pid=$(running "$i"); then
+        fail "already up: node $i runs as pid $pid on port $said_port (scripts/cluster.sh down stops it)"
+      fi
+    done
+    [[ -z $wanted || $wanted == "$nodes" ]] ||
+      fail "$dir holds a cluster of $nodes nodes, whose log says who its members are: scripts/cluster.sh purge deletes it"
+  fi
+  # What an earlier `up` built may be older than the sources.
+  bin=$said_on_line
+  nodes=${wanted:-${nodes:-3}} port=${port:-$DEFAULT_PORT} environment=${environment:-test}
+  ((port + nodes - 1 <= 65535)) || usage_error "no room for $nodes ports from $port up"
+  for ((i = 1; i <= nodes; i++)); do
+    ! port_taken "$(port_of "$i")" || fail "port $(port_of "$i") is in use by another program: choose another with --port"
+  done
+  build
+
+  mkdir -p "$dir"
+  for ((i = 1; i <= nodes; i++)); do write_etc "$i"; done
+  save_cluster
+  trap 'stop_all; exit 130' INT TERM
+  SECONDS=0
+  for ((i = 1; i <= nodes; i++)); do
+    : >"$(log_file "$i")"
+    start_node "$i"
+  done
+  for ((i = 1; i <= nodes; i++)); do
+    wait_node "$i" || {
+      stop_all
+      fail "the cluster did not come up"
+    }
+  done
+  trap - INT TERM
+
+  for ((i = 1; i <= nodes; i++)); do
+    printf 'node %s  %s  pid %s\n' "$i" "$(url_of "$i")" "$(running "$i")"
+  done
+  printf '\nEvery node answers linearizable lookups. For etc/config.properties of an engine, any one of:\n'
+  for ((i = 1; i <= nodes; i++)); do printf 'discovery.uri=%s\n' "$(url_of "$i")"; done
+}
+
+down() {
+  require_cluster
+  stop_all
+  printf 'All nodes are stopped. Their data stays in %s.\n' "$dir"
+}
+
+purge() {
+  require_cluster
+  stop_all
+  local i
+  # Only what `up` wrote: --dir may name a directory that holds more.
+  for ((i = 1; i <= nodes; i++)); do rm -rf "$(node_dir "$i")"; done
+  rm -f "$dir/cluster"
+  rmdir "$dir" 2>/dev/null || true
+  printf 'All nodes are stopped and their data is deleted.\n'
+}
+
+status() {
+  require_cluster
+  local i pid state alive=0
+  for ((i = 1; i <= nodes; i++)); do
+    if pid=$(running "$i"); then
+      alive=1
+      state="runs as pid $pid"
+      [[ $(process_state "$pid") != T ]] || state="is paused, pid $pid"
+    else
+      state="is not running"
+    fi
+    printf 'node %s  %s  %s\n' "$i" "$(url_of "$i")" "$state"
+  done
+  ((alive)) || return 3
+  printf '\n'
+  "$bin" cluster --server "$(urls)"
+}
+
+signal_node() {
+  require_cluster
+  require_node "${2:-}"
+  local pid
+  pid=$(running "$2") || fail "node $2 is not running"
+  kill -"$1" "$pid"
+  printf 'node %s: SIG%s\n' "$2" "$1"
+}
+
+kill_one() {
+  require_cluster
+  require_node "${1:-}"
+  running "$1" >/dev/null || fail "node $1 is not running"
+  kill_node "$1"
+  printf 'node %s is killed\n' "$1"
+}
+
+start_one() {
+  ! port_taken "$(port_of "$1")" || fail "port $(port_of "$1") is in use by another program"
+  SECONDS=0
+  start_node "$1"
+  local tenths
+  # Long enough to see a refusal at start; a node without a quorum is up, but not ready.
+  for ((tenths = 0; tenths < 100; tenths++)); do
+    running "$1" >/dev/null || {
+      tail -n 15 "$(log_file "$1")" >&2
+      fail "node $1 has ended"
+    }
+    ! port_taken "$(port_of "$1")" || break
+    sleep 0.1
+  done
+  printf 'node %s  %s  pid %s\n' "$1" "$(url_of "$1")" "$(running "$1")"
+}
+
+restart() {
+  require_cluster
+  require_node "${1:-}"
+  stop_node "$1"
+  start_one "$1"
+}
+
+wipe() {
+  require_cluster
+  require_node "${1:-}"
+  local ran=0 data
+  data="$(node_dir "$1")/data"
+  ! running "$1" >/dev/null || ran=1
+  kill_node "$1"
+  rm -rf "$data"
+  mkdir -p "$data"
+  printf 'node %s: its data is deleted\n' "$1"
+  ((ran == 0)) || start_one "$1"
+}
+
+logs() {
+  require_cluster
+  require_node "${1:-}"
+  cat "$(log_file "$1")"
+}
+
+main() {
+  dir="$REPO/.cluster" port="" bin="" environment="" nodes="" release=0
+  settings=()
+  local words=()
+  while (($#)); do
+    case $1 in
+      --port | --dir | --environment | --set | --bin)
+        (($# > 1)) || usage_error "$1 needs a value"
+        case $1 in
+          --port)
+            [[ $2 =~ ^[0-9]{1,5}$ ]] && ((10#$2 >= 1 && 10#$2 <= 65535)) || usage_error "'$2' is not a port"
+            port=$((10#$2))
+            ;;
+          --dir) dir=$2 ;;
+          --environment) environment=$2 ;;
+          --set) settings+=("$2") ;;
+          --bin) bin=$(realpath -- "$2") || fail "no quorate binary at $2" ;;
+        esac
+        shift 2
+        ;;
+      --release) release=1 && shift ;;
+      -h | --help) usage && exit 0 ;;
+      -*) usage_error "unknown option $1" ;;
+      *) words+=("$1") && shift ;;
+    esac
+  done
+  dir=$(realpath -m -- "$dir")
+  ((${#words[@]} <= 2)) || usage_error "too many words: ${words[*]}"
+  local argument=${words[1]:-}
+  case ${words[0]:-} in
+    up) up "$argument" ;;
+    down) down ;;
+    purge) purge ;;
+    status) status ;;
+    kill) kill_one "$argument" ;;
+    pause) signal_node STOP "$argument" ;;
+    resume) signal_node CONT "$argument" ;;
+    restart) restart "$argument" ;;
+    wipe) wipe "$argument" ;;
+    logs) logs "$argument" ;;
+    help) usage ;;
+    "") usage >&2 && exit 2 ;;
+    *) usage_error "unknown command '${words[0]}'" ;;
+  esac
+}
+
+main "$@"
