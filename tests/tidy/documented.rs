@@ -1,0 +1,120 @@
+//! What must be explained to the user.
+
+use crate::source::{product_lines, strings_of};
+use crate::tree::{assert_none, read, rust_files};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Keys of ours in the sources of src/config. What airlift has under the same prefix and what it
+/// does is in airlift's documentation.
+fn our_keys(source: &str) -> BTreeSet<String> {
+    strings_of(source)
+        .into_iter()
+        .filter(|text| text.starts_with("cluster.") || text.starts_with("discovery."))
+        .filter(|text| {
+            text.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c))
+        })
+        .filter(|text| !text.ends_with('.') && !text.starts_with("discovery.http-client."))
+        .collect()
+}
+
+#[test]
+fn every_key_of_ours_is_explained_in_the_example_configuration() {
+    let example = read(Path::new("etc/config.properties"));
+    let mut keys = BTreeSet::new();
+    for path in rust_files("src/config")
+        .into_iter()
+        .filter(|path| !path.ends_with("tests.rs"))
+    {
+        let source = read(&path);
+        let product: Vec<&str> = source.lines().take(product_lines(&source)).collect();
+        keys.extend(our_keys(&product.join("\n")));
+    }
+    assert!(
+        keys.contains("discovery.max-age"),
+        "keys are found at all: {keys:?}"
+    );
+    assert_none(
+        &keys
+            .into_iter()
+            .filter(|key| !has_key(&example, key))
+            .collect::<Vec<_>>(),
+    );
+}
+
+/// Whether a properties file has the key, set or commented out.
+fn has_key(properties: &str, key: &str) -> bool {
+    properties.lines().any(|line| {
+        line.trim_start_matches(['#', ' '])
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.trim_start().starts_with('='))
+    })
+}
+
+#[test]
+fn an_undocumented_key_is_found() {
+    let keys = our_keys(
+        r#"let a = "cluster.auto-rejoin"; let b = "discovery.max-age"; let c = "discovery."; // "cluster.not""#,
+    );
+    assert_eq!(
+        keys,
+        ["cluster.auto-rejoin", "discovery.max-age"]
+            .map(String::from)
+            .into()
+    );
+    assert!(has_key(
+        "# why\n#cluster.auto-rejoin=true",
+        "cluster.auto-rejoin"
+    ));
+    assert!(!has_key(
+        "# cluster.auto-rejoin is a key",
+        "cluster.auto-rejoin"
+    ));
+    assert!(!has_key(
+        "cluster.auto-rejoin-more=1",
+        "cluster.auto-rejoin"
+    ));
+}
+
+/// The paths of the route table.
+fn routes(source: &str) -> BTreeSet<String> {
+    strings_of(source)
+        .into_iter()
+        .filter(|text| text.starts_with("/v1"))
+        .collect()
+}
+
+#[test]
+fn every_route_is_documented() {
+    let documented = read(Path::new("docs/COMPAT.md"));
+    let source = read(Path::new("src/http/router.rs"));
+    let product: Vec<&str> = source.lines().take(product_lines(&source)).collect();
+    let routes = routes(&product.join("\n"));
+    assert!(
+        routes.iter().any(|route| route.starts_with("/v1/service")),
+        "routes are found at all: {routes:?}"
+    );
+    assert_none(
+        &routes
+            .into_iter()
+            .filter(|route| !documents(&documented, route))
+            .collect::<Vec<_>>(),
+    );
+}
+
+/// Whether a text names the route itself, not only a longer one.
+fn documents(text: &str, route: &str) -> bool {
+    text.match_indices(route).any(|(at, _)| {
+        let next = text[at + route.len()..].chars().next();
+        next.is_none_or(|next| !(next.is_alphanumeric() || "/-_{".contains(next)))
+    })
+}
+
+#[test]
+fn an_undocumented_route_is_found() {
+    let found = routes(r#".route("/v1/service", get(all)) // "/v1/not""#);
+    assert_eq!(found, ["/v1/service".to_owned()].into());
+    assert!(documents("| `GET /v1/service` |", "/v1/service"));
+    assert!(!documents("| `GET /v1/service/{type}` |", "/v1/service"));
+}

@@ -1,0 +1,55 @@
+//! The files of the repository.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn read(path: &Path) -> String {
+    fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every Rust file below a directory of the repository, by its path in it.
+pub fn rust_files(below: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut open = vec![PathBuf::from(below)];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(root().join(&dir))
+            .expect("a directory of the repository")
+            .flatten()
+        {
+            let path = dir.join(entry.file_name());
+            if entry.path().is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The top module that a file of src/ belongs to, and how many modules deep it is.
+pub fn module_of(path: &Path) -> (String, usize) {
+    let mut parts: Vec<String> = path
+        .iter()
+        .skip(1)
+        .map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned())
+        .collect();
+    if parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    (parts[0].clone(), parts.len())
+}
+
+/// Panics with every complaint, each once.
+pub fn assert_none(complaints: &[String]) {
+    let lines: BTreeSet<&str> = complaints.iter().map(String::as_str).collect();
+    let text: Vec<&str> = lines.into_iter().collect();
+    assert!(text.is_empty(), "\n{}", text.join("\n"));
+}
