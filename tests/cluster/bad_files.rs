@@ -1,0 +1,283 @@
+use crate::support::etc::{ENVIRONMENT, Etc, inventory_of, write};
+use crate::support::node::Node;
+use crate::support::ports;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Starts a node whose files were spoiled; what it said. It must end by itself, with a code that
+/// is not 0, no stack trace, and every one of `says` in its words.
+fn refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
+    let dir = TempDir::new().expect("a temporary directory");
+    let port = ports::free();
+    let etc = Etc {
+        dir: dir.path().to_owned(),
+        node_id: "quorate-1".to_owned(),
+        port,
+        settings: Vec::new(),
+        inventory: vec![("quorate-1".to_owned(), port)],
+    };
+    let mut node = Node::new(etc);
+    spoil(&mut node.etc);
+    node.start();
+    let status = node.ended();
+    let said = node.log();
+    assert!(
+        status.code().is_some_and(|code| code != 0),
+        "{what}: {status}, {said}"
+    );
+    for word in says {
+        assert!(
+            said.contains(word),
+            "{what}: not named: {word:?} in\n{said}"
+        );
+    }
+    for trace in ["panicked at", "RUST_BACKTRACE", "stack backtrace"] {
+        assert!(!said.contains(trace), "{what}: {said}");
+    }
+    said
+}
+
+/// Replaces one of the files.
+fn with_file(name: &'static str, text: &str) -> impl FnOnce(&mut Etc) + use<> {
+    let text = text.to_owned();
+    move |etc: &mut Etc| write(&etc.etc_dir().join(name), &text)
+}
+
+/// Appends lines to config.properties.
+fn with_lines(lines: &str) -> impl FnOnce(&mut Etc) + use<> {
+    let lines = lines.to_owned();
+    move |etc: &mut Etc| {
+        let path = etc.etc_dir().join("config.properties");
+        let text = fs::read_to_string(&path).expect("it was written");
+        write(&path, &(text + &lines + "\n"));
+    }
+}
+
+/// Replaces the inventory.
+fn with_inventory(inventory: impl std::fmt::Display) -> impl FnOnce(&mut Etc) {
+    with_file("service-inventory.json", &inventory.to_string())
+}
+
+fn without(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
+    move |etc: &mut Etc| fs::remove_file(etc.etc_dir().join(name)).expect("it was written")
+}
+
+/// A directory where a file is expected cannot be read by anyone, not by root either.
+fn unreadable(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
+    move |etc: &mut Etc| {
+        let path = etc.etc_dir().join(name);
+        fs::remove_file(&path).expect("it was written");
+        fs::create_dir(&path).expect("a temporary directory");
+    }
+}
+
+/// Proves that a missing, unreadable or malformed file is refused at start, by its name.
+#[test]
+fn a_missing_or_malformed_file_is_refused_by_name() {
+    refused(
+        "no etc",
+        |etc| fs::remove_dir_all(etc.etc_dir()).expect("it was written"),
+        &["etc"],
+    );
+    refused(
+        "no config",
+        without("config.properties"),
+        &["config.properties"],
+    );
+    refused(
+        "unreadable config",
+        unreadable("config.properties"),
+        &["config.properties"],
+    );
+    refused(
+        "unreadable node.properties",
+        unreadable("node.properties"),
+        &["node.properties"],
+    );
+    refused(
+        "malformed config",
+        with_lines("discovery.max-age=\\u12"),
+        &["config.properties"],
+    );
+    refused(
+        "config that is not text",
+        |etc| {
+            fs::write(
+                etc.etc_dir().join("config.properties"),
+                [0xff, 0xfe, 0x00, b'=', 0x80],
+            )
+            .expect("it was written")
+        },
+        &["config.properties"],
+    );
+    refused(
+        "no inventory file",
+        without("service-inventory.json"),
+        &["service-inventory.json"],
+    );
+    refused(
+        "unreadable inventory",
+        unreadable("service-inventory.json"),
+        &["service-inventory.json"],
+    );
+    refused(
+        "inventory that is not JSON",
+        with_inventory("{nope"),
+        &["service-inventory.json"],
+    );
+    refused(
+        "inventory of another shape",
+        with_inventory("[1, 2]"),
+        &["service-inventory.json"],
+    );
+    refused(
+        "empty inventory file",
+        with_inventory(""),
+        &["service-inventory.json"],
+    );
+}
+
+/// Proves that keys and values that cannot be are refused at start, all of them at once, in
+/// airlift's words where it has them.
+#[test]
+fn bad_keys_and_values_are_refused_all_at_once() {
+    refused(
+        "unknown key",
+        with_lines("discovery.maxage=3s"),
+        &["Configuration property 'discovery.maxage' was not used"],
+    );
+    refused(
+        "unknown key of ours",
+        with_lines("cluster.nope=1"),
+        &["'cluster.nope' was not used"],
+    );
+    refused(
+        "bad duration",
+        with_lines("discovery.max-age=soon"),
+        &["discovery.max-age", "soon"],
+    );
+    refused(
+        "negative duration",
+        with_lines("discovery.max-age=-3s"),
+        &["discovery.max-age"],
+    );
+    refused(
+        "duration without a unit",
+        with_lines("discovery.max-age=30"),
+        &["discovery.max-age"],
+    );
+    refused(
+        "bad port",
+        with_lines("http-server.http.port=none"),
+        &["http-server.http.port"],
+    );
+    refused(
+        "port out of range",
+        with_lines("http-server.http.port=70000"),
+        &["http-server.http.port"],
+    );
+    refused(
+        "unset variable",
+        with_lines("discovery.max-age=${ENV:QUORATE_TEST_UNSET}"),
+        &["QUORATE_TEST_UNSET"],
+    );
+    refused(
+        "TLS that is not built",
+        with_lines("http-server.https.enabled=true"),
+        &["http-server.https.enabled"],
+    );
+    refused(
+        "three errors",
+        with_lines("discovery.max-age=soon\nnot.a.key=1\nneither.is.this=2"),
+        &["discovery.max-age", "not.a.key", "neither.is.this"],
+    );
+    refused(
+        "no environment",
+        with_file("node.properties", "node.id=quorate-1\n"),
+        &["node.environment"],
+    );
+    refused(
+        "bad environment",
+        with_file(
+            "node.properties",
+            "node.id=quorate-1\nnode.environment=Not Good\n",
+        ),
+        &["node.environment"],
+    );
+}
+
+/// Proves that a `node.id` that cannot be is refused: empty, of other characters, or 10 kB long.
+#[test]
+fn a_bad_node_id_is_refused() {
+    let with_id = |id: &str| {
+        with_file(
+            "node.properties",
+            &format!("node.environment={ENVIRONMENT}\nnode.id={id}\n"),
+        )
+    };
+    refused("empty", with_id(""), &["node.id"]);
+    refused("characters", with_id("a/b"), &["node.id"]);
+    let said = refused("10 kB", with_id(&"x".repeat(10_000)), &["node.id"]);
+    assert!(said.len() < 5_000, "the refusal repeats 10 kB");
+}
+
+/// Proves that an inventory that cannot seed a group is refused by what is wrong in it.
+#[test]
+fn an_inventory_that_cannot_seed_a_group_is_refused() {
+    let nodes = |names: &[&str]| -> Vec<(String, u16)> {
+        names
+            .iter()
+            .zip(2u16..)
+            .map(|(name, port)| ((*name).to_owned(), port))
+            .collect()
+    };
+    refused(
+        "not in it",
+        with_inventory(inventory_of(&nodes(&["quorate-8", "quorate-9"]))),
+        &["quorate-1"],
+    );
+    refused(
+        "a duplicate",
+        with_inventory(inventory_of(&nodes(&[
+            "quorate-1",
+            "quorate-2",
+            "quorate-2",
+        ]))),
+        &["quorate-2"],
+    );
+    let mut other = inventory_of(&nodes(&["quorate-1"]));
+    other["environment"] = json!("production");
+    refused(
+        "another environment",
+        with_inventory(other),
+        &["production", ENVIRONMENT],
+    );
+    let mut bare = inventory_of(&nodes(&["quorate-1", "quorate-2"]));
+    bare["services"][1]["properties"] = json!({});
+    refused("no address", with_inventory(bare), &["quorate-2"]);
+    let mut odd = inventory_of(&nodes(&["quorate-1", "quorate-2"]));
+    odd["services"][1]["properties"]["http"] = json!("not a url");
+    refused("a bad address", with_inventory(odd), &["quorate-2"]);
+}
+
+/// Proves that what has no effect but is airlift's is taken: a directory that starts airlift,
+/// with the unknown logger names and the JVM's file, starts quorate.
+#[test]
+fn what_airlift_accepts_is_accepted() {
+    let mut cluster = crate::support::Cluster::prepare(1, crate::support::Options::default());
+    let node = &mut cluster.nodes[0];
+    with_lines(
+        "discovery.store-cache-ttl=0s\ndynamic.store.gc-interval=1h\njmx.rmiregistry.port=0\nhttp-server.threads.max=50",
+    )(&mut node.etc);
+    with_file("log.properties", "io.airlift=DEBUG\norg.nowhere=ERROR\n")(&mut node.etc);
+    node.start();
+    node.wait_serving(crate::support::cluster::FORM_LIMIT);
+    assert!(Path::new(&node.etc.data_dir()).is_dir());
+    let said = node.log();
+    assert!(
+        said.contains("dynamic.store.gc-interval"),
+        "said once that it has no effect: {said}"
+    );
+}

@@ -1,0 +1,61 @@
+use crate::support::{Cluster, Options};
+
+const ANNOUNCEMENTS: u64 = 300;
+const NODE_IDS: u64 = 40;
+
+/// Proves that what one node acknowledged is in the very next lookup on every node: first
+/// announcements and changed ones, through every node in turn, none of 900 first reads stale.
+#[test]
+fn an_acknowledged_announcement_is_in_the_next_lookup_on_every_node() {
+    let cluster = Cluster::start(3, Options::default());
+    let mut stale = Vec::new();
+    for token in 0..ANNOUNCEMENTS {
+        let node_id = format!("engine-{}", token % NODE_IDS);
+        let taker = (token % 3) as usize;
+        let written = cluster.nodes[taker].announce_acked("fresh", &node_id, token);
+        for node in &cluster.nodes {
+            let response = node.get("/v1/service/fresh/general").expect("an answer");
+            let services =
+                crate::support::node::services(&response).expect("a healthy cluster serves");
+            if crate::support::node::tokens_of(&services).get(&node_id) != Some(&token) {
+                stale.push((token, node.etc.node_id.clone()));
+            }
+            let index: u64 = response.headers["quorate-index"]
+                .parse()
+                .expect("Quorate-Index is a number");
+            assert!(
+                index >= written,
+                "a lookup at {index} after a write at {written}"
+            );
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "{} of {} first reads were stale: {stale:?}",
+        stale.len(),
+        3 * ANNOUNCEMENTS
+    );
+}
+
+/// Proves that an acknowledged withdrawal is in the very next lookup on every node.
+#[test]
+fn a_withdrawn_node_is_in_no_lookup_any_more() {
+    let cluster = Cluster::start(3, Options::default());
+    for round in 0..30 {
+        let node_id = format!("engine-{round}");
+        cluster.nodes[round % 3].announce_acked("leaving", &node_id, 1);
+        let outcome = cluster.nodes[(round + 1) % 3].withdraw(&node_id);
+        assert!(
+            matches!(outcome, crate::support::Write::Acked(_)),
+            "{outcome:?}"
+        );
+        for node in &cluster.nodes {
+            let seen = node.tokens("leaving").expect("a healthy cluster serves");
+            assert!(
+                !seen.contains_key(&node_id),
+                "{} still lists {node_id}",
+                node.etc.node_id
+            );
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The promises of the documentation, proved on real processes: one file a concern.
+//!
+//! `QUORATE_TEST_KILLS=20 cargo test --test cluster leader -- --nocapture` (or `scripts/gap`)
+//! repeats the leader kills and prints their figures.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_files;
+mod bad_places;
+mod cluster_script;
+mod cold_start;
+mod emptied_node;
+mod expiry;
+mod freeze;
+mod fresh_reads;
+mod leader;
+mod no_quorum;
+mod strangers;
+mod two_nodes;
+mod whole_cluster_kill;

@@ -1,0 +1,100 @@
+use crate::support::cluster::{FORM_LIMIT, members};
+use crate::support::node::copy_dir;
+use crate::support::{Cluster, Options, let_pass, until};
+use std::fs;
+use std::time::Duration;
+
+/// Proves that two clusters never mix: a node of one that is pointed at the addresses of the other
+/// joins nothing and changes nothing there, and is itself again once its inventory is right.
+#[test]
+fn a_node_pointed_at_another_cluster_is_refused_there() {
+    let home = Cluster::start(1, Options::default());
+    home.nodes[0].announce_acked("home", "engine", 1);
+    // Both nodes have the same node.id, as copied configurations do.
+    let mut stray = Cluster::start(2, Options::beside());
+    stray.nodes[1].announce_acked("stray", "engine", 2);
+    let right = stray.nodes[1].etc.inventory.clone();
+
+    stray.nodes[1].stop();
+    stray.nodes[1].etc.inventory[0].1 = home.nodes[0].etc.port;
+    stray.nodes[1].etc.write();
+    stray.nodes[1].start();
+    until("the stray node answers", FORM_LIMIT, || {
+        stray.nodes[1].status()
+    });
+    let refused = until(
+        "the stray node refuses to serve",
+        Duration::from_secs(10),
+        || {
+            stray.nodes[1]
+                .get("/v1/service")
+                .ok()
+                .filter(|response| response.status == 503)
+        },
+    );
+    println!("{}", refused.body);
+    // Long enough for many attempts of the stray node.
+    let_pass(Duration::from_secs(2));
+    let status = home.nodes[0].status().expect("a status");
+    assert_eq!(members(&status), ["quorate-1"], "{status}");
+    let seen = home.nodes[0]
+        .tokens("home")
+        .expect("the other cluster serves as before");
+    assert_eq!(seen.get("engine"), Some(&1));
+    assert!(home.nodes[0].tokens("stray").expect("it serves").is_empty());
+
+    stray.nodes[1].stop();
+    stray.nodes[1].etc.inventory = right;
+    stray.nodes[1].etc.write();
+    stray.nodes[1].start();
+    stray.wait_serving();
+    assert_eq!(
+        stray.nodes[1]
+            .tokens("stray")
+            .expect("it serves")
+            .get("engine"),
+        Some(&2)
+    );
+}
+
+/// Proves that the data directory of another cluster's node is refused, though its `node.id` fits:
+/// by an exit or by never serving, with the reason, and the group it was put into is as before.
+#[test]
+fn a_data_directory_of_another_cluster_is_refused() {
+    let mut other = Cluster::start(3, Options::default());
+    other.nodes[0].announce_acked("foreign", "engine", 2);
+    other.stop_all();
+    let foreign = other.nodes[0].etc.data_dir();
+
+    let mut cluster = Cluster::start(3, Options::beside());
+    cluster.nodes[1].announce_acked("own", "engine", 1);
+    cluster.nodes[0].stop();
+    cluster.nodes[0].wipe();
+    copy_dir(&foreign, &cluster.nodes[0].etc.data_dir());
+    cluster.nodes[0].start();
+
+    let reason = until("the foreign data is refused", FORM_LIMIT, || {
+        if !cluster.nodes[0].is_alive() {
+            return Some(cluster.nodes[0].log());
+        }
+        let response = cluster.nodes[0].get("/v1/service/own/general").ok()?;
+        (response.status == 503 && response.body.contains("cluster")).then_some(response.body)
+    });
+    println!("{}", reason.lines().last().unwrap_or_default());
+    for i in [1, 2] {
+        let seen = cluster.nodes[i].tokens("own").expect("the two go on");
+        assert_eq!(seen.get("engine"), Some(&1));
+        assert!(
+            cluster.nodes[i]
+                .tokens("foreign")
+                .expect("they serve")
+                .is_empty()
+        );
+    }
+
+    // The way out that is documented: empty it, and it rejoins.
+    cluster.nodes[0].kill9();
+    fs::remove_dir_all(cluster.nodes[0].etc.data_dir()).expect("it can be removed");
+    cluster.nodes[0].start();
+    cluster.wait_ready();
+}

@@ -1,0 +1,81 @@
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::{Cluster, Options, until};
+use std::time::Duration;
+
+/// Proves the way from two nodes to three: two with an inventory of two are a group; a third that
+/// the group does not hold is not added but waits and says so; and all emptied and started with
+/// the third in every inventory are a group of three, that survives the loss of one.
+#[test]
+fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
+    let mut cluster = Cluster::prepare(3, Options::default());
+    let everyone = cluster.nodes[0].etc.inventory.clone();
+    for node in &mut cluster.nodes[..2] {
+        node.etc.inventory.truncate(2);
+        node.etc.write();
+    }
+    cluster.nodes[0].start();
+    cluster.nodes[1].start();
+    cluster.nodes[0].wait_serving(FORM_LIMIT);
+    cluster.nodes[1].wait_serving(FORM_LIMIT);
+    cluster.nodes[0].announce_acked("pair", "engine", 1);
+
+    cluster.nodes[2].start();
+    let said = until(
+        "the third says what it waits for",
+        Duration::from_secs(10),
+        || Some(cluster.nodes[2].status()?["waits_for"].as_str()?.to_owned()),
+    );
+    let refused = cluster.nodes[2].get("/v1/service").expect("an answer");
+    assert_eq!(refused.status, 503, "{said}: {}", refused.body);
+    for node in &cluster.nodes[..2] {
+        assert_eq!(
+            node.tokens("pair").expect("the pair serves").get("engine"),
+            Some(&1)
+        );
+        let status = node.status().expect("a status");
+        assert_eq!(
+            status["members"].as_array().map(Vec::len),
+            Some(2),
+            "{status}"
+        );
+    }
+
+    cluster.stop_all();
+    for node in &mut cluster.nodes {
+        node.wipe();
+        node.etc.inventory = everyone.clone();
+        node.etc.write();
+    }
+    cluster.start_all();
+    cluster.wait_serving();
+    cluster.wait_all_voters(0);
+    let lost = cluster.leader();
+    cluster.nodes[lost].kill9();
+    for i in cluster.others(lost) {
+        cluster.nodes[i].wait_serving(FORM_LIMIT);
+    }
+}
+
+/// Proves that a group of two that loses one refuses to serve and says the way out, and that it
+/// serves again when the other is back.
+#[test]
+fn a_group_of_two_that_loses_one_says_so() {
+    let mut cluster = Cluster::start(2, Options::default());
+    cluster.nodes[0].announce_acked("pair", "engine", 1);
+    cluster.nodes[1].kill9();
+    let missing = cluster.nodes[1].etc.node_id.clone();
+    let refused = until("the one left refuses", Duration::from_secs(10), || {
+        let response = cluster.nodes[0].get("/v1/service").ok()?;
+        (response.status == 503 && response.body.contains(&missing)).then_some(response.body)
+    });
+    println!("{refused}");
+    cluster.nodes[1].start();
+    cluster.wait_serving();
+    assert_eq!(
+        cluster.nodes[1]
+            .tokens("pair")
+            .expect("it serves")
+            .get("engine"),
+        Some(&1)
+    );
+}

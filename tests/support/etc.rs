@@ -1,0 +1,79 @@
+//! etc/ directories in airlift's format.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The environment of every test cluster.
+pub const ENVIRONMENT: &str = "test";
+
+/// What stands in the files of one node. A test changes a field, or a file after [`Etc::write`].
+#[derive(Debug, Clone)]
+pub struct Etc {
+    /// The node's own directory: `etc` and `data` are in it.
+    pub dir: PathBuf,
+    pub node_id: String,
+    pub port: u16,
+    /// Lines of config.properties beside port and inventory.
+    pub settings: Vec<(String, String)>,
+    /// The nodes of the inventory, each with its port; none: no inventory.
+    pub inventory: Vec<(String, u16)>,
+}
+
+impl Etc {
+    /// The files' directory.
+    pub fn etc_dir(&self) -> PathBuf {
+        self.dir.join("etc")
+    }
+
+    /// The node's data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Writes every file that airlift's launcher expects.
+    pub fn write(&self) {
+        let etc = self.etc_dir();
+        fs::create_dir_all(&etc).expect("a temporary directory");
+        let mut config = format!("http-server.http.port={}\n", self.port);
+        if !self.inventory.is_empty() {
+            let inventory = etc.join("service-inventory.json");
+            config += &format!("service-inventory.uri=file://{}\n", inventory.display());
+            write(&inventory, &inventory_of(&self.inventory).to_string());
+        }
+        for (key, value) in &self.settings {
+            config += &format!("{key}={value}\n");
+        }
+        write(&etc.join("config.properties"), &config);
+        write(
+            &etc.join("node.properties"),
+            &format!(
+                "node.environment={ENVIRONMENT}\nnode.id={}\nnode.bind-ip=127.0.0.1\nnode.data-dir={}\n",
+                self.node_id,
+                self.data_dir().display()
+            ),
+        );
+        write(&etc.join("log.properties"), "io.airlift=INFO\n");
+        write(&etc.join("jvm.config"), "-server\n-Xmx1G\n");
+    }
+}
+
+/// A service-inventory.json that names these nodes.
+pub fn inventory_of(nodes: &[(String, u16)]) -> Value {
+    let services: Vec<Value> = nodes
+        .iter()
+        .map(|(node_id, port)| {
+            json!({
+                "id": format!("id-of-{node_id}"), "nodeId": node_id, "type": "discovery", "pool": "general",
+                "location": "/127.0.0.1", "state": "RUNNING",
+                "properties": {"http": format!("http://127.0.0.1:{port}")},
+            })
+        })
+        .collect();
+    json!({"environment": ENVIRONMENT, "services": services})
+}
+
+/// Writes a file of the test's own.
+pub fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}

@@ -1,0 +1,18 @@
+//! Real quorate processes for tests: a group of them in temporary directories, a client that
+//! speaks the wire by itself, and one way to wait.
+//!
+//! Processes rather than tasks, since what is proved here is about kills, freezes and disks.
+//! Nothing of the product is linked but its clock.
+
+pub mod cluster;
+pub mod etc;
+pub mod http;
+pub mod node;
+pub mod ports;
+pub mod slots;
+pub mod traffic;
+pub mod wait;
+
+pub use cluster::{Cluster, Options};
+pub use node::Write;
+pub use wait::{let_pass, until};

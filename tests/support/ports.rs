@@ -1,0 +1,25 @@
+//! Free ports on loopback.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::sync::Mutex;
+
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// Below every range that systems take outgoing ports from, so that a killed node's port is
+/// still free when it comes back.
+const LOWEST: u16 = 10_000;
+const HIGHEST: u16 = 32_000;
+
+/// A port that nothing listens on and that this process has not given out before.
+pub fn free() -> u16 {
+    loop {
+        let mut bytes = [0u8; 2];
+        getrandom::fill(&mut bytes).expect("the system has random bytes");
+        let port = LOWEST + u16::from_le_bytes(bytes) % (HIGHEST - LOWEST);
+        let is_free = TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if is_free && GIVEN.lock().expect("no test panics in here").insert(port) {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How many clusters run at once, across every test process: time limits mean little on a machine
+//! that runs ten groups.
+
+use super::wait::until;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+const SLOTS: usize = 2;
+/// Longer than the whole suite takes.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A right to run a cluster; given back on drop, and by the system when the process dies.
+pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
+
+impl Slots {
+    /// Room for one cluster beside others.
+    pub fn one() -> Slots {
+        until("a free slot for a cluster", LIMIT, || {
+            (0..SLOTS).find_map(try_lock).map(|file| Slots(vec![file]))
+        })
+    }
+
+    /// No room of its own.
+    pub fn none() -> Slots {
+        Slots(Vec::new())
+    }
+
+    /// The machine alone, for tests that measure time. Taken in order, so that two do not block each other.
+    pub fn all() -> Slots {
+        Slots(
+            (0..SLOTS)
+                .map(|slot| until("every slot for a cluster", LIMIT, || try_lock(slot)))
+                .collect(),
+        )
+    }
+}
+
+fn try_lock(slot: usize) -> Option<File> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-slot-{slot}"));
+    let file = File::create(&path).expect("the target directory can be written");
+    file.try_lock().ok().map(|()| file)
+}

@@ -1,0 +1,146 @@
+//! Clients that write without pause, and remember what was acknowledged when.
+
+use super::http;
+use super::node::{PATIENCE, Tokens, Write, announcement, announcement_path, write_of};
+use quorate::clock::{self, Instant};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How many node ids each writer announces in turn.
+const IDS_PER_WRITER: u64 = 20;
+/// A pause after a refusal, as clients make one.
+const BACK_OFF: Duration = Duration::from_millis(5);
+
+/// What all writers did.
+#[derive(Default)]
+struct Record {
+    /// When each acknowledgement came, in that order.
+    acks: Mutex<Vec<Instant>>,
+    ack_count: AtomicUsize,
+    /// By node id: the last token acknowledged, and the last one sent.
+    tokens: Mutex<BTreeMap<String, (Option<u64>, u64)>>,
+    stop: AtomicBool,
+}
+
+/// Writers in the background, one for each address.
+pub struct Traffic {
+    record: Arc<Record>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+/// What they had done when they were stopped.
+pub struct Done {
+    acks: Vec<Instant>,
+    tokens: BTreeMap<String, (Option<u64>, u64)>,
+}
+
+impl Traffic {
+    /// Starts a writer for each address. The tokens of each node id only grow.
+    pub fn start(kind: &str, to: &[SocketAddr]) -> Traffic {
+        let record = Arc::new(Record::default());
+        let writers = to
+            .iter()
+            .enumerate()
+            .map(|(writer, address)| {
+                let (record, kind, address) = (record.clone(), kind.to_owned(), *address);
+                std::thread::spawn(move || write_until_stopped(&record, &kind, writer, address))
+            })
+            .collect();
+        Traffic { record, writers }
+    }
+
+    /// How many writes were acknowledged so far.
+    pub fn acked(&self) -> usize {
+        self.record.ack_count.load(Ordering::Acquire)
+    }
+
+    /// Lets the writes in flight end, and stops.
+    pub fn stop(mut self) -> Done {
+        self.record.stop.store(true, Ordering::Release);
+        for writer in self.writers.drain(..) {
+            writer.join().expect("a writer saw only documented answers");
+        }
+        let acks = std::mem::take(&mut *self.record.acks.lock().expect("no writer panicked"));
+        let tokens = std::mem::take(&mut *self.record.tokens.lock().expect("no writer panicked"));
+        Done { acks, tokens }
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.record.stop.store(true, Ordering::Release);
+    }
+}
+
+impl Done {
+    /// The longest time between two acknowledgements, of those around `from` and later.
+    pub fn longest_gap(&self, from: Instant) -> Duration {
+        let first = self
+            .acks
+            .partition_point(|ack| *ack < from)
+            .saturating_sub(1);
+        self.acks[first..]
+            .windows(2)
+            .map(|two| two[1] - two[0])
+            .max()
+            .unwrap_or(Duration::MAX)
+    }
+
+    /// Panics unless each node id shows its last acknowledged token, or a later one that was sent.
+    pub fn assert_nothing_lost(&self, seen: &Tokens, by: &str) {
+        for (node_id, (acked, sent)) in &self.tokens {
+            let Some(acked) = acked else { continue };
+            match seen.get(node_id) {
+                None => panic!("{by} has lost {node_id}, acknowledged with token {acked}"),
+                Some(token) => assert!(
+                    (acked..=sent).contains(&token),
+                    "{by} shows {node_id} with token {token}: {acked} was acknowledged, {sent} the last one sent"
+                ),
+            }
+        }
+    }
+}
+
+fn write_until_stopped(record: &Record, kind: &str, writer: usize, address: SocketAddr) {
+    let mut token = 0;
+    while !record.stop.load(Ordering::Acquire) {
+        token += 1;
+        let node_id = format!("writer-{writer}-{}", token % IDS_PER_WRITER);
+        record
+            .tokens
+            .lock()
+            .expect("no writer panicked")
+            .entry(node_id.clone())
+            .or_default()
+            .1 = token;
+        let body = announcement(kind, &node_id, token);
+        let outcome = write_of(http::request(
+            address,
+            "PUT",
+            &announcement_path(&node_id),
+            Some(&body),
+            PATIENCE,
+        ));
+        if let Write::Acked(_) = outcome {
+            record
+                .acks
+                .lock()
+                .expect("no writer panicked")
+                .push(clock::now());
+            record
+                .tokens
+                .lock()
+                .expect("no writer panicked")
+                .entry(node_id)
+                .or_default()
+                .0 = Some(token);
+            record.ack_count.fetch_add(1, Ordering::Release);
+        } else {
+            super::let_pass(BACK_OFF);
+        }
+    }
+}
