@@ -3,7 +3,8 @@
 # Needs bash, coreutils and the Rust toolchain; no curl, no ps.
 set -euo pipefail
 
-readonly REPO="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+REPO="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+readonly REPO
 readonly DEFAULT_PORT=8411
 readonly MAX_NODES=9
 readonly READY_LIMIT_S=30
@@ -74,7 +75,9 @@ require_cluster() { load_cluster || fail "no cluster in $dir: start one with scr
 
 require_node() {
   [[ -n ${1:-} ]] || usage_error "which node?"
-  [[ $1 =~ ^[1-9]$ ]] && ((10#$1 <= nodes)) || fail "unknown node '$1': the nodes are 1 to $nodes"
+  if ! [[ $1 =~ ^[1-9]$ && $1 -le $nodes ]]; then
+    fail "unknown node '$1': the nodes are 1 to $nodes"
+  fi
 }
 
 # ---- Processes: a pid is ours only while it still has the start time that was noted ---------
@@ -396,8 +399,8 @@ main() {
         (($# > 1)) || usage_error "$1 needs a value"
         case $1 in
           --port)
-            [[ $2 =~ ^[0-9]{1,5}$ ]] && ((10#$2 >= 1 && 10#$2 <= 65535)) || usage_error "'$2' is not a port"
-            port=$((10#$2))
+            [[ $2 =~ ^[1-9][0-9]{0,4}$ && $2 -le 65535 ]] || usage_error "'$2' is not a port"
+            port=$2
             ;;
           --dir) dir=$2 ;;
           --environment) environment=$2 ;;

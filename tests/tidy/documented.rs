@@ -5,6 +5,13 @@ use crate::tree::{assert_none, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// Keys of airlift under a prefix of ours, that have no effect here.
+const AIRLIFTS: &[&str] = &[
+    "discovery.uri",
+    "discovery.collector.pool",
+    "discovery.store-cache-ttl",
+];
+
 /// Keys of ours in the sources of src/config. What airlift has under the same prefix and what it
 /// does is in airlift's documentation.
 fn our_keys(source: &str) -> BTreeSet<String> {
@@ -16,6 +23,7 @@ fn our_keys(source: &str) -> BTreeSet<String> {
                 .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c))
         })
         .filter(|text| !text.ends_with('.') && !text.starts_with("discovery.http-client."))
+        .filter(|text| !AIRLIFTS.contains(&text.as_str()))
         .collect()
 }
 
