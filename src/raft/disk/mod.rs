@@ -1,1 +1,36 @@
-//! disk.
+//! What a node keeps on disk: its log, vote, identity and snapshots.
+//!
+//! Log, vote, committed and purged ids and identity are in one `redb` database that one thread
+//! writes; a snapshot is a file beside it. Everything goes through [`Vfs`]. The rules:
+//!
+//! - The vote, the entries and their order are openraft's contract: entries are readable when
+//!   `append` returns, durable when its callback runs, and everything is written in order.
+//! - A snapshot is durable before the purge that relies on it is queued.
+//! - The first failed operation is latched; nothing is acknowledged after it, and nothing tried again.
+//! - What cannot be trusted is not opened.
+
+mod backend;
+mod database;
+mod errors;
+mod identity;
+mod latch;
+mod log_store;
+mod os_fs;
+mod record;
+mod snapshots;
+mod space;
+mod store;
+mod vfs;
+mod view;
+mod writer;
+
+pub use errors::OpenError;
+pub use identity::{GroupIdentity, Identity};
+pub use log_store::LogStore;
+pub use snapshots::Snapshots;
+pub use space::SpaceState;
+pub use store::Store;
+pub use vfs::{FsSpace, Held, OsFs, Vfs, VfsFile};
+
+#[cfg(test)]
+mod tests;

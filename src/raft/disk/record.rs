@@ -1,0 +1,212 @@
+//! The bytes of what is kept.
+//!
+//! A record is `version u8 | crc32c u32 LE of the version and the body | body`, the body in
+//! postcard. The stored types are our own: a release of openraft that lays its types out
+//! differently does not change what is on disk.
+
+use super::errors::Unreadable;
+use crate::raft::types::{Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, Vote};
+use crate::registry::Batch;
+use openraft::entry::EntryPayload;
+use openraft::vote::RaftLeaderId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The newest record version that this release reads, and the one that it writes.
+pub(super) const VERSION: u8 = 1;
+
+const HEADER: usize = 5;
+
+type LeaderId = openraft::type_config::alias::LeaderIdOf<crate::raft::types::TypeConfig>;
+type Membership = openraft::Membership<u64, Member>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredLogId {
+    term: u64,
+    node_id: u64,
+    index: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredVote {
+    term: u64,
+    node_id: u64,
+    committed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredMembers {
+    configs: Vec<BTreeSet<u64>>,
+    nodes: BTreeMap<u64, Member>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum StoredPayload {
+    Blank,
+    Commands(Arc<Batch>),
+    Members(StoredMembers),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredEntry {
+    log_id: StoredLogId,
+    payload: StoredPayload,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredMeta {
+    last_log_id: Option<StoredLogId>,
+    members_log_id: Option<StoredLogId>,
+    members: StoredMembers,
+}
+
+impl From<LogId> for StoredLogId {
+    fn from(id: LogId) -> Self {
+        Self {
+            term: id.leader_id.term,
+            node_id: id.leader_id.node_id,
+            index: id.index,
+        }
+    }
+}
+
+impl From<StoredLogId> for LogId {
+    fn from(id: StoredLogId) -> Self {
+        Self::new(LeaderId::new(id.term, id.node_id).to_committed(), id.index)
+    }
+}
+
+impl From<&Membership> for StoredMembers {
+    fn from(members: &Membership) -> Self {
+        Self {
+            configs: members.get_joint_config().clone(),
+            nodes: members.nodes().map(|(id, node)| (*id, node.clone())).collect(),
+        }
+    }
+}
+
+impl StoredMembers {
+    fn restore(self) -> Result<Membership, Unreadable> {
+        if self.configs.is_empty() && self.nodes.is_empty() {
+            return Ok(Membership::default());
+        }
+        Membership::new(self.configs, self.nodes)
+            .map_err(|e| Unreadable::damaged(format!("it holds no valid membership: {e}")))
+    }
+}
+
+fn checksum(version: u8, body: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&[version]), body)
+}
+
+/// Frames a value.
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error> {
+    let mut bytes = postcard::to_extend(value, vec![0; HEADER])?;
+    let crc = checksum(VERSION, &bytes[HEADER..]);
+    bytes[0] = VERSION;
+    bytes[1..HEADER].copy_from_slice(&crc.to_le_bytes());
+    Ok(bytes)
+}
+
+/// Checks the frame and gives the value back.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
+    let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
+        return Err(Unreadable::damaged(format!(
+            "a record of {} bytes has no header",
+            bytes.len()
+        )));
+    };
+    let [version, crc @ ..] = *header;
+    if checksum(version, body) != u32::from_le_bytes(crc) {
+        return Err(Unreadable::damaged("a record's checksum does not match"));
+    }
+    if version != VERSION {
+        return Err(Unreadable::Newer {
+            found: u32::from(version),
+            known: u32::from(VERSION),
+        });
+    }
+    match postcard::take_from_bytes(body) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(Unreadable::damaged(format!("a record ends {} bytes early", rest.len()))),
+        Err(e) => Err(Unreadable::damaged(format!("a record cannot be decoded: {e}"))),
+    }
+}
+
+/// A log entry's record.
+pub(super) fn encode_entry(entry: &Entry) -> Result<Vec<u8>, postcard::Error> {
+    encode(&StoredEntry {
+        log_id: entry.log_id.into(),
+        payload: match &entry.payload {
+            EntryPayload::Blank => StoredPayload::Blank,
+            EntryPayload::Normal(Proposal(batch)) => StoredPayload::Commands(Arc::clone(batch)),
+            EntryPayload::Membership(members) => StoredPayload::Members(members.into()),
+        },
+    })
+}
+
+/// A log entry of a record, which must be the one of `index`.
+pub(super) fn decode_entry(index: u64, bytes: &[u8]) -> Result<Entry, Unreadable> {
+    let stored: StoredEntry = decode(bytes)?;
+    if stored.log_id.index != index {
+        return Err(Unreadable::damaged(format!(
+            "the record of log index {} is in its place",
+            stored.log_id.index
+        )));
+    }
+    Ok(Entry {
+        log_id: stored.log_id.into(),
+        payload: match stored.payload {
+            StoredPayload::Blank => EntryPayload::Blank,
+            StoredPayload::Commands(batch) => EntryPayload::Normal(Proposal(batch)),
+            StoredPayload::Members(members) => EntryPayload::Membership(members.restore()?),
+        },
+    })
+}
+
+/// A log id's record.
+pub(super) fn encode_log_id(id: LogId) -> Result<Vec<u8>, postcard::Error> {
+    encode(&StoredLogId::from(id))
+}
+
+/// A log id of a record.
+pub(super) fn decode_log_id(bytes: &[u8]) -> Result<LogId, Unreadable> {
+    decode::<StoredLogId>(bytes).map(LogId::from)
+}
+
+/// A vote's record.
+pub(super) fn encode_vote(vote: &Vote) -> Result<Vec<u8>, postcard::Error> {
+    encode(&StoredVote {
+        term: vote.leader_id.term,
+        node_id: vote.leader_id.node_id,
+        committed: vote.committed,
+    })
+}
+
+/// A vote of a record.
+pub(super) fn decode_vote(bytes: &[u8]) -> Result<Vote, Unreadable> {
+    let stored: StoredVote = decode(bytes)?;
+    let mut vote = Vote::new(stored.term, stored.node_id);
+    vote.committed = stored.committed;
+    Ok(vote)
+}
+
+/// A snapshot meta's record.
+pub(super) fn encode_snapshot_meta(meta: &SnapshotMeta) -> Result<Vec<u8>, postcard::Error> {
+    encode(&StoredMeta {
+        last_log_id: meta.last_log_id.map(Into::into),
+        members_log_id: meta.last_membership.log_id().map(Into::into),
+        members: meta.last_membership.membership().into(),
+    })
+}
+
+/// A snapshot meta of a record.
+pub(super) fn decode_snapshot_meta(bytes: &[u8]) -> Result<SnapshotMeta, Unreadable> {
+    let stored: StoredMeta = decode(bytes)?;
+    Ok(SnapshotMeta {
+        last_log_id: stored.last_log_id.map(Into::into),
+        last_membership: StoredMembership::new(stored.members_log_id.map(Into::into), stored.members.restore()?),
+    })
+}

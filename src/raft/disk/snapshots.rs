@@ -1,0 +1,275 @@
+//! The snapshot files.
+//!
+//! A file is `magic | version u32 | meta length u32 | body length u64 | crc32c | meta record |
+//! blocks | magic | crc32c`, numbers little-endian. A block is up to 64 KiB of the body and a
+//! crc32c over its number and its bytes; the last checksum covers the header and every block's.
+
+use super::errors::Unreadable;
+use super::latch::Latch;
+use super::record;
+use super::space::Space;
+use super::vfs::{Vfs, VfsFile};
+use crate::raft::types::{LogId, SnapshotMeta};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+const MAGIC: [u8; 8] = *b"QRSNAP\r\n";
+const VERSION: u32 = 1;
+const HEADER: usize = 28;
+const FOOTER: usize = 12;
+/// A damaged block is named by its number; small enough that a test can flip its way through.
+const BLOCK: usize = 64 * 1024;
+/// A membership has at most some tens of members; a header that says more is not believed.
+const META_BYTES_MAX: u32 = 1 << 20;
+/// Far over 100,000 services (30 MB); a header that says more is not believed.
+const BODY_BYTES_MAX: u64 = 4 << 30;
+
+const PREFIX: &str = "snapshot-";
+const SUFFIX: &str = ".snap";
+pub(super) const TMP: &str = ".tmp";
+
+/// The snapshots of a data directory: the newest counts, and older ones go once it is durable.
+///
+/// Every method blocks; call it where blocking is allowed.
+#[derive(Debug, Clone)]
+pub struct Snapshots {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    vfs: Arc<dyn Vfs>,
+    dir: PathBuf,
+    latch: Latch,
+    space: Arc<Space>,
+    /// One save at a time: two of the same index would share a temporary file.
+    saving: Mutex<()>,
+}
+
+/// What is wrong with a snapshot file.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    Io(io::Error),
+    Unreadable(PathBuf, Unreadable),
+}
+
+impl From<io::Error> for LoadError {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+impl From<LoadError> for io::Error {
+    fn from(e: LoadError) -> Self {
+        match e {
+            LoadError::Io(e) => e,
+            LoadError::Unreadable(path, what) => {
+                Self::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
+            }
+        }
+    }
+}
+
+impl Snapshots {
+    pub(super) fn new(vfs: Arc<dyn Vfs>, dir: &Path, latch: Latch, space: Arc<Space>) -> Self {
+        let inner = Inner {
+            vfs,
+            dir: dir.to_path_buf(),
+            latch,
+            space,
+            saving: Mutex::new(()),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Writes a snapshot; it is durable on return, and older ones are gone.
+    ///
+    /// # Errors
+    /// When a write or a sync failed, which is latched: the process must stop.
+    pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+        let _one_at_a_time = self.inner.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inner.latch.check()?;
+        self.inner.latch.watch(self.write(meta, body))
+    }
+
+    /// The newest snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be read or cannot be trusted; names the file and the block. Latched.
+    pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
+        self.inner.latch.check()?;
+        self.inner.latch.watch(self.read_newest().map_err(io::Error::from))
+    }
+
+    fn write(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+        let Inner { vfs, dir, space, .. } = &*self.inner;
+        let name = file_name(meta.last_log_id);
+        let tmp = dir.join(format!("{name}{TMP}"));
+        space.make_room(body.len() as u64)?;
+        match vfs.remove(&tmp) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let file = vfs.create_new(&tmp)?;
+        write_file(&*file, meta, body)?;
+        file.sync_all()?;
+        drop(file);
+        vfs.rename(&tmp, &dir.join(&name))?;
+        vfs.sync_dir(dir)?;
+        for older in self.names()?.into_iter().filter(|n| *n < name) {
+            vfs.remove(&dir.join(older))?;
+        }
+        vfs.sync_dir(dir)
+    }
+
+    /// The names of the snapshot files, oldest first: the index is in them at full width.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = self.inner.vfs.list(&self.inner.dir)?;
+        names.retain(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
+        Ok(names)
+    }
+
+    /// Removes every snapshot, durably.
+    pub(super) fn remove_all(&self) -> io::Result<()> {
+        for name in self.names()? {
+            self.inner.vfs.remove(&self.inner.dir.join(name))?;
+        }
+        self.inner.vfs.sync_dir(&self.inner.dir)
+    }
+
+    pub(super) fn read_newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, LoadError> {
+        let Some(name) = self.names()?.pop() else {
+            return Ok(None);
+        };
+        let path = self.inner.dir.join(&name);
+        let file = self.inner.vfs.open(&path)?;
+        let (meta, body) = read_file(&*file).map_err(|e| match e {
+            LoadError::Unreadable(_, what) => LoadError::Unreadable(path.clone(), what),
+            LoadError::Io(e) => LoadError::Io(e),
+        })?;
+        if file_name(meta.last_log_id) != name {
+            let what = format!("it holds the snapshot {}", file_name(meta.last_log_id));
+            return Err(LoadError::Unreadable(path, Unreadable::damaged(what)));
+        }
+        Ok(Some((meta, body)))
+    }
+}
+
+fn file_name(last: Option<LogId>) -> String {
+    let (index, term) = last.map_or((0, 0), |id| (id.index, id.leader_id.term));
+    format!("{PREFIX}{index:020}-{term:020}{SUFFIX}")
+}
+
+fn block_crc(number: u64, block: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&number.to_le_bytes()), block)
+}
+
+fn write_file(file: &dyn VfsFile, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+    let meta = record::encode_snapshot_meta(meta).map_err(io::Error::other)?;
+    let too_large = |_| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the membership is too large for a snapshot",
+        )
+    };
+    let mut header = Vec::with_capacity(HEADER + meta.len());
+    header.extend_from_slice(&MAGIC);
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&u32::try_from(meta.len()).map_err(too_large)?.to_le_bytes());
+    header.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
+    let mut whole = crc32c::crc32c(&header);
+    header.extend_from_slice(&meta);
+    file.write_at(0, &header)?;
+    let mut at = header.len() as u64;
+    for (number, block) in body.chunks(BLOCK).enumerate() {
+        let crc = block_crc(number as u64, block).to_le_bytes();
+        whole = crc32c::crc32c_append(whole, &crc);
+        let framed = [block, &crc].concat();
+        file.write_at(at, &framed)?;
+        at += framed.len() as u64;
+    }
+    file.write_at(at, &[&MAGIC[..], &whole.to_le_bytes()].concat())
+}
+
+fn damaged(what: impl Into<String>) -> LoadError {
+    LoadError::Unreadable(PathBuf::new(), Unreadable::damaged(what))
+}
+
+/// A whole number at a place of a header whose length is fixed.
+fn number<const N: usize>(bytes: &[u8; HEADER], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), LoadError> {
+    let len = file.len()?;
+    if len < (HEADER + FOOTER) as u64 {
+        return Err(damaged(format!("it has {len} bytes, too few for a snapshot")));
+    }
+    let mut header = [0; HEADER];
+    file.read_at(0, &mut header)?;
+    if number::<8>(&header, 0) != MAGIC || crc32c::crc32c(&header[..24]) != u32::from_le_bytes(number(&header, 24)) {
+        return Err(damaged("its header is damaged"));
+    }
+    let version = u32::from_le_bytes(number(&header, 8));
+    if version != VERSION {
+        let newer = Unreadable::Newer {
+            found: version,
+            known: VERSION,
+        };
+        return Err(LoadError::Unreadable(PathBuf::new(), newer));
+    }
+    let meta_len = u32::from_le_bytes(number(&header, 12));
+    let body_len = u64::from_le_bytes(number(&header, 16));
+    let blocks = body_len.div_ceil(BLOCK as u64);
+    if meta_len > META_BYTES_MAX || body_len > BODY_BYTES_MAX {
+        return Err(damaged("its header is damaged"));
+    }
+    let expected = (HEADER + FOOTER) as u64 + u64::from(meta_len) + body_len + 4 * blocks;
+    if len != expected {
+        return Err(damaged(format!("it has {len} bytes, not {expected}")));
+    }
+    let mut meta = vec![0; meta_len as usize];
+    file.read_at(HEADER as u64, &mut meta)?;
+    let meta = record::decode_snapshot_meta(&meta).map_err(|what| LoadError::Unreadable(PathBuf::new(), what))?;
+    let (body, whole, at) = read_blocks(
+        file,
+        HEADER as u64 + u64::from(meta_len),
+        body_len,
+        crc32c::crc32c(&header),
+    )?;
+    let mut footer = [0; FOOTER];
+    file.read_at(at, &mut footer)?;
+    if footer[..8] != MAGIC || footer[8..] != whole.to_le_bytes() {
+        return Err(damaged("its footer is damaged"));
+    }
+    Ok((meta, body))
+}
+
+fn read_blocks(
+    file: &dyn VfsFile,
+    mut at: u64,
+    body_len: u64,
+    mut whole: u32,
+) -> Result<(Vec<u8>, u32, u64), LoadError> {
+    let mut body = Vec::with_capacity(body_len as usize);
+    let mut framed = vec![0; BLOCK + 4];
+    let mut number = 0;
+    while (body.len() as u64) < body_len {
+        let size = (body_len - body.len() as u64).min(BLOCK as u64) as usize;
+        let framed = &mut framed[..size + 4];
+        file.read_at(at, framed)?;
+        let (block, crc) = framed.split_at(size);
+        if block_crc(number, block).to_le_bytes() != *crc {
+            return Err(damaged(format!("block {number} (at byte {at}) is damaged")));
+        }
+        whole = crc32c::crc32c_append(whole, crc);
+        body.extend_from_slice(block);
+        at += framed.len() as u64;
+        number += 1;
+    }
+    Ok((body, whole, at))
+}

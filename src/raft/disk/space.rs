@@ -1,0 +1,86 @@
+//! A full disk is foreseen: a floor below which no proposals are taken, and a ballast file
+//! that is given up so that a purge, which frees space, finds the space to be committed.
+
+use super::vfs::Vfs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Below this many free bytes nothing new is taken: enough for a snapshot of 100,000 services.
+const FLOOR_BYTES: u64 = 64 << 20;
+/// Enough for the commits of a purge.
+const BALLAST_BYTES: u64 = 16 << 20;
+/// Neither takes more than this part of the file system, so that a small one works too.
+const PART_OF_FS: u64 = 8;
+
+pub(super) const BALLAST: &str = "ballast";
+
+/// How much space is left for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceState {
+    /// Free bytes of the file system.
+    pub free_bytes: u64,
+    /// Below this, proposals and appends with entries are to be refused.
+    pub floor_bytes: u64,
+    /// Whether `free_bytes` is below the floor.
+    pub below_floor: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Space {
+    vfs: Arc<dyn Vfs>,
+    dir: PathBuf,
+    floor_bytes: u64,
+    ballast_bytes: u64,
+}
+
+impl Space {
+    pub(super) fn new(vfs: Arc<dyn Vfs>, dir: &Path) -> io::Result<Self> {
+        let part = vfs.space(dir)?.total_bytes / PART_OF_FS;
+        Ok(Self {
+            vfs,
+            dir: dir.to_path_buf(),
+            floor_bytes: FLOOR_BYTES.min(part),
+            ballast_bytes: BALLAST_BYTES.min(part),
+        })
+    }
+
+    pub(super) fn state(&self) -> io::Result<SpaceState> {
+        let free_bytes = self.vfs.space(&self.dir)?.free_bytes;
+        Ok(SpaceState {
+            free_bytes,
+            floor_bytes: self.floor_bytes,
+            below_floor: free_bytes < self.floor_bytes,
+        })
+    }
+
+    /// Gives the ballast up if writing `bytes` would go below the floor.
+    pub(super) fn make_room(&self, bytes: u64) -> io::Result<()> {
+        if self.state()?.free_bytes >= self.floor_bytes.saturating_add(bytes) {
+            return Ok(());
+        }
+        match self.vfs.remove(&self.dir.join(BALLAST)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the ballast if there is none and space enough. It need not be durable: a lost
+    /// one is made again.
+    pub(super) fn restore_ballast(&self) -> io::Result<()> {
+        let path = self.dir.join(BALLAST);
+        match self.vfs.open(&path) {
+            Ok(file) if file.len()? == self.ballast_bytes => return Ok(()),
+            Ok(_) => self.vfs.remove(&path)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+        if self.state()?.free_bytes < self.floor_bytes.saturating_add(self.ballast_bytes) {
+            return Ok(());
+        }
+        match self.vfs.create_new(&path)?.allocate(self.ballast_bytes) {
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => self.vfs.remove(&path),
+            other => other,
+        }
+    }
+}

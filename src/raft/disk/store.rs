@@ -1,0 +1,342 @@
+//! A data directory: opened once, shared by handles, closed in order.
+
+use super::database::{self, Database};
+use super::errors::OpenError;
+use super::identity::Identity;
+use super::latch::Latch;
+use super::log_store::LogStore;
+use super::snapshots::{LoadError, Snapshots, TMP};
+use super::space::{Space, SpaceState};
+use super::vfs::{Held, Vfs};
+use super::view::{LogView, next_index};
+use super::writer::{Callback, Done, OnDisk, Op, Queued, Shared, Writer, closed};
+use crate::raft::types::{Entry, LogId, Vote};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+
+/// The lock's file. It stays when the lock goes: removing it would let two processes lock two files.
+const LOCK: &str = "LOCK";
+/// What may wait for the writer. More makes the appender wait, and it in turn those who propose.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
+/// The least that an operation counts for, so that the number of those that wait is limited too.
+const OP_BYTES_MIN: usize = 4 << 10;
+const QUEUE_OPS_MAX: usize = QUEUE_BYTES_MAX / OP_BYTES_MIN;
+
+/// A data directory: the log, the vote, the identity and the snapshots of one node.
+///
+/// Cheap to clone. When the last handle is gone, so also those of [`LogStore`], the directory is
+/// sealed and free for another process.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) shared: Arc<Shared>,
+    /// `None` only while the last handle is dropped.
+    queue: Option<SyncSender<Queued>>,
+    room: Arc<Semaphore>,
+    sequence: AtomicU64,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens a data directory, or makes it. Blocks. Everything in it is read and checked.
+    ///
+    /// # Errors
+    /// When another process uses it, when it cannot be used, or when what it holds cannot be
+    /// trusted; the error names the file and the way out.
+    pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, OpenError> {
+        let unusable = |source| OpenError::NotWritable {
+            dir: dir.to_path_buf(),
+            source,
+        };
+        let opened = open_directory(&vfs, dir)?;
+        let latch = Latch::new();
+        let space = Arc::new(opened.space);
+        let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space));
+        check_snapshots(&snapshots, dir, &opened.held)?;
+        space.restore_ballast().map_err(unusable)?;
+        let database::Held {
+            committed,
+            purged,
+            last,
+            ..
+        } = opened.held;
+        let view = LogView::new(opened.held.clone());
+        let shared = Arc::new(Shared::new(opened.database, latch, space, snapshots, view));
+        let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
+        let writer = Writer::new(
+            Arc::clone(&shared),
+            receiver,
+            OnDisk {
+                last,
+                purged,
+                committed,
+                purging: false,
+            },
+        );
+        let lock = opened.lock;
+        let thread = std::thread::Builder::new()
+            .name("log-writer".to_owned())
+            .spawn(move || {
+                writer.run();
+                drop(lock);
+            })
+            .map_err(unusable)?;
+        let inner = Inner {
+            shared,
+            queue: Some(queue),
+            room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            sequence: AtomicU64::new(0),
+            thread: Mutex::new(Some(thread)),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Who the directory is; `None` when it is new or was emptied.
+    pub fn identity(&self) -> Option<Identity> {
+        self.inner.shared.view().identity.clone()
+    }
+
+    /// Writes who the directory is; durable on return.
+    ///
+    /// # Errors
+    /// When storage failed, now or before; the process must stop.
+    pub async fn save_identity(&self, identity: &Identity) -> io::Result<()> {
+        let identity = identity.clone();
+        self.inner.ask(|done| Op::Identity { identity, done }).await
+    }
+
+    /// The log, for openraft.
+    pub fn log_store(&self) -> LogStore {
+        LogStore::new(Arc::clone(&self.inner))
+    }
+
+    /// The snapshots.
+    pub fn snapshots(&self) -> Snapshots {
+        self.inner.shared.snapshots.clone()
+    }
+
+    /// The first storage failure, with the file and the system's reason. Once it is there nothing
+    /// more is acknowledged, and the process must stop.
+    pub fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.inner.shared.latch.subscribe()
+    }
+
+    /// How much space is left.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn space(&self) -> io::Result<SpaceState> {
+        self.inner.shared.space.state()
+    }
+
+    /// The last entry of the log, which may not be on disk yet.
+    pub fn last_log_id(&self) -> Option<LogId> {
+        self.inner.shared.view().last
+    }
+
+    /// The vote on disk.
+    pub fn vote(&self) -> Option<Vote> {
+        self.inner.shared.view().vote
+    }
+
+    /// Whether there is no log and no vote.
+    pub fn is_pristine(&self) -> bool {
+        let view = self.inner.shared.view();
+        view.last.is_none() && view.vote.is_none()
+    }
+
+    /// Empties the directory: log, vote, identity and snapshots; durable on return. The caller
+    /// then saves a new identity, for the old one must not come back. Nothing else may write
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When storage failed, now or before; the process must stop.
+    pub async fn wipe(&self) -> io::Result<()> {
+        self.inner.ask(|done| Op::Wipe { done }).await
+    }
+
+    /// Seals what was written last and frees the directory. Later calls on other handles fail.
+    /// A failure is in [`Store::failed`].
+    pub async fn close(self) {
+        let closed = self.inner.ask(|done| Op::Close { done }).await;
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the store was not closed in order");
+        }
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // It has answered, so it ends without waiting for anything.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+struct Opened {
+    database: Database,
+    held: database::Held,
+    lock: Box<dyn Held>,
+    space: Space,
+}
+
+fn open_directory(vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Opened, OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    vfs.create_dir_all(dir).map_err(unusable)?;
+    let lock_file = dir.join(LOCK);
+    let lock = vfs
+        .lock(&lock_file)
+        .map_err(unusable)?
+        .ok_or(OpenError::InUse { lock: lock_file })?;
+    let names = vfs.list(dir).map_err(unusable)?;
+    for leftover in names.iter().filter(|n| n.ends_with(TMP)) {
+        vfs.remove(&dir.join(leftover)).map_err(unusable)?;
+    }
+    if !names.iter().any(|n| n == database::FILE) {
+        if let Some(snapshot) = names.iter().find(|n| n.ends_with(".snap")) {
+            return Err(OpenError::Corrupt {
+                dir: dir.to_path_buf(),
+                file: dir.join(database::FILE),
+                what: format!("it is missing beside {snapshot}"),
+                log_index: None,
+            });
+        }
+        Database::create(&**vfs, dir).map_err(unusable)?;
+    }
+    let (database, held) = Database::open(&**vfs, dir)?;
+    let space = Space::new(Arc::clone(vfs), dir).map_err(unusable)?;
+    Ok(Opened {
+        database,
+        held,
+        lock,
+        space,
+    })
+}
+
+/// The purged part of the log must be in a snapshot, whole.
+fn check_snapshots(snapshots: &Snapshots, dir: &Path, held: &database::Held) -> Result<(), OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    if *held == database::Held::default() {
+        // A crash while the directory was emptied left them.
+        return snapshots.remove_all().map_err(unusable);
+    }
+    let newest = snapshots.read_newest().map_err(|e| match e {
+        LoadError::Io(source) => unusable(source),
+        LoadError::Unreadable(file, what) => what.in_file(dir, &file, None),
+    })?;
+    let covered = newest.and_then(|(meta, _)| meta.last_log_id);
+    if next_index(covered) < next_index(held.purged) {
+        return Err(OpenError::Corrupt {
+            dir: dir.to_path_buf(),
+            file: dir.join(database::FILE),
+            what: "the log was purged past the newest snapshot".to_owned(),
+            log_index: held.purged.map(|p| p.index),
+        });
+    }
+    Ok(())
+}
+
+impl Inner {
+    /// Waits for room in the queue for so many bytes.
+    pub(super) async fn permit(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
+        let share = bytes.clamp(OP_BYTES_MIN, QUEUE_BYTES_MAX) as u32;
+        Arc::clone(&self.room)
+            .acquire_many_owned(share)
+            .await
+            .map_err(io::Error::other)
+    }
+
+    /// Queues an operation and waits until it is on disk.
+    pub(super) async fn ask(&self, op: impl FnOnce(Done) -> Op) -> io::Result<()> {
+        let permit = self.permit(0).await?;
+        let answer = self.send_with(permit, |_, done| op(done))?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Changes the view and queues the operation that brings it to disk, as one step, so that
+    /// both change in the same order.
+    pub(super) fn send_with(
+        &self,
+        permit: OwnedSemaphorePermit,
+        op: impl FnOnce(&mut LogView, Done) -> Op,
+    ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
+        let (done, answer) = oneshot::channel();
+        let mut view = self.shared.view();
+        self.shared.latch.check()?;
+        let op = op(&mut view, done);
+        self.send(Queued { op, permit })?;
+        Ok(answer)
+    }
+
+    /// Shows the entries to readers and queues them; the callback runs when they are on disk.
+    pub(super) async fn append(&self, entries: Vec<(Entry, Vec<u8>)>, callback: Callback) -> io::Result<()> {
+        let permit = self
+            .permit(entries.iter().map(|(_, record)| record.len()).sum())
+            .await?;
+        let mut view = self.shared.view();
+        self.shared.latch.check()?;
+        // openraft's suite starts logs at 1, openraft itself at 0.
+        let start = view.last.map_or(first_index(&entries), |_| view.next_index());
+        let holes = entries
+            .iter()
+            .zip(start..)
+            .find(|((e, _), next)| e.log_id.index != *next);
+        if let Some(((entry, _), next)) = holes {
+            let text = format!("log index {} was appended where {next} follows", entry.log_id.index);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let last = entries.last().map_or(view.last, |(entry, _)| Some(entry.log_id));
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut records = Vec::with_capacity(entries.len());
+        for (entry, record) in entries {
+            let index = entry.log_id.index;
+            view.append(entry, record.len(), sequence);
+            records.push((index, record));
+        }
+        self.send(Queued {
+            op: Op::Append {
+                records,
+                last,
+                sequence,
+                callback,
+            },
+            permit,
+        })
+    }
+
+    /// Never waits: a permit is a place in the queue.
+    fn send(&self, queued: Queued) -> io::Result<()> {
+        self.queue
+            .as_ref()
+            .ok_or_else(closed)?
+            .try_send(queued)
+            .map_err(|_| closed())
+    }
+}
+
+fn first_index(entries: &[(Entry, Vec<u8>)]) -> u64 {
+    entries.first().map_or(0, |(entry, _)| entry.log_id.index)
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue = None;
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // The writer has one seal left to do; after it the directory is free.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The store against openraft's own suite, a simulated disk, and rot.
+
+mod suite;
