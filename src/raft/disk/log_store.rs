@@ -1,9 +1,9 @@
 //! openraft's log storage over the store.
 
+use super::op::{Callback, Op, closed};
 use super::record;
 use super::store::Inner;
 use super::view::Plan;
-use super::writer::{Callback, Op, closed};
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};

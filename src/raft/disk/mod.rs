@@ -10,13 +10,19 @@
 //! - What cannot be trusted is not opened.
 
 mod backend;
+mod check;
 mod database;
 mod errors;
 mod identity;
 mod latch;
 mod log_store;
+mod on_disk;
+mod op;
+mod open;
 mod os_fs;
 mod record;
+#[cfg(test)]
+mod sim;
 mod snapshots;
 mod space;
 mod store;

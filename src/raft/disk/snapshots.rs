@@ -26,7 +26,7 @@ const META_BYTES_MAX: u32 = 1 << 20;
 const BODY_BYTES_MAX: u64 = 4 << 30;
 
 const PREFIX: &str = "snapshot-";
-const SUFFIX: &str = ".snap";
+pub(super) const SUFFIX: &str = ".snap";
 pub(super) const TMP: &str = ".tmp";
 
 /// The snapshots of a data directory: the newest counts, and older ones go once it is durable.

@@ -18,7 +18,7 @@ pub(super) const BALLAST: &str = "ballast";
 /// How much space is left for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceState {
-    /// Free bytes of the file system.
+    /// Free bytes of the file system, and those inside the log's own file that a purge freed.
     pub free_bytes: u64,
     /// Below this, proposals and appends with entries are to be refused.
     pub floor_bytes: u64,
@@ -45,8 +45,9 @@ impl Space {
         })
     }
 
-    pub(super) fn state(&self) -> io::Result<SpaceState> {
-        let free_bytes = self.vfs.space(&self.dir)?.free_bytes;
+    /// The state, given how much of the log's file can be written again.
+    pub(super) fn state(&self, reusable_bytes: u64) -> io::Result<SpaceState> {
+        let free_bytes = self.vfs.space(&self.dir)?.free_bytes.saturating_add(reusable_bytes);
         Ok(SpaceState {
             free_bytes,
             floor_bytes: self.floor_bytes,
@@ -56,7 +57,7 @@ impl Space {
 
     /// Gives the ballast up if writing `bytes` would go below the floor.
     pub(super) fn make_room(&self, bytes: u64) -> io::Result<()> {
-        if self.state()?.free_bytes >= self.floor_bytes.saturating_add(bytes) {
+        if self.state(0)?.free_bytes >= self.floor_bytes.saturating_add(bytes) {
             return Ok(());
         }
         match self.vfs.remove(&self.dir.join(BALLAST)) {
@@ -75,7 +76,7 @@ impl Space {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
-        if self.state()?.free_bytes < self.floor_bytes.saturating_add(self.ballast_bytes) {
+        if self.state(0)?.free_bytes < self.floor_bytes.saturating_add(self.ballast_bytes) {
             return Ok(());
         }
         match self.vfs.create_new(&path)?.allocate(self.ballast_bytes) {

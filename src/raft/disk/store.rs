@@ -1,15 +1,17 @@
 //! A data directory: opened once, shared by handles, closed in order.
 
-use super::database::{self, Database};
 use super::errors::OpenError;
 use super::identity::Identity;
 use super::latch::Latch;
 use super::log_store::LogStore;
-use super::snapshots::{LoadError, Snapshots, TMP};
-use super::space::{Space, SpaceState};
-use super::vfs::{Held, Vfs};
-use super::view::{LogView, next_index};
-use super::writer::{Callback, Done, OnDisk, Op, Queued, Shared, Writer, closed};
+use super::on_disk::OnDisk;
+use super::op::{Callback, Done, Op, Queued, closed};
+use super::open::{Opened, open_directory};
+use super::snapshots::Snapshots;
+use super::space::SpaceState;
+use super::vfs::Vfs;
+use super::view::LogView;
+use super::writer::{Shared, Writer};
 use crate::raft::types::{Entry, LogId, Vote};
 use std::io;
 use std::path::Path;
@@ -19,8 +21,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
-/// The lock's file. It stays when the lock goes: removing it would let two processes lock two files.
-const LOCK: &str = "LOCK";
 /// What may wait for the writer. More makes the appender wait, and it in turn those who propose.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// The least that an operation counts for, so that the number of those that wait is limited too.
@@ -53,43 +53,28 @@ impl Store {
     /// When another process uses it, when it cannot be used, or when what it holds cannot be
     /// trusted; the error names the file and the way out.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, OpenError> {
-        let unusable = |source| OpenError::NotWritable {
-            dir: dir.to_path_buf(),
-            source,
-        };
-        let opened = open_directory(&vfs, dir)?;
-        let latch = Latch::new();
-        let space = Arc::new(opened.space);
-        let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space));
-        check_snapshots(&snapshots, dir, &opened.held)?;
-        space.restore_ballast().map_err(unusable)?;
-        let database::Held {
-            committed,
-            purged,
-            last,
-            ..
-        } = opened.held;
-        let view = LogView::new(opened.held.clone());
-        let shared = Arc::new(Shared::new(opened.database, latch, space, snapshots, view));
+        let Opened {
+            database,
+            held,
+            lock,
+            latch,
+            space,
+            snapshots,
+        } = open_directory(vfs, dir)?;
+        let on_disk = OnDisk::new(&held, database.log_bytes());
+        let shared = Arc::new(Shared::new(database, latch, space, snapshots, LogView::new(held)));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
-        let writer = Writer::new(
-            Arc::clone(&shared),
-            receiver,
-            OnDisk {
-                last,
-                purged,
-                committed,
-                purging: false,
-            },
-        );
-        let lock = opened.lock;
+        let writer = Writer::new(Arc::clone(&shared), receiver, on_disk);
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || {
                 writer.run();
                 drop(lock);
             })
-            .map_err(unusable)?;
+            .map_err(|source| OpenError::NotWritable {
+                dir: dir.to_path_buf(),
+                source,
+            })?;
         let inner = Inner {
             shared,
             queue: Some(queue),
@@ -130,12 +115,13 @@ impl Store {
         self.inner.shared.latch.subscribe()
     }
 
-    /// How much space is left.
+    /// How much space is left for the log. Blocks for moments: it asks the file system.
     ///
     /// # Errors
     /// As the system reports them.
     pub fn space(&self) -> io::Result<SpaceState> {
-        self.inner.shared.space.state()
+        let reusable = self.inner.shared.reusable_bytes.load(Ordering::Relaxed);
+        self.inner.shared.space.state(reusable)
     }
 
     /// The last entry of the log, which may not be on disk yet.
@@ -177,75 +163,6 @@ impl Store {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
-}
-
-struct Opened {
-    database: Database,
-    held: database::Held,
-    lock: Box<dyn Held>,
-    space: Space,
-}
-
-fn open_directory(vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Opened, OpenError> {
-    let unusable = |source| OpenError::NotWritable {
-        dir: dir.to_path_buf(),
-        source,
-    };
-    vfs.create_dir_all(dir).map_err(unusable)?;
-    let lock_file = dir.join(LOCK);
-    let lock = vfs
-        .lock(&lock_file)
-        .map_err(unusable)?
-        .ok_or(OpenError::InUse { lock: lock_file })?;
-    let names = vfs.list(dir).map_err(unusable)?;
-    for leftover in names.iter().filter(|n| n.ends_with(TMP)) {
-        vfs.remove(&dir.join(leftover)).map_err(unusable)?;
-    }
-    if !names.iter().any(|n| n == database::FILE) {
-        if let Some(snapshot) = names.iter().find(|n| n.ends_with(".snap")) {
-            return Err(OpenError::Corrupt {
-                dir: dir.to_path_buf(),
-                file: dir.join(database::FILE),
-                what: format!("it is missing beside {snapshot}"),
-                log_index: None,
-            });
-        }
-        Database::create(&**vfs, dir).map_err(unusable)?;
-    }
-    let (database, held) = Database::open(&**vfs, dir)?;
-    let space = Space::new(Arc::clone(vfs), dir).map_err(unusable)?;
-    Ok(Opened {
-        database,
-        held,
-        lock,
-        space,
-    })
-}
-
-/// The purged part of the log must be in a snapshot, whole.
-fn check_snapshots(snapshots: &Snapshots, dir: &Path, held: &database::Held) -> Result<(), OpenError> {
-    let unusable = |source| OpenError::NotWritable {
-        dir: dir.to_path_buf(),
-        source,
-    };
-    if *held == database::Held::default() {
-        // A crash while the directory was emptied left them.
-        return snapshots.remove_all().map_err(unusable);
-    }
-    let newest = snapshots.read_newest().map_err(|e| match e {
-        LoadError::Io(source) => unusable(source),
-        LoadError::Unreadable(file, what) => what.in_file(dir, &file, None),
-    })?;
-    let covered = newest.and_then(|(meta, _)| meta.last_log_id);
-    if next_index(covered) < next_index(held.purged) {
-        return Err(OpenError::Corrupt {
-            dir: dir.to_path_buf(),
-            file: dir.join(database::FILE),
-            what: "the log was purged past the newest snapshot".to_owned(),
-            log_index: held.purged.map(|p| p.index),
-        });
-    }
-    Ok(())
 }
 
 impl Inner {

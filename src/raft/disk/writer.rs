@@ -2,122 +2,29 @@
 //! sync, and then the callbacks run in order (group commit).
 
 use super::database::{Database, LogTable, MetaTable, key};
-use super::identity::Identity;
 use super::latch::Latch;
+use super::on_disk::{OnDisk, put};
+use super::op::{Done, Op, Queued, closed};
 use super::record;
 use super::snapshots::Snapshots;
 use super::space::Space;
-use super::view::{LogView, kept_after, next_index};
-use crate::raft::types::{LogId, TypeConfig, Vote};
-use openraft::storage::IOFlushed;
+use super::view::{LogView, next_index};
 use redb::StorageError;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// A transaction takes at most this many operations and about as many bytes: what waits
 /// behind it waits for one commit, not for a backlog.
 const BATCH_OPS_MAX: usize = 4096;
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// A purge deletes this many entries in a commit (0.6 ms), so that appends do not wait for it.
-const PURGE_SLICE: u64 = 2_000;
+/// What redb's own pages take at least.
+const OVERHEAD_BYTES: u64 = 1 << 20;
 /// After this long without traffic the last batch is sealed. A one-phase commit that rots
 /// looks like a torn one and is rolled back; a sealed one is refused instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
-
-/// What a caller waits for.
-pub(super) type Done = oneshot::Sender<io::Result<()>>;
-
-/// openraft's callback. Dropped without an answer, it reports a failure: none is ever lost.
-pub(super) struct Callback(Option<IOFlushed<TypeConfig>>);
-
-impl Callback {
-    pub(super) fn new(callback: IOFlushed<TypeConfig>) -> Self {
-        Self(Some(callback))
-    }
-
-    fn complete(mut self, result: io::Result<()>) {
-        if let Some(callback) = self.0.take() {
-            callback.io_completed(result);
-        }
-    }
-}
-
-impl Drop for Callback {
-    fn drop(&mut self) {
-        if let Some(callback) = self.0.take() {
-            callback.io_completed(Err(io::Error::other("the storage stopped before this was written")));
-        }
-    }
-}
-
-/// One thing to write.
-pub(super) enum Op {
-    Append {
-        records: Vec<(u64, Vec<u8>)>,
-        last: Option<LogId>,
-        sequence: u64,
-        callback: Callback,
-    },
-    TruncateAfter {
-        last: Option<LogId>,
-        done: Done,
-    },
-    Purge {
-        upto: LogId,
-    },
-    Vote {
-        vote: Vote,
-        done: Done,
-    },
-    Identity {
-        identity: Identity,
-        done: Done,
-    },
-    Wipe {
-        done: Done,
-    },
-    Close {
-        done: Done,
-    },
-}
-
-impl Op {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Append { records, .. } => records.iter().map(|(_, r)| r.len()).sum(),
-            _ => 0,
-        }
-    }
-
-    /// These are rare, and too dear to be rolled back by rot.
-    fn wants_two_phases(&self) -> bool {
-        matches!(self, Self::Vote { .. } | Self::Identity { .. } | Self::Wipe { .. })
-    }
-
-    fn answer(self, result: io::Result<()>) {
-        match self {
-            Self::Append { callback, .. } => callback.complete(result),
-            Self::Purge { .. } => {}
-            Self::TruncateAfter { done, .. }
-            | Self::Vote { done, .. }
-            | Self::Identity { done, .. }
-            | Self::Wipe { done }
-            | Self::Close { done } => {
-                // The caller may have gone; what it asked for is done all the same.
-                let _ = done.send(result);
-            }
-        }
-    }
-}
-
-/// An operation with its share of the queue.
-pub(super) struct Queued {
-    pub(super) op: Op,
-    pub(super) permit: OwnedSemaphorePermit,
-}
 
 /// What the writer and the store's handles share.
 #[derive(Debug)]
@@ -127,6 +34,8 @@ pub(super) struct Shared {
     pub(super) latch: Latch,
     pub(super) space: Arc<Space>,
     pub(super) snapshots: Snapshots,
+    /// What the log's file can take without growing, as far as is known.
+    pub(super) reusable_bytes: AtomicU64,
     /// Held for moments only, never over an operation of the disk.
     view: Mutex<LogView>,
 }
@@ -144,6 +53,7 @@ impl Shared {
             latch,
             space,
             snapshots,
+            reusable_bytes: AtomicU64::new(0),
             view: Mutex::new(view),
         }
     }
@@ -153,26 +63,12 @@ impl Shared {
     }
 }
 
-pub(super) fn closed() -> io::Error {
-    io::Error::other("the store is closed")
-}
-
 enum Next {
     Op(Queued),
     /// Nothing waits, but part of a purge does.
     PurgeSlice,
     Idle,
     Gone,
-}
-
-/// The log's ends as they are, or are about to be, on disk.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct OnDisk {
-    pub(super) last: Option<LogId>,
-    pub(super) purged: Option<LogId>,
-    pub(super) committed: Option<LogId>,
-    /// Whether entries that were purged are still to be deleted.
-    pub(super) purging: bool,
 }
 
 pub(super) struct Writer {
@@ -295,6 +191,7 @@ impl Writer {
             }
             put(meta, key::LAST, after.last.map(record::encode_log_id))
         })?;
+        self.note_reusable(after.log_bytes);
         if batch.iter().any(|q| matches!(q.op, Op::Wipe { .. })) {
             self.shared.snapshots.remove_all()?;
         }
@@ -308,6 +205,15 @@ impl Writer {
     ) -> io::Result<()> {
         let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
         database.as_ref().ok_or_else(closed)?.write(two_phase, change)
+    }
+
+    /// What the file holds beyond the log. An entry takes up to twice its size: pages come in
+    /// powers of two.
+    fn note_reusable(&self, log_bytes: u64) {
+        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
+        let file_bytes = database.as_ref().map_or(0, Database::file_bytes);
+        let reusable = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES);
+        self.shared.reusable_bytes.store(reusable, Ordering::Relaxed);
     }
 
     /// Shows what is on disk now to the readers.
@@ -349,73 +255,4 @@ impl Writer {
         self.shared.latch.check()?;
         self.shared.latch.watch(database.map_or(Ok(()), Database::close))
     }
-}
-
-impl OnDisk {
-    fn apply(&mut self, op: &Op, log: &mut LogTable<'_>, meta: &mut MetaTable<'_>) -> Result<(), StorageError> {
-        match op {
-            Op::Append { records, last, .. } => {
-                for (index, record) in records {
-                    log.insert(index, record.as_slice())?;
-                }
-                self.last = *last;
-            }
-            Op::TruncateAfter { last, .. } => {
-                self.last = kept_after(self.last, self.purged, *last);
-                log.retain_in(next_index(self.last).., |_, _| false)?;
-            }
-            Op::Purge { upto } => {
-                if next_index(self.last) <= upto.index {
-                    self.last = Some(*upto);
-                }
-                self.purged = Some(*upto);
-                self.purging = true;
-                put(meta, key::PURGED, Some(record::encode_log_id(*upto)))?;
-            }
-            Op::Vote { vote, .. } => put(meta, key::VOTE, Some(record::encode_vote(vote)))?,
-            Op::Identity { identity, .. } => put(meta, key::IDENTITY, Some(record::encode(identity)))?,
-            Op::Wipe { .. } => {
-                log.retain(|_, _| false)?;
-                for name in [key::VOTE, key::COMMITTED, key::PURGED, key::LAST, key::IDENTITY] {
-                    meta.remove(name)?;
-                }
-                *self = Self::default();
-            }
-            Op::Close { .. } => {}
-        }
-        Ok(())
-    }
-
-    /// Deletes the oldest of the purged entries.
-    fn purge_slice(&mut self, log: &mut LogTable<'_>) -> Result<(), StorageError> {
-        use redb::ReadableTable;
-        let Some(upto) = self.purged.filter(|_| self.purging).map(|p| p.index) else {
-            return Ok(());
-        };
-        let first = log.first()?.map(|(index, _)| index.value());
-        let Some(first) = first.filter(|first| *first <= upto) else {
-            self.purging = false;
-            return Ok(());
-        };
-        let end = upto.min(first + (PURGE_SLICE - 1));
-        log.retain_in(..=end, |_, _| false)?;
-        self.purging = end < upto;
-        Ok(())
-    }
-}
-
-/// Writes a value, or removes it.
-fn put(
-    meta: &mut MetaTable<'_>,
-    name: &str,
-    record: Option<Result<Vec<u8>, postcard::Error>>,
-) -> Result<(), StorageError> {
-    match record {
-        None => meta.remove(name)?,
-        Some(record) => {
-            let record = record.map_err(|e| StorageError::Io(io::Error::other(e)))?;
-            meta.insert(name, record.as_slice())?
-        }
-    };
-    Ok(())
 }

@@ -1,0 +1,131 @@
+//! What a database holds is read and checked once, when it is opened.
+
+use super::database::{FORMAT, Held, LOG, META, key};
+use super::errors::Unreadable;
+use super::record;
+use super::view::next_index;
+use crate::raft::types::LogId;
+use redb::{ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError};
+
+/// Why a check did not pass.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// redb could not read it, or found it damaged.
+    Redb(redb::Error),
+    /// What was read is wrong, at that log index if one is concerned.
+    Content(Option<u64>, Unreadable),
+}
+
+impl From<StorageError> for Failure {
+    fn from(e: StorageError) -> Self {
+        Self::Redb(e.into())
+    }
+}
+
+impl From<TransactionError> for Failure {
+    fn from(e: TransactionError) -> Self {
+        Self::Redb(e.into())
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(e: TableError) -> Self {
+        match e {
+            TableError::Storage(e) => e.into(),
+            other => Self::Content(None, Unreadable::damaged(other.to_string())),
+        }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(what: Unreadable) -> Self {
+        Self::Content(None, what)
+    }
+}
+
+/// What a database holds.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) held: Held,
+    /// The records of the log, in bytes.
+    pub(super) log_bytes: u64,
+    /// The last of the entries that a purge left when it was cut off.
+    pub(super) leftover: Option<u64>,
+}
+
+/// Reads and checks the single values and every entry.
+///
+/// - The format is known, and every record's checksum holds.
+/// - The log has no hole from after `purged` to `last`, and each entry is the one of its index.
+/// - The vote is not older than the last entry; nothing was purged or committed past the end.
+pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
+    let held = values(redb)?;
+    check_ends(&held)?;
+    let first = next_index(held.purged);
+    let mut checked = Checked {
+        held,
+        log_bytes: 0,
+        leftover: None,
+    };
+    let mut next = first;
+    for item in redb.begin_read()?.open_table(LOG)?.iter()? {
+        let (index, record) = item?;
+        let index = index.value();
+        if index < first {
+            checked.leftover = Some(index);
+            continue;
+        }
+        let damaged = |what: &str| Failure::Content(Some(next), Unreadable::damaged(what));
+        if index != next {
+            return Err(damaged("the entry is missing"));
+        }
+        let entry = record::decode_entry(index, record.value()).map_err(|what| Failure::Content(Some(index), what))?;
+        let last = checked.held.last;
+        if index >= next_index(last) || (index + 1 == next_index(last) && Some(entry.log_id) != last) {
+            return Err(damaged("the log does not end with the entry noted as its last"));
+        }
+        checked.log_bytes += record.value().len() as u64;
+        next += 1;
+    }
+    if next != next_index(checked.held.last) {
+        return Err(Failure::Content(
+            Some(next),
+            Unreadable::damaged("the entry is missing"),
+        ));
+    }
+    Ok(checked)
+}
+
+fn values(redb: &redb::Database) -> Result<Held, Failure> {
+    let meta = redb.begin_read()?.open_table(META)?;
+    let get = |name| -> Result<Option<Vec<u8>>, Failure> { Ok(meta.get(name)?.map(|v| v.value().to_vec())) };
+    let log_id =
+        |name| -> Result<Option<LogId>, Failure> { Ok(get(name)?.as_deref().map(record::decode_log_id).transpose()?) };
+    let format = get(key::FORMAT)?
+        .and_then(|f| f.try_into().ok())
+        .map(u32::from_le_bytes);
+    let found = format.ok_or_else(|| Unreadable::damaged("it has no format"))?;
+    if found != FORMAT {
+        return Err(Unreadable::Newer { found, known: FORMAT }.into());
+    }
+    Ok(Held {
+        identity: get(key::IDENTITY)?.as_deref().map(record::decode).transpose()?,
+        vote: get(key::VOTE)?.as_deref().map(record::decode_vote).transpose()?,
+        committed: log_id(key::COMMITTED)?,
+        purged: log_id(key::PURGED)?,
+        last: log_id(key::LAST)?,
+    })
+}
+
+fn check_ends(held: &Held) -> Result<(), Unreadable> {
+    let last_term = held.last.map_or(0, |id| id.leader_id.term);
+    if held.vote.map_or(0, |v| v.leader_id.term) < last_term {
+        return Err(Unreadable::damaged(format!(
+            "the vote is older than the log's last term, {last_term}"
+        )));
+    }
+    if next_index(held.last) < next_index(held.purged).max(next_index(held.committed)) {
+        return Err(Unreadable::damaged("the log ends before what was purged or committed"));
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The ends of the log on disk, and how an operation moves them within a transaction.
+
+use super::database::{Held, LogTable, MetaTable, key};
+use super::op::Op;
+use super::record;
+use super::view::{kept_after, next_index};
+use crate::raft::types::LogId;
+use redb::{ReadableTable, StorageError};
+use std::io;
+use std::ops::RangeBounds;
+
+/// A purge deletes this many entries in a commit (0.6 ms), so that appends do not wait for it.
+const PURGE_SLICE: u64 = 2_000;
+
+/// The log's ends as they are, or are about to be, on disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct OnDisk {
+    pub(super) last: Option<LogId>,
+    pub(super) purged: Option<LogId>,
+    pub(super) committed: Option<LogId>,
+    /// The records of the log, in bytes.
+    pub(super) log_bytes: u64,
+    /// Whether entries that were purged are still to be deleted.
+    pub(super) purging: bool,
+}
+
+impl OnDisk {
+    pub(super) fn new(held: &Held, log_bytes: u64) -> Self {
+        Self {
+            last: held.last,
+            purged: held.purged,
+            committed: held.committed,
+            log_bytes,
+            purging: false,
+        }
+    }
+
+    /// Makes the change of one operation.
+    pub(super) fn apply(
+        &mut self,
+        op: &Op,
+        log: &mut LogTable<'_>,
+        meta: &mut MetaTable<'_>,
+    ) -> Result<(), StorageError> {
+        match op {
+            Op::Append { records, last, .. } => {
+                for (index, record) in records {
+                    let replaced = log
+                        .insert(index, record.as_slice())?
+                        .map_or(0, |old| old.value().len() as u64);
+                    self.log_bytes = (self.log_bytes + record.len() as u64).saturating_sub(replaced);
+                }
+                self.last = *last;
+            }
+            Op::TruncateAfter { last, .. } => {
+                self.last = kept_after(self.last, self.purged, *last);
+                self.delete(log, next_index(self.last)..)?;
+            }
+            Op::Purge { upto } => {
+                if next_index(self.last) <= upto.index {
+                    self.last = Some(*upto);
+                }
+                self.purged = Some(*upto);
+                self.purging = true;
+                put(meta, key::PURGED, Some(record::encode_log_id(*upto)))?;
+            }
+            Op::Vote { vote, .. } => put(meta, key::VOTE, Some(record::encode_vote(vote)))?,
+            Op::Identity { identity, .. } => put(meta, key::IDENTITY, Some(record::encode(identity)))?,
+            Op::Wipe { .. } => {
+                log.retain(|_, _| false)?;
+                for name in [key::VOTE, key::COMMITTED, key::PURGED, key::LAST, key::IDENTITY] {
+                    meta.remove(name)?;
+                }
+                *self = Self::default();
+            }
+            Op::Close { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Deletes the oldest of the purged entries.
+    pub(super) fn purge_slice(&mut self, log: &mut LogTable<'_>) -> Result<(), StorageError> {
+        let Some(upto) = self.purged.filter(|_| self.purging).map(|p| p.index) else {
+            return Ok(());
+        };
+        let first = log.first()?.map(|(index, _)| index.value());
+        let Some(first) = first.filter(|first| *first <= upto) else {
+            self.purging = false;
+            return Ok(());
+        };
+        let end = upto.min(first + (PURGE_SLICE - 1));
+        self.delete(log, ..=end)?;
+        self.purging = end < upto;
+        Ok(())
+    }
+
+    fn delete(&mut self, log: &mut LogTable<'_>, range: impl RangeBounds<u64>) -> Result<(), StorageError> {
+        let mut bytes = 0;
+        log.retain_in(range, |_, record| {
+            bytes += record.len() as u64;
+            false
+        })?;
+        self.log_bytes = self.log_bytes.saturating_sub(bytes);
+        Ok(())
+    }
+}
+
+/// Writes a value, or removes it.
+pub(super) fn put(
+    meta: &mut MetaTable<'_>,
+    name: &str,
+    record: Option<Result<Vec<u8>, postcard::Error>>,
+) -> Result<(), StorageError> {
+    match record {
+        None => meta.remove(name)?,
+        Some(record) => {
+            let record = record.map_err(|e| StorageError::Io(io::Error::other(e)))?;
+            meta.insert(name, record.as_slice())?
+        }
+    };
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! A data directory is opened: locked, cleared of leftovers, made if need be, and checked.
+
+use super::database::{self, Database};
+use super::errors::OpenError;
+use super::latch::Latch;
+use super::snapshots::{LoadError, Snapshots, TMP};
+use super::space::Space;
+use super::vfs::{Held, Vfs, parent_of};
+use super::view::next_index;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The lock's file. It stays when the lock goes: removing it would let two processes lock two files.
+const LOCK: &str = "LOCK";
+
+/// An open data directory. The database comes first, so that it is closed before the lock goes.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) database: Database,
+    pub(super) held: database::Held,
+    pub(super) snapshots: Snapshots,
+    pub(super) latch: Latch,
+    pub(super) space: Arc<Space>,
+    pub(super) lock: Box<dyn Held>,
+}
+
+/// Opens a data directory and checks everything in it.
+pub(super) fn open_directory(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Opened, OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    vfs.create_dir_all(dir).map_err(unusable)?;
+    let lock_file = dir.join(LOCK);
+    let lock = vfs
+        .lock(&lock_file)
+        .map_err(unusable)?
+        .ok_or(OpenError::InUse { lock: lock_file })?;
+    make_database(&*vfs, dir)?;
+    // A process that was killed may have left entries that are seen and not yet durable; what is
+    // relied on from here on must be.
+    vfs.sync_dir(dir).map_err(unusable)?;
+    vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
+    let (database, held) = Database::open(&*vfs, dir)?;
+    let latch = Latch::new();
+    let space = Arc::new(Space::new(Arc::clone(&vfs), dir).map_err(unusable)?);
+    let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space));
+    check_snapshots(&snapshots, dir, &held)?;
+    space.restore_ballast().map_err(unusable)?;
+    Ok(Opened {
+        database,
+        held,
+        snapshots,
+        latch,
+        space,
+        lock,
+    })
+}
+
+/// Removes what a crash left half made, and makes the database of a new directory.
+fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    let names = vfs.list(dir).map_err(unusable)?;
+    for leftover in names.iter().filter(|n| n.ends_with(TMP)) {
+        vfs.remove(&dir.join(leftover)).map_err(unusable)?;
+    }
+    if names.iter().any(|n| n == database::FILE) {
+        return Ok(());
+    }
+    if let Some(snapshot) = names.iter().find(|n| n.ends_with(super::snapshots::SUFFIX)) {
+        return Err(OpenError::Corrupt {
+            dir: dir.to_path_buf(),
+            file: dir.join(database::FILE),
+            what: format!("it is missing beside {snapshot}"),
+            log_index: None,
+        });
+    }
+    Database::create(vfs, dir).map_err(unusable)
+}
+
+/// What was purged from the log must be in a snapshot, whole.
+fn check_snapshots(snapshots: &Snapshots, dir: &Path, held: &database::Held) -> Result<(), OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    if *held == database::Held::default() {
+        // A crash while the directory was emptied left them.
+        return snapshots.remove_all().map_err(unusable);
+    }
+    let newest = snapshots.read_newest().map_err(|e| match e {
+        LoadError::Io(source) => unusable(source),
+        LoadError::Unreadable(file, what) => what.in_file(dir, &file, None),
+    })?;
+    let covered = newest.and_then(|(meta, _)| meta.last_log_id);
+    if next_index(covered) < next_index(held.purged) {
+        return Err(OpenError::Corrupt {
+            dir: dir.to_path_buf(),
+            file: dir.join(database::FILE),
+            what: "the log was purged past the newest snapshot".to_owned(),
+            log_index: held.purged.map(|p| p.index),
+        });
+    }
+    Ok(())
+}

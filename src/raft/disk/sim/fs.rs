@@ -1,0 +1,401 @@
+//! The live side: what the running store sees, journalled.
+
+use crate::raft::disk::vfs::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The content of every file.
+pub(in crate::raft::disk) type Image = BTreeMap<PathBuf, Vec<u8>>;
+
+/// One change, or a mark of the test between changes.
+#[derive(Debug, Clone)]
+pub(in crate::raft::disk) enum Event {
+    Write {
+        inode: usize,
+        offset: u64,
+        data: Vec<u8>,
+    },
+    SetLen {
+        inode: usize,
+        len: u64,
+    },
+    Sync {
+        inode: usize,
+    },
+    Link {
+        path: PathBuf,
+        inode: usize,
+    },
+    Unlink {
+        path: PathBuf,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        inode: usize,
+    },
+    SyncDir {
+        dir: PathBuf,
+    },
+    /// The test began its n-th step.
+    Began(usize),
+    /// The test's n-th step was acknowledged.
+    Acknowledged(usize),
+}
+
+/// How an operation fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::raft::disk) enum Fault {
+    /// An input or output error; nothing is written.
+    Io,
+    /// No space; nothing is written.
+    Full,
+    /// No space; half of it is written.
+    Short,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Inode {
+    data: Vec<u8>,
+    /// Space taken without content: the ballast costs no memory here.
+    reserved: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, usize>,
+    locks: BTreeSet<PathBuf>,
+    journal: Option<Vec<Event>>,
+    capacity_bytes: u64,
+    operations: u64,
+    fault: Option<(u64, Fault)>,
+    fault_struck: Option<String>,
+}
+
+/// A file system in memory. Clones show the same one.
+#[derive(Debug, Clone)]
+pub(in crate::raft::disk) struct SimFs {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct SimFile {
+    fs: SimFs,
+    inode: usize,
+    path: PathBuf,
+}
+
+#[derive(Debug)]
+struct SimLock {
+    fs: SimFs,
+    path: PathBuf,
+}
+
+impl Held for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.fs.state().locks.remove(&self.path);
+    }
+}
+
+impl SimFs {
+    /// An empty file system of that size that journals from now on.
+    pub(in crate::raft::disk) fn new(capacity_bytes: u64) -> Self {
+        let state = State {
+            capacity_bytes,
+            journal: Some(Vec::new()),
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// What a crash left, after which nothing is pending; journals only if told to.
+    pub(in crate::raft::disk) fn of_image(image: Image, capacity_bytes: u64, journals: bool) -> Self {
+        let mut state = State {
+            capacity_bytes,
+            journal: journals.then(Vec::new),
+            ..State::default()
+        };
+        for (path, data) in image {
+            state.names.insert(path, state.inodes.len());
+            state.inodes.push(Inode { data, reserved: 0 });
+        }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Fails the n-th operation from now on, once. Later ones succeed, which is the nastiest.
+    pub(in crate::raft::disk) fn fail_operation(&self, n: u64, fault: Fault) {
+        let mut state = self.state();
+        state.fault = Some((state.operations + n, fault));
+    }
+
+    /// What the fault struck, if it has.
+    pub(in crate::raft::disk) fn struck(&self) -> Option<String> {
+        self.state().fault_struck.clone()
+    }
+
+    pub(in crate::raft::disk) fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    pub(in crate::raft::disk) fn set_capacity(&self, capacity_bytes: u64) {
+        self.state().capacity_bytes = capacity_bytes;
+    }
+
+    pub(in crate::raft::disk) fn mark(&self, mark: Event) {
+        self.state().record(mark);
+    }
+
+    pub(in crate::raft::disk) fn journal(&self) -> Vec<Event> {
+        self.state().journal.clone().unwrap_or_default()
+    }
+
+    /// The content as the running store sees it.
+    pub(in crate::raft::disk) fn live(&self) -> Image {
+        let state = self.state();
+        state
+            .names
+            .iter()
+            .map(|(path, inode)| (path.clone(), state.inodes[*inode].data.clone()))
+            .collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an operation, and fails it if it is its turn.
+    fn operate(&self, operation: &str, path: &Path) -> Result<MutexGuard<'_, State>, (Fault, io::Error)> {
+        let mut state = self.state();
+        state.operations += 1;
+        match state.fault {
+            Some((n, fault)) if n == state.operations => {
+                state.fault = None;
+                state.fault_struck = Some(format!("{operation} {}", path.display()));
+                Err((fault, in_context(operation, path, &os_error(fault))))
+            }
+            _ => Ok(state),
+        }
+    }
+}
+
+fn os_error(fault: Fault) -> io::Error {
+    io::Error::from_raw_os_error(match fault {
+        Fault::Io => 5,
+        Fault::Full | Fault::Short => 28,
+    })
+}
+
+impl State {
+    fn record(&mut self, event: Event) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(event);
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.names
+            .values()
+            .map(|i| (self.inodes[*i].data.len() as u64).max(self.inodes[*i].reserved))
+            .sum()
+    }
+
+    fn grow(&mut self, inode: usize, len: u64) -> Result<(), io::Error> {
+        let have = self.inodes[inode].data.len() as u64;
+        if self.used() + len.saturating_sub(have) > self.capacity_bytes {
+            return Err(os_error(Fault::Full));
+        }
+        self.inodes[inode].data.resize(len as usize, 0);
+        Ok(())
+    }
+}
+
+fn not_found() -> io::Error {
+    io::Error::from(ErrorKind::NotFound)
+}
+
+impl Vfs for SimFs {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.operate("create", dir).map(drop).map_err(|(_, e)| e)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        let state = self.operate("open", path).map_err(|(_, e)| e)?;
+        let inode = *state
+            .names
+            .get(path)
+            .ok_or_else(|| in_context("open", path, &not_found()))?;
+        Ok(Box::new(SimFile {
+            fs: self.clone(),
+            inode,
+            path: path.to_path_buf(),
+        }))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        let mut state = self.operate("create", path).map_err(|(_, e)| e)?;
+        if state.names.contains_key(path) {
+            return Err(in_context("create", path, &io::Error::from(ErrorKind::AlreadyExists)));
+        }
+        let inode = state.inodes.len();
+        state.inodes.push(Inode::default());
+        state.names.insert(path.to_path_buf(), inode);
+        state.record(Event::Link {
+            path: path.to_path_buf(),
+            inode,
+        });
+        Ok(Box::new(SimFile {
+            fs: self.clone(),
+            inode,
+            path: path.to_path_buf(),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.operate("rename", from).map_err(|(_, e)| e)?;
+        let inode = state
+            .names
+            .remove(from)
+            .ok_or_else(|| in_context("rename", from, &not_found()))?;
+        state.names.insert(to.to_path_buf(), inode);
+        state.record(Event::Rename {
+            from: from.to_path_buf(),
+            to: to.to_path_buf(),
+            inode,
+        });
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.operate("remove", path).map_err(|(_, e)| e)?;
+        state
+            .names
+            .remove(path)
+            .ok_or_else(|| in_context("remove", path, &not_found()))?;
+        state.record(Event::Unlink {
+            path: path.to_path_buf(),
+        });
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.operate("list", dir).map_err(|(_, e)| e)?;
+        let inside = state.names.keys().filter(|p| parent_of(p) == dir);
+        Ok(inside
+            .filter_map(|p| p.file_name())
+            .map(|n| n.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.operate("sync", dir).map_err(|(_, e)| e)?;
+        state.record(Event::SyncDir { dir: dir.to_path_buf() });
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+        let mut state = self.operate("lock", path).map_err(|(_, e)| e)?;
+        let taken = state.locks.insert(path.to_path_buf());
+        Ok(taken.then(|| {
+            Box::new(SimLock {
+                fs: self.clone(),
+                path: path.to_path_buf(),
+            }) as Box<dyn Held>
+        }))
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<FsSpace> {
+        let state = self.operate("ask the space of", dir).map_err(|(_, e)| e)?;
+        let free_bytes = state.capacity_bytes.saturating_sub(state.used());
+        Ok(FsSpace {
+            free_bytes,
+            total_bytes: state.capacity_bytes,
+        })
+    }
+}
+
+impl SimFile {
+    fn operate(&self, operation: &str) -> io::Result<MutexGuard<'_, State>> {
+        self.fs.operate(operation, &self.path).map_err(|(_, e)| e)
+    }
+
+    fn put(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset + data.len() as u64;
+        if end > state.inodes[self.inode].data.len() as u64 {
+            state
+                .grow(self.inode, end)
+                .map_err(|e| in_context("write", &self.path, &e))?;
+        }
+        state.inodes[self.inode].data[offset as usize..end as usize].copy_from_slice(data);
+        state.record(Event::Write {
+            inode: self.inode,
+            offset,
+            data: data.to_vec(),
+        });
+        Ok(())
+    }
+}
+
+impl VfsFile for SimFile {
+    fn len(&self) -> io::Result<u64> {
+        let state = self.operate("read the length of")?;
+        let inode = &state.inodes[self.inode];
+        Ok((inode.data.len() as u64).max(inode.reserved))
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.operate("read")?;
+        let data = &state.inodes[self.inode].data;
+        let slice = data.get(offset as usize..).and_then(|rest| rest.get(..out.len()));
+        let past = || in_context("read", &self.path, &io::Error::from(ErrorKind::UnexpectedEof));
+        out.copy_from_slice(slice.ok_or_else(past)?);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        match self.fs.operate("write", &self.path) {
+            Ok(mut state) => self.put(&mut state, offset, data),
+            Err((Fault::Short, e)) => {
+                self.put(&mut self.fs.state(), offset, &data[..data.len() / 2])?;
+                Err(e)
+            }
+            Err((_, e)) => Err(e),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut state = self.operate("set the length of")?;
+        state
+            .grow(self.inode, len)
+            .map_err(|e| in_context("set the length of", &self.path, &e))?;
+        state.record(Event::SetLen { inode: self.inode, len });
+        Ok(())
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let mut state = self.operate("take space for")?;
+        if state.used() + len > state.capacity_bytes {
+            return Err(in_context("take space for", &self.path, &os_error(Fault::Full)));
+        }
+        state.inodes[self.inode].reserved = len;
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.operate("sync")?;
+        state.record(Event::Sync { inode: self.inode });
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}
