@@ -94,3 +94,21 @@ impl StaticService {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::write_json_string;
+
+    /// Each kind of character is written as Jackson writes it for airlift.
+    #[test]
+    fn escapes() {
+        let mut json = Vec::new();
+        write_json_string(
+            &mut json,
+            "a\"\\/\u{8}\u{c}\n\r\t\u{1f}\u{7f}<>&'é\u{2028}😀",
+        );
+        let expected =
+            "\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u001F\u{7f}\\u003C\\u003E\\u0026\\u0027é\u{2028}😀\"";
+        assert_eq!(String::from_utf8(json).unwrap(), expected);
+    }
+}

@@ -73,8 +73,11 @@ impl Registry {
         if self.is_overtaken(&announcement.node_id, seen) {
             return Outcome::Overtaken;
         }
-        let deadline_ms = self.next_deadline(batch.max_age_ms, batch.step_ms);
-        let mut held = Held::new(announcement, digest, deadline_ms, index);
+        let mut held = Held::new(announcement, digest, index);
+        let before_bytes = self.held(&announcement.node_id).map_or(0, Held::cost_bytes);
+        if !self.take_bytes(before_bytes, held.cost_bytes()) {
+            return Outcome::Full;
+        }
         let (node_id, before) = match self.nodes.remove_entry(announcement.node_id.as_str()) {
             Some((node_id, before)) => (node_id, Some(before)),
             None => (Arc::from(announcement.node_id.as_str()), None),
@@ -85,10 +88,11 @@ impl Registry {
                 .remove(&(before.deadline_ms, node_id.clone()));
             self.sum = self.sum.wrapping_sub(before.element());
         }
+        held.deadline_ms = self.next_deadline(batch);
         self.regroup(&node_id, before.as_ref(), Some(&held), index);
         self.removals.forget(&node_id);
         self.sum = self.sum.wrapping_add(held.element());
-        self.deadlines.insert((deadline_ms, node_id.clone()));
+        self.deadlines.insert((held.deadline_ms, node_id.clone()));
         self.nodes.insert(node_id, held);
         Outcome::Applied
     }
@@ -110,7 +114,7 @@ impl Registry {
         if !self.holds(node_id, digest) {
             return Outcome::NotHeld;
         }
-        let deadline_ms = self.next_deadline(batch.max_age_ms, batch.step_ms);
+        let deadline_ms = self.next_deadline(batch);
         let Some((node_id, held)) = self.nodes.get_key_value(node_id) else {
             return Outcome::NotHeld;
         };
@@ -144,8 +148,19 @@ impl Registry {
         };
         self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
         self.sum = self.sum.wrapping_sub(held.element());
+        self.held_bytes -= held.cost_bytes();
         self.regroup(node_id, Some(&held), None, index);
         self.removals.record(node_id, index);
+    }
+
+    /// Makes room for `after` bytes in place of `before`. False, and nothing is done, when there is none.
+    fn take_bytes(&mut self, before: usize, after: usize) -> bool {
+        let taken = self.held_bytes - before + after;
+        if after > before && taken > self.max_held_bytes {
+            return false;
+        }
+        self.held_bytes = taken;
+        true
     }
 
     /// Moves a node from the groups of one announcement to those of the next. A group in which
@@ -157,22 +172,19 @@ impl Registry {
         after: Option<&Held>,
         index: u64,
     ) {
-        let before = before.map(Held::unpack);
-        let after = after.map(Held::unpack);
-        for (service_type, pool) in pairs(before.as_ref())
-            .union(&pairs(after.as_ref()))
-            .copied()
-        {
+        let (before, after) = (before.map(Held::unpack), after.map(Held::unpack));
+        let (left, entered) = (pairs(before.as_ref()), pairs(after.as_ref()));
+        for pair in left.union(&entered) {
+            let (service_type, pool) = *pair;
             if same_services(before.as_ref(), after.as_ref(), service_type, pool) {
                 continue;
             }
-            let stays = pairs(after.as_ref()).contains(&(service_type, pool));
             self.change_group(service_type, pool, index, |group| {
-                if stays {
-                    group.nodes.insert(node_id.clone())
+                if entered.contains(pair) {
+                    group.nodes.insert(node_id.clone());
                 } else {
-                    group.nodes.remove(node_id)
-                };
+                    group.nodes.remove(node_id);
+                }
             });
         }
         let count = |node: Option<&Unpacked<'_>>| node.map_or(0, |node| node.services.len());
@@ -197,12 +209,19 @@ impl Registry {
         if self.static_service(&service.id) == Some(service) {
             return Outcome::Applied;
         }
-        self.remove_static(index, &service.id);
-        let id: Arc<str> = Arc::from(service.id.as_str());
         let held = HeldStatic {
             service: Arc::new(service.clone()),
             changed_index: index,
         };
+        let before_bytes = self
+            .statics
+            .get(service.id.as_str())
+            .map_or(0, HeldStatic::cost_bytes);
+        if !self.take_bytes(before_bytes, held.cost_bytes()) {
+            return Outcome::Full;
+        }
+        self.drop_static(index, &service.id);
+        let id: Arc<str> = Arc::from(service.id.as_str());
         self.change_group(&service.service_type, &service.pool, index, |group| {
             group.statics.insert(id.clone());
         });
@@ -214,20 +233,27 @@ impl Registry {
     }
 
     fn remove_static(&mut self, index: u64, id: &str) -> Outcome {
-        if let Some(held) = self.statics.remove(id) {
-            self.sum = self.sum.wrapping_sub(held.element());
-            self.services -= 1;
-            self.change_group(
-                &held.service.service_type,
-                &held.service.pool,
-                index,
-                |group| {
-                    group.statics.remove(id);
-                },
-            );
-            self.static_changed(index);
-        }
+        let freed_bytes = self.statics.get(id).map_or(0, HeldStatic::cost_bytes);
+        self.take_bytes(freed_bytes, 0);
+        self.drop_static(index, id);
         Outcome::Applied
+    }
+
+    fn drop_static(&mut self, index: u64, id: &str) {
+        let Some(held) = self.statics.remove(id) else {
+            return;
+        };
+        self.sum = self.sum.wrapping_sub(held.element());
+        self.services -= 1;
+        self.change_group(
+            &held.service.service_type,
+            &held.service.pool,
+            index,
+            |group| {
+                group.statics.remove(id);
+            },
+        );
+        self.static_changed(index);
     }
 
     fn static_changed(&mut self, index: u64) {

@@ -89,6 +89,8 @@ pub enum Outcome {
     Overtaken,
     /// Nothing changed: the registry does not hold that node with that digest. Propose the whole announcement.
     NotHeld,
+    /// Nothing changed: the registry holds as much as it may (`MAX_HELD_BYTES`).
+    Full,
     /// A tick was applied, and these nodes are gone, in order of their deadlines. Often none.
     Expired(Vec<String>),
 }

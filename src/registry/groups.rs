@@ -60,6 +60,16 @@ impl Groups {
         gone
     }
 
+    /// The group, made if need be, while a snapshot is read; `restore_indexes` then brings it up to date.
+    pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolGroup {
+        self.types
+            .entry(service_type.to_owned())
+            .or_default()
+            .pools
+            .entry(pool.to_owned())
+            .or_default()
+    }
+
     /// The pools of a type, with the index of its last change.
     pub fn of_type(&self, service_type: &str) -> Option<&TypeGroup> {
         self.types.get(service_type)

@@ -1,7 +1,7 @@
 //! What the registry keeps of one announcement.
 
 use crate::model::{Announcement, Fingerprint};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// One node's announcement as it is held.
@@ -36,7 +36,7 @@ pub(super) struct Unpacked<'a> {
 }
 
 /// A service of [`Unpacked`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct UnpackedService<'a> {
     pub id: &'a str,
     pub service_type: &'a str,
@@ -45,16 +45,11 @@ pub(super) struct UnpackedService<'a> {
 }
 
 impl Held {
-    /// Holds an announcement that came in with the entry at `index`.
-    pub(super) fn new(
-        announcement: &Announcement,
-        digest: u128,
-        deadline_ms: u64,
-        index: u64,
-    ) -> Self {
+    /// Holds an announcement that came in with the entry at `index`; its deadline is still to be set.
+    pub(super) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
         let packed =
             postcard::to_allocvec(announcement).expect("encoding strings into memory cannot fail");
-        Self::from_packed(packed.into(), digest, deadline_ms, [index; 3])
+        Self::from_packed(packed.into(), digest, 0, [index; 3])
     }
 
     /// Holds what a snapshot holds; `packed` was read as an announcement before.
@@ -87,6 +82,11 @@ impl Held {
         &self.packed
     }
 
+    /// What it counts for in `MAX_HELD_BYTES`.
+    pub(super) fn cost_bytes(&self) -> usize {
+        self.packed.len() + ENTRY_BYTES
+    }
+
     /// Its part of the registry's digest.
     pub(super) fn element(&self) -> u128 {
         Fingerprint::of("node")
@@ -98,6 +98,9 @@ impl Held {
             .finish()
     }
 }
+
+/// What an entry costs beside its text: its places in the maps, rounded up.
+pub(super) const ENTRY_BYTES: usize = 512;
 
 const PACKED: &str =
     "packed bytes come from an announcement, or were read as one with their snapshot";

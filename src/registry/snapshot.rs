@@ -208,12 +208,14 @@ impl Registry {
             return Err(damaged("a node's announcement", at, "it is out of order"));
         }
         let held = Held::from_packed(packed, announcement.digest(), deadline_ms, indexes);
+        self.held_bytes += held.cost_bytes();
         let unpacked: Unpacked<'_> = held.unpack();
         self.services += unpacked.services.len();
         for (service_type, pool) in pairs(Some(&unpacked)) {
-            self.groups.change(service_type, pool, 0, |group| {
-                group.nodes.insert(node_id.clone());
-            });
+            self.groups
+                .restored(service_type, pool)
+                .nodes
+                .insert(node_id.clone());
         }
         self.deadlines.insert((deadline_ms, node_id.clone()));
         self.nodes.insert(node_id, held);
@@ -232,17 +234,16 @@ impl Registry {
             return Err(damaged("a static service", at, "it is out of order"));
         }
         self.groups
-            .change(&service.service_type, &service.pool, 0, |group| {
-                group.statics.insert(id.clone());
-            });
+            .restored(&service.service_type, &service.pool)
+            .statics
+            .insert(id.clone());
         self.services += 1;
-        self.statics.insert(
-            id,
-            HeldStatic {
-                service: Arc::new(service),
-                changed_index,
-            },
-        );
+        let held = HeldStatic {
+            service: Arc::new(service),
+            changed_index,
+        };
+        self.held_bytes += held.cost_bytes();
+        self.statics.insert(id, held);
         Ok(())
     }
 }

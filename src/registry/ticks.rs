@@ -1,6 +1,6 @@
 //! Cluster time: what moves it, and what expires by it.
 
-use super::{Outcome, Registry};
+use super::{Batch, Outcome, Registry};
 use std::sync::Arc;
 
 impl Registry {
@@ -35,11 +35,11 @@ impl Registry {
     }
 
     /// The deadline of what is announced or renewed now.
-    pub(super) fn next_deadline(&mut self, max_age_ms: u64, step_ms: u64) -> u64 {
-        self.step_limit_ms = self.step_limit_ms.min(step_ms);
+    pub(super) fn next_deadline(&mut self, batch: &Batch) -> u64 {
+        self.step_limit_ms = self.step_limit_ms.min(batch.step_ms);
         self.cluster_ms
-            .saturating_add(max_age_ms)
-            .saturating_add(step_ms)
+            .saturating_add(batch.max_age_ms)
+            .saturating_add(batch.step_ms)
     }
 
     fn expire(&mut self, index: u64) -> Vec<String> {
