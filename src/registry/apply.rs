@@ -1,9 +1,7 @@
 //! What each command does.
 
-use super::held::Unpacked;
 use super::{Batch, Command, Held, HeldStatic, MAX_RETIRED, Outcome, Registry};
 use crate::model::{Announcement, StaticService};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Registry {
@@ -75,9 +73,10 @@ impl Registry {
         }
         let mut held = Held::new(announcement, digest, index);
         let before_bytes = self.held(&announcement.node_id).map_or(0, Held::cost_bytes);
-        if !self.take_bytes(before_bytes, held.cost_bytes()) {
+        if !self.fits(before_bytes, held.cost_bytes()) {
             return Outcome::Full;
         }
+        self.held_bytes = self.held_bytes - before_bytes + held.cost_bytes();
         let (node_id, before) = match self.nodes.remove_entry(announcement.node_id.as_str()) {
             Some((node_id, before)) => (node_id, Some(before)),
             None => (Arc::from(announcement.node_id.as_str()), None),
@@ -153,56 +152,9 @@ impl Registry {
         self.removals.record(node_id, index);
     }
 
-    /// Makes room for `after` bytes in place of `before`. False, and nothing is done, when there is none.
-    fn take_bytes(&mut self, before: usize, after: usize) -> bool {
-        let taken = self.held_bytes - before + after;
-        if after > before && taken > self.max_held_bytes {
-            return false;
-        }
-        self.held_bytes = taken;
-        true
-    }
-
-    /// Moves a node from the groups of one announcement to those of the next. A group in which
-    /// nothing of the node changes is left alone: its bytes stay as they are.
-    fn regroup(
-        &mut self,
-        node_id: &Arc<str>,
-        before: Option<&Held>,
-        after: Option<&Held>,
-        index: u64,
-    ) {
-        let (before, after) = (before.map(Held::unpack), after.map(Held::unpack));
-        let (left, entered) = (pairs(before.as_ref()), pairs(after.as_ref()));
-        for pair in left.union(&entered) {
-            let (service_type, pool) = *pair;
-            if same_services(before.as_ref(), after.as_ref(), service_type, pool) {
-                continue;
-            }
-            self.change_group(service_type, pool, index, |group| {
-                if entered.contains(pair) {
-                    group.nodes.insert(node_id.clone());
-                } else {
-                    group.nodes.remove(node_id);
-                }
-            });
-        }
-        let count = |node: Option<&Unpacked<'_>>| node.map_or(0, |node| node.services.len());
-        self.services = self.services + count(after.as_ref()) - count(before.as_ref());
-    }
-
-    fn change_group(
-        &mut self,
-        service_type: &str,
-        pool: &str,
-        index: u64,
-        change: impl FnOnce(&mut super::groups::PoolGroup),
-    ) {
-        if self.groups.change(service_type, pool, index, change) {
-            self.vanished_index = index;
-        }
-        self.changed_index = index;
-        self.renderings.invalidate(service_type, pool);
+    /// Whether there is room for `after` bytes in place of `before`.
+    fn fits(&self, before: usize, after: usize) -> bool {
+        after <= before || self.held_bytes - before + after <= self.max_held_bytes
     }
 
     fn add_static(&mut self, index: u64, service: &StaticService) -> Outcome {
@@ -217,10 +169,11 @@ impl Registry {
             .statics
             .get(service.id.as_str())
             .map_or(0, HeldStatic::cost_bytes);
-        if !self.take_bytes(before_bytes, held.cost_bytes()) {
+        if !self.fits(before_bytes, held.cost_bytes()) {
             return Outcome::Full;
         }
-        self.drop_static(index, &service.id);
+        self.remove_static(index, &service.id);
+        self.held_bytes += held.cost_bytes();
         let id: Arc<str> = Arc::from(service.id.as_str());
         self.change_group(&service.service_type, &service.pool, index, |group| {
             group.statics.insert(id.clone());
@@ -233,27 +186,17 @@ impl Registry {
     }
 
     fn remove_static(&mut self, index: u64, id: &str) -> Outcome {
-        let freed_bytes = self.statics.get(id).map_or(0, HeldStatic::cost_bytes);
-        self.take_bytes(freed_bytes, 0);
-        self.drop_static(index, id);
-        Outcome::Applied
-    }
-
-    fn drop_static(&mut self, index: u64, id: &str) {
-        let Some(held) = self.statics.remove(id) else {
-            return;
-        };
-        self.sum = self.sum.wrapping_sub(held.element());
-        self.services -= 1;
-        self.change_group(
-            &held.service.service_type,
-            &held.service.pool,
-            index,
-            |group| {
+        if let Some(held) = self.statics.remove(id) {
+            let service = &held.service;
+            self.sum = self.sum.wrapping_sub(held.element());
+            self.held_bytes -= held.cost_bytes();
+            self.services -= 1;
+            self.change_group(&service.service_type, &service.pool, index, |group| {
                 group.statics.remove(id);
-            },
-        );
-        self.static_changed(index);
+            });
+            self.static_changed(index);
+        }
+        Outcome::Applied
     }
 
     fn static_changed(&mut self, index: u64) {
@@ -273,45 +216,4 @@ impl Registry {
         }
         Outcome::Applied
     }
-}
-
-/// The types and pools that a node is in.
-pub(super) fn pairs<'a>(node: Option<&Unpacked<'a>>) -> BTreeSet<(&'a str, &'a str)> {
-    node.into_iter()
-        .flat_map(|node| {
-            node.services
-                .iter()
-                .map(|service| (service.service_type, node.pool))
-        })
-        .collect()
-}
-
-/// Whether a lookup of this type and pool shows the same of the node before and after.
-fn same_services(
-    before: Option<&Unpacked<'_>>,
-    after: Option<&Unpacked<'_>>,
-    service_type: &str,
-    pool: &str,
-) -> bool {
-    let (Some(before), Some(after)) = (before, after) else {
-        return false;
-    };
-    if before.pool != pool || after.pool != pool || before.location != after.location {
-        return false;
-    }
-    let of_type = |node: &Unpacked<'_>| {
-        node.services
-            .iter()
-            .filter(|service| service.service_type == service_type)
-            .count()
-    };
-    of_type(before) == of_type(after)
-        && before
-            .services
-            .iter()
-            .filter(|service| service.service_type == service_type)
-            .eq(after
-                .services
-                .iter()
-                .filter(|service| service.service_type == service_type))
 }

@@ -5,6 +5,7 @@
 //! | `command` | what the log carries, and what comes of it |
 //! | `apply` | what each command does |
 //! | `ticks` | cluster time: grace, deadlines, expiry |
+//! | `regroup` | moves a node between types and pools |
 //! | `held`, `groups`, `removals` | the parts of the state |
 //! | `lookup`, `rendered` | the bytes of lookups, made once for each change |
 //! | `digest` | one number for the whole state, kept up to date |
@@ -16,6 +17,7 @@ mod digest;
 mod groups;
 mod held;
 mod lookup;
+mod regroup;
 mod removals;
 mod rendered;
 mod snapshot;

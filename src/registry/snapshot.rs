@@ -5,8 +5,8 @@
 //! little endian). The same state gives the same bytes. Magic, format and level keep their places in every format, so that
 //! a release can always say what it would need.
 
-use super::apply::pairs;
 use super::held::Unpacked;
+use super::regroup::parts;
 use super::removals::Removals;
 use super::{Held, HeldStatic, LEVEL, MAX_RETIRED, Registry};
 use crate::model::{Announcement, StaticService};
@@ -211,7 +211,7 @@ impl Registry {
         self.held_bytes += held.cost_bytes();
         let unpacked: Unpacked<'_> = held.unpack();
         self.services += unpacked.services.len();
-        for (service_type, pool) in pairs(Some(&unpacked)) {
+        for (service_type, pool) in parts(Some(&unpacked)).into_keys() {
             self.groups
                 .restored(service_type, pool)
                 .nodes

@@ -212,6 +212,45 @@ fn a_full_registry_says_so() {
     assert_eq!((registry.held_bytes, registry.services()), (0, 0));
 }
 
+/// A body of twenty thousand types, as large as a client may send, is held, changed in one place and rendered right.
+#[test]
+fn many_types_of_one_node() {
+    let services: Vec<String> = (0..20_000)
+        .map(|i| format!(r#"{{"id":"i{i}","type":"t{i}","properties":{{}}}}"#))
+        .collect();
+    let body = format!(
+        r#"{{"environment":"test","pool":"p","services":[{}]}}"#,
+        services.join(",")
+    );
+    let announcement = Announcement::from_json("w1", body.as_bytes(), "test").unwrap();
+    let mut changed = announcement.clone();
+    changed.services.remove(7);
+    let mut registry = Registry::new("test");
+    for (index, announcement) in [(1, announcement), (2, changed)] {
+        registry.apply(
+            index,
+            &batch(vec![Command::Announce {
+                seen: 1,
+                announcement,
+            }]),
+        );
+    }
+    assert_eq!(
+        (registry.services(), registry.changed_index(&Lookup::All)),
+        (19_999, 2)
+    );
+    assert_eq!(
+        registry
+            .lookup(&Lookup::All)
+            .json
+            .iter()
+            .filter(|byte| **byte == b'[')
+            .count(),
+        1
+    );
+    assert_eq!(registry.digest(), registry.recompute_digest());
+}
+
 /// The oldest of too many retired ids is forgotten.
 #[test]
 fn retired_ids_are_bounded() {

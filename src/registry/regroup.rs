@@ -1,0 +1,72 @@
+//! Moves a node between groups when its announcement changes.
+
+use super::groups::PoolGroup;
+use super::held::{Unpacked, UnpackedService};
+use super::{Held, Registry};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Registry {
+    /// Moves a node from the groups of one announcement to those of the next. A group in which
+    /// nothing of the node changes is left alone: its bytes stay as they are.
+    pub(super) fn regroup(
+        &mut self,
+        node_id: &Arc<str>,
+        before: Option<&Held>,
+        after: Option<&Held>,
+        index: u64,
+    ) {
+        let (before, after) = (before.map(Held::unpack), after.map(Held::unpack));
+        let (left, entered) = (parts(before.as_ref()), parts(after.as_ref()));
+        let same_place = match (&before, &after) {
+            (Some(before), Some(after)) => before.location == after.location,
+            _ => false,
+        };
+        for (group, services) in &entered {
+            if same_place && left.get(group) == Some(services) {
+                continue;
+            }
+            self.change_group(group.0, group.1, index, |group| {
+                group.nodes.insert(node_id.clone());
+            });
+        }
+        for group in left.keys().filter(|group| !entered.contains_key(*group)) {
+            self.change_group(group.0, group.1, index, |group| {
+                group.nodes.remove(node_id);
+            });
+        }
+        let count = |node: Option<Unpacked<'_>>| node.map_or(0, |node| node.services.len());
+        self.services = self.services + count(after) - count(before);
+    }
+
+    /// Changes the members of a group, and drops the bytes that showed it.
+    pub(super) fn change_group(
+        &mut self,
+        service_type: &str,
+        pool: &str,
+        index: u64,
+        change: impl FnOnce(&mut PoolGroup),
+    ) {
+        if self.groups.change(service_type, pool, index, change) {
+            self.vanished_index = index;
+        }
+        self.changed_index = index;
+        self.renderings.invalidate(service_type, pool);
+    }
+}
+
+/// A node's services by type and pool.
+pub(super) fn parts<'a, 'b>(
+    node: Option<&'b Unpacked<'a>>,
+) -> BTreeMap<(&'a str, &'a str), Vec<&'b UnpackedService<'a>>> {
+    let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    if let Some(node) = node {
+        for service in &node.services {
+            parts
+                .entry((service.service_type, node.pool))
+                .or_default()
+                .push(service);
+        }
+    }
+    parts
+}
