@@ -16,7 +16,7 @@ fn announcement(node: u8, content: u8) -> Announcement {
     Announcement {
         node_id: format!("n{node}"),
         pool: format!("p{}", content / 9 % 2),
-        location: "/somewhere".to_owned(),
+        location: format!("/rack{}", content % 2),
         services: services.collect(),
     }
 }
