@@ -1,36 +1,180 @@
 //! The binary: arguments in, exit code out.
 
 mod arguments;
+mod cluster_command;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
-use quorate::{config, server};
+use cluster_command::ClusterArguments;
+use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
+use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
+use quorate::{server, telemetry};
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    // A language of its own: none of airlift's options belong to it.
+    let code = if words.get(1).is_some_and(|word| word == "cluster") {
+        words.remove(1);
+        cluster(&ClusterArguments::parse_from(words))
+    } else {
+        server_command(&Arguments::parse_from(words))
+    };
+    ExitCode::from(code)
+}
+
+fn server_command(arguments: &Arguments) -> u8 {
+    let options = arguments.command_line();
+    let paths = match Paths::resolve(&options) {
+        Ok(paths) => paths,
+        Err(errors) => return config_errors(&errors, arguments.command),
+    };
+    if arguments.verbose {
+        say(&format!("{paths:#?}"));
+    }
     match arguments.command {
-        Command::Run => run(&arguments),
-        _ => ExitCode::from(config::exit_code::USAGE),
+        Command::Run => run(arguments, &options, &paths),
+        Command::Start => start(&options, &paths),
+        Command::Stop => outcome(launcher::stop(&paths)),
+        Command::Kill => outcome(launcher::kill(&paths)),
+        Command::Status => status(&paths),
+        Command::Restart => match outcome(launcher::stop(&paths)) {
+            exit_code::OK => start(&options, &paths),
+            failed => failed,
+        },
     }
 }
 
-fn run(arguments: &Arguments) -> ExitCode {
-    let settings = match config::load(&arguments.command_line()) {
+fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
+    let settings = match config::load(options) {
         Ok(settings) => settings,
-        Err(errors) => {
-            errors
-                .0
-                .iter()
-                .for_each(|error| eprintln!("ERROR: {error}"));
-            return ExitCode::from(config::exit_code::CONFIG);
+        Err(errors) => return config_errors(&errors, Command::Run),
+    };
+    // The lock is held by this file until the process ends; the child of `start` has inherited it.
+    let _pid_file = if arguments.is_detached_child() {
+        if let Err(error) = launcher::detach() {
+            complain(&format!("cannot start a session: {error}"));
+        }
+        None
+    } else {
+        match claim(paths) {
+            Ok(pid_file) => Some(pid_file),
+            Err(code) => return code,
         }
     };
+    if let Err(error) = telemetry::init(&settings.log) {
+        complain(&error.to_string());
+        return exit_code::CONFIG;
+    }
+    for notice in &settings.notices {
+        tracing::warn!(target: "quorate::config", "{notice}");
+    }
     match server::run(settings) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => exit_code::OK,
         Err(error) => {
-            eprintln!("ERROR: {error}");
-            ExitCode::from(error.exit_code)
+            // Twice, since either may go where nobody looks: the log has the time, the console is what a person sees.
+            tracing::error!(exit_code = error.exit_code, "{error}");
+            complain(&error.to_string());
+            error.exit_code
         }
     }
+}
+
+/// Takes the pid file for this process.
+fn claim(paths: &Paths) -> Result<PidFile, u8> {
+    let failed = |error: LauncherError| {
+        complain(&error.to_string());
+        exit_code::DATA_UNUSABLE
+    };
+    let mut pid_file = PidFile::create(&paths.pid_file).map_err(failed)?;
+    match pid_file.holder().map_err(failed)? {
+        Holder::Us => pid_file.write_pid(std::process::id()).map_err(failed)?,
+        Holder::Server(pid) => {
+            let data_dir = paths.data_dir.display();
+            complain(&format!(
+                "{data_dir}: Already running as {}",
+                pid.as_raw_pid()
+            ));
+            return Err(exit_code::DATA_IN_USE);
+        }
+    }
+    Ok(pid_file)
+}
+
+fn start(options: &CommandLine, paths: &Paths) -> u8 {
+    // Before anything is started, so that what is wrong is said here and not in a log.
+    match launcher::status(paths) {
+        Ok(Outcome::Running(pid)) => return outcome(Ok(Outcome::AlreadyRunning(pid))),
+        Err(error) => return outcome(Err(error)),
+        Ok(_) => {}
+    }
+    if let Err(errors) = config::load(options) {
+        return config_errors(&errors, Command::Start);
+    }
+    outcome(launcher::start(options, paths))
+}
+
+fn status(paths: &Paths) -> u8 {
+    match launcher::status(paths) {
+        Ok(Outcome::NotRunning) => {
+            say(&Outcome::NotRunning.to_string());
+            exit_code::NOT_RUNNING
+        }
+        other => outcome(other),
+    }
+}
+
+fn outcome(result: Result<Outcome, LauncherError>) -> u8 {
+    match result {
+        Ok(outcome) => {
+            say(&outcome.to_string());
+            exit_code::OK
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            exit_code::LAUNCHER
+        }
+    }
+}
+
+fn config_errors(errors: &ConfigErrors, command: Command) -> u8 {
+    errors
+        .0
+        .iter()
+        .for_each(|error| complain(&error.to_string()));
+    if command == Command::Run {
+        exit_code::CONFIG
+    } else {
+        exit_code::LAUNCHER
+    }
+}
+
+fn cluster(arguments: &ClusterArguments) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(cluster_command::run(arguments)));
+    match result {
+        Ok((text, code)) => {
+            say(text.trim_end());
+            code
+        }
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            exit_code::INTERNAL
+        }
+    }
+}
+
+/// A closed pipe is no reason to panic, as `println!` does.
+fn say(text: &str) {
+    let _lost = writeln!(io::stdout(), "{text}");
+}
+
+fn complain(text: &str) {
+    let _lost = writeln!(io::stderr(), "ERROR: {text}");
 }

@@ -1,6 +1,6 @@
 //! Reading one file of the configuration.
 
-use super::error::{ConfigError, ConfigErrors};
+use super::error::{ConfigError, ConfigErrors, Place};
 use super::properties::BadLine;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -18,7 +18,7 @@ pub(super) fn read_text(path: &Path, must_exist: bool) -> Result<Option<String>,
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => Ok(None),
         Err(error) => Err(ConfigErrors::one(
-            path.display().to_string(),
+            Place::file(path),
             format!("cannot be read: {error}"),
         )),
     }
@@ -47,7 +47,7 @@ fn read(path: &Path) -> io::Result<String> {
 /// The errors of lines that cannot be read.
 pub(super) fn bad_lines(path: &Path, lines: &[BadLine]) -> ConfigErrors {
     let error = |bad: &BadLine| ConfigError {
-        place: format!("{}:{}", path.display(), bad.line),
+        place: Place::new(path.display().to_string(), bad.line),
         message: bad.what.clone(),
     };
     ConfigErrors(lines.iter().map(error).collect())

@@ -68,7 +68,7 @@ fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
 }
 
 async fn get(uri: &str) -> Result<Vec<u8>, String> {
-    let client = client().map_err(|error| reason(&error))?;
+    let client = http_client(FETCH_TIME_LIMIT).map_err(|error| reason(&error))?;
     let mut answer = client
         .get(uri)
         .header("accept", "application/json")
@@ -88,14 +88,15 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn client() -> reqwest::Result<Client> {
+/// A client for single requests: of a start, or of a command.
+///
+/// # Errors
+/// When the system's certificates cannot be read.
+pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
     // Fails when it is installed already, which is as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     // A proxy of the environment would be a surprise: airlift's client takes none from there.
-    Client::builder()
-        .no_proxy()
-        .timeout(FETCH_TIME_LIMIT)
-        .build()
+    Client::builder().no_proxy().timeout(time_limit).build()
 }
 
 /// The innermost cause, which is the one that says something.

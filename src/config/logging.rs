@@ -1,6 +1,6 @@
 //! The settings of the two logs: `log.*` with the levels file, and `http-server.log.*`.
 
-use super::error::ConfigErrors;
+use super::error::{ConfigErrors, Place};
 use super::file;
 use super::paths::{CommandLine, Paths};
 use super::properties::parse_java;
@@ -90,7 +90,7 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
     // As airlift's launcher: a levels file in its usual place counts before the one that a property names.
     if options.log_levels_file.is_some() || paths.log_levels.exists() {
         let path = paths.log_levels.display().to_string();
-        sources.set("log.levels-file", path, "--log-levels-file");
+        sources.set("log.levels-file", path, Place::new("--log-levels-file", 0));
     }
     if options.detached {
         // An operator who named either file gets that one.
@@ -98,10 +98,14 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
             sources.set(
                 "log.path",
                 paths.server_log.display().to_string(),
-                "--server-log-file",
+                Place::new("--server-log-file", 0),
             );
         }
-        sources.set("log.enable-console", "false".to_owned(), "start");
+        sources.set(
+            "log.enable-console",
+            "false".to_owned(),
+            Place::new("start", 0),
+        );
     }
     let format = |text: &str| values::one_of(text, FORMATS);
     let size = |text: &str| at_least(values::data_size_bytes(text)?);
@@ -173,7 +177,7 @@ fn read_levels(path: &Path) -> Result<BTreeMap<String, LogLevel>, ConfigErrors> 
         match values::one_of(&property.value, LEVELS) {
             Ok(level) => drop(levels.insert(property.key, level)),
             Err(what) => {
-                let place = format!("{}:{}", path.display(), property.line);
+                let place = Place::new(path.display().to_string(), property.line);
                 let message = format!("level of '{}': {what}", values::shown(&property.key));
                 errors.0.extend(ConfigErrors::one(place, message).0);
             }

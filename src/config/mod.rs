@@ -16,7 +16,8 @@ mod settings;
 mod sources;
 mod values;
 
-pub use error::{ConfigError, ConfigErrors};
+pub use error::{ConfigError, ConfigErrors, Place};
+pub use inventory_source::http_client;
 pub use paths::{CommandLine, Paths};
 pub use settings::{AccessLogSettings, LogFormat, LogLevel, LogSettings, Settings, load};
 pub use values::duration_ms;

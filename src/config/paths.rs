@@ -1,6 +1,6 @@
 //! Where everything is: from the command line and `node.properties`, by the rules of airlift's launcher.
 
-use super::error::ConfigErrors;
+use super::error::{ConfigErrors, Place};
 use super::file;
 use super::properties::{Property, parse_launcher};
 use std::env;
@@ -117,10 +117,7 @@ fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
 fn absolute(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
     absolute.map_err(|error| {
-        ConfigErrors::one(
-            path.display().to_string(),
-            format!("is no usable path: {error}"),
-        )
+        ConfigErrors::one(Place::file(path), format!("is no usable path: {error}"))
     })
 }
 

@@ -76,7 +76,7 @@ pub(super) fn load_with(
     environment: Environment<'_>,
 ) -> Result<Settings, ConfigErrors> {
     let paths = Paths::resolve(options)?;
-    let mut sources = Sources::gather(options, &paths, environment);
+    let mut sources = Sources::gather(options, &paths, environment)?;
     if sources.text("node.id").is_none() {
         sources
             .notices
@@ -90,9 +90,8 @@ pub(super) fn load_with(
             ..settings
         });
     }
-    // In the order of the files, and each once.
     let mut errors = sources.errors;
-    errors.dedup();
+    errors.sort();
     Err(ConfigErrors(errors))
 }
 

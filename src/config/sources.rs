@@ -1,6 +1,6 @@
 //! Gathers the properties of all sources, and hands them out by key and kind.
 
-use super::error::{ConfigError, ConfigErrors};
+use super::error::{ConfigError, ConfigErrors, Place};
 use super::keys::{self, Effect};
 use super::paths::{CommandLine, Paths};
 use super::properties::{Property, parse_java};
@@ -14,7 +14,7 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 #[derive(Debug, Clone)]
 struct Sourced {
     value: String,
-    place: String,
+    place: Place,
 }
 
 /// The properties that count. Reading a wrong value notes the error and gives the default, so that all errors come at once.
@@ -31,40 +31,40 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Reads `config.properties`, and what overrides it: first `node.properties`, then `-D`.
+    ///
+    /// # Errors
+    /// Only when `config.properties` cannot be read at all; other errors are kept.
     pub(super) fn gather(
         options: &CommandLine,
         paths: &Paths,
         environment: Environment<'_>,
-    ) -> Self {
+    ) -> Result<Self, ConfigErrors> {
         let mut sources = Self {
             config_file: paths.config.display().to_string(),
             ..Self::default()
         };
-        sources.add_config(paths);
+        sources.add_config(paths)?;
         let node_file = paths.node_config.display().to_string();
         for Property { key, value, line } in paths.node_properties.clone() {
-            sources.add_optional(key, value, format!("{node_file}:{line}"));
+            sources.add_optional(key, value, Place::new(&node_file, line));
         }
         for (key, value) in options.properties.clone() {
-            sources.add_optional(key, value, "-D".to_owned());
+            sources.add_optional(key, value, Place::new("-D", 0));
         }
         sources.expand(environment);
         sources.rename();
         sources.check_idle();
-        sources
+        Ok(sources)
     }
 
-    fn add_config(&mut self, paths: &Paths) {
-        let text = match file::read_text(&paths.config, true) {
-            Ok(text) => text.unwrap_or_default(),
-            Err(ConfigErrors(errors)) => return self.errors.extend(errors),
-        };
+    fn add_config(&mut self, paths: &Paths) -> Result<(), ConfigErrors> {
+        let text = file::read_text(&paths.config, true)?.unwrap_or_default();
         let (properties, bad) = parse_java(&text);
         self.errors.extend(file::bad_lines(&paths.config, &bad).0);
         for Property { key, value, line } in properties {
-            let place = format!("{}:{line}", self.config_file);
+            let place = Place::new(&self.config_file, line);
             if keys::effect(&key).is_none() {
-                self.error(&place, unknown(&key));
+                self.error(place, unknown(&key));
                 continue;
             }
             if let Some(earlier) = self.properties.get(&key) {
@@ -75,10 +75,11 @@ impl Sources {
             }
             self.properties.insert(key, Sourced { value, place });
         }
+        Ok(())
     }
 
     /// A property of a source where airlift ignores unknown keys, since it hands them to Java as system properties.
-    fn add_optional(&mut self, key: String, value: String, place: String) {
+    fn add_optional(&mut self, key: String, value: String, place: Place) {
         if keys::effect(&key).is_some() {
             self.properties.insert(key, Sourced { value, place });
         } else if key != "node.data-dir" {
@@ -138,7 +139,7 @@ impl Sources {
                         values::shown(&sourced.value),
                         values::shown(&other.value)
                     );
-                    self.error(&sourced.place, message);
+                    self.error(sourced.place, message);
                 }
             }
         }
@@ -224,28 +225,22 @@ impl Sources {
         let place = self
             .properties
             .get(key)
-            .map_or(&self.config_file, |sourced| &sourced.place)
-            .clone();
-        self.error(&place, invalid(key, what));
+            .map(|sourced| sourced.place.clone());
+        self.error(
+            place.unwrap_or_else(|| Place::new(&self.config_file, 0)),
+            invalid(key, what),
+        );
     }
 
     /// Notes something about a place.
-    pub(super) fn error(&mut self, place: &str, message: String) {
-        self.errors.push(ConfigError {
-            place: place.to_owned(),
-            message,
-        });
+    pub(super) fn error(&mut self, place: Place, message: String) {
+        self.errors.push(ConfigError { place, message });
     }
 
     /// Sets a property from outside the files.
-    pub(super) fn set(&mut self, key: &str, value: String, place: &str) {
-        self.properties.insert(
-            key.to_owned(),
-            Sourced {
-                value,
-                place: place.to_owned(),
-            },
-        );
+    pub(super) fn set(&mut self, key: &str, value: String, place: Place) {
+        self.properties
+            .insert(key.to_owned(), Sourced { value, place });
     }
 }
 

@@ -1,0 +1,109 @@
+//! Which events are logged: airlift's logger names, mapped to our modules.
+
+use crate::config::LogLevel;
+use std::collections::BTreeMap;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
+/// Our modules, with the logger of airlift's server that says the same things. A levels file written for airlift sets ours.
+const MODULES: &[(&str, &str)] = &[
+    ("quorate", "io.airlift.discovery.server.DiscoveryServer"),
+    ("quorate::http", "io.airlift.http.server.HttpServer"),
+    (
+        "quorate::raft",
+        "io.airlift.discovery.store.DistributedStore",
+    ),
+    ("quorate::config", "io.airlift.bootstrap.Bootstrap"),
+];
+
+/// The filter of a levels file. Without it: our own lines from INFO up, other libraries' from WARN, openraft's from ERROR,
+/// since it warns of each packet that a stopped peer does not answer, and `quorate::raft` says that once.
+pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
+    let mut targets = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("openraft", LevelFilter::ERROR);
+    for (module, logger) in MODULES {
+        let level = inherited(levels, logger).map_or(LevelFilter::INFO, filter);
+        targets = targets.with_target(*module, level);
+    }
+    // Our names, and those of libraries: `quorate.raft` is `quorate::raft`. airlift's own match nothing here.
+    levels
+        .iter()
+        .filter(|(name, _)| !name.is_empty())
+        .fold(targets, |targets, (name, level)| {
+            targets.with_target(name.replace('.', "::"), filter(*level))
+        })
+}
+
+/// The level of the nearest logger above, as Java's loggers inherit it; the root's name is empty.
+fn inherited(levels: &BTreeMap<String, LogLevel>, logger: &str) -> Option<LogLevel> {
+    let mut name = logger;
+    loop {
+        if let Some(level) = levels.get(name) {
+            return Some(*level);
+        }
+        if name.is_empty() {
+            return None;
+        }
+        name = name.rsplit_once('.').map_or("", |(parent, _)| parent);
+    }
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Off => LevelFilter::OFF,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    fn levels(lines: &[(&str, LogLevel)]) -> Targets {
+        targets(
+            &lines
+                .iter()
+                .map(|(name, level)| ((*name).to_owned(), *level))
+                .collect(),
+        )
+    }
+
+    /// airlift's names set our levels, the nearest one counts, and ours beat them.
+    #[test]
+    fn names_are_mapped() {
+        let targets = levels(&[
+            ("io.airlift", LogLevel::Warn),
+            ("io.airlift.discovery.store", LogLevel::Debug),
+            ("com.example", LogLevel::Off),
+        ]);
+        assert!(!targets.would_enable("quorate::server", &Level::INFO));
+        assert!(targets.would_enable("quorate::server", &Level::WARN));
+        assert!(targets.would_enable("quorate::raft::disk", &Level::DEBUG));
+        assert!(!targets.would_enable("quorate::http", &Level::INFO));
+
+        let targets = levels(&[
+            ("", LogLevel::Error),
+            ("quorate.http", LogLevel::Trace),
+            ("openraft", LogLevel::Info),
+        ]);
+        assert!(!targets.would_enable("quorate::raft", &Level::WARN));
+        assert!(targets.would_enable("quorate::http", &Level::TRACE));
+        assert!(targets.would_enable("openraft::core", &Level::INFO));
+    }
+
+    /// Without a levels file our own lines show from INFO up, and the libraries are quiet.
+    #[test]
+    fn defaults() {
+        let targets = levels(&[]);
+        assert!(targets.would_enable("quorate::raft", &Level::INFO));
+        assert!(!targets.would_enable("quorate::raft", &Level::DEBUG));
+        assert!(targets.would_enable("hyper", &Level::WARN));
+        assert!(!targets.would_enable("openraft", &Level::WARN));
+    }
+}

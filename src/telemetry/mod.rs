@@ -1,0 +1,199 @@
+//! The two logs: the server's own, through `tracing`, and the access log.
+//!
+//! A log never stops the server: when a file cannot be written, lines are lost, and that is said on the console.
+
+mod access_log;
+mod levels;
+mod rolling_file;
+mod timestamp;
+
+pub use access_log::{AccessLog, AccessRecord};
+
+use crate::clock;
+use crate::config::{LogFormat, LogSettings};
+use rolling_file::{Retention, RollingFile};
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use thiserror::Error;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+/// The log could not be set up.
+#[derive(Debug, Error)]
+pub enum TelemetryError {
+    /// The file of `log.path` cannot be opened.
+    #[error("log.path={path}: cannot be opened: {error}")]
+    Open {
+        /// The file.
+        path: String,
+        /// The operating system's reason.
+        error: io::Error,
+    },
+    /// The process has a log already.
+    #[error("the log is set up already")]
+    Twice,
+}
+
+/// Sends this process's log lines to the console and to the file of `log.path`.
+///
+/// # Errors
+/// When the file cannot be opened, or on a second call.
+pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    if settings.console {
+        layers.push(layer(settings.console_format, || OneLine(io::stderr())));
+    }
+    if let Some(path) = &settings.path {
+        let retention = Retention {
+            file_bytes_max: settings.max_size_bytes,
+            total_bytes_max: settings.max_total_size_bytes,
+            days_max: None,
+            compress: settings.compress,
+        };
+        let file = RollingFile::open(path, retention, clock::wall_ms());
+        let file = file.map_err(|error| TelemetryError::Open {
+            path: path.display().to_string(),
+            error,
+        })?;
+        let file = SharedFile(Arc::new(Mutex::new(file)));
+        layers.push(layer(settings.format, move || OneLine(file.clone())));
+    }
+    let filter = levels::targets(&settings.levels);
+    tracing_subscriber::registry()
+        .with(layers.with_filter(filter))
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)
+}
+
+/// Text: time, level, target, message and fields. JSON: the same as one object.
+fn layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_timer(Utc)
+        .with_writer(writer);
+    match format {
+        LogFormat::Text => Box::new(layer),
+        LogFormat::Json => Box::new(
+            layer
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false),
+        ),
+    }
+}
+
+/// The time of a line.
+struct Utc;
+
+impl FormatTime for Utc {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        writer.write_str(&timestamp::rfc3339(clock::wall_ms()))
+    }
+}
+
+/// Keeps an event on one line, whatever a client put into a field: line ends and other control characters are escaped.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write_all(&one_line(line))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// `tracing` hands over a whole event at a time, with one line end behind it.
+fn one_line(event: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(event.len());
+    for byte in event.strip_suffix(b"\n").unwrap_or(event) {
+        match byte {
+            0..0x20 | 0x7f => line.extend(byte.escape_ascii()),
+            _ => line.push(*byte),
+        }
+    }
+    line.push(b'\n');
+    line
+}
+
+/// The log file, which every thread writes to.
+#[derive(Clone)]
+struct SharedFile(Arc<Mutex<RollingFile>>);
+
+impl Write for SharedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_line(line, clock::wall_ms());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A client cannot forge a second line of log.
+    #[test]
+    fn events_stay_on_one_line() {
+        assert_eq!(
+            one_line(b"a\nINFO forged\r\tb\x1b[31m\n"),
+            b"a\\nINFO forged\\r\\tb\\x1b[31m\n"
+        );
+        assert_eq!(one_line("é\n".as_bytes()), "é\n".as_bytes());
+    }
+
+    /// A line of either format carries time, level, target, message and fields.
+    #[test]
+    fn formats() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (format, expected) in [
+            (
+                LogFormat::Text,
+                "Z  INFO quorate::raft: leads term=3 node=\"a\"\n",
+            ),
+            (
+                LogFormat::Json,
+                "Z\",\"level\":\"INFO\",\"message\":\"leads\",\"term\":3,\"node\":\"a\",\"target\":\"quorate::raft\"}\n",
+            ),
+        ] {
+            let path = dir.path().join("server.log");
+            let retention = Retention {
+                file_bytes_max: 1 << 20,
+                total_bytes_max: 1 << 20,
+                days_max: None,
+                compress: false,
+            };
+            let file = RollingFile::open(&path, retention, clock::wall_ms()).expect("opens");
+            let file = SharedFile(Arc::new(Mutex::new(file)));
+            let subscriber =
+                tracing_subscriber::registry().with(layer(format, move || OneLine(file.clone())));
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(target: "quorate::raft", term = 3, node = "a", "leads");
+            });
+            let line = fs::read_to_string(&path).expect("was written");
+            assert!(line.ends_with(expected), "{line}");
+            fs::remove_file(&path).expect("was there");
+        }
+    }
+}

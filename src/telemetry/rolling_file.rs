@@ -1,0 +1,376 @@
+//! A log file that is rotated by size and by day, with its rotated files compressed and removed in time.
+
+use super::timestamp;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::UNIX_EPOCH;
+
+/// What becomes of a log over time.
+#[derive(Debug, Clone)]
+pub struct Retention {
+    /// The file is rotated before it grows past this.
+    pub file_bytes_max: u64,
+    /// What the rotated files may take; the oldest go first.
+    pub total_bytes_max: u64,
+    /// How many days rotated files are kept.
+    pub days_max: Option<u64>,
+    /// Whether rotated files are compressed.
+    pub compress: bool,
+}
+
+/// The file that is written now. Rotated ones are beside it, named as airlift's: `server.log-2026-11-24.0.log.gz`.
+#[derive(Debug)]
+pub struct RollingFile {
+    path: PathBuf,
+    file: File,
+    /// Bytes since the last rotation, or attempt at one.
+    bytes: u64,
+    /// The day (UTC) of what is in the file.
+    day: u64,
+    retention: Retention,
+    /// Compression takes seconds for a full file, which is not the time of the thread that logs.
+    housekeeper: Option<JoinHandle<()>>,
+    /// Whether the last write failed: said once, not for every line.
+    failing: bool,
+}
+
+impl RollingFile {
+    /// Opens the file to append to it, with the directories above it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn open(path: &Path, retention: Retention, now_ms: u64) -> io::Result<Self> {
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let file = append(path)?;
+        let metadata = file.metadata()?;
+        let modified = metadata
+            .modified()?
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let day = if metadata.len() == 0 {
+            timestamp::day(now_ms)
+        } else {
+            timestamp::day(modified.as_millis() as u64)
+        };
+        let mut log = Self {
+            path: path.to_owned(),
+            file,
+            bytes: metadata.len(),
+            day,
+            retention,
+            housekeeper: None,
+            failing: false,
+        };
+        log.keep_house(now_ms);
+        Ok(log)
+    }
+
+    /// Appends a line, after a rotation when it is due. A failure loses the line and is said once on the console.
+    pub fn write_line(&mut self, line: &[u8], now_ms: u64) {
+        let full = self.bytes + line.len() as u64 > self.retention.file_bytes_max;
+        let yesterday = timestamp::day(now_ms) != self.day;
+        let mut result = Ok(());
+        if self.bytes > 0 && (full || yesterday) {
+            result = self.rotate(now_ms);
+        }
+        let result = result.and(self.file.write_all(line));
+        self.bytes += line.len() as u64;
+        match result {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                // Not `eprintln!`, which panics where the console is gone too.
+                let _lost = writeln!(
+                    io::stderr(),
+                    "{}: cannot be written: {error}",
+                    self.path.display()
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn rotate(&mut self, now_ms: u64) -> io::Result<()> {
+        let date = timestamp::date(self.day * 86_400_000);
+        // Also after a failure: the next attempt is a file's length away, not at the next line.
+        self.bytes = 0;
+        self.day = timestamp::day(now_ms);
+        let next = rotated(&self.path)?
+            .iter()
+            .filter(|file| file.date == date)
+            .map(|file| file.number + 1)
+            .max();
+        let number = next.unwrap_or(0);
+        fs::rename(
+            &self.path,
+            self.path
+                .with_file_name(format!("{}-{date}.{number}.log", file_name(&self.path))),
+        )?;
+        self.file = append(&self.path)?;
+        self.keep_house(now_ms);
+        Ok(())
+    }
+
+    /// Compresses and removes in a thread of its own. While one is at work no second one starts: the next rotation finds
+    /// what is left.
+    fn keep_house(&mut self, now_ms: u64) {
+        if self
+            .housekeeper
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+        {
+            return;
+        }
+        let (path, retention) = (self.path.clone(), self.retention.clone());
+        let work = move || {
+            if let Err(error) = keep_house(&path, &retention, now_ms) {
+                tracing::warn!(
+                    "{}: rotated files cannot be kept in order: {error}",
+                    path.display()
+                );
+            }
+        };
+        self.housekeeper = thread::Builder::new()
+            .name("log-rotation".to_owned())
+            .spawn(work)
+            .ok();
+    }
+}
+
+/// A rotated file.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rotated {
+    date: String,
+    number: u64,
+    path: PathBuf,
+    compressed: bool,
+    bytes: u64,
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The rotated files, the oldest first.
+fn rotated(path: &Path) -> io::Result<Vec<Rotated>> {
+    let prefix = format!("{}-", file_name(path));
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(rest) = name.strip_prefix(&prefix) else {
+            continue;
+        };
+        let compressed = rest.ends_with(".log.gz");
+        let Some(stem) = rest
+            .strip_suffix(".log")
+            .or_else(|| rest.strip_suffix(".log.gz"))
+        else {
+            continue;
+        };
+        let Some((date, number)) = stem.split_once('.') else {
+            continue;
+        };
+        let (Ok(number), Ok(metadata)) = (number.parse(), entry.metadata()) else {
+            continue;
+        };
+        files.push(Rotated {
+            date: date.to_owned(),
+            number,
+            path: entry.path(),
+            compressed,
+            bytes: metadata.len(),
+        });
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn keep_house(path: &Path, retention: &Retention, now_ms: u64) -> io::Result<()> {
+    if retention.compress {
+        for file in rotated(path)?.iter().filter(|file| !file.compressed) {
+            compress(&file.path)?;
+        }
+    }
+    let files = rotated(path)?;
+    let oldest = retention
+        .days_max
+        .map(|days| timestamp::date(now_ms.saturating_sub(days * 86_400_000)));
+    let mut total: u64 = files.iter().map(|file| file.bytes).sum();
+    for file in files {
+        let too_old = oldest.as_ref().is_some_and(|oldest| file.date < *oldest);
+        if too_old || total > retention.total_bytes_max {
+            fs::remove_file(&file.path)?;
+            total -= file.bytes;
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file by its `.gz`. A crash on the way leaves the file, and a `.tmp` that the next attempt overwrites.
+fn compress(path: &Path) -> io::Result<()> {
+    let target = path.with_added_extension("gz");
+    let partial = path.with_added_extension("gz.tmp");
+    let mut encoder = GzEncoder::new(File::create(&partial)?, Compression::fast());
+    io::copy(&mut File::open(path)?, &mut encoder)?;
+    encoder.finish()?;
+    fs::rename(&partial, &target)?;
+    fs::remove_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    const NOON: u64 = 1_709_208_000_000; // 2024-02-29T12:00:00Z
+    const DAY_MS: u64 = 86_400_000;
+
+    fn retention(file: u64, total: u64, days: Option<u64>, compress: bool) -> Retention {
+        Retention {
+            file_bytes_max: file,
+            total_bytes_max: total,
+            days_max: days,
+            compress,
+        }
+    }
+
+    /// Opened at NOON, whatever the file's real time is.
+    fn open(dir: &Path, retention: Retention) -> RollingFile {
+        RollingFile::open(&dir.join("a.log"), retention, NOON).expect("opens")
+    }
+
+    fn idle(log: &mut RollingFile) {
+        log.housekeeper
+            .take()
+            .expect("started")
+            .join()
+            .expect("did not panic");
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .expect("readable")
+            .map(|e| e.expect("entry").file_name().into_string().expect("text"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// A full file is rotated before the line that does not fit, so none is split, and no line is lost.
+    #[test]
+    fn rotates_by_size() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = open(dir.path(), retention(10, 1_000, None, false));
+        for line in ["aaaa\n", "bbbb\n", "cccc\n", "dddddddddddddddd\n", "e\n"] {
+            log.write_line(line.as_bytes(), NOON);
+        }
+        idle(&mut log);
+        assert_eq!(
+            names(dir.path()),
+            [
+                "a.log",
+                "a.log-2024-02-29.0.log",
+                "a.log-2024-02-29.1.log",
+                "a.log-2024-02-29.2.log"
+            ]
+        );
+        let read = |name: &str| fs::read_to_string(dir.path().join(name)).expect("there");
+        assert_eq!(read("a.log-2024-02-29.0.log"), "aaaa\nbbbb\n");
+        assert_eq!(read("a.log-2024-02-29.2.log"), "dddddddddddddddd\n");
+        assert_eq!(read("a.log"), "e\n");
+    }
+
+    /// Rotated files are compressed without loss, and numbers go on after a restart.
+    #[test]
+    fn compresses() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for _ in 0..2 {
+            let mut log = open(dir.path(), retention(10, 1_000, None, true));
+            idle(&mut log);
+            log.day = timestamp::day(NOON);
+            log.write_line(b"aaaaaaaa\n", NOON);
+            if log.housekeeper.is_some() {
+                idle(&mut log);
+            }
+            log.write_line(b"bbbbbbbb\n", NOON);
+            idle(&mut log);
+        }
+        assert_eq!(
+            names(dir.path()),
+            [
+                "a.log",
+                "a.log-2024-02-29.0.log.gz",
+                "a.log-2024-02-29.1.log.gz",
+                "a.log-2024-02-29.2.log.gz"
+            ]
+        );
+        let mut text = String::new();
+        let file = File::open(dir.path().join("a.log-2024-02-29.0.log.gz")).expect("there");
+        flate2::read::GzDecoder::new(file)
+            .read_to_string(&mut text)
+            .expect("gzip");
+        assert_eq!(text, "aaaaaaaa\n");
+    }
+
+    /// Yesterday's file is rotated at the first line of today, and files past their days are removed.
+    #[test]
+    fn rotates_by_day_and_forgets() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = open(dir.path(), retention(1_000, 1_000, Some(2), false));
+        idle(&mut log);
+        for day in 0..5 {
+            log.write_line(b"x\n", NOON + day * DAY_MS);
+            if log.housekeeper.is_some() {
+                idle(&mut log);
+            }
+        }
+        assert_eq!(
+            names(dir.path()),
+            ["a.log", "a.log-2024-03-02.0.log", "a.log-2024-03-03.0.log"]
+                .map(str::to_owned)
+                .as_slice()
+        );
+    }
+
+    /// Rotated files never take more than their limit; the oldest go first, and strangers stay.
+    #[test]
+    fn total_is_limited() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("a.log-notes.txt"), "mine").expect("writable");
+        let mut log = open(dir.path(), retention(10, 25, None, false));
+        idle(&mut log);
+        for _ in 0..6 {
+            log.write_line(b"12345678\n", NOON);
+            if log.housekeeper.is_some() {
+                idle(&mut log);
+            }
+        }
+        assert_eq!(
+            names(dir.path()),
+            [
+                "a.log",
+                "a.log-2024-02-29.3.log",
+                "a.log-2024-02-29.4.log",
+                "a.log-notes.txt"
+            ]
+        );
+    }
+}
