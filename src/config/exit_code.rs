@@ -1,7 +1,6 @@
 //! The exit codes of the binary, in one place.
 //!
-//! 0 to 4 are airlift's launcher's. A supervisor should restart the process after 1, 12, 13, 17 and 20, and should not
-//! after the others, which need a person: `etc/quorate.service` lists them.
+//! 0 to 4 are airlift's launcher's. A supervisor restarts the process after a failure, but for [`NEEDS_PERSON`].
 
 /// Done, or stopped by SIGTERM.
 pub const OK: u8 = 0;
@@ -35,3 +34,14 @@ pub const DIVERGED: u8 = 18;
 pub const NOT_READY: u8 = 19;
 /// The inventory cannot be fetched and this node is in no group yet.
 pub const INVENTORY_UNREACHABLE: u8 = 20;
+
+/// After these a restart changes nothing until a person has: `etc/quorate.service` lists them.
+pub const NEEDS_PERSON: [u8; 7] = [
+    USAGE,
+    CONFIG,
+    INVENTORY,
+    DATA_CORRUPT,
+    IDENTITY,
+    DATA_UNUSABLE,
+    DIVERGED,
+];

@@ -444,4 +444,34 @@ mod tests {
         );
         assert!(similar("xyzzy").is_empty());
     }
+
+    /// Each key that does something is explained in the example, and the example holds no key that does not exist.
+    #[test]
+    fn the_example_explains_every_key() {
+        let example = concat!(
+            include_str!("../../etc/config.properties"),
+            include_str!("../../etc/node.properties")
+        );
+        let stands = |key: &&str| {
+            let set = format!("{key}=");
+            example
+                .lines()
+                .any(|line| line.trim_start_matches('#').starts_with(&set))
+        };
+        let missing: Vec<_> = ACTING.iter().filter(|key| !stands(key)).collect();
+        assert!(missing.is_empty(), "not in etc/: {missing:?}");
+        for line in example.lines() {
+            let Some((key, _)) = line.trim_start_matches('#').split_once('=') else {
+                continue;
+            };
+            let is_key = key.contains('.')
+                && key
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b"-.".contains(&b));
+            assert!(
+                !is_key || key == "node.data-dir" || effect(key).is_some(),
+                "{key} does not exist"
+            );
+        }
+    }
 }

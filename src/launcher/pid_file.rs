@@ -172,11 +172,13 @@ impl PidFile {
             });
         }
         let pid = line.parse::<i32>().map_err(|_| "contains garbage");
+        // Positive before `from_raw`, which panics on a negative one.
         let pid = pid.and_then(|pid| {
-            Pid::from_raw(pid)
-                .filter(|_| pid > 0)
+            Some(pid)
+                .filter(|pid| *pid > 0)
                 .ok_or("contains an invalid pid")
         });
+        let pid = pid.and_then(|pid| Pid::from_raw(pid).ok_or("contains an invalid pid"));
         pid.map_err(|what| LauncherError::PidFile {
             path,
             what: format!("{what}: {line}"),

@@ -47,6 +47,13 @@ pub struct InventoryEntry {
     pub address: String,
 }
 
+impl InventoryEntry {
+    /// The port of its address.
+    pub fn port(&self) -> Option<u16> {
+        self.address.rsplit(':').next()?.parse().ok()
+    }
+}
+
 /// An inventory that cannot be used, with the place in it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{file}: {problem}")]

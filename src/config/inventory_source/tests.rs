@@ -1,1 +1,121 @@
+use super::*;
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
 
+const INVENTORY: &str = r#"{"environment":"test","services":[{"nodeId":"a","type":"discovery","properties":{"http":"http://h:1"}}]}"#;
+
+fn normalized(text: &str) -> Result<String, String> {
+    normalize(text, |path| Path::new("/data").join(path))
+}
+
+/// Serves one connection with a fixed answer, on a free port of loopback.
+fn serve(answer: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a client");
+        let mut request = [0; 4096];
+        let _read = socket.read(&mut request).expect("a request");
+        // The client hangs up on what is too long.
+        let _sent = socket.write_all(&answer);
+    });
+    format!("http://127.0.0.1:{port}/inventory.json")
+}
+
+fn answer(status: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!(
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// URIs come out absolute and in one spelling, relative files from the data directory.
+#[test]
+fn uris_are_normalized() {
+    for (written, read) in [
+        ("file:///srv/x.json", "file:/srv/x.json"),
+        ("FILE:/srv/x.json", "file:/srv/x.json"),
+        ("file://localhost/srv/x.json", "file:/srv/x.json"),
+        ("file:x.json", "file:/data/x.json"),
+        ("file:///srv/a%20b.json", "file:/srv/a%20b.json"),
+        (
+            "http://host/~martin/service-inventory.json",
+            "http://host/~martin/service-inventory.json",
+        ),
+        ("https://host:8443", "https://host:8443/"),
+    ] {
+        assert_eq!(normalized(written).as_deref(), Ok(read));
+    }
+    for bad in [
+        "/srv/x.json",
+        "file:",
+        "file://host/x.json",
+        "ftp://host/x",
+        "http://",
+        "x",
+    ] {
+        assert!(normalized(bad).is_err(), "{bad} must be refused");
+    }
+}
+
+/// A file is read, one with blanks in its name too; one that is missing is named with the system's reason.
+#[tokio::test]
+async fn files_are_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("my inventory.json");
+    std::fs::write(&path, INVENTORY).expect("writes");
+    assert_eq!(
+        fetch(&file_uri(&path)).await.expect("valid").entries.len(),
+        1
+    );
+    let error = fetch("file:/nowhere/x.json")
+        .await
+        .expect_err("missing")
+        .to_string();
+    assert_eq!(
+        error,
+        "file:/nowhere/x.json: cannot be read: No such file or directory (os error 2)"
+    );
+    std::fs::write(&path, "{").expect("writes");
+    assert!(matches!(
+        fetch(&file_uri(&path)).await,
+        Err(InventoryError::Bad(_))
+    ));
+}
+
+/// An inventory comes over HTTP too; a server that is down, errs or sends too much is told from a wrong inventory.
+#[tokio::test]
+async fn servers_are_asked() {
+    let uri = serve(answer("200 OK", INVENTORY.as_bytes()));
+    assert_eq!(fetch(&uri).await.expect("valid").environment, "test");
+
+    let uri = serve(answer("404 Not Found", b""));
+    let error = fetch(&uri).await.expect_err("not there").to_string();
+    assert_eq!(
+        error,
+        format!("{uri}: cannot be fetched: the server answered 404 Not Found")
+    );
+
+    let uri = serve(answer("200 OK", &vec![b' '; INVENTORY_BYTES_MAX + 100_000]));
+    let error = fetch(&uri).await.expect_err("too large").to_string();
+    assert_eq!(
+        error,
+        format!("{uri}: is larger than {INVENTORY_BYTES_MAX} bytes")
+    );
+
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .expect("a free port")
+        .local_addr()
+        .expect("bound");
+    let error = fetch(&format!("http://{closed}/"))
+        .await
+        .expect_err("nobody listens");
+    assert!(
+        matches!(error, InventoryError::Unreachable { .. }),
+        "{error}"
+    );
+}

@@ -36,6 +36,7 @@ fn reads_airlifts_example() {
         .own("597A741E-9968-40E2-BB4D-7AF26DE18689")
         .expect("listed");
     assert_eq!(own.address, "http://172.17.31.245:8411");
+    assert_eq!(own.port(), Some(8411));
     assert_eq!(inventory.peers(&own.node_id).count(), 1);
     assert!(inventory.require_environment("test").is_ok());
 }
