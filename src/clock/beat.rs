@@ -79,6 +79,12 @@ impl Beat {
         self.0.epoch.subscribe()
     }
 
+    /// Makes it seem that the process was stopped until now, for so long.
+    #[cfg(test)]
+    pub(crate) fn pretend_stopped(&self, time: Duration) {
+        self.with_pulse(|pulse| pulse.last -= time);
+    }
+
     fn with_pulse<T>(&self, f: impl FnOnce(&mut Pulse) -> T) -> T {
         f(&mut self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner))
     }

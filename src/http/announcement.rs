@@ -1,7 +1,7 @@
 //! `/v1/announcement/{node_id}`: what a node announces of itself.
 
 use super::app::{App, Origin, acknowledged};
-use super::body::read_json;
+use super::body::{json_encoding, read};
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use crate::model::{Announcement, check_name};
@@ -19,7 +19,14 @@ pub(super) async fn announce<D: Discovery>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, Refusal> {
-    let body = read_json(&headers, body, app.settings.max_announcement_bytes).await?;
+    let encoding = json_encoding(&headers, &body)?;
+    let body = read(
+        &headers,
+        body,
+        encoding,
+        app.settings.max_announcement_bytes,
+    )
+    .await?;
     let announcement = Announcement::from_json(&node_id, &body, &app.settings.environment)
         .map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let index = app

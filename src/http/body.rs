@@ -21,29 +21,20 @@ const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// How long that may take.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// A JSON body as the client meant it: at most `max_bytes` of it, also once inflated, and never more held.
-///
-/// # Errors
-/// 400, 408, 413 or 415.
-pub(super) async fn read_json(
-    headers: &HeaderMap,
-    body: Body,
-    max_bytes: usize,
-) -> Result<Bytes, Refusal> {
-    let gzip = accept_type(headers, &body)?;
-    let raw = match tokio::time::timeout(BODY_TIME, collect(headers, body, max_bytes)).await {
-        Ok(collected) => collected?,
-        Err(_) => return Err(Refusal::BodyTimeout),
-    };
-    if gzip {
-        inflate(&raw, max_bytes)
-    } else {
-        Ok(raw)
-    }
+/// How a JSON body is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// As it is.
+    Identity,
+    /// `gzip`.
+    Gzip,
 }
 
-/// Whether the body is gzip.
-fn accept_type(headers: &HeaderMap, body: &Body) -> Result<bool, Refusal> {
+/// Whether the body is JSON, and how it is encoded; asked before anything else of the request, as Jersey does.
+///
+/// # Errors
+/// 400 when there is no body, or 415.
+pub(super) fn json_encoding(headers: &HeaderMap, body: &Body) -> Result<Encoding, Refusal> {
     match body_type(headers) {
         BodyType::Json => {}
         BodyType::None if body.is_end_stream() => {
@@ -58,9 +49,29 @@ fn accept_type(headers: &HeaderMap, body: &Body) -> Result<bool, Refusal> {
         .next()
         .map(|value| value.as_bytes().to_ascii_lowercase());
     match (coding.as_deref(), codings.next()) {
-        (None | Some(b"identity" | b""), None) => Ok(false),
-        (Some(b"gzip" | b"x-gzip"), None) => Ok(true),
+        (None | Some(b"identity" | b""), None) => Ok(Encoding::Identity),
+        (Some(b"gzip" | b"x-gzip"), None) => Ok(Encoding::Gzip),
         _ => Err(Refusal::UnknownEncoding),
+    }
+}
+
+/// The body as the client meant it: at most `max_bytes` of it, also once inflated, and never more held.
+///
+/// # Errors
+/// 400, 408 or 413.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    encoding: Encoding,
+    max_bytes: usize,
+) -> Result<Bytes, Refusal> {
+    let raw = match tokio::time::timeout(BODY_TIME, collect(headers, body, max_bytes)).await {
+        Ok(collected) => collected?,
+        Err(_) => return Err(Refusal::BodyTimeout),
+    };
+    match encoding {
+        Encoding::Identity => Ok(raw),
+        Encoding::Gzip => inflate(&raw, max_bytes),
     }
 }
 
@@ -141,6 +152,15 @@ mod tests {
     use std::io::Write;
 
     const MAX_BYTES: usize = 100;
+
+    async fn read_json(
+        headers: &HeaderMap,
+        body: Body,
+        max_bytes: usize,
+    ) -> Result<Bytes, Refusal> {
+        let encoding = json_encoding(headers, &body)?;
+        read(headers, body, encoding, max_bytes).await
+    }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

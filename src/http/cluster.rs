@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::atomic::Ordering;
 
@@ -43,7 +44,7 @@ pub(super) async fn peer<D: Discovery>(
     Extension(origin): Extension<Origin>,
     mut request: Request,
 ) -> Result<Response, Refusal> {
-    if !asks_for_peer_protocol(request.headers()) {
+    if !asks_for_peer_protocol(&request) {
         return Err(Refusal::UpgradeRequired(PEER_PROTOCOL));
     }
     // Held for as long as the connection is, so that it counts.
@@ -73,10 +74,14 @@ pub(super) async fn peer<D: Discovery>(
     Ok(response)
 }
 
-fn asks_for_peer_protocol(headers: &HeaderMap) -> bool {
-    headers.get(UPGRADE).is_some_and(|value| {
+/// Both by its header and in a way that the connection can be handed over (not on HTTP/2, nor without
+/// `Connection: Upgrade`).
+fn asks_for_peer_protocol(request: &Request) -> bool {
+    let names_it = |value: &HeaderValue| {
         value
             .as_bytes()
             .eq_ignore_ascii_case(PEER_PROTOCOL.as_bytes())
-    })
+    };
+    request.headers().get(UPGRADE).is_some_and(names_it)
+        && request.extensions().get::<OnUpgrade>().is_some()
 }

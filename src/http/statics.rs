@@ -1,7 +1,7 @@
 //! `/v1/announcement/static`: services posted once, which stay until they are deleted.
 
 use super::app::{App, Origin, QUORATE_INDEX, acknowledged};
-use super::body::read_json;
+use super::body::{json_encoding, read};
 use super::compat::JSON;
 use super::discovery::Discovery;
 use super::errors::Refusal;
@@ -33,10 +33,17 @@ pub(super) async fn add<D: Discovery>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, Refusal> {
+    let encoding = json_encoding(&headers, &body)?;
     if !accepts_json(&headers) {
         return Err(Refusal::NotAcceptable);
     }
-    let body = read_json(&headers, body, app.settings.max_announcement_bytes).await?;
+    let body = read(
+        &headers,
+        body,
+        encoding,
+        app.settings.max_announcement_bytes,
+    )
+    .await?;
     let service = StaticService::from_json(&random_id()?, &body, &app.settings.environment)
         .map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let location = location(&uri, &headers, &service.id);

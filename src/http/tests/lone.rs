@@ -1,0 +1,149 @@
+//! A cluster of one registry, which can be told to fail.
+
+use crate::clock::Instant;
+use crate::http::Discovery;
+use crate::model::{Announcement, Lookup, StaticService};
+use crate::raft::{Answer, GroupState, Role, Status, Unavailable, WriteError};
+use crate::registry::{Batch, Command, Registry};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+
+/// How it answers from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// At once.
+    Well,
+    /// Surely nothing done.
+    No,
+    /// Nobody knows.
+    Unknown,
+    /// Not at all.
+    Silent,
+}
+
+#[derive(Clone)]
+pub(super) struct Lone(Arc<Inner>);
+
+struct Inner {
+    registry: Mutex<Registry>,
+    mode: Mutex<Mode>,
+    /// Told of each request that [`Mode::Silent`] leaves waiting.
+    asked: Notify,
+}
+
+impl Lone {
+    pub(super) fn new() -> Lone {
+        Lone(Arc::new(Inner {
+            registry: Mutex::new(Registry::new("test")),
+            mode: Mutex::new(Mode::Well),
+            asked: Notify::new(),
+        }))
+    }
+
+    pub(super) fn set(&self, mode: Mode) {
+        *self.0.mode.lock().expect("no panic") = mode;
+    }
+
+    pub(super) async fn asked(&self) {
+        self.0.asked.notified().await;
+    }
+
+    pub(super) fn applied(&self) -> u64 {
+        self.0.registry.lock().expect("no panic").applied_index()
+    }
+
+    async fn mode(&self) -> Mode {
+        let mode = *self.0.mode.lock().expect("no panic");
+        if mode == Mode::Silent {
+            self.0.asked.notify_one();
+            std::future::pending::<()>().await;
+        }
+        mode
+    }
+
+    async fn write(&self, command: impl FnOnce(u64) -> Command) -> Result<u64, WriteError> {
+        match self.mode().await {
+            Mode::No => return Err(WriteError::NotApplied("no leader".to_owned())),
+            Mode::Unknown => return Err(WriteError::Unknown("the leader went away".to_owned())),
+            Mode::Well | Mode::Silent => {}
+        }
+        let mut registry = self.0.registry.lock().expect("no panic");
+        let seen = registry.applied_index();
+        let batch = Batch {
+            max_age_ms: 30_000,
+            step_ms: 1_000,
+            commands: vec![command(seen)],
+        };
+        registry.apply(seen + 1, &batch);
+        Ok(seen + 1)
+    }
+}
+
+impl Discovery for Lone {
+    async fn lookup(&self, lookup: &Lookup, _: Instant) -> Result<Answer, Unavailable> {
+        match self.mode().await {
+            Mode::Well => self.lookup_stale(lookup),
+            _ => Err(Unavailable {
+                reason: "no\nquorum".to_owned(),
+            }),
+        }
+    }
+
+    fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
+        let registry = self.0.registry.lock().expect("no panic");
+        Ok(Answer {
+            rendered: registry.lookup(lookup),
+            index: registry.applied_index(),
+        })
+    }
+
+    async fn announce(&self, announcement: Announcement, _: Instant) -> Result<u64, WriteError> {
+        self.write(|seen| Command::Announce { seen, announcement })
+            .await
+    }
+
+    async fn withdraw(&self, node_id: String, _: Instant) -> Result<u64, WriteError> {
+        self.write(|seen| Command::Withdraw { seen, node_id }).await
+    }
+
+    async fn add_static(&self, service: StaticService, _: Instant) -> Result<u64, WriteError> {
+        self.write(|_| Command::AddStatic(service)).await
+    }
+
+    async fn remove_static(&self, id: String, _: Instant) -> Result<u64, WriteError> {
+        self.write(|_| Command::RemoveStatic { id }).await
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            node: "lone".to_owned(),
+            role: Role::Leader,
+            leader: Some("lone".to_owned()),
+            term: 1,
+            applied: self.applied(),
+            services: 0,
+            members: Vec::new(),
+            group: GroupState::default(),
+        }
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        match *self.0.mode.lock().expect("no panic") {
+            Mode::Well => Ok(()),
+            mode => Err(format!("{mode:?}")),
+        }
+    }
+
+    /// Says the epoch, then repeats what it hears.
+    async fn serve_peer<IO>(&self, mut io: IO, opened_epoch: u64)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut bytes = [0; 16];
+        let _ = io.write_all(&opened_epoch.to_be_bytes()).await;
+        while let Ok(read @ 1..) = io.read(&mut bytes).await {
+            let _ = io.write_all(&bytes[..read]).await;
+        }
+    }
+}

@@ -1,0 +1,507 @@
+//! A server on a free port, and requests to it by the byte.
+
+use super::lone::{Lone, Mode};
+use super::replay::{Answer, parse};
+use crate::clock::{Beat, now};
+use crate::http::{AccessRecord, HttpSettings, serve};
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http_body_util::Empty;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Far above what any answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
+
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    lone: Lone,
+    beat: Beat,
+    settings: HttpSettings,
+    records: Arc<Mutex<Vec<AccessRecord>>>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(super) async fn start() -> Server {
+        Server::with(HttpSettings::new("test")).await
+    }
+
+    async fn with(settings: HttpSettings) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (lone, beat) = (Lone::new(), Beat::start());
+        let (stop, stopped) = oneshot::channel();
+        let records = Arc::new(Mutex::new(Vec::new()));
+        let log = records.clone();
+        let access_log = move |record| log.lock().expect("no panic").push(record);
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let serving = serve(
+            listener,
+            lone.clone(),
+            settings.clone(),
+            beat.clone(),
+            Some(Arc::new(access_log)),
+            shutdown,
+        );
+        let task = tokio::spawn(serving);
+        Server {
+            address,
+            lone,
+            beat,
+            settings,
+            records,
+            stop,
+            task,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address)
+            .await
+            .expect("the server listens")
+    }
+
+    async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+        ask(&mut self.connect().await, request).await
+    }
+
+    fn records(&self) -> Vec<AccessRecord> {
+        self.records.lock().expect("no panic").clone()
+    }
+}
+
+/// Sends a request and reads one answer of a known length.
+async fn ask(stream: &mut TcpStream, request: impl AsRef<[u8]>) -> Answer {
+    stream
+        .write_all(request.as_ref())
+        .await
+        .expect("the server reads");
+    answer(stream).await
+}
+
+async fn answer(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(byte(stream).await.expect("a whole head"));
+    }
+    let length = parse(&bytes)
+        .headers
+        .get("content-length")
+        .map_or(0, |length| length.parse().expect("a number"));
+    for _ in 0..length {
+        bytes.push(byte(stream).await.expect("a whole body"));
+    }
+    parse(&bytes)
+}
+
+async fn byte(stream: &mut TcpStream) -> Option<u8> {
+    tokio::time::timeout(PATIENCE, stream.read_u8())
+        .await
+        .expect("an answer in time")
+        .ok()
+}
+
+/// Whether the server closes the connection, having sent nothing more.
+async fn closed(stream: &mut TcpStream) -> bool {
+    byte(stream).await.is_none()
+}
+
+fn put(body: impl AsRef<[u8]>, headers: &str) -> Vec<u8> {
+    let body = body.as_ref();
+    let length = body.len();
+    let head = format!(
+        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("to memory");
+    encoder.finish().expect("to memory")
+}
+
+const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
+const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// A refused write says whether it may have happened, a refused read nothing of the kind, and both one line.
+#[tokio::test]
+async fn failures_of_the_cluster_are_503() {
+    let server = Server::start().await;
+    for (mode, applied) in [(Mode::No, "no"), (Mode::Unknown, "unknown")] {
+        server.lone.set(mode);
+        for request in [
+            put(BODY, ""),
+            b"DELETE /v1/announcement/n HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+            b"DELETE /v1/announcement/static/x HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+        ] {
+            let refused = server.ask(request).await;
+            assert_eq!(
+                (refused.status, refused.headers["quorate-applied"].as_str()),
+                (503, applied)
+            );
+            assert_eq!(refused.headers["retry-after"], "1");
+        }
+        let refused = server.ask(GET).await;
+        assert_eq!(
+            (refused.status, refused.body.as_slice()),
+            (503, b"no quorum\n".as_slice())
+        );
+        assert!(!refused.headers.contains_key("quorate-applied"));
+        assert_eq!(server.ask(GET_READY).await.status, 503);
+        let stale = server
+            .ask("GET /v1/service?consistency=stale HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await;
+        assert_eq!(
+            (stale.status, stale.headers["quorate-consistency"].as_str()),
+            (200, "stale")
+        );
+    }
+}
+
+/// A cluster that says nothing is answered for within 2 s: a read is refused, a write unknown.
+#[tokio::test]
+async fn a_silent_cluster_is_answered_for_within_two_seconds() {
+    let server = Server::start().await;
+    server.lone.set(Mode::Silent);
+    let began = now();
+    let (read, write) = tokio::join!(server.ask(GET), server.ask(put(BODY, "")));
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!((read.status, write.status), (503, 503));
+    assert_eq!(write.headers["quorate-applied"], "unknown");
+}
+
+/// What is read from a connection that was opened before the process was stopped is refused, not proposed, and the
+/// connection is closed; a connection that waited in the backlog meanwhile counts as one of those.
+#[tokio::test]
+async fn nothing_old_is_proposed_after_a_wake() {
+    let server = Server::start().await;
+    let mut kept = server.connect().await;
+    assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
+    let applied = server.lone.applied();
+
+    // The runtime has one thread, and from here to the next await nothing runs on it, as in a stopped process.
+    assert_eq!(
+        kept.try_write(&put(BODY, "")).expect("the kernel takes it"),
+        put(BODY, "").len()
+    );
+    let mut waiting = connect_while_stopped(server.address, &put(BODY, ""));
+    let mut silent = connect_while_stopped(server.address, b"");
+    server.beat.pretend_stopped(Duration::from_secs(60));
+
+    for stream in [&mut kept, &mut waiting] {
+        // The wake itself may close the connection before its request is read, which is as good.
+        let mut bytes = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+            .await
+            .expect("an end in time");
+        if !bytes.is_empty() {
+            let refused = parse(&bytes);
+            assert_eq!(
+                (refused.status, refused.headers["quorate-applied"].as_str()),
+                (503, "no")
+            );
+        }
+    }
+    assert!(
+        closed(&mut silent).await,
+        "opened before the wake, and closed by it"
+    );
+    assert_eq!(server.lone.applied(), applied, "nothing was proposed");
+    assert_eq!(server.beat.epoch(), 1);
+
+    assert_eq!(
+        server.ask(put(BODY, "")).await.status,
+        202,
+        "a connection opened after the wake is served"
+    );
+}
+
+/// Connects and writes without giving the runtime a turn.
+fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = std::net::TcpStream::connect(address).expect("the kernel takes it");
+    stream.write_all(bytes).expect("the kernel takes it");
+    stream.set_nonblocking(true).expect("a socket");
+    TcpStream::from_std(stream).expect("a socket")
+}
+
+/// Bodies over the limit are refused, whether their length was said or not, and smaller gzip ones that grow past it.
+#[tokio::test]
+async fn large_bodies_are_refused() {
+    let server = Server::start().await;
+    let large = vec![b' '; server.settings.max_announcement_bytes + 1];
+    assert_eq!(server.ask(put(&large, "")).await.status, 413);
+    assert_eq!(
+        server
+            .ask(put(gzip(&large), "Content-Encoding: gzip\r\n"))
+            .await
+            .status,
+        413
+    );
+    assert_eq!(server.ask(put(vec![b' '; 8 << 20], "")).await.status, 413);
+
+    let mut chunked =
+        b"PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+        Transfer-Encoding: chunked\r\n\r\n"
+            .to_vec();
+    for chunk in large.chunks(64 << 10) {
+        chunked.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        chunked.extend_from_slice(chunk);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    chunked.extend_from_slice(b"0\r\n\r\n");
+    let refused = server.ask(chunked).await;
+    assert_eq!(refused.status, 413);
+    assert_eq!(refused.headers["connection"], "close");
+
+    let small = gzip(BODY.as_bytes());
+    assert_eq!(
+        server
+            .ask(put(small, "Content-Encoding: gzip\r\n"))
+            .await
+            .status,
+        202
+    );
+}
+
+/// 100-continue is sent to who waits for it, and not before a refusal.
+#[tokio::test]
+async fn expect_continue() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    let request = put(BODY, "Expect: 100-continue\r\n");
+    let (head, body) = request.split_at(request.len() - BODY.len());
+    assert_eq!(ask(&mut stream, head).await.status, 100);
+    assert_eq!(ask(&mut stream, body).await.status, 202);
+
+    let head = "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+        Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n";
+    assert_eq!(server.ask(head).await.status, 413);
+}
+
+/// HTTP/1.0 closes, HTTP/1.1 keeps, requests may be sent ahead, and a client that closed its half gets its answer.
+#[tokio::test]
+async fn connections_live_as_http_says() {
+    let server = Server::start().await;
+    let mut old = server.connect().await;
+    let answered = ask(&mut old, "GET /v1/service HTTP/1.0\r\n\r\n").await;
+    assert_eq!(answered.status, 200);
+    assert!(closed(&mut old).await);
+
+    let mut ahead = server.connect().await;
+    ahead
+        .write_all(
+            [put(BODY, ""), GET.into(), put(BODY, "")]
+                .concat()
+                .as_slice(),
+        )
+        .await
+        .expect("the server reads");
+    for status in [202, 200, 202] {
+        assert_eq!(answer(&mut ahead).await.status, status);
+    }
+    ahead
+        .write_all(GET.as_bytes())
+        .await
+        .expect("the server reads");
+    ahead.shutdown().await.expect("half a close");
+    assert_eq!(answer(&mut ahead).await.status, 200);
+    assert!(closed(&mut ahead).await);
+}
+
+/// An acknowledged change has no body; a lookup has headers a browser and a cache need.
+#[tokio::test]
+async fn json_is_not_sniffed() {
+    let server = Server::start().await;
+    let accepted = server.ask(put(BODY, "")).await;
+    assert_eq!(
+        (accepted.status, accepted.headers["content-length"].as_str()),
+        (202, "0")
+    );
+    assert_eq!(accepted.headers["quorate-index"], "1");
+    let gone = server
+        .ask("DELETE /v1/announcement/n HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await;
+    assert_eq!(gone.status, 204);
+    assert!(!gone.headers.contains_key("content-length"), "RFC 9110 8.6");
+    let found = server.ask(GET).await;
+    assert_eq!(found.headers["x-content-type-options"], "nosniff");
+    assert_eq!(found.headers["vary"], "Accept-Encoding");
+    assert_eq!(found.headers["quorate-index"], "2");
+}
+
+/// HEAD has the headers of GET and no body: the next answer on the connection follows at once.
+#[tokio::test]
+async fn head_has_no_body() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    stream
+        .write_all(b"HEAD /v1/service HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .expect("the server reads");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(byte(&mut stream).await.expect("a whole head"));
+    }
+    let length = parse(&head).headers["content-length"].clone();
+    assert_eq!(
+        length,
+        ask(&mut stream, GET).await.headers["content-length"]
+    );
+}
+
+/// A peer gets its upgrade, the epoch of its connection, and every byte both ways.
+#[tokio::test]
+async fn a_peer_is_handed_the_connection() {
+    let server = Server::start().await;
+    let mut peer = server.connect().await;
+    let upgrade = "GET /v1/cluster/peer HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n";
+    let switched = ask(&mut peer, upgrade).await;
+    assert_eq!(
+        (switched.status, switched.headers["upgrade"].as_str()),
+        (101, "quorate-peer/1")
+    );
+    assert_eq!(peer.read_u64().await.expect("the epoch"), 0);
+    peer.write_all(b"both ways").await.expect("the peer reads");
+    let mut back = [0; 9];
+    peer.read_exact(&mut back).await.expect("the peer answers");
+    assert_eq!(&back, b"both ways");
+}
+
+/// When no place is left clients are turned away with a reason, while the members' own places stay.
+#[tokio::test]
+async fn the_last_places_serve_peers_only() {
+    let settings = HttpSettings {
+        max_connections: 4,
+        ..HttpSettings::new("test")
+    };
+    let server = Server::with(settings).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = server.connect().await;
+        assert_eq!(ask(&mut client, GET).await.status, 200);
+        clients.push(client);
+    }
+    let mut fourth = server.connect().await;
+    let refused = ask(&mut fourth, put(BODY, "")).await;
+    assert_eq!(
+        (refused.status, refused.headers["quorate-applied"].as_str()),
+        (503, "no")
+    );
+    assert!(closed(&mut fourth).await);
+
+    let mut member = server.connect().await;
+    assert_eq!(ask(&mut member, GET_READY).await.status, 200);
+    let mut fifth = server.connect().await;
+    assert_eq!(answer(&mut fifth).await.status, 503, "without having asked");
+}
+
+/// Stopping finishes what is in flight, closes what is idle, says not ready first, and returns.
+#[tokio::test]
+async fn stopping_finishes_what_is_in_flight() {
+    let server = Server::start().await;
+    server.settings.leaving.store(true, Ordering::Relaxed);
+    assert_eq!(server.ask(GET_READY).await.status, 503);
+
+    let mut idle = server.connect().await;
+    assert_eq!(ask(&mut idle, GET).await.status, 200);
+    let mut silent = server.connect().await;
+    server.lone.set(Mode::Silent);
+    let mut busy = server.connect().await;
+    busy.write_all(put(BODY, "").as_slice())
+        .await
+        .expect("the server reads");
+    server.lone.asked().await;
+
+    server.stop.send(()).expect("it runs");
+    assert!(closed(&mut idle).await && closed(&mut silent).await);
+    let answered = answer(&mut busy).await;
+    assert_eq!(
+        (answered.status, answered.headers["connection"].as_str()),
+        (503, "close")
+    );
+    tokio::time::timeout(PATIENCE, server.task)
+        .await
+        .expect("it returns")
+        .expect("without a panic");
+    assert!(
+        TcpStream::connect(server.address).await.is_err(),
+        "nobody listens any more"
+    );
+}
+
+/// The access log is told of each request what its line needs.
+#[tokio::test]
+async fn requests_are_logged() {
+    let server = Server::start().await;
+    server.ask(put(BODY, "User-Agent: node-1\r\n")).await;
+    let found = server.ask(GET).await;
+    let records = server.records();
+    let line = |record: &AccessRecord| (record.method.clone(), record.uri.clone(), record.status);
+    assert_eq!(
+        line(&records[0]),
+        ("PUT".to_owned(), "/v1/announcement/n".to_owned(), 202)
+    );
+    assert_eq!(records[0].user_agent.as_deref(), Some("node-1"));
+    assert_eq!(records[0].request_bytes, BODY.len() as u64);
+    assert_eq!(
+        line(&records[1]),
+        ("GET".to_owned(), "/v1/service".to_owned(), 200)
+    );
+    assert_eq!(records[1].response_bytes, found.body.len() as u64);
+}
+
+/// HTTP/2 without an upgrade is taken too, several requests at once.
+#[tokio::test]
+async fn http2_with_prior_knowledge() {
+    let server = Server::start().await;
+    let io = TokioIo::new(server.connect().await);
+    let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .expect("HTTP/2");
+    tokio::spawn(connection);
+    let mut ask = |path: &str| {
+        let request = http::Request::get(format!("http://h{path}"))
+            .body(Empty::<Bytes>::new())
+            .expect("a request");
+        client.send_request(request)
+    };
+    let (found, missing) = tokio::join!(ask("/v1/service"), ask("//v1/nothing/"));
+    assert_eq!(found.expect("an answer").status(), 200);
+    assert_eq!(missing.expect("an answer").status(), 404);
+}
+
+/// A request whose head is no HTTP is refused, and the server lives on.
+#[tokio::test]
+async fn nonsense_is_refused() {
+    let server = Server::start().await;
+    for nonsense in [
+        "NONSENSE\r\n\r\n",
+        "GET /a b HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nbad header\r\n\r\n",
+    ] {
+        assert_eq!(server.ask(nonsense).await.status, 400, "{nonsense}");
+    }
+    let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    assert_eq!(server.ask(huge).await.status, 431);
+    assert_eq!(server.ask(GET).await.status, 200);
+}

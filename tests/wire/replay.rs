@@ -1,0 +1,268 @@
+//! Replays cases against a server: one connection a case, in their order, and every answer compared in full.
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Far above what any answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct File {
+    cases: Vec<Case>,
+}
+
+/// A request, and what it is answered with.
+#[derive(Deserialize)]
+pub struct Case {
+    name: String,
+    method: String,
+    path: String,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    /// What airlift answered, or what the rules say.
+    #[serde(alias = "airlift")]
+    answer: Expected,
+}
+
+/// What is absent is not compared, but for `content_encoding` of an answer with `json`.
+#[derive(Deserialize)]
+struct Expected {
+    status: u16,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    consistency: Option<String>,
+    allow: Option<Vec<String>>,
+    json: Option<Value>,
+    text: Option<String>,
+    location: Option<String>,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// By lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// Inflated, if it was gzip.
+    pub body: Vec<u8>,
+}
+
+/// The cases of a file.
+pub fn cases(json: &str) -> Vec<Case> {
+    serde_json::from_str::<File>(json)
+        .expect("a file of cases")
+        .cases
+}
+
+/// Runs the cases in their order; one line for each difference.
+pub fn replay(server: SocketAddr, cases: &[Case]) -> Vec<String> {
+    let mut drawn_ids = BTreeMap::new();
+    let mut differences = Vec::new();
+    for case in cases {
+        let answer = ask(server, &request(server, case));
+        if let Err(difference) = compare(server, case, &answer, &mut drawn_ids) {
+            differences.push(format!("{}: {difference}; {answer:?}", case.name));
+        }
+    }
+    differences
+}
+
+fn request(server: SocketAddr, case: &Case) -> Vec<u8> {
+    let mut head = format!(
+        "{} {} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n",
+        case.method, case.path
+    );
+    for (name, value) in &case.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if let Some(body) = &case.body {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    head += "\r\n";
+    head += case.body.as_deref().unwrap_or("");
+    head.into_bytes()
+}
+
+/// Sends bytes on a connection of their own, and reads the answer until the server closes it.
+pub fn ask(server: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(server).expect("the server listens");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a time limit");
+    stream.write_all(request).expect("the server reads");
+    let mut bytes = Vec::new();
+    stream
+        .read_to_end(&mut bytes)
+        .expect("a whole answer in time");
+    parse(&bytes)
+}
+
+/// Takes an answer apart.
+pub fn parse(bytes: &[u8]) -> Answer {
+    let end = bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("a whole head");
+    let head = std::str::from_utf8(&bytes[..end]).expect("a head of text");
+    let mut lines = head.split("\r\n");
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1)?.parse().ok())
+        .expect("a status line");
+    let headers: BTreeMap<_, _> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let mut body = bytes[end + 4..].to_vec();
+    if headers
+        .get("content-encoding")
+        .is_some_and(|coding| coding == "gzip")
+        && !body.is_empty()
+    {
+        let mut inflated = Vec::new();
+        GzDecoder::new(body.as_slice())
+            .read_to_end(&mut inflated)
+            .expect("gzip");
+        body = inflated;
+    }
+    Answer {
+        status,
+        headers,
+        body,
+    }
+}
+
+fn compare(
+    server: SocketAddr,
+    case: &Case,
+    answer: &Answer,
+    drawn_ids: &mut BTreeMap<String, String>,
+) -> Result<(), String> {
+    let expected = &case.answer;
+    // The one deliberate difference: what is the client's fault is said to be.
+    let status = if expected.status == 500 {
+        400
+    } else {
+        expected.status
+    };
+    same("status", &status, &answer.status)?;
+    let header = |name: &str| answer.headers.get(name).cloned();
+    if let Some(content_type) = &expected.content_type {
+        same(
+            "content type",
+            &Some(content_type.clone()),
+            &header("content-type"),
+        )?;
+    }
+    if expected.content_encoding.is_some() || expected.json.is_some() {
+        same(
+            "content encoding",
+            &expected.content_encoding,
+            &header("content-encoding"),
+        )?;
+    }
+    same(
+        "consistency",
+        &expected.consistency,
+        &header("quorate-consistency"),
+    )?;
+    if let Some(allow) = &expected.allow {
+        same("allow", &Some(allow.join(", ")), &header("allow"))?;
+    }
+    if (200..300).contains(&status) {
+        acknowledges(case, answer)?;
+    } else if case.method != "HEAD" {
+        one_line_of_text(answer)?;
+    }
+    if let Some(text) = &expected.text {
+        same(
+            "text",
+            text,
+            &String::from_utf8_lossy(&answer.body).trim_end().to_owned(),
+        )?;
+    }
+    let Some(json) = &expected.json else {
+        return Ok(());
+    };
+    let given: Value = serde_json::from_slice(&answer.body)
+        .map_err(|error| format!("the body is no JSON: {error}"))?;
+    if let Some(location) = &expected.location {
+        let (recorded, drawn) = (text_of(json, "id"), text_of(&given, "id"));
+        let path = location
+            .split_once("/v1/")
+            .map_or("", |(_, path)| path)
+            .replace(&recorded, &drawn);
+        same(
+            "location",
+            &Some(format!("http://{server}/v1/{path}")),
+            &header("location"),
+        )?;
+        drawn_ids.insert(recorded, drawn);
+    }
+    same(
+        "json",
+        &normal(json, drawn_ids),
+        &normal(&given, &BTreeMap::new()),
+    )
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, given: &T) -> Result<(), String> {
+    if expected == given {
+        Ok(())
+    } else {
+        Err(format!("{what} should be {expected:?}, is {given:?}"))
+    }
+}
+
+/// Lookups and writes carry the log index that they saw or made.
+fn acknowledges(case: &Case, answer: &Answer) -> Result<(), String> {
+    if case.method == "OPTIONS" || case.path.starts_with("/v1/cluster") {
+        return Ok(());
+    }
+    let index: Option<u64> = answer
+        .headers
+        .get("quorate-index")
+        .and_then(|index| index.parse().ok());
+    index
+        .map(|_| ())
+        .ok_or_else(|| "there is no Quorate-Index".to_owned())
+}
+
+fn one_line_of_text(answer: &Answer) -> Result<(), String> {
+    let body = String::from_utf8_lossy(&answer.body);
+    let one_line = body.len() > 1 && body.find('\n') == Some(body.len() - 1);
+    let text = answer
+        .headers
+        .get("content-type")
+        .is_some_and(|content_type| content_type.starts_with("text/plain"));
+    if one_line && text {
+        Ok(())
+    } else {
+        Err("a refusal is one line of text".to_owned())
+    }
+}
+
+fn text_of(json: &Value, field: &str) -> String {
+    json[field].as_str().unwrap_or("").to_owned()
+}
+
+/// Services in the order of their ids, since they are a set, and recorded ids as they were drawn here.
+fn normal(json: &Value, drawn_ids: &BTreeMap<String, String>) -> Value {
+    let mut json = json.clone();
+    let rename = |service: &mut Value| {
+        if let Some(drawn) = drawn_ids.get(&text_of(service, "id")) {
+            service["id"] = Value::from(drawn.as_str());
+        }
+    };
+    rename(&mut json);
+    if let Some(services) = json.get_mut("services").and_then(Value::as_array_mut) {
+        services.iter_mut().for_each(rename);
+        services.sort_by_key(|service| text_of(service, "id"));
+    }
+    json
+}
