@@ -8,13 +8,16 @@ mod support;
 
 mod bad_files;
 mod bad_places;
+mod changed_settings;
 mod cluster_script;
 mod cold_start;
 mod emptied_node;
 mod expiry;
 mod freeze;
 mod fresh_reads;
+mod lagging_node;
 mod leader;
+mod memory;
 mod no_quorum;
 mod strangers;
 mod two_nodes;

@@ -98,3 +98,45 @@ fn a_data_directory_of_another_cluster_is_refused() {
     cluster.nodes[0].start();
     cluster.wait_ready();
 }
+
+/// Proves that a data directory put back from an old copy does not take part: its promises since
+/// then are forgotten, so the node is refused by name, and rejoins once it is emptied.
+#[test]
+fn a_data_directory_put_back_from_a_copy_is_refused() {
+    let mut cluster = Cluster::start(3, Options::default());
+    let restored = cluster.others(cluster.leader())[0];
+    let data = cluster.nodes[restored].etc.data_dir();
+    let copy = cluster.dir().join("copy");
+    cluster.nodes[restored].stop();
+    copy_dir(&data, &copy);
+    cluster.nodes[restored].start();
+    cluster.wait_ready();
+    for token in 1..=20 {
+        cluster.nodes[restored].announce_acked("copied", "engine", token);
+    }
+
+    cluster.nodes[restored].stop();
+    cluster.nodes[restored].wipe();
+    copy_dir(&copy, &data);
+    cluster.nodes[restored].start();
+    let reason = until("the old copy is refused", FORM_LIMIT, || {
+        if !cluster.nodes[restored].is_alive() {
+            return Some(cluster.nodes[restored].log());
+        }
+        let ready = cluster.nodes[restored].get("/v1/cluster/ready").ok()?;
+        (ready.status == 503 && ready.body.contains("empty")).then_some(ready.body)
+    });
+    println!("{}", reason.lines().last().unwrap_or_default());
+
+    cluster.nodes[restored].kill9();
+    cluster.nodes[restored].wipe();
+    cluster.nodes[restored].start();
+    cluster.wait_ready();
+    assert_eq!(
+        cluster.nodes[restored]
+            .tokens("copied")
+            .expect("it serves")
+            .get("engine"),
+        Some(&20)
+    );
+}

@@ -213,6 +213,16 @@ impl Node {
             .is_ok_and(|response| response.status == 200)
     }
 
+    /// Its resident memory.
+    #[cfg(target_os = "linux")]
+    pub fn resident_kb(&self) -> u64 {
+        let pid = self.child.as_ref().expect("the node runs").id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        kilobytes.expect("VmRSS is a number of kB")
+    }
+
     /// Waits until it answers a linearizable lookup.
     pub fn wait_serving(&self, limit: Duration) {
         until(&format!("{} serves", self.etc.node_id), limit, || {

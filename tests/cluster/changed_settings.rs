@@ -1,0 +1,74 @@
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::{Cluster, Options, ports, until};
+use quorate::clock;
+use std::fs;
+use std::time::Duration;
+
+/// Proves that a group whose nodes all move to other ports is the same group: the inventory says
+/// where members are reached, the log who they are.
+#[test]
+fn a_group_that_moves_to_other_ports_goes_on() {
+    let mut cluster = Cluster::start(3, Options::default());
+    cluster.nodes[0].announce_acked("moved", "engine", 1);
+    cluster.stop_all();
+    let inventory: Vec<(String, u16)> = cluster
+        .nodes
+        .iter()
+        .map(|node| (node.etc.node_id.clone(), ports::free()))
+        .collect();
+    for (node, (_, port)) in cluster.nodes.iter_mut().zip(&inventory) {
+        node.etc.port = *port;
+        node.etc.inventory = inventory.clone();
+        node.etc.write();
+    }
+    cluster.start_all();
+    cluster.wait_ready();
+    for seen in cluster.tokens_everywhere("moved") {
+        assert_eq!(seen.get("engine"), Some(&1));
+    }
+}
+
+/// Proves that a member needs no inventory to come back, since its log knows the group: it says
+/// that the file is missing, and serves.
+#[test]
+fn a_member_starts_without_its_inventory() {
+    let mut cluster = Cluster::start(3, Options::default());
+    cluster.nodes[0].stop();
+    fs::remove_file(
+        cluster.nodes[0]
+            .etc
+            .etc_dir()
+            .join("service-inventory.json"),
+    )
+    .expect("it was written");
+    cluster.nodes[0].start();
+    cluster.nodes[0].wait_ready(FORM_LIMIT);
+    assert!(cluster.nodes[0].log().contains("service-inventory.json"));
+}
+
+/// Proves that nodes restarted one by one with another max-age stay one group with one registry:
+/// what expires when is decided once, in the log.
+#[test]
+fn a_rolling_change_of_max_age_stops_nobody() {
+    let mut cluster = Cluster::start(3, Options::max_age("2s"));
+    cluster.nodes[0].announce_acked("rolling", "early", 1);
+    for i in 0..3 {
+        cluster.nodes[i].stop();
+        cluster.nodes[i].etc.settings = vec![("discovery.max-age".to_owned(), "4s".to_owned())];
+        cluster.nodes[i].etc.write();
+        cluster.nodes[i].start();
+        cluster.wait_ready();
+        cluster.nodes[i].announce_acked("rolling", &format!("engine-{i}"), 1);
+    }
+    let mut last = clock::now();
+    until("all expire everywhere", Duration::from_secs(20), || {
+        let seen = cluster.tokens_everywhere("rolling");
+        if seen.iter().any(|seen| seen.contains_key("engine-2")) {
+            last = clock::now();
+        }
+        seen.iter().all(|seen| seen.is_empty()).then_some(())
+    });
+    for node in &mut cluster.nodes {
+        assert!(node.is_alive(), "{} has stopped", node.etc.node_id);
+    }
+}

@@ -1,0 +1,31 @@
+use crate::support::{Cluster, Options};
+
+const SERVICES: usize = 1_000;
+/// What is promised for a release build; a dev build holds no more on its heap.
+const LIMIT_KB: u64 = 40 * 1024;
+
+/// Proves that a node that holds 1,000 services, and has rendered them, stays small.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_with_a_thousand_services_stays_small() {
+    let cluster = Cluster::start(3, Options::max_age("10m"));
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let cluster = &cluster;
+            scope.spawn(move || {
+                for i in (writer..SERVICES).step_by(8) {
+                    cluster.nodes[i % 3].announce_acked("many", &format!("engine-{i}"), i as u64);
+                }
+            });
+        }
+    });
+    for node in &cluster.nodes {
+        assert_eq!(node.tokens("many").expect("it serves").len(), SERVICES);
+        let resident = node.resident_kb();
+        println!(
+            "{} holds {SERVICES} services in {resident} kB",
+            node.etc.node_id
+        );
+        assert!(resident <= LIMIT_KB, "{resident} kB");
+    }
+}
