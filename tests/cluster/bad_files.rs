@@ -21,7 +21,7 @@ fn refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
     let mut node = Node::new(etc);
     spoil(&mut node.etc);
     node.start();
-    let status = node.ended();
+    let status = node.ended(what);
     let said = node.log();
     assert!(
         status.code().is_some_and(|code| code != 0),

@@ -115,7 +115,7 @@ fn a_spoiled_database_is_refused() {
 }
 
 fn must_end(node: &mut Node, says: &[&str]) {
-    let status = node.ended();
+    let status = node.ended("the refusal");
     let said = node.log();
     assert!(
         status.code().is_some_and(|code| code != 0),

@@ -43,7 +43,7 @@ fn a_stopped_leader_hands_over() {
                 cluster.nodes[leader].ask_to_stop();
             });
         gaps.push(gap);
-        let status = cluster.nodes[leader].ended();
+        let status = cluster.nodes[leader].ended("SIGTERM");
         assert_eq!(status.code(), Some(0), "{status}");
         check_everywhere(&mut cluster, &cluster_type(round), &done);
         come_back(&mut cluster, leader);

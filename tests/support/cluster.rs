@@ -144,7 +144,7 @@ impl Cluster {
             node.ask_to_stop();
         }
         for node in &mut self.nodes {
-            node.ended();
+            node.ended("SIGTERM");
         }
     }
 

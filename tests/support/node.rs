@@ -76,7 +76,7 @@ impl Node {
     /// SIGTERM; how it ended.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        self.ended()
+        self.ended("SIGTERM")
     }
 
     /// SIGTERM, without waiting for the end.
@@ -84,10 +84,10 @@ impl Node {
         self.signal(Signal::TERM);
     }
 
-    /// Waits for the process to end by itself; how it ended.
-    pub fn ended(&mut self) -> ExitStatus {
+    /// Waits for the process to end by itself, for the reason given; how it ended.
+    pub fn ended(&mut self, reason: &str) -> ExitStatus {
         let child = self.child.as_mut().expect("the node was started");
-        let status = until("the process ends", EXIT_LIMIT, || {
+        let status = until(&format!("{reason} ends the process"), EXIT_LIMIT, || {
             child.try_wait().expect("a child can be asked")
         });
         self.child = None;
