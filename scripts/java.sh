@@ -1,0 +1,43 @@
+# Finds or installs the Java tools that scripts/engines and tests/compat/run need. To be sourced.
+
+# The feature version of the Java in home $1: 17, 25.
+java_version() {
+  "$1/bin/java" -version 2>&1 | sed -n '1,/version/s/.*version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p'
+}
+
+# Prints the home of a Java of version $1 to $2 that has the program $3 (java, or javac for a full JDK).
+# Looks at JAVA_HOME, the system's JDKs, then the PATH; several JDKs are usual, and JAVA_HOME often names another version.
+find_java() {
+  local min=$1 max=$2 program=$3 home on_path version
+  on_path=$(readlink -f "$(command -v "$program" || echo /)")
+  for home in "${JAVA_HOME:-}" /usr/lib/jvm/* "${on_path%/bin/*}"; do
+    [[ -n $home && -x $home/bin/$program && -x $home/bin/java ]] || continue
+    version=$(java_version "$home")
+    if [[ -n $version ]] && ((version >= min && version <= max)); then
+      printf '%s\n' "$home"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Installs packages where that is possible without asking anyone: as root, with apt.
+apt_install() {
+  [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
+  echo "installing $*" >&2
+  DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq -y install --no-install-recommends "$@" >/dev/null 2>&1 && return 0
+  timeout 300 apt-get -qq update >/dev/null 2>&1
+  DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq -y install --no-install-recommends "$@" >/dev/null 2>&1
+}
+
+# Finds a Java as find_java does, or installs package $4 and looks again.
+need_java() {
+  find_java "$1" "$2" "$3" || { apt_install "$4" && find_java "$1" "$2" "$3"; }
+}
+
+need_maven() {
+  command -v mvn >/dev/null || apt_install maven || {
+    echo "Maven (mvn) is missing and could not be installed: https://maven.apache.org/install.html" >&2
+    return 1
+  }
+}
