@@ -1,7 +1,27 @@
-//! Puts the parts together.
+//! Puts the parts together: disk, consensus, wire, and this node's own announcement.
 
-use crate::config::Settings;
+mod access;
+mod own;
+
+use crate::clock::Beat;
+use crate::config::inventory_source::{InventoryError, fetch};
+use crate::config::{Settings, exit_code};
+use crate::http::{self, HttpSettings};
+use crate::model::Inventory;
+use crate::raft::disk::{OpenError, OsFs, Store};
+use crate::raft::{self, Node, Options};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// The folder of the log and the snapshot, inside `node.data-dir`.
+const RAFT_DIR: &str = "raft";
+/// How long the wire and the disk may take to end before the process ends all the same.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the server did not start, or did not go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -13,37 +33,263 @@ pub struct StartError {
     pub exit_code: u8,
 }
 
+impl StartError {
+    fn new(exit_code: u8, message: impl ToString) -> StartError {
+        StartError {
+            message: message.to_string(),
+            exit_code,
+        }
+    }
+}
+
+impl From<raft::StartError> for StartError {
+    fn from(error: raft::StartError) -> StartError {
+        let exit_code = match &error {
+            raft::StartError::Identity(_) => exit_code::IDENTITY,
+            raft::StartError::Diverged(_) => exit_code::DIVERGED,
+            raft::StartError::Storage(_) => exit_code::DISK_FAILED,
+            raft::StartError::Settings(_) => exit_code::CONFIG,
+        };
+        StartError::new(exit_code, error)
+    }
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> StartError {
+        let exit_code = match &error {
+            OpenError::InUse { .. } => exit_code::DATA_IN_USE,
+            OpenError::NotWritable { .. } => exit_code::DATA_UNUSABLE,
+            OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
+        };
+        StartError::new(exit_code, error)
+    }
+}
+
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot start or cannot go on.
 pub fn run(settings: Settings) -> Result<(), StartError> {
-    let internal = |error: std::io::Error| StartError {
-        message: error.to_string(),
-        exit_code: crate::config::exit_code::INTERNAL,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(internal)?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminated = signal(SignalKind::terminate()).map_err(internal)?;
-        let address = (
-            settings.bind_ip.unwrap_or([0, 0, 0, 0].into()),
-            settings.http_port,
-        );
-        let _listener = tokio::net::TcpListener::bind(address)
-            .await
-            .map_err(|error| StartError {
-                message: format!("http-server.http.port={}: {error}", settings.http_port),
-                exit_code: crate::config::exit_code::PORT,
-            })?;
-        tracing::info!("started");
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+        .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
+    let result = runtime.block_on(serve(settings));
+    // A blocking disk call under way must not hold up the exit.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn serve(settings: Settings) -> Result<(), StartError> {
+    let beat = Beat::start();
+    let dir = settings.data_dir.join(RAFT_DIR);
+    let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
+        .await
+        .map_err(|error| StartError::new(exit_code::INTERNAL, error))??;
+    let node_id = node_id(&settings, &store)?;
+    let inventory = inventory(&settings, &store, &node_id).await?;
+    let listener = listen(&settings).await?;
+    let address = own_address(&settings, inventory.as_ref(), &node_id);
+    let options = Options {
+        node_id: node_id.clone(),
+        environment: settings.environment.clone(),
+        bind: bindable(&address),
+        address: address.clone(),
+        inventory,
+        max_age: Duration::from_millis(settings.max_age_ms),
+        recovery_gap: Duration::from_millis(settings.recovery_gap_ms),
+        recovery_grace: Duration::from_millis(settings.recovery_grace_ms),
+        auto_rejoin: settings.auto_rejoin,
+        heartbeat: Duration::from_millis(settings.heartbeat_ms),
+        election: (
+            Duration::from_millis(settings.election_min_ms),
+            Duration::from_millis(settings.election_max_ms),
+        ),
+        store,
+        beat: beat.clone(),
+    };
+    let node = Node::start(options).await?;
+    tracing::info!(node = node_id, address, "started");
+    let announcement = own::announcement(&settings, &node_id, &address)
+        .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
+    let announcing = tokio::spawn(own::keep_announced(
+        node.clone(),
+        announcement,
+        settings.max_age_ms,
+    ));
+    let result = until_stopped(&settings, node, listener, beat, &node_id).await;
+    announcing.abort();
+    result
+}
+
+/// Serves until a signal or a failure, then ends what was started, in the order that clients notice least.
+async fn until_stopped(
+    settings: &Settings,
+    node: Node,
+    listener: TcpListener,
+    beat: Beat,
+    node_id: &str,
+) -> Result<(), StartError> {
+    let mut terminated = signal(SignalKind::terminate())
+        .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut http_settings = HttpSettings::new(settings.environment.clone());
+    http_settings.max_announcement_bytes = settings.max_announcement_bytes;
+    let access_log = access::open(settings)?;
+    let wire = http::serve(
+        listener,
+        node.clone(),
+        http_settings,
+        beat,
+        access_log,
+        async {
+            // A dropped sender stops the wire as well.
+            let _ = stopped.await;
+        },
+    );
+    let wire = tokio::spawn(wire);
+    let reason = tokio::select! {
+        _ = terminated.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+        fatal = node.fatal() => {
+            tracing::error!("stopping: {fatal}");
+            return Err(fatal.into());
         }
-        Ok(())
+    };
+    tracing::info!("stopping: {reason}");
+    own::withdraw(&node, node_id).await;
+    node.hand_over().await;
+    drop(stop);
+    let ended = tokio::time::timeout(STOP_TIMEOUT, async {
+        if let Err(error) = wire.await {
+            tracing::error!("the wire ended with {error}");
+        }
+        node.stop().await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!("some requests or the disk did not end in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The configured id; else the one in the data directory; else one drawn at random, kept from then on.
+fn node_id(settings: &Settings, store: &Store) -> Result<String, StartError> {
+    if let Some(node_id) = &settings.node_id {
+        return Ok(node_id.clone());
+    }
+    match store.identity() {
+        Some(identity) => Ok(identity.node_id),
+        None => {
+            crate::model::random_uuid().map_err(|error| StartError::new(exit_code::INTERNAL, error))
+        }
+    }
+}
+
+/// The inventory, if one is named. A member starts without it, since its log knows the group (amendment A5).
+async fn inventory(
+    settings: &Settings,
+    store: &Store,
+    node_id: &str,
+) -> Result<Option<Inventory>, StartError> {
+    let Some(uri) = &settings.inventory_uri else {
+        return Ok(None);
+    };
+    let is_member = store
+        .identity()
+        .is_some_and(|identity| identity.group.is_some());
+    match fetch(uri).await {
+        Ok(inventory) => {
+            check_inventory(settings, uri, &inventory, node_id).map(|()| Some(inventory))
+        }
+        Err(error @ (InventoryError::Unreachable { .. } | InventoryError::File { .. }))
+            if is_member =>
+        {
+            tracing::warn!("{error}; this node is a member of its group and starts without it");
+            Ok(None)
+        }
+        Err(error @ InventoryError::Unreachable { .. }) => {
+            Err(StartError::new(exit_code::INVENTORY_UNREACHABLE, error))
+        }
+        Err(error) => Err(StartError::new(exit_code::INVENTORY, error)),
+    }
+}
+
+fn check_inventory(
+    settings: &Settings,
+    uri: &str,
+    inventory: &Inventory,
+    node_id: &str,
+) -> Result<(), StartError> {
+    let refused = |problem: String| StartError::new(exit_code::INVENTORY, problem);
+    if inventory.environment != settings.environment {
+        return Err(refused(format!(
+            "{uri}: environment is {:?}, and node.environment is {:?}",
+            inventory.environment, settings.environment
+        )));
+    }
+    let own = inventory
+        .own(node_id)
+        .map_err(|error| refused(error.to_string()))?;
+    match own_port_problem(settings, &own.address) {
+        Some(problem) => Err(refused(format!("{uri}: {problem}"))),
+        None => Ok(()),
+    }
+}
+
+fn own_port_problem(settings: &Settings, address: &str) -> Option<String> {
+    let port = address
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse::<u16>().ok())
+        .unwrap_or(80);
+    (port != settings.http_port).then(|| {
+        format!(
+            "this node is reached at {address}, and http-server.http.port is {}: peers would not find it",
+            settings.http_port
+        )
     })
+}
+
+async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let ip = settings
+        .bind_ip
+        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    TcpListener::bind((ip, settings.http_port))
+        .await
+        .map_err(|error| {
+            let what = match error.kind() {
+                std::io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
+                _ => error.to_string(),
+            };
+            StartError::new(
+                exit_code::PORT,
+                format!(
+                    "http-server.http.port={} on {ip}: {what}",
+                    settings.http_port
+                ),
+            )
+        })
+}
+
+fn own_address(settings: &Settings, inventory: Option<&Inventory>, node_id: &str) -> String {
+    if let Some(entry) = inventory.and_then(|inventory| inventory.own(node_id).ok()) {
+        return entry.address.clone();
+    }
+    let host = settings
+        .internal_address
+        .clone()
+        .unwrap_or_else(|| match settings.bind_ip {
+            Some(ip) if !ip.is_unspecified() => ip.to_string(),
+            _ => Ipv4Addr::LOCALHOST.to_string(),
+        });
+    format!("http://{host}:{}", settings.http_port)
+}
+
+/// Peers are dialled from this node's own address when it is one of this machine's.
+fn bindable(address: &str) -> Option<IpAddr> {
+    let host = address.strip_prefix("http://")?.rsplit_once(':')?.0;
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
 }

@@ -7,7 +7,7 @@ use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::lookup::{Freshness, look_up};
 use super::negotiate::accepts_json;
-use crate::model::{Lookup, StaticService};
+use crate::model::{random_uuid, Lookup, StaticService};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -76,12 +76,7 @@ pub(super) async fn remove<D: Discovery>(
 
 /// Drawn here and never in the registry, whose nodes must all come to the same state.
 fn random_id() -> Result<String, Refusal> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Refusal::Internal(format!("No random id could be drawn: {error}")))?;
-    Ok(uuid::Builder::from_random_bytes(bytes)
-        .into_uuid()
-        .to_string())
+    random_uuid().map_err(|error| Refusal::Internal(error.to_string()))
 }
 
 /// The one use of `Host`: airlift names the new resource by the address that the client asked. Without one that is

@@ -11,11 +11,13 @@ mod announcement;
 mod fields;
 mod fingerprint;
 mod json;
+mod random_id;
 
 pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use json::{write_json_service, write_json_string};
+pub use random_id::random_uuid;
 
 mod inventory;
 pub use inventory::{

@@ -1,4 +1,4 @@
-//! Why a read or a write was not served, as the client may see it.
+//! Why a read or a write was not served, and why a node does not start or stops.
 
 use thiserror::Error;
 
@@ -10,6 +10,12 @@ pub struct Unavailable {
     pub reason: String,
 }
 
+pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
+    Unavailable {
+        reason: reason.into(),
+    }
+}
+
 /// A write was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
@@ -19,4 +25,27 @@ pub enum WriteError {
     /// It may have happened, or still may: 503 with `Quorate-Applied: unknown`.
     #[error("{0}")]
     Unknown(String),
+}
+
+/// Why a node cannot go on. The process ends; which of these a restart may mend is in its exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StartError {
+    /// The data directory is not this node's, or not this group's. A person has to look.
+    #[error("{0}")]
+    Identity(String),
+    /// What is on disk cannot be read, written or trusted.
+    #[error("{0}")]
+    Storage(String),
+    /// What this node holds differs from what the others hold. A person has to look.
+    #[error("{0}")]
+    Diverged(String),
+    /// Settings that contradict each other.
+    #[error("{0}")]
+    Settings(String),
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> StartError {
+        StartError::Storage(error.to_string())
+    }
 }

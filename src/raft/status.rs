@@ -1,5 +1,8 @@
 //! What a node knows of its group, for people and monitors.
 
+use super::forming::Forming;
+use super::group::Group;
+use openraft::ServerState;
 use serde::{Deserialize, Serialize};
 
 /// What part a node plays.
@@ -61,4 +64,107 @@ pub struct MemberStatus {
     pub reachable: bool,
     /// How many log entries it has yet to apply, compared with the most advanced member known.
     pub lag: u64,
+}
+
+/// The status of a node in its group, or of one that looks for it.
+pub(super) fn of(forming: &Forming, group: Option<&Group>) -> Status {
+    match group {
+        None => waiting(forming),
+        Some(group) => in_group(group),
+    }
+}
+
+fn waiting(forming: &Forming) -> Status {
+    Status {
+        node: forming.options.node_id.clone(),
+        role: Role::Candidate,
+        leader: None,
+        term: 0,
+        applied: 0,
+        services: 0,
+        members: Vec::new(),
+        group: GroupState {
+            cluster: None,
+            waits_for: Some(forming.waits_for()),
+        },
+    }
+}
+
+fn in_group(group: &Group) -> Status {
+    let view = group.view().borrow().clone();
+    let own = group.raft_id();
+    let (applied, services) = {
+        let registry = group.replica.registry();
+        (registry.applied_index(), registry.services() as u64)
+    };
+    let applied_by = |id| {
+        if id == own {
+            applied
+        } else {
+            group.peers.known(id).applied
+        }
+    };
+    let furthest = view
+        .members()
+        .map(|(id, ..)| applied_by(id))
+        .max()
+        .unwrap_or(applied);
+    let mut members: Vec<MemberStatus> = view
+        .members()
+        .map(|(id, member, voter)| MemberStatus {
+            node: member.node_id.clone(),
+            role: if voter { "voter" } else { "learner" }.to_owned(),
+            address: group.peers.address_of(member).to_owned(),
+            reachable: id == own || group.peers.is_reachable(id),
+            lag: furthest - applied_by(id),
+        })
+        .collect();
+    members.sort_by(|one, other| one.node.cmp(&other.node));
+    Status {
+        node: group.options.node_id.clone(),
+        role: role(view.state),
+        leader: view
+            .leader
+            .as_ref()
+            .map(|leader| leader.member.node_id.clone()),
+        term: view.term,
+        applied,
+        services,
+        group: GroupState {
+            cluster: Some(format!("{:016x}", group.peers.cluster_id())),
+            waits_for: view.leader.is_none().then(|| way_out(&members)),
+        },
+        members,
+    }
+}
+
+/// What a group without a leader waits for, and what to do when that never comes (amendment A10).
+fn way_out(members: &[MemberStatus]) -> String {
+    let voters = members
+        .iter()
+        .filter(|member| member.role == "voter")
+        .count();
+    let silent: Vec<&str> = members
+        .iter()
+        .filter(|member| !member.reachable)
+        .map(|member| member.node.as_str())
+        .collect();
+    format!(
+        "a majority of the {voters} voters; not reached: {}. If a majority's disks are lost for good, see \
+         \"A majority is lost\" in docs/OPERATIONS.md",
+        if silent.is_empty() {
+            "nobody".to_owned()
+        } else {
+            silent.join(", ")
+        }
+    )
+}
+
+fn role(state: ServerState) -> Role {
+    match state {
+        ServerState::Leader => Role::Leader,
+        ServerState::Follower => Role::Follower,
+        ServerState::Learner => Role::Learner,
+        ServerState::Candidate | ServerState::Shutdown => Role::Candidate,
+    }
 }

@@ -1,0 +1,247 @@
+//! The group that this node is a member of: openraft with what is built around it.
+
+use super::disk::Store;
+use super::identity::NodeName;
+use super::leader::View;
+use super::network::Network;
+use super::options::Options;
+use super::peers::Peers;
+use super::reads::ReadRounds;
+use super::replica::Replica;
+use super::state_machine::StateMachine;
+use super::tick_journal::LeaderKey;
+use super::types::{RaftId, TypeConfig};
+use super::writes::{Writes, batch_of};
+use super::{errors::StartError, membership, pulse, space, ticker};
+use crate::registry::{Batch, Command};
+use openraft::async_runtime::WatchReceiver;
+use openraft::vote::RaftLeaderId;
+use openraft::{Config, ServerState, SnapshotPolicy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub(super) type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// A snapshot after so many entries: a restart replays at most this many and those kept for stragglers.
+const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
+/// Entries kept behind a snapshot, so that a node that was away for half a minute under full load needs no snapshot;
+/// also the distance that keeps a purge away from an apply in progress (openraft #2116).
+const ENTRIES_KEPT: u64 = 10_000;
+/// Entries of one append; the log reader cuts it at a megabyte (amendment A7).
+const ENTRIES_PER_APPEND: u64 = 300;
+/// How long installing a snapshot may take on a slow disk before openraft starts over.
+const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A formed group, with every task that serves it.
+pub(super) struct Group {
+    pub(super) raft: Raft,
+    pub(super) replica: Arc<Replica>,
+    pub(super) peers: Arc<Peers>,
+    pub(super) reads: ReadRounds,
+    pub(super) writes: Writes,
+    pub(super) options: Options,
+    pub(super) wishes: membership::Wishes,
+    pub(super) disk_low: AtomicBool,
+    founders: Vec<(NodeName, String)>,
+    view: watch::Receiver<View>,
+    stop: watch::Sender<bool>,
+}
+
+impl Group {
+    /// Opens the replica and starts openraft and the tasks around it.
+    ///
+    /// # Errors
+    /// When the disk's contents cannot be trusted, or openraft refuses the settings.
+    pub(super) async fn start(
+        options: Options,
+        peers: Arc<Peers>,
+        founders: Vec<(NodeName, String)>,
+    ) -> Result<Arc<Group>, StartError> {
+        let store = options.store.clone();
+        let (machine, replica) = StateMachine::open(
+            store.snapshots(),
+            &options.environment,
+            options.recovery_gap,
+        )
+        .await?;
+        let config = Arc::new(raft_config(&options)?);
+        let network = Network::new(peers.clone());
+        let raft = Raft::build(peers.raft_id(), config, network, store.log_store(), machine)
+            .await
+            .map_err(|error| StartError::Storage(error.to_string()))?;
+        let membership = raft.metrics().borrow_watched().membership_config.clone();
+        peers.greet_members(&membership).await;
+        raft.run();
+        let (reads, rounds) = ReadRounds::new();
+        let (writes, batches) = Writes::new();
+        let (sender, view) = watch::channel(View::of(&raft.metrics().borrow_watched()));
+        let group = Arc::new(Group {
+            raft,
+            replica,
+            peers,
+            reads,
+            writes,
+            options,
+            wishes: membership::Wishes::default(),
+            disk_low: AtomicBool::new(false),
+            founders,
+            view,
+            stop: watch::Sender::new(false),
+        });
+        tokio::spawn(follow_metrics(group.clone(), sender));
+        tokio::spawn(rounds.run(group.clone()));
+        tokio::spawn(batches.run(group.clone()));
+        tokio::spawn(ticker::run(group.clone()));
+        tokio::spawn(pulse::run(group.clone()));
+        tokio::spawn(membership::run(group.clone()));
+        tokio::spawn(space::run(group.clone()));
+        Ok(group)
+    }
+
+    pub(super) fn view(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    pub(super) fn raft_id(&self) -> RaftId {
+        self.peers.raft_id()
+    }
+
+    /// The pairs that formed the group, with the addresses that they had.
+    pub(super) fn founders(&self) -> &[(NodeName, String)] {
+        &self.founders
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.options.store
+    }
+
+    pub(super) fn leads(&self) -> bool {
+        self.view.borrow().state == ServerState::Leader
+    }
+
+    /// This leadership, if this node leads.
+    pub(super) fn leader_key(&self) -> Option<LeaderKey> {
+        let view = self.view.borrow();
+        (view.state == ServerState::Leader).then(|| (view.term, self.raft_id()))
+    }
+
+    /// A log entry's worth of commands, with the settings that apply needs.
+    pub(super) fn batch(&self, commands: Vec<Command>) -> Batch {
+        batch_of(commands, self.options.max_age)
+    }
+
+    /// Whether this node's disk takes a proposal.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn may_propose(&self) -> Result<(), String> {
+        match self.disk_low.load(Ordering::Relaxed) {
+            true => Err(format!(
+                "the disk of the leader {} is full",
+                self.options.node_id
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// Resolves when this node no longer leads.
+    pub(super) async fn lost_leadership(&self) {
+        // An error means that the group is gone, and the leadership with it.
+        let _ = self
+            .view()
+            .wait_for(|view| view.state != ServerState::Leader)
+            .await;
+    }
+
+    /// Resolves when the group is told to stop.
+    pub(super) async fn stopping(&self) {
+        // An error means that the group is gone.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Ends the tasks and openraft; what is on disk stays as it is.
+    pub(super) async fn shut_down(&self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::debug!("openraft ended with {error}");
+        }
+    }
+}
+
+fn raft_config(options: &Options) -> Result<Config, StartError> {
+    let config = Config {
+        cluster_name: "quorate".to_owned(),
+        heartbeat_interval: options.heartbeat.as_millis() as u64,
+        election_timeout_min: options.election.0.as_millis() as u64,
+        election_timeout_max: options.election.1.as_millis() as u64,
+        install_snapshot_timeout: INSTALL_SNAPSHOT_TIMEOUT.as_millis() as u64,
+        max_payload_entries: ENTRIES_PER_APPEND,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY_ENTRIES),
+        max_in_snapshot_log_to_keep: ENTRIES_KEPT,
+        replication_lag_threshold: 2 * (SNAPSHOT_EVERY_ENTRIES + ENTRIES_KEPT),
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        quorum_loss_probe_interval: Some(2 * options.election.1.as_millis() as u64),
+        backoff: "100ms 200ms ...400ms".to_owned(),
+        ..Config::default()
+    };
+    config
+        .validate()
+        .map_err(|error| StartError::Settings(error.to_string()))
+}
+
+/// Keeps the narrow view up to date, and logs what a person wants to know of it.
+async fn follow_metrics(group: Arc<Group>, sender: watch::Sender<View>) {
+    let mut metrics = group.raft.metrics();
+    loop {
+        let view = {
+            let now = metrics.borrow_watched();
+            if now.vote.is_committed() {
+                let leader = now.vote.leader_id();
+                group
+                    .replica
+                    .journal()
+                    .follow((leader.term(), *leader.node_id()));
+            }
+            View::of(&now)
+        };
+        sender.send_if_modified(|old| {
+            if *old == view {
+                return false;
+            }
+            log_changes(old, &view);
+            *old = view;
+            true
+        });
+        tokio::select! {
+            changed = metrics.changed() => if changed.is_err() { return },
+            () = group.stopping() => return,
+        }
+    }
+}
+
+fn log_changes(old: &View, new: &View) {
+    if old.leader != new.leader {
+        match &new.leader {
+            Some(leader) => {
+                tracing::info!(leader = leader.member.node_id, term = leader.term, "leader")
+            }
+            None => tracing::warn!(term = new.term, "no leader"),
+        }
+    }
+    if old.membership != new.membership {
+        let members: Vec<String> = new
+            .members()
+            .map(|(_, member, voter)| {
+                format!(
+                    "{} ({})",
+                    member.node_id,
+                    if voter { "voter" } else { "learner" }
+                )
+            })
+            .collect();
+        tracing::info!(members = members.join(", "), "members");
+    }
+}

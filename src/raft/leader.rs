@@ -1,0 +1,69 @@
+//! Who leads, as this node sees it: a narrow view on openraft's metrics that reads and writes wait on.
+
+use super::types::{Member, RaftId, StoredMembership, TypeConfig};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The leader that this node follows, or is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) id: RaftId,
+    pub(super) term: u64,
+    pub(super) member: Member,
+}
+
+/// What openraft last said of this node's place in the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) term: u64,
+    pub(super) state: openraft::ServerState,
+    pub(super) leader: Option<Leader>,
+    pub(super) membership: Arc<StoredMembership>,
+}
+
+impl View {
+    pub(super) fn of(metrics: &openraft::RaftMetrics<TypeConfig>) -> View {
+        let leader = metrics.current_leader.and_then(|id| {
+            let member = metrics
+                .membership_config
+                .membership()
+                .get_node(&id)?
+                .clone();
+            Some(Leader {
+                id,
+                term: metrics.current_term,
+                member,
+            })
+        });
+        View {
+            term: metrics.current_term,
+            state: metrics.state,
+            leader,
+            membership: metrics.membership_config.clone(),
+        }
+    }
+
+    /// The members with their raft ids, voters first told by `true`.
+    pub(super) fn members(&self) -> impl Iterator<Item = (RaftId, &Member, bool)> {
+        let membership = self.membership.membership();
+        let voters: std::collections::BTreeSet<RaftId> = membership.voter_ids().collect();
+        membership
+            .nodes()
+            .map(move |(id, member)| (*id, member, voters.contains(id)))
+    }
+
+    pub(super) fn is_voter(&self, id: RaftId) -> bool {
+        self.membership
+            .membership()
+            .voter_ids()
+            .any(|voter| voter == id)
+    }
+}
+
+/// Waits until another leader is known than `old`, or none is.
+pub(super) async fn changed_from(view: &mut watch::Receiver<View>, old: &Leader) {
+    // An error means that the group is shutting down; whoever waits ends then too.
+    let _ = view
+        .wait_for(|view| view.leader.as_ref() != Some(old))
+        .await;
+}

@@ -1,0 +1,345 @@
+//! The façade: what the rest of the program may ask of consensus.
+
+use super::disk::GroupIdentity;
+use super::errors::{StartError, Unavailable, WriteError, unavailable};
+use super::forming::Forming;
+use super::group::Group;
+use super::locks::write;
+use super::options::Options;
+use super::peer::{self, WriteResult};
+use super::peers::Peers;
+use super::service::{Service, founders};
+use super::status::{self, Status};
+use super::{founding, hand_over};
+use crate::clock::Instant;
+use crate::model::{Announcement, Lookup, StaticService};
+use crate::registry::{Command, Outcome, Rendered};
+use openraft::async_runtime::WatchReceiver;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+/// A read round must have succeeded within this for the node to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// What a lookup was answered with.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The rendered bytes, shared by every reader of the same state.
+    pub rendered: Arc<Rendered>,
+    /// The applied index of the state that it was answered from.
+    pub index: u64,
+}
+
+/// One member of the group, or a node that waits for its group to form.
+///
+/// Cheap to clone; every method may be called before the group is formed and then
+/// says what the node waits for.
+#[derive(Clone)]
+pub struct Node {
+    service: Arc<Service>,
+    /// Why the process must end, once it must.
+    fatal: Arc<watch::Sender<Option<StartError>>>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Node {
+    /// Takes up the identity of the data directory and starts looking for the group.
+    ///
+    /// # Errors
+    /// When the directory is not this node's, or cannot be written.
+    pub async fn start(options: Options) -> Result<Node, StartError> {
+        let forming = Arc::new(Forming::open(options).await?);
+        let node = Node {
+            service: Arc::new(Service {
+                forming,
+                group: RwLock::new(None),
+            }),
+            fatal: Arc::new(watch::Sender::new(None)),
+            stop: Arc::new(watch::Sender::new(false)),
+        };
+        let running = node.clone();
+        tokio::spawn(async move {
+            if let Err(error) = running.run().await {
+                running.fatal.send_replace(Some(error));
+            }
+        });
+        Ok(node)
+    }
+
+    /// Resolves when the process must end, with the reason.
+    pub async fn fatal(&self) -> StartError {
+        let mut fatal = self.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(reason) => reason
+                .clone()
+                .unwrap_or_else(|| StartError::Storage("unknown".to_owned())),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// A linearizable lookup.
+    ///
+    /// # Errors
+    /// Without a quorum, before the group is formed, or past the deadline.
+    pub async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
+        let group = self.group()?;
+        let index = group.reads.index(deadline).await?;
+        wait_applied(&group, index, deadline).await?;
+        Ok(answer(&group, lookup))
+    }
+
+    /// What this node holds at once, which may be old.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
+        Ok(answer(&*self.group()?, lookup))
+    }
+
+    /// Commits an announcement (or a renewal, when the node holds the same already). The log index it was applied at.
+    ///
+    /// # Errors
+    /// When it was surely not applied, or when that is unknown.
+    pub async fn announce(
+        &self,
+        announcement: Announcement,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        let digest = announcement.digest();
+        let mut must_be_whole = false;
+        self.write(deadline, |group| {
+            let registry = group.replica.registry();
+            let seen = registry.applied_index();
+            let renews = !must_be_whole && registry.holds(&announcement.node_id, digest);
+            must_be_whole = renews;
+            match renews {
+                true => Command::Renew {
+                    seen,
+                    node_id: announcement.node_id.clone(),
+                    digest,
+                },
+                false => Command::Announce {
+                    seen,
+                    announcement: announcement.clone(),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Commits that the node has left. The log index.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`].
+    pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
+        self.write(deadline, |group| Command::Withdraw {
+            seen: group.replica.registry().applied_index(),
+            node_id: node_id.clone(),
+        })
+        .await
+    }
+
+    /// Commits a static service, whose id the caller drew. The log index.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`].
+    pub async fn add_static(
+        &self,
+        service: StaticService,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        self.write(deadline, |_| Command::AddStatic(service.clone()))
+            .await
+    }
+
+    /// Commits the removal of a static service. The log index.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`].
+    pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
+        self.write(deadline, |_| Command::RemoveStatic { id: id.clone() })
+            .await
+    }
+
+    /// What this node knows of the group, at once and without a quorum too.
+    pub fn status(&self) -> Status {
+        status::of(&self.service.forming, self.service.group().as_deref())
+    }
+
+    /// Whether this node is a voter and a read round succeeded in the last 2 s.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn ready(&self) -> Result<(), String> {
+        if *self.stop.borrow() {
+            return Err("this node is stopping".to_owned());
+        }
+        let group = self.group().map_err(|unavailable| unavailable.reason)?;
+        if !group.view().borrow().is_voter(group.raft_id()) {
+            return Err("this node is no voter yet".to_owned());
+        }
+        match group.reads.since_success() {
+            Some(ago) if ago <= READY_WITHIN => Ok(()),
+            _ => Err("no majority of the group has confirmed a read in the last 2 s".to_owned()),
+        }
+    }
+
+    /// Serves a peer's connection until it closes. `opened_epoch`: the beat's epoch when it was opened.
+    pub async fn serve_peer<IO>(&self, io: IO, opened_epoch: u64)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        peer::serve(self.service.clone(), io, opened_epoch).await;
+    }
+
+    /// Ready no more; hands leadership to another voter, if this node leads. To be followed by [`Node::stop`].
+    pub async fn hand_over(&self) {
+        self.stop.send_replace(true);
+        if let Some(group) = self.service.group() {
+            let led = group.leads();
+            let another_leads = hand_over::hand_over(&group).await;
+            if led && !another_leads {
+                tracing::warn!("no other voter could take the leadership");
+            }
+        }
+    }
+
+    /// Ends the group's tasks and closes the disk.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        if let Some(group) = self.service.group() {
+            group.shut_down().await;
+        }
+        self.service.forming.options.store.clone().close().await;
+    }
+
+    fn group(&self) -> Result<Arc<Group>, Unavailable> {
+        self.service
+            .group()
+            .ok_or_else(|| unavailable(self.service.forming.waits_for()))
+    }
+
+    /// Proposes what `command` makes of the present state, again with a new state when it was overtaken, as long
+    /// as the client waits. What may have been applied is never proposed again.
+    async fn write(
+        &self,
+        deadline: Instant,
+        mut command: impl FnMut(&Group) -> Command,
+    ) -> Result<u64, WriteError> {
+        let group = self
+            .group()
+            .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))?;
+        loop {
+            let proposed = command(&group);
+            match group.writes.write(proposed, deadline).await {
+                WriteResult::Done {
+                    outcome: Outcome::Overtaken | Outcome::NotHeld,
+                    index,
+                } => {
+                    wait_applied(&group, index, deadline).await.map_err(|_| {
+                        WriteError::NotApplied(
+                            "overtaken by another write of the same node".to_owned(),
+                        )
+                    })?;
+                }
+                WriteResult::Done { index, .. } => return Ok(index),
+                WriteResult::NotApplied(reason) => return Err(WriteError::NotApplied(reason)),
+                WriteResult::Unknown(reason) => return Err(WriteError::Unknown(reason)),
+            }
+        }
+    }
+
+    async fn run(&self) -> Result<(), StartError> {
+        let forming = &self.service.forming;
+        loop {
+            let identity = forming.find_group().await?;
+            let group = self.start_group(&identity).await?;
+            *write(&self.service.group) = Some(group.clone());
+            founding::settle(group.clone(), forming.clone(), identity.joined_late);
+            let stranded = self.watch_over(&group, &identity).await?;
+            if !stranded {
+                return Ok(());
+            }
+            *write(&self.service.group) = None;
+            group.shut_down().await;
+            forming.start_over().await?;
+        }
+    }
+
+    async fn start_group(&self, identity: &GroupIdentity) -> Result<Arc<Group>, StartError> {
+        let options = self.service.forming.options.clone();
+        let inventory: BTreeMap<String, String> = options
+            .inventory
+            .iter()
+            .flat_map(|inventory| &inventory.entries)
+            .map(|entry| (entry.node_id.clone(), entry.address.clone()))
+            .collect();
+        let peers = Peers::new(
+            self.service.forming.image(),
+            identity.cluster_id,
+            inventory,
+            options.bind,
+        );
+        Group::start(options, Arc::new(peers), founders(identity)).await
+    }
+
+    /// Waits for the end of a group: a failure, a stop (`false`), or that its founding came to nothing (`true`).
+    async fn watch_over(
+        &self,
+        group: &Arc<Group>,
+        identity: &GroupIdentity,
+    ) -> Result<bool, StartError> {
+        let mut condemned = group.peers.condemned();
+        let mut failed = group.store().failed();
+        let mut metrics = group.raft.metrics();
+        let mut stop = self.stop.subscribe();
+        loop {
+            tokio::select! {
+                reason = condemned.wait_for(Option::is_some) => {
+                    if let Some(reason) = reason.ok().and_then(|reason| reason.clone()) {
+                        return Err(reason);
+                    }
+                }
+                reason = failed.wait_for(Option::is_some) => {
+                    let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
+                    return Err(StartError::Storage(reason));
+                }
+                changed = metrics.changed() => {
+                    let running = metrics.borrow_watched().running_state.clone();
+                    if *stop.borrow() {
+                        return Ok(false);
+                    }
+                    if let Err(fatal) = running {
+                        return Err(StartError::Storage(format!("consensus has ended: {fatal}")));
+                    }
+                    if changed.is_err() {
+                        return Err(StartError::Storage("consensus has ended".to_owned()));
+                    }
+                }
+                () = founding::stranded(group, &self.service.forming, identity) => return Ok(true),
+                _ = stop.changed() => {}
+            }
+        }
+    }
+}
+
+async fn wait_applied(group: &Group, index: u64, deadline: Instant) -> Result<(), Unavailable> {
+    let mut applied = group.replica.applied();
+    match tokio::time::timeout_at(deadline, applied.wait_for(|applied| *applied >= index)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(unavailable(
+            "this node is behind the group and did not catch up in time",
+        )),
+    }
+}
+
+fn answer(group: &Group, lookup: &Lookup) -> Answer {
+    let registry = group.replica.registry();
+    Answer {
+        rendered: registry.lookup(lookup),
+        index: registry.applied_index(),
+    }
+}

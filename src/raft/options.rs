@@ -1,0 +1,38 @@
+//! What the façade is started with.
+
+use super::disk::Store;
+use crate::clock::Beat;
+use crate::model::Inventory;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The settings of one node, as far as consensus needs them.
+#[derive(Clone)]
+pub struct Options {
+    /// This node's `node.id`.
+    pub node_id: String,
+    /// Its environment; a part of the cluster's identity.
+    pub environment: String,
+    /// Where peers reach it: `http://host:port`.
+    pub address: String,
+    /// Dial peers from this address where possible.
+    pub bind: Option<IpAddr>,
+    /// Who forms the group, and where members are reached; `None`: a cluster of one, or a member that could not read it.
+    pub inventory: Option<Inventory>,
+    /// `discovery.max-age`.
+    pub max_age: Duration,
+    /// `discovery.recovery-gap`.
+    pub recovery_gap: Duration,
+    /// `discovery.recovery-grace`.
+    pub recovery_grace: Duration,
+    /// `cluster.auto-rejoin`.
+    pub auto_rejoin: bool,
+    /// `cluster.heartbeat-interval`.
+    pub heartbeat: Duration,
+    /// `cluster.election-timeout`, its lower and upper bound.
+    pub election: (Duration, Duration),
+    /// The opened data directory.
+    pub store: Store,
+    /// Tells when this process was stopped for a while.
+    pub beat: Beat,
+}

@@ -1,0 +1,266 @@
+//! The client side: one connection to one peer for one kind of traffic, made when first needed.
+
+use super::frame::{self, Receiver};
+use super::messages::{Answer, Hello, Request, Welcome};
+use super::{PEER_PATH, UPGRADE_TOKEN};
+use crate::raft::locks::lock;
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+
+/// How long making a connection may take: longer than a busy machine's accept, shorter than an election.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// Requests under way on one connection; more wait their turn. Far above what one node sends at once.
+const MAX_IN_FLIGHT: usize = 1024;
+
+/// Kinds of traffic that must not wait for each other: a heartbeat behind a snapshot would cost an election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// Heartbeats, votes, read indexes, pulses.
+    Control,
+    /// Log entries.
+    Log,
+    /// Forwarded writes.
+    Writes,
+    /// Snapshots.
+    Snapshot,
+}
+
+/// Why a call brought no answer.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum CallError {
+    /// Nothing was sent.
+    #[error("{0}")]
+    NotSent(String),
+    /// The peer does not take this node. `fatal`: this node must stop.
+    #[error("refused: {reason}")]
+    Refused { reason: String, fatal: bool },
+    /// Sent, and no answer came in time or ever: it may have been done.
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
+/// One connection, made on the first call and again after it broke.
+pub(crate) struct Link {
+    address: String,
+    bind: Option<IpAddr>,
+    connection: AsyncMutex<Option<Arc<Connection>>>,
+}
+
+struct Connection {
+    out: mpsc::Sender<(Request, oneshot::Sender<Answer>)>,
+}
+
+impl Link {
+    /// A link to `http://host:port`, from the local address `bind` where that is possible.
+    pub(crate) fn new(address: &str, bind: Option<IpAddr>) -> Link {
+        Link {
+            address: address.to_owned(),
+            bind,
+            connection: AsyncMutex::new(None),
+        }
+    }
+
+    /// Asks the peer, connecting with `hello` first if need be. Cancel-safe: the answer is lost, nothing else.
+    pub(crate) async fn call(
+        &self,
+        hello: Hello,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        let sent = std::sync::atomic::AtomicBool::new(false);
+        let work = async {
+            let connection = self.connected(hello).await?;
+            let (reply, answer) = oneshot::channel();
+            if connection.out.send((request, reply)).await.is_err() {
+                return Err(CallError::NotSent(format!(
+                    "the connection to {} broke",
+                    self.address
+                )));
+            }
+            sent.store(true, std::sync::atomic::Ordering::Relaxed);
+            answer.await.map_err(|_| {
+                CallError::NoAnswer(format!("the connection to {} broke", self.address))
+            })
+        };
+        match tokio::time::timeout(limit, work).await {
+            Ok(result) => result,
+            Err(_) => {
+                let reason = format!(
+                    "no answer from {} within {} ms",
+                    self.address,
+                    limit.as_millis()
+                );
+                let was_sent = sent.load(std::sync::atomic::Ordering::Relaxed);
+                Err(if was_sent {
+                    CallError::NoAnswer(reason)
+                } else {
+                    CallError::NotSent(reason)
+                })
+            }
+        }
+    }
+
+    async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
+        let mut slot = self.connection.lock().await;
+        if let Some(connection) = slot.as_ref()
+            && !connection.out.is_closed()
+        {
+            return Ok(connection.clone());
+        }
+        *slot = None;
+        let made =
+            tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.address, self.bind, hello)).await;
+        let connection = made
+            .unwrap_or_else(|_| {
+                Err(CallError::NotSent(format!(
+                    "{} does not answer",
+                    self.address
+                )))
+            })
+            .map(Arc::new)?;
+        *slot = Some(connection.clone());
+        Ok(connection)
+    }
+}
+
+async fn connect(
+    address: &str,
+    bind: Option<IpAddr>,
+    hello: Hello,
+) -> Result<Connection, CallError> {
+    let not_sent =
+        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
+    let stream = dial(address, bind)
+        .await
+        .map_err(|error| not_sent(&error))?;
+    let upgraded = upgrade(address, stream)
+        .await
+        .map_err(|error| not_sent(&error))?;
+    let (mut sender, mut receiver) = frame::split(TokioIo::new(upgraded));
+    sender
+        .send(0, &hello)
+        .await
+        .map_err(|error| not_sent(&error))?;
+    match receiver
+        .receive::<Welcome>()
+        .await
+        .map_err(|error| not_sent(&error))?
+    {
+        None => return Err(not_sent(&"closed before its welcome")),
+        Some((_, Welcome::Refused { reason, fatal })) => {
+            return Err(CallError::Refused { reason, fatal });
+        }
+        Some((_, Welcome::Accepted(_))) => {}
+    }
+    let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
+    tokio::spawn(drive(sender, receiver, requests));
+    Ok(Connection { out })
+}
+
+async fn dial(address: &str, bind: Option<IpAddr>) -> std::io::Result<TcpStream> {
+    let host = address
+        .strip_prefix("http://")
+        .unwrap_or(address)
+        .trim_end_matches('/');
+    let mut last = std::io::Error::other("the name has no address");
+    for target in tokio::net::lookup_host(host).await? {
+        let socket = if target.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == target.is_ipv4()) {
+            // A node behind address translation does not own the address of its inventory entry; it dials from any.
+            let _ = socket.bind((ip, 0).into());
+        }
+        match socket.connect(target).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, String> {
+    let host = address.strip_prefix("http://").unwrap_or(address);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    tokio::spawn(connection.with_upgrades());
+    let request = http::Request::get(PEER_PATH)
+        .header(http::header::HOST, host)
+        .header(http::header::CONNECTION, "upgrade")
+        .header(http::header::UPGRADE, UPGRADE_TOKEN)
+        .body(http_body_util::Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| error.to_string())?;
+    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        return Err(format!(
+            "is not a quorate node: it answered {} to a peer",
+            response.status()
+        ));
+    }
+    hyper::upgrade::on(response)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+type Pending = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>>;
+
+/// Sends what is asked and hands out what is answered, until either side closes; then every waiting call fails.
+async fn drive<IO>(
+    mut sender: frame::Sender<IO>,
+    mut receiver: Receiver<IO>,
+    mut requests: mpsc::Receiver<(Request, oneshot::Sender<Answer>)>,
+) where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
+{
+    let pending: Pending = Arc::default();
+    let send = async {
+        let mut number = 0;
+        let mut register = |(request, reply): (Request, oneshot::Sender<Answer>)| {
+            number += 1;
+            let encoded = frame::encode(number, &request).ok()?;
+            lock(&pending).insert(number, reply);
+            Some(encoded)
+        };
+        while let Some(next) = requests.recv().await {
+            let Some(first) = register(next) else {
+                continue;
+            };
+            if sender
+                .send_all(first, || register(requests.try_recv().ok()?))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    };
+    let receive = async {
+        while let Ok(Some((number, answer))) = receiver.receive::<Answer>().await {
+            let reply = lock(&pending).remove(&number);
+            if let Some(reply) = reply {
+                // The caller has given up; its answer is no longer wanted.
+                let _ = reply.send(answer);
+            }
+        }
+    };
+    tokio::select! {
+        () = send => {}
+        () = receive => {}
+    }
+}

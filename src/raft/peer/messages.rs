@@ -1,0 +1,156 @@
+//! What nodes say to each other.
+
+use crate::raft::identity::NodeName;
+use crate::raft::types::{LogId, RaftId, SnapshotMeta, TypeConfig, Vote};
+use crate::registry::{Command, Outcome};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse,
+    VoteRequest, VoteResponse,
+};
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages. A node of another version is refused by name.
+pub(crate) const MESSAGES_VERSION: u32 = 1;
+
+/// The first message of a connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) version: u32,
+    pub(crate) from: Introduction,
+    /// The group's id and the raft id that the sender means; absent from a node that looks for a group.
+    pub(crate) to: Option<(u64, RaftId)>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Introduction {
+    pub(crate) name: NodeName,
+    pub(crate) environment: String,
+    /// Drawn at each start, so that two processes on copies of one directory are told apart.
+    pub(crate) process: u64,
+    /// The last log id on its disk: a directory put back from a copy has lost what it acknowledged.
+    pub(crate) last_log_id: Option<LogId>,
+}
+
+/// The answer to [`Hello`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Welcome {
+    /// Speak.
+    Accepted(Introduction),
+    /// Not with you. `fatal`: the sender must stop, a person has to look.
+    Refused { reason: String, fatal: bool },
+}
+
+/// What one node asks of another. Only `Look` and `Join` are open to a node of no group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Request {
+    Look,
+    Join(JoinWish),
+    Vote(VoteRequest<TypeConfig>),
+    PreVote(VoteRequest<TypeConfig>),
+    Append(AppendEntriesRequest<TypeConfig>),
+    Snapshot(Box<SnapshotChunk>),
+    Transfer(TransferLeaderRequest<TypeConfig>),
+    ReadIndex,
+    Forward(Forwarded),
+    Pulse(Pulse),
+}
+
+/// What it is answered; each variant answers the request of the same name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Look(GroupView),
+    Join(JoinAnswer),
+    Vote(VoteResponse<TypeConfig>),
+    Append(AppendEntriesResponse<TypeConfig>),
+    /// The receiver's vote, once the last chunk is installed; `None` for the others.
+    Snapshot(Option<Vote>),
+    Transfer(TransferLeaderResponse<TypeConfig>),
+    /// The index to wait for, or why this node cannot confirm one.
+    ReadIndex(Result<u64, String>),
+    Forward(Vec<WriteResult>),
+    Pulse(PulseAnswer),
+    /// The request could not be served at all.
+    Failed(String),
+}
+
+/// What a node knows of a group, told to one that looks for its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GroupView {
+    pub(crate) name: NodeName,
+    pub(crate) environment: String,
+    /// The digest of its inventory: only nodes of one inventory form a group.
+    pub(crate) inventory_digest: Option<u64>,
+    /// Its group's founding pairs with their addresses, sorted; absent when it has none.
+    pub(crate) founders: Option<Vec<(NodeName, String)>>,
+}
+
+/// An emptied node asks to take the place of its old self.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct JoinWish {
+    pub(crate) name: NodeName,
+    pub(crate) address: String,
+    pub(crate) environment: String,
+}
+
+/// What comes of a wish; it is repeated until the answer is `Voter`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum JoinAnswer {
+    /// The group takes it: this is its id, and its founders.
+    Pending {
+        cluster_id: u64,
+        founders: Vec<(NodeName, String)>,
+    },
+    /// It is a voter.
+    Voter {
+        cluster_id: u64,
+        founders: Vec<(NodeName, String)>,
+    },
+    /// Not now, or not at all; why.
+    Refused(String),
+}
+
+/// A piece of a snapshot. Pieces of one transfer come in order on one connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SnapshotChunk {
+    pub(crate) vote: Vote,
+    pub(crate) meta: SnapshotMeta,
+    pub(crate) offset: u64,
+    pub(crate) data: Vec<u8>,
+    pub(crate) last: bool,
+}
+
+/// Writes on their way to the leader.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Forwarded {
+    /// Each with the time in ms that its client still waits.
+    pub(crate) writes: Vec<(u32, Command)>,
+}
+
+/// What came of one forwarded write.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum WriteResult {
+    /// Committed and applied.
+    Done { index: u64, outcome: Outcome },
+    /// Surely not applied.
+    NotApplied(String),
+    /// Nobody knows.
+    Unknown(String),
+}
+
+/// Members tell each other twice a second how far they are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pulse {
+    pub(crate) applied: u64,
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+/// The answer is the same of the other side.
+pub(crate) type PulseAnswer = Pulse;
+
+/// The digest of the registry at an applied index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) index: u64,
+    pub(crate) digest: u128,
+}

@@ -1,0 +1,21 @@
+//! Server-to-server traffic: length-framed messages on an upgraded connection of the one HTTP port.
+//!
+//! A connection opens with [`Hello`](messages::Hello), which names cluster, sender and receiver;
+//! whoever is meant wrongly, or is not who it says, is refused before anything else is read.
+
+mod frame;
+mod link;
+mod messages;
+mod serve;
+
+pub(super) use link::{CallError, Lane, Link};
+pub(super) use messages::{
+    Answer, Checkpoint, Forwarded, GroupView, Hello, Introduction, JoinAnswer, JoinWish,
+    MESSAGES_VERSION, Pulse, Request, SnapshotChunk, Welcome, WriteResult,
+};
+pub(super) use serve::{PeerService, serve};
+
+/// The token of the HTTP `Upgrade` header. Its number is the version of the framing.
+pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
+/// Where peers are taken on.
+pub const PEER_PATH: &str = "/v1/cluster/peer";

@@ -1,0 +1,232 @@
+//! The links to the other members, and what is known of each.
+
+use super::errors::StartError;
+use super::identity::NodeName;
+use super::locks::lock;
+use super::peer::MESSAGES_VERSION;
+use super::peer::{Answer, CallError, Hello, Introduction, Lane, Link, Request};
+use super::types::{LogId, Member, RaftId, StoredMembership};
+use crate::clock::{self, Instant};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A member that answered a pulse within this time is reachable: two pulses may be lost.
+const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
+
+/// What this node says of itself on every connection.
+pub(super) struct SelfImage {
+    pub(super) name: NodeName,
+    pub(super) environment: String,
+    pub(super) process: u64,
+    /// The last log id on disk when the process started; it only grows from there.
+    pub(super) last_log_id: Option<LogId>,
+}
+
+/// How long a start waits for a member's word: a busy one answers within this, a dead one refuses at once.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Links and knowledge of the peers, shared by everything that talks to them.
+pub(super) struct Peers {
+    image: Arc<SelfImage>,
+    cluster_id: u64,
+    /// `node.id` to address: the inventory says where a member is reached (amendment A5).
+    inventory: BTreeMap<String, String>,
+    bind: Option<IpAddr>,
+    links: Mutex<BTreeMap<(RaftId, Lane, String), Arc<Link>>>,
+    known: Mutex<BTreeMap<RaftId, Known>>,
+    /// Set when a peer says that this process must stop.
+    condemned: watch::Sender<Option<StartError>>,
+}
+
+/// What this process has seen of one raft id.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    pub(super) last_answer: Option<Instant>,
+    pub(super) applied: u64,
+    /// The process that spoke last, and when.
+    process: Option<(u64, Instant)>,
+    /// The highest log id that it acknowledged to this process.
+    acknowledged: Option<LogId>,
+}
+
+impl Peers {
+    pub(super) fn new(
+        image: Arc<SelfImage>,
+        cluster_id: u64,
+        inventory: BTreeMap<String, String>,
+        bind: Option<IpAddr>,
+    ) -> Peers {
+        Peers {
+            image,
+            cluster_id,
+            inventory,
+            bind,
+            links: Mutex::default(),
+            known: Mutex::default(),
+            condemned: watch::Sender::new(None),
+        }
+    }
+
+    pub(super) fn cluster_id(&self) -> u64 {
+        self.cluster_id
+    }
+
+    pub(super) fn raft_id(&self) -> RaftId {
+        self.image.name.raft_id()
+    }
+
+    /// Why this process must stop, once a peer has said so.
+    pub(super) fn condemned(&self) -> watch::Receiver<Option<StartError>> {
+        self.condemned.subscribe()
+    }
+
+    /// This process must stop, for this reason.
+    pub(super) fn condemn(&self, reason: StartError) {
+        self.condemned.send_if_modified(|condemned| {
+            let first = condemned.is_none();
+            if first {
+                *condemned = Some(reason);
+            }
+            first
+        });
+    }
+
+    pub(super) fn address_of<'a>(&'a self, member: &'a Member) -> &'a str {
+        self.inventory
+            .get(&member.node_id)
+            .map_or(member.address.as_str(), String::as_str)
+    }
+
+    pub(super) fn introduction(&self) -> Introduction {
+        self.image.introduction()
+    }
+
+    /// Asks a member of the group.
+    pub(super) async fn call(
+        &self,
+        target: RaftId,
+        member: &Member,
+        lane: Lane,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        let link = self.link(target, member, lane);
+        let hello = Hello {
+            version: MESSAGES_VERSION,
+            from: self.introduction(),
+            to: Some((self.cluster_id, target)),
+        };
+        let result = link.call(hello, request, limit).await;
+        match &result {
+            Ok(_) => {
+                lock(&self.known).entry(target).or_default().last_answer = Some(clock::now());
+            }
+            Err(CallError::Refused {
+                reason,
+                fatal: true,
+            }) => {
+                self.condemn(StartError::Identity(format!(
+                    "{} refused this node: {reason}",
+                    member.node_id
+                )));
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Says hello to every member before this node may vote, so that one that must not speak hears it first (A8).
+    pub(super) async fn greet_members(&self, membership: &StoredMembership) {
+        let own = self.raft_id();
+        let greeted = membership
+            .membership()
+            .nodes()
+            .filter(|(id, _)| **id != own)
+            .map(|(id, member)| async {
+                // A member that cannot be reached cannot object; the next one that can will.
+                let _ = self
+                    .call(*id, member, Lane::Control, Request::Look, GREETING_TIMEOUT)
+                    .await;
+            });
+        futures_util::future::join_all(greeted).await;
+    }
+
+    fn link(&self, target: RaftId, member: &Member, lane: Lane) -> Arc<Link> {
+        let address = self.address_of(member);
+        let mut links = lock(&self.links);
+        links
+            .entry((target, lane, address.to_owned()))
+            .or_insert_with(|| Arc::new(Link::new(address, self.bind)))
+            .clone()
+    }
+
+    /// Drops links to everyone who is no member any more.
+    pub(super) fn retain(&self, is_member: impl Fn(RaftId) -> bool) {
+        lock(&self.links).retain(|(id, _, _), _| is_member(*id));
+        lock(&self.known).retain(|id, _| is_member(*id));
+    }
+
+    pub(super) fn known(&self, id: RaftId) -> Known {
+        lock(&self.known).get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn is_reachable(&self, id: RaftId) -> bool {
+        self.known(id)
+            .last_answer
+            .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
+    }
+
+    pub(super) fn note_applied(&self, id: RaftId, applied: u64) {
+        lock(&self.known).entry(id).or_default().applied = applied;
+    }
+
+    /// A member acknowledged the log up to here: it must never show less (amendment A8).
+    pub(super) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        known.acknowledged = known.acknowledged.max(log_id);
+    }
+
+    /// Judges the process behind a raft id that says hello.
+    ///
+    /// # Errors
+    /// Why it is not who it says: its disk was put back from a copy, or a second process runs on one.
+    pub(super) fn judge(&self, from: &Introduction) -> Result<(), String> {
+        let now = clock::now();
+        let mut known = lock(&self.known);
+        let known = known.entry(from.name.raft_id()).or_default();
+        if let Some((process, seen)) = known.process
+            && process != from.process
+        {
+            if from.last_log_id < known.acknowledged {
+                return Err(format!(
+                    "{} acknowledged more of the log than its data directory holds: it was put back from a copy. \
+                     Empty its data directory and start it again; it rejoins by itself",
+                    from.name
+                ));
+            }
+            if now.duration_since(seen) < SECOND_PROCESS_WITHIN {
+                tracing::debug!("{} speaks from a new process", from.name);
+            }
+        }
+        known.process = Some((from.process, now));
+        Ok(())
+    }
+}
+
+/// A restart shows two processes within this time too; only a person can tell it from a running clone, so it is logged.
+const SECOND_PROCESS_WITHIN: Duration = Duration::from_secs(1);
+
+impl SelfImage {
+    pub(super) fn introduction(&self) -> Introduction {
+        Introduction {
+            name: self.name.clone(),
+            environment: self.environment.clone(),
+            process: self.process,
+            last_log_id: self.last_log_id,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Twice a second the members tell each other how far they are, and compare the digests of what they hold.
+
+use super::errors::StartError;
+use super::group::Group;
+use super::peer::{Answer, Checkpoint, Lane, Pulse, Request};
+use super::types::{Member, RaftId};
+use crate::clock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two pulses.
+const PULSE_INTERVAL: Duration = Duration::from_millis(500);
+/// A pulse is answered at once or not at all.
+const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
+/// A round a second keeps `ready` honest on a node that nobody asks.
+const ROUND_DEADLINE: Duration = Duration::from_millis(900);
+
+/// Pulses until the group is gone.
+pub(super) async fn run(group: Arc<Group>) {
+    let mut interval = tokio::time::interval(PULSE_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut heard: BTreeMap<RaftId, Vec<Checkpoint>> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = group.stopping() => return,
+        }
+        tokio::spawn(confirm_round(group.clone()));
+        let members = other_members(&group);
+        group
+            .peers
+            .retain(|id| members.iter().any(|(member, ..)| *member == id));
+        heard.retain(|id, _| members.iter().any(|(member, ..)| member == id));
+        for (id, pulse) in exchange(&group, &members).await {
+            group.peers.note_applied(id, pulse.applied);
+            heard.insert(id, pulse.checkpoints);
+        }
+        if let Verdict::Stop(reason) = compare(&group, &heard) {
+            group.peers.condemn(StartError::Diverged(reason));
+        }
+    }
+}
+
+/// What this node tells.
+pub(super) fn own(group: &Group) -> Pulse {
+    Pulse {
+        applied: group.replica.registry().applied_index(),
+        checkpoints: group.replica.checkpoints(),
+    }
+}
+
+async fn confirm_round(group: Arc<Group>) {
+    // Its success is noted by the rounds themselves; its failure shows as their absence.
+    let _ = group.reads.index(clock::now() + ROUND_DEADLINE).await;
+}
+
+fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
+    let view = group.view();
+    let view = view.borrow();
+    view.members()
+        .filter(|(id, ..)| *id != group.raft_id())
+        .map(|(id, member, voter)| (id, member.clone(), voter))
+        .collect()
+}
+
+async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, Pulse)> {
+    let asked = members.iter().map(|(id, member, _)| async {
+        let request = Request::Pulse(own(group));
+        match group
+            .peers
+            .call(*id, member, Lane::Control, request, PULSE_TIMEOUT)
+            .await
+        {
+            Ok(Answer::Pulse(pulse)) => Some((*id, pulse)),
+            Ok(_) | Err(_) => None,
+        }
+    });
+    futures_util::future::join_all(asked)
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// What a comparison of digests means for this node.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Agreed,
+    Stop(String),
+}
+
+fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) -> Verdict {
+    let members = group.view().borrow().members().count();
+    for own in group.replica.checkpoints() {
+        let others: Vec<u128> = heard
+            .values()
+            .filter_map(|checkpoints| checkpoints.iter().find(|other| other.index == own.index))
+            .map(|other| other.digest)
+            .collect();
+        let verdict = judge(own, &others, members);
+        if verdict != Verdict::Agreed {
+            return verdict;
+        }
+    }
+    Verdict::Agreed
+}
+
+/// The minority stops; when no majority can come together any more, all stop (amendment A2).
+fn judge(own: Checkpoint, others: &[u128], members: usize) -> Verdict {
+    let majority = members / 2 + 1;
+    let with_own = 1 + others
+        .iter()
+        .filter(|digest| **digest == own.digest)
+        .count();
+    if with_own == 1 + others.len() {
+        return Verdict::Agreed;
+    }
+    let largest_other = others
+        .iter()
+        .filter(|digest| **digest != own.digest)
+        .map(|digest| others.iter().filter(|other| *other == digest).count())
+        .max()
+        .unwrap_or(0);
+    let unheard = members.saturating_sub(1 + others.len());
+    if largest_other >= majority {
+        return Verdict::Stop(format!(
+            "what this node holds at log index {} differs from what the majority holds. \
+             Empty its data directory and start it again; it rejoins by itself",
+            own.index
+        ));
+    }
+    if with_own + unheard < majority && largest_other + unheard < majority {
+        return Verdict::Stop(format!(
+            "the members hold different states at log index {}, and no majority agrees",
+            own.index
+        ));
+    }
+    Verdict::Agreed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Checkpoint = Checkpoint {
+        index: 64,
+        digest: 1,
+    };
+
+    fn stops(others: &[u128], members: usize) -> bool {
+        matches!(judge(OWN, others, members), Verdict::Stop(_))
+    }
+
+    /// Members that agree, or that have not been heard, stop nobody.
+    #[test]
+    fn agreement_and_silence_stop_nobody() {
+        assert!(!stops(&[], 3));
+        assert!(!stops(&[1], 3));
+        assert!(!stops(&[1, 1], 3));
+    }
+
+    /// A node that differs from a majority stops; one in the majority does not, whoever leads.
+    #[test]
+    fn the_minority_stops() {
+        assert!(stops(&[2, 2], 3));
+        assert!(!stops(&[1, 2], 3));
+        assert!(
+            !stops(&[2], 3),
+            "one other may be the wrong one: the third decides"
+        );
+    }
+
+    /// Without any majority nobody can say who is right.
+    #[test]
+    fn all_stop_without_a_majority() {
+        assert!(stops(&[2, 3], 3));
+        assert!(stops(&[2], 2));
+    }
+}

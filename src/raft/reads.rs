@@ -1,0 +1,189 @@
+//! Linearizable reads: one ReadIndex round in flight, shared by every read that waited before it started.
+//!
+//! - a read joins only a round that starts after it arrived.
+//! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
+//!   (reusing one is etcd's stale read #20418).
+
+use super::group::{Group, Raft};
+use super::leader::{Leader, View, changed_from};
+use super::peer::{Answer, Lane, Request};
+use super::{Unavailable, errors};
+use crate::clock::{self, Instant};
+use openraft::{LinearizerOption, ReadPolicy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Reads waiting for a round. Past it a read is refused at once: the node is far over what it can serve.
+const MAX_WAITING_READS: usize = 20_000;
+/// A round that takes longer is given up for a new one: a stopped leader must not hold the node's only round (A6).
+const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two failed rounds, unless the leader changes first.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// The handle through which reads wait.
+#[derive(Clone)]
+pub(super) struct ReadRounds {
+    waiting: mpsc::Sender<Waiter>,
+    started: clock::Instant,
+    /// Milliseconds after `started` of the last round that succeeded, plus one; 0 when none has.
+    last_success: Arc<AtomicU64>,
+}
+
+struct Waiter {
+    deadline: Instant,
+    reply: oneshot::Sender<Result<u64, String>>,
+}
+
+impl ReadRounds {
+    pub(super) fn new() -> (ReadRounds, RoundsToRun) {
+        let (waiting, queue) = mpsc::channel(MAX_WAITING_READS);
+        let rounds = ReadRounds {
+            waiting,
+            started: clock::now(),
+            last_success: Arc::default(),
+        };
+        (rounds.clone(), RoundsToRun { queue, rounds })
+    }
+
+    /// An index that, once applied here, shows everything acknowledged before this call.
+    pub(super) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.waiting
+            .try_send(Waiter { deadline, reply })
+            .map_err(|_| errors::unavailable("too many lookups are waiting on this node"))?;
+        match tokio::time::timeout_at(deadline, answer).await {
+            Ok(Ok(result)) => result.map_err(errors::unavailable),
+            Ok(Err(_)) => Err(errors::unavailable("this node is stopping")),
+            Err(_) => Err(errors::unavailable(
+                "no majority of the group confirmed the lookup in time",
+            )),
+        }
+    }
+
+    /// How long ago a round last succeeded.
+    pub(super) fn since_success(&self) -> Option<Duration> {
+        let at_ms = self.last_success.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(
+            clock::now()
+                .duration_since(self.started)
+                .saturating_sub(Duration::from_millis(at_ms)),
+        )
+    }
+
+    fn note_success(&self) {
+        let at_ms = clock::now().duration_since(self.started).as_millis() as u64;
+        self.last_success.store(at_ms + 1, Ordering::Relaxed);
+    }
+}
+
+/// The receiving half, to be driven by [`RoundsToRun::run`].
+pub(super) struct RoundsToRun {
+    queue: mpsc::Receiver<Waiter>,
+    rounds: ReadRounds,
+}
+
+impl RoundsToRun {
+    /// Runs rounds while anyone waits, until the group is gone.
+    pub(super) async fn run(mut self, group: Arc<Group>) {
+        let mut waiters: Vec<Waiter> = Vec::new();
+        loop {
+            if waiters.is_empty() {
+                match self.queue.recv().await {
+                    Some(waiter) => waiters.push(waiter),
+                    None => return,
+                }
+            }
+            while let Ok(waiter) = self.queue.try_recv() {
+                waiters.push(waiter);
+            }
+            match round(&group).await {
+                Ok(index) => {
+                    self.rounds.note_success();
+                    for waiter in waiters.drain(..) {
+                        // Whoever has stopped waiting needs no answer.
+                        let _ = waiter.reply.send(Ok(index));
+                    }
+                }
+                Err(reason) => {
+                    drop_overdue(&mut waiters, &reason);
+                    wait_for_a_change(&group).await;
+                }
+            }
+        }
+    }
+}
+
+fn drop_overdue(waiters: &mut Vec<Waiter>, reason: &str) {
+    let soon = clock::now() + RETRY_AFTER;
+    for waiter in waiters.extract_if(.., |waiter| waiter.deadline <= soon) {
+        let _ = waiter.reply.send(Err(reason.to_owned()));
+    }
+}
+
+async fn wait_for_a_change(group: &Group) {
+    let mut view = group.view();
+    view.mark_unchanged();
+    // Either way the next round is tried.
+    let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
+}
+
+async fn round(group: &Group) -> Result<u64, String> {
+    let mut view = group.view();
+    let Some(leader) = view.borrow_and_update().leader.clone() else {
+        return Err(no_leader(&view.borrow()));
+    };
+    let asked = async {
+        match leader.id == group.raft_id() {
+            true => confirm(&group.raft).await,
+            false => ask(group, &leader).await,
+        }
+    };
+    tokio::select! {
+        result = tokio::time::timeout(ROUND_TIMEOUT, asked) => {
+            result.unwrap_or_else(|_| Err(format!("the leader {} did not answer", leader.member.node_id)))
+        }
+        () = changed_from(&mut view, &leader) => Err("the leader changed".to_owned()),
+    }
+}
+
+async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
+    match group
+        .peers
+        .call(
+            leader.id,
+            &leader.member,
+            Lane::Control,
+            Request::ReadIndex,
+            ROUND_TIMEOUT,
+        )
+        .await
+    {
+        Ok(Answer::ReadIndex(result)) => result,
+        Ok(_) => Err(format!(
+            "the leader {} answered something else",
+            leader.member.node_id
+        )),
+        Err(error) => Err(format!(
+            "the leader {} cannot be asked: {error}",
+            leader.member.node_id
+        )),
+    }
+}
+
+/// The leader's part of a round: a heartbeat round that starts after this call confirms that it still leads.
+pub(super) async fn confirm(raft: &Raft) -> Result<u64, String> {
+    let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(ROUND_TIMEOUT);
+    match raft.get_read_linearizer(option).await {
+        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+        Err(error) => Err(format!(
+            "no majority confirms that this node leads: {error}"
+        )),
+    }
+}
+
+pub(super) fn no_leader(view: &View) -> String {
+    let voters = view.members().filter(|(_, _, voter)| *voter).count();
+    format!("the group has no leader: a majority of its {voters} voters is needed")
+}

@@ -1,0 +1,115 @@
+//! This node's copy of the registry, and what those who wait for it need to know.
+
+use super::locks::{lock, read, write};
+use super::peer::Checkpoint;
+use super::tick_journal::TickJournal;
+use super::types::LogId;
+use crate::clock;
+use crate::registry::{Batch, Command, Outcome, Registry};
+use openraft::vote::RaftLeaderId;
+use std::collections::VecDeque;
+use std::sync::{Mutex, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+
+/// Digests are compared at every index that this divides: often enough to stop a node that differs within
+/// seconds of ticks, and rare enough that a pulse carries them all.
+const CHECKPOINT_EVERY: u64 = 16;
+/// How many digests are kept: at full load this covers a member that lags by some seconds.
+const CHECKPOINTS_KEPT: usize = 64;
+
+/// The registry with its waiting readers.
+///
+/// - `applied` never goes back and is announced only after the registry shows it.
+/// - only the state machine changes the registry.
+pub(super) struct Replica {
+    registry: RwLock<Registry>,
+    applied: watch::Sender<u64>,
+    checkpoints: Mutex<VecDeque<Checkpoint>>,
+    journal: Mutex<TickJournal>,
+}
+
+impl Replica {
+    pub(super) fn new(registry: Registry, recovery_gap: std::time::Duration) -> Replica {
+        let applied = watch::Sender::new(registry.applied_index());
+        Replica {
+            registry: RwLock::new(registry),
+            applied,
+            checkpoints: Mutex::default(),
+            journal: Mutex::new(TickJournal::new(recovery_gap)),
+        }
+    }
+
+    pub(super) fn registry(&self) -> RwLockReadGuard<'_, Registry> {
+        read(&self.registry)
+    }
+
+    pub(super) fn applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
+    }
+
+    pub(super) fn journal(&self) -> std::sync::MutexGuard<'_, TickJournal> {
+        lock(&self.journal)
+    }
+
+    /// Applies one entry. Logs what a person wants to know of it.
+    pub(super) fn apply(&self, log_id: &LogId, batch: Option<&Batch>) -> Vec<Outcome> {
+        let mut registry = write(&self.registry);
+        let outcomes = match batch {
+            Some(batch) => registry.apply(log_id.index(), batch),
+            None => {
+                registry.advance(log_id.index());
+                Vec::new()
+            }
+        };
+        if log_id.index().is_multiple_of(CHECKPOINT_EVERY) {
+            self.keep_checkpoint(Checkpoint {
+                index: log_id.index(),
+                digest: registry.digest(),
+            });
+        }
+        drop(registry);
+        self.note(log_id, batch);
+        outcomes
+    }
+
+    /// Tells waiting readers how far the registry is. Called after each run of entries, not after each entry.
+    pub(super) fn announce_applied(&self) {
+        let index = self.registry().applied_index();
+        self.applied.send_if_modified(|applied| {
+            let moved = index > *applied;
+            *applied = index.max(*applied);
+            moved
+        });
+    }
+
+    /// Takes the place of the whole state, from a snapshot.
+    pub(super) fn install(&self, registry: Registry) {
+        *write(&self.registry) = registry;
+        lock(&self.checkpoints).clear();
+        self.announce_applied();
+    }
+
+    pub(super) fn checkpoints(&self) -> Vec<Checkpoint> {
+        lock(&self.checkpoints).iter().copied().collect()
+    }
+
+    fn keep_checkpoint(&self, checkpoint: Checkpoint) {
+        let mut kept = lock(&self.checkpoints);
+        if kept.len() == CHECKPOINTS_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(checkpoint);
+    }
+
+    fn note(&self, log_id: &LogId, batch: Option<&Batch>) {
+        let leader = log_id.committed_leader_id();
+        let leader = (leader.term(), *leader.node_id());
+        let mut journal = self.journal();
+        journal.saw_entry_of(leader);
+        for command in batch.map_or(&[][..], |batch| &batch.commands) {
+            if let Command::Tick { grace_ms, .. } = command {
+                journal.applied(leader, clock::now(), grace_ms.is_some());
+            }
+        }
+    }
+}

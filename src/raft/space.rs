@@ -1,0 +1,43 @@
+//! A full disk is foreseen: below a floor this node proposes nothing and takes no entries (amendment A9).
+
+use super::group::Group;
+use super::hand_over;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Between two looks at the free space: a node at full load writes far less than the floor within this.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Watches the free space until the group is gone.
+pub(super) async fn run(group: Arc<Group>) {
+    let mut interval = tokio::time::interval(LOOK_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = group.stopping() => return,
+        }
+        let store = group.store().clone();
+        let Ok(Ok(space)) = tokio::task::spawn_blocking(move || store.space()).await else {
+            // A disk that cannot be asked fails at its next write, and stops the process then.
+            continue;
+        };
+        let was_low = group.disk_low.swap(space.below_floor, Ordering::Relaxed);
+        match (was_low, space.below_floor) {
+            (false, true) => tracing::error!(
+                free_bytes = space.free_bytes,
+                floor_bytes = space.floor_bytes,
+                "the disk is almost full: this node takes no writes until there is space"
+            ),
+            (true, false) => tracing::info!(
+                free_bytes = space.free_bytes,
+                "there is space on the disk again"
+            ),
+            _ => {}
+        }
+        if space.below_floor && group.leads() {
+            hand_over::hand_over(&group).await;
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! openraft's view of the replica: entries in, snapshots out and in.
+
+use super::disk::Snapshots;
+use super::replica::Replica;
+use super::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::registry::{Image, Registry};
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt};
+use openraft::EntryPayload;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use std::io;
+use std::sync::Arc;
+
+type RaftSnapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Bytes>;
+
+/// The replica with what openraft must know of it.
+pub(super) struct StateMachine {
+    replica: Arc<Replica>,
+    snapshots: Snapshots,
+    last_applied: Option<LogId>,
+    membership: StoredMembership,
+}
+
+impl StateMachine {
+    /// Opens the replica from the newest snapshot on disk; openraft replays the log after it.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read or trusted, by file and reason.
+    pub(super) async fn open(
+        snapshots: Snapshots,
+        environment: &str,
+        recovery_gap: std::time::Duration,
+    ) -> io::Result<(StateMachine, Arc<Replica>)> {
+        let loaded = blocking(snapshots.clone(), |snapshots| snapshots.load()).await?;
+        let (registry, last_applied, membership) = match loaded {
+            None => (
+                Registry::new(environment),
+                None,
+                StoredMembership::default(),
+            ),
+            Some((meta, data)) => {
+                let registry = decode(&data)?;
+                if registry.environment() != environment {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!(
+                            "the snapshot is of environment {:?}, this node of {environment:?}",
+                            registry.environment()
+                        ),
+                    ));
+                }
+                (registry, meta.last_log_id, meta.last_membership)
+            }
+        };
+        let replica = Arc::new(Replica::new(registry, recovery_gap));
+        Ok((
+            StateMachine {
+                replica: replica.clone(),
+                snapshots,
+                last_applied,
+                membership,
+            },
+            replica,
+        ))
+    }
+
+    fn apply_entry(&mut self, entry: &Entry) -> Outcomes {
+        self.last_applied = Some(entry.log_id);
+        let batch = match &entry.payload {
+            EntryPayload::Blank => None,
+            EntryPayload::Normal(proposal) => Some(proposal.0.as_ref()),
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+                None
+            }
+        };
+        Outcomes(self.replica.apply(&entry.log_id, batch))
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = Bytes;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.last_applied, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
+    {
+        let mut waiting = entries.next().await;
+        while let Some(item) = waiting {
+            let (entry, responder) = item?;
+            let outcomes = self.apply_entry(&entry);
+            if let Some(responder) = responder {
+                responder.send(outcomes);
+            }
+            waiting = match entries.next().now_or_never() {
+                Some(ready) => ready,
+                None => {
+                    self.replica.announce_applied();
+                    entries.next().await
+                }
+            };
+        }
+        self.replica.announce_applied();
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            image: self.replica.registry().image(),
+            meta: SnapshotMeta {
+                last_log_id: self.last_applied,
+                last_membership: self.membership.clone(),
+            },
+            snapshots: self.snapshots.clone(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: Bytes,
+    ) -> Result<(), io::Error> {
+        let registry = decode(&snapshot)?;
+        let saved = meta.clone();
+        blocking(self.snapshots.clone(), move |snapshots| {
+            snapshots.save(&saved, &snapshot)
+        })
+        .await?;
+        self.last_applied = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        self.replica.install(registry);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
+        let loaded = blocking(self.snapshots.clone(), |snapshots| snapshots.load()).await?;
+        Ok(loaded.map(|(meta, data)| Snapshot {
+            meta,
+            snapshot: Bytes::from(data),
+        }))
+    }
+}
+
+/// A state as it was when the snapshot was asked for; applying goes on meanwhile.
+pub(super) struct SnapshotBuilder {
+    image: Image,
+    meta: SnapshotMeta,
+    snapshots: Snapshots,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
+        let (image, meta) = (self.image.clone(), self.meta.clone());
+        let data = blocking(self.snapshots.clone(), move |snapshots| {
+            let data = Bytes::from(image.to_bytes());
+            snapshots.save(&meta, &data).map(|()| data)
+        })
+        .await?;
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot: data,
+        })
+    }
+}
+
+fn decode(data: &[u8]) -> io::Result<Registry> {
+    Registry::from_snapshot(data)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
+async fn blocking<T: Send + 'static>(
+    snapshots: Snapshots,
+    work: impl FnOnce(Snapshots) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(move || work(snapshots))
+        .await
+        .map_err(io::Error::other)?
+}

@@ -1,0 +1,154 @@
+//! When this node applied ticks, and whether the next one owes a grace (amendment A4).
+
+use super::types::RaftId;
+use crate::clock::Instant;
+use std::time::Duration;
+
+/// A leader: openraft may have two in one term.
+pub(super) type LeaderKey = (u64, RaftId);
+
+/// Judges gaps by the distance between two ticks as this node applied them.
+///
+/// - replayed ticks, and ticks of an earlier leader, do not count: only those of `current` do.
+/// - a gap that ended with an old tick committed late still shows, as the distance to that tick.
+/// - what the present leader judged of its own ticks holds: a tick of its that carries no grace, after one of its
+///   before, says that there was no gap between them.
+pub(super) struct TickJournal {
+    recovery_gap: Duration,
+    current: Option<LeaderKey>,
+    last: Option<(LeaderKey, Instant)>,
+    last_entry_of: Option<LeaderKey>,
+    grace_owed: bool,
+}
+
+impl TickJournal {
+    pub(super) fn new(recovery_gap: Duration) -> TickJournal {
+        TickJournal {
+            recovery_gap,
+            current: None,
+            last: None,
+            last_entry_of: None,
+            grace_owed: false,
+        }
+    }
+
+    /// The leader that this node follows, or is. Nothing counts before the first call, so replay at start does not.
+    pub(super) fn follow(&mut self, leader: LeaderKey) {
+        self.current = Some(leader);
+    }
+
+    /// An entry was applied, a tick or another.
+    pub(super) fn saw_entry_of(&mut self, leader: LeaderKey) {
+        self.last_entry_of = Some(leader);
+    }
+
+    /// Whether the last applied entry is of this leadership, so that nothing older is still to come.
+    pub(super) fn applied_an_entry_of(&self, leader: LeaderKey) -> bool {
+        self.last_entry_of == Some(leader)
+    }
+
+    /// A tick was applied.
+    pub(super) fn applied(&mut self, leader: LeaderKey, now: Instant, carried_grace: bool) {
+        if self.current != Some(leader) {
+            return;
+        }
+        let gap = self.is_gap(now);
+        let same_leader = self.last.is_some_and(|(last, _)| last == leader);
+        self.grace_owed = match (carried_grace, same_leader) {
+            (true, _) => false,
+            (false, true) => gap,
+            (false, false) => self.grace_owed || gap,
+        };
+        self.last = Some((leader, now));
+    }
+
+    /// Whether a tick proposed now has to carry a grace.
+    pub(super) fn owes_grace(&self, now: Instant) -> bool {
+        self.grace_owed || self.is_gap(now)
+    }
+
+    /// When the last counted tick was applied.
+    pub(super) fn last_applied(&self) -> Option<Instant> {
+        self.last.map(|(_, at)| at)
+    }
+
+    fn is_gap(&self, now: Instant) -> bool {
+        self.last
+            .is_none_or(|(_, last)| now.duration_since(last) > self.recovery_gap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const GAP: Duration = Duration::from_secs(5);
+    const OLD: LeaderKey = (1, 1);
+    const NEW: LeaderKey = (2, 2);
+
+    fn following(leader: LeaderKey) -> (TickJournal, Instant) {
+        let mut journal = TickJournal::new(GAP);
+        journal.follow(leader);
+        (journal, clock::now())
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    /// A process that has counted no tick cannot know how long the cluster stood still.
+    #[test]
+    fn a_process_just_started_owes_a_grace() {
+        let (journal, start) = following(OLD);
+        assert!(journal.owes_grace(start));
+    }
+
+    /// Ticks replayed at start, before any leader is followed, say nothing about now.
+    #[test]
+    fn replay_does_not_count() {
+        let mut journal = TickJournal::new(GAP);
+        let start = clock::now();
+        journal.applied(OLD, start, false);
+        journal.applied(OLD, start, true);
+        journal.follow(OLD);
+        assert!(journal.owes_grace(start));
+    }
+
+    /// The tick in flight when the quorum was lost commits when it returns: the gap before it is not forgotten.
+    #[test]
+    fn a_tick_committed_late_does_not_hide_the_gap() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.applied(OLD, start + seconds(60), false);
+        assert!(journal.owes_grace(start + seconds(60)));
+        journal.applied(OLD, start + seconds(61), true);
+        assert!(!journal.owes_grace(start + seconds(61)));
+    }
+
+    /// A plain change of leader is no gap, so that flapping leaders do not keep the dead.
+    #[test]
+    fn a_change_of_leader_is_no_gap() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.applied(OLD, start + seconds(1), false);
+        journal.follow(NEW);
+        assert!(!journal.owes_grace(start + seconds(3)));
+        journal.applied(OLD, start + seconds(3), false);
+        journal.applied(NEW, start + seconds(4), false);
+        assert!(!journal.owes_grace(start + seconds(4)));
+    }
+
+    /// A restarted follower trusts what the living leader judged of its ticks.
+    #[test]
+    fn a_restarted_follower_takes_the_leaders_word() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, false);
+        assert!(
+            journal.owes_grace(start),
+            "one tick alone says nothing of the gap before it"
+        );
+        journal.applied(OLD, start + seconds(1), false);
+        assert!(!journal.owes_grace(start + seconds(1)));
+    }
+}

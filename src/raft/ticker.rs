@@ -1,0 +1,99 @@
+//! The leader moves cluster time (design 2, amendments A4 and B11).
+
+use super::group::Group;
+use super::types::Proposal;
+use crate::clock::{self, Instant};
+use crate::registry::{Command, Outcome};
+use openraft::impls::ProgressResponder;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two ticks.
+pub(super) const TICK_INTERVAL: Duration = Duration::from_millis(500);
+/// The most that one tick moves cluster time: two intervals, so that a stopped leader wakes to queued renewals
+/// before time runs on.
+pub(super) const STEP: Duration = Duration::from_millis(1_000);
+
+/// Proposes ticks while this node leads, until the group is gone.
+///
+/// - one tick is in flight at a time, proposed on condition of this leadership and never forwarded.
+/// - none before an entry of this leadership is applied: an older tick may still come with the log.
+/// - each moves time by what has gone since the last applied one was proposed, or was applied if another proposed it.
+pub(super) async fn run(group: Arc<Group>) {
+    let mut interval = tokio::time::interval(TICK_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut own: Option<OwnTick> = None;
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            () = group.stopping() => return,
+        }
+        if group.leads() {
+            own = tick(&group, own).await;
+        }
+    }
+}
+
+/// The last tick that this node proposed and saw applied.
+#[derive(Clone, Copy)]
+struct OwnTick {
+    proposed: Instant,
+    applied: Instant,
+}
+
+async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
+    let leader = group.raft.as_leader().ok()?;
+    let now = clock::now();
+    let (owes_grace, last_applied) = {
+        let journal = group.replica.journal();
+        if !journal.applied_an_entry_of(group.leader_key()?) {
+            return None;
+        }
+        (journal.owes_grace(now), journal.last_applied())
+    };
+    let base = match (last_applied, last_own) {
+        (Some(applied), Some(own)) if applied <= own.applied => Some(own.proposed),
+        (applied, _) => applied,
+    };
+    let advance = base
+        .map_or(Duration::ZERO, |base| now.duration_since(base))
+        .min(STEP);
+    let held = group.replica.registry().services() > 0;
+    let grace_ms = (owes_grace && held).then(|| group.options.recovery_grace.as_millis() as u64);
+    if let Some(grace_ms) = grace_ms {
+        tracing::info!(
+            grace_ms,
+            "the cluster could not take renewals for a while: nothing expires before the grace is over"
+        );
+    }
+    let command = Command::Tick {
+        advance_ms: advance.as_millis() as u64,
+        grace_ms,
+    };
+    let proposal = Proposal(Arc::new(group.batch(vec![command])));
+    let (responder, result) = ProgressResponder::complete_only();
+    let write = group
+        .raft
+        .write(proposal)
+        .with_leader(leader.to_committed_leader_id())
+        .responder(responder);
+    write.await.ok()?;
+    tokio::select! {
+        result = result => log_expired(&result.ok()?.ok()?.data.0),
+        () = group.lost_leadership() => return None,
+    }
+    Some(OwnTick {
+        proposed: now,
+        applied: clock::now(),
+    })
+}
+
+fn log_expired(outcomes: &[Outcome]) {
+    for outcome in outcomes {
+        if let Outcome::Expired(nodes) = outcome {
+            for node in nodes {
+                tracing::info!(node, "expired: no renewal within max-age");
+            }
+        }
+    }
+}

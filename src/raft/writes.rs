@@ -1,0 +1,339 @@
+//! Writes: what has arrived while the last batch was on its way becomes the next batch.
+//!
+//! - one batch of this node is in flight at a time, so writes of one `node.id` keep their order of arrival.
+//! - a write that may have been applied is never proposed again.
+//! - whoever holds a write drops it once its client no longer waits.
+
+use super::group::Group;
+use super::leader::{Leader, changed_from};
+use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
+use super::reads::no_leader;
+use super::types::Proposal;
+use crate::clock::{self, Instant};
+use crate::registry::{Batch, Command};
+use openraft::errors::{ClientWriteError, RaftError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Writes waiting for a batch. Past it a write is refused at once and surely not applied.
+const MAX_WAITING_WRITES: usize = 20_000;
+/// The commands of one entry, or of one forward: more would hold up replication on a slow link (amendment A7).
+const MAX_BATCH_BYTES: usize = 256 << 10;
+/// The commands of one entry by count, so that applying it stays short.
+const MAX_BATCH_COMMANDS: usize = 4_096;
+/// A write whose client waits for less than this is not sent any more: it could only come late.
+const TOO_LATE: Duration = Duration::from_millis(20);
+/// Between two tries while no leader is known, unless one appears first.
+const RETRY_AFTER: Duration = Duration::from_millis(25);
+
+/// The handle through which commands are proposed.
+#[derive(Clone)]
+pub(super) struct Writes {
+    queue: mpsc::Sender<Write>,
+}
+
+/// One command with the client that waits for it.
+pub(super) struct Write {
+    command: Command,
+    deadline: Instant,
+    reply: oneshot::Sender<WriteResult>,
+}
+
+impl Write {
+    fn answer(self, result: WriteResult) {
+        // Whoever has stopped waiting needs no answer.
+        let _ = self.reply.send(result);
+    }
+}
+
+impl Writes {
+    pub(super) fn new() -> (Writes, WritesToRun) {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING_WRITES);
+        (
+            Writes { queue },
+            WritesToRun {
+                waiting,
+                held: None,
+            },
+        )
+    }
+
+    /// Queues a command in order of arrival. The receiver gets what came of it.
+    pub(super) fn propose(
+        &self,
+        command: Command,
+        deadline: Instant,
+    ) -> oneshot::Receiver<WriteResult> {
+        let (reply, result) = oneshot::channel();
+        if let Err(refused) = self.queue.try_send(Write {
+            command,
+            deadline,
+            reply,
+        }) {
+            let write = match refused {
+                mpsc::error::TrySendError::Full(write)
+                | mpsc::error::TrySendError::Closed(write) => write,
+            };
+            write.answer(WriteResult::NotApplied(
+                "too many writes are waiting on this node".to_owned(),
+            ));
+        }
+        result
+    }
+
+    /// Proposes a command and waits for what came of it, a little past its deadline.
+    pub(super) async fn write(&self, command: Command, deadline: Instant) -> WriteResult {
+        let result = self.propose(command, deadline);
+        match tokio::time::timeout_at(deadline + TOO_LATE, result).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => WriteResult::Unknown("this node is stopping".to_owned()),
+            Err(_) => WriteResult::Unknown(
+                "no majority of the group confirmed the write in time".to_owned(),
+            ),
+        }
+    }
+}
+
+/// The receiving half, to be driven by [`WritesToRun::run`].
+pub(super) struct WritesToRun {
+    waiting: mpsc::Receiver<Write>,
+    /// Taken from the queue, and too large for the batch that it was taken for.
+    held: Option<Write>,
+}
+
+impl WritesToRun {
+    /// Sends batch after batch until the group is gone.
+    pub(super) async fn run(mut self, group: Arc<Group>) {
+        while let Some(batch) = self.gather().await {
+            send(&group, batch).await;
+        }
+    }
+
+    async fn gather(&mut self) -> Option<Vec<Write>> {
+        let first = match self.held.take() {
+            Some(write) => write,
+            None => self.waiting.recv().await?,
+        };
+        let mut bytes = size_of(&first.command);
+        let mut batch = vec![first];
+        while batch.len() < MAX_BATCH_COMMANDS
+            && let Ok(next) = self.waiting.try_recv()
+        {
+            bytes += size_of(&next.command);
+            if bytes > MAX_BATCH_BYTES {
+                self.held = Some(next);
+                break;
+            }
+            batch.push(next);
+        }
+        Some(batch)
+    }
+}
+
+/// Roughly the bytes of a command in an entry.
+fn size_of(command: &Command) -> usize {
+    /// What a command costs beside its texts.
+    const BASE_BYTES: usize = 48;
+    let properties = |properties: &std::collections::BTreeMap<String, String>| -> usize {
+        properties
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + 4)
+            .sum()
+    };
+    BASE_BYTES
+        + match command {
+            Command::Announce { announcement, .. } => announcement
+                .services
+                .iter()
+                .map(|service| {
+                    service.id.len()
+                        + service.service_type.len()
+                        + properties(&service.properties)
+                        + 8
+                })
+                .sum::<usize>(),
+            Command::AddStatic(service) => {
+                service.service_type.len() + properties(&service.properties)
+            }
+            _ => 0,
+        }
+}
+
+/// What one try came to.
+enum Tried {
+    /// Every write has its answer.
+    Answered,
+    /// Surely nothing was applied: the writes go to whoever leads next.
+    NotApplied(Vec<Write>, String),
+}
+
+async fn send(group: &Group, mut batch: Vec<Write>) {
+    let mut reason = String::from("its client no longer waits");
+    loop {
+        batch = drop_overdue(batch, &reason);
+        if batch.is_empty() {
+            return;
+        }
+        let mut view = group.view();
+        let leader = view.borrow_and_update().leader.clone();
+        let tried = match leader {
+            None => Tried::NotApplied(batch, no_leader(&view.borrow())),
+            Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
+            Some(leader) => forward(group, &leader, batch).await,
+        };
+        match tried {
+            Tried::Answered => return,
+            Tried::NotApplied(again, why) => {
+                batch = again;
+                reason = why;
+                // Either way it is tried again, as long as a client waits.
+                let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
+            }
+        }
+    }
+}
+
+fn drop_overdue(batch: Vec<Write>, reason: &str) -> Vec<Write> {
+    let soon = clock::now() + TOO_LATE + RETRY_AFTER;
+    let (kept, overdue): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|write| write.deadline > soon);
+    for write in overdue {
+        write.answer(WriteResult::NotApplied(reason.to_owned()));
+    }
+    kept
+}
+
+fn last_deadline(batch: &[Write]) -> Instant {
+    batch
+        .iter()
+        .map(|write| write.deadline)
+        .max()
+        .unwrap_or_else(clock::now)
+}
+
+async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
+    if let Err(reason) = group.may_propose() {
+        return Tried::NotApplied(batch, reason);
+    }
+    let commands = batch.iter().map(|write| write.command.clone()).collect();
+    let proposal = Proposal(Arc::new(group.batch(commands)));
+    let limit = last_deadline(&batch);
+    let written = tokio::time::timeout_at(limit, group.raft.client_write(proposal)).await;
+    let unknown =
+        |reason: String| move |write: Write| write.answer(WriteResult::Unknown(reason.clone()));
+    match written {
+        Ok(Ok(response)) => {
+            let index = response.log_id.index();
+            for (write, outcome) in batch.into_iter().zip(response.data.0) {
+                write.answer(WriteResult::Done { index, outcome });
+            }
+        }
+        Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
+            return Tried::NotApplied(
+                batch,
+                format!("this node does not lead now ({:?})", forward.reason),
+            );
+        }
+        Ok(Err(error)) => batch.into_iter().for_each(unknown(format!(
+            "the leader changed while it was written: {error}"
+        ))),
+        Err(_) => batch.into_iter().for_each(unknown(
+            "no majority of the group confirmed the write in time".to_owned(),
+        )),
+    }
+    Tried::Answered
+}
+
+async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
+    let now = clock::now();
+    let limit = last_deadline(&batch).duration_since(now);
+    let writes = batch
+        .iter()
+        .map(|write| {
+            (
+                write.deadline.duration_since(now).as_millis() as u32,
+                write.command.clone(),
+            )
+        })
+        .collect();
+    let mut view = group.view();
+    let request = Request::Forward(Forwarded { writes });
+    let called = tokio::select! {
+        called = group.peers.call(leader.id, &leader.member, Lane::Writes, request, limit) => called,
+        () = changed_from(&mut view, leader) => Err(CallError::NoAnswer("the leader changed".to_owned())),
+    };
+    let name = &leader.member.node_id;
+    match called {
+        Ok(Answer::Forward(results)) if results.len() == batch.len() => {
+            let mut again = Vec::new();
+            let mut reason = String::new();
+            for (write, result) in batch.into_iter().zip(results) {
+                match result {
+                    WriteResult::NotApplied(why) => {
+                        reason = why;
+                        again.push(write);
+                    }
+                    result => write.answer(result),
+                }
+            }
+            if again.is_empty() {
+                Tried::Answered
+            } else {
+                Tried::NotApplied(again, reason)
+            }
+        }
+        Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => Tried::NotApplied(
+            batch,
+            format!("the leader {name} cannot be reached: {error}"),
+        ),
+        Ok(_) => fail(batch, format!("the leader {name} answered something else")),
+        Err(error) => fail(
+            batch,
+            format!("the write was on its way to the leader {name}: {error}"),
+        ),
+    }
+}
+
+fn fail(batch: Vec<Write>, reason: String) -> Tried {
+    for write in batch {
+        write.answer(WriteResult::Unknown(reason.clone()));
+    }
+    Tried::Answered
+}
+
+/// The leader's part of a forward: each write takes its place in this node's queue, in order.
+pub(super) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<WriteResult> {
+    let now = clock::now();
+    if !group.leads() {
+        return vec![
+            WriteResult::NotApplied("this node does not lead".to_owned());
+            forwarded.writes.len()
+        ];
+    }
+    let waiting: Vec<_> = forwarded
+        .writes
+        .into_iter()
+        .map(|(waits_ms, command)| {
+            let deadline = now + Duration::from_millis(u64::from(waits_ms));
+            (deadline, group.writes.propose(command, deadline))
+        })
+        .collect();
+    let mut results = Vec::with_capacity(waiting.len());
+    for (deadline, result) in waiting {
+        results.push(match tokio::time::timeout_at(deadline, result).await {
+            Ok(Ok(result)) => result,
+            _ => WriteResult::Unknown("the leader did not hear from a majority in time".to_owned()),
+        });
+    }
+    results
+}
+
+/// What one command needs beside it in the log (amendment A2).
+pub(super) fn batch_of(commands: Vec<Command>, max_age: Duration) -> Batch {
+    Batch {
+        max_age_ms: max_age.as_millis() as u64,
+        step_ms: super::ticker::STEP.as_millis() as u64,
+        commands,
+    }
+}
