@@ -13,6 +13,7 @@ use super::peer::{
 use super::peers::SelfImage;
 use crate::clock::{self, Instant};
 use crate::model::{Inventory, InventoryEntry};
+use openraft::vote::RaftLeaderId;
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -60,6 +61,10 @@ impl Forming {
             environment: identity.environment,
             process: random_u64()?,
             last_log_id: options.store.last_log_id(),
+            vote_term: options
+                .store
+                .vote()
+                .map_or(0, |vote| vote.leader_id().term()),
         };
         Ok(Forming {
             options,
@@ -206,6 +211,7 @@ impl Forming {
             environment: identity.environment,
             process: image.process,
             last_log_id: None,
+            vote_term: 0,
         });
         Ok(())
     }

@@ -73,6 +73,9 @@ impl Group {
             .map_err(|error| StartError::Storage(error.to_string()))?;
         let membership = raft.metrics().borrow_watched().membership_config.clone();
         peers.greet_members(&membership).await;
+        if let Some(condemned) = peers.condemned().borrow().clone() {
+            return Err(condemned);
+        }
         raft.run();
         let (reads, rounds) = ReadRounds::new();
         let (writes, batches) = Writes::new();

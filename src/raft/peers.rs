@@ -7,6 +7,7 @@ use super::peer::MESSAGES_VERSION;
 use super::peer::{Answer, CallError, Hello, Introduction, Lane, Link, Request};
 use super::types::{LogId, Member, RaftId, StoredMembership};
 use crate::clock::{self, Instant};
+use openraft::vote::RaftLeaderId;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -23,6 +24,8 @@ pub(super) struct SelfImage {
     pub(super) process: u64,
     /// The last log id on disk when the process started; it only grows from there.
     pub(super) last_log_id: Option<LogId>,
+    /// The term of the vote on disk then.
+    pub(super) vote_term: u64,
 }
 
 /// How long a start waits for a member's word: a busy one answers within this, a dead one refuses at once.
@@ -45,9 +48,10 @@ pub(super) struct Peers {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) last_answer: Option<Instant>,
-    pub(super) applied: u64,
-    /// The process that spoke last, and when.
-    process: Option<(u64, Instant)>,
+    /// How many entries it was behind this node, or ahead of it (negative), when it last told.
+    pub(super) behind: i64,
+    /// The process that spoke last.
+    process: Option<u64>,
     /// The highest log id that it acknowledged to this process.
     acknowledged: Option<LogId>,
 }
@@ -106,7 +110,7 @@ impl Peers {
 
     /// Asks a member of the group.
     pub(super) async fn call(
-        &self,
+        self: &Arc<Self>,
         target: RaftId,
         member: &Member,
         lane: Lane,
@@ -139,7 +143,7 @@ impl Peers {
     }
 
     /// Says hello to every member before this node may vote, so that one that must not speak hears it first (A8).
-    pub(super) async fn greet_members(&self, membership: &StoredMembership) {
+    pub(super) async fn greet_members(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
         let greeted = membership
             .membership()
@@ -154,12 +158,19 @@ impl Peers {
         futures_util::future::join_all(greeted).await;
     }
 
-    fn link(&self, target: RaftId, member: &Member, lane: Lane) -> Arc<Link> {
+    fn link(self: &Arc<Self>, target: RaftId, member: &Member, lane: Lane) -> Arc<Link> {
         let address = self.address_of(member);
         let mut links = lock(&self.links);
         links
             .entry((target, lane, address.to_owned()))
-            .or_insert_with(|| Arc::new(Link::new(address, self.bind)))
+            .or_insert_with(|| {
+                let peers = Arc::downgrade(self);
+                let check = move |from: &Introduction| match peers.upgrade() {
+                    Some(peers) => peers.judge(from),
+                    None => Ok(()),
+                };
+                Arc::new(Link::new(address, self.bind).checked(check))
+            })
             .clone()
     }
 
@@ -179,8 +190,9 @@ impl Peers {
             .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
     }
 
-    pub(super) fn note_applied(&self, id: RaftId, applied: u64) {
-        lock(&self.known).entry(id).or_default().applied = applied;
+    /// A member told how far it is, when this node was at `own`.
+    pub(super) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
+        lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
     }
 
     /// A member acknowledged the log up to here: it must never show less (amendment A8).
@@ -190,35 +202,29 @@ impl Peers {
         known.acknowledged = known.acknowledged.max(log_id);
     }
 
-    /// Judges the process behind a raft id that says hello.
+    /// Judges the process behind a raft id that says hello, or welcome (amendment A8).
     ///
     /// # Errors
     /// Why it is not who it says: its disk was put back from a copy, or a second process runs on one.
     pub(super) fn judge(&self, from: &Introduction) -> Result<(), String> {
-        let now = clock::now();
         let mut known = lock(&self.known);
         let known = known.entry(from.name.raft_id()).or_default();
-        if let Some((process, seen)) = known.process
-            && process != from.process
-        {
-            if from.last_log_id < known.acknowledged {
-                return Err(format!(
-                    "{} acknowledged more of the log than its data directory holds: it was put back from a copy. \
-                     Empty its data directory and start it again; it rejoins by itself",
-                    from.name
-                ));
-            }
-            if now.duration_since(seen) < SECOND_PROCESS_WITHIN {
-                tracing::debug!("{} speaks from a new process", from.name);
-            }
+        let is_new = known.process.is_none_or(|process| process != from.process);
+        // A log cut back by a newer leader is shorter in good faith; the vote tells.
+        let cut_back = known
+            .acknowledged
+            .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
+        if is_new && !cut_back && from.last_log_id < known.acknowledged {
+            return Err(format!(
+                "{} acknowledged more of the log than its data directory holds: it was put back from a copy. \
+                 Empty its data directory and start it again; it rejoins by itself",
+                from.name
+            ));
         }
-        known.process = Some((from.process, now));
+        known.process = Some(from.process);
         Ok(())
     }
 }
-
-/// A restart shows two processes within this time too; only a person can tell it from a running clone, so it is logged.
-const SECOND_PROCESS_WITHIN: Duration = Duration::from_secs(1);
 
 impl SelfImage {
     pub(super) fn introduction(&self) -> Introduction {
@@ -227,6 +233,7 @@ impl SelfImage {
             environment: self.environment.clone(),
             process: self.process,
             last_log_id: self.last_log_id,
+            vote_term: self.vote_term,
         }
     }
 }

@@ -33,7 +33,8 @@ pub(super) async fn run(group: Arc<Group>) {
             .retain(|id| members.iter().any(|(member, ..)| *member == id));
         heard.retain(|id, _| members.iter().any(|(member, ..)| member == id));
         for (id, pulse) in exchange(&group, &members).await {
-            group.peers.note_applied(id, pulse.applied);
+            let own = group.replica.registry().applied_index();
+            group.peers.note_applied(id, pulse.applied, own);
             heard.insert(id, pulse.checkpoints);
         }
         if let Verdict::Stop(reason) = compare(&group, &heard) {

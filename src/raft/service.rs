@@ -238,8 +238,9 @@ async fn serve_member(
             Answer::Forward(writes::take_forwarded(group, forwarded).await)
         }
         Request::Pulse(theirs) => {
-            group.peers.note_applied(from, theirs.applied);
-            Answer::Pulse(pulse::own(group))
+            let own = pulse::own(group);
+            group.peers.note_applied(from, theirs.applied, own.applied);
+            Answer::Pulse(own)
         }
         Request::Look | Request::Join(_) => Answer::Failed("answered elsewhere".to_owned()),
     }

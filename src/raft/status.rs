@@ -97,18 +97,20 @@ fn in_group(group: &Group) -> Status {
         let registry = group.replica.registry();
         (registry.applied_index(), registry.services() as u64)
     };
-    let applied_by = |id| {
+    // Each member is compared with this node as both were when it last told; the furthest of all is the measure.
+    let behind = |id| {
         if id == own {
-            applied
+            0
         } else {
-            group.peers.known(id).applied
+            group.peers.known(id).behind
         }
     };
     let furthest = view
         .members()
-        .map(|(id, ..)| applied_by(id))
-        .max()
-        .unwrap_or(applied);
+        .map(|(id, ..)| behind(id))
+        .min()
+        .unwrap_or(0)
+        .min(0);
     let mut members: Vec<MemberStatus> = view
         .members()
         .map(|(id, member, voter)| MemberStatus {
@@ -116,7 +118,7 @@ fn in_group(group: &Group) -> Status {
             role: if voter { "voter" } else { "learner" }.to_owned(),
             address: group.peers.address_of(member).to_owned(),
             reachable: id == own || group.peers.is_reachable(id),
-            lag: furthest - applied_by(id),
+            lag: (behind(id) - furthest) as u64,
         })
         .collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));

@@ -1,7 +1,7 @@
 //! The client side: one connection to one peer for one kind of traffic, made when first needed.
 
 use super::frame::{self, Receiver};
-use super::messages::{Answer, Hello, Request, Welcome};
+use super::messages::{Answer, Hello, Introduction, Request, Welcome};
 use super::{PEER_PATH, UPGRADE_TOKEN};
 use crate::raft::locks::lock;
 use bytes::Bytes;
@@ -50,8 +50,12 @@ pub(crate) enum CallError {
 pub(crate) struct Link {
     address: String,
     bind: Option<IpAddr>,
+    check: Option<Check>,
     connection: AsyncMutex<Option<Arc<Connection>>>,
 }
+
+/// Judges whoever answers before anything is asked of it.
+type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
 
 struct Connection {
     out: mpsc::Sender<(Request, oneshot::Sender<Answer>)>,
@@ -63,8 +67,18 @@ impl Link {
         Link {
             address: address.to_owned(),
             bind,
+            check: None,
             connection: AsyncMutex::new(None),
         }
+    }
+
+    /// With a judgement of whoever answers at the address.
+    pub(crate) fn checked(
+        mut self,
+        check: impl Fn(&Introduction) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Link {
+        self.check = Some(Box::new(check));
+        self
     }
 
     /// Asks the peer, connecting with `hello` first if need be. Cancel-safe: the answer is lost, nothing else.
@@ -115,8 +129,11 @@ impl Link {
             return Ok(connection.clone());
         }
         *slot = None;
-        let made =
-            tokio::time::timeout(CONNECT_TIMEOUT, connect(&self.address, self.bind, hello)).await;
+        let made = tokio::time::timeout(
+            CONNECT_TIMEOUT,
+            connect(&self.address, self.bind, hello, self.check.as_ref()),
+        )
+        .await;
         let connection = made
             .unwrap_or_else(|_| {
                 Err(CallError::NotSent(format!(
@@ -134,6 +151,7 @@ async fn connect(
     address: &str,
     bind: Option<IpAddr>,
     hello: Hello,
+    check: Option<&Check>,
 ) -> Result<Connection, CallError> {
     let not_sent =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
@@ -157,7 +175,13 @@ async fn connect(
         Some((_, Welcome::Refused { reason, fatal })) => {
             return Err(CallError::Refused { reason, fatal });
         }
-        Some((_, Welcome::Accepted(_))) => {}
+        Some((_, Welcome::Accepted(introduction))) => {
+            let judged = check.map_or(Ok(()), |check| check(&introduction));
+            judged.map_err(|reason| CallError::Refused {
+                reason,
+                fatal: false,
+            })?;
+        }
     }
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
     tokio::spawn(drive(sender, receiver, requests));

@@ -30,6 +30,8 @@ pub(crate) struct Introduction {
     pub(crate) process: u64,
     /// The last log id on its disk: a directory put back from a copy has lost what it acknowledged.
     pub(crate) last_log_id: Option<LogId>,
+    /// The term of the vote on its disk.
+    pub(crate) vote_term: u64,
 }
 
 /// The answer to [`Hello`].
