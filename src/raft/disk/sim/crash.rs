@@ -158,7 +158,7 @@ fn dir_of(event: &Event) -> Option<PathBuf> {
     }
 }
 
-fn apply(inodes: &mut BTreeMap<usize, Vec<u8>>, names: &mut BTreeMap<PathBuf, usize>, event: &Event) {
+pub(super) fn apply(inodes: &mut BTreeMap<usize, Vec<u8>>, names: &mut BTreeMap<PathBuf, usize>, event: &Event) {
     match event {
         Event::Write { inode, offset, data } => {
             let file = inodes.entry(*inode).or_default();

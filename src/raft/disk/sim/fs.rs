@@ -131,6 +131,37 @@ impl SimFs {
         }
     }
 
+    /// What a process that was killed at the end of a journal leaves to the next one: all of its
+    /// changes are seen, and those that no sync covers are still pending.
+    pub(in crate::raft::disk) fn of_journal(journal: &[Event], capacity_bytes: u64) -> Self {
+        let journal: Vec<Event> = journal
+            .iter()
+            .filter(|e| !matches!(e, Event::Began(_) | Event::Acknowledged(_)))
+            .cloned()
+            .collect();
+        let (mut inodes, mut names) = (BTreeMap::new(), BTreeMap::new());
+        for event in &journal {
+            super::crash::apply(&mut inodes, &mut names, event);
+        }
+        let made = journal.iter().filter(|e| matches!(e, Event::Link { .. })).count();
+        let inodes = (0..made)
+            .map(|i| Inode {
+                data: inodes.remove(&i).unwrap_or_default(),
+                reserved: 0,
+            })
+            .collect();
+        let state = State {
+            inodes,
+            names,
+            capacity_bytes,
+            journal: Some(journal),
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
     /// Fails the n-th operation from now on, once. Later ones succeed, which is the nastiest.
     pub(in crate::raft::disk) fn fail_operation(&self, n: u64, fault: Fault) {
         let mut state = self.state();
