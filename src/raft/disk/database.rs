@@ -7,12 +7,10 @@ use super::identity::Identity;
 use super::record;
 use super::vfs::{Vfs, parent_of};
 use crate::raft::types::{Entry, LogId, Vote};
-use redb::{Builder, DatabaseError, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition};
+use redb::{Builder, DatabaseError, ReadableDatabase, StorageError, Table, TableDefinition};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The database's file.
 pub(super) const FILE: &str = "raft.redb";
@@ -55,7 +53,6 @@ pub(super) struct Held {
 pub(super) struct Database {
     redb: redb::Database,
     path: PathBuf,
-    file_bytes: Arc<AtomicU64>,
     log_bytes: u64,
 }
 
@@ -64,8 +61,7 @@ impl Database {
     pub(super) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(FILE);
         let tmp = dir.join(format!("{FILE}.tmp"));
-        let backend = Backend::new(vfs.create_new(&tmp)?)?;
-        let file_bytes = backend.len_bytes();
+        let backend = Backend(vfs.create_new(&tmp)?);
         let redb = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)
@@ -73,7 +69,6 @@ impl Database {
         let database = Self {
             redb,
             path: tmp.clone(),
-            file_bytes,
             log_bytes: 0,
         };
         database.write(true, |_, meta| {
@@ -100,12 +95,10 @@ impl Database {
             // redb would make a new database of it.
             return Err(corrupt("it is empty".to_owned()));
         }
-        let backend = Backend::new(file).map_err(io)?;
-        let file_bytes = backend.len_bytes();
         let opened = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            .create_with_backend(backend);
+            .create_with_backend(Backend(file));
         let redb = opened.map_err(|e| match e {
             DatabaseError::Storage(StorageError::Io(e))
                 if !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
@@ -117,7 +110,6 @@ impl Database {
         let mut database = Self {
             redb,
             path: path.clone(),
-            file_bytes,
             log_bytes: 0,
         };
         let checked = check::database(&database.redb).map_err(|e| match e {
@@ -132,11 +124,6 @@ impl Database {
                 .map_err(io)?;
         }
         Ok((database, checked.held))
-    }
-
-    /// The length of its file.
-    pub(super) fn file_bytes(&self) -> u64 {
-        self.file_bytes.load(Ordering::Relaxed)
     }
 
     /// The records that the log held when it was opened, in bytes.

@@ -3,7 +3,7 @@
 use super::vfs::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The real file system.
@@ -107,6 +107,13 @@ impl Vfs for OsFs {
             Ok(()) => Ok(Some(Box::new(OsLock { _file: file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(in_context("lock", path, &e)),
+        }
+    }
+
+    fn allocated_bytes(&self, path: &Path) -> io::Result<u64> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.blocks().saturating_mul(512)),
+            Err(e) => Err(in_context("read the size of", path, &e)),
         }
     }
 

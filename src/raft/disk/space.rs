@@ -13,6 +13,9 @@ const BALLAST_BYTES: u64 = 16 << 20;
 /// Neither takes more than this part of the file system, so that a small one works too.
 const PART_OF_FS: u64 = 8;
 
+/// What the database takes beside the log's records.
+const OVERHEAD_BYTES: u64 = 1 << 20;
+
 pub(super) const BALLAST: &str = "ballast";
 
 /// How much space is left for the log.
@@ -45,8 +48,12 @@ impl Space {
         })
     }
 
-    /// The state, given how much of the log's file can be written again.
-    pub(super) fn state(&self, reusable_bytes: u64) -> io::Result<SpaceState> {
+    /// The state, given the size of the log's records.
+    pub(super) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
+        // The file does not shrink: what a purge freed is inside it. An entry takes up to twice
+        // its size, since pages come in powers of two.
+        let file_bytes = self.vfs.allocated_bytes(&self.dir.join(super::database::FILE))?;
+        let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES);
         let free_bytes = self.vfs.space(&self.dir)?.free_bytes.saturating_add(reusable_bytes);
         Ok(SpaceState {
             free_bytes,
@@ -57,7 +64,7 @@ impl Space {
 
     /// Gives the ballast up if writing `bytes` would go below the floor.
     pub(super) fn make_room(&self, bytes: u64) -> io::Result<()> {
-        if self.state(0)?.free_bytes >= self.floor_bytes.saturating_add(bytes) {
+        if self.vfs.space(&self.dir)?.free_bytes >= self.floor_bytes.saturating_add(bytes) {
             return Ok(());
         }
         match self.vfs.remove(&self.dir.join(BALLAST)) {
@@ -76,7 +83,7 @@ impl Space {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
-        if self.state(0)?.free_bytes < self.floor_bytes.saturating_add(self.ballast_bytes) {
+        if self.vfs.space(&self.dir)?.free_bytes < self.floor_bytes.saturating_add(self.ballast_bytes) {
             return Ok(());
         }
         match self.vfs.create_new(&path)?.allocate(self.ballast_bytes) {

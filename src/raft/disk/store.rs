@@ -2,7 +2,6 @@
 
 use super::errors::OpenError;
 use super::identity::Identity;
-use super::latch::Latch;
 use super::log_store::LogStore;
 use super::on_disk::OnDisk;
 use super::op::{Callback, Done, Op, Queued, closed};
@@ -120,8 +119,8 @@ impl Store {
     /// # Errors
     /// As the system reports them.
     pub fn space(&self) -> io::Result<SpaceState> {
-        let reusable = self.inner.shared.reusable_bytes.load(Ordering::Relaxed);
-        self.inner.shared.space.state(reusable)
+        let log_bytes = self.inner.shared.log_bytes.load(Ordering::Relaxed);
+        self.inner.shared.space.state(log_bytes)
     }
 
     /// The last entry of the log, which may not be on disk yet.
@@ -153,8 +152,7 @@ impl Store {
     /// Seals what was written last and frees the directory. Later calls on other handles fail.
     /// A failure is in [`Store::failed`].
     pub async fn close(self) {
-        let closed = self.inner.ask(|done| Op::Close { done }).await;
-        if let Err(error) = closed {
+        if let Err(error) = self.inner.stop_writer().await {
             tracing::warn!(%error, "the store was not closed in order");
         }
         let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -179,6 +177,17 @@ impl Inner {
     pub(super) async fn ask(&self, op: impl FnOnce(Done) -> Op) -> io::Result<()> {
         let permit = self.permit(0).await?;
         let answer = self.send_with(permit, |_, done| op(done))?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Ends the writer, also after a failure: the directory is to be free.
+    async fn stop_writer(&self) -> io::Result<()> {
+        let permit = self.permit(0).await?;
+        let (done, answer) = oneshot::channel();
+        self.send(Queued {
+            op: Op::Close { done },
+            permit,
+        })?;
         answer.await.map_err(|_| closed())?
     }
 

@@ -67,6 +67,11 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the file cannot be made or locked for another reason.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>>;
+    /// What a file takes on the device, which is less than its length where it was never written.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    fn allocated_bytes(&self, path: &Path) -> io::Result<u64>;
     /// How full the file system of a directory is.
     ///
     /// # Errors

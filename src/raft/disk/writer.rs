@@ -20,8 +20,6 @@ use std::time::Duration;
 /// behind it waits for one commit, not for a backlog.
 const BATCH_OPS_MAX: usize = 4096;
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// What redb's own pages take at least.
-const OVERHEAD_BYTES: u64 = 1 << 20;
 /// After this long without traffic the last batch is sealed. A one-phase commit that rots
 /// looks like a torn one and is rolled back; a sealed one is refused instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
@@ -34,8 +32,8 @@ pub(super) struct Shared {
     pub(super) latch: Latch,
     pub(super) space: Arc<Space>,
     pub(super) snapshots: Snapshots,
-    /// What the log's file can take without growing, as far as is known.
-    pub(super) reusable_bytes: AtomicU64,
+    /// The records of the log on disk, in bytes.
+    pub(super) log_bytes: AtomicU64,
     /// Held for moments only, never over an operation of the disk.
     view: Mutex<LogView>,
 }
@@ -48,12 +46,13 @@ impl Shared {
         snapshots: Snapshots,
         view: LogView,
     ) -> Self {
+        let log_bytes = database.log_bytes();
         Self {
             database: RwLock::new(Some(database)),
             latch,
             space,
             snapshots,
-            reusable_bytes: AtomicU64::new(0),
+            log_bytes: AtomicU64::new(log_bytes),
             view: Mutex::new(view),
         }
     }
@@ -191,7 +190,7 @@ impl Writer {
             }
             put(meta, key::LAST, after.last.map(record::encode_log_id))
         })?;
-        self.note_reusable(after.log_bytes);
+        self.shared.log_bytes.store(after.log_bytes, Ordering::Relaxed);
         if batch.iter().any(|q| matches!(q.op, Op::Wipe { .. })) {
             self.shared.snapshots.remove_all()?;
         }
@@ -205,15 +204,6 @@ impl Writer {
     ) -> io::Result<()> {
         let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
         database.as_ref().ok_or_else(closed)?.write(two_phase, change)
-    }
-
-    /// What the file holds beyond the log. An entry takes up to twice its size: pages come in
-    /// powers of two.
-    fn note_reusable(&self, log_bytes: u64) {
-        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
-        let file_bytes = database.as_ref().map_or(0, Database::file_bytes);
-        let reusable = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES);
-        self.shared.reusable_bytes.store(reusable, Ordering::Relaxed);
     }
 
     /// Shows what is on disk now to the readers.

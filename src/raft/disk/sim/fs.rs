@@ -56,11 +56,30 @@ pub(in crate::raft::disk) enum Fault {
     Short,
 }
 
+/// Space is taken in blocks, when they are written first.
+const BLOCK: u64 = 4096;
+
 #[derive(Debug, Default, Clone)]
 struct Inode {
     data: Vec<u8>,
+    written: BTreeSet<u64>,
     /// Space taken without content: the ballast costs no memory here.
     reserved: u64,
+}
+
+impl Inode {
+    fn holding(data: Vec<u8>) -> Self {
+        let written = (0..(data.len() as u64).div_ceil(BLOCK)).collect();
+        Self {
+            data,
+            written,
+            reserved: 0,
+        }
+    }
+
+    fn allocated(&self) -> u64 {
+        self.written.len() as u64 * BLOCK + self.reserved
+    }
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +143,7 @@ impl SimFs {
         };
         for (path, data) in image {
             state.names.insert(path, state.inodes.len());
-            state.inodes.push(Inode { data, reserved: 0 });
+            state.inodes.push(Inode::holding(data));
         }
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -145,10 +164,7 @@ impl SimFs {
         }
         let made = journal.iter().filter(|e| matches!(e, Event::Link { .. })).count();
         let inodes = (0..made)
-            .map(|i| Inode {
-                data: inodes.remove(&i).unwrap_or_default(),
-                reserved: 0,
-            })
+            .map(|i| Inode::holding(inodes.remove(&i).unwrap_or_default()))
             .collect();
         let state = State {
             inodes,
@@ -233,18 +249,17 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        self.names
-            .values()
-            .map(|i| (self.inodes[*i].data.len() as u64).max(self.inodes[*i].reserved))
-            .sum()
+        self.names.values().map(|i| self.inodes[*i].allocated()).sum()
     }
 
-    fn grow(&mut self, inode: usize, len: u64) -> Result<(), io::Error> {
-        let have = self.inodes[inode].data.len() as u64;
-        if self.used() + len.saturating_sub(have) > self.capacity_bytes {
+    /// Takes the blocks that a write needs.
+    fn take(&mut self, inode: usize, offset: u64, len: u64) -> io::Result<()> {
+        let new = (offset / BLOCK..(offset + len).div_ceil(BLOCK)).filter(|b| !self.inodes[inode].written.contains(b));
+        let new: Vec<u64> = new.collect();
+        if !new.is_empty() && self.used() + new.len() as u64 * BLOCK > self.capacity_bytes {
             return Err(os_error(Fault::Full));
         }
-        self.inodes[inode].data.resize(len as usize, 0);
+        self.inodes[inode].written.extend(new);
         Ok(())
     }
 }
@@ -343,6 +358,15 @@ impl Vfs for SimFs {
         }))
     }
 
+    fn allocated_bytes(&self, path: &Path) -> io::Result<u64> {
+        let state = self.operate("read the size of", path).map_err(|(_, e)| e)?;
+        let inode = state
+            .names
+            .get(path)
+            .ok_or_else(|| in_context("read the size of", path, &not_found()))?;
+        Ok(state.inodes[*inode].allocated())
+    }
+
     fn space(&self, dir: &Path) -> io::Result<FsSpace> {
         let state = self.operate("ask the space of", dir).map_err(|(_, e)| e)?;
         let free_bytes = state.capacity_bytes.saturating_sub(state.used());
@@ -360,12 +384,14 @@ impl SimFile {
 
     fn put(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
         let end = offset + data.len() as u64;
-        if end > state.inodes[self.inode].data.len() as u64 {
-            state
-                .grow(self.inode, end)
-                .map_err(|e| in_context("write", &self.path, &e))?;
+        state
+            .take(self.inode, offset, data.len() as u64)
+            .map_err(|e| in_context("write", &self.path, &e))?;
+        let file = &mut state.inodes[self.inode].data;
+        if end > file.len() as u64 {
+            file.resize(end as usize, 0);
         }
-        state.inodes[self.inode].data[offset as usize..end as usize].copy_from_slice(data);
+        file[offset as usize..end as usize].copy_from_slice(data);
         state.record(Event::Write {
             inode: self.inode,
             offset,
@@ -404,9 +430,9 @@ impl VfsFile for SimFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.operate("set the length of")?;
-        state
-            .grow(self.inode, len)
-            .map_err(|e| in_context("set the length of", &self.path, &e))?;
+        let inode = &mut state.inodes[self.inode];
+        inode.data.resize(len as usize, 0);
+        inode.written.retain(|block| block * BLOCK < len);
         state.record(Event::SetLen { inode: self.inode, len });
         Ok(())
     }

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Room enough for every script.
 pub(super) const CAPACITY: u64 = 64 << 20;
@@ -73,7 +74,7 @@ pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
         EntryPayload::Membership(members())
     } else {
         let node_id = format!("{term}/{index}/")
-            .repeat(bytes.div_ceil(6))
+            .repeat(bytes.div_ceil(4))
             .chars()
             .take(bytes)
             .collect();
@@ -147,6 +148,9 @@ pub(super) struct Run {
     pub(super) committed: Vec<LogId>,
     /// Whether a step's acknowledgement speaks for the snapshot (the others do for the log).
     pub(super) of_snapshot: Vec<bool>,
+    /// Whether a step failed, which ended the run.
+    pub(super) stopped: bool,
+    failed: Option<watch::Receiver<Option<String>>>,
 }
 
 impl Run {
@@ -158,6 +162,8 @@ impl Run {
             history,
             committed: Vec::new(),
             of_snapshot: vec![false],
+            stopped: false,
+            failed: None,
         }
     }
 
@@ -169,7 +175,7 @@ impl Run {
         }
     }
 
-    /// Runs the steps; an error ends the run, and gives the steps that were acknowledged after it.
+    /// Runs the steps; a step that fails ends the run, with the store still open.
     pub(super) async fn play(&mut self, steps: &[Step]) -> Result<(), OpenError> {
         self.open()?;
         for step in steps {
@@ -177,6 +183,7 @@ impl Run {
                 self.close().await;
                 self.open()?;
             } else if self.step(step).await.is_err() {
+                self.stopped = true;
                 return Ok(());
             }
         }
@@ -185,8 +192,15 @@ impl Run {
     }
 
     fn open(&mut self) -> Result<(), OpenError> {
-        self.store = Some(Store::open(Arc::new(self.fs.clone()), &dir())?);
+        let store = Store::open(Arc::new(self.fs.clone()), &dir())?;
+        self.failed = Some(store.failed());
+        self.store = Some(store);
         Ok(())
+    }
+
+    /// The failure that was latched.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failed.as_ref().and_then(|f| f.borrow().clone())
     }
 
     pub(super) async fn close(&mut self) {
@@ -213,7 +227,7 @@ impl Run {
         self.fs.mark(Event::Acknowledged(number));
     }
 
-    async fn step(&mut self, step: &Step) -> io::Result<()> {
+    pub(super) async fn step(&mut self, step: &Step) -> io::Result<()> {
         let store = self.store();
         let mut log = store.log_store();
         match step {

@@ -1,0 +1,187 @@
+//! Single properties of the store on the real file system.
+
+use super::crash::block_on;
+use super::script::{append, entry, identity, log_id, snapshot_of};
+use crate::raft::disk::sim::{Event, SimFs};
+use crate::raft::disk::{OpenError, OsFs, Store};
+use crate::raft::types::Vote;
+use openraft::storage::{RaftLogReader, RaftLogStorage};
+use std::path::Path;
+use std::sync::Arc;
+
+fn open(dir: &Path) -> Result<Store, OpenError> {
+    Store::open(Arc::new(OsFs), dir)
+}
+
+async fn filled(store: &Store, entries: u64, bytes: usize) {
+    let mut log = store.log_store();
+    log.save_vote(&Vote::new(1, 1)).await.expect("saved");
+    let all = (0..entries).map(|i| entry(1, i, bytes)).collect();
+    append(&mut log, all).await.expect("queued").await.expect("on disk");
+}
+
+/// Proves that a directory is open once at a time, that the refusal names the lock, and that the
+/// directory is free when the last handle is gone.
+#[test]
+fn a_second_open_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path()).expect("a new store");
+    let refused = open(dir.path()).expect_err("it is open").to_string();
+    assert!(
+        refused.contains(&dir.path().join("LOCK").display().to_string()),
+        "{refused}"
+    );
+    let log = store.log_store();
+    drop(store);
+    assert!(
+        matches!(open(dir.path()), Err(OpenError::InUse { .. })),
+        "the log is a handle too"
+    );
+    drop(log);
+    open(dir.path()).expect("it is free again");
+}
+
+/// Proves that a place where nothing can be made is refused with its path and the reason.
+#[test]
+fn a_directory_that_cannot_be_made_is_refused() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let refused = open(&file.path().join("raft"))
+        .expect_err("a file is in the way")
+        .to_string();
+    assert!(
+        refused.contains(&file.path().display().to_string()) && refused.contains("os error"),
+        "{refused}"
+    );
+}
+
+/// Proves that everything is there after a close and an open, and gone after a wipe.
+#[test]
+fn what_was_kept_is_there_until_it_is_wiped() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path().join("data/raft");
+        let store = open(&dir).expect("a new store");
+        assert!(store.is_pristine() && store.identity().is_none());
+        store.save_identity(&identity(2)).await.expect("saved");
+        filled(&store, 10, 300).await;
+        store
+            .log_store()
+            .save_committed(Some(log_id(1, 7)))
+            .await
+            .expect("noted");
+        let (meta, body) = snapshot_of(log_id(1, 5), 200_000);
+        store.snapshots().save(&meta, &body).expect("saved");
+        store.close().await;
+
+        let store = open(&dir).expect("it opens");
+        assert_eq!(store.identity(), Some(identity(2)));
+        assert_eq!(store.vote(), Some(Vote::new(1, 1)));
+        assert_eq!(store.last_log_id(), Some(log_id(1, 9)));
+        assert_eq!(
+            store.log_store().read_committed().await.expect("read"),
+            Some(log_id(1, 7))
+        );
+        assert_eq!(store.snapshots().load().expect("read"), Some((meta, body)));
+        store.wipe().await.expect("wiped");
+        assert!(store.is_pristine() && store.identity().is_none());
+        assert_eq!(store.snapshots().load().expect("read"), None);
+        filled(&store, 2, 300).await;
+        store.close().await;
+        assert_eq!(open(&dir).expect("it opens").last_log_id(), Some(log_id(1, 1)));
+    });
+}
+
+/// Proves that a request for replication gets at most 1 MB but at least one entry, from disk and
+/// from memory alike, and that a plain read gets everything.
+#[test]
+fn reads_are_limited_only_where_they_may_be() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path()).expect("a new store");
+        filled(&store, 700, 20_000).await;
+        append(&mut store.log_store(), vec![entry(1, 700, 2_000_000)])
+            .await
+            .expect("queued")
+            .await
+            .expect("on disk");
+        let mut log = store.log_store();
+        for reopened in [false, true] {
+            let all = log.try_get_log_entries(..).await.expect("read");
+            assert!(all.iter().map(|e| e.log_id.index).eq(0..701), "reopened: {reopened}");
+            assert_eq!(all[30], entry(1, 30, 20_000));
+            let some = log.limited_get_log_entries(3, 701).await.expect("read");
+            assert!(
+                some.iter().map(|e| e.log_id.index).eq(3..3 + 52),
+                "{} entries",
+                some.len()
+            );
+            let some = log.limited_get_log_entries(690, 701).await.expect("read");
+            assert!(
+                some.iter().map(|e| e.log_id.index).eq(690..700),
+                "{} entries",
+                some.len()
+            );
+            let large = log.limited_get_log_entries(700, 701).await.expect("read");
+            assert_eq!(large.len(), 1, "a large entry goes alone");
+            if !reopened {
+                drop(log);
+                store.clone().close().await;
+                log = open(dir.path()).expect("it opens").log_store();
+            }
+        }
+    });
+}
+
+/// Proves that appends which wait together share a sync.
+#[test]
+fn appends_that_wait_share_a_sync() {
+    block_on(async {
+        let fs = SimFs::new(64 << 20);
+        let store = Store::open(Arc::new(fs.clone()), Path::new("/data")).expect("a new store");
+        let mut log = store.log_store();
+        log.save_vote(&Vote::new(1, 1)).await.expect("saved");
+        let syncs = |fs: &SimFs| fs.journal().iter().filter(|e| matches!(e, Event::Sync { .. })).count();
+        let before = syncs(&fs);
+        let mut waiting = Vec::new();
+        for index in 0..1_000 {
+            waiting.push(append(&mut log, vec![entry(1, index, 300)]).await.expect("queued"));
+        }
+        for flushed in waiting {
+            flushed.await.expect("on disk");
+        }
+        let shared = syncs(&fs) - before;
+        assert!(shared < 500, "{shared} syncs for 1,000 appends");
+    });
+}
+
+/// Proves that a hole is refused rather than written.
+#[test]
+fn a_hole_is_refused() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path()).expect("a new store");
+        filled(&store, 2, 300).await;
+        let refused = append(&mut store.log_store(), vec![entry(1, 5, 300)])
+            .await
+            .err()
+            .expect("a hole")
+            .to_string();
+        assert_eq!(refused, "log index 5 was appended where 2 follows");
+    });
+}
+
+/// Proves that a lost database is not taken for a new one while a snapshot is there.
+#[test]
+fn a_missing_database_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path()).expect("a new store");
+    let (meta, body) = snapshot_of(log_id(1, 5), 10);
+    store.snapshots().save(&meta, &body).expect("saved");
+    drop(store);
+    std::fs::remove_file(dir.path().join("raft.redb")).expect("removed");
+    let refused = open(dir.path()).expect_err("it is missing").to_string();
+    assert!(
+        refused.contains("raft.redb") && refused.contains("it rejoins by itself"),
+        "{refused}"
+    );
+}
