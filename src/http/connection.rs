@@ -30,6 +30,10 @@ const FIRST_BYTE_TIME: Duration = Duration::from_secs(10);
 /// The same on a place kept for peers, who speak at once.
 const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
 
+/// After a wake a silent connection has this long for what it was sent during the stop to be seen, and refused with a
+/// reason; then it is closed.
+const WOKEN_TIME: Duration = Duration::from_millis(200);
+
 /// hyper's smallest read buffer is 8 KiB and a head over `max_header_bytes` must fit, to be refused with a line of text.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -43,7 +47,7 @@ pub(super) struct Shared<D> {
     pub(super) max_header_bytes: usize,
 }
 
-/// What ends a connection from outside: each change closes it once its current request is answered.
+/// What ends a connection from outside, once its current request is answered.
 #[derive(Clone)]
 pub(super) struct Ends {
     /// The server stops.
@@ -58,9 +62,9 @@ pub(super) async fn run<D: Discovery>(
     origin: Origin,
     place: Place,
     shared: Arc<Shared<D>>,
-    mut ends: Ends,
+    ends: Ends,
 ) {
-    if !first_byte(&stream, &place, &mut ends).await {
+    if !first_byte(&stream, origin, &place, &ends).await {
         return;
     }
     let activity = Arc::new(Activity::new(now()));
@@ -72,12 +76,20 @@ pub(super) async fn run<D: Discovery>(
     let io = TokioIo::new(Watched::new(stream, activity.clone()));
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut look_again = activity.deadline(now());
+    let mut ended = pin!(async {
+        tokio::select! {
+            () = ends.stopping() => {}
+            () = ends.woken(origin.opened_epoch) => {}
+        }
+    });
     let mut ending = false;
     loop {
         tokio::select! {
+            // First, so that a request that is there already is answered before the connection ends.
+            biased;
             // How it ended is the client's affair: each request has had its answer, or nobody to take it.
             _ = connection.as_mut() => return,
-            () = ends.changed(), if !ending => {
+            () = ended.as_mut(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -93,24 +105,39 @@ pub(super) async fn run<D: Discovery>(
 }
 
 impl Ends {
-    async fn changed(&mut self) {
-        // An error is a sender that is gone, which is an end too.
-        tokio::select! {
-            _ = self.stopping.changed() => {}
-            _ = self.wakes.changed() => {}
-        }
+    /// Ends when the server stops. An error is a sender that is gone, which is an end too.
+    async fn stopping(&self) {
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+
+    /// Ends when the process woke since `opened_epoch`.
+    async fn woken(&self, opened_epoch: u64) {
+        let _ = self
+            .wakes
+            .clone()
+            .wait_for(|epoch| *epoch != opened_epoch)
+            .await;
     }
 }
 
-async fn first_byte(stream: &TcpStream, place: &Place, ends: &mut Ends) -> bool {
+/// Waits for the client's first byte; false when the connection is to be closed instead.
+async fn first_byte(stream: &TcpStream, origin: Origin, place: &Place, ends: &Ends) -> bool {
     let patience = if place.for_peers() {
         PEER_FIRST_BYTE_TIME
     } else {
         FIRST_BYTE_TIME
     };
+    let given_up = async {
+        tokio::select! {
+            () = tokio::time::sleep(patience) => {}
+            () = ends.stopping() => {}
+            () = async { ends.woken(origin.opened_epoch).await; tokio::time::sleep(WOKEN_TIME).await } => {}
+        }
+    };
     tokio::select! {
-        readable = tokio::time::timeout(patience, stream.readable()) => matches!(readable, Ok(Ok(()))),
-        () = ends.changed() => false,
+        biased;
+        readable = stream.readable() => readable.is_ok(),
+        () = given_up => false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::raft::{Answer, Node, Status, Unavailable, WriteError};
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The cluster as the endpoints see it: [`Node`] in the server, a lone registry in the tests of this module.
+/// The cluster as the endpoints see it: [`Node`] in the server, a lone map in the tests.
 ///
 /// Each method is the one of the same name on [`Node`].
 pub trait Discovery: Clone + Send + Sync + 'static {

@@ -1,4 +1,4 @@
-//! The wire over real sockets, with a lone registry behind it.
+//! The wire over real sockets, with a lone map behind it.
 
 mod lone;
 #[path = "../../tests/wire/replay.rs"]

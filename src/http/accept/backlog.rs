@@ -134,3 +134,34 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             | NotConnected
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    /// A connection that waited while the process was stopped is as old as the stop, even when it is taken after the
+    /// beat has noticed the wake; one that came after it is not, even when nothing came in between.
+    #[tokio::test]
+    async fn what_waited_during_a_stop_is_from_before_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let connect = || std::net::TcpStream::connect(address).expect("the kernel takes it");
+        let beat = Beat::start();
+        let mut backlog = Backlog::new(listener, beat.clone());
+        assert!(backlog.next().now_or_never().is_none(), "nothing waits yet");
+
+        for stops in 1..=2 {
+            let _waited = [connect(), connect()];
+            let mut wakes = beat.wakes();
+            beat.pretend_stopped(Duration::from_secs(60));
+            wakes.changed().await.expect("the beat goes on");
+            assert_eq!(beat.epoch(), stops);
+            assert_eq!(backlog.next().await.opened_epoch, stops - 1);
+            assert_eq!(backlog.next().await.opened_epoch, stops - 1);
+            assert!(backlog.next().now_or_never().is_none(), "both are taken");
+        }
+        let _new = connect();
+        assert_eq!(backlog.next().await.opened_epoch, 2);
+    }
+}

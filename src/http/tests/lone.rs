@@ -1,10 +1,11 @@
-//! A cluster of one registry, which can be told to fail.
+//! A cluster of one map, which can be told to fail.
 
 use crate::clock::Instant;
 use crate::http::Discovery;
-use crate::model::{Announcement, Lookup, StaticService};
+use crate::model::{Announcement, Lookup, StaticService, write_json_service};
 use crate::raft::{Answer, GroupState, Role, Status, Unavailable, WriteError};
-use crate::registry::{Batch, Command, Registry};
+use crate::registry::Rendered;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -26,16 +27,75 @@ pub(super) enum Mode {
 pub(super) struct Lone(Arc<Inner>);
 
 struct Inner {
-    registry: Mutex<Registry>,
+    held: Mutex<Held>,
     mode: Mutex<Mode>,
     /// Told of each request that [`Mode::Silent`] leaves waiting.
     asked: Notify,
 }
 
+#[derive(Default)]
+struct Held {
+    index: u64,
+    nodes: BTreeMap<String, Announcement>,
+    statics: BTreeMap<String, StaticService>,
+}
+
+impl Held {
+    fn json(&self, lookup: &Lookup) -> Vec<u8> {
+        let wanted = |service_type: &str, pool: &str| match lookup {
+            Lookup::All | Lookup::Statics => true,
+            Lookup::Type(wanted) => wanted == service_type,
+            Lookup::TypeAndPool(wanted, wanted_pool) => {
+                wanted == service_type && wanted_pool == pool
+            }
+        };
+        let mut services = Vec::new();
+        let mut show = |id: &str,
+                        node: Option<&str>,
+                        about: [&str; 3],
+                        properties: &BTreeMap<String, String>| {
+            if wanted(about[0], about[1]) && (node.is_none() || *lookup != Lookup::Statics) {
+                let mut json = Vec::new();
+                write_json_service(
+                    &mut json,
+                    id,
+                    node,
+                    about,
+                    properties.iter().map(|(k, v)| (k.as_str(), v.as_str())),
+                );
+                services.push(String::from_utf8(json).expect("JSON is text"));
+            }
+        };
+        for held in self.nodes.values() {
+            for service in &held.services {
+                let about = [
+                    service.service_type.as_str(),
+                    held.pool.as_str(),
+                    held.location.as_str(),
+                ];
+                show(&service.id, Some(&held.node_id), about, &service.properties);
+            }
+        }
+        for held in self.statics.values() {
+            show(
+                &held.id,
+                None,
+                [&held.service_type, &held.pool, &held.location],
+                &held.properties,
+            );
+        }
+        format!(
+            "{{\"environment\":\"test\",\"services\":[{}]}}",
+            services.join(",")
+        )
+        .into_bytes()
+    }
+}
+
 impl Lone {
     pub(super) fn new() -> Lone {
         Lone(Arc::new(Inner {
-            registry: Mutex::new(Registry::new("test")),
+            held: Mutex::default(),
             mode: Mutex::new(Mode::Well),
             asked: Notify::new(),
         }))
@@ -50,7 +110,7 @@ impl Lone {
     }
 
     pub(super) fn applied(&self) -> u64 {
-        self.0.registry.lock().expect("no panic").applied_index()
+        self.0.held.lock().expect("no panic").index
     }
 
     async fn mode(&self) -> Mode {
@@ -62,21 +122,16 @@ impl Lone {
         mode
     }
 
-    async fn write(&self, command: impl FnOnce(u64) -> Command) -> Result<u64, WriteError> {
+    async fn write(&self, change: impl FnOnce(&mut Held)) -> Result<u64, WriteError> {
         match self.mode().await {
             Mode::No => return Err(WriteError::NotApplied("no leader".to_owned())),
             Mode::Unknown => return Err(WriteError::Unknown("the leader went away".to_owned())),
             Mode::Well | Mode::Silent => {}
         }
-        let mut registry = self.0.registry.lock().expect("no panic");
-        let seen = registry.applied_index();
-        let batch = Batch {
-            max_age_ms: 30_000,
-            step_ms: 1_000,
-            commands: vec![command(seen)],
-        };
-        registry.apply(seen + 1, &batch);
-        Ok(seen + 1)
+        let mut held = self.0.held.lock().expect("no panic");
+        change(&mut held);
+        held.index += 1;
+        Ok(held.index)
     }
 }
 
@@ -91,28 +146,34 @@ impl Discovery for Lone {
     }
 
     fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
-        let registry = self.0.registry.lock().expect("no panic");
+        let held = self.0.held.lock().expect("no panic");
         Ok(Answer {
-            rendered: registry.lookup(lookup),
-            index: registry.applied_index(),
+            rendered: Arc::new(Rendered::new(held.json(lookup))),
+            index: held.index,
         })
     }
 
     async fn announce(&self, announcement: Announcement, _: Instant) -> Result<u64, WriteError> {
-        self.write(|seen| Command::Announce { seen, announcement })
-            .await
+        self.write(|held| {
+            drop(
+                held.nodes
+                    .insert(announcement.node_id.clone(), announcement),
+            )
+        })
+        .await
     }
 
     async fn withdraw(&self, node_id: String, _: Instant) -> Result<u64, WriteError> {
-        self.write(|seen| Command::Withdraw { seen, node_id }).await
+        self.write(|held| drop(held.nodes.remove(&node_id))).await
     }
 
     async fn add_static(&self, service: StaticService, _: Instant) -> Result<u64, WriteError> {
-        self.write(|_| Command::AddStatic(service)).await
+        self.write(|held| drop(held.statics.insert(service.id.clone(), service)))
+            .await
     }
 
     async fn remove_static(&self, id: String, _: Instant) -> Result<u64, WriteError> {
-        self.write(|_| Command::RemoveStatic { id }).await
+        self.write(|held| drop(held.statics.remove(&id))).await
     }
 
     fn status(&self) -> Status {
