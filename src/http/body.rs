@@ -5,7 +5,7 @@ use super::negotiate::{BodyType, body_type};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use std::io::Read;
@@ -13,13 +13,6 @@ use std::time::Duration;
 
 /// How long a body may take. Announcements are a few kilobytes and come with their head; this is for who trickles.
 const BODY_TIME: Duration = Duration::from_secs(10);
-
-/// How much of a body that is refused is read and dropped, so that a client that is still sending sees the answer
-/// and not a reset connection.
-const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
-
-/// How long that may take.
-const DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// How a JSON body is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +70,6 @@ pub(super) async fn read(
 
 async fn collect(headers: &HeaderMap, mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
     if announced_bytes(headers).is_some_and(|bytes| bytes > max_bytes as u64) {
-        // Who waits for 100-continue has sent nothing that could be in the way of the answer.
-        if !headers.contains_key(EXPECT) {
-            discard(body).await;
-        }
         return Err(Refusal::BodyTooLarge(max_bytes));
     }
     let mut first = Bytes::new();
@@ -92,8 +81,6 @@ async fn collect(headers: &HeaderMap, mut body: Body, max_bytes: usize) -> Resul
             continue;
         };
         if first.len() + rest.len() + data.len() > max_bytes {
-            drop((first, rest, data));
-            discard(body).await;
             return Err(Refusal::BodyTooLarge(max_bytes));
         }
         if first.is_empty() {
@@ -113,21 +100,6 @@ async fn collect(headers: &HeaderMap, mut body: Body, max_bytes: usize) -> Resul
 
 fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-async fn discard(mut body: Body) {
-    let mut left = DISCARD_MAX_BYTES;
-    let drop_frames = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(bytes) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    // Whether it ended or the time did, what is left is cut off with the connection.
-    let _ = tokio::time::timeout(DISCARD_TIME, drop_frames).await;
 }
 
 fn inflate(raw: &[u8], max_bytes: usize) -> Result<Bytes, Refusal> {
@@ -198,12 +170,7 @@ mod tests {
     #[tokio::test]
     async fn the_announced_length_is_enough_to_refuse() {
         for extra in [("content-length", "101"), ("content-length", "99999999999")] {
-            let refused = read_json(
-                &headers(&[extra, ("expect", "100-continue")]),
-                chunked(1),
-                MAX_BYTES,
-            )
-            .await;
+            let refused = read_json(&headers(&[extra]), chunked(1), MAX_BYTES).await;
             assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
         }
     }

@@ -1,6 +1,7 @@
 //! One connection: its time limits, and its end when the process stops or wakes.
 
 mod activity;
+mod linger;
 
 use super::access::{AccessLog, AccessRecord};
 use super::app::Origin;
@@ -17,6 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use linger::Lingering;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -172,10 +174,10 @@ async fn answer<D: Discovery>(
         .access_log
         .as_ref()
         .map(|log| (log, asked(origin, &request)));
-    let response = shared
-        .front
-        .answer(origin, place.clone(), request.map(Body::new))
-        .await;
+    let (head, body) = request.into_parts();
+    let body = Body::new(Lingering::new(&head.headers, body));
+    let request = Request::from_parts(head, body);
+    let response = shared.front.answer(origin, place.clone(), request).await;
     place.prove();
     if let Some((log, asked)) = asked {
         log(answered(asked, &response, started));

@@ -59,7 +59,8 @@ impl<D: Discovery> Front<D> {
         }
         let path = canonical_path(request.uri().path())
             .map_err(|error| Refusal::BadRequest(error.to_string()))?;
-        if !path.starts_with(CLUSTER_PATH) {
+        let of_the_cluster = path.starts_with(CLUSTER_PATH);
+        if !of_the_cluster {
             if place.for_peers() {
                 return Err(Refusal::TooManyConnections);
             }
@@ -71,7 +72,10 @@ impl<D: Discovery> Front<D> {
             *request.uri_mut() = with_path(request.uri(), &path)?;
         }
         request.extensions_mut().insert(origin);
-        request.extensions_mut().insert(place);
+        if of_the_cluster {
+            // A peer's connection keeps its place after its upgrade.
+            request.extensions_mut().insert(place);
+        }
         Ok(request)
     }
 }

@@ -2,7 +2,11 @@
 
 mod replay;
 #[path = "../support/mod.rs"]
-#[expect(dead_code, reason = "shared with the other tests of real processes")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "shared with the other tests of real processes"
+)]
 mod support;
 
 use replay::{cases, replay};

@@ -1,6 +1,6 @@
 //! The listener, and since when at the latest each connection has been waiting in it (amendment A3).
 
-use crate::clock::Beat;
+use crate::clock::{Beat, Instant, now};
 use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +32,8 @@ pub(super) struct Backlog {
     wakes: watch::Receiver<u64>,
     emptied_epoch: u64,
     emptied: bool,
-    failing: bool,
+    /// Set by an error of the process's own.
+    paused_until: Option<Instant>,
 }
 
 impl Backlog {
@@ -44,15 +45,16 @@ impl Backlog {
             wakes,
             emptied_epoch,
             emptied: false,
-            failing: false,
+            paused_until: None,
         }
     }
 
     /// The next connection. Nothing is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> Accepted {
         loop {
-            if self.failing {
-                tokio::time::sleep(PAUSE).await;
+            // An instant, since this future may be dropped and made anew many times during the pause.
+            if let Some(until) = self.paused_until {
+                tokio::time::sleep_until(until).await;
             }
             let attempt = if self.emptied {
                 self.wait().await
@@ -61,20 +63,20 @@ impl Backlog {
             };
             match attempt {
                 Ok(Some((stream, address))) => {
-                    self.failing = false;
+                    self.paused_until = None;
                     return Accepted {
                         stream,
                         address,
                         opened_epoch: self.emptied_epoch,
                     };
                 }
-                Ok(None) => self.failing = false,
+                Ok(None) => self.paused_until = None,
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
-                    if !self.failing {
+                    if self.paused_until.is_none() {
                         tracing::warn!("no connection can be accepted for now: {error}");
                     }
-                    self.failing = true;
+                    self.paused_until = Some(now() + PAUSE);
                 }
             }
         }

@@ -277,6 +277,30 @@ async fn large_bodies_are_refused() {
     );
 }
 
+/// A client that sends a large body to a wrong path sees why, not a reset connection.
+#[tokio::test]
+async fn a_refusal_is_seen_by_who_is_still_sending() {
+    let server = Server::start().await;
+    let body = vec![b' '; 8 << 20];
+    for (head, status) in [
+        ("PUT /v1/nothing HTTP/1.1", 404),
+        ("POST /v1/service HTTP/1.1", 405),
+        ("PUT /v1/announcement/n HTTP/1.1", 415),
+    ] {
+        let request = format!(
+            "{head}\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        assert_eq!(
+            server
+                .ask([request.as_bytes(), &body].concat())
+                .await
+                .status,
+            status
+        );
+    }
+}
+
 /// 100-continue is sent to who waits for it, and not before a refusal.
 #[tokio::test]
 async fn expect_continue() {
