@@ -1,7 +1,7 @@
 //! What must be explained to the user.
 
 use crate::source::{product_lines, strings_of};
-use crate::tree::{assert_none, read, rust_files};
+use crate::tree::{assert_none, is_test_file, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn every_key_of_ours_is_explained_in_the_example_configuration() {
     let mut keys = BTreeSet::new();
     for path in rust_files("src/config")
         .into_iter()
-        .filter(|path| !path.ends_with("tests.rs"))
+        .filter(|path| !is_test_file(path))
     {
         let source = read(&path);
         let product: Vec<&str> = source.lines().take(product_lines(&source)).collect();

@@ -1,7 +1,7 @@
 //! What tests may not do: sleep for an event, take a fixed port.
 
 use crate::source::{code_of, has_name, test_part_line};
-use crate::tree::{assert_none, read, rust_files};
+use crate::tree::{assert_none, is_test_file, read, rust_files};
 use std::path::Path;
 
 /// Sleeps and fixed ports in the test part of a file. Sleeping on a paused clock takes no time.
@@ -47,11 +47,10 @@ const WAITS: &str = "tests/support/wait.rs";
 fn tests_wait_for_events_and_take_free_ports() {
     let mut complaints = Vec::new();
     for path in rust_files("src").into_iter().chain(rust_files("tests")) {
-        let is_test_file = path.starts_with("tests") || path.ends_with("tests.rs");
         if path == Path::new(WAITS) {
             continue;
         }
-        for complaint in impatience(&read(&path), is_test_file) {
+        for complaint in impatience(&read(&path), is_test_file(&path)) {
             complaints.push(format!("{}: {complaint}", path.display()));
         }
     }

@@ -47,6 +47,12 @@ pub fn module_of(path: &Path) -> (String, usize) {
     (parts[0].clone(), parts.len())
 }
 
+/// Whether a file holds nothing but tests.
+pub fn is_test_file(path: &Path) -> bool {
+    let in_directory = path.iter().rev().skip(1).any(|part| part == "tests");
+    in_directory || path.ends_with("tests.rs")
+}
+
 /// Panics with every complaint, each once.
 pub fn assert_none(complaints: &[String]) {
     let lines: BTreeSet<&str> = complaints.iter().map(String::as_str).collect();
