@@ -3,6 +3,8 @@
 //! `QUORATE_TEST_KILLS=20 cargo test --test cluster leader -- --nocapture` (or `scripts/gap`)
 //! repeats the leader kills and prints their figures.
 
+#[path = "../wire/replay.rs"]
+mod replay;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -22,3 +24,4 @@ mod no_quorum;
 mod strangers;
 mod two_nodes;
 mod whole_cluster_kill;
+mod wire;

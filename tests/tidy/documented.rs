@@ -126,3 +126,38 @@ fn an_undocumented_route_is_found() {
     assert!(documents("| `GET /v1/service` |", "/v1/service"));
     assert!(!documents("| `GET /v1/service/{type}` |", "/v1/service"));
 }
+
+/// The tests that a text names: what looks like one, in backticks.
+fn named_tests(text: &str) -> BTreeSet<&str> {
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 2
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    text.split('`').skip(1).step_by(2).filter(is_test).collect()
+}
+
+#[test]
+fn every_test_that_a_promise_names_is_there() {
+    let promises = read(Path::new("docs/PROMISES.md"));
+    let sources: Vec<String> = rust_files("src")
+        .into_iter()
+        .chain(rust_files("tests"))
+        .map(|path| read(&path))
+        .collect();
+    let named = named_tests(&promises);
+    assert!(!named.is_empty(), "promises name tests");
+    let missing = named.into_iter().filter(|name| {
+        let declared = format!("fn {name}(");
+        !sources.iter().any(|source| source.contains(&declared))
+    });
+    assert_none(&missing.map(str::to_owned).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_named_test_is_found() {
+    let text =
+        "`a_test_of_it`, `discovery.max-age`, `src/http/tests/server.rs`, `node_id` and a_b_c";
+    assert_eq!(named_tests(text), ["a_test_of_it"].into());
+}

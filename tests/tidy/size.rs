@@ -1,6 +1,6 @@
 //! How long files are, what they are called, and what may not be left in them.
 
-use crate::scripts::executables;
+use crate::scripts::scripts;
 use crate::source::{code_of, has_name, product_lines};
 use crate::tree::{assert_none, read, rust_files};
 use std::path::Path;
@@ -51,11 +51,10 @@ fn leftovers(source: &str) -> Vec<String> {
 #[test]
 fn nothing_is_left_for_later() {
     let mut complaints = Vec::new();
-    let scripts = executables().into_iter().filter(|path| path.is_file());
     for path in rust_files("src")
         .into_iter()
         .chain(rust_files("tests"))
-        .chain(scripts)
+        .chain(scripts())
     {
         for what in leftovers(&read(&path)) {
             complaints.push(format!("{}: {what}", path.display()));
