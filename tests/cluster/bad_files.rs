@@ -1,14 +1,15 @@
 use crate::support::etc::{ENVIRONMENT, Etc, inventory_of, write};
 use crate::support::node::Node;
 use crate::support::ports;
+use quorate::config::exit_code;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Starts a node whose files were spoiled; what it said. It must end by itself, with a code that
-/// is not 0, no stack trace, and every one of `says` in its words.
-fn refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
+/// Starts a node whose files were spoiled; what it said. It must end by itself, with one of
+/// these exit codes, no stack trace, and every one of `says` in its words.
+fn refused(what: &str, codes: &[u8], spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
     let dir = TempDir::new().expect("a temporary directory");
     let port = ports::free();
     let etc = Etc {
@@ -24,7 +25,9 @@ fn refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
     let status = node.ended(what);
     let said = node.log();
     assert!(
-        status.code().is_some_and(|code| code != 0),
+        status
+            .code()
+            .is_some_and(|code| codes.iter().any(|given| i32::from(*given) == code)),
         "{what}: {status}, {said}"
     );
     for word in says {
@@ -37,6 +40,15 @@ fn refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
         assert!(!said.contains(trace), "{what}: {said}");
     }
     said
+}
+
+fn config_refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
+    refused(what, &[exit_code::CONFIG], spoil, says)
+}
+
+fn inventory_refused(what: &str, spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
+    let codes = [exit_code::INVENTORY, exit_code::INVENTORY_UNREACHABLE];
+    refused(what, &codes, spoil, says)
 }
 
 /// Replaces one of the files.
@@ -76,32 +88,32 @@ fn unreadable(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
 /// Proves that a missing, unreadable or malformed file is refused at start, by its name.
 #[test]
 fn a_missing_or_malformed_file_is_refused_by_name() {
-    refused(
+    config_refused(
         "no etc",
         |etc| fs::remove_dir_all(etc.etc_dir()).expect("it was written"),
         &["etc"],
     );
-    refused(
+    config_refused(
         "no config",
         without("config.properties"),
         &["config.properties"],
     );
-    refused(
+    config_refused(
         "unreadable config",
         unreadable("config.properties"),
         &["config.properties"],
     );
-    refused(
+    config_refused(
         "unreadable node.properties",
         unreadable("node.properties"),
         &["node.properties"],
     );
-    refused(
+    config_refused(
         "malformed config",
         with_lines("discovery.max-age=\\u12"),
         &["config.properties"],
     );
-    refused(
+    config_refused(
         "config that is not text",
         |etc| {
             fs::write(
@@ -112,27 +124,27 @@ fn a_missing_or_malformed_file_is_refused_by_name() {
         },
         &["config.properties"],
     );
-    refused(
+    inventory_refused(
         "no inventory file",
         without("service-inventory.json"),
         &["service-inventory.json"],
     );
-    refused(
+    inventory_refused(
         "unreadable inventory",
         unreadable("service-inventory.json"),
         &["service-inventory.json"],
     );
-    refused(
+    inventory_refused(
         "inventory that is not JSON",
         with_inventory("{nope"),
         &["service-inventory.json"],
     );
-    refused(
+    inventory_refused(
         "inventory of another shape",
         with_inventory("[1, 2]"),
         &["service-inventory.json"],
     );
-    refused(
+    inventory_refused(
         "empty inventory file",
         with_inventory(""),
         &["service-inventory.json"],
@@ -143,62 +155,62 @@ fn a_missing_or_malformed_file_is_refused_by_name() {
 /// airlift's words where it has them.
 #[test]
 fn bad_keys_and_values_are_refused_all_at_once() {
-    refused(
+    config_refused(
         "unknown key",
         with_lines("discovery.maxage=3s"),
         &["Configuration property 'discovery.maxage' was not used"],
     );
-    refused(
+    config_refused(
         "unknown key of ours",
         with_lines("cluster.nope=1"),
         &["'cluster.nope' was not used"],
     );
-    refused(
+    config_refused(
         "bad duration",
         with_lines("discovery.max-age=soon"),
         &["discovery.max-age", "soon"],
     );
-    refused(
+    config_refused(
         "negative duration",
         with_lines("discovery.max-age=-3s"),
         &["discovery.max-age"],
     );
-    refused(
+    config_refused(
         "duration without a unit",
         with_lines("discovery.max-age=30"),
         &["discovery.max-age"],
     );
-    refused(
+    config_refused(
         "bad port",
         with_lines("http-server.http.port=none"),
         &["http-server.http.port"],
     );
-    refused(
+    config_refused(
         "port out of range",
         with_lines("http-server.http.port=70000"),
         &["http-server.http.port"],
     );
-    refused(
+    config_refused(
         "unset variable",
         with_lines("discovery.max-age=${ENV:QUORATE_TEST_UNSET}"),
         &["QUORATE_TEST_UNSET"],
     );
-    refused(
+    config_refused(
         "TLS that is not built",
         with_lines("http-server.https.enabled=true"),
         &["http-server.https.enabled"],
     );
-    refused(
+    config_refused(
         "three errors",
         with_lines("discovery.max-age=soon\nnot.a.key=1\nneither.is.this=2"),
         &["discovery.max-age", "not.a.key", "neither.is.this"],
     );
-    refused(
+    config_refused(
         "no environment",
         with_file("node.properties", "node.id=quorate-1\n"),
         &["node.environment"],
     );
-    refused(
+    config_refused(
         "bad environment",
         with_file(
             "node.properties",
@@ -217,9 +229,9 @@ fn a_bad_node_id_is_refused() {
             &format!("node.environment={ENVIRONMENT}\nnode.id={id}\n"),
         )
     };
-    refused("empty", with_id(""), &["node.id"]);
-    refused("characters", with_id("a/b"), &["node.id"]);
-    let said = refused("10 kB", with_id(&"x".repeat(10_000)), &["node.id"]);
+    config_refused("empty", with_id(""), &["node.id"]);
+    config_refused("characters", with_id("a/b"), &["node.id"]);
+    let said = config_refused("10 kB", with_id(&"x".repeat(10_000)), &["node.id"]);
     assert!(said.len() < 5_000, "the refusal repeats 10 kB");
 }
 
@@ -233,12 +245,12 @@ fn an_inventory_that_cannot_seed_a_group_is_refused() {
             .map(|(name, port)| ((*name).to_owned(), port))
             .collect()
     };
-    refused(
+    inventory_refused(
         "not in it",
         with_inventory(inventory_of(&nodes(&["quorate-8", "quorate-9"]))),
         &["quorate-1"],
     );
-    refused(
+    inventory_refused(
         "a duplicate",
         with_inventory(inventory_of(&nodes(&[
             "quorate-1",
@@ -249,17 +261,17 @@ fn an_inventory_that_cannot_seed_a_group_is_refused() {
     );
     let mut other = inventory_of(&nodes(&["quorate-1"]));
     other["environment"] = json!("production");
-    refused(
+    inventory_refused(
         "another environment",
         with_inventory(other),
         &["production", ENVIRONMENT],
     );
     let mut bare = inventory_of(&nodes(&["quorate-1", "quorate-2"]));
     bare["services"][1]["properties"] = json!({});
-    refused("no address", with_inventory(bare), &["quorate-2"]);
+    inventory_refused("no address", with_inventory(bare), &["quorate-2"]);
     let mut odd = inventory_of(&nodes(&["quorate-1", "quorate-2"]));
     odd["services"][1]["properties"]["http"] = json!("not a url");
-    refused("a bad address", with_inventory(odd), &["quorate-2"]);
+    inventory_refused("a bad address", with_inventory(odd), &["quorate-2"]);
 }
 
 /// Proves that what has no effect but is airlift's is taken: a directory that starts airlift,

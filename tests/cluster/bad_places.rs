@@ -2,6 +2,7 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::etc::write;
 use crate::support::node::Node;
 use crate::support::{Cluster, Options};
+use quorate::config::exit_code;
 use std::fs;
 use std::net::TcpListener;
 
@@ -13,6 +14,7 @@ fn a_port_in_use_is_refused() {
     cluster.nodes[0].start();
     must_end(
         &mut cluster.nodes[0],
+        exit_code::PORT,
         &[&taken.local_addr().expect("it is bound").port().to_string()],
     );
     drop(taken);
@@ -34,8 +36,14 @@ fn a_data_directory_in_use_is_refused() {
     let used = cluster.nodes[0].etc.data_dir();
     point_data_dir(&etc, &used.to_string_lossy());
     let mut second = Node::new_as_written(etc);
+    let says = used.to_string_lossy();
     second.start();
-    must_end(&mut second, &[&used.to_string_lossy()]);
+    must_end(&mut second, exit_code::DATA_IN_USE, &[&says]);
+    // The pid file is no protection when another one is named.
+    let own = cluster.dir().join("own.pid");
+    second.options = vec!["--pid-file".to_owned(), own.to_string_lossy().into_owned()];
+    second.start();
+    must_end(&mut second, exit_code::DATA_IN_USE, &[&says]);
     assert_eq!(
         cluster.nodes[0]
             .tokens("held")
@@ -54,7 +62,11 @@ fn a_data_directory_that_cannot_be_written_is_refused() {
     let data = cluster.nodes[0].etc.data_dir();
     write(&data, "a file");
     cluster.nodes[0].start();
-    must_end(&mut cluster.nodes[0], &[&data.to_string_lossy()]);
+    must_end(
+        &mut cluster.nodes[0],
+        exit_code::DATA_UNUSABLE,
+        &[&data.to_string_lossy()],
+    );
     assert_eq!(
         fs::read_to_string(&data).expect("it is still there"),
         "a file"
@@ -72,7 +84,7 @@ fn data_of_another_node_id_is_refused() {
     node.etc.inventory[0].0 = "somebody-else".to_owned();
     node.etc.write();
     node.start();
-    must_end(node, &["quorate-1", "somebody-else"]);
+    must_end(node, exit_code::IDENTITY, &["quorate-1", "somebody-else"]);
 
     node.etc.node_id = "quorate-1".to_owned();
     node.etc.inventory[0].0 = "quorate-1".to_owned();
@@ -103,6 +115,7 @@ fn a_spoiled_database_is_refused() {
     node.start();
     must_end(
         node,
+        exit_code::DATA_CORRUPT,
         &[&database
             .file_name()
             .expect("a file has a name")
@@ -114,13 +127,10 @@ fn a_spoiled_database_is_refused() {
     );
 }
 
-fn must_end(node: &mut Node, says: &[&str]) {
+fn must_end(node: &mut Node, code: u8, says: &[&str]) {
     let status = node.ended("the refusal");
     let said = node.log();
-    assert!(
-        status.code().is_some_and(|code| code != 0),
-        "{status}: {said}"
-    );
+    assert_eq!(status.code(), Some(i32::from(code)), "{said}");
     for word in says {
         assert!(said.contains(word), "not named: {word:?} in\n{said}");
     }

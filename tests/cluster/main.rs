@@ -18,6 +18,7 @@ mod expiry;
 mod freeze;
 mod fresh_reads;
 mod lagging_node;
+mod launcher;
 mod leader;
 mod memory;
 mod no_quorum;

@@ -2,7 +2,7 @@
 //! speaks the wire by itself, and one way to wait.
 //!
 //! Processes rather than tasks, since what is proved here is about kills, freezes and disks.
-//! Nothing of the product is linked but its clock.
+//! Nothing of the product is linked but its clock and the numbers of its exit codes.
 
 pub mod cluster;
 pub mod etc;

@@ -6,7 +6,7 @@ use super::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,6 +21,8 @@ const EXIT_LIMIT: Duration = Duration::from_secs(10);
 /// A node of a test cluster, running or not.
 pub struct Node {
     pub etc: Etc,
+    /// Options of the command line beside `--etc-dir`.
+    pub options: Vec<String>,
     child: Option<Child>,
 }
 
@@ -46,7 +48,11 @@ impl Node {
 
     /// With files that the test has written or changed itself.
     pub fn new_as_written(etc: Etc) -> Node {
-        Node { etc, child: None }
+        Node {
+            etc,
+            options: Vec::new(),
+            child: None,
+        }
     }
 
     // ---- Its life
@@ -59,10 +65,15 @@ impl Node {
             .append(true)
             .open(self.log_path())
             .expect("a log file");
-        self.child = Some(spawn(
-            &["run", "--etc-dir", &self.etc.etc_dir().to_string_lossy()],
-            log,
-        ));
+        let etc = self.etc.etc_dir();
+        let mut command = Command::new(BINARY);
+        command
+            .args(["run", "--etc-dir"])
+            .arg(etc)
+            .args(&self.options);
+        let errors = log.try_clone().expect("a file handle can be cloned");
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        self.child = Some(command.spawn().expect("the product starts"));
     }
 
     /// SIGKILL.
@@ -244,18 +255,6 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill9();
     }
-}
-
-/// Starts the product with these arguments, both of its streams to `log`.
-pub fn spawn(arguments: &[&str], log: File) -> Child {
-    let errors = log.try_clone().expect("a file handle can be cloned");
-    Command::new(BINARY)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(errors)
-        .spawn()
-        .expect("the product starts")
 }
 
 /// The body that announces one service.
