@@ -24,6 +24,9 @@ use tokio::sync::watch;
 /// A read round must have succeeded within this for the node to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
+/// A plain change of leader takes less; after this a refusal says what the group waits for.
+const EXPLAIN_AFTER: Duration = Duration::from_millis(1_500);
+
 /// What a lookup was answered with.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -86,7 +89,11 @@ impl Node {
     /// Without a quorum, before the group is formed, or past the deadline.
     pub async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
         let group = self.group()?;
-        let index = group.reads.index(deadline).await?;
+        let index = group
+            .reads
+            .index(deadline)
+            .await
+            .map_err(|error| unavailable(explain(&group, error.reason)))?;
         wait_applied(&group, index, deadline).await?;
         Ok(answer(&group, lookup))
     }
@@ -246,8 +253,12 @@ impl Node {
                     })?;
                 }
                 WriteResult::Done { index, .. } => return Ok(index),
-                WriteResult::NotApplied(reason) => return Err(WriteError::NotApplied(reason)),
-                WriteResult::Unknown(reason) => return Err(WriteError::Unknown(reason)),
+                WriteResult::NotApplied(reason) => {
+                    return Err(WriteError::NotApplied(explain(&group, reason)));
+                }
+                WriteResult::Unknown(reason) => {
+                    return Err(WriteError::Unknown(explain(&group, reason)));
+                }
             }
         }
     }
@@ -323,6 +334,16 @@ impl Node {
                 _ = stop.changed() => {}
             }
         }
+    }
+}
+
+/// The reason, with what the group waits for while no majority confirms anything.
+fn explain(group: &Group, reason: String) -> String {
+    let confirmed = group.reads.since_success();
+    let plight = status::plight(group);
+    match confirmed.is_some_and(|ago| ago < EXPLAIN_AFTER) || reason.contains(&plight) {
+        true => reason,
+        false => format!("{reason}; {plight}"),
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Known {
     pub(super) last_answer: Option<Instant>,
     /// How many entries it was behind this node, or ahead of it (negative), when it last told.
     pub(super) behind: i64,
+    /// Why it last refused this node, until it answers.
+    pub(super) refusal: Option<String>,
     /// The process that spoke last.
     process: Option<u64>,
     /// The highest log id that it acknowledged to this process.
@@ -126,7 +128,10 @@ impl Peers {
         let result = link.call(hello, request, limit).await;
         match &result {
             Ok(_) => {
-                lock(&self.known).entry(target).or_default().last_answer = Some(clock::now());
+                let mut known = lock(&self.known);
+                let known = known.entry(target).or_default();
+                known.last_answer = Some(clock::now());
+                known.refusal = None;
             }
             Err(CallError::Refused {
                 reason,
@@ -136,6 +141,14 @@ impl Peers {
                     "{} refused this node: {reason}",
                     member.node_id
                 )));
+            }
+            Err(CallError::Refused { reason, .. }) => {
+                let mut known = lock(&self.known);
+                let known = known.entry(target).or_default();
+                if known.refusal.as_ref() != Some(reason) {
+                    tracing::warn!("{} refused this node: {reason}", member.node_id);
+                    known.refusal = Some(reason.clone());
+                }
             }
             Err(_) => {}
         }

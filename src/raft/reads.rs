@@ -4,9 +4,10 @@
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
 
-use super::group::{Group, Raft};
-use super::leader::{Leader, View, changed_from};
+use super::group::Group;
+use super::leader::{Leader, changed_from};
 use super::peer::{Answer, Lane, Request};
+use super::status::plight;
 use super::{Unavailable, errors};
 use crate::clock::{self, Instant};
 use openraft::{LinearizerOption, ReadPolicy};
@@ -132,18 +133,16 @@ async fn wait_for_a_change(group: &Group) {
 async fn round(group: &Group) -> Result<u64, String> {
     let mut view = group.view();
     let Some(leader) = view.borrow_and_update().leader.clone() else {
-        return Err(no_leader(&view.borrow()));
+        return Err(plight(group));
     };
     let asked = async {
         match leader.id == group.raft_id() {
-            true => confirm(&group.raft).await,
+            true => confirm(group).await,
             false => ask(group, &leader).await,
         }
     };
     tokio::select! {
-        result = tokio::time::timeout(ROUND_TIMEOUT, asked) => {
-            result.unwrap_or_else(|_| Err(format!("the leader {} did not answer", leader.member.node_id)))
-        }
+        result = asked => result,
         () = changed_from(&mut view, &leader) => Err("the leader changed".to_owned()),
     }
 }
@@ -173,17 +172,13 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
 }
 
 /// The leader's part of a round: a heartbeat round that starts after this call confirms that it still leads.
-pub(super) async fn confirm(raft: &Raft) -> Result<u64, String> {
+pub(super) async fn confirm(group: &Group) -> Result<u64, String> {
     let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(ROUND_TIMEOUT);
-    match raft.get_read_linearizer(option).await {
+    match group.raft.get_read_linearizer(option).await {
         Ok(linearizer) => Ok(linearizer.read_log_id().index()),
-        Err(error) => Err(format!(
-            "no majority confirms that this node leads: {error}"
-        )),
+        Err(error) => {
+            tracing::debug!(%error, "a read round failed");
+            Err(plight(group))
+        }
     }
-}
-
-pub(super) fn no_leader(view: &View) -> String {
-    let voters = view.members().filter(|(_, _, voter)| *voter).count();
-    format!("the group has no leader: a majority of its {voters} voters is needed")
 }

@@ -231,7 +231,7 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Answer::Transfer),
         Request::ReadIndex => Answer::ReadIndex(match group.leads() {
-            true => reads::confirm(&group.raft).await,
+            true => reads::confirm(group).await,
             false => Err(format!("{} does not lead", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {

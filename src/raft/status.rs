@@ -134,31 +134,32 @@ fn in_group(group: &Group) -> Status {
         services,
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
-            waits_for: view.leader.is_none().then(|| way_out(&members)),
+            waits_for: view.leader.is_none().then(|| plight(group)),
         },
         members,
     }
 }
 
-/// What a group without a leader waits for, and what to do when that never comes (amendment A10).
-fn way_out(members: &[MemberStatus]) -> String {
-    let voters = members
-        .iter()
-        .filter(|member| member.role == "voter")
-        .count();
-    let silent: Vec<&str> = members
-        .iter()
-        .filter(|member| !member.reachable)
-        .map(|member| member.node.as_str())
+/// Why a group does not serve, and the way out: one line for every 503, the log and the status (amendment A10).
+pub(super) fn plight(group: &Group) -> String {
+    let view = group.view().borrow().clone();
+    let own = group.raft_id();
+    let voters = view.members().filter(|(_, _, voter)| *voter).count();
+    let missing: Vec<String> = view
+        .members()
+        .filter(|(id, ..)| *id != own && !group.peers.is_reachable(*id))
+        .map(|(id, member, _)| match group.peers.known(id).refusal {
+            Some(reason) => format!("{} ({reason})", member.node_id),
+            None => member.node_id.clone(),
+        })
         .collect();
+    if missing.is_empty() {
+        return format!("a majority of the {voters} voters is electing a leader");
+    }
     format!(
-        "a majority of the {voters} voters; not reached: {}. If a majority's disks are lost for good, see \
-         \"A majority is lost\" in docs/OPERATIONS.md",
-        if silent.is_empty() {
-            "nobody".to_owned()
-        } else {
-            silent.join(", ")
-        }
+        "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks are \
+         lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
+        missing.join(", ")
     )
 }
 

@@ -3,7 +3,7 @@
 use super::group::Group;
 use super::types::Proposal;
 use crate::clock::{self, Instant};
-use crate::registry::{Command, Outcome};
+use crate::registry::{Command, Outcome, Registry};
 use openraft::impls::ProgressResponder;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,8 +58,8 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     let advance = base
         .map_or(Duration::ZERO, |base| now.duration_since(base))
         .min(STEP);
-    let held = group.replica.registry().services() > 0;
-    let grace_ms = (owes_grace && held).then(|| group.options.recovery_grace.as_millis() as u64);
+    let grace_ms = (owes_grace && may_have_aged(&group.replica.registry()))
+        .then_some(group.options.recovery_grace.as_millis() as u64);
     if let Some(grace_ms) = grace_ms {
         tracing::info!(
             grace_ms,
@@ -86,6 +86,12 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         proposed: now,
         applied: clock::now(),
     })
+}
+
+/// Whether anything held could expire before its clients had their time. Before time has moved at
+/// all, everything held still has its whole max-age, so that a fresh group owes nobody a grace.
+fn may_have_aged(registry: &Registry) -> bool {
+    !registry.is_empty() && registry.cluster_ms() > 0
 }
 
 fn log_expired(outcomes: &[Outcome]) {

@@ -7,7 +7,7 @@
 use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
-use super::reads::no_leader;
+use super::status::plight;
 use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
@@ -178,7 +178,7 @@ async fn send(group: &Group, mut batch: Vec<Write>) {
         let mut view = group.view();
         let leader = view.borrow_and_update().leader.clone();
         let tried = match leader {
-            None => Tried::NotApplied(batch, no_leader(&view.borrow())),
+            None => Tried::NotApplied(batch, plight(group)),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
             Some(leader) => forward(group, &leader, batch).await,
         };
