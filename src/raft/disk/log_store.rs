@@ -39,31 +39,21 @@ impl LogStore {
             if on_disk.is_empty() {
                 return Ok(cached.into_iter().map(|(entry, _)| entry).collect());
             }
-            let wanted = on_disk.end - on_disk.start;
             let read = self.read_disk(on_disk.clone(), bytes_max).await;
             // Entries that went away meanwhile may have been replaced: look again.
             if self.inner.shared.view().epoch() != epoch {
                 continue;
             }
-            let mut found = self.inner.shared.latch.watch(read)?;
-            let holes = found
-                .iter()
-                .zip(on_disk.start..)
-                .find(|((e, _), i)| e.log_id.index != *i)
-                .map(|(_, i)| i);
-            let bytes: usize = found.iter().map(|(_, bytes)| bytes).sum();
-            let complete = found.len() as u64 == wanted;
-            let short = (!complete && (found.is_empty() || bytes_max == usize::MAX))
-                .then_some(on_disk.start + found.len() as u64);
-            if let Some(index) = holes.or(short) {
+            let mut found = self.inner.shared.latch.watch(read)?.ok_or_else(closed)?;
+            if let Some(index) = missing(&on_disk, &found, bytes_max) {
                 let missing = io::Error::new(io::ErrorKind::InvalidData, format!("log index {index} is missing"));
                 return Err(self.inner.shared.latch.set(&missing));
             }
-            if complete {
-                let mut left = bytes_max.saturating_sub(bytes);
+            if found.len() as u64 == on_disk.end - on_disk.start {
+                let mut left = bytes_max.saturating_sub(found.iter().map(|(_, bytes)| bytes).sum());
                 found.extend(cached.into_iter().take_while(|(_, bytes)| {
                     let fits = *bytes <= left;
-                    left = if fits { left - bytes } else { 0 };
+                    left = left.saturating_sub(*bytes);
                     fits
                 }));
             }
@@ -71,14 +61,30 @@ impl LogStore {
         }
     }
 
-    async fn read_disk(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<(Entry, usize)>> {
+    /// `None` when the store was closed meanwhile, which is no failure.
+    async fn read_disk(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Option<Vec<(Entry, usize)>>> {
         let shared = Arc::clone(&self.inner.shared);
         let read = tokio::task::spawn_blocking(move || {
             let database = shared.database.read().unwrap_or_else(PoisonError::into_inner);
-            database.as_ref().ok_or_else(closed)?.read(range, bytes_max)
+            database.as_ref().map(|d| d.read(range, bytes_max)).transpose()
         });
-        read.await.map_err(io::Error::other)?
+        match read.await {
+            Err(e) if e.is_cancelled() => Ok(None),
+            other => other.map_err(io::Error::other)?,
+        }
     }
+}
+
+/// The first index of a range that a read did not bring, though it must have.
+fn missing(range: &Range<u64>, found: &[(Entry, usize)], bytes_max: usize) -> Option<u64> {
+    let hole = found
+        .iter()
+        .zip(range.clone())
+        .find(|((e, _), i)| e.log_id.index != *i)
+        .map(|(_, i)| i);
+    let next = range.start + found.len() as u64;
+    let may_be_short = bytes_max != usize::MAX && !found.is_empty();
+    hole.or((next < range.end && !may_be_short).then_some(next))
 }
 
 fn half_open(range: &impl RangeBounds<u64>) -> Range<u64> {

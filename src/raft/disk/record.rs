@@ -210,3 +210,6 @@ pub(super) fn decode_snapshot_meta(bytes: &[u8]) -> Result<SnapshotMeta, Unreada
         last_membership: StoredMembership::new(stored.members_log_id.map(Into::into), stored.members.restore()?),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,10 @@ impl Space {
     /// Makes the ballast if there is none and space enough. It need not be durable: a lost
     /// one is made again.
     pub(super) fn restore_ballast(&self) -> io::Result<()> {
+        if self.ballast_bytes == 0 {
+            // A file system that does not say its size.
+            return Ok(());
+        }
         let path = self.dir.join(BALLAST);
         match self.vfs.open(&path) {
             Ok(file) if file.len()? == self.ballast_bytes => return Ok(()),

@@ -13,6 +13,7 @@ use super::view::LogView;
 use super::writer::{Shared, Writer};
 use crate::raft::types::{Entry, LogId, Vote};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -61,13 +62,22 @@ impl Store {
             snapshots,
         } = open_directory(vfs, dir)?;
         let on_disk = OnDisk::new(&held, database.log_bytes());
-        let shared = Arc::new(Shared::new(database, latch, space, snapshots, LogView::new(held)));
+        let shared = Arc::new(Shared::new(
+            database,
+            latch.clone(),
+            space,
+            snapshots,
+            LogView::new(held),
+        ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
         let writer = Writer::new(Arc::clone(&shared), receiver, on_disk);
         let thread = std::thread::Builder::new()
             .name("log-writer".to_owned())
             .spawn(move || {
-                writer.run();
+                // In a build that unwinds, a panic must not look like a store that takes its time.
+                if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                    latch.set(&io::Error::other("the log writer panicked"));
+                }
                 drop(lock);
             })
             .map_err(|source| OpenError::NotWritable {

@@ -177,3 +177,6 @@ pub(super) fn kept_after(last: Option<LogId>, purged: Option<LogId>, cut: Option
         cut.or(purged)
     }
 }
+
+#[cfg(test)]
+mod tests;

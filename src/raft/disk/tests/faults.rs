@@ -34,6 +34,8 @@ fn fail(steps: &[Step], n: u64, fault: Fault, random: &mut Random) -> &'static s
     let outcome = match &played {
         Err(OpenError::InUse { lock }) => panic!("{struck}: {} is said to be in use", lock.display()),
         Err(refused) => {
+            // Only what is damaged may be thrown away.
+            assert!(matches!(refused, OpenError::NotWritable { .. }), "{struck}: {refused}");
             assert!(
                 refused.to_string().contains("/data"),
                 "{struck}: {refused} names no file"
@@ -48,7 +50,7 @@ fn fail(steps: &[Step], n: u64, fault: Fault, random: &mut Random) -> &'static s
                 failure.contains("/data") && failure.contains("os error"),
                 "{struck}: {failure}"
             );
-            if run.stopped {
+            if run.is_open() {
                 block_on(refuses_everything(&run.store()));
             }
             "latched"
@@ -85,7 +87,7 @@ fn a_failed_operation_stops_the_store() {
     let mut random = Random(3);
     let (mut latched, mut refused) = (0, 0);
     for (fault, offset) in [(Fault::Io, 1), (Fault::Full, 2), (Fault::Short, 3)] {
-        for n in (offset..=operations).step_by(4) {
+        for n in (offset..=operations).step_by(6) {
             match fail(&steps, n, fault, &mut random) {
                 "latched" => latched += 1,
                 "refused" => refused += 1,
@@ -94,7 +96,7 @@ fn a_failed_operation_stops_the_store() {
         }
     }
     println!("{operations} operations, {latched} failures latched, {refused} refused at open");
-    assert!(latched > 100 && refused > 20, "{latched} latched, {refused} refused");
+    assert!(latched > 50 && refused > 20, "{latched} latched, {refused} refused");
 }
 
 /// Proves that a failure during the idle seal, which no one waits for, is latched too.

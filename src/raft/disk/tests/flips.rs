@@ -71,7 +71,7 @@ fn sealed() -> (Image, Contents) {
 #[test]
 fn a_wrong_bit_in_a_sealed_database_is_refused_or_harmless() {
     let (image, whole) = sealed();
-    let (flipped, refused) = flip(&image, "raft.redb", 5, &whole, |_| false);
+    let (flipped, refused) = flip(&image, "raft.redb", 9, &whole, |_| false);
     println!("{flipped} flips, {refused} refused");
     assert!(flipped > 1_000 && refused > 200, "{flipped} flips, {refused} refused");
 }
@@ -116,9 +116,10 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     });
     let image = unsealed.expect("the last step was acknowledged before the seal");
     let whole = contents_of_image(image.clone()).expect("it opens");
-    let acknowledged: Vec<usize> = (1..last).collect();
+    // The purge before it may have ridden in the same batch.
+    let acknowledged: Vec<usize> = (1..last - 1).collect();
     let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();
-    let (flipped, refused) = flip(&image, "raft.redb", 7, &whole, allowed);
+    let (flipped, refused) = flip(&image, "raft.redb", 11, &whole, allowed);
     println!("{flipped} flips, {refused} refused");
     assert!(flipped > 1_000 && refused > 100, "{flipped} flips, {refused} refused");
 }

@@ -104,7 +104,7 @@ fn members() -> Membership<u64, Member> {
 
 pub(super) fn identity(incarnation: u64) -> Identity {
     let founders = vec![("a".to_owned(), incarnation, "http://127.0.0.1:8411".to_owned())];
-    let group = (incarnation % 2 == 0).then_some(GroupIdentity {
+    let group = incarnation.is_multiple_of(2).then_some(GroupIdentity {
         cluster_id: 7,
         founders,
         joined_late: false,
@@ -148,8 +148,6 @@ pub(super) struct Run {
     pub(super) committed: Vec<LogId>,
     /// Whether a step's acknowledgement speaks for the snapshot (the others do for the log).
     pub(super) of_snapshot: Vec<bool>,
-    /// Whether a step failed, which ended the run.
-    pub(super) stopped: bool,
     failed: Option<watch::Receiver<Option<String>>>,
 }
 
@@ -162,7 +160,6 @@ impl Run {
             history,
             committed: Vec::new(),
             of_snapshot: vec![false],
-            stopped: false,
             failed: None,
         }
     }
@@ -181,9 +178,11 @@ impl Run {
         for step in steps {
             if let Step::Reopen = step {
                 self.close().await;
+                if self.failure().is_some() {
+                    return Ok(());
+                }
                 self.open()?;
             } else if self.step(step).await.is_err() {
-                self.stopped = true;
                 return Ok(());
             }
         }
@@ -207,6 +206,11 @@ impl Run {
         if let Some(store) = self.store.take() {
             store.close().await;
         }
+    }
+
+    /// Whether a step failed, which ended the run.
+    pub(super) fn is_open(&self) -> bool {
+        self.store.is_some()
     }
 
     pub(super) fn store(&self) -> Store {
