@@ -1,14 +1,16 @@
 //! The quirks owed to airlift's server and its clients, each with who needs it and the test that pins it.
 //!
+//! Each is asked of real clusters too, by `tests/wire/`.
+//!
 //! | quirk | who needs it | held by |
 //! |---|---|---|
 //! | a trailing slash is ignored | JuiceFS asks for `/v1/service/presto/` | `slashes_collapse` |
 //! | double slashes are one | prestodb's fork with a `discovery.uri` that ends in `/` asks for `//v1/service/..` | `slashes_collapse` |
 //! | `;name=value` in a segment is dropped, `%3B` is not | JAX-RS matrix parameters | `matrix_parameters_are_dropped` |
-//! | `Allow` of a 405 has OPTIONS and not HEAD, that of OPTIONS has both | Jersey's answers, as recorded | `tests/wire.rs`, `options_lists_head_too` |
-//! | a body without a `Content-Type` is 415, none at all is 400 | Jersey's answers | `content_type_comes_before_the_body` |
+//! | `Allow` of a 405 has OPTIONS and not HEAD, that of OPTIONS has both | Jersey's answers, as recorded | `tests/wire/rules.json` |
+//! | a body without a `Content-Type` is 415, none at all is 400 | Jersey's answers | `body::tests::content_type_comes_before_the_body` |
 //! | `*` alone, and `q=.2` | `java.net.URL` sends `Accept: text/html, *; q=.2` | `negotiate::tests` |
-//! | `X-Content-Type-Options: nosniff` on JSON | airlift's JSON writer | `json_is_not_sniffed` |
+//! | `X-Content-Type-Options: nosniff` on JSON | airlift's JSON writer | `tests::server::json_is_not_sniffed` |
 //! | the node id of the path counts, not the body's; a missing location; scalars as strings | C++ workers | `crate::model` |
 //!
 //! Not kept: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only airlift's own servers speak.

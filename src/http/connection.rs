@@ -2,6 +2,7 @@
 
 mod activity;
 mod linger;
+mod wording;
 
 use super::access::{AccessLog, AccessRecord};
 use super::app::Origin;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use wording::Worded;
 
 /// How long a new connection may say nothing. hyper's buffers are made only after its first byte.
 const FIRST_BYTE_TIME: Duration = Duration::from_secs(10);
@@ -37,7 +39,7 @@ const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
 const WOKEN_TIME: Duration = Duration::from_millis(200);
 
 /// hyper's smallest read buffer is 8 KiB and a head over `max_header_bytes` must fit, to be refused with a line of text.
-const HEAD_BUFFER_BYTES: usize = 64 * 1024;
+const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Requests at once on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
@@ -75,7 +77,7 @@ pub(super) async fn run<D: Discovery>(
         async move { Ok::<_, Infallible>(answer(&shared, &activity, origin, place, request).await) }
     });
     let builder = builder(shared.max_header_bytes);
-    let io = TokioIo::new(Watched::new(stream, activity.clone()));
+    let io = TokioIo::new(Worded::new(Watched::new(stream, activity.clone())));
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut look_again = activity.deadline(now());
     let mut ended = pin!(async {

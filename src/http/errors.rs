@@ -33,6 +33,8 @@ pub(super) enum Refusal {
     BodyTooLarge(usize),
     /// 414 with the limit in bytes.
     UriTooLong(usize),
+    /// 414 beyond what is read at all.
+    UnreadableUri,
     /// 415: not JSON.
     NotJson,
     /// 415: compressed in a way that is not understood.
@@ -41,6 +43,8 @@ pub(super) enum Refusal {
     UpgradeRequired(&'static str),
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),
+    /// 431 beyond what is read at all, or for their number.
+    UnreadableHeaders,
     /// 500: nothing the client did; the text says what failed.
     Internal(String),
     /// 503 to a lookup.
@@ -64,10 +68,12 @@ impl Refusal {
             Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::UriTooLong(_) => StatusCode::URI_TOO_LONG,
+            Refusal::UriTooLong(_) | Refusal::UnreadableUri => StatusCode::URI_TOO_LONG,
             Refusal::NotJson | Refusal::UnknownEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
-            Refusal::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::HeadersTooLarge(_) | Refusal::UnreadableHeaders => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Unavailable(_)
             | Refusal::NotApplied(_)
@@ -93,6 +99,10 @@ impl Refusal {
             }
             Refusal::UriTooLong(limit) => {
                 format!("The request target is longer than {limit} bytes")
+            }
+            Refusal::UnreadableUri => "The request target is too long".to_owned(),
+            Refusal::UnreadableHeaders => {
+                "The request headers are too large, or too many".to_owned()
             }
             Refusal::NotJson => {
                 "The request body must have Content-Type: application/json".to_owned()
@@ -142,7 +152,7 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(one_line(&self.line())));
+        let mut response = Response::new(Body::from(refusal_line(&self)));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(
@@ -167,6 +177,11 @@ impl From<WriteError> for Refusal {
             WriteError::Unknown(reason) => Refusal::Unknown(reason),
         }
     }
+}
+
+/// The body of a refusal.
+pub(super) fn refusal_line(refusal: &Refusal) -> String {
+    one_line(&refusal.line())
 }
 
 /// The text without control characters, so that nothing a client sent can make a second line of it, and its newline.

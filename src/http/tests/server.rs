@@ -508,18 +508,29 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A request whose head is no HTTP is refused, and the server lives on.
+/// A request whose head is no HTTP, or larger than is read, is refused with a line too, and the server lives on.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = Server::start().await;
-    for nonsense in [
-        "NONSENSE\r\n\r\n",
-        "GET /a b HTTP/1.1\r\n\r\n",
-        "GET / HTTP/1.1\r\nbad header\r\n\r\n",
-    ] {
-        assert_eq!(server.ask(nonsense).await.status, 400, "{nonsense}");
-    }
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200));
     let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(200_000));
-    assert_eq!(server.ask(huge).await.status, 431);
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(65_535));
+    for (request, status) in [
+        ("NONSENSE\r\n\r\n", 400),
+        ("GET /a b HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nbad header\r\n\r\n", 400),
+        (
+            "PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            400,
+        ),
+        (&many, 431),
+        (&huge, 431),
+        (&long, 414),
+    ] {
+        let refused = server.ask(request).await;
+        assert_eq!(refused.status, status);
+        assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8");
+        assert!(refused.body.ends_with(b"\n"), "{refused:?}");
+    }
     assert_eq!(server.ask(GET).await.status, 200);
 }
