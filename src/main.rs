@@ -32,7 +32,7 @@ fn server_command(arguments: &Arguments) -> u8 {
         Err(errors) => return config_errors(&errors, arguments.command),
     };
     if arguments.verbose {
-        say(&format!("{paths:#?}"));
+        say(&paths.to_string());
     }
     match arguments.command {
         Command::Run => run(arguments, &options, &paths),
@@ -40,10 +40,7 @@ fn server_command(arguments: &Arguments) -> u8 {
         Command::Stop => outcome(launcher::stop(&paths)),
         Command::Kill => outcome(launcher::kill(&paths)),
         Command::Status => status(&paths),
-        Command::Restart => match outcome(launcher::stop(&paths)) {
-            exit_code::OK => start(&options, &paths),
-            failed => failed,
-        },
+        Command::Restart => restart(&options, &paths),
     }
 }
 
@@ -101,6 +98,17 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
         }
     }
     Ok(pid_file)
+}
+
+/// What could not start again is not stopped.
+fn restart(options: &CommandLine, paths: &Paths) -> u8 {
+    if let Err(errors) = config::load(options) {
+        return config_errors(&errors, Command::Restart);
+    }
+    match outcome(launcher::stop(paths)) {
+        exit_code::OK => start(options, paths),
+        failed => failed,
+    }
 }
 
 fn start(options: &CommandLine, paths: &Paths) -> u8 {

@@ -396,7 +396,7 @@ fn hostile_files() {
     );
     assert_eq!(
         with_config("node.environment=\n").errors(),
-        "config.properties:1: Invalid configuration property node.environment: is missing"
+        "config.properties:1: Invalid configuration property node.environment: is empty"
     );
     let long = with_config(&format!(
         "node.environment=test\nnode.id={}\n",
@@ -425,6 +425,53 @@ fn hostile_files() {
     )
     .expect("writes");
     assert!(installation.errors().contains("was not used"));
+}
+
+/// An empty `node.id` is refused, since a random one in its place would be another node; so is an empty data directory.
+#[test]
+fn empty_values() {
+    let installation = with_config("node.environment=test\nnode.id=\n");
+    assert_eq!(
+        installation.errors(),
+        "config.properties:2: Invalid configuration property node.id: is empty"
+    );
+    installation.write("node.properties", "node.data-dir=\n");
+    assert_eq!(installation.errors(), "node.data-dir: is empty");
+    installation.write(
+        "node.properties",
+        "node.data-dir=${ENV:QUORATE_TEST_UNSET}/x\n",
+    );
+    assert_eq!(
+        installation.errors(),
+        "node.data-dir: references unset environment variable 'QUORATE_TEST_UNSET'"
+    );
+}
+
+/// A byte order mark and Windows line ends change nothing.
+#[test]
+fn files_of_windows() {
+    let settings = with_config("\u{feff}node.environment=test\r\nnode.id=a\r\n").load();
+    assert_eq!(settings.environment, "test");
+    assert_eq!(settings.node_id.as_deref(), Some("a"));
+}
+
+/// A levels file in its usual place counts before the one that a property names, as with airlift, and that is said.
+#[test]
+fn the_usual_levels_file_wins() {
+    let installation =
+        with_config("node.environment=test\nnode.id=a\nlog.levels-file=etc/other.properties\n");
+    installation.write("log.properties", "io.airlift=ERROR\n");
+    let settings = installation.load();
+    assert_eq!(
+        settings.log.levels.get("io.airlift"),
+        Some(&LogLevel::Error)
+    );
+    let notice = settings.notices.first().expect("said");
+    assert!(
+        notice.starts_with("log.levels-file is not read: "),
+        "{notice}"
+    );
+    assert!(notice.ends_with("etc/log.properties is there"), "{notice}");
 }
 
 /// Values that contradict one another are refused at start.

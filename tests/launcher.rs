@@ -10,6 +10,10 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
+#[expect(dead_code, reason = "these tests only wait for events")]
+#[path = "support/wait.rs"]
+mod wait;
+
 /// Far beyond what anything here takes on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
@@ -86,11 +90,7 @@ fn printed(output: &Output) -> (String, i32) {
 }
 
 fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    let deadline = quorate::clock::now() + TIME_LIMIT;
-    while !happened() {
-        assert!(quorate::clock::now() < deadline, "{what} did not happen");
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait::until(what, TIME_LIMIT, || happened().then_some(()));
 }
 
 fn signal(pid: i32, signal: rustix::process::Signal) {
@@ -213,6 +213,21 @@ fn restart_and_kill() {
     let (text, code) = installation.run("restart");
     assert!(text.starts_with("Not running\nStarted as "), "{text}");
     assert_eq!(code, 0);
+}
+
+/// A server whose configuration is wrong by now goes on: `restart` says what is wrong and stops nothing.
+#[test]
+fn restart_checks_the_configuration() {
+    let installation = Installation::new(0);
+    let pid = installation.start();
+    installation.configure("node.environment=test\nfoo=1\n");
+    let (text, code) = installation.run("restart");
+    assert!(text.contains("'foo' was not used"), "{text}");
+    assert_eq!(code, 4);
+    assert_eq!(
+        installation.run("status"),
+        (format!("Running as {pid}\n"), 0)
+    );
 }
 
 /// `start` says what is wrong with the configuration, all of it, and starts nothing.

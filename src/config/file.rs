@@ -34,6 +34,11 @@ fn read(path: &Path) -> io::Result<String> {
             "it is larger than {CONFIG_BYTES_MAX} bytes"
         )));
     }
+    // Editors on Windows put it there, invisible, before the first key.
+    let bytes = bytes
+        .strip_prefix("\u{feff}".as_bytes())
+        .map(<[u8]>::to_vec)
+        .unwrap_or(bytes);
     // Java reads properties as Latin-1, so that is what a file that is not UTF-8 was written for.
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
         error

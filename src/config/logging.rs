@@ -90,6 +90,14 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
     // As airlift's launcher: a levels file in its usual place counts before the one that a property names.
     if options.log_levels_file.is_some() || paths.log_levels.exists() {
         let path = paths.log_levels.display().to_string();
+        if sources
+            .text("log.levels-file")
+            .is_some_and(|text| paths.in_data_dir(text) != paths.log_levels)
+        {
+            sources
+                .notices
+                .push(format!("log.levels-file is not read: {path} is there"));
+        }
         sources.set("log.levels-file", path, Place::new("--log-levels-file", 0));
     }
     if options.detached {

@@ -1,9 +1,11 @@
 //! Where everything is: from the command line and `node.properties`, by the rules of airlift's launcher.
 
+use super::environment::{self, expand};
 use super::error::{ConfigErrors, Place};
 use super::file;
 use super::properties::{Property, parse_launcher};
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The options that airlift's launcher takes, as given.
@@ -52,6 +54,25 @@ pub struct Paths {
     pub server_log: PathBuf,
     /// What `node.properties` holds.
     pub(super) node_properties: Vec<Property>,
+}
+
+impl fmt::Display for Paths {
+    /// A path a line, as airlift's launcher prints them with `-v`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, path) in [
+            ("etc_dir", &self.etc_dir),
+            ("config_path", &self.config),
+            ("node_config", &self.node_config),
+            ("log_levels", &self.log_levels),
+            ("data_dir", &self.data_dir),
+            ("pid_file", &self.pid_file),
+            ("launcher_log", &self.launcher_log),
+            ("server_log", &self.server_log),
+        ] {
+            writeln!(f, "{name:<15} = {}", path.display())?;
+        }
+        Ok(())
+    }
 }
 
 impl Paths {
@@ -146,8 +167,14 @@ fn configured_data_dir(
         .map(|(_, value)| value);
     let configured =
         overridden.or_else(|| node.iter().rev().find(|p| p.key == KEY).map(|p| &p.value));
-    configured
-        .filter(|dir| !dir.is_empty())
-        .map(|dir| absolute(Path::new(dir)))
-        .transpose()
+    let Some(dir) = configured else {
+        return Ok(None);
+    };
+    let wrong = |what: String| ConfigErrors::one(Place::new(KEY, 0), what);
+    let dir = expand(dir, &environment::process)
+        .map_err(|name| wrong(format!("references unset environment variable '{name}'")))?;
+    if dir.is_empty() {
+        return Err(wrong("is empty".to_owned()));
+    }
+    absolute(Path::new(&dir)).map(Some)
 }

@@ -2,15 +2,15 @@
 
 use super::error::ConfigErrors;
 use super::paths::{CommandLine, Paths};
-use super::sources::{Environment, Sources};
-use super::{inventory_source, logging, values};
+use super::sources::Sources;
+use super::{environment, inventory_source, logging, values};
 use crate::model::{NODE_ID_BYTES_MAX, is_node_id};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub use super::logging::{AccessLogSettings, LogFormat, LogLevel, LogSettings};
 
-/// What a node runs with. Every relation between the values holds: see [`Settings::validate`].
+/// What a node runs with. Every relation between the values holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `node.environment`
@@ -64,19 +64,8 @@ const DAY_MS: u64 = 86_400_000;
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one reader of environment variables, for ${ENV:X}"
-    )]
-    load_with(options, &|name| std::env::var(name).ok())
-}
-
-pub(super) fn load_with(
-    options: &CommandLine,
-    environment: Environment<'_>,
-) -> Result<Settings, ConfigErrors> {
     let paths = Paths::resolve(options)?;
-    let mut sources = Sources::gather(options, &paths, environment)?;
+    let mut sources = Sources::gather(options, &paths, &environment::process)?;
     if sources.text("node.id").is_none() {
         sources
             .notices
@@ -114,7 +103,7 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         pool: sources.read("node.pool", "general".to_owned(), |text| {
             name(text, is_lower_name, "[a-z0-9][_a-z0-9]*")
         }),
-        location: sources.text("node.location").map(str::to_owned),
+        location: sources.read("node.location", None, |text| Ok(Some(text.to_owned()))),
         internal_address: sources.read("node.internal-address", None, |text| host(text).map(Some)),
         external_address: sources.read("node.external-address", None, |text| host(text).map(Some)),
         bind_ip: sources.read("node.bind-ip", None, |text| ip(text).map(Some)),

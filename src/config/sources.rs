@@ -1,14 +1,12 @@
 //! Gathers the properties of all sources, and hands them out by key and kind.
 
+use super::environment::{Environment, expand};
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::keys::{self, Effect};
 use super::paths::{CommandLine, Paths};
 use super::properties::{Property, parse_java};
 use super::{file, values};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Looks up an environment variable.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One property with the place that set it.
 #[derive(Debug, Clone)]
@@ -180,13 +178,12 @@ impl Sources {
         self.errors.extend(wrong);
     }
 
-    /// The value of a key that may be absent; an empty one counts as absent.
+    /// The value of a key that may be absent.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         debug_assert_eq!(keys::effect(key), Some(Effect::Acts), "{key}");
         self.properties
             .get(key)
             .map(|sourced| sourced.value.as_str())
-            .filter(|value| !value.is_empty())
     }
 
     /// The value read by `read`, or `default`; a wrong one is noted.
@@ -199,7 +196,11 @@ impl Sources {
         let Some(value) = self.text(key) else {
             return default;
         };
-        match read(value) {
+        let value = match value {
+            "" => Err("is empty".to_owned()),
+            value => read(value),
+        };
+        match value {
             Ok(value) => value,
             Err(what) => {
                 self.invalid(key, &what);
@@ -266,65 +267,5 @@ fn did_you_mean(key: &str) -> String {
             ". Did you mean to use '{}' or '{last}'?",
             others.join("', '")
         ),
-    }
-}
-
-/// Replaces every `${ENV:NAME}`; the provider's name in any case, as newer airlift reads it. Other text stays.
-fn expand(value: &str, environment: Environment<'_>) -> Result<String, String> {
-    let mut expanded = String::with_capacity(value.len());
-    let mut rest = value;
-    while let Some(start) = rest.find("${") {
-        let (before, reference) = rest.split_at(start);
-        expanded.push_str(before);
-        match variable(reference) {
-            Some((name, after)) => {
-                expanded.push_str(&environment(name).ok_or_else(|| name.to_owned())?);
-                rest = after;
-            }
-            None => {
-                expanded.push_str("${");
-                rest = reference.strip_prefix("${").unwrap_or_default();
-            }
-        }
-    }
-    expanded.push_str(rest);
-    Ok(expanded)
-}
-
-/// The name in a leading `${ENV:NAME}`, and what follows it. The names that airlift takes: `[a-zA-Z][a-zA-Z0-9_-]*`.
-fn variable(text: &str) -> Option<(&str, &str)> {
-    let (reference, after) = text.strip_prefix("${")?.split_once('}')?;
-    let (provider, name) = reference.split_once(':')?;
-    let named = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    (provider.eq_ignore_ascii_case("env") && named).then_some((name, after))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Environment variables are put in wherever they stand; what airlift would not replace stays as it is.
-    #[test]
-    fn expands_environment_variables() {
-        let environment = |name: &str| (name == "HOST_1").then(|| "node1".to_owned());
-        for (text, expanded) in [
-            ("${ENV:HOST_1}", "node1"),
-            ("a${env:HOST_1}b${ENV:HOST_1}c", "anode1bnode1c"),
-            (
-                "${file:x} ${ENV:} ${ENV:HOST_1",
-                "${file:x} ${ENV:} ${ENV:HOST_1",
-            ),
-            ("$${ENV:HOST_1}", "$node1"),
-            ("plain", "plain"),
-        ] {
-            assert_eq!(expand(text, &environment).as_deref(), Ok(expanded));
-        }
-        assert_eq!(
-            expand("x${ENV:ABSENT}", &environment),
-            Err("ABSENT".to_owned())
-        );
     }
 }

@@ -1,8 +1,8 @@
 //! `start`, `stop`, `restart`, `status`, `kill`: airlift's launcher, in the same binary.
 //!
-//! Words and exit codes are those of its Python launcher. Where it differs: `start` reads the configuration before it starts
-//! anything, and looks for a moment whether the server stays up; `stop` signals once and does not wait for ever; `run` fails when
-//! the server runs already, so that a supervisor does not take it for a clean stop.
+//! Words and exit codes are those of its Python launcher. Where it differs: `start` and `restart` read the configuration before
+//! they start or stop anything; `start` looks for a moment whether the server stays up; `stop` signals once and does not wait
+//! for ever; `run` fails when the server runs already, so that a supervisor does not take it for a clean stop.
 
 mod pid_file;
 
