@@ -29,7 +29,7 @@ const STOP_TIME_LIMIT: Duration = Duration::from_secs(60);
 const KILL_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long `start` watches: long enough for a port in use or a damaged directory to show, short enough for a person.
-const START_WATCH_TIME: Duration = Duration::from_millis(500);
+const START_WATCH_TIME: Duration = Duration::from_secs(1);
 
 /// How much of the launcher's log is looked at for the reason of a failed start.
 const LOG_TAIL_BYTES: u64 = 4096;
@@ -155,7 +155,7 @@ pub fn kill(paths: &Paths) -> Result<Outcome, LauncherError> {
 /// server that ends at once.
 ///
 /// # Errors
-/// When it cannot be started, or ended within half a second.
+/// When it cannot be started, or ended within a second.
 pub fn start(options: &CommandLine, paths: &Paths) -> Result<Outcome, LauncherError> {
     let mut pid_file = PidFile::create(&paths.pid_file)?;
     if let Holder::Server(pid) = pid_file.holder()? {

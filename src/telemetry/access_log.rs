@@ -5,7 +5,10 @@ use super::timestamp;
 use crate::config::AccessLogSettings;
 use std::fmt::Write;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 
 /// One answered request.
 #[derive(Debug, Clone)]
@@ -36,15 +39,20 @@ pub struct AccessRecord<'a> {
     pub total_ms: u64,
 }
 
+/// The lines that wait for the disk, as airlift's `http-server.log.queue-size`: beyond it lines are lost rather than requests held up.
+const QUEUE_LINES_MAX: usize = 10_000;
+
 /// Where access records go; nowhere when `http-server.log.enabled=false`.
+///
+/// A thread of its own writes them, since a slow disk must not hold up the tasks that answer. Dropping it writes what waits.
 #[derive(Debug)]
-pub struct AccessLog(Option<Mutex<RollingFile>>);
+pub struct AccessLog(Option<Queue>);
 
 impl AccessLog {
     /// Opens the log.
     ///
     /// # Errors
-    /// The operating system's, when the file cannot be opened.
+    /// The operating system's, when the file cannot be opened or no thread started.
     pub fn open(settings: &AccessLogSettings) -> io::Result<Self> {
         if !settings.enabled {
             return Ok(Self(None));
@@ -59,16 +67,70 @@ impl AccessLog {
             compress: settings.compress,
         };
         let file = RollingFile::open(&settings.path, retention, crate::clock::wall_ms())?;
-        Ok(Self(Some(Mutex::new(file))))
+        Ok(Self(Some(Queue::start(file)?)))
     }
 
-    /// Writes a line. One that cannot be written is lost.
+    /// Hands a line to the writer, at once. One that finds the queue full is lost, and counted in the server's log.
     pub fn record(&self, record: &AccessRecord<'_>) {
-        let Some(file) = &self.0 else { return };
-        let line = line(record);
-        file.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write_line(line.as_bytes(), record.time_ms);
+        if let Some(queue) = &self.0 {
+            queue.push(record.time_ms, line(record));
+        }
+    }
+}
+
+/// The lines on their way to the file.
+#[derive(Debug)]
+struct Queue {
+    /// `None` only while it is dropped.
+    lines: Option<SyncSender<(u64, String)>>,
+    lost: Arc<AtomicU64>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Queue {
+    fn start(mut file: RollingFile) -> io::Result<Self> {
+        let (lines, waiting) = sync_channel::<(u64, String)>(QUEUE_LINES_MAX);
+        let lost = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&lost);
+        let write = move || {
+            for (time_ms, line) in waiting {
+                file.write_line(line.as_bytes(), time_ms);
+                match counted.swap(0, Ordering::Relaxed) {
+                    0 => {}
+                    lines => {
+                        tracing::warn!(lines, "the access log's disk is too slow: lines were lost")
+                    }
+                }
+            }
+        };
+        let writer = thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(write)?;
+        Ok(Self {
+            lines: Some(lines),
+            lost,
+            writer: Some(writer),
+        })
+    }
+
+    fn push(&self, time_ms: u64, line: String) {
+        let pushed = self
+            .lines
+            .as_ref()
+            .map(|lines| lines.try_send((time_ms, line)));
+        if !matches!(pushed, Some(Ok(()))) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // Without a sender the writer ends once it has written what waits.
+        self.lines = None;
+        if let Some(writer) = self.writer.take() {
+            let _panicked = writer.join();
+        }
     }
 }
 
@@ -139,6 +201,23 @@ mod tests {
         let expected = "2024-02-29T12:00:00.000Z\t127.0.0.1\tPUT\t/v1/announcement/a?x=1\tnull\tMozilla\\tforged\\n\t202\t480\t0\t3\tnull\tHTTP/1.1\t0\t3\t-1\tnull\n";
         assert_eq!(line(&record()), expected);
         assert_eq!(expected.matches('\t').count(), 15);
+    }
+
+    /// A queue that is full loses lines and says how many; it does not wait.
+    #[test]
+    fn a_full_queue_loses_lines() {
+        let (lines, waiting) = sync_channel(1);
+        let queue = Queue {
+            lines: Some(lines),
+            lost: Arc::default(),
+            writer: None,
+        };
+        for _ in 0..3 {
+            queue.push(0, "x\n".to_owned());
+        }
+        assert_eq!(queue.lost.load(Ordering::Relaxed), 2);
+        drop(queue);
+        assert_eq!(waiting.into_iter().count(), 1);
     }
 
     /// The log goes to its file, and to none when it is switched off.

@@ -74,7 +74,8 @@ impl RollingFile {
     /// Appends a line, after a rotation when it is due. A failure loses the line and is said once on the console.
     pub fn write_line(&mut self, line: &[u8], now_ms: u64) {
         let full = self.bytes + line.len() as u64 > self.retention.file_bytes_max;
-        let yesterday = timestamp::day(now_ms) != self.day;
+        // Not `!=`: a request that began before midnight may be written after one that began later.
+        let yesterday = timestamp::day(now_ms) > self.day;
         let mut result = Ok(());
         if self.bytes > 0 && (full || yesterday) {
             result = self.rotate(now_ms);
@@ -348,6 +349,19 @@ mod tests {
                 .map(str::to_owned)
                 .as_slice()
         );
+    }
+
+    /// A line of yesterday that comes after one of today goes with it, and midnight costs one rotation.
+    #[test]
+    fn late_lines_do_not_rotate() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = open(dir.path(), retention(1_000, 1_000, None, false));
+        idle(&mut log);
+        for time in [NOON, NOON + DAY_MS, NOON, NOON + DAY_MS] {
+            log.write_line(b"x\n", time);
+        }
+        idle(&mut log);
+        assert_eq!(names(dir.path()), ["a.log", "a.log-2024-02-29.0.log"]);
     }
 
     /// Rotated files never take more than their limit; the oldest go first, and strangers stay.
