@@ -252,6 +252,14 @@ impl Node {
                         )
                     })?;
                 }
+                WriteResult::Done {
+                    outcome: Outcome::Full,
+                    ..
+                } => {
+                    return Err(WriteError::NotApplied(
+                        "the registry holds as much as it may".to_owned(),
+                    ));
+                }
                 WriteResult::Done { index, .. } => return Ok(index),
                 WriteResult::NotApplied(reason) => {
                     return Err(WriteError::NotApplied(explain(&group, reason)));
