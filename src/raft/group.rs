@@ -10,6 +10,7 @@ use super::reads::ReadRounds;
 use super::replica::Replica;
 use super::state_machine::StateMachine;
 use super::tick_journal::LeaderKey;
+use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
 use super::{errors::StartError, membership, pulse, space, ticker};
@@ -44,6 +45,7 @@ pub(super) struct Group {
     pub(super) options: Options,
     pub(super) wishes: membership::Wishes,
     pub(super) disk_low: AtomicBool,
+    pub(super) turns: Turns,
     founders: Vec<(NodeName, String)>,
     view: watch::Receiver<View>,
     stop: watch::Sender<bool>,
@@ -89,6 +91,7 @@ impl Group {
             options,
             wishes: membership::Wishes::default(),
             disk_low: AtomicBool::new(false),
+            turns: Turns::default(),
             founders,
             view,
             stop: watch::Sender::new(false),

@@ -25,6 +25,7 @@ mod state_machine;
 mod status;
 mod tick_journal;
 mod ticker;
+mod turns;
 mod types;
 mod writes;
 

@@ -117,7 +117,8 @@ impl Node {
     ) -> Result<u64, WriteError> {
         let digest = announcement.digest();
         let mut must_be_whole = false;
-        self.write(deadline, |group| {
+        let node_id = announcement.node_id.clone();
+        self.write(deadline, Some(&node_id), |group| {
             let registry = group.replica.registry();
             let seen = registry.applied_index();
             let renews = !must_be_whole && registry.holds(&announcement.node_id, digest);
@@ -142,7 +143,7 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, |group| Command::Withdraw {
+        self.write(deadline, Some(&node_id), |group| Command::Withdraw {
             seen: group.replica.registry().applied_index(),
             node_id: node_id.clone(),
         })
@@ -158,7 +159,7 @@ impl Node {
         service: StaticService,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        self.write(deadline, |_| Command::AddStatic(service.clone()))
+        self.write(deadline, None, |_| Command::AddStatic(service.clone()))
             .await
     }
 
@@ -167,7 +168,7 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, |_| Command::RemoveStatic { id: id.clone() })
+        self.write(deadline, None, |_| Command::RemoveStatic { id: id.clone() })
             .await
     }
 
@@ -234,11 +235,24 @@ impl Node {
     async fn write(
         &self,
         deadline: Instant,
+        of_node: Option<&str>,
         mut command: impl FnMut(&Group) -> Command,
     ) -> Result<u64, WriteError> {
         let group = self
             .group()
             .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))?;
+        let _turn = match of_node {
+            None => None,
+            Some(node_id) => {
+                match tokio::time::timeout_at(deadline, group.turns.take(node_id)).await {
+                    Ok(turn) => Some(turn),
+                    Err(_) => {
+                        let reason = format!("an earlier write of {node_id} is still under way");
+                        return Err(WriteError::NotApplied(explain(&group, reason)));
+                    }
+                }
+            }
+        };
         loop {
             let proposed = command(&group);
             match group.writes.write(proposed, deadline).await {

@@ -64,7 +64,9 @@ impl StateMachine {
         ))
     }
 
-    fn apply_entry(&mut self, entry: &Entry) -> Outcomes {
+    /// # Errors
+    /// When the log uses what this release does not know: going on would make its state another (amendment B17).
+    fn apply_entry(&mut self, entry: &Entry) -> io::Result<Outcomes> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {
             EntryPayload::Blank => None,
@@ -74,7 +76,13 @@ impl StateMachine {
                 None
             }
         };
-        Outcomes(self.replica.apply(&entry.log_id, batch))
+        let outcomes = self.replica.apply(&entry.log_id, batch);
+        match self.replica.registry().unknown_level() {
+            Some(level) => Err(io::Error::other(format!(
+                "the log uses level {level}, which this release does not know: start the release of the other members"
+            ))),
+            None => Ok(Outcomes(outcomes)),
+        }
     }
 }
 
@@ -93,7 +101,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mut waiting = entries.next().await;
         while let Some(item) = waiting {
             let (entry, responder) = item?;
-            let outcomes = self.apply_entry(&entry);
+            let outcomes = self.apply_entry(&entry)?;
             if let Some(responder) = responder {
                 responder.send(outcomes);
             }
