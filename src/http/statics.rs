@@ -7,7 +7,7 @@ use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::lookup::{Freshness, look_up};
 use super::negotiate::accepts_json;
-use crate::model::{random_uuid, Lookup, StaticService};
+use crate::model::{Lookup, StaticService, random_uuid};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
