@@ -1,7 +1,7 @@
 //! Power cuts at every point of a script.
 
 use super::script::{CAPACITY, Contents, Run, Step, contents_of, contents_of_image, dir, everything};
-use crate::raft::disk::sim::{Crash, Image, Random, SimFs};
+use crate::raft::disk::sim::{Crash, Event, Image, Random, SimFs};
 use std::time::Duration;
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -133,4 +133,47 @@ fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     let images = judge_every_crash(&run, Crash::default(), 4, |_, _| {});
     println!("{images} images");
     assert!(images > 100, "only {images} images");
+}
+
+/// How many images of a journal are refused or hold something else than they must.
+fn wrong_images(run: &Run, journal: &[Event]) -> usize {
+    let mut random = Random(5);
+    let mut wrong = 0;
+    Crash::default().walk(journal, |crash| {
+        for image in crash.images(&mut random, 3) {
+            let judged = contents_of_image(image).map(|found| run.judge(&found, &crash.acknowledged, crash.began));
+            wrong += usize::from(!matches!(judged, Ok(Ok(()))));
+        }
+    });
+    wrong
+}
+
+/// Proves that these tests can fail: a disk that lies about its syncs, a directory that is never
+/// synced, and a store that acknowledges before it syncs are all caught.
+#[test]
+fn a_missing_sync_is_caught() {
+    let run = played(&everything());
+    let journal = run.fs.journal();
+    assert_eq!(wrong_images(&run, &journal), 0);
+    let without = |sync: fn(&Event) -> bool| -> Vec<Event> { journal.iter().filter(|e| !sync(e)).cloned().collect() };
+    assert!(
+        wrong_images(&run, &without(|e| matches!(e, Event::Sync { .. }))) > 0,
+        "content that is not synced"
+    );
+    assert!(
+        wrong_images(&run, &without(|e| matches!(e, Event::SyncDir { .. }))) > 0,
+        "names that are not synced"
+    );
+    let mut early = journal.clone();
+    for at in 1..early.len() {
+        if matches!(early[at], Event::Acknowledged(_)) {
+            let sync = early[..at]
+                .iter()
+                .rposition(|e| matches!(e, Event::Sync { .. }))
+                .expect("a sync came before");
+            let acknowledged = early.remove(at);
+            early.insert(sync, acknowledged);
+        }
+    }
+    assert!(wrong_images(&run, &early) > 0, "acknowledged before the sync");
 }
