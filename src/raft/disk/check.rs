@@ -79,10 +79,15 @@ pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
         if index != next {
             return Err(damaged("the entry is missing"));
         }
-        let entry = record::decode_entry(index, record.value()).map_err(|what| Failure::Content(Some(index), what))?;
+        let entry = record::decode_entry(index, record.value())
+            .map_err(|what| Failure::Content(Some(index), what))?;
         let last = checked.held.last;
-        if index >= next_index(last) || (index + 1 == next_index(last) && Some(entry.log_id) != last) {
-            return Err(damaged("the log does not end with the entry noted as its last"));
+        if index >= next_index(last)
+            || (index + 1 == next_index(last) && Some(entry.log_id) != last)
+        {
+            return Err(damaged(
+                "the log does not end with the entry noted as its last",
+            ));
         }
         checked.log_bytes += record.value().len() as u64;
         next += 1;
@@ -98,19 +103,35 @@ pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
 
 fn values(redb: &redb::Database) -> Result<Held, Failure> {
     let meta = redb.begin_read()?.open_table(META)?;
-    let get = |name| -> Result<Option<Vec<u8>>, Failure> { Ok(meta.get(name)?.map(|v| v.value().to_vec())) };
-    let log_id =
-        |name| -> Result<Option<LogId>, Failure> { Ok(get(name)?.as_deref().map(record::decode_log_id).transpose()?) };
+    let get = |name| -> Result<Option<Vec<u8>>, Failure> {
+        Ok(meta.get(name)?.map(|v| v.value().to_vec()))
+    };
+    let log_id = |name| -> Result<Option<LogId>, Failure> {
+        Ok(get(name)?
+            .as_deref()
+            .map(record::decode_log_id)
+            .transpose()?)
+    };
     let format = get(key::FORMAT)?
         .and_then(|f| f.try_into().ok())
         .map(u32::from_le_bytes);
     let found = format.ok_or_else(|| Unreadable::damaged("it has no format"))?;
     if found != FORMAT {
-        return Err(Unreadable::Newer { found, known: FORMAT }.into());
+        return Err(Unreadable::Newer {
+            found,
+            known: FORMAT,
+        }
+        .into());
     }
     Ok(Held {
-        identity: get(key::IDENTITY)?.as_deref().map(record::decode).transpose()?,
-        vote: get(key::VOTE)?.as_deref().map(record::decode_vote).transpose()?,
+        identity: get(key::IDENTITY)?
+            .as_deref()
+            .map(record::decode)
+            .transpose()?,
+        vote: get(key::VOTE)?
+            .as_deref()
+            .map(record::decode_vote)
+            .transpose()?,
         committed: log_id(key::COMMITTED)?,
         purged: log_id(key::PURGED)?,
         last: log_id(key::LAST)?,
@@ -125,7 +146,9 @@ fn check_ends(held: &Held) -> Result<(), Unreadable> {
         )));
     }
     if next_index(held.last) < next_index(held.purged).max(next_index(held.committed)) {
-        return Err(Unreadable::damaged("the log ends before what was purged or committed"));
+        return Err(Unreadable::damaged(
+            "the log ends before what was purged or committed",
+        ));
     }
     Ok(())
 }

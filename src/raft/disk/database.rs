@@ -101,7 +101,10 @@ impl Database {
             .create_with_backend(Backend(file));
         let redb = opened.map_err(|e| match e {
             DatabaseError::Storage(StorageError::Io(e))
-                if !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+                if !matches!(
+                    e.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
             {
                 io(e)
             }
@@ -152,7 +155,11 @@ impl Database {
     }
 
     /// Reads entries with the size of their records, up to `bytes_max` but at least one.
-    pub(super) fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<(Entry, usize)>> {
+    pub(super) fn read(
+        &self,
+        range: Range<u64>,
+        bytes_max: usize,
+    ) -> io::Result<Vec<(Entry, usize)>> {
         let mut records = Vec::new();
         let collect = |records: &mut Vec<(u64, Vec<u8>)>| -> Result<(), redb::Error> {
             let mut bytes = 0;
@@ -173,10 +180,12 @@ impl Database {
         };
         records
             .into_iter()
-            .map(|(index, record)| match record::decode_entry(index, &record) {
-                Ok(entry) => Ok((entry, record.len())),
-                Err(what) => Err(damaged(index, what)),
-            })
+            .map(
+                |(index, record)| match record::decode_entry(index, &record) {
+                    Ok(entry) => Ok((entry, record.len())),
+                    Err(what) => Err(damaged(index, what)),
+                },
+            )
             .collect()
     }
 

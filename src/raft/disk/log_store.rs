@@ -35,7 +35,11 @@ impl LogStore {
     async fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         loop {
             self.inner.shared.latch.check()?;
-            let Plan { on_disk, cached, epoch } = self.inner.shared.view().plan(range.clone(), bytes_max);
+            let Plan {
+                on_disk,
+                cached,
+                epoch,
+            } = self.inner.shared.view().plan(range.clone(), bytes_max);
             if on_disk.is_empty() {
                 return Ok(cached.into_iter().map(|(entry, _)| entry).collect());
             }
@@ -46,7 +50,10 @@ impl LogStore {
             }
             let mut found = self.inner.shared.latch.watch(read)?.ok_or_else(closed)?;
             if let Some(index) = missing(&on_disk, &found, bytes_max) {
-                let missing = io::Error::new(io::ErrorKind::InvalidData, format!("log index {index} is missing"));
+                let missing = io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("log index {index} is missing"),
+                );
                 return Err(self.inner.shared.latch.set(&missing));
             }
             if found.len() as u64 == on_disk.end - on_disk.start {
@@ -62,11 +69,21 @@ impl LogStore {
     }
 
     /// `None` when the store was closed meanwhile, which is no failure.
-    async fn read_disk(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Option<Vec<(Entry, usize)>>> {
+    async fn read_disk(
+        &self,
+        range: Range<u64>,
+        bytes_max: usize,
+    ) -> io::Result<Option<Vec<(Entry, usize)>>> {
         let shared = Arc::clone(&self.inner.shared);
         let read = tokio::task::spawn_blocking(move || {
-            let database = shared.database.read().unwrap_or_else(PoisonError::into_inner);
-            database.as_ref().map(|d| d.read(range, bytes_max)).transpose()
+            let database = shared
+                .database
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            database
+                .as_ref()
+                .map(|d| d.read(range, bytes_max))
+                .transpose()
         });
         match read.await {
             Err(e) if e.is_cancelled() => Ok(None),

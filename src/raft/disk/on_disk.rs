@@ -48,7 +48,8 @@ impl OnDisk {
                     let replaced = log
                         .insert(index, record.as_slice())?
                         .map_or(0, |old| old.value().len() as u64);
-                    self.log_bytes = (self.log_bytes + record.len() as u64).saturating_sub(replaced);
+                    self.log_bytes =
+                        (self.log_bytes + record.len() as u64).saturating_sub(replaced);
                 }
                 self.last = *last;
             }
@@ -65,10 +66,18 @@ impl OnDisk {
                 put(meta, key::PURGED, Some(record::encode_log_id(*upto)))?;
             }
             Op::Vote { vote, .. } => put(meta, key::VOTE, Some(record::encode_vote(vote)))?,
-            Op::Identity { identity, .. } => put(meta, key::IDENTITY, Some(record::encode(identity)))?,
+            Op::Identity { identity, .. } => {
+                put(meta, key::IDENTITY, Some(record::encode(identity)))?
+            }
             Op::Wipe { .. } => {
                 log.retain(|_, _| false)?;
-                for name in [key::VOTE, key::COMMITTED, key::PURGED, key::LAST, key::IDENTITY] {
+                for name in [
+                    key::VOTE,
+                    key::COMMITTED,
+                    key::PURGED,
+                    key::LAST,
+                    key::IDENTITY,
+                ] {
                     meta.remove(name)?;
                 }
                 *self = Self::default();
@@ -94,7 +103,11 @@ impl OnDisk {
         Ok(())
     }
 
-    fn delete(&mut self, log: &mut LogTable<'_>, range: impl RangeBounds<u64>) -> Result<(), StorageError> {
+    fn delete(
+        &mut self,
+        log: &mut LogTable<'_>,
+        range: impl RangeBounds<u64>,
+    ) -> Result<(), StorageError> {
         let mut bytes = 0;
         log.retain_in(range, |_, record| {
             bytes += record.len() as u64;

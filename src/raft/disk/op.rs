@@ -27,7 +27,9 @@ impl Callback {
 impl Drop for Callback {
     fn drop(&mut self) {
         if let Some(callback) = self.0.take() {
-            callback.io_completed(Err(io::Error::other("the storage stopped before this was written")));
+            callback.io_completed(Err(io::Error::other(
+                "the storage stopped before this was written",
+            )));
         }
     }
 }
@@ -74,7 +76,10 @@ impl Op {
 
     /// These are rare, and too dear to be rolled back by rot.
     pub(super) fn wants_two_phases(&self) -> bool {
-        matches!(self, Self::Vote { .. } | Self::Identity { .. } | Self::Wipe { .. })
+        matches!(
+            self,
+            Self::Vote { .. } | Self::Identity { .. } | Self::Wipe { .. }
+        )
     }
 
     /// Tells the caller what came of it.

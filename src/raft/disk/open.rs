@@ -82,7 +82,11 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
 }
 
 /// What was purged from the log must be in a snapshot, whole.
-fn check_snapshots(snapshots: &Snapshots, dir: &Path, held: &database::Held) -> Result<(), OpenError> {
+fn check_snapshots(
+    snapshots: &Snapshots,
+    dir: &Path,
+    held: &database::Held,
+) -> Result<(), OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
         source,

@@ -50,7 +50,9 @@ impl Vfs for OsFs {
             self.create_dir_all(&parent)?;
         }
         match fs::create_dir(dir) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(in_context("create", dir, &e)),
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                Err(in_context("create", dir, &e))
+            }
             _ => self.sync_dir(&parent),
         }
     }
@@ -63,7 +65,12 @@ impl Vfs for OsFs {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+        match OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+        {
             Ok(file) => Ok(OsFile::boxed(file, path)),
             Err(e) => Err(in_context("create", path, &e)),
         }
@@ -118,7 +125,8 @@ impl Vfs for OsFs {
     }
 
     fn space(&self, dir: &Path) -> io::Result<FsSpace> {
-        let stat = rustix::fs::statvfs(dir).map_err(|e| in_context("ask the space of", dir, &e.into()))?;
+        let stat =
+            rustix::fs::statvfs(dir).map_err(|e| in_context("ask the space of", dir, &e.into()))?;
         Ok(FsSpace {
             free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),

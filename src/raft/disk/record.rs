@@ -82,7 +82,10 @@ impl From<&Membership> for StoredMembers {
     fn from(members: &Membership) -> Self {
         Self {
             configs: members.get_joint_config().clone(),
-            nodes: members.nodes().map(|(id, node)| (*id, node.clone())).collect(),
+            nodes: members
+                .nodes()
+                .map(|(id, node)| (*id, node.clone()))
+                .collect(),
         }
     }
 }
@@ -130,8 +133,13 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
     }
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
-        Ok((_, rest)) => Err(Unreadable::damaged(format!("a record ends {} bytes early", rest.len()))),
-        Err(e) => Err(Unreadable::damaged(format!("a record cannot be decoded: {e}"))),
+        Ok((_, rest)) => Err(Unreadable::damaged(format!(
+            "a record ends {} bytes early",
+            rest.len()
+        ))),
+        Err(e) => Err(Unreadable::damaged(format!(
+            "a record cannot be decoded: {e}"
+        ))),
     }
 }
 
@@ -207,7 +215,10 @@ pub(super) fn decode_snapshot_meta(bytes: &[u8]) -> Result<SnapshotMeta, Unreada
     let stored: StoredMeta = decode(bytes)?;
     Ok(SnapshotMeta {
         last_log_id: stored.last_log_id.map(Into::into),
-        last_membership: StoredMembership::new(stored.members_log_id.map(Into::into), stored.members.restore()?),
+        last_membership: StoredMembership::new(
+            stored.members_log_id.map(Into::into),
+            stored.members.restore()?,
+        ),
     })
 }
 

@@ -64,9 +64,10 @@ impl From<LoadError> for io::Error {
     fn from(e: LoadError) -> Self {
         match e {
             LoadError::Io(e) => e,
-            LoadError::Unreadable(path, what) => {
-                Self::new(io::ErrorKind::InvalidData, format!("{}: {what}", path.display()))
-            }
+            LoadError::Unreadable(path, what) => Self::new(
+                io::ErrorKind::InvalidData,
+                format!("{}: {what}", path.display()),
+            ),
         }
     }
 }
@@ -80,7 +81,9 @@ impl Snapshots {
             space,
             saving: Mutex::new(()),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Writes a snapshot; it is durable on return, and older ones are gone.
@@ -88,7 +91,11 @@ impl Snapshots {
     /// # Errors
     /// When a write or a sync failed, which is latched: the process must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
-        let _one_at_a_time = self.inner.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .inner
+            .saving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.inner.latch.check()?;
         self.inner.latch.watch(self.write(meta, body))
     }
@@ -99,11 +106,15 @@ impl Snapshots {
     /// When it cannot be read or cannot be trusted; names the file and the block. Latched.
     pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
         self.inner.latch.check()?;
-        self.inner.latch.watch(self.read_newest().map_err(io::Error::from))
+        self.inner
+            .latch
+            .watch(self.read_newest().map_err(io::Error::from))
     }
 
     fn write(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
-        let Inner { vfs, dir, space, .. } = &*self.inner;
+        let Inner {
+            vfs, dir, space, ..
+        } = &*self.inner;
         let name = file_name(meta.last_log_id);
         let tmp = dir.join(format!("{name}{TMP}"));
         space.make_room(body.len() as u64)?;
@@ -207,11 +218,15 @@ fn number<const N: usize>(bytes: &[u8; HEADER], at: usize) -> [u8; N] {
 fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), LoadError> {
     let len = file.len()?;
     if len < (HEADER + FOOTER) as u64 {
-        return Err(damaged(format!("it has {len} bytes, too few for a snapshot")));
+        return Err(damaged(format!(
+            "it has {len} bytes, too few for a snapshot"
+        )));
     }
     let mut header = [0; HEADER];
     file.read_at(0, &mut header)?;
-    if number::<8>(&header, 0) != MAGIC || crc32c::crc32c(&header[..24]) != u32::from_le_bytes(number(&header, 24)) {
+    if number::<8>(&header, 0) != MAGIC
+        || crc32c::crc32c(&header[..24]) != u32::from_le_bytes(number(&header, 24))
+    {
         return Err(damaged("its header is damaged"));
     }
     let version = u32::from_le_bytes(number(&header, 8));
@@ -234,7 +249,8 @@ fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), LoadError> {
     }
     let mut meta = vec![0; meta_len as usize];
     file.read_at(HEADER as u64, &mut meta)?;
-    let meta = record::decode_snapshot_meta(&meta).map_err(|what| LoadError::Unreadable(PathBuf::new(), what))?;
+    let meta = record::decode_snapshot_meta(&meta)
+        .map_err(|what| LoadError::Unreadable(PathBuf::new(), what))?;
     let (body, whole, at) = read_blocks(
         file,
         HEADER as u64 + u64::from(meta_len),

@@ -52,9 +52,15 @@ impl Space {
     pub(super) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
         // The file does not shrink: what a purge freed is inside it. An entry takes up to twice
         // its size, since pages come in powers of two.
-        let file_bytes = self.vfs.allocated_bytes(&self.dir.join(super::database::FILE))?;
+        let file_bytes = self
+            .vfs
+            .allocated_bytes(&self.dir.join(super::database::FILE))?;
         let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES);
-        let free_bytes = self.vfs.space(&self.dir)?.free_bytes.saturating_add(reusable_bytes);
+        let free_bytes = self
+            .vfs
+            .space(&self.dir)?
+            .free_bytes
+            .saturating_add(reusable_bytes);
         Ok(SpaceState {
             free_bytes,
             floor_bytes: self.floor_bytes,
@@ -87,7 +93,9 @@ impl Space {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
-        if self.vfs.space(&self.dir)?.free_bytes < self.floor_bytes.saturating_add(self.ballast_bytes) {
+        if self.vfs.space(&self.dir)?.free_bytes
+            < self.floor_bytes.saturating_add(self.ballast_bytes)
+        {
             return Ok(());
         }
         match self.vfs.create_new(&path)?.allocate(self.ballast_bytes) {

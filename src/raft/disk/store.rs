@@ -91,7 +91,9 @@ impl Store {
             sequence: AtomicU64::new(0),
             thread: Mutex::new(Some(thread)),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Who the directory is; `None` when it is new or was emptied.
@@ -165,7 +167,12 @@ impl Store {
         if let Err(error) = self.inner.stop_writer().await {
             tracing::warn!(%error, "the store was not closed in order");
         }
-        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .inner
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             // It has answered, so it ends without waiting for anything.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -217,23 +224,34 @@ impl Inner {
     }
 
     /// Shows the entries to readers and queues them; the callback runs when they are on disk.
-    pub(super) async fn append(&self, entries: Vec<(Entry, Vec<u8>)>, callback: Callback) -> io::Result<()> {
+    pub(super) async fn append(
+        &self,
+        entries: Vec<(Entry, Vec<u8>)>,
+        callback: Callback,
+    ) -> io::Result<()> {
         let permit = self
             .permit(entries.iter().map(|(_, record)| record.len()).sum())
             .await?;
         let mut view = self.shared.view();
         self.shared.latch.check()?;
         // openraft's suite starts logs at 1, openraft itself at 0.
-        let start = view.last.map_or(first_index(&entries), |_| view.next_index());
+        let start = view
+            .last
+            .map_or(first_index(&entries), |_| view.next_index());
         let holes = entries
             .iter()
             .zip(start..)
             .find(|((e, _), next)| e.log_id.index != *next);
         if let Some(((entry, _), next)) = holes {
-            let text = format!("log index {} was appended where {next} follows", entry.log_id.index);
+            let text = format!(
+                "log index {} was appended where {next} follows",
+                entry.log_id.index
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        let last = entries.last().map_or(view.last, |(entry, _)| Some(entry.log_id));
+        let last = entries
+            .last()
+            .map_or(view.last, |(entry, _)| Some(entry.log_id));
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
         let mut records = Vec::with_capacity(entries.len());
         for (entry, record) in entries {
@@ -269,7 +287,11 @@ fn first_index(entries: &[(Entry, Vec<u8>)]) -> u64 {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.queue = None;
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             // The writer has one seal left to do; after it the directory is free.
             let _ = thread.join();

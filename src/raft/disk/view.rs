@@ -90,7 +90,14 @@ impl LogView {
         }
         self.last = Some(entry.log_id);
         self.tail_bytes += bytes;
-        self.tail.insert(entry.log_id.index, Cached { entry, bytes, sequence });
+        self.tail.insert(
+            entry.log_id.index,
+            Cached {
+                entry,
+                bytes,
+                sequence,
+            },
+        );
     }
 
     /// Forgets the entries after `last`.
@@ -126,7 +133,9 @@ impl LogView {
     pub(super) fn flushed(&mut self, sequence: u64) {
         while self.tail_bytes > TAIL_BYTES_MAX {
             match self.tail.first_entry() {
-                Some(first) if first.get().sequence <= sequence => self.tail_bytes -= first.remove().bytes,
+                Some(first) if first.get().sequence <= sequence => {
+                    self.tail_bytes -= first.remove().bytes
+                }
                 _ => return,
             }
         }
@@ -136,7 +145,10 @@ impl LogView {
     pub(super) fn plan(&self, range: Range<u64>, bytes_max: usize) -> Plan {
         let start = range.start.max(self.first);
         let end = range.end.min(self.next_index());
-        let first_cached = self.tail.first_key_value().map_or(self.next_index(), |(i, _)| *i);
+        let first_cached = self
+            .tail
+            .first_key_value()
+            .map_or(self.next_index(), |(i, _)| *i);
         let mut bytes = 0;
         let cached = if start.max(first_cached) < end {
             self.tail.range(start.max(first_cached)..end)
@@ -170,7 +182,11 @@ pub(super) fn next_index(id: Option<LogId>) -> u64 {
 }
 
 /// The end of a log that is cut after `cut`: an id past the end cuts nothing.
-pub(super) fn kept_after(last: Option<LogId>, purged: Option<LogId>, cut: Option<LogId>) -> Option<LogId> {
+pub(super) fn kept_after(
+    last: Option<LogId>,
+    purged: Option<LogId>,
+    cut: Option<LogId>,
+) -> Option<LogId> {
     if next_index(cut) >= next_index(last) {
         last
     } else {

@@ -92,7 +92,8 @@ impl Writer {
         let done = loop {
             match self.next() {
                 Next::Op(Queued {
-                    op: Op::Close { done }, ..
+                    op: Op::Close { done },
+                    ..
                 }) => break Some(done),
                 Next::Op(first) => {
                     let (batch, close) = self.gather(first);
@@ -138,7 +139,8 @@ impl Writer {
         while batch.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX {
             match self.queue.try_recv() {
                 Ok(Queued {
-                    op: Op::Close { done }, ..
+                    op: Op::Close { done },
+                    ..
                 }) => return (batch, Some(done)),
                 Ok(queued) => {
                     bytes += queued.op.bytes();
@@ -152,7 +154,11 @@ impl Writer {
 
     fn commit(&mut self, batch: Vec<Queued>) {
         let two_phase = batch.iter().any(|q| q.op.wants_two_phases());
-        let written = self.shared.latch.check().and_then(|()| self.write(&batch, two_phase));
+        let written = self
+            .shared
+            .latch
+            .check()
+            .and_then(|()| self.write(&batch, two_phase));
         match self.shared.latch.watch(written) {
             Ok(on_disk) => {
                 self.on_disk = on_disk;
@@ -190,7 +196,9 @@ impl Writer {
             }
             put(meta, key::LAST, after.last.map(record::encode_log_id))
         })?;
-        self.shared.log_bytes.store(after.log_bytes, Ordering::Relaxed);
+        self.shared
+            .log_bytes
+            .store(after.log_bytes, Ordering::Relaxed);
         if batch.iter().any(|q| matches!(q.op, Op::Wipe { .. })) {
             self.shared.snapshots.remove_all()?;
         }
@@ -202,8 +210,15 @@ impl Writer {
         two_phase: bool,
         change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
     ) -> io::Result<()> {
-        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
-        database.as_ref().ok_or_else(closed)?.write(two_phase, change)
+        let database = self
+            .shared
+            .database
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        database
+            .as_ref()
+            .ok_or_else(closed)?
+            .write(two_phase, change)
     }
 
     /// Shows what is on disk now to the readers.
@@ -233,7 +248,9 @@ impl Writer {
 
     fn shut_down(&mut self) -> io::Result<()> {
         let committed = self.shared.view().committed;
-        if self.shared.latch.check().is_ok() && (!self.sealed || committed != self.on_disk.committed) {
+        if self.shared.latch.check().is_ok()
+            && (!self.sealed || committed != self.on_disk.committed)
+        {
             self.seal();
         }
         let database = self
@@ -243,6 +260,8 @@ impl Writer {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         self.shared.latch.check()?;
-        self.shared.latch.watch(database.map_or(Ok(()), Database::close))
+        self.shared
+            .latch
+            .watch(database.map_or(Ok(()), Database::close))
     }
 }

@@ -19,7 +19,8 @@ fn entries() -> Vec<Entry> {
         incarnation: 300,
         address: "http://a:8411".to_owned(),
     };
-    let members = Membership::new(vec![BTreeSet::from([7])], BTreeMap::from([(7, member)])).expect("a membership");
+    let members = Membership::new(vec![BTreeSet::from([7])], BTreeMap::from([(7, member)]))
+        .expect("a membership");
     vec![
         Entry {
             log_id: id(2, 9),
@@ -76,10 +77,16 @@ fn a_damaged_record_is_refused() {
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode_entry(entry.log_id.index, &damaged).is_err(), "bit {bit}");
+            assert!(
+                decode_entry(entry.log_id.index, &damaged).is_err(),
+                "bit {bit}"
+            );
         }
         for len in 0..bytes.len() {
-            assert!(decode_entry(entry.log_id.index, &bytes[..len]).is_err(), "{len} bytes");
+            assert!(
+                decode_entry(entry.log_id.index, &bytes[..len]).is_err(),
+                "{len} bytes"
+            );
         }
         assert!(decode_entry(entry.log_id.index, &[&bytes[..], &[0]].concat()).is_err());
     }
@@ -92,5 +99,8 @@ fn a_newer_record_is_told_apart() {
     bytes[0] = VERSION + 1;
     let crc = checksum(VERSION + 1, &bytes[HEADER..]);
     bytes[1..HEADER].copy_from_slice(&crc.to_le_bytes());
-    assert_eq!(decode_log_id(&bytes), Err(Unreadable::Newer { found: 2, known: 1 }));
+    assert_eq!(
+        decode_log_id(&bytes),
+        Err(Unreadable::Newer { found: 2, known: 1 })
+    );
 }

@@ -67,7 +67,9 @@ impl Crash {
     }
 
     fn settle(&mut self, covered: impl Fn(&Event) -> bool) {
-        let (settled, pending) = std::mem::take(&mut self.pending).into_iter().partition(covered);
+        let (settled, pending) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(covered);
         self.pending = pending;
         let settled: Vec<Event> = settled;
         for event in &settled {
@@ -81,7 +83,8 @@ impl Crash {
         let n = self.pending.len();
         let mut subsets: Vec<Vec<bool>> = Vec::new();
         if n <= EXHAUSTIVE_MAX {
-            subsets.extend((0..1_usize << n).map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect()));
+            subsets
+                .extend((0..1_usize << n).map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect()));
         } else {
             subsets.push(vec![false; n]);
             subsets.push(vec![true; n]);
@@ -98,7 +101,9 @@ impl Crash {
         let mut images = Vec::new();
         for kept in subsets {
             images.push(self.image(&kept, None));
-            let writes: Vec<usize> = (0..n).filter(|i| kept[*i] && tearable(&self.pending[*i])).collect();
+            let writes: Vec<usize> = (0..n)
+                .filter(|i| kept[*i] && tearable(&self.pending[*i]))
+                .collect();
             if let Some(torn) = writes.get(random.below(writes.len())) {
                 images.push(self.image(&kept, Some((*torn, &mut *random))));
             }
@@ -110,7 +115,14 @@ impl Crash {
         let (mut inodes, mut names) = (self.inodes.clone(), self.names.clone());
         for (i, event) in self.pending.iter().enumerate().filter(|(i, _)| kept[*i]) {
             match (&mut torn, event) {
-                (Some((at, random)), Event::Write { inode, offset, data }) if *at == i => {
+                (
+                    Some((at, random)),
+                    Event::Write {
+                        inode,
+                        offset,
+                        data,
+                    },
+                ) if *at == i => {
                     let way = random.below(3);
                     let cut = random.below(data.len().div_ceil(SECTOR) + 1);
                     for (number, sector) in data.chunks(SECTOR).enumerate() {
@@ -153,14 +165,24 @@ fn content_of(event: &Event) -> Option<usize> {
 
 fn dir_of(event: &Event) -> Option<PathBuf> {
     match event {
-        Event::Link { path, .. } | Event::Unlink { path } | Event::Rename { to: path, .. } => Some(parent_of(path)),
+        Event::Link { path, .. } | Event::Unlink { path } | Event::Rename { to: path, .. } => {
+            Some(parent_of(path))
+        }
         _ => None,
     }
 }
 
-pub(super) fn apply(inodes: &mut BTreeMap<usize, Vec<u8>>, names: &mut BTreeMap<PathBuf, usize>, event: &Event) {
+pub(super) fn apply(
+    inodes: &mut BTreeMap<usize, Vec<u8>>,
+    names: &mut BTreeMap<PathBuf, usize>,
+    event: &Event,
+) {
     match event {
-        Event::Write { inode, offset, data } => {
+        Event::Write {
+            inode,
+            offset,
+            data,
+        } => {
             let file = inodes.entry(*inode).or_default();
             let end = *offset as usize + data.len();
             if file.len() < end {

@@ -135,7 +135,11 @@ impl SimFs {
     }
 
     /// What a crash left, after which nothing is pending; journals only if told to.
-    pub(in crate::raft::disk) fn of_image(image: Image, capacity_bytes: u64, journals: bool) -> Self {
+    pub(in crate::raft::disk) fn of_image(
+        image: Image,
+        capacity_bytes: u64,
+        journals: bool,
+    ) -> Self {
         let mut state = State {
             capacity_bytes,
             journal: journals.then(Vec::new),
@@ -162,7 +166,10 @@ impl SimFs {
         for event in &journal {
             super::crash::apply(&mut inodes, &mut names, event);
         }
-        let made = journal.iter().filter(|e| matches!(e, Event::Link { .. })).count();
+        let made = journal
+            .iter()
+            .filter(|e| matches!(e, Event::Link { .. }))
+            .count();
         let inodes = (0..made)
             .map(|i| Inode::holding(inodes.remove(&i).unwrap_or_default()))
             .collect();
@@ -220,7 +227,11 @@ impl SimFs {
     }
 
     /// Counts an operation, and fails it if it is its turn.
-    fn operate(&self, operation: &str, path: &Path) -> Result<MutexGuard<'_, State>, (Fault, io::Error)> {
+    fn operate(
+        &self,
+        operation: &str,
+        path: &Path,
+    ) -> Result<MutexGuard<'_, State>, (Fault, io::Error)> {
         let mut state = self.state();
         state.operations += 1;
         match state.fault {
@@ -249,12 +260,16 @@ impl State {
     }
 
     fn used(&self) -> u64 {
-        self.names.values().map(|i| self.inodes[*i].allocated()).sum()
+        self.names
+            .values()
+            .map(|i| self.inodes[*i].allocated())
+            .sum()
     }
 
     /// Takes the blocks that a write needs.
     fn take(&mut self, inode: usize, offset: u64, len: u64) -> io::Result<()> {
-        let new = (offset / BLOCK..(offset + len).div_ceil(BLOCK)).filter(|b| !self.inodes[inode].written.contains(b));
+        let new = (offset / BLOCK..(offset + len).div_ceil(BLOCK))
+            .filter(|b| !self.inodes[inode].written.contains(b));
         let new: Vec<u64> = new.collect();
         if !new.is_empty() && self.used() + new.len() as u64 * BLOCK > self.capacity_bytes {
             return Err(os_error(Fault::Full));
@@ -289,7 +304,11 @@ impl Vfs for SimFs {
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         let mut state = self.operate("create", path).map_err(|(_, e)| e)?;
         if state.names.contains_key(path) {
-            return Err(in_context("create", path, &io::Error::from(ErrorKind::AlreadyExists)));
+            return Err(in_context(
+                "create",
+                path,
+                &io::Error::from(ErrorKind::AlreadyExists),
+            ));
         }
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
@@ -343,7 +362,9 @@ impl Vfs for SimFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.operate("sync", dir).map_err(|(_, e)| e)?;
-        state.record(Event::SyncDir { dir: dir.to_path_buf() });
+        state.record(Event::SyncDir {
+            dir: dir.to_path_buf(),
+        });
         Ok(())
     }
 
@@ -411,8 +432,16 @@ impl VfsFile for SimFile {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.operate("read")?;
         let data = &state.inodes[self.inode].data;
-        let slice = data.get(offset as usize..).and_then(|rest| rest.get(..out.len()));
-        let past = || in_context("read", &self.path, &io::Error::from(ErrorKind::UnexpectedEof));
+        let slice = data
+            .get(offset as usize..)
+            .and_then(|rest| rest.get(..out.len()));
+        let past = || {
+            in_context(
+                "read",
+                &self.path,
+                &io::Error::from(ErrorKind::UnexpectedEof),
+            )
+        };
         out.copy_from_slice(slice.ok_or_else(past)?);
         Ok(())
     }
@@ -433,14 +462,21 @@ impl VfsFile for SimFile {
         let inode = &mut state.inodes[self.inode];
         inode.data.resize(len as usize, 0);
         inode.written.retain(|block| block * BLOCK < len);
-        state.record(Event::SetLen { inode: self.inode, len });
+        state.record(Event::SetLen {
+            inode: self.inode,
+            len,
+        });
         Ok(())
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         let mut state = self.operate("take space for")?;
         if state.used() + len > state.capacity_bytes {
-            return Err(in_context("take space for", &self.path, &os_error(Fault::Full)));
+            return Err(in_context(
+                "take space for",
+                &self.path,
+                &os_error(Fault::Full),
+            ));
         }
         state.inodes[self.inode].reserved = len;
         Ok(())

@@ -1,6 +1,8 @@
 //! Power cuts at every point of a script.
 
-use super::script::{CAPACITY, Contents, Run, Step, contents_of, contents_of_image, dir, everything};
+use super::script::{
+    CAPACITY, Contents, Run, Step, contents_of, contents_of_image, dir, everything,
+};
 use crate::raft::disk::sim::{Crash, Event, Image, Random, SimFs};
 use std::time::Duration;
 
@@ -23,13 +25,19 @@ fn played(steps: &[Step]) -> Run {
 }
 
 /// Opens every image of every crash of a run, and judges it. How many there were.
-fn judge_every_crash(run: &Run, start: Crash, sampled: usize, mut also: impl FnMut(Image, &Contents)) -> usize {
+fn judge_every_crash(
+    run: &Run,
+    start: Crash,
+    sampled: usize,
+    mut also: impl FnMut(Image, &Contents),
+) -> usize {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut images = 0;
     start.walk(&run.fs.journal(), |crash| {
         for image in crash.images(&mut random, sampled) {
             images += 1;
-            let found = contents_of_image(image.clone()).unwrap_or_else(|e| panic!("image {images}: {e}"));
+            let found =
+                contents_of_image(image.clone()).unwrap_or_else(|e| panic!("image {images}: {e}"));
             if let Err(wrong) = run.judge(&found, &crash.acknowledged, crash.began) {
                 panic!("image {images}: {wrong}");
             }
@@ -95,7 +103,8 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     let mut images = 0;
     for killed_at in (3..journal.len()).step_by(23) {
         let fs = SimFs::of_journal(&journal[..killed_at], CAPACITY);
-        let seen = contents_of(&fs, &dir()).unwrap_or_else(|e| panic!("killed at {killed_at}: {e}"));
+        let seen =
+            contents_of(&fs, &dir()).unwrap_or_else(|e| panic!("killed at {killed_at}: {e}"));
         let mut next = Run::from(fs, seen);
         next.committed.clone_from(&run.committed);
         block_on(next.play(&more)).expect("it opens");
@@ -106,7 +115,8 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
             }
             for image in crash.images(&mut random, 3) {
                 images += 1;
-                let found = contents_of_image(image).unwrap_or_else(|e| panic!("killed at {killed_at}: {e}"));
+                let found = contents_of_image(image)
+                    .unwrap_or_else(|e| panic!("killed at {killed_at}: {e}"));
                 if let Err(wrong) = next.judge(&found, &crash.acknowledged, crash.began) {
                     panic!("killed at {killed_at}: {wrong}");
                 }
@@ -141,7 +151,8 @@ fn wrong_images(run: &Run, journal: &[Event]) -> usize {
     let mut wrong = 0;
     Crash::default().walk(journal, |crash| {
         for image in crash.images(&mut random, 3) {
-            let judged = contents_of_image(image).map(|found| run.judge(&found, &crash.acknowledged, crash.began));
+            let judged = contents_of_image(image)
+                .map(|found| run.judge(&found, &crash.acknowledged, crash.began));
             wrong += usize::from(!matches!(judged, Ok(Ok(()))));
         }
     });
@@ -155,7 +166,9 @@ fn a_missing_sync_is_caught() {
     let run = played(&everything());
     let journal = run.fs.journal();
     assert_eq!(wrong_images(&run, &journal), 0);
-    let without = |sync: fn(&Event) -> bool| -> Vec<Event> { journal.iter().filter(|e| !sync(e)).cloned().collect() };
+    let without = |sync: fn(&Event) -> bool| -> Vec<Event> {
+        journal.iter().filter(|e| !sync(e)).cloned().collect()
+    };
     assert!(
         wrong_images(&run, &without(|e| matches!(e, Event::Sync { .. }))) > 0,
         "content that is not synced"
@@ -175,5 +188,8 @@ fn a_missing_sync_is_caught() {
             early.insert(sync, acknowledged);
         }
     }
-    assert!(wrong_images(&run, &early) > 0, "acknowledged before the sync");
+    assert!(
+        wrong_images(&run, &early) > 0,
+        "acknowledged before the sync"
+    );
 }

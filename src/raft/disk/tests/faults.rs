@@ -16,12 +16,21 @@ async fn refuses_everything(store: &Store) {
         Ok(flushed) => flushed.await,
         Err(e) => Err(e),
     };
-    assert!(flushed.is_err(), "an append was acknowledged after a failure");
-    assert!(log.save_vote(&Vote::new(50, 1)).await.is_err(), "a vote was");
+    assert!(
+        flushed.is_err(),
+        "an append was acknowledged after a failure"
+    );
+    assert!(
+        log.save_vote(&Vote::new(50, 1)).await.is_err(),
+        "a vote was"
+    );
     assert!(log.truncate_after(None).await.is_err(), "a truncation was");
     assert!(store.wipe().await.is_err(), "a wipe was");
     let (meta, body) = super::script::snapshot_of(super::script::log_id(50, 500), 10);
-    assert!(store.snapshots().save(&meta, &body).is_err(), "a snapshot was");
+    assert!(
+        store.snapshots().save(&meta, &body).is_err(),
+        "a snapshot was"
+    );
 }
 
 /// What a failure of the n-th operation came to.
@@ -30,12 +39,19 @@ fn fail(steps: &[Step], n: u64, fault: Fault, random: &mut Random) -> &'static s
     fs.fail_operation(n, fault);
     let mut run = Run::new(fs);
     let played = block_on(run.play(steps));
-    let Some(struck) = run.fs.struck() else { return "none" };
+    let Some(struck) = run.fs.struck() else {
+        return "none";
+    };
     let outcome = match &played {
-        Err(OpenError::InUse { lock }) => panic!("{struck}: {} is said to be in use", lock.display()),
+        Err(OpenError::InUse { lock }) => {
+            panic!("{struck}: {} is said to be in use", lock.display())
+        }
         Err(refused) => {
             // Only what is damaged may be thrown away.
-            assert!(matches!(refused, OpenError::NotWritable { .. }), "{struck}: {refused}");
+            assert!(
+                matches!(refused, OpenError::NotWritable { .. }),
+                "{struck}: {refused}"
+            );
             assert!(
                 refused.to_string().contains("/data"),
                 "{struck}: {refused} names no file"
@@ -45,7 +61,9 @@ fn fail(steps: &[Step], n: u64, fault: Fault, random: &mut Random) -> &'static s
         // The ballast is a precaution: without room for it, there is none.
         Ok(()) if struck.contains("ballast") && fault != Fault::Io => "tolerated",
         Ok(()) => {
-            let failure = run.failure().unwrap_or_else(|| panic!("{struck}: nothing was latched"));
+            let failure = run
+                .failure()
+                .unwrap_or_else(|| panic!("{struck}: nothing was latched"));
             assert!(
                 failure.contains("/data") && failure.contains("os error"),
                 "{struck}: {failure}"
@@ -96,7 +114,10 @@ fn a_failed_operation_stops_the_store() {
         }
     }
     println!("{operations} operations, {latched} failures latched, {refused} refused at open");
-    assert!(latched > 50 && refused > 20, "{latched} latched, {refused} refused");
+    assert!(
+        latched > 50 && refused > 20,
+        "{latched} latched, {refused} refused"
+    );
 }
 
 /// Proves that a failure during the idle seal, which no one waits for, is latched too.
@@ -112,7 +133,10 @@ fn a_failed_seal_stops_the_store() {
             .await
             .expect("on disk");
         fs.fail_operation(1, Fault::Io);
-        failed.wait_for(Option::is_some).await.expect("it is latched");
+        failed
+            .wait_for(Option::is_some)
+            .await
+            .expect("it is latched");
         refuses_everything(&store).await;
     });
 }

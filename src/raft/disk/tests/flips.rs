@@ -43,7 +43,10 @@ fn flip(
         }
         flipped += 1;
         match contents_of_image(image) {
-            Ok(found) => assert!(found == *whole || allowed(&found), "byte {at} of {file} was read wrong"),
+            Ok(found) => assert!(
+                found == *whole || allowed(&found),
+                "byte {at} of {file} was read wrong"
+            ),
             Err(OpenError::Corrupt { file: named, .. } | OpenError::Newer { file: named, .. }) => {
                 assert_eq!(named, path, "byte {at} of {file}");
                 refused += 1;
@@ -73,7 +76,10 @@ fn a_wrong_bit_in_a_sealed_database_is_refused_or_harmless() {
     let (image, whole) = sealed();
     let (flipped, refused) = flip(&image, "raft.redb", 9, &whole, |_| false);
     println!("{flipped} flips, {refused} refused");
-    assert!(flipped > 1_000 && refused > 200, "{flipped} flips, {refused} refused");
+    assert!(
+        flipped > 1_000 && refused > 200,
+        "{flipped} flips, {refused} refused"
+    );
 }
 
 /// Proves that every wrong bit in a snapshot is refused.
@@ -93,7 +99,9 @@ fn a_wrong_bit_in_a_snapshot_is_refused() {
     if let Some(bytes) = truncated.get_mut(&dir().join(&name)) {
         bytes.pop();
     }
-    let refused = contents_of_image(truncated).expect_err("a byte is missing").to_string();
+    let refused = contents_of_image(truncated)
+        .expect_err("a byte is missing")
+        .to_string();
     assert!(
         refused.contains(&name) && refused.contains("start the node again"),
         "{refused}"
@@ -121,5 +129,8 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();
     let (flipped, refused) = flip(&image, "raft.redb", 11, &whole, allowed);
     println!("{flipped} flips, {refused} refused");
-    assert!(flipped > 1_000 && refused > 100, "{flipped} flips, {refused} refused");
+    assert!(
+        flipped > 1_000 && refused > 100,
+        "{flipped} flips, {refused} refused"
+    );
 }

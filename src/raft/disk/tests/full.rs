@@ -23,11 +23,17 @@ fn a_full_disk_is_foreseen_and_a_purge_frees_it() {
             let mut next = store.last_log_id().map_or(0, |l| l.index + 1);
             let first = next;
             while !store.space().expect("space").below_floor {
-                let flushed = append(&mut log, vec![entry(1, next, 20_000)]).await.expect("queued");
+                let flushed = append(&mut log, vec![entry(1, next, 20_000)])
+                    .await
+                    .expect("queued");
                 flushed.await.expect("above the floor nothing fails");
                 next += 1;
             }
-            assert!(next - first > 50, "round {round}: only {} entries fit", next - first);
+            assert!(
+                next - first > 50,
+                "round {round}: only {} entries fit",
+                next - first
+            );
             let last = log_id(1, next - 1);
             let (meta, body) = snapshot_of(last, 200_000);
             store
@@ -61,10 +67,15 @@ fn a_purge_commits_when_others_filled_the_disk() {
         fs.set_capacity(SMALL - fs_free(&store));
         assert!(store.space().expect("space").below_floor);
         let (meta, body) = snapshot_of(log_id(1, 290), 1_000);
-        store.snapshots().save(&meta, &body).expect("the ballast makes room");
+        store
+            .snapshots()
+            .save(&meta, &body)
+            .expect("the ballast makes room");
         let mut log = store.log_store();
         log.purge(log_id(1, 290)).await.expect("queued");
-        log.save_vote(&Vote::new(2, 1)).await.expect("committed with the purge");
+        log.save_vote(&Vote::new(2, 1))
+            .await
+            .expect("committed with the purge");
         store.close().await;
         let found = contents_of(&fs, &dir()).expect("it opens on a full disk");
         assert_eq!(found.held.purged, Some(log_id(1, 290)));

@@ -4,7 +4,9 @@ use crate::raft::disk::database::Held;
 use crate::raft::disk::open::open_directory;
 use crate::raft::disk::sim::{Event, Image, SimFs};
 use crate::raft::disk::{GroupIdentity, Identity, LogStore, OpenError, Store};
-use crate::raft::types::{Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, TypeConfig, Vote};
+use crate::raft::types::{
+    Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, TypeConfig, Vote,
+};
 use crate::registry::{Batch, Command};
 use openraft::Membership;
 use openraft::entry::EntryPayload;
@@ -78,7 +80,10 @@ pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
             .chars()
             .take(bytes)
             .collect();
-        let commands = vec![Command::Withdraw { seen: index, node_id }];
+        let commands = vec![Command::Withdraw {
+            seen: index,
+            node_id,
+        }];
         EntryPayload::Normal(Proposal(Arc::new(Batch {
             max_age_ms: 30_000,
             step_ms: 1_000,
@@ -103,7 +108,11 @@ fn members() -> Membership<u64, Member> {
 }
 
 pub(super) fn identity(incarnation: u64) -> Identity {
-    let founders = vec![("a".to_owned(), incarnation, "http://127.0.0.1:8411".to_owned())];
+    let founders = vec![(
+        "a".to_owned(),
+        incarnation,
+        "http://127.0.0.1:8411".to_owned(),
+    )];
     let group = incarnation.is_multiple_of(2).then_some(GroupIdentity {
         cluster_id: 7,
         founders,
@@ -119,7 +128,9 @@ pub(super) fn identity(incarnation: u64) -> Identity {
 
 pub(super) fn snapshot_of(last: LogId, bytes: usize) -> (SnapshotMeta, Vec<u8>) {
     let membership = StoredMembership::new(Some(log_id(1, 0)), members());
-    let body = (0..bytes).map(|i| (i as u64 * 31 + last.index) as u8).collect();
+    let body = (0..bytes)
+        .map(|i| (i as u64 * 31 + last.index) as u8)
+        .collect();
     (
         SnapshotMeta {
             last_log_id: Some(last),
@@ -281,7 +292,8 @@ impl Run {
                 log.save_committed(id).await?;
             }
             Step::Snapshot(index, bytes) => {
-                let (meta, body) = snapshot_of(self.id_of(*index).unwrap_or(log_id(9, *index)), *bytes);
+                let (meta, body) =
+                    snapshot_of(self.id_of(*index).unwrap_or(log_id(9, *index)), *bytes);
                 let number = self.begin(true, |c| c.snapshot = Some((meta.clone(), body.clone())));
                 store.snapshots().save(&meta, &body)?;
                 self.end(number);
@@ -344,7 +356,12 @@ impl Run {
     }
 
     /// Fails unless what a crash left is one of the states from what was acknowledged to what was begun.
-    pub(super) fn judge(&self, found: &Contents, acknowledged: &[usize], began: usize) -> Result<(), String> {
+    pub(super) fn judge(
+        &self,
+        found: &Contents,
+        acknowledged: &[usize],
+        began: usize,
+    ) -> Result<(), String> {
         let (log, snapshot) = self.acknowledged(acknowledged);
         if !(log..=began).any(|n| self.history[n].log() == found.log()) {
             return Err(format!(
@@ -353,7 +370,9 @@ impl Run {
             ));
         }
         if !(snapshot..=began).any(|n| self.history[n].snapshot == found.snapshot) {
-            return Err(format!("the snapshot is none of the states {snapshot} to {began}"));
+            return Err(format!(
+                "the snapshot is none of the states {snapshot} to {began}"
+            ));
         }
         match found.held.committed {
             Some(id) if !self.committed.contains(&id) => Err(format!("{id} was never committed")),
@@ -376,7 +395,10 @@ pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError>
         .expect("what was checked can be read");
     Ok(Contents {
         entries: entries.into_iter().map(|(entry, _)| entry).collect(),
-        snapshot: opened.snapshots.load().expect("what was checked can be read"),
+        snapshot: opened
+            .snapshots
+            .load()
+            .expect("what was checked can be read"),
         held: opened.held,
     })
 }

@@ -17,7 +17,11 @@ async fn filled(store: &Store, entries: u64, bytes: usize) {
     let mut log = store.log_store();
     log.save_vote(&Vote::new(1, 1)).await.expect("saved");
     let all = (0..entries).map(|i| entry(1, i, bytes)).collect();
-    append(&mut log, all).await.expect("queued").await.expect("on disk");
+    append(&mut log, all)
+        .await
+        .expect("queued")
+        .await
+        .expect("on disk");
 }
 
 /// Proves that a directory is open once at a time, that the refusal names the lock, and that the
@@ -87,7 +91,10 @@ fn what_was_kept_is_there_until_it_is_wiped() {
         assert_eq!(store.snapshots().load().expect("read"), None);
         filled(&store, 2, 300).await;
         store.close().await;
-        assert_eq!(open(&dir).expect("it opens").last_log_id(), Some(log_id(1, 1)));
+        assert_eq!(
+            open(&dir).expect("it opens").last_log_id(),
+            Some(log_id(1, 1))
+        );
     });
 }
 
@@ -107,7 +114,10 @@ fn reads_are_limited_only_where_they_may_be() {
         let mut log = store.log_store();
         for reopened in [false, true] {
             let all = log.try_get_log_entries(..).await.expect("read");
-            assert!(all.iter().map(|e| e.log_id.index).eq(0..701), "reopened: {reopened}");
+            assert!(
+                all.iter().map(|e| e.log_id.index).eq(0..701),
+                "reopened: {reopened}"
+            );
             assert_eq!(all[30], entry(1, 30, 20_000));
             let some = log.limited_get_log_entries(3, 701).await.expect("read");
             assert!(
@@ -140,11 +150,20 @@ fn appends_that_wait_share_a_sync() {
         let store = Store::open(Arc::new(fs.clone()), Path::new("/data")).expect("a new store");
         let mut log = store.log_store();
         log.save_vote(&Vote::new(1, 1)).await.expect("saved");
-        let syncs = |fs: &SimFs| fs.journal().iter().filter(|e| matches!(e, Event::Sync { .. })).count();
+        let syncs = |fs: &SimFs| {
+            fs.journal()
+                .iter()
+                .filter(|e| matches!(e, Event::Sync { .. }))
+                .count()
+        };
         let before = syncs(&fs);
         let mut waiting = Vec::new();
         for index in 0..1_000 {
-            waiting.push(append(&mut log, vec![entry(1, index, 300)]).await.expect("queued"));
+            waiting.push(
+                append(&mut log, vec![entry(1, index, 300)])
+                    .await
+                    .expect("queued"),
+            );
         }
         for flushed in waiting {
             flushed.await.expect("on disk");

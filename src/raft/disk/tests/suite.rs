@@ -18,7 +18,12 @@ struct Follower {
     snapshots: Snapshots,
 }
 
-type Taken = Snapshot<openraft::impls::leader_id_adv::LeaderId<u64, u64>, u64, crate::raft::types::Member, Vec<u8>>;
+type Taken = Snapshot<
+    openraft::impls::leader_id_adv::LeaderId<u64, u64>,
+    u64,
+    crate::raft::types::Member,
+    Vec<u8>,
+>;
 
 impl RaftSnapshotBuilder<TypeConfig> for Follower {
     type SnapshotData = Vec<u8>;
@@ -81,7 +86,9 @@ impl RaftStateMachine<TypeConfig> for Follower {
 struct Builder;
 
 impl StoreBuilder<TypeConfig, LogStore, Follower, tempfile::TempDir> for Builder {
-    async fn build(&self) -> Result<(tempfile::TempDir, LogStore, Follower), StorageError<TypeConfig>> {
+    async fn build(
+        &self,
+    ) -> Result<(tempfile::TempDir, LogStore, Follower), StorageError<TypeConfig>> {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = Store::open(Arc::new(OsFs), dir.path()).expect("a new store");
         let follower = Follower {
