@@ -87,6 +87,12 @@ impl Forming {
         self.waits_for.borrow().clone()
     }
 
+    /// From here on whoever asks is told that this node is stopping.
+    pub(super) fn note_stopping(&self) {
+        self.waits_for
+            .send_replace("this node is stopping".to_owned());
+    }
+
     /// A peer was refused: said once in a while, since it tries again at once.
     pub(super) fn note_refusal(&self, from: &NodeName, reason: &str) {
         let text = format!("refused {from}: {reason}");

@@ -1,6 +1,7 @@
 //! The group that this node is a member of: openraft with what is built around it.
 
 use super::disk::Store;
+use super::errors::{StartError, Unavailable, unavailable};
 use super::identity::NodeName;
 use super::leader::View;
 use super::network::Network;
@@ -13,7 +14,8 @@ use super::tick_journal::LeaderKey;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
-use super::{errors::StartError, membership, pulse, space, ticker};
+use super::{membership, pulse, space, ticker};
+use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
 use openraft::vote::RaftLeaderId;
@@ -32,6 +34,8 @@ const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 const ENTRIES_KEPT: u64 = 10_000;
 /// Entries of one append; the log reader cuts it at a megabyte (amendment A7).
 const ENTRIES_PER_APPEND: u64 = 300;
+/// A read must have been served within this for a node to count as serving.
+const SERVES_WITHIN: Duration = Duration::from_secs(2);
 /// How long installing a snapshot may take on a slow disk before openraft starts over.
 const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -136,6 +140,43 @@ impl Group {
     /// A log entry's worth of commands, with the settings that apply needs.
     pub(super) fn batch(&self, commands: Vec<Command>) -> Batch {
         batch_of(commands, self.options.max_age)
+    }
+
+    /// Returns once this node has applied everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// When no majority confirms it, or this node is behind, until the deadline.
+    pub(super) async fn confirm_applied(&self, deadline: Instant) -> Result<(), Unavailable> {
+        let index = self.reads.index(deadline).await?;
+        self.wait_applied(index, deadline).await?;
+        self.reads.note_served();
+        Ok(())
+    }
+
+    /// Returns once this node has applied an index.
+    ///
+    /// # Errors
+    /// When it has not until the deadline.
+    pub(super) async fn wait_applied(
+        &self,
+        index: u64,
+        deadline: Instant,
+    ) -> Result<(), Unavailable> {
+        let mut applied = self.replica.applied();
+        let reached = applied.wait_for(|applied| *applied >= index);
+        match tokio::time::timeout_at(deadline, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(unavailable(
+                "this node is behind the group and did not catch up in time",
+            )),
+        }
+    }
+
+    /// Whether this node has served a read within the last moments, as a member that is well does.
+    pub(super) fn serves(&self) -> bool {
+        self.reads
+            .since_served()
+            .is_some_and(|ago| ago <= SERVES_WITHIN)
     }
 
     /// Whether this node's disk takes a proposal.

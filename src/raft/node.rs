@@ -17,15 +17,8 @@ use crate::registry::{Command, Outcome, Rendered};
 use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-
-/// A read round must have succeeded within this for the node to be ready.
-const READY_WITHIN: Duration = Duration::from_secs(2);
-
-/// A plain change of leader takes less; after this a refusal says what the group waits for.
-const EXPLAIN_AFTER: Duration = Duration::from_millis(1_500);
 
 /// What a lookup was answered with.
 #[derive(Debug, Clone)]
@@ -89,12 +82,10 @@ impl Node {
     /// Without a quorum, before the group is formed, or past the deadline.
     pub async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
         let group = self.group()?;
-        let index = group
-            .reads
-            .index(deadline)
+        group
+            .confirm_applied(deadline)
             .await
             .map_err(|error| unavailable(explain(&group, error.reason)))?;
-        wait_applied(&group, index, deadline).await?;
         Ok(answer(&group, lookup))
     }
 
@@ -189,9 +180,12 @@ impl Node {
         if !group.view().borrow().is_voter(group.raft_id()) {
             return Err("this node is no voter yet".to_owned());
         }
-        match group.reads.since_success() {
-            Some(ago) if ago <= READY_WITHIN => Ok(()),
-            _ => Err("no majority of the group has confirmed a read in the last 2 s".to_owned()),
+        match group.serves() {
+            true => Ok(()),
+            false => Err(format!(
+                "this node has served no read in the last 2 s: {}",
+                status::plight(&group)
+            )),
         }
     }
 
@@ -218,7 +212,10 @@ impl Node {
     /// Ends the group's tasks and closes the disk.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        if let Some(group) = self.service.group() {
+        // Peers are turned away first: what they ask of a group that has ended would be an error in the log.
+        let group = write(&self.service.group).take();
+        self.service.forming.note_stopping();
+        if let Some(group) = group {
             group.shut_down().await;
         }
         self.service.forming.options.store.clone().close().await;
@@ -260,7 +257,7 @@ impl Node {
                     outcome: Outcome::Overtaken | Outcome::NotHeld,
                     index,
                 } => {
-                    wait_applied(&group, index, deadline).await.map_err(|_| {
+                    group.wait_applied(index, deadline).await.map_err(|_| {
                         WriteError::NotApplied(
                             "overtaken by another write of the same node".to_owned(),
                         )
@@ -359,23 +356,12 @@ impl Node {
     }
 }
 
-/// The reason, with what the group waits for while no majority confirms anything.
+/// The reason, with what the group waits for once it has served nothing for a while.
 fn explain(group: &Group, reason: String) -> String {
-    let confirmed = group.reads.since_success();
     let plight = status::plight(group);
-    match confirmed.is_some_and(|ago| ago < EXPLAIN_AFTER) || reason.contains(&plight) {
+    match group.serves() || reason.contains(&plight) {
         true => reason,
         false => format!("{reason}; {plight}"),
-    }
-}
-
-async fn wait_applied(group: &Group, index: u64, deadline: Instant) -> Result<(), Unavailable> {
-    let mut applied = group.replica.applied();
-    match tokio::time::timeout_at(deadline, applied.wait_for(|applied| *applied >= index)).await {
-        Ok(Ok(_)) => Ok(()),
-        _ => Err(unavailable(
-            "this node is behind the group and did not catch up in time",
-        )),
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 const PULSE_INTERVAL: Duration = Duration::from_millis(500);
 /// A pulse is answered at once or not at all.
 const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
-/// A round a second keeps `ready` honest on a node that nobody asks.
-const ROUND_DEADLINE: Duration = Duration::from_millis(900);
+/// A read that takes longer would not count as fresh.
+const READ_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Pulses until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
@@ -26,7 +26,7 @@ pub(super) async fn run(group: Arc<Group>) {
             _ = interval.tick() => {}
             () = group.stopping() => return,
         }
-        tokio::spawn(confirm_round(group.clone()));
+        tokio::spawn(read_for_itself(group.clone()));
         let members = other_members(&group);
         group
             .peers
@@ -51,9 +51,10 @@ pub(super) fn own(group: &Group) -> Pulse {
     }
 }
 
-async fn confirm_round(group: Arc<Group>) {
-    // Its success is noted by the rounds themselves; its failure shows as their absence.
-    let _ = group.reads.index(clock::now() + ROUND_DEADLINE).await;
+/// A read of its own keeps `ready` honest on a node that nobody asks.
+async fn read_for_itself(group: Arc<Group>) {
+    // A failure shows as the absence of success.
+    let _ = group.confirm_applied(clock::now() + READ_DEADLINE).await;
 }
 
 fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {

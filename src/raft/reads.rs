@@ -28,8 +28,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 pub(super) struct ReadRounds {
     waiting: mpsc::Sender<Waiter>,
     started: clock::Instant,
-    /// Milliseconds after `started` of the last round that succeeded, plus one; 0 when none has.
-    last_success: Arc<AtomicU64>,
+    /// Milliseconds after `started` of the last read that was served, plus one; 0 when none was.
+    last_served: Arc<AtomicU64>,
 }
 
 struct Waiter {
@@ -43,9 +43,9 @@ impl ReadRounds {
         let rounds = ReadRounds {
             waiting,
             started: clock::now(),
-            last_success: Arc::default(),
+            last_served: Arc::default(),
         };
-        (rounds.clone(), RoundsToRun { queue, rounds })
+        (rounds, RoundsToRun { queue })
     }
 
     /// An index that, once applied here, shows everything acknowledged before this call.
@@ -63,9 +63,9 @@ impl ReadRounds {
         }
     }
 
-    /// How long ago a round last succeeded.
-    pub(super) fn since_success(&self) -> Option<Duration> {
-        let at_ms = self.last_success.load(Ordering::Relaxed).checked_sub(1)?;
+    /// How long ago a read was last served.
+    pub(super) fn since_served(&self) -> Option<Duration> {
+        let at_ms = self.last_served.load(Ordering::Relaxed).checked_sub(1)?;
         Some(
             clock::now()
                 .duration_since(self.started)
@@ -73,16 +73,16 @@ impl ReadRounds {
         )
     }
 
-    fn note_success(&self) {
+    /// A read was served from start to end: confirmed by a round, and applied here.
+    pub(super) fn note_served(&self) {
         let at_ms = clock::now().duration_since(self.started).as_millis() as u64;
-        self.last_success.store(at_ms + 1, Ordering::Relaxed);
+        self.last_served.store(at_ms + 1, Ordering::Relaxed);
     }
 }
 
 /// The receiving half, to be driven by [`RoundsToRun::run`].
 pub(super) struct RoundsToRun {
     queue: mpsc::Receiver<Waiter>,
-    rounds: ReadRounds,
 }
 
 impl RoundsToRun {
@@ -101,7 +101,6 @@ impl RoundsToRun {
             }
             match round(&group).await {
                 Ok(index) => {
-                    self.rounds.note_success();
                     for waiter in waiters.drain(..) {
                         // Whoever has stopped waiting needs no answer.
                         let _ = waiter.reply.send(Ok(index));

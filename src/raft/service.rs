@@ -38,76 +38,76 @@ pub(super) enum Session {
     },
 }
 
+/// Why a connection is not let in.
+enum Objection {
+    /// It may try again soon.
+    NotYet(String),
+    /// Wrong cluster, wrong receiver, wrong version.
+    Refuse(String),
+    /// The sender must stop: it is not who it says, and a person has to look.
+    Condemn(String),
+}
+
 impl Service {
     pub(super) fn group(&self) -> Option<Arc<Group>> {
         read(&self.group).clone()
     }
 
-    fn accept(&self, hello: &Hello) -> Result<Session, (String, bool)> {
+    fn accept(&self, hello: &Hello) -> Result<Session, Objection> {
         let own = &self.forming.options;
         if hello.version != MESSAGES_VERSION {
-            return Err((
-                format!(
-                    "it speaks version {}, this node {MESSAGES_VERSION}",
-                    hello.version
-                ),
-                false,
-            ));
+            return Err(Objection::Refuse(format!(
+                "it speaks version {}, this node {MESSAGES_VERSION}",
+                hello.version
+            )));
         }
         if hello.from.environment != own.environment {
-            return Err((
-                format!(
-                    "it is of environment {}, this node of {}",
-                    hello.from.environment, own.environment
-                ),
-                false,
-            ));
+            return Err(Objection::Refuse(format!(
+                "it is of environment {}, this node of {}",
+                hello.from.environment, own.environment
+            )));
         }
-        let Some((cluster_id, target)) = hello.to else {
-            return Ok(Session::Stranger);
-        };
-        let Some(group) = self.group() else {
-            return Err((format!("{} is in no group yet", own.node_id), false));
-        };
+        match (hello.to, self.group()) {
+            (None, _) => Ok(Session::Stranger),
+            (Some(_), None) => Err(Objection::NotYet(format!(
+                "{} is starting or stopping",
+                own.node_id
+            ))),
+            (Some(meant), Some(group)) => self.accept_member(hello, meant, group),
+        }
+    }
+
+    fn accept_member(
+        &self,
+        hello: &Hello,
+        (cluster_id, target): (u64, RaftId),
+        group: Arc<Group>,
+    ) -> Result<Session, Objection> {
+        let node_id = &self.forming.options.node_id;
+        let id = hello.from.name.raft_id();
         if cluster_id != group.peers.cluster_id() {
-            return Err((
-                format!(
-                    "{} is in another cluster: {:016x}",
-                    own.node_id,
-                    group.peers.cluster_id()
-                ),
-                false,
-            ));
+            return Err(Objection::Refuse(format!(
+                "{node_id} is in another cluster: {:016x}",
+                group.peers.cluster_id()
+            )));
         }
         if target != group.raft_id() {
-            return Err((
-                format!("another incarnation of {} is meant", own.node_id),
-                false,
-            ));
+            return Err(Objection::Refuse(format!(
+                "another incarnation of {node_id} is meant"
+            )));
         }
-        let id = hello.from.name.raft_id();
         if id == group.raft_id() {
-            return Err((
-                format!(
-                    "two processes run on copies of the data directory of {}",
-                    own.node_id
-                ),
-                true,
-            ));
+            return Err(Objection::Condemn(format!(
+                "two processes run on copies of the data directory of {node_id}"
+            )));
         }
         if group.replica.registry().is_retired(id) {
-            return Err((
-                format!(
-                    "{} was replaced: empty its data directory and start it again; it rejoins by itself",
-                    hello.from.name
-                ),
-                true,
-            ));
+            return Err(Objection::Condemn(format!(
+                "{} was replaced: empty its data directory and start it again; it rejoins by itself",
+                hello.from.name
+            )));
         }
-        group
-            .peers
-            .judge(&hello.from)
-            .map_err(|reason| (reason, true))?;
+        group.peers.judge(&hello.from).map_err(Objection::Condemn)?;
         Ok(Session::Member {
             id,
             group,
@@ -154,13 +154,17 @@ impl PeerService for Service {
     type Session = Session;
 
     fn greet(&self, hello: &Hello) -> (Welcome, Option<Session>) {
-        match self.accept(hello) {
-            Ok(session) => (Welcome::Accepted(self.introduction()), Some(session)),
-            Err((reason, fatal)) => {
-                self.forming.note_refusal(&hello.from.name, &reason);
-                (Welcome::Refused { reason, fatal }, None)
-            }
-        }
+        let objection = match self.accept(hello) {
+            Ok(session) => return (Welcome::Accepted(self.introduction()), Some(session)),
+            Err(objection) => objection,
+        };
+        let (reason, fatal) = match objection {
+            Objection::NotYet(reason) => return (Welcome::NotYet { reason }, None),
+            Objection::Refuse(reason) => (reason, false),
+            Objection::Condemn(reason) => (reason, true),
+        };
+        self.forming.note_refusal(&hello.from.name, &reason);
+        (Welcome::Refused { reason, fatal }, None)
     }
 
     fn awake(&self, session: &Session, opened_epoch: u64) -> bool {

@@ -26,7 +26,7 @@ pub struct Status {
     pub node: String,
     /// Its part.
     pub role: Role,
-    /// The leader's `node.id`, if one is known.
+    /// The leader's `node.id`, while this node serves reads through one.
     pub leader: Option<String>,
     /// Its raft term.
     pub term: u64,
@@ -60,7 +60,7 @@ pub struct MemberStatus {
     pub role: String,
     /// Where it is reached.
     pub address: String,
-    /// Whether it answered this node within the last second.
+    /// Whether it answered this node within the last 1.6 s.
     pub reachable: bool,
     /// How many log entries it has yet to apply, compared with the most advanced member known.
     pub lag: u64,
@@ -122,19 +122,19 @@ fn in_group(group: &Group) -> Status {
         })
         .collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));
+    let serves = group.serves();
+    // A node cut off goes on naming the leader that it last heard; nobody should be sent there.
+    let leader = view.leader.as_ref().filter(|_| serves);
     Status {
         node: group.options.node_id.clone(),
         role: role(view.state),
-        leader: view
-            .leader
-            .as_ref()
-            .map(|leader| leader.member.node_id.clone()),
+        leader: leader.map(|leader| leader.member.node_id.clone()),
         term: view.term,
         applied,
         services,
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
-            waits_for: view.leader.is_none().then(|| plight(group)),
+            waits_for: (!serves).then(|| plight(group)),
         },
         members,
     }
@@ -153,8 +153,11 @@ pub(super) fn plight(group: &Group) -> String {
             None => member.node_id.clone(),
         })
         .collect();
+    if voters == 0 {
+        return "this node has not received the log of its group yet".to_owned();
+    }
     if missing.is_empty() {
-        return format!("a majority of the {voters} voters is electing a leader");
+        return format!("a majority of the {voters} voters has to elect a leader and to answer");
     }
     format!(
         "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks are \

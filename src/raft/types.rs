@@ -18,7 +18,11 @@ pub struct Member {
 
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:016x}) at {}", self.node_id, self.incarnation, self.address)
+        write!(
+            f,
+            "{} ({:016x}) at {}",
+            self.node_id, self.incarnation, self.address
+        )
     }
 }
 

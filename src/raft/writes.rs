@@ -230,10 +230,8 @@ async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
             }
         }
         Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
-            return Tried::NotApplied(
-                batch,
-                format!("this node does not lead now ({:?})", forward.reason),
-            );
+            tracing::debug!(?forward, "not proposed");
+            return Tried::NotApplied(batch, plight(group));
         }
         Ok(Err(error)) => batch.into_iter().for_each(unknown(format!(
             "the leader changed while it was written: {error}"

@@ -175,6 +175,7 @@ async fn connect(
         Some((_, Welcome::Refused { reason, fatal })) => {
             return Err(CallError::Refused { reason, fatal });
         }
+        Some((_, Welcome::NotYet { reason })) => return Err(CallError::NotSent(reason)),
         Some((_, Welcome::Accepted(introduction))) => {
             let judged = check.map_or(Ok(()), |check| check(&introduction));
             judged.map_err(|reason| CallError::Refused {

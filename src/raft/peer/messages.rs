@@ -39,6 +39,8 @@ pub(crate) struct Introduction {
 pub(crate) enum Welcome {
     /// Speak.
     Accepted(Introduction),
+    /// Try again soon: this node is starting, or looks for its group.
+    NotYet { reason: String },
     /// Not with you. `fatal`: the sender must stop, a person has to look.
     Refused { reason: String, fatal: bool },
 }
