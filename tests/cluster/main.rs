@@ -21,6 +21,7 @@ mod lagging_node;
 mod launcher;
 mod leader;
 mod memory;
+mod mixed_faults;
 mod no_quorum;
 mod strangers;
 mod two_nodes;

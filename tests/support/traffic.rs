@@ -1,7 +1,10 @@
-//! Clients that write without pause, and remember what was acknowledged when.
+//! Clients that write without pause and remember what was acknowledged when, and clients that read
+//! and know what they must see.
 
 use super::http;
-use super::node::{PATIENCE, Tokens, Write, announcement, announcement_path, write_of};
+use super::node::{
+    PATIENCE, Tokens, Write, announcement, announcement_path, services, tokens_of, write_of,
+};
 use quorate::clock::{self, Instant};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,15 +24,17 @@ struct Record {
     /// When each acknowledgement came, in that order.
     acks: Mutex<Vec<Instant>>,
     ack_count: AtomicUsize,
+    served_count: AtomicUsize,
     /// By node id: the last token acknowledged, and the last one sent.
     tokens: Mutex<BTreeMap<String, (Option<u64>, u64)>>,
     stop: AtomicBool,
 }
 
-/// Writers in the background, one for each address.
+/// Clients in the background: writers, and readers that check every lookup.
 pub struct Traffic {
+    kind: String,
     record: Arc<Record>,
-    writers: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What they had done when they were stopped.
@@ -50,7 +55,26 @@ impl Traffic {
                 std::thread::spawn(move || write_until_stopped(&record, &kind, writer, address))
             })
             .collect();
-        Traffic { record, writers }
+        Traffic {
+            kind: kind.to_owned(),
+            record,
+            threads: writers,
+        }
+    }
+
+    /// Adds a reader for each address. It panics when a lookup that was served lacks what was
+    /// acknowledged before it was asked for.
+    pub fn read_from(&mut self, addresses: &[SocketAddr]) {
+        for address in addresses {
+            let (record, kind, address) = (self.record.clone(), self.kind.clone(), *address);
+            let read = move || read_until_stopped(&record, &kind, address);
+            self.threads.push(std::thread::spawn(read));
+        }
+    }
+
+    /// How many lookups were served so far.
+    pub fn served(&self) -> usize {
+        self.record.served_count.load(Ordering::Acquire)
     }
 
     /// How many writes were acknowledged so far.
@@ -61,8 +85,8 @@ impl Traffic {
     /// Lets the writes in flight end, and stops.
     pub fn stop(mut self) -> Done {
         self.record.stop.store(true, Ordering::Release);
-        for writer in self.writers.drain(..) {
-            writer.join().expect("a writer saw only documented answers");
+        for thread in self.threads.drain(..) {
+            thread.join().expect("a client saw only what it may see");
         }
         let acks = std::mem::take(&mut *self.record.acks.lock().expect("no writer panicked"));
         let tokens = std::mem::take(&mut *self.record.tokens.lock().expect("no writer panicked"));
@@ -77,6 +101,11 @@ impl Drop for Traffic {
 }
 
 impl Done {
+    /// How many writes were acknowledged.
+    pub fn acked(&self) -> usize {
+        self.acks.len()
+    }
+
     /// The longest time between two acknowledgements, of those around `from` and later.
     pub fn longest_gap(&self, from: Instant) -> Duration {
         let first = self
@@ -92,15 +121,54 @@ impl Done {
 
     /// Panics unless each node id shows its last acknowledged token, or a later one that was sent.
     pub fn assert_nothing_lost(&self, seen: &Tokens, by: &str) {
-        for (node_id, (acked, sent)) in &self.tokens {
-            let Some(acked) = acked else { continue };
-            match seen.get(node_id) {
-                None => panic!("{by} has lost {node_id}, acknowledged with token {acked}"),
-                Some(token) => assert!(
-                    (acked..=sent).contains(&token),
-                    "{by} shows {node_id} with token {token}: {acked} was acknowledged, {sent} the last one sent"
-                ),
+        let acked: Vec<_> = acknowledged(&self.tokens).collect();
+        assert_shows(seen, &acked, by);
+        for (node_id, token) in seen {
+            let sent = self.tokens.get(node_id).map_or(0, |(_, sent)| *sent);
+            assert!(
+                *token <= sent,
+                "{by} shows {node_id} with token {token}, never sent"
+            );
+        }
+    }
+}
+
+fn acknowledged(
+    tokens: &BTreeMap<String, (Option<u64>, u64)>,
+) -> impl Iterator<Item = (String, u64)> {
+    tokens
+        .iter()
+        .filter_map(|(node_id, (acked, _))| Some((node_id.clone(), (*acked)?)))
+}
+
+fn assert_shows(seen: &Tokens, acked: &[(String, u64)], by: &str) {
+    for (node_id, acked) in acked {
+        match seen.get(node_id) {
+            None => panic!("{by} lacks {node_id}, acknowledged with token {acked}"),
+            Some(token) => assert!(
+                token >= acked,
+                "{by} shows {node_id} with token {token}: {acked} was acknowledged before"
+            ),
+        }
+    }
+}
+
+fn read_until_stopped(record: &Record, kind: &str, address: SocketAddr) {
+    let path = format!("/v1/service/{kind}/general");
+    while !record.stop.load(Ordering::Acquire) {
+        let acked: Vec<_> =
+            acknowledged(&record.tokens.lock().expect("no writer panicked")).collect();
+        let answer = http::request(address, "GET", &path, None, PATIENCE);
+        match answer.as_ref().ok().and_then(services) {
+            Some(services) => {
+                assert_shows(
+                    &tokens_of(&services),
+                    &acked,
+                    &format!("a lookup at {address}"),
+                );
+                record.served_count.fetch_add(1, Ordering::Release);
             }
+            None => super::let_pass(BACK_OFF),
         }
     }
 }
