@@ -1,6 +1,6 @@
 //! The promises of the documentation, proved on real processes: one file a concern.
 //!
-//! `QUORATE_TEST_KILLS=20 cargo test --test cluster leader -- --nocapture` (or `scripts/gap`)
+//! `QUORATE_TEST_KILLS=20 cargo test --test cluster leader:: -- --nocapture` (or `scripts/gap`)
 //! repeats the leader kills and prints their figures.
 
 #[path = "../wire/replay.rs"]
