@@ -20,6 +20,8 @@ use tokio::sync::oneshot;
 
 /// The folder of the log and the snapshot, inside `node.data-dir`.
 const RAFT_DIR: &str = "raft";
+/// How long a node may take to answer at its own address, when that has another port than it listens on.
+const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
 /// How long the wire and the disk may take to end before the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -117,7 +119,7 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
         announcement,
         settings.max_age_ms,
     ));
-    let result = until_stopped(&settings, node, listener, beat, &node_id).await;
+    let result = until_stopped(&settings, node, listener, beat, (&node_id, &address)).await;
     announcing.abort();
     result
 }
@@ -128,7 +130,7 @@ async fn until_stopped(
     node: Node,
     listener: TcpListener,
     beat: Beat,
-    node_id: &str,
+    (node_id, address): (&str, &str),
 ) -> Result<(), StartError> {
     let mut terminated = signal(SignalKind::terminate())
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
@@ -151,10 +153,8 @@ async fn until_stopped(
     let reason = tokio::select! {
         _ = terminated.recv() => "SIGTERM",
         _ = tokio::signal::ctrl_c() => "SIGINT",
-        fatal = node.fatal() => {
-            tracing::error!("stopping: {fatal}");
-            return Err(fatal.into());
-        }
+        fatal = node.fatal() => return Err(fatal.into()),
+        unreachable = never_reached(&node, settings, address) => return Err(unreachable),
     };
     tracing::info!("stopping: {reason}");
     own::withdraw(&node, node_id).await;
@@ -228,26 +228,30 @@ fn check_inventory(
             inventory.environment, settings.environment
         )));
     }
-    let own = inventory
+    inventory
         .own(node_id)
-        .map_err(|error| refused(error.to_string()))?;
-    match own_port_problem(settings, &own.address) {
-        Some(problem) => Err(refused(format!("{uri}: {problem}"))),
-        None => Ok(()),
-    }
+        .map(|_| ())
+        .map_err(|error| refused(error.to_string()))
 }
 
-fn own_port_problem(settings: &Settings, address: &str) -> Option<String> {
+/// Resolves when peers would not find this node: its inventory entry has another port than it listens on, and
+/// nothing forwards the one to the other (amendment A5).
+async fn never_reached(node: &Node, settings: &Settings, address: &str) -> StartError {
     let port = address
         .rsplit_once(':')
         .and_then(|(_, port)| port.parse::<u16>().ok())
         .unwrap_or(80);
-    (port != settings.http_port).then(|| {
+    if port == settings.http_port || node.answers_at(address, OWN_ADDRESS_LIMIT).await {
+        return std::future::pending().await;
+    }
+    StartError::new(
+        exit_code::INVENTORY,
         format!(
-            "this node is reached at {address}, and http-server.http.port is {}: peers would not find it",
+            "service-inventory.uri: this node is reached at {address}, http-server.http.port is {}, and nobody \
+             forwards the one to the other: peers would not find it",
             settings.http_port
-        )
-    })
+        ),
+    )
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {

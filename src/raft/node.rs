@@ -17,8 +17,12 @@ use crate::registry::{Command, Outcome, Rendered};
 use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+
+/// Between two looks at this node's own address.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// What a lookup was answered with.
 #[derive(Debug, Clone)]
@@ -187,6 +191,18 @@ impl Node {
                 status::plight(&group)
             )),
         }
+    }
+
+    /// Whether this very process answers at an address, within a limit.
+    pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
+        let forming = &self.service.forming;
+        let own = forming.image().name.clone();
+        let answered = async {
+            while !matches!(forming.look(address).await, Ok(view) if view.name == own) {
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        tokio::time::timeout(limit, answered).await.is_ok()
     }
 
     /// Serves a peer's connection until it closes. `opened_epoch`: the beat's epoch when it was opened.

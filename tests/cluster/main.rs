@@ -23,6 +23,7 @@ mod leader;
 mod memory;
 mod mixed_faults;
 mod no_quorum;
+mod own_address;
 mod strangers;
 mod two_nodes;
 mod whole_cluster_kill;
