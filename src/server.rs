@@ -17,6 +17,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The folder of the log and the snapshot, inside `node.data-dir`.
 const RAFT_DIR: &str = "raft";
@@ -119,19 +120,32 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
         announcement,
         settings.max_age_ms,
     ));
-    let result = until_stopped(&settings, node, listener, beat, (&node_id, &address)).await;
-    announcing.abort();
-    result
+    let running = Running {
+        node,
+        node_id,
+        address,
+        announcing,
+    };
+    until_stopped(&settings, running, listener, beat).await
+}
+
+/// A started node.
+struct Running {
+    node: Node,
+    node_id: String,
+    address: String,
+    /// Keeps its own announcement; ended before the node withdraws it.
+    announcing: JoinHandle<()>,
 }
 
 /// Serves until a signal or a failure, then ends what was started, in the order that clients notice least.
 async fn until_stopped(
     settings: &Settings,
-    node: Node,
+    running: Running,
     listener: TcpListener,
     beat: Beat,
-    (node_id, address): (&str, &str),
 ) -> Result<(), StartError> {
+    let node = &running.node;
     let mut terminated = signal(SignalKind::terminate())
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -154,10 +168,11 @@ async fn until_stopped(
         _ = terminated.recv() => "SIGTERM",
         _ = tokio::signal::ctrl_c() => "SIGINT",
         fatal = node.fatal() => return Err(fatal.into()),
-        unreachable = never_reached(&node, settings, address) => return Err(unreachable),
+        unreachable = never_reached(node, settings, &running.address) => return Err(unreachable),
     };
     tracing::info!("stopping: {reason}");
-    own::withdraw(&node, node_id).await;
+    running.announcing.abort();
+    own::withdraw(node, &running.node_id).await;
     node.hand_over().await;
     drop(stop);
     let ended = tokio::time::timeout(STOP_TIMEOUT, async {

@@ -58,7 +58,7 @@ impl HttpSettings {
             environment: environment.into(),
             max_announcement_bytes: 1024 * 1024,
             max_header_bytes: 8 * 1024,
-            max_connections: 20_000,
+            max_connections: 16_384,
             max_connections_per_address: 1_024,
             leaving: Arc::new(AtomicBool::new(false)),
         }

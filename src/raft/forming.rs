@@ -47,6 +47,7 @@ impl Forming {
                     incarnation: random_u64()?,
                     environment: options.environment.clone(),
                     group: None,
+                    diverged: false,
                 };
                 options.store.save_identity(&fresh).await?;
                 fresh
@@ -178,6 +179,7 @@ impl Forming {
             incarnation: image.name.incarnation,
             environment: image.environment.clone(),
             group: Some(group.clone()),
+            diverged: false,
         };
         self.options.store.save_identity(&identity).await?;
         *write(&self.group) = Some(group.clone());
@@ -193,6 +195,24 @@ impl Forming {
         Ok(group)
     }
 
+    /// Marks the data directory as one that is not to be opened again (amendment A2).
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub(super) async fn mark_diverged(&self) -> std::io::Result<()> {
+        let store = &self.options.store;
+        match store.identity() {
+            Some(identity) => {
+                let marked = Identity {
+                    diverged: true,
+                    ..identity
+                };
+                store.save_identity(&marked).await
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Empties this node and gives it a new incarnation.
     ///
     /// # Errors
@@ -206,6 +226,7 @@ impl Forming {
             incarnation: random_u64()?,
             environment: image.environment.clone(),
             group: None,
+            diverged: false,
         };
         store.save_identity(&identity).await?;
         *write(&self.group) = None;
@@ -299,5 +320,75 @@ fn check_identity(options: &Options, identity: &Identity) -> Result<(), StartErr
             identity.environment, options.environment
         )));
     }
+    if identity.diverged {
+        return Err(StartError::Diverged(
+            "what the data directory holds differs from what the other members hold, as was found before the last \
+             stop. Empty it and start the node again; it rejoins by itself"
+                .to_owned(),
+        ));
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Beat;
+    use crate::raft::disk::{OsFs, Store};
+    use std::path::Path;
+
+    fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
+        let store = Store::open(std::sync::Arc::new(OsFs), dir).expect("a fresh directory");
+        Options {
+            node_id: node_id.to_owned(),
+            environment: environment.to_owned(),
+            address: "http://127.0.0.1:1".to_owned(),
+            bind: None,
+            inventory: None,
+            max_age: Duration::from_secs(30),
+            recovery_gap: Duration::from_secs(5),
+            recovery_grace: Duration::from_secs(30),
+            auto_rejoin: true,
+            heartbeat: Duration::from_millis(100),
+            election: (Duration::from_millis(300), Duration::from_millis(500)),
+            store,
+            beat: Beat::start(),
+        }
+    }
+
+    async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), StartError> {
+        let opened = Forming::open(options(dir, node_id, environment)).await;
+        opened.map(|_| ())
+    }
+
+    /// A node that was found to differ from the others does not serve again from the same disk, and says the way out.
+    #[tokio::test]
+    async fn a_diverged_directory_is_not_opened_again() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let forming = Forming::open(options(dir.path(), "a", "test"))
+            .await
+            .expect("it is fresh");
+        forming.mark_diverged().await.expect("the disk is well");
+        forming.options.store.clone().close().await;
+        drop(forming);
+        let refused = reopened(dir.path(), "a", "test").await;
+        assert!(
+            matches!(refused, Err(StartError::Diverged(reason)) if reason.contains("Empty it"))
+        );
+    }
+
+    /// A data directory is one node's, of one environment: another is refused, and both are named.
+    #[tokio::test]
+    async fn a_directory_of_another_node_or_environment_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        reopened(dir.path(), "a", "test")
+            .await
+            .expect("it is fresh");
+        let refused = reopened(dir.path(), "b", "test").await;
+        assert!(
+            matches!(refused, Err(StartError::Identity(reason)) if reason.contains("node.id a"))
+        );
+        let refused = reopened(dir.path(), "a", "prod").await;
+        assert!(matches!(refused, Err(StartError::Identity(reason)) if reason.contains("of prod")));
+    }
 }

@@ -19,7 +19,7 @@ use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
 use openraft::vote::RaftLeaderId;
-use openraft::{Config, ServerState, SnapshotPolicy};
+use openraft::{Config, ServerState, SnapshotPolicy, StorageHelper};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -66,18 +66,24 @@ impl Group {
         founders: Vec<(NodeName, String)>,
     ) -> Result<Arc<Group>, StartError> {
         let store = options.store.clone();
-        let (machine, replica) = StateMachine::open(
+        let (mut machine, replica) = StateMachine::open(
             store.snapshots(),
             &options.environment,
             options.recovery_gap,
         )
         .await?;
+        // From the disk: openraft tells its membership only once it runs, and then this node may vote.
+        let membership = StorageHelper::new(&mut store.log_store(), &mut machine)
+            .get_membership()
+            .await
+            .map_err(|error| StartError::Storage(error.to_string()))?
+            .effective()
+            .clone();
         let config = Arc::new(raft_config(&options)?);
         let network = Network::new(peers.clone());
         let raft = Raft::build(peers.raft_id(), config, network, store.log_store(), machine)
             .await
             .map_err(|error| StartError::Storage(error.to_string()))?;
-        let membership = raft.metrics().borrow_watched().membership_config.clone();
         peers.greet_members(&membership).await;
         if let Some(condemned) = peers.condemned().borrow().clone() {
             return Err(condemned);

@@ -48,7 +48,7 @@ fn successor(group: &Group) -> Option<RaftId> {
         .membership_config
         .membership()
         .voter_ids()
-        .filter(|id| *id != group.raft_id())
+        .filter(|id| *id != group.raft_id() && !group.peers.known(*id).disk_low)
         .filter(|id| {
             heard
                 .get(id)

@@ -52,6 +52,10 @@ impl View {
             .map(move |(id, member)| (*id, member, voters.contains(id)))
     }
 
+    pub(super) fn voters(&self) -> usize {
+        self.members().filter(|(_, _, voter)| *voter).count()
+    }
+
     pub(super) fn is_voter(&self, id: RaftId) -> bool {
         self.membership
             .membership()

@@ -224,13 +224,16 @@ async fn fulfil(group: &Group, heard: Heard) {
     if !is_level(group, id) {
         return;
     }
-    replace(group, &view, id, &node_id, &old).await;
+    replace(group, id, &node_id, &old).await;
 }
 
 /// The old incarnation must not answer any more: its address answers as the newcomer, or has been silent for long.
 async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> bool {
     let node_id = &heard.name.node_id;
-    for (_, member) in old {
+    for (id, member) in old {
+        if *id == group.raft_id() {
+            return false;
+        }
         match look(group, group.peers.address_of(member)).await {
             Some(name) if name == heard.name => {}
             Some(name) if name.incarnation == member.incarnation && name.node_id == *node_id => {
@@ -241,7 +244,11 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 if heard.refusal.is_none() {
                     tracing::error!("{reason}");
                 }
-                update(group, node_id, |heard| heard.refusal = Some(reason));
+                update(group, node_id, |heard| {
+                    heard.refusal = Some(reason);
+                    // Silence is counted anew: only one stretch of it says that the old self is gone.
+                    heard.old_silent_since = None;
+                });
                 return false;
             }
             _ => {
@@ -289,11 +296,8 @@ fn is_level(group: &Group, id: RaftId) -> bool {
     }
 }
 
-async fn replace(group: &Group, view: &View, id: RaftId, node_id: &str, old: &[(RaftId, Member)]) {
+async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Member)]) {
     let old_ids: BTreeSet<RaftId> = old.iter().map(|(id, _)| *id).collect();
-    let mut voters: BTreeSet<RaftId> = view.membership.membership().voter_ids().collect();
-    voters.retain(|voter| !old_ids.contains(voter));
-    voters.insert(id);
     // Retired first: a leader that dies in between leaves an old self that is refused, not one that campaigns for ever.
     let retire = Command::Retire {
         raft_ids: old_ids.iter().copied().collect(),
@@ -305,6 +309,16 @@ async fn replace(group: &Group, view: &View, id: RaftId, node_id: &str, old: &[(
     if !matches!(retired, WriteResult::Done { .. }) {
         return;
     }
+    // Looked at now: the looks and the write before may have taken seconds.
+    let mut voters: BTreeSet<RaftId> = group
+        .view()
+        .borrow()
+        .membership
+        .membership()
+        .voter_ids()
+        .collect();
+    voters.retain(|voter| !old_ids.contains(voter));
+    voters.insert(id);
     if !change(
         group,
         ChangeMembers::ReplaceAllVoters(voters),

@@ -63,6 +63,13 @@ impl Node {
         let running = node.clone();
         tokio::spawn(async move {
             if let Err(error) = running.run().await {
+                if matches!(error, StartError::Diverged(_))
+                    && let Err(unmarked) = running.service.forming.mark_diverged().await
+                {
+                    tracing::error!(
+                        "the data directory could not be marked as diverged: {unmarked}"
+                    );
+                }
                 running.fatal.send_replace(Some(error));
             }
         });
@@ -342,6 +349,9 @@ impl Node {
         let mut failed = group.store().failed();
         let mut metrics = group.raft.metrics();
         let mut stop = self.stop.subscribe();
+        // Made once: its timer must outlive the passes of the loop.
+        let stranded = founding::stranded(group, &self.service.forming, identity);
+        tokio::pin!(stranded);
         loop {
             tokio::select! {
                 reason = condemned.wait_for(Option::is_some) => {
@@ -365,17 +375,18 @@ impl Node {
                         return Err(StartError::Storage("consensus has ended".to_owned()));
                     }
                 }
-                () = founding::stranded(group, &self.service.forming, identity) => return Ok(true),
+                () = &mut stranded => return Ok(true),
                 _ = stop.changed() => {}
             }
         }
     }
 }
 
-/// The reason, with what the group waits for once it has served nothing for a while.
+/// The reason, with what the group waits for when that is why.
 fn explain(group: &Group, reason: String) -> String {
+    let is_well = group.serves() && status::unreached(group).is_empty();
     let plight = status::plight(group);
-    match group.serves() || reason.contains(&plight) {
+    match is_well || reason.contains(&plight) {
         true => reason,
         false => format!("{reason}; {plight}"),
     }

@@ -50,6 +50,8 @@ pub(super) struct Known {
     pub(super) last_answer: Option<Instant>,
     /// How many entries it was behind this node, or ahead of it (negative), when it last told.
     pub(super) behind: i64,
+    /// Whether its disk is below the floor.
+    pub(super) disk_low: bool,
     /// Why it last refused this node, until it answers.
     pub(super) refusal: Option<String>,
     /// The process that spoke last.
@@ -203,6 +205,11 @@ impl Peers {
             .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
     }
 
+    /// A member told whether its disk takes entries.
+    pub(super) fn note_disk(&self, id: RaftId, disk_low: bool) {
+        lock(&self.known).entry(id).or_default().disk_low = disk_low;
+    }
+
     /// A member told how far it is, when this node was at `own`.
     pub(super) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
         lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
@@ -212,7 +219,10 @@ impl Peers {
     pub(super) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
-        known.acknowledged = known.acknowledged.max(log_id);
+        // Without its hello there is nothing to compare with later: a stranger's next process would be refused.
+        if known.process.is_some() {
+            known.acknowledged = known.acknowledged.max(log_id);
+        }
     }
 
     /// Judges the process behind a raft id that says hello, or welcome (amendment A8).
@@ -248,5 +258,67 @@ impl SelfImage {
             last_log_id: self.last_log_id,
             vote_term: self.vote_term,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(node_id: &str) -> SelfImage {
+        SelfImage {
+            name: NodeName {
+                node_id: node_id.to_owned(),
+                incarnation: 1,
+            },
+            environment: "test".to_owned(),
+            process: 1,
+            last_log_id: None,
+            vote_term: 1,
+        }
+    }
+
+    fn log_id(term: u64, index: u64) -> Option<LogId> {
+        let leader = openraft::impls::leader_id_adv::LeaderId { term, node_id: 1 };
+        Some(LogId::new(leader, index))
+    }
+
+    fn says(process: u64, last: Option<LogId>, vote_term: u64) -> Introduction {
+        Introduction {
+            process,
+            last_log_id: last,
+            vote_term,
+            ..image("b").introduction()
+        }
+    }
+
+    fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
+        let peers = Peers::new(Arc::new(image("a")), 7, BTreeMap::new(), None);
+        peers.judge(&says(1, None, 1)).expect("a first hello");
+        peers.note_acknowledged(image("b").name.raft_id(), acknowledged);
+        peers
+    }
+
+    /// A new process that shows less than its incarnation acknowledged runs on a disk put back from a copy.
+    #[test]
+    fn a_disk_put_back_from_a_copy_is_refused() {
+        let peers = peers_who_saw(log_id(1, 9));
+        let refused = peers.judge(&says(2, log_id(1, 5), 1));
+        assert!(refused.is_err_and(|reason| reason.contains("put back from a copy")));
+    }
+
+    /// A restart that kept its disk is taken, and so is a connection of the process that acknowledged.
+    #[test]
+    fn a_restart_with_its_disk_is_taken() {
+        let peers = peers_who_saw(log_id(1, 9));
+        assert!(peers.judge(&says(1, None, 1)).is_ok());
+        assert!(peers.judge(&says(2, log_id(1, 9), 1)).is_ok());
+    }
+
+    /// A log that a newer leader cut back is shorter in good faith; the newer vote tells.
+    #[test]
+    fn a_log_cut_back_by_a_newer_leader_is_taken() {
+        let peers = peers_who_saw(log_id(1, 9));
+        assert!(peers.judge(&says(2, log_id(1, 5), 2)).is_ok());
     }
 }

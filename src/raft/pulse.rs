@@ -7,6 +7,7 @@ use super::types::{Member, RaftId};
 use crate::clock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Between two pulses.
@@ -35,6 +36,7 @@ pub(super) async fn run(group: Arc<Group>) {
         for (id, pulse) in exchange(&group, &members).await {
             let own = group.replica.registry().applied_index();
             group.peers.note_applied(id, pulse.applied, own);
+            group.peers.note_disk(id, pulse.disk_low);
             heard.insert(id, pulse.checkpoints);
         }
         if let Verdict::Stop(reason) = compare(&group, &heard) {
@@ -47,6 +49,7 @@ pub(super) async fn run(group: Arc<Group>) {
 pub(super) fn own(group: &Group) -> Pulse {
     Pulse {
         applied: group.replica.registry().applied_index(),
+        disk_low: group.disk_low.load(Ordering::Relaxed),
         checkpoints: group.replica.checkpoints(),
     }
 }

@@ -91,9 +91,12 @@ impl RoundsToRun {
         let mut waiters: Vec<Waiter> = Vec::new();
         loop {
             if waiters.is_empty() {
-                match self.queue.recv().await {
-                    Some(waiter) => waiters.push(waiter),
-                    None => return,
+                tokio::select! {
+                    waiter = self.queue.recv() => match waiter {
+                        Some(waiter) => waiters.push(waiter),
+                        None => return,
+                    },
+                    () = group.stopping() => return,
                 }
             }
             while let Ok(waiter) = self.queue.try_recv() {

@@ -36,8 +36,21 @@ pub(super) async fn run(group: Arc<Group>) {
             ),
             _ => {}
         }
-        if space.below_floor && group.leads() {
+        if space.below_floor && group.leads() && a_majority_has_space(&group) {
             hand_over::hand_over(&group).await;
         }
     }
+}
+
+/// Whether the others could go on without this node's disk. If not, a new leader could not commit its first entry, and
+/// reads would end with it; the old one at least confirms those.
+fn a_majority_has_space(group: &Group) -> bool {
+    let view = group.view().borrow().clone();
+    let own = group.raft_id();
+    let well = view
+        .members()
+        .filter(|(id, _, voter)| *voter && *id != own)
+        .filter(|(id, ..)| group.peers.is_reachable(*id) && !group.peers.known(*id).disk_low)
+        .count();
+    well > view.voters() / 2
 }

@@ -142,17 +142,8 @@ fn in_group(group: &Group) -> Status {
 
 /// Why a group does not serve, and the way out: one line for every 503, the log and the status (amendment A10).
 pub(super) fn plight(group: &Group) -> String {
-    let view = group.view().borrow().clone();
-    let own = group.raft_id();
-    let voters = view.members().filter(|(_, _, voter)| *voter).count();
-    let missing: Vec<String> = view
-        .members()
-        .filter(|(id, ..)| *id != own && !group.peers.is_reachable(*id))
-        .map(|(id, member, _)| match group.peers.known(id).refusal {
-            Some(reason) => format!("{} ({reason})", member.node_id),
-            None => member.node_id.clone(),
-        })
-        .collect();
+    let voters = group.view().borrow().voters();
+    let missing = unreached(group);
     if voters == 0 {
         return "this node has not received the log of its group yet".to_owned();
     }
@@ -164,6 +155,19 @@ pub(super) fn plight(group: &Group) -> String {
          lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
         missing.join(", ")
     )
+}
+
+/// The members that do not answer this node, with the reason of those that refuse it.
+pub(super) fn unreached(group: &Group) -> Vec<String> {
+    let view = group.view().borrow().clone();
+    let own = group.raft_id();
+    view.members()
+        .filter(|(id, ..)| *id != own && !group.peers.is_reachable(*id))
+        .map(|(id, member, _)| match group.peers.known(id).refusal {
+            Some(reason) => format!("{} ({reason})", member.node_id),
+            None => member.node_id.clone(),
+        })
+        .collect()
 }
 
 fn role(state: ServerState) -> Role {

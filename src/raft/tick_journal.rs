@@ -17,6 +17,8 @@ pub(super) struct TickJournal {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
     last: Option<(LeaderKey, Instant)>,
+    /// The last tick of any leader that moved time while this process watched.
+    last_any: Option<Instant>,
     last_entry_of: Option<LeaderKey>,
     grace_owed: bool,
 }
@@ -27,6 +29,7 @@ impl TickJournal {
             recovery_gap,
             current: None,
             last: None,
+            last_any: None,
             last_entry_of: None,
             grace_owed: false,
         }
@@ -49,6 +52,10 @@ impl TickJournal {
 
     /// A tick was applied.
     pub(super) fn applied(&mut self, leader: LeaderKey, now: Instant, carried_grace: bool) {
+        if self.current.is_some() {
+            // An older leader's tick moves time all the same: what it covers is not counted again.
+            self.last_any = Some(now);
+        }
         if self.current != Some(leader) {
             return;
         }
@@ -67,9 +74,9 @@ impl TickJournal {
         self.grace_owed || self.is_gap(now)
     }
 
-    /// When the last counted tick was applied.
+    /// When time last moved: the base of the next advance.
     pub(super) fn last_applied(&self) -> Option<Instant> {
-        self.last.map(|(_, at)| at)
+        self.last_any
     }
 
     fn is_gap(&self, now: Instant) -> bool {
@@ -137,6 +144,17 @@ mod tests {
         journal.applied(OLD, start + seconds(3), false);
         journal.applied(NEW, start + seconds(4), false);
         assert!(!journal.owes_grace(start + seconds(4)));
+    }
+
+    /// A tick that an earlier leader had in flight moves time: the new leader's first advance starts at it, so that
+    /// no stretch of time counts twice.
+    #[test]
+    fn an_older_leaders_tick_is_the_base_of_the_next_advance() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.follow(NEW);
+        journal.applied(OLD, start + seconds(1), false);
+        assert_eq!(journal.last_applied(), Some(start + seconds(1)));
     }
 
     /// A restarted follower trusts what the living leader judged of its ticks.

@@ -42,6 +42,8 @@ struct OwnTick {
 }
 
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
+    // Who cannot take renewals must not let time run.
+    group.may_propose().ok()?;
     let leader = group.raft.as_leader().ok()?;
     let now = clock::now();
     let (owes_grace, last_applied) = {

@@ -105,8 +105,14 @@ pub(super) struct WritesToRun {
 impl WritesToRun {
     /// Sends batch after batch until the group is gone.
     pub(super) async fn run(mut self, group: Arc<Group>) {
-        while let Some(batch) = self.gather().await {
-            send(&group, batch).await;
+        loop {
+            tokio::select! {
+                batch = self.gather() => match batch {
+                    Some(batch) => send(&group, batch).await,
+                    None => return,
+                },
+                () = group.stopping() => return,
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 use crate::support::cluster::FORM_LIMIT;
-use crate::support::{Cluster, Options, ports};
+use crate::support::{Cluster, Options, ports, until};
 use quorate::config::exit_code;
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -63,4 +63,28 @@ fn forward(from: TcpStream, to: std::net::SocketAddr) {
             let _ = sink.shutdown(std::net::Shutdown::Both);
         });
     }
+}
+
+/// Proves that every node announces itself as type `discovery`, and that one stopped cleanly is gone
+/// at once and stays away.
+#[test]
+fn a_node_that_stops_is_no_discovery_server_any_more() {
+    let mut cluster = Cluster::start(3, Options::max_age("3s"));
+    let listed = |node: &crate::support::node::Node, id: &str| {
+        let body = node.get("/v1/service/discovery").expect("it serves").body;
+        body.contains(&format!("\"nodeId\":\"{id}\""))
+    };
+    let ids: Vec<String> = cluster
+        .nodes
+        .iter()
+        .map(|n| n.etc.node_id.clone())
+        .collect();
+    until("all have announced themselves", FORM_LIMIT, || {
+        ids.iter()
+            .all(|id| listed(&cluster.nodes[1], id))
+            .then_some(())
+    });
+    cluster.nodes[0].stop();
+    assert!(!listed(&cluster.nodes[1], &ids[0]), "it is still listed");
+    assert!(listed(&cluster.nodes[2], &ids[1]));
 }

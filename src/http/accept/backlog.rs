@@ -1,7 +1,7 @@
 //! The listener, and since when at the latest each connection has been waiting in it (amendment A3).
 
 use crate::clock::{Beat, Instant, now};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +11,10 @@ use tokio::sync::watch;
 /// How long nothing is accepted after an error that is the process's own, such as no descriptor left. The connection
 /// that could not be taken stays in the backlog, so trying again at once would spin.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A silent connection is probed after this, and taken for dead within 25 s: sooner than anybody waits for its place.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A connection just taken.
 pub(super) struct Accepted {
@@ -96,7 +100,7 @@ impl Backlog {
                 let address = address.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
                 socket.set_nonblocking(true)?;
                 let stream = TcpStream::from_std(socket.into())?;
-                stream.set_nodelay(true)?;
+                tune(&stream)?;
                 Ok(Some((stream, address)))
             }
         }
@@ -107,7 +111,7 @@ impl Backlog {
             accepted = self.listener.accept() => {
                 self.emptied = false;
                 let (stream, address) = accepted?;
-                stream.set_nodelay(true)?;
+                tune(&stream)?;
                 Ok(Some((stream, address)))
             }
             // The backlog is looked at after a wake even when nothing comes, or the first connection opened after it
@@ -135,6 +139,17 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             | InvalidInput
             | NotConnected
     )
+}
+
+/// Answers leave at once, and a peer or client whose machine is gone is noticed: without it the connection would keep
+/// its place for ever.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 #[cfg(test)]

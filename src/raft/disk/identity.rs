@@ -13,6 +13,8 @@ pub struct Identity {
     pub environment: String,
     /// The group that it belongs to; `None` until there is one.
     pub group: Option<GroupIdentity>,
+    /// What it holds was found to differ from what the other members hold: it is not to be opened again.
+    pub diverged: bool,
 }
 
 /// The group that a data directory belongs to.

@@ -3,6 +3,7 @@
 use super::frame::{self, Receiver};
 use super::messages::{Answer, Hello, Introduction, Request, Welcome};
 use super::{PEER_PATH, UPGRADE_TOKEN};
+use crate::clock::{self, Instant};
 use crate::raft::locks::lock;
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
@@ -16,6 +17,11 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// How long making a connection may take: longer than a busy machine's accept, shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// A connection that brings no answer for this long is replaced when a call on it runs out of time.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
+/// What was sent and not even acknowledged for this long went to a machine that is gone: TCP by itself would try for
+/// a quarter of an hour.
+const DEAD_AFTER: Duration = Duration::from_secs(2);
 /// Requests under way on one connection; more wait their turn. Far above what one node sends at once.
 const MAX_IN_FLIGHT: usize = 1024;
 
@@ -59,6 +65,7 @@ type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
 
 struct Connection {
     out: mpsc::Sender<(Request, oneshot::Sender<Answer>)>,
+    heard: Arc<Mutex<Instant>>,
 }
 
 impl Link {
@@ -106,6 +113,7 @@ impl Link {
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_) => {
+                self.give_up_if_silent();
                 let reason = format!(
                     "no answer from {} within {} ms",
                     self.address,
@@ -118,6 +126,18 @@ impl Link {
                     CallError::NotSent(reason)
                 })
             }
+        }
+    }
+
+    /// A connection that has brought nothing for a while may be dead without knowing it: the next call makes a new
+    /// one. Those who still wait on it go on waiting. A busy peer that answers others in time keeps its connection.
+    fn give_up_if_silent(&self) {
+        if let Ok(mut slot) = self.connection.try_lock()
+            && slot.as_ref().is_some_and(|connection| {
+                clock::now().duration_since(*lock(&connection.heard)) > SILENT_AFTER
+            })
+        {
+            *slot = None;
         }
     }
 
@@ -185,8 +205,9 @@ async fn connect(
         }
     }
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
-    tokio::spawn(drive(sender, receiver, requests));
-    Ok(Connection { out })
+    let heard = Arc::new(Mutex::new(clock::now()));
+    tokio::spawn(drive(sender, receiver, requests, heard.clone()));
+    Ok(Connection { out, heard })
 }
 
 async fn dial(address: &str, bind: Option<IpAddr>) -> std::io::Result<TcpStream> {
@@ -208,6 +229,7 @@ async fn dial(address: &str, bind: Option<IpAddr>) -> std::io::Result<TcpStream>
         match socket.connect(target).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
+                socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(DEAD_AFTER))?;
                 return Ok(stream);
             }
             Err(error) => last = error,
@@ -250,6 +272,7 @@ async fn drive<IO>(
     mut sender: frame::Sender<IO>,
     mut receiver: Receiver<IO>,
     mut requests: mpsc::Receiver<(Request, oneshot::Sender<Answer>)>,
+    heard: Arc<Mutex<Instant>>,
 ) where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
 {
@@ -257,6 +280,9 @@ async fn drive<IO>(
     let send = async {
         let mut number = 0;
         let mut register = |(request, reply): (Request, oneshot::Sender<Answer>)| {
+            if reply.is_closed() {
+                return None;
+            }
             number += 1;
             let encoded = frame::encode(number, &request).ok()?;
             lock(&pending).insert(number, reply);
@@ -277,6 +303,7 @@ async fn drive<IO>(
     };
     let receive = async {
         while let Ok(Some((number, answer))) = receiver.receive::<Answer>().await {
+            *lock(&heard) = clock::now();
             let reply = lock(&pending).remove(&number);
             if let Some(reply) = reply {
                 // The caller has given up; its answer is no longer wanted.

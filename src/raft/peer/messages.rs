@@ -146,6 +146,8 @@ pub(crate) enum WriteResult {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Pulse {
     pub(crate) applied: u64,
+    /// Its disk is below the floor: it takes no entries.
+    pub(crate) disk_low: bool,
     pub(crate) checkpoints: Vec<Checkpoint>,
 }
 

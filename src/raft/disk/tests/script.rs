@@ -123,6 +123,7 @@ pub(super) fn identity(incarnation: u64) -> Identity {
         incarnation,
         environment: "test".to_owned(),
         group,
+        diverged: false,
     }
 }
 
