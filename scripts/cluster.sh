@@ -377,8 +377,11 @@ wipe() {
   data="$(node_dir "$1")/data"
   ! running "$1" >/dev/null || ran=1
   kill_node "$1"
-  rm -rf "$data"
-  mkdir -p "$data"
+  # What is in it, since it may be a mount of its own.
+  (
+    shopt -s nullglob dotglob
+    rm -rf -- "$data"/*
+  )
   printf 'node %s: its data is deleted\n' "$1"
   ((ran == 0)) || start_one "$1"
 }
