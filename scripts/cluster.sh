@@ -380,7 +380,7 @@ wipe() {
   # What is in it, since it may be a mount of its own.
   (
     shopt -s nullglob dotglob
-    rm -rf -- "$data"/*
+    rm -rf -- "${data:?}"/*
   )
   printf 'node %s: its data is deleted\n' "$1"
   ((ran == 0)) || start_one "$1"
