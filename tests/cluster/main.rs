@@ -24,6 +24,7 @@ mod memory;
 mod mixed_faults;
 mod no_quorum;
 mod own_address;
+mod silent_links;
 mod strangers;
 mod two_nodes;
 mod whole_cluster_kill;

@@ -1,9 +1,6 @@
 use crate::support::cluster::FORM_LIMIT;
-use crate::support::{Cluster, Options, ports, until};
+use crate::support::{Cluster, Options, Proxy, ports, until};
 use quorate::config::exit_code;
-use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::thread;
 
 /// Proves that a node whose inventory entry has another port than it listens on is refused, with
 /// both named: peers would never find it.
@@ -33,36 +30,12 @@ fn a_port_that_is_not_in_the_inventory_is_refused() {
 fn a_forwarded_port_is_accepted() {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    node.etc.inventory[0].1 = listener.local_addr().expect("it is bound").port();
+    let mapping = Proxy::start(node.address());
+    node.etc.inventory[0].1 = mapping.port;
     node.etc.write();
-    let to = node.address();
-    thread::spawn(move || {
-        listener
-            .incoming()
-            .flatten()
-            .for_each(|from| forward(from, to))
-    });
     node.start();
     node.wait_serving(FORM_LIMIT);
     node.announce_acked("mapped", "engine", 1);
-}
-
-fn forward(from: TcpStream, to: std::net::SocketAddr) {
-    let Ok(to) = TcpStream::connect(to) else {
-        return;
-    };
-    let pipes = [(from.try_clone(), to.try_clone()), (Ok(to), Ok(from))];
-    for (source, sink) in pipes {
-        let (Ok(mut source), Ok(mut sink)) = (source, sink) else {
-            return;
-        };
-        thread::spawn(move || {
-            // Either side may close first; the other then has nothing more to say.
-            let _ = io::copy(&mut source, &mut sink);
-            let _ = sink.shutdown(std::net::Shutdown::Both);
-        });
-    }
 }
 
 /// Proves that every node announces itself as type `discovery`, and that one stopped cleanly is gone

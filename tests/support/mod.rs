@@ -9,10 +9,12 @@ pub mod etc;
 pub mod http;
 pub mod node;
 pub mod ports;
+pub mod proxy;
 pub mod slots;
 pub mod traffic;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};
 pub use node::Write;
+pub use proxy::Proxy;
 pub use wait::{let_pass, until};
