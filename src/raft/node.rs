@@ -120,9 +120,9 @@ impl Node {
         let digest = announcement.digest();
         let mut must_be_whole = false;
         let node_id = announcement.node_id.clone();
-        self.write(deadline, Some(&node_id), |group| {
+        self.write(deadline, Some(&node_id), |group, known| {
             let registry = group.replica.registry();
-            let seen = registry.applied_index();
+            let seen = registry.applied_index().max(known);
             let renews = !must_be_whole && registry.holds(&announcement.node_id, digest);
             must_be_whole = renews;
             match renews {
@@ -145,8 +145,8 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, Some(&node_id), |group| Command::Withdraw {
-            seen: group.replica.registry().applied_index(),
+        self.write(deadline, Some(&node_id), |group, known| Command::Withdraw {
+            seen: group.replica.registry().applied_index().max(known),
             node_id: node_id.clone(),
         })
         .await
@@ -161,7 +161,7 @@ impl Node {
         service: StaticService,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        self.write(deadline, None, |_| Command::AddStatic(service.clone()))
+        self.write(deadline, None, |_, _| Command::AddStatic(service.clone()))
             .await
     }
 
@@ -170,8 +170,10 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, None, |_| Command::RemoveStatic { id: id.clone() })
-            .await
+        self.write(deadline, None, |_, _| Command::RemoveStatic {
+            id: id.clone(),
+        })
+        .await
     }
 
     /// What this node knows of the group, at once and without a quorum too.
@@ -250,13 +252,13 @@ impl Node {
             .ok_or_else(|| unavailable(self.service.forming.waits_for()))
     }
 
-    /// Proposes what `command` makes of the present state, again with a new state when it was overtaken, as long
-    /// as the client waits. What may have been applied is never proposed again.
+    /// Proposes what `command` makes of the present state and of the index that is known, again when it was
+    /// overtaken, as long as the client waits. What may have been applied is never proposed again.
     async fn write(
         &self,
         deadline: Instant,
         of_node: Option<&str>,
-        mut command: impl FnMut(&Group) -> Command,
+        mut command: impl FnMut(&Group, u64) -> Command,
     ) -> Result<u64, WriteError> {
         let group = self
             .group()
@@ -273,18 +275,17 @@ impl Node {
                 }
             }
         };
+        let mut known = 0;
         loop {
-            let proposed = command(&group);
+            let proposed = command(&group, known);
             match group.writes.write(proposed, deadline).await {
                 WriteResult::Done {
                     outcome: Outcome::Overtaken | Outcome::NotHeld,
                     index,
                 } => {
-                    group.wait_applied(index, deadline).await.map_err(|_| {
-                        WriteError::NotApplied(
-                            "overtaken by another write of the same node".to_owned(),
-                        )
-                    })?;
+                    // What overtook it is known now, whether or not this node has applied it: a node that is behind,
+                    // with a full disk for one, still takes the writes of its clients.
+                    known = index;
                 }
                 WriteResult::Done {
                     outcome: Outcome::Full,
