@@ -191,10 +191,7 @@ impl Group {
     /// Why not.
     pub(super) fn may_propose(&self) -> Result<(), String> {
         match self.disk_low.load(Ordering::Relaxed) {
-            true => Err(format!(
-                "the disk of the leader {} is full",
-                self.options.node_id
-            )),
+            true => Err(format!("the disk of {} is full", self.options.node_id)),
             false => Ok(()),
         }
     }

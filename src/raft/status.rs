@@ -142,6 +142,9 @@ fn in_group(group: &Group) -> Status {
 
 /// Why a group does not serve, and the way out: one line for every 503, the log and the status (amendment A10).
 pub(super) fn plight(group: &Group) -> String {
+    if let Err(full) = group.may_propose() {
+        return format!("{full}: it takes nothing of the log until there is space");
+    }
     let voters = group.view().borrow().voters();
     let missing = unreached(group);
     if voters == 0 {
