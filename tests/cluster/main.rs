@@ -18,7 +18,6 @@ mod expiry;
 mod freeze;
 mod fresh_reads;
 mod lagging_node;
-mod launcher;
 mod leader;
 mod memory;
 mod mixed_faults;
