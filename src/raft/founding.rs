@@ -24,9 +24,16 @@ const STRANDED_INTERVAL: Duration = Duration::from_secs(2);
 /// Starts what this node has to do to become a voter.
 pub(super) fn settle(group: Arc<Group>, forming: Arc<Forming>, joined_late: bool) {
     tokio::spawn(async move {
-        match joined_late {
-            true => wish_until_voter(&group, &forming).await,
-            false => initialize(&group, &forming).await,
+        let settled = async {
+            match joined_late {
+                true => wish_until_voter(&group, &forming).await,
+                false => initialize(&group, &forming).await,
+            }
+        };
+        tokio::select! {
+            () = settled => {}
+            // openraft is gone, and would log an error for what is asked of it.
+            () = group.stopping() => {}
         }
     });
 }

@@ -102,7 +102,12 @@ impl RoundsToRun {
             while let Ok(waiter) = self.queue.try_recv() {
                 waiters.push(waiter);
             }
-            match round(&group).await {
+            let confirmed = tokio::select! {
+                confirmed = round(&group) => confirmed,
+                // openraft is gone, and would log an error for each further round.
+                () = group.stopping() => return,
+            };
+            match confirmed {
                 Ok(index) => {
                     for waiter in waiters.drain(..) {
                         // Whoever has stopped waiting needs no answer.

@@ -17,11 +17,13 @@ const MODULES: &[(&str, &str)] = &[
 ];
 
 /// The filter of a levels file. Without it: our own lines from INFO up, other libraries' from WARN, openraft's from ERROR,
-/// since it warns of each packet that a stopped peer does not answer, and `quorate::raft` says that once.
+/// since it warns of each packet that a stopped peer does not answer, and `quorate::raft` says that once. What openraft's
+/// handle cannot deliver it also returns to us, and in a process that stops it is no error.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)
-        .with_target("openraft", LevelFilter::ERROR);
+        .with_target("openraft", LevelFilter::ERROR)
+        .with_target("openraft::raft", LevelFilter::OFF);
     for (module, logger) in MODULES {
         let level = inherited(levels, logger).map_or(LevelFilter::INFO, filter);
         targets = targets.with_target(*module, level);
@@ -105,5 +107,7 @@ mod tests {
         assert!(!targets.would_enable("quorate::raft", &Level::DEBUG));
         assert!(targets.would_enable("hyper", &Level::WARN));
         assert!(!targets.would_enable("openraft", &Level::WARN));
+        assert!(targets.would_enable("openraft::core", &Level::ERROR));
+        assert!(!targets.would_enable("openraft::raft", &Level::ERROR));
     }
 }

@@ -114,3 +114,23 @@ fn report(what: &str, gaps: &mut [Duration]) {
         gaps[gaps.len() / 2]
     );
 }
+
+/// Proves that a whole cluster that is asked to stop at once does so without an error: every node
+/// exits with 0 and none logs one, though the last has nobody left to hand over to.
+#[test]
+fn a_whole_cluster_stops_without_an_error() {
+    let mut cluster = Cluster::start(3, Options::default());
+    for node in &cluster.nodes {
+        node.ask_to_stop();
+    }
+    for node in &mut cluster.nodes {
+        let status = node.ended("SIGTERM");
+        assert_eq!(status.code(), Some(0), "{status}");
+        let log = node.log();
+        let errors: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains(" ERROR "))
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", node.etc.node_id);
+    }
+}
