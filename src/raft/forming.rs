@@ -14,6 +14,7 @@ use super::peers::SelfImage;
 use crate::clock::{self, Instant};
 use crate::model::{Inventory, InventoryEntry};
 use openraft::vote::RaftLeaderId;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -24,13 +25,17 @@ const LOOK_TIMEOUT: Duration = Duration::from_millis(400);
 /// What a node waits for is said this often.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
 
+/// Refusals remembered at once: more senders than an inventory may list are an attack, and not worth a line each.
+const MAX_REFUSALS: usize = 64;
+
 /// The state of a node before, and beside, its group.
 pub(super) struct Forming {
     pub(super) options: Options,
     image: RwLock<std::sync::Arc<SelfImage>>,
     group: RwLock<Option<GroupIdentity>>,
     waits_for: watch::Sender<String>,
-    last_refusal: Mutex<Option<(String, Instant)>>,
+    /// What was refused lately, and when it was said.
+    refusals: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Forming {
@@ -72,7 +77,7 @@ impl Forming {
             image: RwLock::new(std::sync::Arc::new(image)),
             group: RwLock::new(identity.group),
             waits_for: watch::Sender::new("starting".to_owned()),
-            last_refusal: Mutex::default(),
+            refusals: Mutex::default(),
         })
     }
 
@@ -96,15 +101,13 @@ impl Forming {
 
     /// A peer was refused: said once in a while, since it tries again at once.
     pub(super) fn note_refusal(&self, from: &NodeName, reason: &str) {
-        let text = format!("refused {from}: {reason}");
         let now = clock::now();
-        let mut last = lock(&self.last_refusal);
-        let is_new = last
-            .as_ref()
-            .is_none_or(|(said, at)| *said != text || now.duration_since(*at) > SAY_INTERVAL);
-        if is_new {
+        let mut said = lock(&self.refusals);
+        said.retain(|_, at| now.duration_since(*at) < SAY_INTERVAL);
+        let text = format!("refused {from}: {reason}");
+        if said.len() < MAX_REFUSALS && !said.contains_key(&text) {
             tracing::warn!("{text}");
-            *last = Some((text, now));
+            said.insert(text, now);
         }
     }
 

@@ -22,9 +22,12 @@ pub(super) async fn run(group: Arc<Group>) {
     let mut interval = tokio::time::interval(PULSE_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut heard: BTreeMap<RaftId, Vec<Checkpoint>> = BTreeMap::new();
+    let mut view = group.view();
     loop {
         tokio::select! {
             _ = interval.tick() => {}
+            // A new member is asked at once, so that the status right after a start tells the truth.
+            changed = view.changed() => if changed.is_err() { return },
             () = group.stopping() => return,
         }
         tokio::spawn(read_for_itself(group.clone()));
