@@ -400,3 +400,6 @@ fn answer(group: &Group, lookup: &Lookup) -> Answer {
         index: registry.applied_index(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! One node in this process, on a disk that says it is full when it is told to.
+
+use super::*;
+use crate::clock::{self, Beat};
+use crate::model::Service;
+use crate::raft::disk::{FsSpace, Held, OsFs, Store, Vfs, VfsFile};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const MAX_AGE: Duration = Duration::from_millis(1_000);
+/// More than a deadline and a tick allow for beside max-age.
+const WELL_PAST: Duration = Duration::from_secs(3);
+/// How long an answer may take to become what is wanted.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The real file system, but for the space that it says is left.
+#[derive(Debug, Default)]
+struct Filling {
+    full: AtomicBool,
+}
+
+impl Vfs for Filling {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        OsFs.create_dir_all(dir)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        OsFs.open(path)
+    }
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        OsFs.create_new(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsFs.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        OsFs.remove(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        OsFs.list(dir)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        OsFs.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+        OsFs.lock(path)
+    }
+    fn allocated_bytes(&self, path: &Path) -> io::Result<u64> {
+        match self.full.load(Ordering::Relaxed) {
+            true => Ok(0),
+            false => OsFs.allocated_bytes(path),
+        }
+    }
+    fn space(&self, dir: &Path) -> io::Result<FsSpace> {
+        let space = OsFs.space(dir)?;
+        match self.full.load(Ordering::Relaxed) {
+            true => Ok(FsSpace {
+                free_bytes: 0,
+                ..space
+            }),
+            false => Ok(space),
+        }
+    }
+}
+
+async fn lone_node(disk: Arc<Filling>, dir: &Path) -> Node {
+    let options = Options {
+        node_id: "a".to_owned(),
+        environment: "test".to_owned(),
+        address: "http://127.0.0.1:1".to_owned(),
+        bind: None,
+        inventory: None,
+        max_age: MAX_AGE,
+        recovery_gap: Duration::from_secs(1),
+        recovery_grace: Duration::from_millis(500),
+        auto_rejoin: true,
+        heartbeat: Duration::from_millis(100),
+        election: (Duration::from_millis(300), Duration::from_millis(500)),
+        store: Store::open(disk, dir).expect("a fresh directory"),
+        beat: Beat::start(),
+    };
+    Node::start(options)
+        .await
+        .expect("the directory is its own")
+}
+
+fn engine() -> Announcement {
+    Announcement {
+        node_id: "engine".to_owned(),
+        pool: "general".to_owned(),
+        location: "/engine".to_owned(),
+        services: vec![Service {
+            id: "1".to_owned(),
+            service_type: "presto".to_owned(),
+            properties: BTreeMap::new(),
+        }],
+    }
+}
+
+fn soon() -> Instant {
+    clock::now() + Duration::from_millis(1_800)
+}
+
+/// Announces until the answer is as wanted.
+async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -> bool) {
+    let tried = async {
+        while !wanted(&node.announce(engine(), soon()).await) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, tried)
+        .await
+        .expect("the answer comes");
+}
+
+async fn lists_the_engine(node: &Node) -> bool {
+    let found = node.lookup(&Lookup::All, soon()).await;
+    let found = found.expect("reads go on");
+    String::from_utf8_lossy(&found.rendered.json).contains("engine")
+}
+
+/// A node whose disk is full refuses what it cannot keep, by name and surely not applied, goes on
+/// answering lookups, and lets nobody expire who could not renew; with space it goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let disk = Arc::new(Filling::default());
+    let node = lone_node(disk.clone(), dir.path()).await;
+    announce_until(&node, Result::is_ok).await;
+
+    disk.full.store(true, Ordering::Relaxed);
+    announce_until(&node, |answer| {
+        matches!(answer, Err(WriteError::NotApplied(reason)) if reason.contains("disk of a is full"))
+    })
+    .await;
+    let until = clock::now() + MAX_AGE + WELL_PAST;
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    while clock::now() < until {
+        pace.tick().await;
+        assert!(lists_the_engine(&node).await, "it could not renew");
+    }
+
+    disk.full.store(false, Ordering::Relaxed);
+    announce_until(&node, Result::is_ok).await;
+    assert!(lists_the_engine(&node).await);
+    node.stop().await;
+}
