@@ -7,9 +7,7 @@ use super::errors::StartError;
 use super::identity::{NodeName, cluster_id, random_u64};
 use super::locks::{lock, read, write};
 use super::options::Options;
-use super::peer::{
-    Answer, GroupView, Hello, JoinAnswer, JoinWish, Link, MESSAGES_VERSION, Request,
-};
+use super::peer::{Answer, GroupView, Hello, JoinAnswer, JoinWish, Link, Request};
 use super::peers::SelfImage;
 use crate::clock::{self, Instant};
 use crate::model::{Inventory, InventoryEntry};
@@ -267,11 +265,7 @@ impl Forming {
     }
 
     async fn ask(&self, address: &str, request: Request) -> Result<Answer, String> {
-        let hello = Hello {
-            version: MESSAGES_VERSION,
-            from: self.image().introduction(),
-            to: None,
-        };
+        let hello = Hello::stranger(self.image().introduction());
         let link = Link::new(address, self.options.bind);
         link.call(hello, request, LOOK_TIMEOUT)
             .await

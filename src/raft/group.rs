@@ -3,9 +3,10 @@
 use super::disk::Store;
 use super::errors::{StartError, Unavailable, unavailable};
 use super::identity::NodeName;
-use super::leader::View;
+use super::leader::{Leader, View};
 use super::network::Network;
 use super::options::Options;
+use super::peer::{Answer, CallError, Lane, Request};
 use super::peers::Peers;
 use super::reads::ReadRounds;
 use super::replica::Replica;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
 pub(super) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
@@ -148,6 +150,22 @@ impl Group {
         batch_of(commands, self.options.max_age)
     }
 
+    /// Asks the leader.
+    ///
+    /// # Errors
+    /// As for [`Peers::call`].
+    pub(super) async fn ask_leader(
+        &self,
+        leader: &Leader,
+        lane: Lane,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        self.peers
+            .call(leader.id, &leader.member, lane, request, limit)
+            .await
+    }
+
     /// Returns once this node has applied everything that was acknowledged before the call.
     ///
     /// # Errors
@@ -211,6 +229,14 @@ impl Group {
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
+    /// Waits for the next beat of a task of the group; `false` when the task has to end.
+    pub(super) async fn next(&self, pace: &mut Interval) -> bool {
+        tokio::select! {
+            _ = pace.tick() => true,
+            () = self.stopping() => false,
+        }
+    }
+
     /// Ends the tasks and openraft; what is on disk stays as it is.
     pub(super) async fn shut_down(&self) {
         self.stop.send_replace(true);
@@ -218,6 +244,13 @@ impl Group {
             tracing::debug!("openraft ended with {error}");
         }
     }
+}
+
+/// The pace of a task that is not to catch up on what it missed: after a stop once is enough.
+pub(super) fn paced(period: Duration) -> Interval {
+    let mut pace = tokio::time::interval(period);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
 }
 
 fn raft_config(options: &Options) -> Result<Config, StartError> {

@@ -1,12 +1,10 @@
 //! The leader puts an emptied node in the place of its old self (design 6, amendment B12).
 
-use super::group::Group;
+use super::group::{Group, paced};
 use super::identity::NodeName;
 use super::leader::View;
 use super::locks::lock;
-use super::peer::{
-    Answer, Hello, JoinAnswer, JoinWish, Lane, Link, MESSAGES_VERSION, Request, WriteResult,
-};
+use super::peer::{Answer, Hello, JoinAnswer, JoinWish, Lane, Link, Request, WriteResult};
 use super::types::{Member, RaftId};
 use crate::clock::{self, Instant};
 use crate::registry::Command;
@@ -52,14 +50,7 @@ pub(super) async fn take_wish(group: &Group, wish: JoinWish) -> JoinAnswer {
         Some(leader) => {
             let request = Request::Join(wish);
             match group
-                .peers
-                .call(
-                    leader.id,
-                    &leader.member,
-                    Lane::Control,
-                    request,
-                    LOOK_TIMEOUT,
-                )
+                .ask_leader(leader, Lane::Control, request, LOOK_TIMEOUT)
                 .await
             {
                 Ok(Answer::Join(answer)) => answer,
@@ -136,13 +127,8 @@ fn member_names(view: &View) -> String {
 
 /// While this node leads: finishes changes left half done and fulfils wishes, until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
-    let mut interval = tokio::time::interval(LOOK_INTERVAL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = group.stopping() => return,
-        }
+    let mut pace = paced(LOOK_INTERVAL);
+    while group.next(&mut pace).await {
         if !group.leads() {
             continue;
         }
@@ -269,11 +255,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
 }
 
 async fn look(group: &Group, address: &str) -> Option<NodeName> {
-    let hello = Hello {
-        version: MESSAGES_VERSION,
-        from: group.peers.introduction(),
-        to: None,
-    };
+    let hello = Hello::stranger(group.peers.introduction());
     match Link::new(address, group.options.bind)
         .call(hello, Request::Look, LOOK_TIMEOUT)
         .await

@@ -181,7 +181,7 @@ impl Node {
         status::of(&self.service.forming, self.service.group().as_deref())
     }
 
-    /// Whether this node is a voter and a read round succeeded in the last 2 s.
+    /// Whether this node is a voter and has served a read, to its end, in the last 2 s.
     ///
     /// # Errors
     /// The reason why not.

@@ -3,7 +3,6 @@
 use super::errors::StartError;
 use super::identity::NodeName;
 use super::locks::lock;
-use super::peer::MESSAGES_VERSION;
 use super::peer::{Answer, CallError, Hello, Introduction, Lane, Link, Request};
 use super::types::{LogId, Member, RaftId, StoredMembership};
 use crate::clock::{self, Instant};
@@ -122,11 +121,7 @@ impl Peers {
         limit: Duration,
     ) -> Result<Answer, CallError> {
         let link = self.link(target, member, lane);
-        let hello = Hello {
-            version: MESSAGES_VERSION,
-            from: self.introduction(),
-            to: Some((self.cluster_id, target)),
-        };
+        let hello = Hello::member(self.introduction(), self.cluster_id, target);
         let result = link.call(hello, request, limit).await;
         match &result {
             Ok(_) => {

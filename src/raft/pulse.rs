@@ -1,7 +1,7 @@
 //! Twice a second the members tell each other how far they are, and compare the digests of what they hold.
 
 use super::errors::StartError;
-use super::group::Group;
+use super::group::{Group, paced};
 use super::peer::{Answer, Checkpoint, Lane, Pulse, Request};
 use super::types::{Member, RaftId};
 use crate::clock;
@@ -19,13 +19,12 @@ const READ_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Pulses until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
-    let mut interval = tokio::time::interval(PULSE_INTERVAL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pace = paced(PULSE_INTERVAL);
     let mut heard: BTreeMap<RaftId, Vec<Checkpoint>> = BTreeMap::new();
     let mut view = group.view();
     loop {
         tokio::select! {
-            _ = interval.tick() => {}
+            _ = pace.tick() => {}
             // A new member is asked at once, so that the status right after a start tells the truth.
             changed = view.changed() => if changed.is_err() { return },
             () = group.stopping() => return,

@@ -156,14 +156,7 @@ async fn round(group: &Group) -> Result<u64, String> {
 
 async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     match group
-        .peers
-        .call(
-            leader.id,
-            &leader.member,
-            Lane::Control,
-            Request::ReadIndex,
-            ROUND_TIMEOUT,
-        )
+        .ask_leader(leader, Lane::Control, Request::ReadIndex, ROUND_TIMEOUT)
         .await
     {
         Ok(Answer::ReadIndex(result)) => result,

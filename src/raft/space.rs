@@ -1,6 +1,6 @@
 //! A full disk is foreseen: below a floor this node proposes nothing and takes no entries (amendment A9).
 
-use super::group::Group;
+use super::group::{Group, paced};
 use super::hand_over;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,13 +11,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches the free space until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
-    let mut interval = tokio::time::interval(LOOK_INTERVAL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = group.stopping() => return,
-        }
+    let mut pace = paced(LOOK_INTERVAL);
+    while group.next(&mut pace).await {
         let store = group.store().clone();
         let Ok(Ok(space)) = tokio::task::spawn_blocking(move || store.space()).await else {
             // A disk that cannot be asked fails at its next write, and stops the process then.

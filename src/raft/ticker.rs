@@ -1,6 +1,6 @@
 //! The leader moves cluster time (design 2, amendments A4 and B11).
 
-use super::group::Group;
+use super::group::{Group, paced};
 use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::registry::{Command, Outcome, Registry};
@@ -20,14 +20,9 @@ pub(super) const STEP: Duration = Duration::from_millis(1_000);
 /// - none before an entry of this leadership is applied: an older tick may still come with the log.
 /// - each moves time by what has gone since the last applied one was proposed, or was applied if another proposed it.
 pub(super) async fn run(group: Arc<Group>) {
-    let mut interval = tokio::time::interval(TICK_INTERVAL);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pace = paced(TICK_INTERVAL);
     let mut own: Option<OwnTick> = None;
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            () = group.stopping() => return,
-        }
+    while group.next(&mut pace).await {
         if group.leads() {
             own = tick(&group, own).await;
         }

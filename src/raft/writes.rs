@@ -264,7 +264,7 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
     let mut view = group.view();
     let request = Request::Forward(Forwarded { writes });
     let called = tokio::select! {
-        called = group.peers.call(leader.id, &leader.member, Lane::Writes, request, limit) => called,
+        called = group.ask_leader(leader, Lane::Writes, request, limit) => called,
         () = changed_from(&mut view, leader) => Err(CallError::NoAnswer("the leader changed".to_owned())),
     };
     let name = &leader.member.node_id;

@@ -21,6 +21,25 @@ pub(crate) struct Hello {
     pub(crate) to: Option<(u64, RaftId)>,
 }
 
+impl Hello {
+    /// From a node that looks for a group, or asks who answers at an address.
+    pub(crate) fn stranger(from: Introduction) -> Hello {
+        Hello {
+            version: MESSAGES_VERSION,
+            from,
+            to: None,
+        }
+    }
+
+    /// From a member of a cluster to one of its members.
+    pub(crate) fn member(from: Introduction, cluster_id: u64, target: RaftId) -> Hello {
+        Hello {
+            to: Some((cluster_id, target)),
+            ..Hello::stranger(from)
+        }
+    }
+}
+
 /// Who speaks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Introduction {
