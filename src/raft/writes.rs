@@ -12,6 +12,7 @@ use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
 use openraft::errors::{ClientWriteError, RaftError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -137,33 +138,43 @@ impl WritesToRun {
     }
 }
 
-/// Roughly the bytes of a command in an entry.
+/// At least the bytes of a command in an entry, without encoding it.
 fn size_of(command: &Command) -> usize {
-    /// What a command costs beside its texts.
-    const BASE_BYTES: usize = 48;
-    let properties = |properties: &std::collections::BTreeMap<String, String>| -> usize {
+    /// Variant, indexes, digest and lengths: what a command costs beside its texts.
+    const BASE_BYTES: usize = 64;
+    /// The lengths of one service, or of one property.
+    const PER_ITEM_BYTES: usize = 12;
+    let properties = |properties: &BTreeMap<String, String>| -> usize {
         properties
             .iter()
-            .map(|(key, value)| key.len() + value.len() + 4)
+            .map(|(key, value)| key.len() + value.len() + PER_ITEM_BYTES)
             .sum()
     };
-    BASE_BYTES
-        + match command {
-            Command::Announce { announcement, .. } => announcement
-                .services
-                .iter()
-                .map(|service| {
-                    service.id.len()
-                        + service.service_type.len()
-                        + properties(&service.properties)
-                        + 8
-                })
-                .sum::<usize>(),
-            Command::AddStatic(service) => {
-                service.service_type.len() + properties(&service.properties)
-            }
-            _ => 0,
+    let texts = match command {
+        Command::Announce { announcement, .. } => {
+            let names =
+                announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
+            let services = announcement.services.iter().map(|service| {
+                service.id.len()
+                    + service.service_type.len()
+                    + properties(&service.properties)
+                    + PER_ITEM_BYTES
+            });
+            names + services.sum::<usize>()
         }
+        Command::Withdraw { node_id, .. } | Command::Renew { node_id, .. } => node_id.len(),
+        Command::AddStatic(service) => {
+            service.id.len()
+                + service.service_type.len()
+                + service.pool.len()
+                + service.location.len()
+                + properties(&service.properties)
+        }
+        Command::RemoveStatic { id } => id.len(),
+        Command::Retire { raft_ids } => raft_ids.len() * PER_ITEM_BYTES,
+        Command::Tick { .. } | Command::Level(_) => 0,
+    };
+    BASE_BYTES + texts
 }
 
 /// What one try came to.
@@ -339,5 +350,88 @@ pub(super) fn batch_of(commands: Vec<Command>, max_age: Duration) -> Batch {
         max_age_ms: max_age.as_millis() as u64,
         step_ms: super::ticker::STEP.as_millis() as u64,
         commands,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Announcement, Service};
+
+    fn name() -> String {
+        "n".repeat(1_000)
+    }
+
+    fn commands() -> Vec<Command> {
+        let services = (0..3).map(|_| Service {
+            id: name(),
+            service_type: name(),
+            properties: BTreeMap::from([(name(), "v".repeat(40_000)), ("k".to_owned(), name())]),
+        });
+        let announcement = Announcement {
+            node_id: name(),
+            pool: name(),
+            location: name(),
+            services: services.collect(),
+        };
+        vec![
+            Command::Announce {
+                seen: u64::MAX,
+                announcement,
+            },
+            Command::Withdraw {
+                seen: u64::MAX,
+                node_id: name(),
+            },
+            renewal(),
+            Command::RemoveStatic { id: name() },
+            Command::Retire {
+                raft_ids: vec![u64::MAX; 9],
+            },
+            Command::Tick {
+                advance_ms: u64::MAX,
+                grace_ms: Some(u64::MAX),
+            },
+        ]
+    }
+
+    fn renewal() -> Command {
+        Command::Renew {
+            seen: u64::MAX,
+            node_id: name(),
+            digest: u128::MAX,
+        }
+    }
+
+    fn encoded(command: &Command) -> usize {
+        postcard::to_stdvec(command).expect("it encodes").len()
+    }
+
+    /// The estimate that limits an entry is never below what the entry takes.
+    #[test]
+    fn a_command_takes_no_more_than_its_estimate() {
+        for command in commands() {
+            let bytes = encoded(&command);
+            assert!(size_of(&command) >= bytes, "{bytes}: {command:?}");
+        }
+    }
+
+    /// Renewals of nodes with long names fill an entry by their bytes, long before their count does; the one
+    /// that did not fit is first in the next.
+    #[tokio::test]
+    async fn a_batch_keeps_its_limit_in_bytes() {
+        let (writes, mut batches) = Writes::new();
+        let deadline = clock::now() + Duration::from_secs(1);
+        let waiting: Vec<_> = (0..600)
+            .map(|_| writes.propose(renewal(), deadline))
+            .collect();
+        let mut taken = 0;
+        while taken < waiting.len() {
+            let batch = batches.gather().await.expect("writes wait");
+            let bytes: usize = batch.iter().map(|write| encoded(&write.command)).sum();
+            assert!(bytes <= MAX_BATCH_BYTES, "{bytes}");
+            taken += batch.len();
+        }
+        assert_eq!(taken, waiting.len());
     }
 }
