@@ -3,21 +3,27 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `announcement` | a client's body in, or one line that names the wrong field |
+//! | `coordinator` | what is asked and answered about coordinators |
 //! | `fields` | one JSON object at a time, scalars coerced as Jackson coerces them |
 //! | `fingerprint` | digests that every node and every release computes alike |
 //! | `json` | the exact JSON of a service out |
+//! | `quantity` | durations and data sizes as airlift writes them |
 
 mod announcement;
+mod coordinator;
 mod fields;
 mod fingerprint;
 mod json;
+mod quantity;
 mod random_id;
 
 pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
+pub use coordinator::{Coordinator, CoordinatorQuery, Engine};
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use json::{write_json_service, write_json_string};
-pub use random_id::random_uuid;
+pub use quantity::{data_size_bytes, duration_ms, shown};
+pub use random_id::{random_uuid, uuid_of};
 
 mod inventory;
 pub use inventory::{

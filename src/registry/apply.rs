@@ -14,6 +14,7 @@ impl Registry {
             self.applied_index
         );
         self.applied_index = index;
+        self.effects.clear();
         batch
             .commands
             .iter()
@@ -29,6 +30,7 @@ impl Registry {
             self.applied_index
         );
         self.applied_index = index;
+        self.effects.clear();
     }
 
     fn apply_one(&mut self, index: u64, batch: &Batch, command: &Command) -> Outcome {
@@ -82,7 +84,9 @@ impl Registry {
             None => (Arc::from(announcement.node_id.as_str()), None),
         };
         if let Some(before) = &before {
-            held.joined_index = before.joined_index;
+            if same_process(before, &held) {
+                held.joined_index = before.joined_index;
+            }
             self.deadlines
                 .remove(&(before.deadline_ms, node_id.clone()));
             self.sum = self.sum.wrapping_sub(before.element());
@@ -178,6 +182,7 @@ impl Registry {
         self.change_group(&service.service_type, &service.pool, index, |group| {
             group.statics.insert(id.clone());
         });
+        self.effects.static_put(service);
         self.sum = self.sum.wrapping_add(held.element());
         self.statics.insert(id, held);
         self.services += 1;
@@ -194,6 +199,7 @@ impl Registry {
             self.change_group(&service.service_type, &service.pool, index, |group| {
                 group.statics.remove(id);
             });
+            self.effects.static_removed(service);
             self.static_changed(index);
         }
         Outcome::Applied
@@ -216,4 +222,12 @@ impl Registry {
         }
         Outcome::Applied
     }
+}
+
+/// Whether two announcements of a node come from one run of it. Each run draws new service ids, so that one with no
+/// service in common is another: it joins anew.
+fn same_process(before: &Held, after: &Held) -> bool {
+    let (before, after) = (before.unpack(), after.unpack());
+    let kept = |id: &str| before.services.iter().any(|service| service.id == id);
+    after.services.iter().any(|service| kept(service.id))
 }

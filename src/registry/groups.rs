@@ -1,5 +1,6 @@
 //! Who announces which type in which pool, and when that last changed.
 
+use super::held::UnpackedService;
 use crate::model::Fingerprint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +31,9 @@ pub(super) struct PoolGroup {
     pub changed_index: u64,
     /// The nodes that announce the type in this pool.
     pub nodes: BTreeSet<Arc<str>>,
+    /// Those of them whose service of the type says `coordinator=true`. It follows from the announcements, so that it is
+    /// neither in a snapshot nor in the digest.
+    pub coordinators: BTreeSet<Arc<str>>,
     /// The ids of the statics of the type in this pool.
     pub statics: BTreeSet<Arc<str>>,
 }
@@ -145,6 +149,22 @@ impl Groups {
 pub(super) type TypeIndexes = (String, u64, Vec<(String, u64)>);
 
 impl PoolGroup {
+    /// A node announces the type in this pool, with these services of it.
+    pub fn enter(&mut self, node_id: &Arc<str>, services: &[&UnpackedService<'_>]) {
+        self.nodes.insert(node_id.clone());
+        if services.iter().any(|service| service.says_coordinator()) {
+            self.coordinators.insert(node_id.clone());
+        } else {
+            self.coordinators.remove(node_id);
+        }
+    }
+
+    /// A node announces the type in this pool no more.
+    pub fn leave(&mut self, node_id: &str) {
+        self.nodes.remove(node_id);
+        self.coordinators.remove(node_id);
+    }
+
     fn is_empty(&self) -> bool {
         self.nodes.is_empty() && self.statics.is_empty()
     }

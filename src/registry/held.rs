@@ -15,7 +15,8 @@ pub struct Held {
     pub digest: u128,
     /// It is removed by the first tick that brings cluster time to this, in cluster milliseconds.
     pub deadline_ms: u64,
-    /// The log index at which the node came in; kept for as long as it stays in.
+    /// The log index at which the node came in; kept for as long as it stays in, and drawn anew when an announcement
+    /// shares no service id with the one before: another process has taken the node's place.
     pub joined_index: u64,
     /// The log index at which its announcement last changed; a renewal is no change.
     pub changed_index: u64,
@@ -42,6 +43,25 @@ pub(super) struct UnpackedService<'a> {
     pub service_type: &'a str,
     #[serde(borrow)]
     pub properties: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> UnpackedService<'a> {
+    /// The value of a property.
+    pub fn property(&self, name: &str) -> Option<&'a str> {
+        self.properties
+            .iter()
+            .find_map(|(key, value)| (*key == name).then_some(*value))
+    }
+
+    /// Whether it says of its node that it is a coordinator, as Java's `Boolean.parseBoolean` reads it.
+    pub fn says_coordinator(&self) -> bool {
+        is_true(self.property("coordinator"))
+    }
+}
+
+/// As Java's `Boolean.parseBoolean` reads a property that may be missing.
+pub(super) fn is_true(property: Option<&str>) -> bool {
+    property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 impl Held {

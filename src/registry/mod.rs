@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `command` | what the log carries, and what comes of it |
 //! | `apply` | what each command does |
+//! | `changes` | what an entry did to each type and pool, for those who follow them |
+//! | `coordinators` | where the coordinators are |
 //! | `ticks` | cluster time: grace, deadlines, expiry |
 //! | `regroup` | moves a node between types and pools |
 //! | `held`, `groups`, `removals` | the parts of the state |
@@ -12,7 +14,9 @@
 //! | `snapshot` | the state as bytes, and back |
 
 mod apply;
+mod changes;
 mod command;
+mod coordinators;
 mod digest;
 mod groups;
 mod held;
@@ -25,12 +29,14 @@ mod snapshot;
 mod tests;
 mod ticks;
 
+pub use changes::Change;
 pub use command::{Batch, Command, Outcome};
 pub use held::Held;
 pub use rendered::Rendered;
 pub use snapshot::{BadSnapshot, Image};
 
 use crate::model::StaticService;
+use changes::Effects;
 use groups::Groups;
 use removals::Removals;
 use rendered::Renderings;
@@ -85,6 +91,8 @@ pub struct Registry {
     /// The sum of the elements of nodes and statics.
     sum: u128,
     renderings: Renderings,
+    /// Of the last entry; no part of the state.
+    effects: Effects,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +143,7 @@ impl Registry {
             max_held_bytes: MAX_HELD_BYTES,
             sum: 0,
             renderings: Renderings::default(),
+            effects: Effects::default(),
         }
     }
 

@@ -27,13 +27,23 @@ impl Registry {
                 continue;
             }
             self.change_group(group.0, group.1, index, |group| {
-                group.nodes.insert(node_id.clone());
+                group.enter(node_id, services);
             });
+            self.effects.of_node(
+                [group.0, group.1],
+                node_id,
+                left.get(group).map_or(&[][..], Vec::as_slice),
+                after.as_ref().map(|node| (node, services.as_slice())),
+                same_place,
+            );
         }
-        for group in left.keys().filter(|group| !entered.contains_key(*group)) {
-            self.change_group(group.0, group.1, index, |group| {
-                group.nodes.remove(node_id);
-            });
+        for (group, services) in left
+            .iter()
+            .filter(|(group, _)| !entered.contains_key(*group))
+        {
+            self.change_group(group.0, group.1, index, |group| group.leave(node_id));
+            self.effects
+                .of_node([group.0, group.1], node_id, services, None, same_place);
         }
         let count = |node: Option<Unpacked<'_>>| node.map_or(0, |node| node.services.len());
         self.services = self.services + count(after) - count(before);

@@ -1,6 +1,6 @@
 //! The bytes of lookups: made once for each change, and handed to every reader.
 
-use crate::model::Lookup;
+use crate::model::{Fingerprint, Lookup};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -20,6 +20,7 @@ pub struct Rendered {
     /// The JSON body, with the line end that airlift adds.
     pub json: Bytes,
     gzip: OnceLock<Bytes>,
+    tag: OnceLock<Box<str>>,
 }
 
 impl Rendered {
@@ -28,7 +29,16 @@ impl Rendered {
         Self {
             json: json.into(),
             gzip: OnceLock::new(),
+            tag: OnceLock::new(),
         }
+    }
+
+    /// A digest of the body, in hex: equal bodies have equal tags, on every node.
+    pub fn tag(&self) -> &str {
+        self.tag.get_or_init(|| {
+            let digest = Fingerprint::of("lookup").bytes(&self.json).finish();
+            format!("{digest:032x}").into()
+        })
     }
 
     /// The same body, gzipped: made when first asked for, and once. This takes about 2 ms for each megabyte.

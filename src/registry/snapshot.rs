@@ -211,11 +211,10 @@ impl Registry {
         self.held_bytes += held.cost_bytes();
         let unpacked: Unpacked<'_> = held.unpack();
         self.services += unpacked.services.len();
-        for (service_type, pool) in parts(Some(&unpacked)).into_keys() {
+        for ((service_type, pool), services) in parts(Some(&unpacked)) {
             self.groups
                 .restored(service_type, pool)
-                .nodes
-                .insert(node_id.clone());
+                .enter(&node_id, &services);
         }
         self.deadlines.insert((deadline_ms, node_id.clone()));
         self.nodes.insert(node_id, held);

@@ -1,0 +1,175 @@
+//! What one log entry did to each type and pool, for those who follow them.
+
+use super::Registry;
+use super::held::{Unpacked, UnpackedService};
+use crate::model::{StaticService, write_json_service, write_json_string};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The effect of one entry on one type in one pool (amendment B15).
+///
+/// - Whoever held the services as they were before the entry, takes away what is in `removed` and then puts what is in
+///   `services`, holds them as they are after it.
+/// - A service is known by its node and its id; a static one by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The type.
+    pub service_type: String,
+    /// The pool.
+    pub pool: String,
+    /// The entry's log index.
+    pub index: u64,
+    /// The services that went: objects of `id`, `nodeId`, `type` and `pool`, separated by commas.
+    pub removed: Vec<u8>,
+    /// The services that came or changed, as a lookup shows them, separated by commas.
+    pub services: Vec<u8>,
+}
+
+/// The effects of the entry that is being applied, by type and pool.
+#[derive(Debug, Default)]
+pub(super) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
+
+/// A service by its node, if it has one, and its id.
+type ServiceKey = (Option<Arc<str>>, String);
+
+#[derive(Debug)]
+enum Effect {
+    Removed,
+    /// The service as JSON.
+    Put(Vec<u8>),
+}
+
+impl Registry {
+    /// What the last entry did, one change for each type and pool in which a service came, changed or went.
+    /// Renewals, and ticks that remove nothing, are no change.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let effects = std::mem::take(&mut self.effects);
+        effects
+            .0
+            .into_iter()
+            .map(|((service_type, pool), services)| {
+                change(service_type, pool, self.applied_index, services)
+            })
+            .collect()
+    }
+}
+
+impl Effects {
+    /// The entry before is forgotten, whether or not anyone took its effects.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// A node's services of one type and pool, before and after. Where nothing of a service changed there is no effect.
+    pub fn of_node(
+        &mut self,
+        [service_type, pool]: [&str; 2],
+        node_id: &Arc<str>,
+        before: &[&UnpackedService<'_>],
+        after: Option<(&Unpacked<'_>, &[&UnpackedService<'_>])>,
+        same_place: bool,
+    ) {
+        let group = self.group(service_type, pool);
+        let services = after.map_or(&[][..], |(_, services)| services);
+        for gone in before {
+            if !services.iter().any(|service| service.id == gone.id) {
+                group.insert((Some(node_id.clone()), gone.id.to_owned()), Effect::Removed);
+            }
+        }
+        let Some((node, services)) = after else {
+            return;
+        };
+        for service in services {
+            if same_place && before.contains(service) {
+                continue;
+            }
+            let mut json = Vec::new();
+            write_json_service(
+                &mut json,
+                service.id,
+                Some(node.node_id),
+                [service.service_type, node.pool, node.location],
+                service.properties.iter().copied(),
+            );
+            group.insert(
+                (Some(node_id.clone()), service.id.to_owned()),
+                Effect::Put(json),
+            );
+        }
+    }
+
+    /// A static service came, or changed.
+    pub fn static_put(&mut self, service: &StaticService) {
+        let mut json = Vec::new();
+        service.write_json(&mut json);
+        self.group(&service.service_type, &service.pool)
+            .insert((None, service.id.clone()), Effect::Put(json));
+    }
+
+    /// A static service went.
+    pub fn static_removed(&mut self, service: &StaticService) {
+        self.group(&service.service_type, &service.pool)
+            .insert((None, service.id.clone()), Effect::Removed);
+    }
+
+    fn group(&mut self, service_type: &str, pool: &str) -> &mut BTreeMap<ServiceKey, Effect> {
+        self.0
+            .entry((service_type.to_owned(), pool.to_owned()))
+            .or_default()
+    }
+}
+
+fn change(
+    service_type: String,
+    pool: String,
+    index: u64,
+    effects: BTreeMap<ServiceKey, Effect>,
+) -> Change {
+    let (mut removed, mut services) = (Vec::new(), Vec::new());
+    for ((node_id, id), effect) in effects {
+        match effect {
+            Effect::Put(json) => next(&mut services).extend_from_slice(&json),
+            Effect::Removed => write_removed(
+                next(&mut removed),
+                &id,
+                node_id.as_deref(),
+                [&service_type, &pool],
+            ),
+        }
+    }
+    removed.shrink_to_fit();
+    services.shrink_to_fit();
+    Change {
+        service_type,
+        pool,
+        index,
+        removed,
+        services,
+    }
+}
+
+fn next(list: &mut Vec<u8>) -> &mut Vec<u8> {
+    if !list.is_empty() {
+        list.push(b',');
+    }
+    list
+}
+
+fn write_removed(
+    out: &mut Vec<u8>,
+    id: &str,
+    node_id: Option<&str>,
+    [service_type, pool]: [&str; 2],
+) {
+    out.extend_from_slice(b"{\"id\":");
+    write_json_string(out, id);
+    if let Some(node_id) = node_id {
+        out.extend_from_slice(b",\"nodeId\":");
+        write_json_string(out, node_id);
+    }
+    out.extend_from_slice(b",\"type\":");
+    write_json_string(out, service_type);
+    out.extend_from_slice(b",\"pool\":");
+    write_json_string(out, pool);
+    out.push(b'}');
+}
