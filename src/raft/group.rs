@@ -15,7 +15,7 @@ use super::tick_journal::LeaderKey;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
-use super::{membership, pulse, space, ticker};
+use super::{membership, pulse, space, ticker, vigil};
 use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
@@ -71,6 +71,7 @@ impl Group {
         let (mut machine, replica) = StateMachine::open(
             store.snapshots(),
             &options.environment,
+            peers.cluster_id(),
             options.recovery_gap,
         )
         .await?;
@@ -113,6 +114,7 @@ impl Group {
         tokio::spawn(batches.run(group.clone()));
         tokio::spawn(ticker::run(group.clone()));
         tokio::spawn(pulse::run(group.clone()));
+        tokio::spawn(vigil::run(group.clone()));
         tokio::spawn(membership::run(group.clone()));
         tokio::spawn(space::run(group.clone()));
         Ok(group)
@@ -174,6 +176,7 @@ impl Group {
         let index = self.reads.index(deadline).await?;
         self.wait_applied(index, deadline).await?;
         self.reads.note_served();
+        self.replica.feeds().set_lost(None);
         Ok(())
     }
 

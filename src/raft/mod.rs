@@ -1,8 +1,10 @@
 //! Consensus behind one façade, [`Node`]. The only place that names openraft.
 
+mod changes;
 mod decision;
 pub mod disk;
 mod errors;
+mod feeds;
 mod forming;
 mod founding;
 mod group;
@@ -27,9 +29,14 @@ mod tick_journal;
 mod ticker;
 mod turns;
 mod types;
+mod vigil;
 mod writes;
 
+pub use changes::LookupChange;
 pub use errors::{StartError, Unavailable, WriteError};
+#[cfg(test)]
+pub(crate) use feeds::Feeds;
+pub use feeds::{Feed, Wake};
 pub use node::{Answer, Node};
 pub use options::Options;
 pub use peer::{PEER_PATH, UPGRADE_TOKEN};

@@ -2,6 +2,7 @@
 
 use super::disk::GroupIdentity;
 use super::errors::{StartError, Unavailable, WriteError, unavailable};
+use super::feeds::Feed;
 use super::forming::Forming;
 use super::group::Group;
 use super::locks::write;
@@ -12,7 +13,7 @@ use super::service::{Service, founders};
 use super::status::{self, Status};
 use super::{founding, hand_over};
 use crate::clock::Instant;
-use crate::model::{Announcement, Lookup, StaticService};
+use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
 use crate::registry::{Command, Outcome, Rendered};
 use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct Answer {
     pub rendered: Arc<Rendered>,
     /// The applied index of the state that it was answered from.
     pub index: u64,
+    /// The log index of the last change of these bytes; it never goes back.
+    pub changed_index: u64,
 }
 
 /// One member of the group, or a node that waits for its group to form.
@@ -106,6 +109,42 @@ impl Node {
     /// Before the group is formed.
     pub fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
         Ok(answer(&*self.group()?, lookup))
+    }
+
+    /// The coordinators, best last known first, with the index of the state that shows them; linearizable.
+    ///
+    /// # Errors
+    /// As for [`Node::lookup`].
+    pub async fn coordinators(
+        &self,
+        query: &CoordinatorQuery,
+        deadline: Instant,
+    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+        let group = self.group()?;
+        group
+            .confirm_applied(deadline)
+            .await
+            .map_err(|error| unavailable(explain(&group, error.reason)))?;
+        Ok(coordinators(&group, query))
+    }
+
+    /// The coordinators that this node holds at once, which may be old.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn coordinators_stale(
+        &self,
+        query: &CoordinatorQuery,
+    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+        Ok(coordinators(&*self.group()?, query))
+    }
+
+    /// Follows lookups from now on.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
+        Ok(self.group()?.replica.feeds().feed(lookups))
     }
 
     /// Commits an announcement (or a renewal, when the node holds the same already). The log index it was applied at.
@@ -398,7 +437,13 @@ fn answer(group: &Group, lookup: &Lookup) -> Answer {
     Answer {
         rendered: registry.lookup(lookup),
         index: registry.applied_index(),
+        changed_index: registry.changed_index(lookup),
     }
+}
+
+fn coordinators(group: &Group, query: &CoordinatorQuery) -> (Vec<Coordinator>, u64) {
+    let registry = group.replica.registry();
+    (registry.coordinators(query), registry.applied_index())
 }
 
 #[cfg(test)]

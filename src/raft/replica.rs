@@ -1,5 +1,6 @@
 //! This node's copy of the registry, and what those who wait for it need to know.
 
+use super::feeds::Feeds;
 use super::locks::{lock, read, write};
 use super::peer::Checkpoint;
 use super::tick_journal::TickJournal;
@@ -9,6 +10,7 @@ use crate::registry::{Batch, Command, Outcome, Registry};
 use openraft::vote::RaftLeaderId;
 use std::collections::VecDeque;
 use std::sync::{Mutex, RwLock, RwLockReadGuard};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Digests are compared at every index that this divides: often enough to stop a node that differs within
@@ -24,16 +26,19 @@ const CHECKPOINTS_KEPT: usize = 64;
 pub(super) struct Replica {
     registry: RwLock<Registry>,
     applied: watch::Sender<u64>,
+    feeds: Feeds,
     checkpoints: Mutex<VecDeque<Checkpoint>>,
     journal: Mutex<TickJournal>,
 }
 
 impl Replica {
-    pub(super) fn new(registry: Registry, recovery_gap: std::time::Duration) -> Replica {
+    pub(super) fn new(registry: Registry, cluster_id: u64, recovery_gap: Duration) -> Replica {
+        let feeds = Feeds::new(cluster_id, registry.applied_index());
         let applied = watch::Sender::new(registry.applied_index());
         Replica {
             registry: RwLock::new(registry),
             applied,
+            feeds,
             checkpoints: Mutex::default(),
             journal: Mutex::new(TickJournal::new(recovery_gap)),
         }
@@ -41,6 +46,10 @@ impl Replica {
 
     pub(super) fn registry(&self) -> RwLockReadGuard<'_, Registry> {
         read(&self.registry)
+    }
+
+    pub(super) fn feeds(&self) -> &Feeds {
+        &self.feeds
     }
 
     pub(super) fn applied(&self) -> watch::Receiver<u64> {
@@ -67,7 +76,10 @@ impl Replica {
                 digest: registry.digest(),
             });
         }
+        let changes = registry.take_changes();
+        self.feeds.keep(&changes);
         drop(registry);
+        self.feeds.tell(&changes);
         self.note(log_id, batch);
         outcomes
     }
@@ -84,7 +96,11 @@ impl Replica {
 
     /// Takes the place of the whole state, from a snapshot.
     pub(super) fn install(&self, registry: Registry) {
-        *write(&self.registry) = registry;
+        let mut held = write(&self.registry);
+        *held = registry;
+        // Before the lock is given back: nobody may look for changes of the old state from the new one on.
+        self.feeds.start_over(held.applied_index());
+        drop(held);
         lock(&self.checkpoints).clear();
         self.announce_applied();
     }

@@ -29,6 +29,7 @@ impl StateMachine {
     pub(super) async fn open(
         snapshots: Snapshots,
         environment: &str,
+        cluster_id: u64,
         recovery_gap: std::time::Duration,
     ) -> io::Result<(StateMachine, Arc<Replica>)> {
         let loaded = blocking(snapshots.clone(), |snapshots| snapshots.load()).await?;
@@ -52,7 +53,7 @@ impl StateMachine {
                 (registry, meta.last_log_id, meta.last_membership)
             }
         };
-        let replica = Arc::new(Replica::new(registry, recovery_gap));
+        let replica = Arc::new(Replica::new(registry, cluster_id, recovery_gap));
         Ok((
             StateMachine {
                 replica: replica.clone(),

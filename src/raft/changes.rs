@@ -1,0 +1,281 @@
+//! The last changes of this node's registry, and those who wait for the next one.
+
+use super::locks::lock;
+use crate::model::Lookup;
+use crate::registry::Change;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+
+/// Changes that are kept, so that a reader that was cut off for a moment misses none (amendment B15). At a hundred
+/// changes a second, far above what engines make, it is more than a minute and a half.
+const CHANGES_KEPT: usize = 10_000;
+/// What they may take together: a change may be as large as the announcement that made it.
+const BYTES_KEPT: usize = 8 << 20;
+/// What a change takes beside its bytes: its place in two queues, rounded up.
+const CHANGE_BYTES: usize = 256;
+
+/// One entry's effect on one lookup: `removed` and `services` as an event's JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupChange {
+    /// The entry's log index.
+    pub index: u64,
+    /// `{"removed":[...],"services":[...]}`
+    pub json: Bytes,
+}
+
+/// The changes kept, and a channel for each lookup that is waited for.
+///
+/// - Changes stand in the order of their indexes, and all that came after `floor` are there.
+/// - A lookup has a channel exactly while a [`Subscription`] to it lives, so their number is that of the waiting clients
+///   at most.
+/// - A channel is told of a change only after the registry shows it.
+#[derive(Debug, Default)]
+pub(super) struct Changes(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_type: BTreeMap<Arc<str>, VecDeque<Arc<KeptChange>>>,
+    /// The type of each change that is kept, in the order of all changes.
+    order: VecDeque<Arc<str>>,
+    bytes: usize,
+    /// Changes up to this index may be gone.
+    floor: u64,
+    channels: BTreeMap<Lookup, watch::Sender<u64>>,
+}
+
+#[derive(Debug)]
+struct KeptChange {
+    change: Change,
+    /// The event of a lookup to which the entry did nothing else.
+    json: Bytes,
+}
+
+impl Changes {
+    /// Nothing is known of what was before `floor`.
+    pub(super) fn starting_at(floor: u64) -> Changes {
+        Changes(Mutex::new(Kept {
+            floor,
+            ..Kept::default()
+        }))
+    }
+
+    /// Keeps an entry's changes; to be called before another thread can read the registry that shows them.
+    pub(super) fn keep(&self, changes: &[Change]) {
+        let mut kept = lock(&self.0);
+        for change in changes {
+            kept.push(change.clone());
+        }
+    }
+
+    /// Wakes those who wait for a lookup that the changes are of.
+    pub(super) fn tell(&self, changes: &[Change]) {
+        // Not under the lock, which those who wake ask for at once.
+        for (channel, index) in self.channels_of(changes) {
+            channel.send_replace(index);
+        }
+    }
+
+    fn channels_of(&self, changes: &[Change]) -> Vec<(watch::Sender<u64>, u64)> {
+        let kept = lock(&self.0);
+        if kept.channels.is_empty() {
+            return Vec::new();
+        }
+        let mut channels = Vec::new();
+        for change in changes {
+            let (service_type, pool) = (change.service_type.clone(), change.pool.clone());
+            for lookup in [
+                Lookup::All,
+                Lookup::Type(service_type.clone()),
+                Lookup::TypeAndPool(service_type, pool),
+            ] {
+                if let Some(channel) = kept.channels.get(&lookup) {
+                    channels.push((channel.clone(), change.index));
+                }
+            }
+        }
+        channels
+    }
+
+    /// The state was replaced by one at `index`: nothing is known of how it came to be, and all must look again.
+    pub(super) fn start_over(&self, index: u64) {
+        let mut kept = lock(&self.0);
+        kept.by_type.clear();
+        kept.order.clear();
+        kept.bytes = 0;
+        kept.floor = index;
+        for channel in kept.channels.values() {
+            channel.send_replace(index);
+        }
+    }
+
+    /// Waits for a lookup from now on.
+    pub(super) fn subscribe(self: &Arc<Self>, lookup: &Lookup) -> Subscription {
+        let mut kept = lock(&self.0);
+        let channel = kept.channels.entry(lookup.clone()).or_default();
+        Subscription {
+            receiver: Some(channel.subscribe()),
+            lookup: lookup.clone(),
+            changes: self.clone(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn subscriptions(&self) -> usize {
+        let kept = lock(&self.0);
+        kept.channels
+            .values()
+            .map(watch::Sender::receiver_count)
+            .sum()
+    }
+
+    /// The changes of a lookup after an index, in order; `None` when some of them may be gone.
+    fn since(&self, lookup: &Lookup, index: u64) -> Option<Vec<LookupChange>> {
+        let kept = lock(&self.0);
+        if index < kept.floor {
+            return None;
+        }
+        let (service_type, pool) = match lookup {
+            Lookup::Type(service_type) => (service_type, None),
+            Lookup::TypeAndPool(service_type, pool) => (service_type, Some(pool)),
+            Lookup::All | Lookup::Statics => return None,
+        };
+        let Some(of_type) = kept.by_type.get(service_type.as_str()) else {
+            return Some(Vec::new());
+        };
+        let from = of_type.partition_point(|kept| kept.change.index <= index);
+        let later: Vec<&KeptChange> = of_type
+            .range(from..)
+            .map(|kept| &**kept)
+            .filter(|kept| pool.is_none_or(|pool| *pool == kept.change.pool))
+            .collect();
+        Some(
+            later
+                .chunk_by(|one, other| one.change.index == other.change.index)
+                .map(merged)
+                .collect(),
+        )
+    }
+}
+
+impl Kept {
+    fn push(&mut self, change: Change) {
+        let service_type: Arc<str> = match self.by_type.get_key_value(&*change.service_type) {
+            Some((service_type, _)) => service_type.clone(),
+            None => Arc::from(change.service_type.as_str()),
+        };
+        let change = KeptChange {
+            json: event(&[&change]),
+            change,
+        };
+        self.bytes += change.cost_bytes();
+        self.order.push_back(service_type.clone());
+        self.by_type
+            .entry(service_type)
+            .or_default()
+            .push_back(Arc::new(change));
+        while self.order.len() > CHANGES_KEPT || self.bytes > BYTES_KEPT {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(service_type) = self.order.pop_front() else {
+            return;
+        };
+        if let Some(of_type) = self.by_type.get_mut(&service_type) {
+            if let Some(oldest) = of_type.pop_front() {
+                self.bytes -= oldest.cost_bytes();
+                self.floor = self.floor.max(oldest.change.index);
+            }
+            if of_type.is_empty() {
+                self.by_type.remove(&service_type);
+            }
+        }
+    }
+}
+
+impl KeptChange {
+    fn cost_bytes(&self) -> usize {
+        // The lists are in the event once more.
+        2 * self.json.len() + CHANGE_BYTES
+    }
+}
+
+/// What one entry did to a lookup: in one pool, mostly.
+fn merged(of_one_entry: &[&KeptChange]) -> LookupChange {
+    let json = match of_one_entry {
+        [one] => one.json.clone(),
+        several => {
+            let changes: Vec<&Change> = several.iter().map(|kept| &kept.change).collect();
+            event(&changes)
+        }
+    };
+    LookupChange {
+        index: of_one_entry.first().map_or(0, |kept| kept.change.index),
+        json,
+    }
+}
+
+fn event(changes: &[&Change]) -> Bytes {
+    let joined = |list: fn(&Change) -> &Vec<u8>| {
+        let lists: Vec<&[u8]> = changes
+            .iter()
+            .map(|change| list(change).as_slice())
+            .filter(|list| !list.is_empty())
+            .collect();
+        lists.join(&b","[..])
+    };
+    let mut json = b"{\"removed\":[".to_vec();
+    json.extend_from_slice(&joined(|change| &change.removed));
+    json.extend_from_slice(b"],\"services\":[");
+    json.extend_from_slice(&joined(|change| &change.services));
+    json.extend_from_slice(b"]}");
+    json.into()
+}
+
+/// Waits for a lookup to change.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// Gone only while it is dropped.
+    receiver: Option<watch::Receiver<u64>>,
+    lookup: Lookup,
+    changes: Arc<Changes>,
+}
+
+impl Subscription {
+    /// Returns when the lookup has changed since the last call, or since the subscription. Never when nothing can change
+    /// it any more.
+    pub(super) async fn changed(&mut self) {
+        let still_there = match &mut self.receiver {
+            Some(receiver) => receiver.changed().await.is_ok(),
+            None => false,
+        };
+        if !still_there {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The changes of the lookup after an index, in order; `None` when some of them may be gone.
+    pub(super) fn since(&self, index: u64) -> Option<Vec<LookupChange>> {
+        self.changes.since(&self.lookup, index)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.receiver = None;
+        let mut kept = lock(&self.changes.0);
+        if kept
+            .channels
+            .get(&self.lookup)
+            .is_some_and(|channel| channel.receiver_count() == 0)
+        {
+            kept.channels.remove(&self.lookup);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! Watches whether this node serves reads, for those who wait on it without asking again.
+
+use super::group::{Group, paced};
+use super::status::plight;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// With no read served for this long, those who wait are told. The promise is 2 s. A node reads for itself twice a second
+/// (`pulse`) and a killed leader is replaced within about a second, so that a plain change of leader stays below it
+/// (amendment B14).
+const LOST_AFTER: Duration = Duration::from_millis(1_800);
+
+/// Watches until the group is told to stop.
+pub(super) async fn run(group: Arc<Group>) {
+    let mut pace = paced(LOOK_INTERVAL);
+    while group.next(&mut pace).await {
+        // None yet is no loss: nobody waits who was not served before.
+        let lost = group
+            .reads
+            .since_served()
+            .is_some_and(|ago| ago > LOST_AFTER);
+        if lost {
+            group.replica.feeds().set_lost(Some(plight(&group)));
+        }
+    }
+    group
+        .replica
+        .feeds()
+        .set_lost(Some("this node is stopping".to_owned()));
+}
