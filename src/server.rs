@@ -6,7 +6,7 @@ mod own;
 use crate::clock::Beat;
 use crate::config::inventory_source::{InventoryError, fetch};
 use crate::config::{Settings, exit_code};
-use crate::http::{self, HttpSettings};
+use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
 use crate::raft::disk::{OpenError, OsFs, Store};
 use crate::raft::{self, Node, Options};
@@ -151,6 +151,12 @@ async fn until_stopped(
     let (stop, stopped) = oneshot::channel::<()>();
     let mut http_settings = HttpSettings::new(settings.environment.clone());
     http_settings.max_announcement_bytes = settings.max_announcement_bytes;
+    http_settings.hold_time_ms = settings.hold_time_ms;
+    http_settings.announce_interval_s = settings.announce_interval_s;
+    http_settings.coordinator_redirect = settings.coordinator_redirect;
+    if !settings.newest_coordinator {
+        http_settings.coordinator_choice = CoordinatorChoice::Oldest;
+    }
     let access_log = access::open(settings)?;
     let wire = http::serve(
         listener,

@@ -41,6 +41,14 @@ pub struct Settings {
     pub recovery_grace_ms: u64,
     /// `discovery.max-announcement-size`: the largest body of a client's request.
     pub max_announcement_bytes: usize,
+    /// `discovery.hold-time`: how long a lookup is held whose answer the client has; 0: not at all.
+    pub hold_time_ms: u64,
+    /// `discovery.announce-interval`, in whole seconds; none: clients announce as they do by themselves.
+    pub announce_interval_s: Option<u64>,
+    /// `discovery.coordinator-choice`: whether the coordinator that joined last is answered, or the one that joined first.
+    pub newest_coordinator: bool,
+    /// `discovery.coordinator-redirect`: whether the engine's own paths lead to its coordinator.
+    pub coordinator_redirect: bool,
     /// `cluster.auto-rejoin`: whether the leader replaces an emptied node by itself.
     pub auto_rejoin: bool,
     /// `cluster.heartbeat-interval`
@@ -58,6 +66,9 @@ pub struct Settings {
 }
 
 const DAY_MS: u64 = 86_400_000;
+
+/// airlift's client and nginx both take a connection that is silent for a minute for dead.
+const HOLD_TIME_MAX_MS: u64 = 50_000;
 
 /// Reads the configuration.
 ///
@@ -124,6 +135,18 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
             // Above, one announcement would hold up every other one behind it in the log.
             bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
         }),
+        hold_time_ms: sources.read(
+            "discovery.hold-time",
+            20_000,
+            bounded_ms(0, HOLD_TIME_MAX_MS),
+        ),
+        announce_interval_s: sources.read("discovery.announce-interval", None, |text| {
+            whole_seconds(text).map(Some)
+        }),
+        newest_coordinator: sources.read("discovery.coordinator-choice", true, |text| {
+            values::one_of(text, &[("newest", true), ("oldest", false)])
+        }),
+        coordinator_redirect: sources.read("discovery.coordinator-redirect", true, values::boolean),
         auto_rejoin: sources.read("cluster.auto-rejoin", true, values::boolean),
         heartbeat_ms: sources.read("cluster.heartbeat-interval", 100, bounded_ms(10, 10_000)),
         election_min_ms,
@@ -139,6 +162,7 @@ impl Settings {
     /// Checks the relations between values.
     ///
     /// - An election waits for at least three heartbeats: one lost or late packet must not cost the leader its place.
+    /// - An announcement lives for two of its renewals, which come after 0.8 of what clients are told.
     /// - An outage is longer than two elections: a plain change of leader must not count as one.
     fn validate(&self, sources: &mut Sources) {
         if self.election_min_ms < 3 * self.heartbeat_ms {
@@ -146,6 +170,15 @@ impl Settings {
             sources.invalid(
                 "cluster.election-timeout",
                 &format!("{election}ms is less than three times cluster.heartbeat-interval ({heartbeat}ms)"),
+            );
+        }
+        if let Some(interval_s) = self.announce_interval_s
+            && 8 * interval_s * 1_000 / 10 > self.max_age_ms / 2
+        {
+            let max_age = self.max_age_ms;
+            sources.invalid(
+                "discovery.announce-interval",
+                &format!("clients renew after 0.8 of {interval_s}s, which is more than half of discovery.max-age ({max_age}ms)"),
             );
         }
         if self.recovery_gap_ms < 2 * self.election_max_ms {
@@ -171,6 +204,18 @@ fn bounded_ms(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
                 values::shown(text)
             ))
         }
+    }
+}
+
+/// `Cache-Control` counts in seconds.
+fn whole_seconds(text: &str) -> Result<u64, String> {
+    let ms = bounded_ms(1_000, DAY_MS)(text)?;
+    match ms % 1_000 {
+        0 => Ok(ms / 1_000),
+        _ => Err(format!(
+            "'{}' is not a whole number of seconds",
+            values::shown(text)
+        )),
     }
 }
 

@@ -47,17 +47,13 @@ pub async fn serve<D: Discovery>(
         settings.max_connections_per_address,
     );
     let max_header_bytes = settings.max_header_bytes;
-    let app = App {
-        discovery,
-        settings: Arc::new(settings),
-        beat: beat.clone(),
-    };
+    let (stop, stopping) = watch::channel(false);
+    let app = App::new(discovery, settings, beat.clone(), stopping.clone());
     let shared = Arc::new(Shared {
         front: Front::new(app),
         access_log,
         max_header_bytes,
     });
-    let (stop, stopping) = watch::channel(false);
     let ends = Ends {
         stopping,
         wakes: beat.wakes(),

@@ -9,7 +9,8 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::{Extension, http::HeaderMap};
-use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
 
 /// `PUT`: 202 once the announcement is committed and applied.
 pub(super) async fn announce<D: Discovery>(
@@ -34,7 +35,14 @@ pub(super) async fn announce<D: Discovery>(
             app.discovery.announce(announcement, deadline)
         })
         .await?;
-    Ok(acknowledged(StatusCode::ACCEPTED, index))
+    let mut response = acknowledged(StatusCode::ACCEPTED, index).into_response();
+    if let Some(seconds) = app.settings.announce_interval_s
+        && let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}"))
+    {
+        // airlift's client announces again after 0.8 of it.
+        response.headers_mut().insert(CACHE_CONTROL, value);
+    }
+    Ok(response)
 }
 
 /// `DELETE`: 204 once the node's withdrawal is committed and applied, whether it was known or not.

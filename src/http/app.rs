@@ -11,6 +11,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// The log index that a lookup saw or a write made.
 pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
@@ -28,6 +29,12 @@ pub(super) struct App<D> {
     pub(super) discovery: D,
     pub(super) settings: Arc<HttpSettings>,
     pub(super) beat: Beat,
+    /// Places of lookups that are held.
+    pub(super) holds: Arc<Semaphore>,
+    /// Places of clients that watch, or wait for an index.
+    pub(super) watchers: Arc<Semaphore>,
+    /// The server stops.
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// What a request's connection is known by; an extension of each request.
@@ -45,6 +52,38 @@ pub(super) fn deadline() -> Instant {
 }
 
 impl<D: Discovery> App<D> {
+    pub(super) fn new(
+        discovery: D,
+        settings: HttpSettings,
+        beat: Beat,
+        stop: watch::Receiver<bool>,
+    ) -> App<D> {
+        App {
+            discovery,
+            holds: Arc::new(Semaphore::new(settings.max_waiting)),
+            watchers: Arc::new(Semaphore::new(settings.max_waiting)),
+            settings: Arc::new(settings),
+            beat,
+            stop,
+        }
+    }
+
+    /// A place for a client that watches.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn watcher(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.watchers
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Refusal::TooManyWatchers)
+    }
+
+    /// Ends when the server stops. An error is a sender that is gone, which is an end too.
+    pub(super) async fn stopping(&self) {
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+    }
+
     /// Runs a write of a request that came over the connection `origin`.
     ///
     /// # Errors

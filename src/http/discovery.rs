@@ -1,8 +1,8 @@
 //! What the endpoints need of the cluster.
 
 use crate::clock::Instant;
-use crate::model::{Announcement, Lookup, StaticService};
-use crate::raft::{Answer, Node, Status, Unavailable, WriteError};
+use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
+use crate::raft::{Answer, Feed, Node, Status, Unavailable, WriteError};
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -22,6 +22,28 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// # Errors
     /// Before the group is formed.
     fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable>;
+
+    /// See [`Node::coordinators`].
+    fn coordinators(
+        &self,
+        query: &CoordinatorQuery,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<(Vec<Coordinator>, u64), Unavailable>> + Send;
+
+    /// See [`Node::coordinators_stale`].
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    fn coordinators_stale(
+        &self,
+        query: &CoordinatorQuery,
+    ) -> Result<(Vec<Coordinator>, u64), Unavailable>;
+
+    /// See [`Node::feed`].
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable>;
 
     /// See [`Node::announce`].
     fn announce(
@@ -77,6 +99,25 @@ impl Discovery for Node {
 
     fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
         Node::lookup_stale(self, lookup)
+    }
+
+    fn coordinators(
+        &self,
+        query: &CoordinatorQuery,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<(Vec<Coordinator>, u64), Unavailable>> + Send {
+        Node::coordinators(self, query, deadline)
+    }
+
+    fn coordinators_stale(
+        &self,
+        query: &CoordinatorQuery,
+    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+        Node::coordinators_stale(self, query)
+    }
+
+    fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
+        Node::feed(self, lookups)
     }
 
     fn announce(

@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     MethodNotAllowed(&'static str),
     /// 406: a resource that is JSON only was asked for as something else.
     NotAcceptable,
+    /// 406: a stream of events was asked for as something else.
+    NoEventStream,
     /// 408: the body did not come in time.
     BodyTimeout,
     /// 413 with the limit in bytes.
@@ -49,6 +51,8 @@ pub(super) enum Refusal {
     Internal(String),
     /// 503 to a lookup.
     Unavailable(String),
+    /// 503: as many clients watch as may.
+    TooManyWatchers,
     /// 503 to a write that surely did not happen.
     NotApplied(String),
     /// 503 to a write that may have happened.
@@ -65,7 +69,7 @@ impl Refusal {
             Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Refusal::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Refusal::NotAcceptable | Refusal::NoEventStream => StatusCode::NOT_ACCEPTABLE,
             Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Refusal::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::UriTooLong(_) | Refusal::UnreadableUri => StatusCode::URI_TOO_LONG,
@@ -76,6 +80,7 @@ impl Refusal {
             }
             Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Unavailable(_)
+            | Refusal::TooManyWatchers
             | Refusal::NotApplied(_)
             | Refusal::Unknown(_)
             | Refusal::Woken
@@ -93,6 +98,11 @@ impl Refusal {
             Refusal::NotFound => "Nothing is served at this path".to_owned(),
             Refusal::MethodNotAllowed(allow) => format!("This resource takes only {allow}"),
             Refusal::NotAcceptable => "This resource is application/json only".to_owned(),
+            Refusal::NoEventStream => "This resource is text/event-stream only".to_owned(),
+            Refusal::TooManyWatchers => {
+                "As many clients watch on this node as may; another node may have a place"
+                    .to_owned()
+            }
             Refusal::BodyTimeout => "The request body did not arrive in time".to_owned(),
             Refusal::BodyTooLarge(limit) => {
                 format!("The request body is larger than {limit} bytes")
@@ -135,7 +145,7 @@ impl Refusal {
                 vec![(UPGRADE, fixed(protocol)), (CONNECTION, fixed("Upgrade"))]
             }
             Refusal::BodyTimeout | Refusal::BodyTooLarge(_) => vec![(CONNECTION, fixed("close"))],
-            Refusal::Unavailable(_) => vec![retry],
+            Refusal::Unavailable(_) | Refusal::TooManyWatchers => vec![retry],
             Refusal::NotApplied(_) => vec![retry, (QUORATE_APPLIED, fixed("no"))],
             Refusal::Unknown(_) => vec![retry, (QUORATE_APPLIED, fixed("unknown"))],
             Refusal::Woken | Refusal::TooManyConnections => {

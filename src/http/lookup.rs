@@ -1,103 +1,171 @@
-//! `/v1/service`: who offers what.
+//! `/v1/service`: who offers what, now or once it changes.
 
 use super::app::{App, QUORATE_INDEX};
 use super::compat::JSON;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::negotiate::{accepts_json, wants_gzip};
+use super::query::Asked;
+use super::tags::{self, Known};
+use crate::clock::{Instant, now};
 use crate::model::Lookup;
+use crate::raft::Answer;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use std::time::Duration;
 
 /// Marks an answer that may be old, as was asked for.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
-/// What `?consistency=` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Freshness {
-    /// Nothing said, or `linearizable`.
-    Linearizable,
-    /// `stale`: at once, from what this node holds.
-    Stale,
-}
-
-impl<S: Sync> FromRequestParts<S> for Freshness {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        freshness(parts.uri.query().unwrap_or(""))
-    }
-}
-
-fn freshness(query: &str) -> Result<Freshness, Refusal> {
-    let value = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("consistency="));
-    match value {
-        None | Some("linearizable") => Ok(Freshness::Linearizable),
-        Some("stale") => Ok(Freshness::Stale),
-        Some(_) => Err(Refusal::BadRequest(
-            "The parameter consistency is linearizable or stale".to_owned(),
-        )),
-    }
-}
+/// airlift's clients ask again after this: soon, since their next lookup is held.
+const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
+/// What they do by themselves, for when no hold can follow: every second without one would be ten times the load, at the
+/// worst moment (amendment B14).
+const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// `GET /v1/service`
 pub(super) async fn all<D: Discovery>(
     State(app): State<App<D>>,
-    freshness: Freshness,
+    asked: Asked,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    look_up(&app, Lookup::All, freshness, &headers).await
+    serve(&app, Lookup::All, asked, &method, &headers).await
 }
 
 /// `GET /v1/service/{type}`
 pub(super) async fn by_type<D: Discovery>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
-    freshness: Freshness,
+    asked: Asked,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    look_up(&app, Lookup::Type(service_type), freshness, &headers).await
+    serve(&app, Lookup::Type(service_type), asked, &method, &headers).await
 }
 
 /// `GET /v1/service/{type}/{pool}`
 pub(super) async fn by_type_and_pool<D: Discovery>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
-    freshness: Freshness,
+    asked: Asked,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    look_up(
-        &app,
-        Lookup::TypeAndPool(service_type, pool),
-        freshness,
-        &headers,
-    )
-    .await
+    let lookup = Lookup::TypeAndPool(service_type, pool);
+    serve(&app, lookup, asked, &method, &headers).await
 }
 
-/// Answers any lookup: the bytes that every reader of the same state shares, plain or gzip.
-pub(super) async fn look_up<D: Discovery>(
+async fn serve<D: Discovery>(
     app: &App<D>,
     lookup: Lookup,
-    freshness: Freshness,
+    asked: Asked,
+    method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     if !accepts_json(headers) {
         return Err(Refusal::NotAcceptable);
     }
-    let answer = match freshness {
-        Freshness::Linearizable => {
-            app.read(|deadline| app.discovery.lookup(&lookup, deadline))
-                .await?
-        }
-        Freshness::Stale => app.discovery.lookup_stale(&lookup)?,
+    if let Asked::After { index, wait } = asked {
+        let answer = after(app, &lookup, index, now() + wait).await?;
+        return Ok(whole(&answer, headers));
+    }
+    let answer = at_once(app, &lookup, asked).await?;
+    let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
+    let known = tags::known(headers, answer.rendered.tag());
+    let (answer, held) = if may_hold && known == Known::These && *method == Method::GET {
+        hold(app, &lookup, answer).await?
+    } else {
+        (answer, app.holds.available_permits() > 0)
     };
+    let mut response = match tags::known(headers, answer.rendered.tag()) {
+        Known::No => whole(&answer, headers),
+        Known::These | Known::Some => unchanged(&answer),
+    };
+    let next = if may_hold && held { SOON } else { LATER };
+    let tag = tags::header(answer.rendered.tag(), wants_gzip(headers));
+    // On a 304 too: airlift's client takes both from it.
+    response.headers_mut().insert(ETAG, tag);
+    response.headers_mut().insert(CACHE_CONTROL, next);
+    mark(&mut response, asked);
+    Ok(response)
+}
+
+/// Answers a lookup at once: the bytes that every reader of the same state shares, plain or gzip.
+pub(super) async fn look_up<D: Discovery>(
+    app: &App<D>,
+    lookup: Lookup,
+    asked: Asked,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    if !accepts_json(headers) {
+        return Err(Refusal::NotAcceptable);
+    }
+    let answer = at_once(app, &lookup, asked).await?;
+    let mut response = whole(&answer, headers);
+    mark(&mut response, asked);
+    Ok(response)
+}
+
+async fn at_once<D: Discovery>(
+    app: &App<D>,
+    lookup: &Lookup,
+    asked: Asked,
+) -> Result<Answer, Refusal> {
+    match asked {
+        Asked::Stale => Ok(app.discovery.lookup_stale(lookup)?),
+        Asked::Now | Asked::After { .. } => {
+            app.read(|deadline| app.discovery.lookup(lookup, deadline))
+                .await
+        }
+    }
+}
+
+/// Holds a lookup whose bytes the client has. With whether there was a place to hold it.
+async fn hold<D: Discovery>(
+    app: &App<D>,
+    lookup: &Lookup,
+    answer: Answer,
+) -> Result<(Answer, bool), Refusal> {
+    // To an engine 503 is an error, and an answer at once is none.
+    let Ok(_place) = app.holds.try_acquire() else {
+        return Ok((answer, false));
+    };
+    let tag = answer.rendered.tag();
+    let has = |now: &Answer| now.rendered.tag() == tag;
+    let until = now() + Duration::from_millis(app.settings.hold_time_ms);
+    let answer = app.hold(lookup, has, until).await?;
+    Ok((answer, true))
+}
+
+/// Waits until a lookup has changed after an index. An index that this node has not reached is no reason to wait: it is
+/// of another cluster, or of a state that was lost with all disks.
+async fn after<D: Discovery>(
+    app: &App<D>,
+    lookup: &Lookup,
+    index: u64,
+    until: Instant,
+) -> Result<Answer, Refusal> {
+    let answer = app
+        .read(|deadline| app.discovery.lookup(lookup, deadline))
+        .await?;
+    if answer.changed_index > index || index > answer.index {
+        return Ok(answer);
+    }
+    let Ok(_place) = app.watchers.try_acquire() else {
+        return Err(Refusal::TooManyWatchers);
+    };
+    app.hold(lookup, |now| now.changed_index <= index, until)
+        .await
+}
+
+/// 200 with the bytes.
+fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
     let gzip = wants_gzip(headers);
     let bytes = if gzip {
         answer.rendered.gzip()
@@ -113,34 +181,23 @@ pub(super) async fn look_up<D: Discovery>(
     if gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    if freshness == Freshness::Stale {
-        headers.insert(QUORATE_CONSISTENCY, HeaderValue::from_static("stale"));
-    }
-    Ok(response)
+    response
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// 304.
+fn unchanged(answer: &Answer) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(QUORATE_INDEX, HeaderValue::from(answer.index));
+    response
+}
 
-    /// Stale is only what says stale; a word that is not known is refused, not taken for either.
-    #[test]
-    fn consistency_is_said_in_full() {
-        assert_eq!(freshness(""), Ok(Freshness::Linearizable));
-        assert_eq!(
-            freshness("pretty&x=consistency=stale"),
-            Ok(Freshness::Linearizable)
-        );
-        assert_eq!(
-            freshness("consistency=linearizable"),
-            Ok(Freshness::Linearizable)
-        );
-        assert_eq!(freshness("a=b&consistency=stale"), Ok(Freshness::Stale));
-        for bad in ["consistency=", "consistency=Stale", "consistency=eventual"] {
-            assert!(
-                matches!(freshness(bad), Err(Refusal::BadRequest(_))),
-                "{bad}"
-            );
-        }
+fn mark(response: &mut Response, asked: Asked) {
+    if asked == Asked::Stale {
+        response
+            .headers_mut()
+            .insert(QUORATE_CONSISTENCY, HeaderValue::from_static("stale"));
     }
 }

@@ -12,14 +12,22 @@ mod body;
 mod cluster;
 mod compat;
 mod connection;
+mod coordinator;
 mod discovery;
 mod errors;
+mod events;
 mod front;
+mod hold;
+mod inventory;
 mod limits;
 mod lookup;
 mod negotiate;
+mod query;
+mod redirect;
 mod router;
 mod statics;
+mod tags;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +35,7 @@ mod tests;
 pub use accept::serve;
 pub use access::{AccessLog, AccessRecord};
 pub use app::QUORATE_INDEX;
+pub use coordinator::CoordinatorChoice;
 pub use discovery::Discovery;
 pub use errors::QUORATE_APPLIED;
 pub use lookup::QUORATE_CONSISTENCY;
@@ -47,6 +56,16 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// Connections from one address that have not yet brought a whole request.
     pub max_connections_per_address: usize,
+    /// `discovery.hold-time`: how long a lookup is held whose bytes the client has; 0: not at all.
+    pub hold_time_ms: u64,
+    /// `discovery.announce-interval`, in seconds: what clients are told about their next announcement.
+    pub announce_interval_s: Option<u64>,
+    /// `discovery.coordinator-choice`
+    pub coordinator_choice: CoordinatorChoice,
+    /// `discovery.coordinator-redirect`: whether the engine's own paths lead to its coordinator.
+    pub coordinator_redirect: bool,
+    /// Lookups that are held at once, and as many clients that watch or wait.
+    pub max_waiting: usize,
     /// Set when the process is about to stop: `/v1/cluster/ready` says so before the first connection is turned away.
     pub leaving: Arc<AtomicBool>,
 }
@@ -60,6 +79,11 @@ impl HttpSettings {
             max_header_bytes: 8 * 1024,
             max_connections: 16_384,
             max_connections_per_address: 1_024,
+            hold_time_ms: 20_000,
+            announce_interval_s: None,
+            coordinator_choice: CoordinatorChoice::Newest,
+            coordinator_redirect: true,
+            max_waiting: 10_000,
             leaving: Arc::new(AtomicBool::new(false)),
         }
     }

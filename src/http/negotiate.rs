@@ -28,22 +28,41 @@ pub(super) fn body_type(headers: &HeaderMap) -> BodyType {
     }
 }
 
-/// Whether the client takes `application/json`: the most specific range that names it decides, and `q=0` refuses it.
+/// Whether the client takes `application/json`.
 pub(super) fn accepts_json(headers: &HeaderMap) -> bool {
+    accepts(headers, "application", "json")
+}
+
+/// Whether the client asks for JSON where plain text is what is given without asking.
+pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
+    let [(json_rank, json), (text_rank, text)] =
+        [("application", "json"), ("text", "plain")].map(|(of, name)| rank(headers, of, name));
+    // Of two that are as welcome, the one that is named.
+    json > 0 && (json, json_rank) > (text, text_rank)
+}
+
+/// Whether the client takes a media type: the most specific range that names it decides, and `q=0` refuses it.
+pub(super) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {
+    rank(headers, of, name).1 > 0
+}
+
+/// How specific the range is that decides on a media type, and its weight in thousandths.
+fn rank(headers: &HeaderMap, of: &str, name: &str) -> (u8, u16) {
     let mut ranges = weighted(headers, ACCEPT).peekable();
     if ranges.peek().is_none() {
-        return true;
+        return (1, 1000);
     }
-    let specificity = |range: &str| match range.to_ascii_lowercase().as_str() {
-        "application/json" => Some(3),
-        "application/*" => Some(2),
-        "*/*" | "*" => Some(1),
+    let specificity = |range: &str| match range.to_ascii_lowercase().split_once('/') {
+        Some((range_of, range_name)) if range_of == of && range_name == name => Some(3),
+        Some((range_of, "*")) if range_of == of => Some(2),
+        Some(("*", "*")) => Some(1),
+        None if range == "*" => Some(1),
         _ => None,
     };
     ranges
         .filter_map(|(range, weight)| specificity(range).map(|rank| (rank, weight)))
         .max()
-        .is_some_and(|(_, w)| w > 0)
+        .unwrap_or((0, 0))
 }
 
 /// Whether the client asks for gzip and does not prefer the plain bytes.

@@ -3,15 +3,20 @@
 use super::app::App;
 use super::discovery::Discovery;
 use super::errors::Refusal;
-use super::{announcement, cluster, lookup, statics};
+use super::{announcement, cluster, coordinator, inventory, lookup, redirect, statics, watch};
 use axum::Router;
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, delete, get, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::ALLOW;
 
 /// Paths are canonical here (see [`super::compat::canonical_path`]) and their segments are decoded by the extractors.
 pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
-    Router::new()
+    let of_the_engine = if app.settings.coordinator_redirect {
+        engine()
+    } else {
+        Router::new()
+    };
+    of_the_engine
         // airlift's discovery server
         .route(
             "/v1/announcement/{node_id}",
@@ -32,11 +37,31 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
             read_only(get(lookup::by_type_and_pool)),
         )
         // ours
+        .route("/v1/watch/{type}", read_only(get(watch::by_type)))
+        .route(
+            "/v1/watch/{type}/{pool}",
+            read_only(get(watch::by_type_and_pool)),
+        )
+        .route("/v1/coordinator", read_only(get(coordinator::coordinator)))
+        .route(
+            "/v1/service-inventory",
+            read_only(get(inventory::inventory)),
+        )
+        .route("/v1/serviceInventory", read_only(get(inventory::inventory)))
         .route("/v1/cluster/status", read_only(get(cluster::status)))
         .route("/v1/cluster/ready", read_only(get(cluster::ready)))
         .route(cluster::PEER_PATH, read_only(get(cluster::peer)))
         .fallback(async || Refusal::NotFound)
         .with_state(app)
+}
+
+/// The engine's paths, which lead to its coordinator.
+fn engine<D: Discovery>() -> Router<App<D>> {
+    Router::new()
+        .route("/", read_only(get(redirect::to_coordinator)))
+        .route("/ui", read_only(get(redirect::to_coordinator)))
+        .route("/ui/{*path}", read_only(get(redirect::to_coordinator)))
+        .route("/v1/statement", post_only(post(redirect::to_coordinator)))
 }
 
 fn dynamic<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
@@ -49,6 +74,10 @@ fn list_and_add<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> M
 
 fn delete_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("DELETE, OPTIONS", "DELETE, OPTIONS", methods)
+}
+
+fn post_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    resource("OPTIONS, POST", "OPTIONS, POST", methods)
 }
 
 fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {

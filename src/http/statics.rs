@@ -5,8 +5,9 @@ use super::body::{json_encoding, read};
 use super::compat::JSON;
 use super::discovery::Discovery;
 use super::errors::Refusal;
-use super::lookup::{Freshness, look_up};
+use super::lookup::look_up;
 use super::negotiate::accepts_json;
+use super::query::Asked;
 use crate::model::{Lookup, StaticService, random_uuid};
 use axum::Extension;
 use axum::body::Body;
@@ -19,10 +20,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 /// `GET`: the static services alone.
 pub(super) async fn list<D: Discovery>(
     State(app): State<App<D>>,
-    freshness: Freshness,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    look_up(&app, Lookup::Statics, freshness, &headers).await
+    look_up(&app, Lookup::Statics, asked, &headers).await
 }
 
 /// `POST`: 201 with the service, its new id and where it can be deleted.

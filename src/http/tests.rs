@@ -1,9 +1,12 @@
 //! The wire over real sockets, with a lone map behind it.
 
+mod coordinators;
+mod held;
 mod lone;
 #[path = "../../tests/wire/replay.rs"]
 mod replay;
 mod server;
+mod watches;
 
 use server::Server;
 

@@ -1,12 +1,11 @@
-//! A cluster of one map, which can be told to fail.
+//! A cluster of one registry, which can be told to fail.
 
 use crate::clock::Instant;
 use crate::http::Discovery;
-use crate::model::{Announcement, Lookup, StaticService, write_json_service};
-use crate::raft::{Answer, GroupState, Role, Status, Unavailable, WriteError};
-use crate::registry::Rendered;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
+use crate::raft::{Answer, Feed, Feeds, GroupState, Role, Status, Unavailable, WriteError};
+use crate::registry::{Batch, Command, Registry};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
@@ -27,78 +26,43 @@ pub(super) enum Mode {
 pub(super) struct Lone(Arc<Inner>);
 
 struct Inner {
-    held: Mutex<Held>,
+    registry: Mutex<Registry>,
+    feeds: Feeds,
     mode: Mutex<Mode>,
     /// Told of each request that [`Mode::Silent`] leaves waiting.
     asked: Notify,
 }
 
-#[derive(Default)]
-struct Held {
-    index: u64,
-    nodes: BTreeMap<String, Announcement>,
-    statics: BTreeMap<String, StaticService>,
-}
-
-impl Held {
-    fn json(&self, lookup: &Lookup) -> Vec<u8> {
-        let wanted = |service_type: &str, pool: &str| match lookup {
-            Lookup::All | Lookup::Statics => true,
-            Lookup::Type(wanted) => wanted == service_type,
-            Lookup::TypeAndPool(wanted, wanted_pool) => {
-                wanted == service_type && wanted_pool == pool
-            }
-        };
-        let mut services = Vec::new();
-        let mut show = |id: &str,
-                        node: Option<&str>,
-                        about: [&str; 3],
-                        properties: &BTreeMap<String, String>| {
-            if wanted(about[0], about[1]) && (node.is_none() || *lookup != Lookup::Statics) {
-                let mut json = Vec::new();
-                write_json_service(
-                    &mut json,
-                    id,
-                    node,
-                    about,
-                    properties.iter().map(|(k, v)| (k.as_str(), v.as_str())),
-                );
-                services.push(String::from_utf8(json).expect("JSON is text"));
-            }
-        };
-        for held in self.nodes.values() {
-            for service in &held.services {
-                let about = [
-                    service.service_type.as_str(),
-                    held.pool.as_str(),
-                    held.location.as_str(),
-                ];
-                show(&service.id, Some(&held.node_id), about, &service.properties);
-            }
-        }
-        for held in self.statics.values() {
-            show(
-                &held.id,
-                None,
-                [&held.service_type, &held.pool, &held.location],
-                &held.properties,
-            );
-        }
-        format!(
-            "{{\"environment\":\"test\",\"services\":[{}]}}",
-            services.join(",")
-        )
-        .into_bytes()
-    }
-}
-
 impl Lone {
     pub(super) fn new() -> Lone {
         Lone(Arc::new(Inner {
-            held: Mutex::default(),
+            registry: Mutex::new(Registry::new("test")),
+            feeds: Feeds::new(0xa1, 0),
             mode: Mutex::new(Mode::Well),
             asked: Notify::new(),
         }))
+    }
+
+    /// Whether what it holds may be old, for those who wait.
+    pub(super) fn set_lost(&self, reason: Option<&str>) {
+        self.0.feeds.set_lost(reason.map(str::to_owned));
+    }
+
+    /// How many clients wait here, counted by the lookups that they follow.
+    pub(super) fn followed(&self) -> usize {
+        self.0.feeds.subscriptions()
+    }
+
+    /// Takes a snapshot in: the state may change, and how it came to be is forgotten.
+    pub(super) fn install(&self, change: impl FnOnce(&mut Registry)) {
+        let mut registry = self.registry();
+        change(&mut registry);
+        self.0.feeds.start_over(registry.applied_index());
+    }
+
+    /// Takes a snapshot in that is the present state.
+    pub(super) fn forget_changes(&self) {
+        self.install(|_| {});
     }
 
     pub(super) fn set(&self, mode: Mode) {
@@ -110,7 +74,11 @@ impl Lone {
     }
 
     pub(super) fn applied(&self) -> u64 {
-        self.0.held.lock().expect("no panic").index
+        self.registry().applied_index()
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.0.registry.lock().expect("no panic")
     }
 
     async fn mode(&self) -> Mode {
@@ -122,16 +90,39 @@ impl Lone {
         mode
     }
 
-    async fn write(&self, change: impl FnOnce(&mut Held)) -> Result<u64, WriteError> {
+    async fn write(&self, command: impl FnOnce(u64) -> Command) -> Result<u64, WriteError> {
         match self.mode().await {
             Mode::No => return Err(WriteError::NotApplied("no leader".to_owned())),
             Mode::Unknown => return Err(WriteError::Unknown("the leader went away".to_owned())),
             Mode::Well | Mode::Silent => {}
         }
-        let mut held = self.0.held.lock().expect("no panic");
-        change(&mut held);
-        held.index += 1;
-        Ok(held.index)
+        Ok(self.apply(command))
+    }
+
+    pub(super) fn apply(&self, command: impl FnOnce(u64) -> Command) -> u64 {
+        let mut registry = self.registry();
+        let index = registry.applied_index();
+        registry.apply(index + 1, &batch(command(index)));
+        let changes = registry.take_changes();
+        self.0.feeds.keep(&changes);
+        drop(registry);
+        self.0.feeds.tell(&changes);
+        index + 1
+    }
+}
+
+/// An entry of one command.
+pub(super) fn batch(command: Command) -> Batch {
+    Batch {
+        max_age_ms: 30_000,
+        step_ms: 1_000,
+        commands: vec![command],
+    }
+}
+
+fn no_quorum() -> Unavailable {
+    Unavailable {
+        reason: "no\nquorum".to_owned(),
     }
 }
 
@@ -139,41 +130,57 @@ impl Discovery for Lone {
     async fn lookup(&self, lookup: &Lookup, _: Instant) -> Result<Answer, Unavailable> {
         match self.mode().await {
             Mode::Well => self.lookup_stale(lookup),
-            _ => Err(Unavailable {
-                reason: "no\nquorum".to_owned(),
-            }),
+            _ => Err(no_quorum()),
         }
     }
 
     fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
-        let held = self.0.held.lock().expect("no panic");
+        let registry = self.registry();
         Ok(Answer {
-            rendered: Arc::new(Rendered::new(held.json(lookup))),
-            index: held.index,
+            rendered: registry.lookup(lookup),
+            index: registry.applied_index(),
+            changed_index: registry.changed_index(lookup),
         })
+    }
+
+    async fn coordinators(
+        &self,
+        query: &CoordinatorQuery,
+        _: Instant,
+    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+        match self.mode().await {
+            Mode::Well => self.coordinators_stale(query),
+            _ => Err(no_quorum()),
+        }
+    }
+
+    fn coordinators_stale(
+        &self,
+        query: &CoordinatorQuery,
+    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+        let registry = self.registry();
+        Ok((registry.coordinators(query), registry.applied_index()))
+    }
+
+    fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
+        Ok(self.0.feeds.feed(lookups))
     }
 
     async fn announce(&self, announcement: Announcement, _: Instant) -> Result<u64, WriteError> {
-        self.write(|held| {
-            drop(
-                held.nodes
-                    .insert(announcement.node_id.clone(), announcement),
-            )
-        })
-        .await
-    }
-
-    async fn withdraw(&self, node_id: String, _: Instant) -> Result<u64, WriteError> {
-        self.write(|held| drop(held.nodes.remove(&node_id))).await
-    }
-
-    async fn add_static(&self, service: StaticService, _: Instant) -> Result<u64, WriteError> {
-        self.write(|held| drop(held.statics.insert(service.id.clone(), service)))
+        self.write(|seen| Command::Announce { seen, announcement })
             .await
     }
 
+    async fn withdraw(&self, node_id: String, _: Instant) -> Result<u64, WriteError> {
+        self.write(|seen| Command::Withdraw { seen, node_id }).await
+    }
+
+    async fn add_static(&self, service: StaticService, _: Instant) -> Result<u64, WriteError> {
+        self.write(|_| Command::AddStatic(service)).await
+    }
+
     async fn remove_static(&self, id: String, _: Instant) -> Result<u64, WriteError> {
-        self.write(|held| drop(held.statics.remove(&id))).await
+        self.write(|_| Command::RemoveStatic { id }).await
     }
 
     fn status(&self) -> Status {

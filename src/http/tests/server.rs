@@ -25,7 +25,7 @@ const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    lone: Lone,
+    pub(super) lone: Lone,
     beat: Beat,
     settings: HttpSettings,
     records: Arc<Mutex<Vec<AccessRecord>>>,
@@ -38,7 +38,7 @@ impl Server {
         Server::with(HttpSettings::new("test")).await
     }
 
-    async fn with(settings: HttpSettings) -> Server {
+    pub(super) async fn with(settings: HttpSettings) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (lone, beat) = (Lone::new(), Beat::start());
@@ -69,13 +69,20 @@ impl Server {
         }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address)
             .await
             .expect("the server listens")
     }
 
-    async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
+    /// Stops it, and waits for its end.
+    pub(super) async fn stop(self) {
+        drop(self.stop);
+        let ended = tokio::time::timeout(PATIENCE, self.task).await;
+        ended.expect("it ends in time").expect("it does not panic");
+    }
+
+    pub(super) async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
         ask(&mut self.connect().await, request).await
     }
 
@@ -85,7 +92,7 @@ impl Server {
 }
 
 /// Sends a request and reads one answer of a known length.
-async fn ask(stream: &mut TcpStream, request: impl AsRef<[u8]>) -> Answer {
+pub(super) async fn ask(stream: &mut TcpStream, request: impl AsRef<[u8]>) -> Answer {
     stream
         .write_all(request.as_ref())
         .await
@@ -93,7 +100,7 @@ async fn ask(stream: &mut TcpStream, request: impl AsRef<[u8]>) -> Answer {
     answer(stream).await
 }
 
-async fn answer(stream: &mut TcpStream) -> Answer {
+pub(super) async fn answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         bytes.push(byte(stream).await.expect("a whole head"));
@@ -108,7 +115,7 @@ async fn answer(stream: &mut TcpStream) -> Answer {
     parse(&bytes)
 }
 
-async fn byte(stream: &mut TcpStream) -> Option<u8> {
+pub(super) async fn byte(stream: &mut TcpStream) -> Option<u8> {
     tokio::time::timeout(PATIENCE, stream.read_u8())
         .await
         .expect("an answer in time")
@@ -116,7 +123,7 @@ async fn byte(stream: &mut TcpStream) -> Option<u8> {
 }
 
 /// Whether the server closes the connection, having sent nothing more.
-async fn closed(stream: &mut TcpStream) -> bool {
+pub(super) async fn closed(stream: &mut TcpStream) -> bool {
     byte(stream).await.is_none()
 }
 

@@ -1,0 +1,234 @@
+//! Streams of server-sent events: heartbeats, the last event, and a place for each.
+
+use super::app::{App, QUORATE_INDEX};
+use super::discovery::Discovery;
+use super::errors::Refusal;
+use super::negotiate::accepts;
+use crate::raft::{Feed, Unavailable, Wake};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+/// Between two heartbeats. A reader may take a node that says nothing for three of them for dead; ten thousand streams
+/// cost a node some thousand small writes a second.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Tells nginx to pass each event on at once.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Refuses a client that cannot read events.
+///
+/// # Errors
+/// 406.
+pub(super) fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal> {
+    match accepts(headers, "text", "event-stream") {
+        true => Ok(()),
+        false => Err(Refusal::NoEventStream),
+    }
+}
+
+/// Where a stream is: what a reader that comes back, to any node, goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) cluster_id: u64,
+    pub(super) index: u64,
+}
+
+impl Position {
+    /// Reads what [`Events`] wrote as `id`.
+    pub(super) fn parse(text: &str) -> Option<Position> {
+        let (cluster_id, index) = text.split_once(':')?;
+        let is_id = cluster_id.len() == 16 && cluster_id.bytes().all(|b| b.is_ascii_hexdigit());
+        Some(Position {
+            cluster_id: is_id.then(|| u64::from_str_radix(cluster_id, 16).ok())??,
+            index: index.parse().ok()?,
+        })
+    }
+}
+
+/// Events as they are written, each with its position as `id`.
+#[derive(Debug, Default)]
+pub(super) struct Events(String);
+
+impl Events {
+    /// An event; `data` is one line.
+    pub(super) fn push(&mut self, name: &str, position: Position, data: &str) {
+        let _infallible = writeln!(self.0, "event: {name}");
+        self.push_id(position);
+        self.0.push_str("data: ");
+        self.0.push_str(data.trim_end());
+        self.0.push_str("\n\n");
+    }
+
+    /// A position alone: readers dispatch nothing, and remember it.
+    fn push_heartbeat(&mut self, position: Position) {
+        self.push_id(position);
+        self.0.push('\n');
+    }
+
+    fn push_id(&mut self, position: Position) {
+        let Position { cluster_id, index } = position;
+        let _infallible = writeln!(self.0, "id: {cluster_id:016x}:{index}");
+    }
+
+    fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.0).into()
+    }
+}
+
+/// What a stream shows.
+///
+/// - `look` writes what is new since it was last called, in order, and gives the index up to which nothing is missing.
+/// - It is never behind: it reads local state, which shows everything that the feed has woken for.
+pub(super) trait Source: Send + 'static {
+    /// What wakes the stream.
+    fn feed(&mut self) -> &mut Feed;
+
+    /// # Errors
+    /// When this node has no state to show.
+    fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable>;
+}
+
+/// The answer that shows `source` for as long as its reader and this node last. `first` is what is there already, up to
+/// `index`.
+pub(super) fn answer<D: Discovery>(
+    app: &App<D>,
+    source: impl Source,
+    first: Events,
+    index: u64,
+    place: OwnedSemaphorePermit,
+) -> Response {
+    let mut heartbeat =
+        tokio::time::interval_at(Instant::now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let open = Open {
+        app: app.clone(),
+        source,
+        events: first,
+        index,
+        heartbeat,
+        ended: false,
+        _place: place,
+    };
+    // Pulled by the connection when its socket takes more, so that a slow reader costs no memory; one that takes nothing at
+    // all is cut by the connection's own limit.
+    let chunks = stream::unfold(open, |mut open| async move {
+        let chunk = open.next().await?;
+        Some((Ok::<_, Infallible>(chunk), open))
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    let fixed = HeaderValue::from_static;
+    headers.insert(CONTENT_TYPE, fixed("text/event-stream"));
+    headers.insert(CACHE_CONTROL, fixed("no-store"));
+    headers.insert(X_ACCEL_BUFFERING, fixed("no"));
+    headers.insert(QUORATE_INDEX, HeaderValue::from(index));
+    response
+}
+
+/// A stream that is read.
+struct Open<D, S> {
+    app: App<D>,
+    source: S,
+    /// Written and not yet sent.
+    events: Events,
+    /// All up to this is sent, or in `events`.
+    index: u64,
+    heartbeat: Interval,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<D: Discovery, S: Source> Open<D, S> {
+    async fn next(&mut self) -> Option<Bytes> {
+        while self.events.0.is_empty() {
+            if self.ended {
+                return None;
+            }
+            let alive = tokio::select! {
+                wake = self.source.feed().next() => match wake {
+                    Wake::Changed => self.look(),
+                    Wake::Lost(reason) => Err(Unavailable { reason }),
+                },
+                _ = self.heartbeat.tick() => {
+                    let looked = self.look();
+                    if looked.is_ok() {
+                        let position = self.position();
+                        self.events.push_heartbeat(position);
+                    }
+                    looked
+                }
+                () = self.app.stopping() => Err(Unavailable { reason: "this node is stopping".to_owned() }),
+            };
+            if let Err(Unavailable { reason }) = alive {
+                self.end(&reason);
+            }
+        }
+        Some(self.events.take())
+    }
+
+    fn look(&mut self) -> Result<(), Unavailable> {
+        let index = self.source.look(&mut self.events)?;
+        self.index = self.index.max(index);
+        Ok(())
+    }
+
+    fn end(&mut self, reason: &str) {
+        self.ended = true;
+        let data = serde_json::json!({ "reason": reason }).to_string();
+        let position = self.position();
+        self.events.push("end", position, &data);
+    }
+
+    fn position(&mut self) -> Position {
+        Position {
+            cluster_id: self.source.feed().cluster_id(),
+            index: self.index,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A position comes back as it was written; anything else is none.
+    #[test]
+    fn positions_come_back() {
+        let position = Position {
+            cluster_id: 0xa1,
+            index: 1207,
+        };
+        let mut events = Events::default();
+        events.push("change", position, "{}\n");
+        events.push_heartbeat(position);
+        let id = "00000000000000a1:1207";
+        assert_eq!(
+            events.0,
+            format!("event: change\nid: {id}\ndata: {{}}\n\nid: {id}\n\n")
+        );
+        assert_eq!(Position::parse(id), Some(position));
+        for bad in [
+            "",
+            "1207",
+            ":1207",
+            "00000000000000a1:",
+            "00000000000000a1:-1",
+            "00000000000000a1:1:2",
+            "a1:1207",
+            "0000000000000_a1:1207",
+            "+0000000000000a1:1207",
+            "00000000000000a1:99999999999999999999",
+        ] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+}

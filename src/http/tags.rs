@@ -1,0 +1,101 @@
+//! Entity tags of lookups: which one an answer has, and whether a request brings it.
+
+use http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
+use http::{HeaderName, HeaderValue};
+
+/// What the tags of a request say about a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It brings no tag, another one, or something that is none.
+    No,
+    /// It has these bytes.
+    These,
+    /// `*`: it has some bytes, and does not say which.
+    Some,
+}
+
+/// Where a tag may stand: as HTTP has it, and as airlift's client sends back the answer's header.
+const TAG_HEADERS: [HeaderName; 2] = [IF_NONE_MATCH, ETAG];
+
+/// Compares the tags of a request with the present one, weakly: nginx and gzip make `W/` of a tag.
+pub(super) fn known(headers: &HeaderMap, tag: &str) -> Known {
+    let mut known = Known::No;
+    for name in TAG_HEADERS {
+        let values = headers.get_all(name);
+        let texts = values.into_iter().filter_map(|value| value.to_str().ok());
+        for element in texts.flat_map(|text| text.split(',')).map(str::trim) {
+            if opaque(element) == Some(tag) {
+                return Known::These;
+            }
+            if element == "*" {
+                known = Known::Some;
+            }
+        }
+    }
+    known
+}
+
+fn opaque(element: &str) -> Option<&str> {
+    let quoted = element.strip_prefix("W/").unwrap_or(element);
+    quoted.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// The header of an answer: a weak tag for gzip, since two encodings of one body must not have one strong tag.
+pub(super) fn header(tag: &str, gzip: bool) -> HeaderValue {
+    let weak = if gzip { "W/" } else { "" };
+    HeaderValue::try_from(format!("{weak}\"{tag}\"")).unwrap_or_else(|_| {
+        // A tag is hexadecimal, so this is never used; a tag that matches nothing is harmless.
+        HeaderValue::from_static("\"\"")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    /// A tag counts wherever a client may send it, weak or strong, alone or in a list; anything else is not known.
+    #[test]
+    fn tags_are_compared_weakly() {
+        for value in [
+            r#""ab12""#,
+            r#"W/"ab12""#,
+            r#""x", W/"ab12""#,
+            r#" "ab12" ,*"#,
+        ] {
+            for name in TAG_HEADERS {
+                assert_eq!(known(&sent(name, value), "ab12"), Known::These, "{value}");
+            }
+        }
+        for value in [
+            "",
+            "ab12",
+            "\"ab1\"",
+            "w/\"ab12\"",
+            "\"ab12",
+            "\"",
+            "W/",
+            ",,,",
+            "\"AB12\"",
+        ] {
+            let headers = sent(IF_NONE_MATCH, value);
+            assert_eq!(known(&headers, "ab12"), Known::No, "{value}");
+        }
+        assert_eq!(known(&sent(IF_NONE_MATCH, "*"), "ab12"), Known::Some);
+        assert_eq!(known(&HeaderMap::new(), "ab12"), Known::No);
+    }
+
+    /// An encoded body has a tag of its own kind, which still names the same bytes.
+    #[test]
+    fn a_tag_comes_back() {
+        for gzip in [false, true] {
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header("ab12", gzip))]);
+            assert_eq!(known(&headers, "ab12"), Known::These);
+        }
+        assert_eq!(header("ab12", false), "\"ab12\"");
+        assert_eq!(header("ab12", true), "W/\"ab12\"");
+    }
+}

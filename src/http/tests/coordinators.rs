@@ -1,0 +1,145 @@
+//! Where SQL goes, as it is asked, followed and redirected.
+
+use super::held::{announce, get};
+use super::server::Server;
+use super::watches::Stream;
+use crate::http::{CoordinatorChoice, HttpSettings};
+use crate::registry::Command;
+
+const PATH: &str = "/v1/coordinator";
+
+async fn text(server: &Server, path: &str) -> (u16, String) {
+    let answer = server.ask(get(path, "")).await;
+    (answer.status, String::from_utf8(answer.body).expect("text"))
+}
+
+/// Without a coordinator 503 says which is missing; of several the last that joined is answered, in text or JSON, alone
+/// or with the others.
+#[tokio::test]
+async fn the_newest_coordinator_is_answered() {
+    let server = Server::start().await;
+    let (status, reason) = text(&server, "/v1/coordinator?engine=trino&pool=etl").await;
+    assert_eq!(
+        (status, reason.as_str()),
+        (
+            503,
+            "No coordinator of Trino is announced in the pool etl\n"
+        )
+    );
+    announce(&server, "w1", "presto", "http://w1:1");
+    assert_eq!(text(&server, PATH).await.0, 503, "a worker is none");
+    announce(&server, "c1", "presto-coordinator", "http://c1:1");
+    let index = announce(&server, "c2", "trino-coordinator", "http://c2:1/");
+    assert_eq!(text(&server, PATH).await, (200, "http://c2:1\n".to_owned()));
+    // What it says again, or otherwise, does not change who is newest.
+    announce(&server, "c1", "presto-coordinator", "http://c1:2");
+    assert_eq!(text(&server, PATH).await.1, "http://c2:1\n");
+    assert_eq!(
+        text(&server, "/v1/coordinator?all").await.1,
+        "http://c2:1\nhttp://c1:2\n"
+    );
+    assert_eq!(
+        text(&server, "/v1/coordinator?engine=presto").await.1,
+        "http://c1:2\n"
+    );
+    assert_eq!(text(&server, "/v1/coordinator?pool=etl").await.0, 503);
+    let json = server.ask(get(PATH, "Accept: application/json\r\n")).await;
+    let json: serde_json::Value = serde_json::from_slice(&json.body).expect("JSON");
+    assert_eq!(
+        json,
+        serde_json::json!({"uri": "http://c2:1", "engine": "trino", "nodeId": "c2", "pool": "general",
+            "location": "/c2", "joinedIndex": index, "properties": {"http": "http://c2:1/"}})
+    );
+    for bad in ["engine=spark", "all=1", "watch=x"] {
+        assert_eq!(
+            text(&server, &format!("{PATH}?{bad}")).await.0,
+            400,
+            "{bad}"
+        );
+    }
+}
+
+/// With `discovery.coordinator-choice=oldest` the first that joined is answered, until it goes.
+#[tokio::test]
+async fn the_oldest_coordinator_is_answered_on_demand() {
+    let server = Server::with(HttpSettings {
+        coordinator_choice: CoordinatorChoice::Oldest,
+        ..HttpSettings::new("test")
+    })
+    .await;
+    announce(&server, "c1", "trino-coordinator", "http://c1:1");
+    announce(&server, "c2", "trino-coordinator", "http://c2:1");
+    assert_eq!(text(&server, PATH).await.1, "http://c1:1\n");
+    server.lone.apply(|seen| Command::Withdraw {
+        seen,
+        node_id: "c1".to_owned(),
+    });
+    assert_eq!(text(&server, PATH).await.1, "http://c2:1\n");
+}
+
+/// A stream shows the present coordinator and each move, that there is none too, and nothing when only workers change.
+#[tokio::test]
+async fn a_coordinator_is_followed() {
+    let server = Server::start().await;
+    let mut one = Stream::open(&server, "/v1/coordinator?watch", "").await;
+    let mut all = Stream::open(&server, "/v1/coordinator?watch&all&engine=trino", "").await;
+    let none = one.event().await;
+    assert_eq!(none.name.as_deref(), Some("none"));
+    assert_eq!(
+        none.data["reason"],
+        "No coordinator of Presto or Trino is announced"
+    );
+    assert_eq!(all.event().await.name.as_deref(), Some("none"));
+    announce(&server, "w1", "trino", "http://w1:1");
+    for (node_id, engine) in [("c1", "trino-coordinator"), ("c2", "presto-coordinator")] {
+        let uri = format!("http://{node_id}:1");
+        let index = announce(&server, node_id, engine, &uri);
+        let event = one.event().await;
+        assert_eq!(event.name.as_deref(), Some("coordinator"));
+        assert_eq!(event.id, format!("00000000000000a1:{index}"));
+        assert_eq!(event.data["uri"], uri);
+    }
+    let event = all.event().await;
+    assert_eq!(event.data["coordinators"][0]["uri"], "http://c1:1");
+}
+
+/// The engine's own paths lead to its coordinator with all that stands behind them; without one 503 says so, and when
+/// that is switched off they are unknown here.
+#[tokio::test]
+async fn sql_clients_are_led_to_the_coordinator() {
+    let server = Server::start().await;
+    let post = "POST /v1/statement?x=%2F HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nselect 1";
+    let none = server.ask(post).await;
+    assert_eq!(
+        (none.status, none.headers["retry-after"].as_str()),
+        (503, "1")
+    );
+    announce(&server, "c1", "trino-coordinator", "http://c1:1");
+    for (request, location) in [
+        (post.to_owned(), "http://c1:1/v1/statement?x=%2F"),
+        (get("/", ""), "http://c1:1/"),
+        (get("/ui", ""), "http://c1:1/ui"),
+        (
+            get("/ui/query.html?20261124_1", ""),
+            "http://c1:1/ui/query.html?20261124_1",
+        ),
+        (get("//ui/a%20b/", ""), "http://c1:1/ui/a%20b"),
+    ] {
+        let led = server.ask(&request).await;
+        assert_eq!(
+            (led.status, led.headers["location"].as_str()),
+            (307, location)
+        );
+    }
+    assert_eq!(server.ask(get("/v1/statement", "")).await.status, 405);
+    assert_eq!(server.ask(get("/v1/query", "")).await.status, 404);
+    let off = Server::with(HttpSettings {
+        coordinator_redirect: false,
+        ..HttpSettings::new("test")
+    })
+    .await;
+    announce(&off, "c1", "trino-coordinator", "http://c1:1");
+    for request in [post.to_owned(), get("/", ""), get("/ui/", "")] {
+        assert_eq!(off.ask(request).await.status, 404);
+    }
+}

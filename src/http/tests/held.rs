@@ -1,0 +1,326 @@
+//! Lookups that are held until they change.
+
+use super::lone::Mode;
+use super::replay::Answer;
+use super::server::{Server, answer, ask};
+use crate::clock::now;
+use crate::http::HttpSettings;
+use crate::model::{Announcement, Service};
+use crate::registry::Command;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const PATH: &str = "/v1/service/presto/general";
+
+pub(super) fn settings(hold_time_ms: u64, max_waiting: usize) -> HttpSettings {
+    HttpSettings {
+        hold_time_ms,
+        max_waiting,
+        ..HttpSettings::new("test")
+    }
+}
+
+pub(super) fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n")
+}
+
+/// One service of a node, whose `http` tells the announcements of a node apart.
+pub(super) fn announce(server: &Server, node_id: &str, service_type: &str, http: &str) -> u64 {
+    server.lone.apply(|seen| Command::Announce {
+        seen,
+        announcement: Announcement {
+            node_id: node_id.to_owned(),
+            pool: "general".to_owned(),
+            location: format!("/{node_id}"),
+            services: vec![Service {
+                id: format!("id-of-{node_id}"),
+                service_type: service_type.to_owned(),
+                properties: [("http".to_owned(), http.to_owned())].into(),
+            }],
+        },
+    })
+}
+
+/// Waits until so many lookups are followed: what was sent is then being held.
+pub(super) async fn followed(server: &Server, count: usize) {
+    let deadline = now() + PATIENCE;
+    while server.lone.followed() != count {
+        assert!(now() < deadline, "{} are followed", server.lone.followed());
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Sends a lookup that is going to be held, and returns once it is.
+async fn held(server: &Server, path: &str, headers: &str) -> TcpStream {
+    let before = server.lone.followed();
+    let mut stream = server.connect().await;
+    stream
+        .write_all(get(path, headers).as_bytes())
+        .await
+        .expect("the server reads");
+    followed(server, before + 1).await;
+    stream
+}
+
+fn tag(answer: &Answer) -> String {
+    answer.headers["etag"].clone()
+}
+
+/// Equal bytes have equal tags on every answer, a client is told to come back soon, and gzip has a weak tag.
+#[tokio::test]
+async fn a_lookup_carries_its_tag() {
+    let server = Server::start().await;
+    let first = server.ask(get(PATH, "")).await;
+    assert_eq!(
+        (first.status, first.headers["cache-control"].as_str()),
+        (200, "max-age=1")
+    );
+    announce(&server, "other", "trino", "x");
+    assert_eq!(tag(&server.ask(get(PATH, "")).await), tag(&first));
+    announce(&server, "w1", "presto", "x");
+    let second = server.ask(get(PATH, "")).await;
+    assert_ne!(tag(&second), tag(&first));
+    let gzip = server.ask(get(PATH, "Accept-Encoding: gzip\r\n")).await;
+    assert_eq!(tag(&gzip), format!("W/{}", tag(&second)));
+    let all = server.ask(get("/v1/service", "")).await;
+    assert_ne!(tag(&all), tag(&second));
+}
+
+/// A lookup whose answer the client has is answered by the change that ends it, wherever and however it brings the tag, and
+/// not by the change of another lookup.
+#[tokio::test]
+async fn a_known_answer_is_held_until_it_changes() {
+    let server = Server::start().await;
+    for (round, brings) in [
+        "ETag: {}",
+        "If-None-Match: {}",
+        "If-None-Match: \"x\", W/{}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let has = server.ask(get(PATH, "")).await;
+        let headers = format!("{}\r\n", brings.replace("{}", &tag(&has)));
+        let mut waiting = held(&server, PATH, &headers).await;
+        announce(&server, "other", "trino", &round.to_string());
+        announce(&server, "w1", "presto-coordinator", &round.to_string());
+        // Served meanwhile, and the held one still waits.
+        assert_eq!(server.ask(get(PATH, "")).await.status, 200);
+        assert_eq!(server.lone.followed(), 1);
+        let index = announce(&server, "w2", "presto", &round.to_string());
+        let changed = answer(&mut waiting).await;
+        assert_eq!(
+            (changed.status, changed.headers["quorate-index"].as_str()),
+            (200, index.to_string().as_str())
+        );
+        assert_ne!(tag(&changed), tag(&has));
+        assert_eq!(server.lone.followed(), 0, "nothing is left behind");
+    }
+}
+
+/// What is not the present tag, whatever it is, is answered at once; so are HEAD, stale lookups and `*`.
+#[tokio::test]
+async fn what_cannot_be_held_is_answered_at_once() {
+    let server = Server::start().await;
+    let has = tag(&server.ask(get(PATH, "")).await);
+    for brings in [
+        "",
+        "\"0\"",
+        "W/",
+        "abc",
+        "\"",
+        "\u{e4}",
+        ",",
+        "\"0\", \"1\"",
+    ] {
+        let headers = format!("If-None-Match: {brings}\r\nETag: {brings}\r\n");
+        assert_eq!(
+            server.ask(get(PATH, &headers)).await.status,
+            200,
+            "{brings}"
+        );
+    }
+    let any = server.ask(get(PATH, "If-None-Match: *\r\n")).await;
+    assert_eq!((any.status, tag(&any)), (304, has.clone()));
+    let known = format!("If-None-Match: {has}\r\n");
+    let head = get(PATH, &known).replace("GET", "HEAD");
+    assert_eq!(server.ask(head).await.status, 304);
+    let stale = server
+        .ask(get(&format!("{PATH}?consistency=stale"), &known))
+        .await;
+    assert_eq!(
+        (stale.status, stale.headers["quorate-consistency"].as_str()),
+        (304, "stale")
+    );
+}
+
+/// A hold that ends without a change is confirmed by another round: 304 with both headers, or 503 when the round fails.
+#[tokio::test]
+async fn a_hold_that_ends_is_confirmed() {
+    let server = Server::with(settings(50, 10)).await;
+    let has = tag(&server.ask(get(PATH, "")).await);
+    let known = format!("ETag: {has}\r\n");
+    let began = now();
+    let ended = server.ask(get(PATH, &known)).await;
+    assert_eq!((ended.status, tag(&ended)), (304, has));
+    assert_eq!(ended.headers["cache-control"], "max-age=1");
+    assert!(ended.body.is_empty() && ended.headers.contains_key("quorate-index"));
+    assert!(began.elapsed() >= Duration::from_millis(50));
+
+    let mut waiting = held(&server, PATH, &known).await;
+    server.lone.set(Mode::No);
+    assert_eq!(answer(&mut waiting).await.status, 503);
+}
+
+/// With `discovery.hold-time=0s` nothing is held, and clients are told to come as seldom as they do by themselves.
+#[tokio::test]
+async fn without_a_hold_time_nothing_is_held() {
+    let server = Server::with(settings(0, 10)).await;
+    let first = server.ask(get(PATH, "")).await;
+    let again = server
+        .ask(get(PATH, &format!("ETag: {}\r\n", tag(&first))))
+        .await;
+    for (answered, status) in [(&first, 200), (&again, 304)] {
+        assert_eq!(answered.status, status);
+        assert_eq!(answered.headers["cache-control"], "max-age=10");
+    }
+}
+
+/// A node that serves no reads any more says so to those who wait, whatever they wait for.
+#[tokio::test]
+async fn a_lost_node_ends_its_holds() {
+    let server = Server::start().await;
+    let has = server.ask(get(PATH, "")).await;
+    let mut tagged = held(&server, PATH, &format!("ETag: {}\r\n", tag(&has))).await;
+    let mut waiting = held(&server, &format!("{PATH}?index=0"), "").await;
+    server.lone.set_lost(Some("no majority"));
+    for stream in [&mut tagged, &mut waiting] {
+        let refused = answer(stream).await;
+        assert_eq!(
+            (refused.status, refused.body.as_slice()),
+            (503, b"no majority\n".as_slice())
+        );
+        assert_eq!(refused.headers["retry-after"], "1");
+    }
+}
+
+/// Past the places an engine gets its answer at once and is told to come later; a wait is refused.
+#[tokio::test]
+async fn past_the_places_nobody_is_held() {
+    let server = Server::with(settings(60_000, 1)).await;
+    let has = server.ask(get(PATH, "")).await;
+    let known = format!("ETag: {}\r\n", tag(&has));
+    let mut waiting = held(&server, PATH, &known).await;
+    let second = server.ask(get(PATH, &known)).await;
+    assert_eq!(
+        (second.status, second.headers["cache-control"].as_str()),
+        (304, "max-age=10")
+    );
+    let untagged = server.ask(get(PATH, "")).await;
+    assert_eq!(untagged.headers["cache-control"], "max-age=10");
+    // Those who wait for an index have places of their own.
+    let wait = format!("{PATH}?index=0");
+    let mut indexed = held(&server, &wait, "").await;
+    let refused = server.ask(get(&wait, "")).await;
+    assert_eq!(
+        (refused.status, refused.headers["retry-after"].as_str()),
+        (503, "1")
+    );
+    announce(&server, "w1", "presto", "x");
+    assert_eq!(answer(&mut waiting).await.status, 200);
+    assert_eq!(answer(&mut indexed).await.status, 200);
+    assert_eq!(
+        server.ask(get(PATH, "")).await.headers["cache-control"],
+        "max-age=1",
+        "the places are given back"
+    );
+}
+
+/// `?index=` returns once the lookup changed after it: at once when it has, or when the index is none of this cluster's;
+/// at the end of `wait` with the state as it is.
+#[tokio::test]
+async fn an_index_is_waited_for() {
+    let server = Server::start().await;
+    let index = announce(&server, "w1", "presto", "a");
+    for earlier in [
+        "0".to_owned(),
+        (index - 1).to_string(),
+        (index + 1_000).to_string(),
+    ] {
+        let at_once = server
+            .ask(get(&format!("{PATH}?index={earlier}"), ""))
+            .await;
+        assert_eq!(at_once.status, 200);
+        assert_eq!(at_once.headers["quorate-index"], index.to_string());
+    }
+    let over = server
+        .ask(get(&format!("{PATH}?index={index}&wait=20ms"), ""))
+        .await;
+    assert_eq!(
+        (over.status, over.headers["quorate-index"].as_str()),
+        (200, index.to_string().as_str())
+    );
+
+    // Other lookups move the node's index, not this lookup's.
+    let mut waiting = held(&server, &format!("{PATH}?index={index}"), "").await;
+    announce(&server, "other", "trino", "a");
+    announce(&server, "w1", "presto", "a");
+    assert_eq!(server.ask(get(PATH, "")).await.status, 200);
+    assert_eq!(server.lone.followed(), 1);
+    let changed = announce(&server, "w1", "presto", "b");
+    assert_eq!(
+        answer(&mut waiting).await.headers["quorate-index"],
+        changed.to_string()
+    );
+    // The last of a type goes: a wake too.
+    let mut waiting = held(&server, &format!("{PATH}?index={changed}"), "").await;
+    server.lone.apply(|seen| Command::Withdraw {
+        seen,
+        node_id: "w1".to_owned(),
+    });
+    let gone = answer(&mut waiting).await;
+    assert!(gone.body.ends_with(b"\"services\":[]}\n"));
+
+    for bad in ["index=x", "index=1&wait=7d", "wait=1s", "index=1&wait=soon"] {
+        assert_eq!(
+            server.ask(get(&format!("{PATH}?{bad}"), "")).await.status,
+            400,
+            "{bad}"
+        );
+    }
+}
+
+/// A server that stops answers those who wait first, confirmed, and does not wait for the end of their time.
+#[tokio::test]
+async fn a_stop_ends_holds_with_an_answer() {
+    let server = Server::start().await;
+    let has = server.ask(get(PATH, "")).await;
+    let known = format!("ETag: {}\r\n", tag(&has));
+    let mut tagged = held(&server, PATH, &known).await;
+    let mut indexed = held(&server, &format!("{PATH}?index=0&wait=5m"), "").await;
+    server.stop().await;
+    assert_eq!(answer(&mut tagged).await.status, 304);
+    assert_eq!(answer(&mut indexed).await.status, 200);
+}
+
+/// `discovery.announce-interval` is told with each acknowledged announcement, and nothing is told without it.
+#[tokio::test]
+async fn clients_are_told_when_to_announce() {
+    let body = r#"{"environment":"test","pool":"p","services":[]}"#;
+    let put = format!(
+        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut settings = HttpSettings::new("test");
+    settings.announce_interval_s = Some(12);
+    let told = Server::with(settings).await.ask(&put).await;
+    assert_eq!(
+        (told.status, told.headers["cache-control"].as_str()),
+        (202, "max-age=12")
+    );
+    let server = Server::start().await;
+    let untold = ask(&mut server.connect().await, &put).await;
+    assert!(!untold.headers.contains_key("cache-control"));
+}
