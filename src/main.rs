@@ -2,10 +2,12 @@
 
 mod arguments;
 mod cluster_command;
+mod log_command;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
 use cluster_command::ClusterArguments;
+use log_command::LogArguments;
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
 use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::{server, telemetry};
@@ -19,6 +21,9 @@ fn main() -> ExitCode {
     let code = if words.get(1).is_some_and(|word| word == "cluster") {
         words.remove(1);
         cluster(&ClusterArguments::parse_from(words))
+    } else if words.get(1).is_some_and(|word| word == "log") {
+        words.remove(1);
+        log(&LogArguments::parse_from(words))
     } else {
         server_command(&Arguments::parse_from(words))
     };
@@ -174,6 +179,16 @@ fn cluster(arguments: &ClusterArguments) -> u8 {
         Err(error) => {
             complain(&format!("{error:#}"));
             exit_code::INTERNAL
+        }
+    }
+}
+
+fn log(arguments: &LogArguments) -> u8 {
+    match log_command::run(arguments) {
+        Ok(()) => exit_code::OK,
+        Err((code, problem)) => {
+            complain(&problem);
+            code
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The folder of the log and the snapshot, inside `node.data-dir`.
-const RAFT_DIR: &str = "raft";
+pub const RAFT_DIR: &str = "raft";
 /// How long a node may take to answer at its own address, when that has another port than it listens on.
 const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
 /// How long the wire and the disk may take to end before the process ends all the same.
@@ -59,12 +59,16 @@ impl From<raft::StartError> for StartError {
 
 impl From<OpenError> for StartError {
     fn from(error: OpenError) -> StartError {
-        let exit_code = match &error {
-            OpenError::InUse { .. } => exit_code::DATA_IN_USE,
-            OpenError::NotWritable { .. } => exit_code::DATA_UNUSABLE,
-            OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
-        };
-        StartError::new(exit_code, error)
+        StartError::new(exit_code_of(&error), error)
+    }
+}
+
+/// The exit code of a process that cannot open its data directory.
+pub fn exit_code_of(error: &OpenError) -> u8 {
+    match error {
+        OpenError::InUse { .. } => exit_code::DATA_IN_USE,
+        OpenError::NotWritable { .. } => exit_code::DATA_UNUSABLE,
+        OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
     }
 }
 

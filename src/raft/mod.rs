@@ -1,6 +1,7 @@
 //! Consensus behind one façade, [`Node`]. The only place that names openraft.
 
 mod changes;
+mod committed_log;
 mod decision;
 pub mod disk;
 mod errors;
@@ -33,6 +34,7 @@ mod vigil;
 mod writes;
 
 pub use changes::LookupChange;
+pub use committed_log::{CommittedEntry, Content, Effect, committed_log};
 pub use errors::{StartError, Unavailable, WriteError};
 #[cfg(test)]
 pub(crate) use feeds::Feeds;

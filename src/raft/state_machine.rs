@@ -40,7 +40,7 @@ impl StateMachine {
                 StoredMembership::default(),
             ),
             Some((meta, data)) => {
-                let registry = decode(&data)?;
+                let registry = registry_of(&data)?;
                 if registry.environment() != environment {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
@@ -134,7 +134,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         meta: &SnapshotMeta,
         snapshot: Bytes,
     ) -> Result<(), io::Error> {
-        let registry = decode(&snapshot)?;
+        let registry = registry_of(&snapshot)?;
         let saved = meta.clone();
         blocking(self.snapshots.clone(), move |snapshots| {
             snapshots.save(&saved, &snapshot)
@@ -179,7 +179,11 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
-fn decode(data: &[u8]) -> io::Result<Registry> {
+/// The registry of a snapshot.
+///
+/// # Errors
+/// When it is damaged, or of a release that this one does not know.
+pub(super) fn registry_of(data: &[u8]) -> io::Result<Registry> {
     Registry::from_snapshot(data)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }

@@ -1,3 +1,5 @@
+mod changes;
+mod coordinators;
 mod golden;
 mod properties;
 

@@ -41,6 +41,18 @@ pub fn send(
     body: Option<&str>,
     limit: Duration,
 ) -> Result<Pending, Error> {
+    send_with(to, method, path, "", body, limit)
+}
+
+/// The same with more header lines, each with its line end.
+pub fn send_with(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&str>,
+    limit: Duration,
+) -> Result<Pending, Error> {
     let mut stream = TcpStream::connect_timeout(&to, limit)?;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(limit))?;
@@ -51,13 +63,22 @@ pub fn send(
         ),
         None => String::new(),
     };
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n{content}\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n{headers}{content}\r\n"
+    );
     stream.write_all((head + body.unwrap_or("")).as_bytes())?;
     Ok(Pending { stream, limit })
 }
 
 impl Pending {
+    /// Whether nothing of an answer has come so far.
+    pub fn is_silent(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Waits for the answer, as long as the request allowed.
     pub fn answer(mut self) -> Result<Response, Error> {
         let deadline = clock::now() + self.limit;

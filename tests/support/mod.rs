@@ -6,6 +6,7 @@
 
 pub mod cluster;
 pub mod etc;
+pub mod events;
 pub mod http;
 pub mod node;
 pub mod ports;

@@ -137,6 +137,28 @@ impl Node {
         self.etc.dir.join("quorate.log")
     }
 
+    /// The indexes of the entries in its committed log that changed a type, in order. It must not run.
+    pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
+        assert!(self.child.is_none(), "a running node's log is its own");
+        let output = Command::new(env!("CARGO_BIN_EXE_quorate"))
+            .arg("log")
+            .arg(self.etc.data_dir())
+            .output()
+            .expect("quorate runs");
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).expect("JSON is text");
+        let entries = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("an entry a line"));
+        entries
+            .filter(|entry| {
+                let changes = entry["changes"].as_array().expect("no snapshot so far");
+                changes.iter().any(|change| change["type"] == kind)
+            })
+            .map(|entry| entry["index"].as_u64().expect("an index"))
+            .collect()
+    }
+
     /// All that it has written to its standard streams, over every start.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()

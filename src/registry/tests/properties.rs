@@ -49,7 +49,7 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn batches() -> impl Strategy<Value = Vec<Batch>> {
+pub(super) fn batches() -> impl Strategy<Value = Vec<Batch>> {
     let batch = (
         1_000..4_000u64,
         prop_oneof![Just(500u64), Just(1_000u64)],
@@ -66,7 +66,7 @@ fn batches() -> impl Strategy<Value = Vec<Batch>> {
 }
 
 /// Turns distances back from the applied index into indexes.
-fn at(index: u64, batch: &Batch) -> Batch {
+pub(super) fn at(index: u64, batch: &Batch) -> Batch {
     let mut batch = batch.clone();
     for command in &mut batch.commands {
         if let Command::Announce { seen, .. }
@@ -79,7 +79,7 @@ fn at(index: u64, batch: &Batch) -> Batch {
     batch
 }
 
-fn lookups() -> Vec<Lookup> {
+pub(super) fn lookups() -> Vec<Lookup> {
     let mut all = vec![Lookup::All, Lookup::Statics];
     for service_type in 0..4 {
         all.push(Lookup::Type(format!("t{service_type}")));

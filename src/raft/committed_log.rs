@@ -1,0 +1,105 @@
+//! The committed log of a stopped node, for people and for checkers (amendment B16).
+
+use super::disk::Store;
+use super::state_machine::registry_of;
+use super::types::Entry;
+use crate::registry::{Change, Command, Outcome, Registry};
+use openraft::EntryPayload;
+use openraft::storage::{RaftLogReader, RaftLogStorage};
+use openraft::vote::RaftLeaderId;
+use std::io;
+
+/// Entries read at once.
+const ENTRIES_PER_READ: u64 = 256;
+
+/// One committed entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedEntry {
+    /// Its log index.
+    pub index: u64,
+    /// The term that it was proposed in.
+    pub term: u64,
+    /// What it carries.
+    pub content: Content,
+    /// What became of it; none for an entry that the snapshot covers already.
+    pub effect: Option<Effect>,
+}
+
+/// What an entry carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: a leader begins with one.
+    Blank,
+    /// The members from here on.
+    Membership(String),
+    /// Changes of the registry.
+    Commands(Vec<Command>),
+}
+
+/// What an entry did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// What came of each command.
+    pub outcomes: Vec<Outcome>,
+    /// What it did to each type and pool.
+    pub changes: Vec<Change>,
+}
+
+/// Gives each committed entry that is still on disk, in order, with what became of it: the registry is made again from the
+/// snapshot on.
+///
+/// # Errors
+/// When the disk cannot be read or trusted.
+pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) -> io::Result<()> {
+    let snapshots = store.snapshots();
+    let mut registry = match snapshots.load()? {
+        None => Registry::new(""),
+        Some((_, data)) => registry_of(&data)?,
+    };
+    let mut log = store.log_store();
+    let state = log.get_log_state().await?;
+    let Some(committed) = log.read_committed().await? else {
+        return Ok(());
+    };
+    let mut next = state
+        .last_purged_log_id
+        .map_or(0, |purged| purged.index + 1);
+    while next <= committed.index {
+        let end = (next + ENTRIES_PER_READ).min(committed.index + 1);
+        for entry in log.try_get_log_entries(next..end).await? {
+            each(committed_entry(&mut registry, &entry));
+        }
+        next = end;
+    }
+    Ok(())
+}
+
+fn committed_entry(registry: &mut Registry, entry: &Entry) -> CommittedEntry {
+    let index = entry.log_id.index;
+    let content = match &entry.payload {
+        EntryPayload::Blank => Content::Blank,
+        EntryPayload::Membership(membership) => Content::Membership(membership.to_string()),
+        EntryPayload::Normal(proposal) => Content::Commands(proposal.0.commands.clone()),
+    };
+    // The first entry of all has index 0, as a registry that has applied nothing.
+    let is_new = index > registry.applied_index() || index == 0;
+    let effect = is_new.then(|| {
+        let outcomes = match &entry.payload {
+            EntryPayload::Normal(proposal) => registry.apply(index, &proposal.0),
+            _ => {
+                registry.advance(index);
+                Vec::new()
+            }
+        };
+        Effect {
+            outcomes,
+            changes: registry.take_changes(),
+        }
+    });
+    CommittedEntry {
+        index,
+        term: entry.log_id.committed_leader_id().term(),
+        content,
+        effect,
+    }
+}

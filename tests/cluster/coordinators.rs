@@ -1,0 +1,143 @@
+use crate::support::events::Events;
+use crate::support::http::{Response, request};
+use crate::support::node::Node;
+use crate::support::{Cluster, Options, until};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Announces a coordinator as Trino does, under the service ids of its run.
+fn announce(node: &Node, node_id: &str, uri: &str) {
+    let service = |kind: &str, coordinator: &str| {
+        json!({"id": format!("{kind}-{node_id}-{uri}"), "type": kind,
+            "properties": {"http": uri, "http-external": uri, "coordinator": coordinator}})
+    };
+    let body = json!({"environment": "test", "nodeId": node_id, "pool": "general", "location": format!("/{node_id}"),
+        "services": [service("trino", "true"), service("trino-coordinator", "")]});
+    let path = format!("/v1/announcement/{node_id}");
+    let answer = request(
+        node.address(),
+        "PUT",
+        &path,
+        Some(&body.to_string()),
+        PATIENCE,
+    );
+    assert_eq!(answer.expect("an answer").status, 202);
+}
+
+fn coordinator(node: &Node) -> Response {
+    node.get("/v1/coordinator").expect("an answer")
+}
+
+/// Proves the user's case: while a dead coordinator is still listed, every node answers the one that joined after it, leads
+/// SQL clients to it, and has told those who follow; and a change of leader changes nothing of that.
+#[test]
+fn a_coordinator_that_moves_is_found_at_once() {
+    let mut cluster = Cluster::start(3, Options::max_age("10m"));
+    for node in &cluster.nodes {
+        assert_eq!(coordinator(node).status, 503);
+    }
+    let mut followers: Vec<Events> = cluster
+        .nodes
+        .iter()
+        .map(|node| {
+            let path = "/v1/coordinator?watch&engine=trino";
+            Events::open(node.address(), path, None, PATIENCE).expect("a stream")
+        })
+        .collect();
+    for follower in &mut followers {
+        let none = follower.named(PATIENCE).expect("an event");
+        assert_eq!(none.name.as_deref(), Some("none"));
+    }
+    for (i, uri) in ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]
+        .iter()
+        .enumerate()
+    {
+        announce(&cluster.nodes[i], &format!("c{i}"), uri);
+        for (node, follower) in cluster.nodes.iter().zip(&mut followers) {
+            assert_eq!(coordinator(node).body, format!("{uri}\n"));
+            let event = follower.named(PATIENCE).expect("an event");
+            assert_eq!(event.data["uri"], *uri);
+            let led = request(
+                node.address(),
+                "POST",
+                "/v1/statement",
+                Some("select 1"),
+                PATIENCE,
+            )
+            .expect("an answer");
+            assert_eq!(
+                (led.status, &led.headers["location"]),
+                (307, &format!("{uri}/v1/statement"))
+            );
+        }
+    }
+    let leader = cluster.leader();
+    cluster.nodes[leader].kill9();
+    cluster.leader_other_than(Some(leader));
+    for i in cluster.others(leader) {
+        until("the node serves", PATIENCE, || {
+            let answer = coordinator(&cluster.nodes[i]);
+            (answer.status == 200).then(|| assert_eq!(answer.body, "http://10.0.0.2:8080\n"))
+        });
+    }
+}
+
+/// The addresses in the inventory that a node gives.
+fn inventory(node: &Node, path: &str) -> BTreeSet<String> {
+    let answer = node.get(path).expect("an answer");
+    assert_eq!(answer.status, 200);
+    let inventory: Value = serde_json::from_str(&answer.body).expect("JSON");
+    assert_eq!(inventory["environment"], "test");
+    let services = inventory["services"].as_array().expect("services");
+    services
+        .iter()
+        .map(|service| {
+            assert_eq!(
+                (&service["type"], &service["state"]),
+                (&json!("discovery"), &json!("RUNNING"))
+            );
+            service["properties"]["http"]
+                .as_str()
+                .expect("an address")
+                .to_owned()
+        })
+        .collect()
+}
+
+/// Proves that the inventory has every member that is well and none that is not, at both of its paths, and that a node
+/// without a quorum still gives one, without itself.
+#[test]
+fn the_inventory_lists_who_is_well() {
+    let mut cluster = Cluster::start(3, Options::default());
+    let all: BTreeSet<String> = cluster.nodes.iter().map(Node::url).collect();
+    let without = |gone: &[usize]| -> BTreeSet<String> {
+        let gone: Vec<String> = gone.iter().map(|i| cluster.nodes[*i].url()).collect();
+        all.iter()
+            .filter(|url| !gone.contains(url))
+            .cloned()
+            .collect()
+    };
+    let (two, none) = (without(&[2]), without(&[0, 1, 2]));
+    for path in ["/v1/service-inventory", "/v1/serviceInventory"] {
+        until("all are well", PATIENCE, || {
+            cluster
+                .nodes
+                .iter()
+                .all(|node| inventory(node, path) == all)
+                .then_some(())
+        });
+    }
+    cluster.nodes[2].kill9();
+    until("the dead one is not listed", PATIENCE, || {
+        (inventory(&cluster.nodes[0], "/v1/service-inventory") == two).then_some(())
+    });
+    cluster.nodes[1].kill9();
+    until(
+        "a node without a quorum does not list itself",
+        PATIENCE,
+        || (inventory(&cluster.nodes[0], "/v1/service-inventory") == none).then_some(()),
+    );
+}

@@ -1,0 +1,109 @@
+//! A reader of server-sent events on a blocking socket, which sees every line as it comes.
+
+use quorate::clock;
+use serde_json::Value;
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// An event; a heartbeat has no name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub name: Option<String>,
+    /// Empty when it was not said.
+    pub id: String,
+    pub data: Value,
+}
+
+/// An open stream.
+pub struct Events {
+    stream: TcpStream,
+    /// Read and not yet an event.
+    rest: Vec<u8>,
+}
+
+impl Events {
+    /// Opens a stream, going on from an id if there is one. By HTTP/1.0, so that the body comes without chunks.
+    pub fn open(
+        to: SocketAddr,
+        path: &str,
+        last_id: Option<&str>,
+        limit: Duration,
+    ) -> Result<Events, Error> {
+        let mut stream = TcpStream::connect_timeout(&to, limit)?;
+        stream.set_nodelay(true)?;
+        let resumes = last_id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
+        let head = format!("GET {path} HTTP/1.0\r\nAccept: text/event-stream\r\n{resumes}\r\n");
+        stream.write_all(head.as_bytes())?;
+        let mut events = Events {
+            stream,
+            rest: Vec::new(),
+        };
+        let head = events.until(b"\r\n\r\n", limit)?;
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        if status != "200" {
+            return Err(Error::other(format!("answered {status}")));
+        }
+        Ok(events)
+    }
+
+    /// The next event or heartbeat. An error when none comes in time, or the stream ends.
+    pub fn next(&mut self, limit: Duration) -> Result<Event, Error> {
+        let text = self.until(b"\n\n", limit)?;
+        let mut event = Event {
+            name: None,
+            id: String::new(),
+            data: Value::Null,
+        };
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            match line.split_once(": ") {
+                Some(("event", name)) => event.name = Some(name.to_owned()),
+                Some(("id", id)) => event.id = id.to_owned(),
+                Some(("data", data)) => event.data = serde_json::from_str(data)?,
+                _ => return Err(Error::other(format!("a line of no event: {line}"))),
+            }
+        }
+        Ok(event)
+    }
+
+    /// The next event that has a name.
+    pub fn named(&mut self, limit: Duration) -> Result<Event, Error> {
+        let deadline = clock::now() + limit;
+        loop {
+            let event = self.next(deadline.saturating_duration_since(clock::now()))?;
+            if event.name.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn until(&mut self, end: &[u8], limit: Duration) -> Result<String, Error> {
+        let deadline = clock::now() + limit;
+        let mut chunk = [0u8; 16 * 1024];
+        loop {
+            if let Some(at) = self
+                .rest
+                .windows(end.len())
+                .position(|window| window == end)
+            {
+                let text = self.rest.drain(..at + end.len()).collect();
+                return String::from_utf8(text).map_err(Error::other);
+            }
+            let left = deadline.saturating_duration_since(clock::now());
+            if left.is_zero() {
+                return Err(Error::new(ErrorKind::TimedOut, "no event in time"));
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut chunk)? {
+                0 => return Err(Error::new(ErrorKind::UnexpectedEof, "the stream ended")),
+                read => self.rest.extend_from_slice(&chunk[..read]),
+            }
+        }
+    }
+}
+
+/// The log index of an id.
+pub fn index_of(id: &str) -> u64 {
+    let index = id.split_once(':').and_then(|(_, index)| index.parse().ok());
+    index.expect("an id is a cluster and an index")
+}
