@@ -45,44 +45,49 @@ pub struct Effect {
     pub changes: Vec<Change>,
 }
 
-/// Gives each committed entry that is still on disk, in order, with what became of it: the registry is made again from the
-/// snapshot on.
+/// Gives each committed entry that is still on disk, in order, with what became of it: the registry is made again, from the
+/// beginning or from the snapshot on.
 ///
 /// # Errors
 /// When the disk cannot be read or trusted.
 pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) -> io::Result<()> {
-    let snapshots = store.snapshots();
-    let mut registry = match snapshots.load()? {
-        None => Registry::new(""),
-        Some((_, data)) => registry_of(&data)?,
-    };
     let mut log = store.log_store();
-    let state = log.get_log_state().await?;
+    let purged = log.get_log_state().await?.last_purged_log_id;
+    let snapshot = match purged {
+        // The whole log is there, and says more than a snapshot.
+        None => None,
+        Some(_) => store.snapshots().load()?,
+    };
+    let (mut registry, covered) = match snapshot {
+        None => (Registry::new(""), None),
+        Some((_, data)) => {
+            let registry = registry_of(&data)?;
+            let covered = registry.applied_index();
+            (registry, Some(covered))
+        }
+    };
     let Some(committed) = log.read_committed().await? else {
         return Ok(());
     };
-    let mut next = state
-        .last_purged_log_id
-        .map_or(0, |purged| purged.index + 1);
+    let mut next = purged.map_or(0, |purged| purged.index + 1);
     while next <= committed.index {
         let end = (next + ENTRIES_PER_READ).min(committed.index + 1);
         for entry in log.try_get_log_entries(next..end).await? {
-            each(committed_entry(&mut registry, &entry));
+            let is_new = covered.is_none_or(|covered| entry.log_id.index > covered);
+            each(committed_entry(&mut registry, &entry, is_new));
         }
         next = end;
     }
     Ok(())
 }
 
-fn committed_entry(registry: &mut Registry, entry: &Entry) -> CommittedEntry {
+fn committed_entry(registry: &mut Registry, entry: &Entry, is_new: bool) -> CommittedEntry {
     let index = entry.log_id.index;
     let content = match &entry.payload {
         EntryPayload::Blank => Content::Blank,
         EntryPayload::Membership(membership) => Content::Membership(membership.to_string()),
         EntryPayload::Normal(proposal) => Content::Commands(proposal.0.commands.clone()),
     };
-    // The first entry of all has index 0, as a registry that has applied nothing.
-    let is_new = index > registry.applied_index() || index == 0;
     let effect = is_new.then(|| {
         let outcomes = match &entry.payload {
             EntryPayload::Normal(proposal) => registry.apply(index, &proposal.0),

@@ -246,10 +246,15 @@ impl Node {
             .is_ok_and(|response| response.status == 200)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the node runs").id()
+    }
+
     /// Its resident memory.
     #[cfg(target_os = "linux")]
     pub fn resident_kb(&self) -> u64 {
-        let pid = self.child.as_ref().expect("the node runs").id();
+        let pid = self.pid();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
