@@ -177,6 +177,11 @@ async fn answer<D: Discovery>(
         .as_ref()
         .map(|log| (log, asked(origin, &request)));
     let (head, body) = request.into_parts();
+    if body.is_end_stream() {
+        // At once: a lookup that is held would count against its address until it is answered, and 1,024 of them would
+        // shut out a proxy that all engines are behind.
+        place.prove();
+    }
     let body = Body::new(Lingering::new(&head.headers, body));
     let request = Request::from_parts(head, body);
     let response = shared.front.answer(origin, place.clone(), request).await;

@@ -292,6 +292,27 @@ async fn an_index_is_waited_for() {
     }
 }
 
+/// Lookups that are held have brought a request, and do not shut out those that come after them from the same address: one
+/// proxy may hold for a whole cluster.
+#[tokio::test]
+async fn held_lookups_do_not_count_against_their_address() {
+    let server = Server::with(HttpSettings {
+        max_connections_per_address: 2,
+        ..HttpSettings::new("test")
+    })
+    .await;
+    let has = server.ask(get(PATH, "")).await;
+    let known = format!("ETag: {}\r\n", tag(&has));
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        waiting.push(held(&server, PATH, &known).await);
+    }
+    announce(&server, "w1", "presto", "x");
+    for mut stream in waiting {
+        assert_eq!(answer(&mut stream).await.status, 200);
+    }
+}
+
 /// A server that stops answers those who wait first, confirmed, and does not wait for the end of their time.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {
