@@ -1,0 +1,420 @@
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneId;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+/**
+ * Follows a Presto or Trino coordinator that moves, by a watch on quorate. Java 11 or newer, nothing else; copy it.
+ *
+ * <pre>
+ *   var watch = new CoordinatorWatch(List.of("http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"));
+ *   watch.await(Duration.ofSeconds(30)).uri();   // at the start: blocks until the coordinator is known
+ *   watch.current().uri();                       // from then on: at once, from memory
+ * </pre>
+ *
+ * It asks for nothing twice: a node says where the coordinator is, and again within milliseconds of each move. When the
+ * node goes away, the next one is asked; when all are away, the last answer stays, marked with the time since when.
+ *
+ * <ul>
+ *   <li>{@link #current} never blocks and never forgets: once there was an answer, there is one.
+ *   <li>An outage of one node, or of all, shows in no call; {@link Answer#unconfirmedSince} says it to those who want to know.
+ *   <li>It never spins: attempts that end early are apart by a pause that grows from PAUSE_MIN to PAUSE_MAX.
+ * </ul>
+ */
+public final class CoordinatorWatch implements AutoCloseable {
+    /** A node sends something every 3 s. One that has sent nothing for so long is dead, or cut off from here. */
+    private static final Duration SILENCE = Duration.ofSeconds(10);
+
+    /** A node begins its response within 2 s, with 503 when it must. */
+    private static final Duration RESPONSE = Duration.ofSeconds(5);
+
+    /** The next attempt follows at once on one that took this long; so a failover costs no pause. */
+    private static final Duration STEADY = Duration.ofSeconds(5);
+
+    private static final Duration PAUSE_MIN = Duration.ofMillis(100);
+    private static final Duration PAUSE_MAX = Duration.ofSeconds(2);
+
+    private static final System.Logger LOG = System.getLogger(CoordinatorWatch.class.getName());
+
+    /** Where the coordinator is, as a node said it last. */
+    public static final class Answer {
+        private final String uri;
+        private final Map<String, String> fields;
+        private final String json;
+        private final String server;
+        private final Instant unconfirmedSince;
+
+        private Answer(String uri, Map<String, String> fields, String json, String server, Instant unconfirmedSince) {
+            this.uri = uri;
+            this.fields = fields;
+            this.json = json;
+            this.server = server;
+            this.unconfirmedSince = unconfirmedSince;
+        }
+
+        /** {@code http://host:port}; null while the cluster knows of no coordinator, with the reason in {@link #fields}. */
+        public String uri() {
+            return uri;
+        }
+
+        /** The plain fields of what the node said: engine, nodeId, pool, location, joinedIndex; or reason. */
+        public Map<String, String> fields() {
+            return fields;
+        }
+
+        /** All that the node said, for a JSON library: the properties of the announcement too. */
+        public String json() {
+            return json;
+        }
+
+        /** The node that said it. */
+        public String server() {
+            return server;
+        }
+
+        /** Null while a node stands by it; else when one last did: every node is out of reach since. */
+        public Instant unconfirmedSince() {
+            return unconfirmedSince;
+        }
+
+        private Answer unconfirmed(Instant since) {
+            return new Answer(uri, fields, json, server, since);
+        }
+
+        /** Whether both say the same, be it by different nodes. */
+        private boolean isSameAs(Answer other) {
+            return other != null && json.equals(other.json) && Objects.equals(unconfirmedSince, other.unconfirmedSince);
+        }
+    }
+
+    private final List<String> servers;
+    private final String query;
+    private final Consumer<Answer> onChange;
+    private final HttpClient http =
+        HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(RESPONSE).proxy(HttpClient.Builder.NO_PROXY).build();
+    private final ScheduledExecutorService alarms = Executors.newSingleThreadScheduledExecutor(task -> daemon(task, "coordinator-watch-alarm"));
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private final Object changed = new Object();
+
+    private volatile Answer answer;
+    private volatile String trouble = "no server has answered yet";
+    private volatile InputStream body;
+    private Instant heardAt = Instant.now();
+
+    public CoordinatorWatch(List<String> servers) {
+        this(servers, null, null, answer -> {});
+    }
+
+    /**
+     * Starts watching.
+     *
+     * @param engine {@code presto} or {@code trino}; null: any
+     * @param pool null: any
+     * @param onChange gets each new answer, on the thread of the watch: it should return soon
+     */
+    public CoordinatorWatch(List<String> servers, String engine, String pool, Consumer<Answer> onChange) {
+        if (servers.isEmpty() || !servers.stream().allMatch(server -> server.matches("https?://.+"))) {
+            throw new IllegalArgumentException("servers are addresses as http://host:8411, at least one, not " + servers);
+        }
+        // In an order of its own each, so that the watchers of a node that dies spread over all that are left.
+        this.servers = new ArrayList<>(servers);
+        Collections.shuffle(this.servers);
+        this.query = parameter("engine", engine) + parameter("pool", pool);
+        this.onChange = onChange;
+        daemon(this::run, "coordinator-watch").start();
+    }
+
+    /** The last answer, at once; null only before the first. */
+    public Answer current() {
+        return answer;
+    }
+
+    /** The last answer that names a coordinator, as soon as there is one. */
+    public Answer await(Duration timeout) throws InterruptedException, TimeoutException {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        synchronized (changed) {
+            while (answer == null || answer.uri() == null) {
+                long leftMs = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+                if (leftMs <= 0) {
+                    String known = answer == null ? trouble : answer.fields().get("reason");
+                    throw new TimeoutException("no coordinator after " + timeout + ": " + known);
+                }
+                changed.wait(leftMs);
+            }
+            return answer;
+        }
+    }
+
+    /** Ends the watch. The last answer stays. */
+    @Override
+    public void close() {
+        closed.countDown();
+        closeQuietly(body);
+        alarms.shutdown();
+    }
+
+    // ---- The thread -----------------------------------------------------------------------------
+
+    private void run() {
+        int unanswered = 0; // attempts in a row, as `brief`
+        int brief = 0;
+        for (int i = 0; ; i = (i + 1) % servers.size()) {
+            String server = servers.get(i);
+            Answer before = answer;
+            long began = System.nanoTime();
+            try {
+                follow(server);
+            } catch (Exception error) {
+                // Whatever a server sends, the watch goes on: a dead thread would be wrong for ever, and silently.
+                trouble = server + ": " + (error.getMessage() == null ? error : error.getMessage());
+                LOG.log(System.Logger.Level.INFO, "lost {0}", trouble);
+            }
+            unanswered = answer == before ? unanswered + 1 : 0;
+            Answer last = answer;
+            if (unanswered >= servers.size() && last != null && last.unconfirmedSince() == null && closed.getCount() > 0) {
+                learn(last.unconfirmed(heardAt));
+            }
+            brief = System.nanoTime() - began < STEADY.toNanos() ? brief + 1 : 0;
+            if (isClosedAfter(brief == 0 ? 0 : pauseMs(brief))) {
+                return;
+            }
+        }
+    }
+
+    private static long pauseMs(int brief) {
+        long most = Math.min(PAUSE_MAX.toMillis(), PAUSE_MIN.toMillis() << Math.min(brief - 1, 16));
+        // By chance, so that the watchers of a node that comes back do not come all at once.
+        return ThreadLocalRandom.current().nextLong(most / 2, most + 1);
+    }
+
+    private boolean isClosedAfter(long ms) {
+        try {
+            return closed.await(ms, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            return true; // Nobody interrupts this thread but to end it.
+        }
+    }
+
+    /** Takes one node's stream until it ends, which is an exception. */
+    private void follow(String server) throws IOException, InterruptedException {
+        URI address = URI.create(server.replaceAll("/+$", "") + "/v1/coordinator?watch" + query);
+        HttpResponse<InputStream> response = send(HttpRequest.newBuilder(address).header("Accept", "text/event-stream").build());
+        try (InputStream stream = response.body()) {
+            body = stream;
+            if (closed.getCount() == 0) {
+                return; // close() was called too early to find the stream.
+            }
+            if (response.statusCode() != 200 || !response.headers().firstValue("Content-Type").orElse("").startsWith("text/event-stream")) {
+                Future<?> alarm = closeAfterSilence(stream);
+                String text = new String(stream.readNBytes(300), UTF_8);
+                alarm.cancel(false);
+                throw new IOException(response.statusCode() + " " + text.trim());
+            }
+            take(server, stream);
+        } finally {
+            body = null;
+        }
+    }
+
+    /** Sends with a limit on the time to the response's head. Not HttpRequest.timeout: since JDK 26 that ends the body too. */
+    private HttpResponse<InputStream> send(HttpRequest request) throws IOException, InterruptedException {
+        CompletableFuture<HttpResponse<InputStream>> sent = http.sendAsync(request, HttpResponse.BodyHandlers.ofInputStream());
+        try {
+            return sent.get(RESPONSE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (ExecutionException e) {
+            throw new IOException(e.getCause().getMessage() == null ? "cannot be reached" : e.getCause().getMessage(), e);
+        } catch (TimeoutException e) {
+            // Before JDK 16 cancel does not stop the exchange: a late response must not keep its connection.
+            sent.thenAccept(response -> closeQuietly(response.body()));
+            sent.cancel(true);
+            throw new IOException("no response in " + RESPONSE, e);
+        }
+    }
+
+    /** Server-sent events: each ends with an empty line. A heartbeat has no data. */
+    private void take(String server, InputStream stream) throws IOException {
+        BufferedReader lines = new BufferedReader(new InputStreamReader(stream, UTF_8));
+        String name = "message";
+        String data = "";
+        while (true) {
+            String line = readLine(lines, stream);
+            heardAt = Instant.now();
+            if (line.startsWith("event:")) {
+                name = line.substring(6).trim();
+            } else if (line.startsWith("data:")) {
+                data = line.substring(5).trim(); // One line always, so that there is nothing to join.
+            } else if (line.isEmpty()) {
+                if (!data.isEmpty()) {
+                    handle(server, name, data);
+                }
+                name = "message";
+                data = "";
+            }
+        }
+    }
+
+    private String readLine(BufferedReader lines, InputStream stream) throws IOException {
+        Future<?> alarm = closeAfterSilence(stream);
+        try {
+            String line = lines.readLine();
+            if (line == null) {
+                throw new IOException("the stream has broken off");
+            }
+            return line;
+        } catch (IOException e) {
+            throw alarm.isDone() ? new IOException("silent for " + SILENCE, e) : e;
+        } finally {
+            alarm.cancel(false);
+        }
+    }
+
+    /** A body has no time limit of its own: closing it wakes the reader. */
+    private Future<?> closeAfterSilence(InputStream stream) {
+        return alarms.schedule(() -> closeQuietly(stream), SILENCE.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void handle(String server, String name, String data) throws IOException {
+        Map<String, String> fields = plainFields(data);
+        if (name.equals("coordinator")) {
+            learn(new Answer(required(fields, "uri"), fields, data, server, null));
+        } else if (name.equals("none")) {
+            required(fields, "reason");
+            learn(new Answer(null, fields, data, server, null));
+        } else if (name.equals("end")) {
+            throw new IOException("ends its stream: " + fields.get("reason"));
+        }
+    }
+
+    private void learn(Answer next) {
+        boolean isNews;
+        synchronized (changed) {
+            isNews = !next.isSameAs(answer);
+            answer = next; // One that says the same is stored too: it is confirmed, perhaps by another node.
+            changed.notifyAll();
+        }
+        if (isNews) {
+            try {
+                onChange.accept(next);
+            } catch (RuntimeException e) {
+                LOG.log(System.Logger.Level.WARNING, "onChange failed", e); // The watch goes on: the failure is not its own.
+            }
+        }
+    }
+
+    // ---- JSON: as much as an answer needs -------------------------------------------------------
+
+    /** A string, a bracket, a colon, a comma, or a number or word. Possessive, so that no text makes it slow. */
+    private static final Pattern TOKEN = Pattern.compile("\"((?:[^\"\\\\]++|\\\\.)*+)\"|([{}\\[\\]:,])|([^\\s{}\\[\\]:,\"]++)");
+
+    private static final Pattern ESCAPE = Pattern.compile("\\\\(?:u([0-9a-fA-F]{4})|(.))");
+
+    /** The strings, numbers and words that are fields of the object itself; what is nested is passed over. */
+    static Map<String, String> plainFields(String json) {
+        Map<String, String> fields = new LinkedHashMap<>();
+        Matcher token = TOKEN.matcher(json);
+        int depth = 0;
+        String key = null;
+        String text = null; // the token before, when it was a value or a key
+        while (token.find()) {
+            char mark = token.group(2) == null ? ' ' : token.group(2).charAt(0);
+            boolean isBetweenFields = depth == 1 && (mark == ',' || mark == '}');
+            if (isBetweenFields && key != null && text != null) {
+                fields.put(key, text);
+            }
+            if (isBetweenFields) {
+                key = null;
+            } else if (depth == 1 && mark == ':') {
+                key = text;
+            }
+            depth += mark == '{' || mark == '[' ? 1 : mark == '}' || mark == ']' ? -1 : 0;
+            text = token.group(1) != null ? unescape(token.group(1)) : "null".equals(token.group(3)) ? null : token.group(3);
+        }
+        return fields;
+    }
+
+    private static String unescape(String text) {
+        return ESCAPE.matcher(text).replaceAll(escape -> Matcher.quoteReplacement(
+            escape.group(1) != null ? String.valueOf((char) Integer.parseInt(escape.group(1), 16)) : plain(escape.group(2))));
+    }
+
+    private static String plain(String letter) {
+        int known = "bfnrt".indexOf(letter);
+        return known < 0 ? letter : "\b\f\n\r\t".substring(known, known + 1);
+    }
+
+    private static String required(Map<String, String> fields, String name) throws IOException {
+        if (fields.get(name) == null) {
+            throw new IOException("the answer has no " + name);
+        }
+        return fields.get(name);
+    }
+
+    // ---- Small things ---------------------------------------------------------------------------
+
+    private static String parameter(String name, String value) {
+        return value == null ? "" : "&" + name + "=" + URLEncoder.encode(value, UTF_8);
+    }
+
+    /** A daemon: a program that forgets to close the watch still ends. */
+    private static Thread daemon(Runnable task, String name) {
+        Thread thread = new Thread(task, name);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    private static void closeQuietly(InputStream stream) {
+        try {
+            if (stream != null) {
+                stream.close();
+            }
+        } catch (IOException e) {
+            // Nothing is lost with it.
+        }
+    }
+
+    private static void show(Answer answer) {
+        String what = answer.uri() != null ? "coordinator " + answer.uri() : "no coordinator: " + answer.fields().get("reason");
+        Instant since = answer.unconfirmedSince();
+        String prefix = since == null ? ""
+            : "unconfirmed since " + DateTimeFormatter.ofPattern("HH:mm:ss").withZone(ZoneId.systemDefault()).format(since) + ": ";
+        System.out.println(prefix + what + " (told by " + answer.server() + ")");
+    }
+
+    public static void main(String[] arguments) throws InterruptedException {
+        if (arguments.length != 1) {
+            System.err.println("usage: java CoordinatorWatch.java http://n1:8411,http://n2:8411,...");
+            System.exit(2);
+        }
+        CoordinatorWatch watch = new CoordinatorWatch(List.of(arguments[0].split(",")), null, null, CoordinatorWatch::show);
+        watch.closed.await(); // Nobody closes it: the program runs until it is killed.
+    }
+}

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Follows a Presto or Trino coordinator that moves, by a watch on quorate. Python 3.9 or newer, nothing else; copy it.
+
+    watch = CoordinatorWatch(["http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"])
+    watch.wait(30).uri     # at the start: blocks until the coordinator is known
+    watch.current().uri    # from then on: at once, from memory
+
+It asks for nothing twice: a node says where the coordinator is, and again within milliseconds of each move. When the
+node goes away, the next one is asked; when all are away, the last answer stays, marked with the time since when.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import logging
+import random
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from typing import Callable, Iterator, Optional, Sequence
+from urllib.parse import urlencode, urlsplit
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where the coordinator is, as a node said it last."""
+
+    uri: Optional[str]
+    """`http://host:port`; None while the cluster knows of no coordinator, with the reason in `fields`."""
+
+    fields: dict
+    """All that the node said: engine, nodeId, pool, location, joinedIndex, properties; or reason."""
+
+    server: str = field(compare=False)
+    """The node that said it."""
+
+    unconfirmed_since: Optional[float] = None
+    """None while a node stands by it; else when one last did (as `time.time()`): every node is out of reach since."""
+
+
+class CoordinatorWatch:
+    """Keeps the answer to `GET /v1/coordinator` current, in a thread of its own.
+
+    - `current` never blocks and never forgets: once there was an answer, there is one.
+    - An outage of one node, or of all, shows in no call; `unconfirmed_since` says it to those who want to know.
+    - It never spins: attempts that end early are apart by a pause that grows from PAUSE_MIN_S to PAUSE_MAX_S.
+    """
+
+    SILENCE_S = 10.0
+    """A node sends something every 3 s. One that has sent nothing for so long is dead, or cut off from here."""
+
+    RESPONSE_S = 5.0
+    """A node begins its response within 2 s, with 503 when it must."""
+
+    STEADY_S = 5.0
+    """The next attempt follows at once on one that took this long; so a failover costs no pause."""
+
+    PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0
+
+    LINE_MAX_BYTES = 1 << 20
+    """The largest announcement that a node takes, and so more than any line of the stream."""
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        on_change: Optional[Callable[[Answer], None]] = None,
+        *,
+        engine: Optional[str] = None,
+        pool: Optional[str] = None,
+    ):
+        """Starts watching. `engine` is `presto` or `trino`; without it, and without `pool`, any will do.
+
+        `on_change` gets each new answer, on the thread of the watch: it should return soon.
+        """
+        if not servers or any(urlsplit(server).scheme not in ("http", "https") for server in servers):
+            raise ValueError(f"servers are addresses as http://host:8411, at least one, not {list(servers)}")
+        # In an order of its own each, so that the watchers of a node that dies spread over all that are left.
+        self._servers = random.sample(list(servers), len(servers))
+        asked = {"engine": engine, "pool": pool}
+        self._query = "".join("&" + urlencode({name: value}) for name, value in asked.items() if value is not None)
+        self._on_change = on_change
+        self._changed = threading.Condition()
+        self._answer: Optional[Answer] = None
+        self._trouble = "no server has answered yet"
+        self._heard_at = time.time()
+        self._closed = threading.Event()
+        self._socket: Optional[socket.socket] = None
+        # A daemon: a program that forgets to close the watch still ends.
+        self._thread = threading.Thread(target=self._run, name="coordinator-watch", daemon=True)
+        self._thread.start()
+
+    def current(self) -> Optional[Answer]:
+        """The last answer, at once; None only before the first."""
+        return self._answer
+
+    def wait(self, timeout: Optional[float] = None) -> Answer:
+        """The last answer that names a coordinator, as soon as there is one; TimeoutError after `timeout` seconds."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._answer and self._answer.uri, timeout):
+                known = self._answer and self._answer.fields.get("reason")
+                raise TimeoutError(f"no coordinator after {timeout} s: {known or self._trouble}")
+            return self._answer
+
+    def close(self) -> None:
+        """Ends the watch. The last answer stays."""
+        self._closed.set()
+        connected = self._socket
+        if connected is not None:
+            try:
+                # Wakes the thread, which may be reading; close() alone would not.
+                connected.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # It is closed already.
+        if threading.current_thread() is not self._thread:
+            self._thread.join(self.RESPONSE_S)
+
+    def __enter__(self) -> CoordinatorWatch:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    # ---- The thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        unanswered = brief = 0  # attempts in a row
+        for server in itertools.cycle(self._servers):
+            began, before = time.monotonic(), self._answer
+            try:
+                self._follow(server)
+            except Exception as error:  # pylint: disable=broad-except
+                # Whatever a server sends, the watch goes on: a dead thread would be wrong for ever, and silently.
+                self._trouble = f"{server}: {error or type(error).__name__}"
+                log.info("lost %s", self._trouble)
+            if self._closed.is_set():
+                return
+            unanswered = unanswered + 1 if self._answer is before else 0
+            if unanswered >= len(self._servers) and self._answer and not self._answer.unconfirmed_since:
+                self._learn(replace(self._answer, unconfirmed_since=self._heard_at))
+            brief = brief + 1 if time.monotonic() - began < self.STEADY_S else 0
+            if brief and self._closed.wait(self._pause(brief)):
+                return
+
+    def _pause(self, brief: int) -> float:
+        # By chance, so that the watchers of a node that comes back do not come all at once.
+        return random.uniform(0.5, 1.0) * min(self.PAUSE_MAX_S, self.PAUSE_MIN_S * 2 ** min(brief - 1, 16))
+
+    def _follow(self, server: str) -> None:
+        """Takes one node's stream until it ends, which is an exception unless the watch is closed."""
+        base = urlsplit(server)
+        kind = http.client.HTTPSConnection if base.scheme == "https" else http.client.HTTPConnection
+        connection = kind(base.hostname, base.port, timeout=self.RESPONSE_S)
+        try:
+            connection.connect()
+            connected = self._socket = connection.sock
+            if self._closed.is_set():
+                return  # close() was called too early to find the socket.
+            path = base.path.rstrip("/") + "/v1/coordinator?watch" + self._query
+            connection.request("GET", path, headers={"Accept": "text/event-stream"})
+            with connection.getresponse() as response:
+                if response.status != 200 or response.headers.get_content_type() != "text/event-stream":
+                    raise ValueError(f"{response.status} {response.read(300).decode(errors='replace').strip()}")
+                connected.settimeout(self.SILENCE_S)
+                self._take(server, response)
+        finally:
+            self._socket = None
+            connection.close()
+
+    def _take(self, server: str, response: http.client.HTTPResponse) -> None:
+        for name, data in self._events(response):
+            fields = json.loads(data)
+            if name == "coordinator":
+                self._learn(Answer(fields["uri"], fields, server))
+            elif name == "none":
+                self._learn(Answer(None, {"reason": fields["reason"]}, server))
+            elif name == "end":
+                raise ValueError(f"ends its stream: {fields['reason']}")
+        raise ValueError("the stream has broken off")
+
+    def _events(self, response: http.client.HTTPResponse) -> Iterator[tuple[str, str]]:
+        """Server-sent events, each by name and data. A heartbeat has no data and yields none."""
+        name, data = "message", ""
+        while line := response.readline(self.LINE_MAX_BYTES):
+            if not line.endswith(b"\n"):
+                raise ValueError("a line of the stream is cut, or too long")
+            self._heard_at = time.time()
+            key, _, value = line.decode().rstrip("\r\n").partition(":")
+            value = value[1:] if value.startswith(" ") else value
+            if key == "event":
+                name = value
+            elif key == "data":
+                data = value  # One line always, so that there is nothing to join.
+            elif not key and not value:
+                if data:
+                    yield name, data
+                name, data = "message", ""
+
+    def _learn(self, answer: Answer) -> None:
+        with self._changed:
+            # An equal one is stored too: it is confirmed, perhaps by another node.
+            is_news, self._answer = answer != self._answer, answer
+            self._changed.notify_all()
+        if is_news and self._on_change:
+            try:
+                self._on_change(answer)
+            except Exception:  # pylint: disable=broad-except
+                log.exception("on_change failed")  # The watch goes on: the application's failure is not its own.
+
+
+def show(answer: Answer) -> None:
+    if answer.uri:
+        line = f"coordinator {answer.uri} (told by {answer.server})"
+    else:
+        line = f"no coordinator: {answer.fields.get('reason')} (told by {answer.server})"
+    if answer.unconfirmed_since:
+        line = time.strftime("unconfirmed since %H:%M:%S: ", time.localtime(answer.unconfirmed_since)) + line
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: coordinator_watch.py http://n1:8411,http://n2:8411,...")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        with CoordinatorWatch(sys.argv[1].split(","), on_change=show):
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        pass

@@ -1,0 +1,221 @@
+"""The Python client by itself: what it answers, when it changes its mind, and that it never spins. No network but loopback."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "python")]
+
+from coordinator_watch import Answer, CoordinatorWatch  # noqa: E402
+from fake_node import PATIENCE_S, FakeNode, Stream  # noqa: E402
+
+A, B = "http://10.0.0.5:8080", "http://10.0.0.6:18080"
+
+
+class WatchTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.streams: "queue.Queue[Stream]" = queue.Queue()
+        self.changes: "queue.Queue[Answer]" = queue.Queue()
+
+    def nodes(self, count: int) -> "list[FakeNode]":
+        nodes = [FakeNode(self.streams) for _ in range(count)]
+        for node in nodes:
+            self.addCleanup(node.close)
+        return nodes
+
+    def watch(self, nodes: "list[FakeNode]", kind: type = CoordinatorWatch, **options: str) -> CoordinatorWatch:
+        watch = kind([node.url for node in nodes], self.changes.put, **options)
+        self.addCleanup(watch.close)
+        return watch
+
+    def stream(self) -> Stream:
+        return self.streams.get(timeout=PATIENCE_S)
+
+    def change(self) -> Answer:
+        return self.changes.get(timeout=PATIENCE_S)
+
+    def test_the_answer_is_in_memory_and_follows_each_move(self) -> None:
+        """Before the first answer there is none; after it, current() is what the stream said last."""
+        watch = self.watch([self.nodes(1)[0].start()])
+        stream = self.stream()
+        self.assertEqual(stream.target, "/v1/coordinator?watch")
+        self.assertIsNone(watch.current())
+        stream.coordinator(A)
+        self.assertEqual(watch.wait(PATIENCE_S).uri, A)
+        self.assertEqual(self.change().uri, A)
+        stream.heartbeat()
+        stream.coordinator(B, nodeId="c2")
+        self.assertEqual(self.change().uri, B)
+        self.assertEqual((watch.current().uri, watch.current().fields["nodeId"]), (B, "c2"))
+
+    def test_none_is_an_answer_and_wait_waits_on(self) -> None:
+        """A cluster without a coordinator says so at once, with the reason; wait() is for one that has a name."""
+        watch = self.watch([self.nodes(1)[0].start()])
+        stream = self.stream()
+        stream.none("no node announces a coordinator")
+        self.assertEqual(self.change().fields, {"reason": "no node announces a coordinator"})
+        self.assertIsNone(watch.current().uri)
+        with self.assertRaisesRegex(TimeoutError, "no node announces"):
+            watch.wait(0)
+        stream.coordinator(A)
+        self.assertEqual(watch.wait(PATIENCE_S).uri, A)
+
+    def test_a_node_that_dies_shows_in_no_call(self) -> None:
+        """The stream goes on at the next node, and the same answer from there is no change."""
+        nodes = self.nodes(3)
+        watch = self.watch([node.start() for node in nodes])
+        first = self.stream()
+        first.coordinator(A)
+        self.assertEqual(self.change().uri, A)
+        first.node.stop()
+        second = self.stream()
+        self.assertIsNot(second.node, first.node)
+        self.assertEqual((watch.current().uri, watch.current().unconfirmed_since), (A, None))
+        second.coordinator(A)
+        second.coordinator(B)
+        # The second A, and no `unconfirmed` in between, would have come before it.
+        self.assertEqual(self.change().uri, B)
+        self.assertEqual(watch.current().server, second.node.url)
+
+    def test_a_node_that_ends_its_stream_is_left(self) -> None:
+        """`end` says that the node stops, or has no quorum: another one is asked."""
+        self.watch([node.start() for node in self.nodes(2)])
+        first = self.stream()
+        first.coordinator(A)
+        first.end("this node is stopping")
+        self.assertIsNot(self.stream().node, first.node)
+
+    def test_a_silent_node_is_given_up(self) -> None:
+        """A connection that stays open and brings nothing is no better than none."""
+
+        class Impatient(CoordinatorWatch):
+            SILENCE_S = 0.2
+
+        self.watch([node.start() for node in self.nodes(2)], Impatient)
+        first = self.stream()
+        self.assertIsNot(self.stream().node, first.node)
+        first.wait_gone()
+
+    def test_a_503_is_no_answer(self) -> None:
+        """A node without a quorum knows nothing: the answer stays, another node is asked, and wait() says why."""
+        refusing, good = self.nodes(2)
+        refusing.refusal = "no majority of the cluster answers"
+        watch = self.watch([refusing.start()])
+        refusing.refused.get(timeout=PATIENCE_S)
+        with self.assertRaisesRegex(TimeoutError, "503 no majority|no server has answered"):
+            watch.wait(0)
+        self.assertIsNone(watch.current())
+        both = self.watch([refusing, good.start()])
+        self.stream().coordinator(A)
+        self.assertEqual(both.wait(PATIENCE_S).uri, A)
+
+    def test_the_last_answer_stays_when_all_are_away(self) -> None:
+        """All nodes down: the address is still there, marked since when. Back again: the mark goes, and moves come."""
+        nodes = self.nodes(3)
+        watch = self.watch([node.start() for node in nodes])
+        before = time.time()
+        self.stream().coordinator(A)
+        self.assertEqual(self.change().uri, A)
+        heard_by = time.time()
+        for node in nodes:
+            node.stop()
+        lost = self.change()
+        self.assertEqual(lost.uri, A)
+        self.assertTrue(before <= lost.unconfirmed_since <= heard_by, "it is the time of the last word, not of the loss")
+        self.assertEqual(watch.current(), lost)
+        self.assertEqual(watch.wait(0).uri, A)
+        while not self.streams.empty():
+            self.streams.get()  # An attempt on a node that was about to stop.
+        nodes[1].start()
+        stream = self.stream()
+        stream.coordinator(A)
+        self.assertIsNone(self.change().unconfirmed_since)
+        stream.coordinator(B)
+        self.assertEqual(self.change().uri, B)
+
+    def test_rubbish_is_no_answer(self) -> None:
+        """Whatever a server sends, the last answer stays and the watch goes on."""
+
+        class Hasty(CoordinatorWatch):
+            PAUSE_MAX_S = CoordinatorWatch.PAUSE_MIN_S
+
+        watch = self.watch([self.nodes(1)[0].start()], Hasty)
+        stream = self.stream()
+        stream.coordinator(A)
+        self.assertEqual(self.change().uri, A)
+        long_line = "x" * (CoordinatorWatch.LINE_MAX_BYTES + 1)
+        for data in "[1]", "7", "{}", '{"uri":', '{"uri":"cut off', "\ud800", long_line:
+            try:
+                stream.raw(f"event: coordinator\ndata: {data}" + ("" if "cut off" in data else "\n\n"))
+            except ConnectionError:
+                pass  # The reader has left in the middle of it.
+            if "cut off" in data:
+                stream.close()
+            stream = self.stream()
+            self.assertEqual(watch.current().uri, A)
+        stream.coordinator(B)
+        while self.change().uri != B:
+            pass
+        self.assertIsNone(watch.current().unconfirmed_since)
+
+    def test_it_never_spins(self) -> None:
+        """Streams that end at once are asked for again after pauses that grow: five need 0.05 + 0.1 + 0.2 + 0.4 s at least."""
+        self.watch([node.start() for node in self.nodes(2)])
+        began = time.monotonic()
+        for _ in range(5):
+            stream = self.stream()
+            stream.coordinator(A)
+            stream.end("stopping")
+        self.assertGreaterEqual(time.monotonic() - began, 0.75)
+
+    def test_close_ends_the_thread_and_the_connection(self) -> None:
+        """close() does not wait for the stream: it wakes the reader. The last answer stays."""
+        watch = self.watch([self.nodes(1)[0].start()])
+        stream = self.stream()
+        stream.coordinator(A)
+        watch.wait(PATIENCE_S)
+        watch.close()
+        stream.wait_gone()
+        self.assertNotIn("coordinator-watch", [thread.name for thread in threading.enumerate()])
+        self.assertEqual(watch.current().uri, A)
+
+    def test_a_failing_callback_harms_nothing(self) -> None:
+        """The application's exception is logged, and the watch goes on."""
+
+        def fail(_answer: Answer) -> None:
+            raise RuntimeError("meant")
+
+        watch = CoordinatorWatch([self.nodes(1)[0].start().url], fail)
+        self.addCleanup(watch.close)
+        stream = self.stream()
+        with self.assertLogs("coordinator_watch", "ERROR"):
+            stream.coordinator(A)
+            stream.coordinator(B)
+            self.changes_to(watch, B)
+
+    def changes_to(self, watch: CoordinatorWatch, uri: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        with watch._changed:  # pylint: disable=protected-access
+            while watch.current() is None or watch.current().uri != uri:
+                self.assertLess(time.monotonic(), deadline)
+                watch._changed.wait(1)  # pylint: disable=protected-access
+
+    def test_engine_and_pool_are_asked_for(self) -> None:
+        """Both go into the query, escaped."""
+        self.watch([self.nodes(1)[0].start()], engine="presto", pool="a&b c")
+        self.assertEqual(self.stream().target, "/v1/coordinator?watch&engine=presto&pool=a%26b+c")
+
+    def test_servers_are_addresses(self) -> None:
+        """What cannot be a server is said at once, not by an eternal silence."""
+        for servers in [], ["10.0.0.1:8411"]:
+            with self.assertRaises(ValueError):
+                CoordinatorWatch(servers)
+
+
+if __name__ == "__main__":
+    unittest.main()
