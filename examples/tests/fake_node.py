@@ -30,8 +30,8 @@ class Stream:
         self.event("none", {"reason": reason})
 
     def end(self, reason: str) -> None:
+        """The reader leaves by itself: a node that stops may take its time."""
         self.event("end", {"reason": reason})
-        self.close()
 
     def event(self, name: str, data: object) -> None:
         self._index += 1

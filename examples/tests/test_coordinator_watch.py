@@ -95,6 +95,7 @@ class WatchTest(unittest.TestCase):
 
         class Impatient(CoordinatorWatch):
             SILENCE_S = 0.2
+            RESPONSE_S = 2 * PATIENCE_S
 
         self.watch([node.start() for node in self.nodes(2)], Impatient)
         first = self.stream()
