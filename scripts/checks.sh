@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# PASS and FAIL lines, and waiting with a deadline, for scripts/engines and scripts/nginx. To be sourced.
+
+failures=0
+pass() { printf 'PASS  %s\n' "$*"; }
+fail() { printf 'FAIL  %s\n' "$*"; failures=$((failures + 1)); }
+check() { local title=$1; shift; if "$@"; then pass "$title"; else fail "$title"; fi; }
+
+now_ms() { local t=${EPOCHREALTIME/[.,]/}; printf '%s' "$((t / 1000))"; }
+
+# within SECONDS COMMAND...: until it is true; false when it is not by then.
+within() {
+  local deadline=$(($(now_ms) + $1 * 1000))
+  shift
+  until "$@"; do
+    (($(now_ms) < deadline)) || return 1
+    sleep "${POLL_S:-0.1}"
+  done
+}
+
+# The numbers of stdin, one a line, in order: "median M, most X"; "none" without any.
+median_and_most() { sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "median %s, most %s", v[int((NR + 1) / 2)], v[NR]; else printf "none" }'; }
