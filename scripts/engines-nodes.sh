@@ -56,9 +56,11 @@ node_url() { printf 'http://127.0.0.1:%s' "$((port + $1))"; }
 slot_url() { printf 'http://127.0.0.1:%s' "$((port + 3 + $1))"; }
 declare -A engine_pids=()
 
-# The two ways in which an engine may find the cluster: one node of it for ever, or whichever of its members answers.
+# How an engine may find the cluster: one node of it for ever, nginx, or whichever member it draws from an inventory.
+front_url() { printf 'http://127.0.0.1:%s' "$((port + 7))"; }
 at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
-by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$(node_url "$1")"; }
+at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
+by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 
 # start_engine NAME SLOT DISCOVERY: on the port of the slot; 1 and 2 are workers, 0 and 3 coordinators.
 start_engine() {
@@ -92,8 +94,6 @@ end_engine() {
   ((ended == 1)) || unset "engine_pids[$1]"
   return "$ended"
 }
-
-ended() { ! kill -0 "$1" 2>/dev/null; }
 
 # Sends one statement and prints its rows as JSON; false when it fails or takes longer than 30 s.
 query() {
@@ -132,6 +132,8 @@ PYTHON
 }
 
 counts_nations() { [[ $(query "select count(*) from tpch.tiny.nation") == '[[25]]' ]]; }
+# In one stage, on the coordinator: it does not wait for a worker that has just gone.
+names_worker2() { query "select node_id from system.runtime.nodes where state = 'active'" | grep -q '"worker2"'; }
 workers_seen() { query "select count(*) from system.runtime.nodes where not coordinator and state = 'active'"; }
 sees_workers() { [[ $(workers_seen) == "[[$1]]" ]]; }
 

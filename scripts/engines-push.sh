@@ -75,7 +75,7 @@ check_push() {
   settle_logs
   results=$({ for i in push-a push-b; do writes_of PUT "$i" "$from_ms" | sed "s/$/ $i/"; writes_of DELETE "$i" "$from_ms" | sed "s/$/ $i/"; done; } |
     sort -n | known_after)
-  report_push "a change of an announcement is with the coordinator's discovery client" "$CHANGES" "$results"
+  report_push "a change of an announcement is with the coordinator's discovery client" "$((CHANGES * 3 / 4))" "$results"
 }
 
 # report_push TITLE ATLEAST RESULTS
@@ -99,6 +99,7 @@ start_worker() {
   start_engine "$@"
 }
 
+lacks_worker2() { ! names_worker2; }
 lists_worker2() { [[ $(listed 0) == "$everyone" ]]; }
 
 check_workers_come_and_go() {
@@ -107,7 +108,7 @@ check_workers_come_and_go() {
     note_event stop worker2
     stopped=$(now_ms)
     end_engine worker2 TERM 60 || fail "worker2 ends"
-    POLL_S=0.2 within 10 sees_workers 1 && noticed+=($(($(now_ms) - stopped)))
+    POLL_S=0.2 within 15 lacks_worker2 && noticed+=($(($(now_ms) - stopped)))
     start_worker worker2 2 "$(at_node 2)"
     within 120 lists_worker2 || fail "worker2 is listed again"
     within 60 sees_workers 2 || fail "the coordinator sees worker2 again"

@@ -143,10 +143,10 @@ check_worker_stopped() {
 }
 
 check_workers_again() {
-  start_worker worker1 1 "$(by_inventory 2)"
-  start_worker worker2 2 "$(by_inventory 0)"
+  start_worker worker1 1 "$(at_front)"
+  start_worker worker2 2 "$(by_inventory "$(node_url 0)")"
   within 120 all_list "$everyone"
-  check "both workers, started again with service-inventory.uri, are listed by every node" all_list "$everyone"
+  check "both workers, started again, one behind nginx and one with service-inventory.uri, are listed by every node" all_list "$everyone"
   within 60 sees_workers 2 || fail "the coordinator sees both workers again"
 }
 
