@@ -132,8 +132,6 @@ PYTHON
 }
 
 counts_nations() { [[ $(query "select count(*) from tpch.tiny.nation") == '[[25]]' ]]; }
-# In one stage, on the coordinator: it does not wait for a worker that has just gone.
-names_worker2() { query "select node_id from system.runtime.nodes where state = 'active'" | grep -q '"worker2"'; }
 workers_seen() { query "select count(*) from system.runtime.nodes where not coordinator and state = 'active'"; }
 sees_workers() { [[ $(workers_seen) == "[[$1]]" ]]; }
 
