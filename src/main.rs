@@ -1,12 +1,12 @@
 //! The binary: arguments in, exit code out.
 
 mod arguments;
-mod cluster_command;
+mod commands;
 mod log_command;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
-use cluster_command::ClusterArguments;
+use commands::cluster::{self, ClusterArguments};
 use log_command::LogArguments;
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
 use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     // A language of its own: none of airlift's options belong to it.
     let code = if words.get(1).is_some_and(|word| word == "cluster") {
         words.remove(1);
-        cluster(&ClusterArguments::parse_from(words))
+        ask_cluster(&ClusterArguments::parse_from(words))
     } else if words.get(1).is_some_and(|word| word == "log") {
         words.remove(1);
         log(&LogArguments::parse_from(words))
@@ -164,13 +164,13 @@ fn config_errors(errors: &ConfigErrors, command: Command) -> u8 {
     }
 }
 
-fn cluster(arguments: &ClusterArguments) -> u8 {
+fn ask_cluster(arguments: &ClusterArguments) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let result = runtime
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cluster_command::run(arguments)));
+        .and_then(|runtime| runtime.block_on(cluster::run(arguments)));
     match result {
         Ok((text, code)) => {
             say(text.trim_end());

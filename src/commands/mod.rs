@@ -1,0 +1,3 @@
+//! The commands that ask a running cluster: one file each.
+
+pub mod cluster;
