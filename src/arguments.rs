@@ -26,7 +26,11 @@ pub enum Command {
 #[command(
     name = "quorate",
     version,
-    after_help = "`quorate cluster --help` shows the state of a running cluster."
+    after_help = "To ask a running cluster (each has its own --help):
+  quorate cluster              its state
+  quorate coordinator          the address of the present coordinator
+  quorate services [TYPE]      what is announced
+  quorate watch TYPE           each change of it"
 )]
 pub struct Arguments {
     /// What to do.

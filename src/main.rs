@@ -6,7 +6,6 @@ mod log_command;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
-use commands::cluster::{self, ClusterArguments};
 use log_command::LogArguments;
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
 use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
@@ -17,16 +16,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut words: Vec<OsString> = std::env::args_os().collect();
-    // A language of its own: none of airlift's options belong to it.
-    let code = if words.get(1).is_some_and(|word| word == "cluster") {
-        words.remove(1);
-        ask_cluster(&ClusterArguments::parse_from(words))
-    } else if words.get(1).is_some_and(|word| word == "log") {
-        words.remove(1);
-        log(&LogArguments::parse_from(words))
-    } else {
-        server_command(&Arguments::parse_from(words))
-    };
+    let code = commands::run(&words).unwrap_or_else(|| {
+        // A language of its own: none of airlift's options belong to it.
+        if words.get(1).is_some_and(|word| word == "log") {
+            words.remove(1);
+            log(&LogArguments::parse_from(words))
+        } else {
+            server_command(&Arguments::parse_from(words))
+        }
+    });
     ExitCode::from(code)
 }
 
@@ -161,25 +159,6 @@ fn config_errors(errors: &ConfigErrors, command: Command) -> u8 {
         exit_code::CONFIG
     } else {
         exit_code::LAUNCHER
-    }
-}
-
-fn ask_cluster(arguments: &ClusterArguments) -> u8 {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let result = runtime
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cluster::run(arguments)));
-    match result {
-        Ok((text, code)) => {
-            say(text.trim_end());
-            code
-        }
-        Err(error) => {
-            complain(&format!("{error:#}"));
-            exit_code::INTERNAL
-        }
     }
 }
 

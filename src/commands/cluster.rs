@@ -1,5 +1,9 @@
 //! `quorate cluster`: what a person asks a running cluster.
 
+use super::errors::CommandError;
+use super::failover::innermost;
+use super::output::{self, push_table};
+use super::servers::{ServerList, duration};
 use clap::Parser;
 use futures_util::future::join_all;
 use quorate::raft::Status;
@@ -17,9 +21,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Parser)]
 #[command(name = "quorate cluster", version)]
 pub struct ClusterArguments {
-    /// The servers to ask, separated by commas.
-    #[arg(long, value_name = "URL,...", value_delimiter = ',', value_parser = server, default_value = "http://127.0.0.1:8411")]
-    server: Vec<String>,
+    #[command(flatten)]
+    servers: ServerList,
     /// Wait until every one of them is a voter that serves; exit code 19 when they are not in time.
     #[arg(long)]
     wait_ready: bool,
@@ -28,42 +31,33 @@ pub struct ClusterArguments {
     timeout: Duration,
 }
 
-fn server(text: &str) -> Result<String, String> {
-    let text = text.trim().trim_end_matches('/');
-    // `host:port` is what people type.
-    let url = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("http://{text}")
-    };
-    let parsed = reqwest::Url::parse(&url).map_err(|error| error.to_string())?;
-    match parsed.scheme() {
-        "http" | "https" => Ok(url),
-        other => Err(format!("{other} is neither http nor https")),
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    config::duration_ms(text).map(Duration::from_millis)
-}
-
-/// Runs the command: what to print, and the exit code.
+/// Runs the command and returns the exit code.
 ///
 /// # Errors
 /// When no HTTP client can be made.
-pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<(String, u8)> {
+pub async fn run(arguments: &ClusterArguments) -> Result<u8, CommandError> {
     let client = config::http_client(ANSWER_TIME_LIMIT)?;
-    if arguments.wait_ready {
-        return Ok(wait_ready(&client, arguments).await);
-    }
+    let (text, code) = if arguments.wait_ready {
+        wait_ready(&client, arguments).await
+    } else {
+        show(&client, arguments).await
+    };
+    // Whether anybody reads it or not, the code is the answer.
+    let _lost = output::line(text.trim_end());
+    Ok(code)
+}
+
+async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let answers = join_all(
         arguments
+            .servers
             .server
             .iter()
-            .map(|server| status(&client, server)),
+            .map(|server| status(client, server)),
     )
     .await;
     let servers: Vec<_> = arguments
+        .servers
         .server
         .iter()
         .map(String::as_str)
@@ -74,7 +68,7 @@ pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<(String, u8)> {
     } else {
         config::exit_code::NOT_READY
     };
-    Ok((report(&servers), code))
+    (report(&servers), code)
 }
 
 async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String> {
@@ -95,13 +89,20 @@ async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String
 async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let deadline = clock::now() + arguments.timeout;
     loop {
-        let answers = join_all(arguments.server.iter().map(|server| ready(client, server))).await;
+        let answers = join_all(
+            arguments
+                .servers
+                .server
+                .iter()
+                .map(|server| ready(client, server)),
+        )
+        .await;
         if answers.iter().all(Result::is_ok) {
             return ("ready\n".to_owned(), config::exit_code::OK);
         }
         if clock::now() >= deadline {
             let mut text = String::new();
-            for (server, answer) in arguments.server.iter().zip(answers) {
+            for (server, answer) in arguments.servers.server.iter().zip(answers) {
                 let state = answer
                     .err()
                     .map_or("ready".to_owned(), |why| format!("not ready: {why}"));
@@ -124,24 +125,19 @@ async fn ready(client: &reqwest::Client, server: &str) -> Result<(), String> {
     }
     let code = answer.status();
     let text = answer.text().await.unwrap_or_default();
-    let text = text.trim();
+    let text = output::one_line(&text);
     Err(if text.is_empty() {
         code.to_string()
     } else {
-        text.chars().filter(|c| !c.is_control()).take(500).collect()
+        text
     })
 }
 
-/// The innermost cause, which is the one that says something.
 fn reason(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", ANSWER_TIME_LIMIT.as_secs());
     }
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    innermost(&error)
 }
 
 /// The group as the most advanced server sees it, then what is wrong with the others.
@@ -203,25 +199,6 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
     }
     push_table(text, &rows);
     text.push('\n');
-}
-
-fn push_table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-    };
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    for row in rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
 }
 
 #[cfg(test)]
@@ -286,14 +263,5 @@ http://node3:8411  unreachable: Connection refused (os error 111)
 http://node4:8411  node4 waits: waits for node5
 ";
         assert_eq!(report(&servers), expected);
-    }
-
-    /// Servers are given as people type them.
-    #[test]
-    fn servers_are_read() {
-        assert_eq!(server(" node1:8411/ "), Ok("http://node1:8411".into()));
-        assert_eq!(server("https://node1"), Ok("https://node1".into()));
-        assert!(server("ftp://node1").is_err());
-        assert!(server("").is_err());
     }
 }

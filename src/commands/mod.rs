@@ -1,3 +1,68 @@
-//! The commands that ask a running cluster: one file each.
+//! The commands that ask a running cluster: one file each, and what they share.
+//!
+//! Each has a language of its own: none of the options of airlift's launcher belong to it.
 
-pub mod cluster;
+mod cluster;
+mod coordinator;
+mod errors;
+mod events;
+mod failover;
+mod hook;
+mod output;
+mod servers;
+mod services;
+mod watch;
+
+#[cfg(test)]
+#[expect(
+    dead_code,
+    reason = "these tests see requests come in by what is answered"
+)]
+#[path = "../../tests/support/fake_server.rs"]
+mod fake_server;
+
+use clap::Parser;
+use errors::CommandError;
+use quorate::config::exit_code;
+use std::ffi::OsString;
+
+/// Runs the command that the words name, the program's own name first, and returns its exit code;
+/// none when it is not one of these.
+pub fn run(words: &[OsString]) -> Option<u8> {
+    let (program, rest) = words.split_first()?;
+    let (name, options) = rest.split_first()?;
+    let words = std::iter::once(program).chain(options);
+    Some(match name.to_str()? {
+        "cluster" => finish(cluster::run(&cluster::ClusterArguments::parse_from(words))),
+        "coordinator" => finish(coordinator::run(
+            &coordinator::CoordinatorArguments::parse_from(words),
+        )),
+        "services" => finish(services::run(&services::ServicesArguments::parse_from(
+            words,
+        ))),
+        "watch" => finish(watch::run(&watch::WatchArguments::parse_from(words))),
+        _ => return None,
+    })
+}
+
+/// Runs it to its end and says what went wrong.
+fn finish(command: impl Future<Output = Result<u8, CommandError>>) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&format!("cannot start: {error}"));
+            return exit_code::INTERNAL;
+        }
+    };
+    runtime.block_on(command).unwrap_or_else(|error| {
+        let code = error.exit_code();
+        // A reader that has seen enough is no failure.
+        if code != exit_code::OK {
+            error.to_string().lines().for_each(output::complain);
+        }
+        code
+    })
+}

@@ -30,7 +30,8 @@ pub const DATA_UNUSABLE: u8 = 16;
 pub const DISK_FAILED: u8 = 17;
 /// This node's state differs from the other members'.
 pub const DIVERGED: u8 = 18;
-/// `cluster --wait-ready`: not every server was ready in time; `cluster`: no server answered.
+/// `cluster --wait-ready`: not every server was ready in time; `cluster`: no server answered; `coordinator`, `services`:
+/// no server could say in time.
 pub const NOT_READY: u8 = 19;
 /// The inventory cannot be fetched and this node is in no group yet.
 pub const INVENTORY_UNREACHABLE: u8 = 20;

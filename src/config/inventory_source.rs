@@ -2,7 +2,7 @@
 
 use crate::model::{BadInventory, INVENTORY_BYTES_MAX, Inventory};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -93,10 +93,15 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
 /// # Errors
 /// When the system's certificates cannot be read.
 pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
+    http_client_builder().timeout(time_limit).build()
+}
+
+/// The beginning of any client: it has no time limit yet.
+pub fn http_client_builder() -> ClientBuilder {
     // Fails when it is installed already, which is as good.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     // A proxy of the environment would be a surprise: airlift's client takes none from there.
-    Client::builder().no_proxy().timeout(time_limit).build()
+    Client::builder().no_proxy()
 }
 
 /// The innermost cause, which is the one that says something.

@@ -1,0 +1,207 @@
+//! `quorate coordinator`: where the coordinator is, now or from now on.
+
+use super::errors::CommandError;
+use super::events::{Event, Events, Reason, Resume};
+use super::failover::{Failover, Patience};
+use super::hook::{self, Hook};
+use super::output::{self, one_line};
+use super::servers::{Question, ServerList, name, time_limit};
+use clap::Parser;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use quorate::config::exit_code;
+use serde::Deserialize;
+use std::pin::pin;
+use std::time::Duration;
+
+/// Print the address of the present coordinator, so that `trino --server $(quorate coordinator)` works.
+#[derive(Debug, Parser)]
+#[command(name = "quorate coordinator", version)]
+pub struct CoordinatorArguments {
+    #[command(flatten)]
+    servers: ServerList,
+    /// Of this engine only.
+    #[arg(long, value_parser = ["presto", "trino"])]
+    engine: Option<String>,
+    /// Of this pool only.
+    #[arg(long, value_parser = name)]
+    pool: Option<String>,
+    /// All coordinators, the best first: one a line, with --watch one line for all.
+    #[arg(long)]
+    all: bool,
+    /// All that is known of it, as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print it now and whenever it changes, until stopped.
+    #[arg(long)]
+    watch: bool,
+    /// Run `sh -c CMD` with QUORATE_COORDINATOR, QUORATE_COORDINATOR_NODE and QUORATE_COORDINATOR_ENGINE set, instead of
+    /// printing: once, or with --watch for each new coordinator.
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["all", "json"])]
+    exec: Option<String>,
+    /// How long to ask for one; exit code 19 when there is none in time.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit, conflicts_with = "watch")]
+    timeout: Duration,
+}
+
+/// What is used of a coordinator's JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Coordinator {
+    /// Where clients reach it.
+    pub uri: String,
+    /// A static announcement has none.
+    pub node_id: Option<String>,
+    /// `presto` or `trino`.
+    pub engine: Option<String>,
+}
+
+impl Coordinator {
+    /// The address as one word, whatever was announced.
+    fn word(&self) -> String {
+        const NOT_IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ');
+        utf8_percent_encode(&self.uri, NOT_IN_A_WORD).to_string()
+    }
+}
+
+#[derive(Deserialize)]
+struct All {
+    coordinators: Vec<Coordinator>,
+}
+
+/// The coordinators in a JSON answer, the best first; never none of them.
+fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
+    let read = if all {
+        serde_json::from_str::<All>(json).map(|all| all.coordinators)
+    } else {
+        serde_json::from_str(json).map(|one| vec![one])
+    };
+    let found = read.map_err(|error| format!("its answer is none: {error}"))?;
+    if found.is_empty() {
+        return Err("its answer names no coordinator".to_owned());
+    }
+    Ok(found)
+}
+
+/// Runs the command and returns the exit code.
+///
+/// # Errors
+/// When no server can say, or nothing can be printed or run.
+pub async fn run(arguments: &CoordinatorArguments) -> Result<u8, CommandError> {
+    let failover = Failover::new(&arguments.servers.server, Patience::default())?;
+    let question = Question::of(["v1", "coordinator"])
+        .with("engine", arguments.engine.as_deref())
+        .with("pool", arguments.pool.as_deref())
+        .flag("all", arguments.all)
+        .flag("watch", arguments.watch);
+    if arguments.watch {
+        let events = Events::new(failover, question, Resume::Anew);
+        return follow(arguments, events).await;
+    }
+    once(arguments, failover, &question).await
+}
+
+async fn once(
+    arguments: &CoordinatorArguments,
+    mut failover: Failover,
+    question: &Question,
+) -> Result<u8, CommandError> {
+    let read = |text: &str| Ok((text.to_owned(), coordinators(text, arguments.all)?));
+    let (json, found) = failover.ask(question, arguments.timeout, read).await?;
+    if let (Some(command), Some(best)) = (&arguments.exec, found.first()) {
+        return hook::run_once(command, best);
+    }
+    let words: Vec<String> = found.iter().map(Coordinator::word).collect();
+    output::line(&if arguments.json {
+        json.trim_end().to_owned()
+    } else {
+        words.join("\n")
+    })?;
+    Ok(exit_code::OK)
+}
+
+async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> Result<u8, CommandError> {
+    let mut known = Known::default();
+    let mut hook = arguments.exec.as_deref().map(Hook::new);
+    let prints = hook.is_none();
+    let mut reader_gone = pin!(output::reader_gone());
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event?,
+            ended = ended(&mut hook) => {
+                ended?;
+                continue;
+            }
+            () = &mut reader_gone, if prints => return Ok(exit_code::OK),
+        };
+        match known.take_in(&event, arguments) {
+            Some(News::Are(found)) => match (&mut hook, found.into_iter().next()) {
+                (Some(hook), Some(best)) => hook.run_for(best),
+                _ => output::line(&known.line)?,
+            },
+            Some(News::None(reason)) => output::notice(&reason),
+            None => {}
+        }
+    }
+}
+
+async fn ended(hook: &mut Option<Hook>) -> Result<(), CommandError> {
+    match hook {
+        Some(hook) => hook.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What an event says that was not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum News {
+    /// The coordinators, the best first.
+    Are(Vec<Coordinator>),
+    /// There is none, and why.
+    None(String),
+}
+
+/// What was known last. Each server that is turned to says the state again, which is no news.
+#[derive(Debug, Default)]
+struct Known {
+    state: Option<News>,
+    /// As it is printed.
+    line: String,
+}
+
+impl Known {
+    fn take_in(&mut self, event: &Event, arguments: &CoordinatorArguments) -> Option<News> {
+        let json = event.data.get();
+        let (state, line) = match event.kind.as_str() {
+            "coordinator" => {
+                let found = coordinators(json, arguments.all)
+                    .inspect_err(|why| output::notice(&format!("an event says nothing: {why}")))
+                    .ok()?;
+                let words: Vec<String> = found.iter().map(Coordinator::word).collect();
+                let line = if arguments.json {
+                    json.to_owned()
+                } else {
+                    words.join(" ")
+                };
+                (News::Are(found), line)
+            }
+            "none" => {
+                let reason = serde_json::from_str::<Reason>(json).map_or_else(
+                    |_| "no coordinator".to_owned(),
+                    |none| one_line(&none.reason),
+                );
+                (News::None(reason.clone()), reason)
+            }
+            // Of a later release.
+            _ => return None,
+        };
+        if self.state.as_ref() == Some(&state) && self.line == line {
+            return None;
+        }
+        self.line = line;
+        self.state = Some(state.clone());
+        Some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests;
