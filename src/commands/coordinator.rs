@@ -125,13 +125,16 @@ async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> Result<
     let prints = hook.is_none();
     let mut reader_gone = pin!(output::reader_gone());
     loop {
-        let event = tokio::select! {
-            event = events.next() => event?,
-            ended = ended(&mut hook) => {
-                ended?;
-                continue;
+        let event = {
+            // Held over the ends of runs, so that none of them breaks a connection under way.
+            let mut next = pin!(events.next());
+            loop {
+                tokio::select! {
+                    event = &mut next => break event?,
+                    ended = ended(&mut hook) => ended?,
+                    () = &mut reader_gone, if prints => return Ok(exit_code::OK),
+                }
             }
-            () = &mut reader_gone, if prints => return Ok(exit_code::OK),
         };
         match known.take_in(&event, arguments) {
             Some(News::Are(found)) => match (&mut hook, found.into_iter().next()) {

@@ -95,7 +95,7 @@ impl Events {
 
     /// The next event that says something.
     ///
-    /// Safe to cancel: what was read of a stream stays, and a connection under way is begun again.
+    /// When it is cancelled nothing that was read is lost, but a connection under way is begun again.
     ///
     /// # Errors
     /// When the question is wrong, or no server knows it.

@@ -114,6 +114,10 @@ impl Failover {
             .map_or("", |server| server.url.as_str())
     }
 
+    fn trouble(&self) -> Option<&Trouble> {
+        self.servers.get(self.at)?.trouble.as_ref()
+    }
+
     /// Remembers why this one did not answer, and turns to the next.
     ///
     /// # Errors
@@ -151,7 +155,8 @@ impl Failover {
             .collect()
     }
 
-    /// Asks until a server answers what `read` can make something of.
+    /// Asks until a server answers what `read` can make something of. No server may take more than its share of the time left, so that
+    /// each has its turn.
     ///
     /// # Errors
     /// When the question is wrong, or none has answered within `limit`, in which each is asked at least once.
@@ -162,16 +167,22 @@ impl Failover {
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, CommandError> {
         let deadline = clock::now() + limit;
-        let share = limit / u32::try_from(self.count().max(1)).unwrap_or(u32::MAX);
-        let each = self.patience.answer.min(share);
         loop {
-            for _ in 0..self.count() {
+            for asked in 0..self.count() {
+                let left = deadline.saturating_duration_since(clock::now());
+                let share = left / u32::try_from(self.count() - asked).unwrap_or(u32::MAX);
+                let each = self.patience.answer.min(share);
                 match self.ask_one(question, each, &read).await {
                     Ok(answer) => {
                         self.answered();
                         return Ok(answer);
                     }
-                    Err(trouble) => self.turn_from(trouble)?,
+                    Err(trouble) => {
+                        // What it said before says more than that it was cut short now.
+                        let cut_short = each < self.patience.answer && trouble == late(each);
+                        let before = self.trouble().filter(|_| cut_short).cloned();
+                        self.turn_from(before.unwrap_or(trouble))?;
+                    }
                 }
             }
             if clock::now() + self.patience.pause >= deadline {
@@ -255,7 +266,7 @@ impl Failover {
 }
 
 fn late(limit: Duration) -> Trouble {
-    Trouble::Away(format!("no answer within {limit:.1?}"))
+    Trouble::Away(format!("no answer within {:.1} s", limit.as_secs_f64()))
 }
 
 async fn body(mut response: Response, bytes_max: usize) -> Result<String, String> {

@@ -66,19 +66,17 @@ fn no_answer_is_explained() {
     let none = FakeServer::saying(503, "no node announces a coordinator\n");
     let silent = FakeServer::start(|_, _| Reply::Silence);
     let late = run(&mut quorate(
-        &["coordinator", "--timeout", "400ms"],
+        &["coordinator", "--timeout", "2s"],
         &[&none.url(), &silent.url()],
     ));
     assert_eq!(late.code, Some(exit_code::NOT_READY.into()));
     assert_eq!(late.stdout, "");
-    assert_eq!(
-        late.stderr,
-        format!(
-            "ERROR: {}: no node announces a coordinator\nERROR: {}: no answer within 200.0ms\n",
-            none.url(),
-            silent.url()
-        )
+    let expected = format!(
+        "ERROR: {}: no node announces a coordinator\nERROR: {}: no answer within ",
+        none.url(),
+        silent.url()
     );
+    assert!(late.stderr.starts_with(&expected), "{}", late.stderr);
 
     let stranger = FakeServer::saying(404, "");
     let refused = run(&mut quorate(&["coordinator"], &[&stranger.url()]));

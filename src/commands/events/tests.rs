@@ -140,7 +140,7 @@ async fn every_kind_of_loss_hands_over() {
     let forgot = FakeServer::saying(404, "not found");
     let last = FakeServer::start(|_, _| broken_stream("event: change\nid: c:5\ndata: 5\n\n"));
     let patience = Patience {
-        silence: Duration::from_millis(100),
+        silence: Duration::from_secs(1),
         ..Patience::default()
     };
     let servers = [&ends, &is_silent, &raves, &forgot, &last];

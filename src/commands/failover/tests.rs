@@ -51,14 +51,14 @@ async fn a_silent_server_is_left() {
     let silent = FakeServer::start(|_, _| Reply::Silence);
     let well = FakeServer::saying(200, "here");
     let patience = Patience {
-        answer: Duration::from_millis(50),
+        answer: Duration::from_secs(1),
         ..Patience::default()
     };
     let mut failover = failover(&[&silent, &well], patience);
     assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
     assert_eq!(silent.requests().len(), 1);
     let trouble = failover.troubles().join("\n");
-    assert!(trouble.ends_with("no answer within 50.0ms"), "{trouble}");
+    assert!(trouble.ends_with("no answer within 1.0 s"), "{trouble}");
 }
 
 /// A wrong question is wrong everywhere: nobody else is asked.
@@ -99,7 +99,7 @@ async fn each_says_why_it_did_not_answer() {
     let gone_url = gone.url();
     let mut failover = failover(&[&busy, &gone], Patience::default());
     drop(gone);
-    let error = ask(&mut failover, Duration::from_millis(400)).await;
+    let error = ask(&mut failover, Duration::from_secs(2)).await;
     let CommandError::Unanswered(lines) = error.expect_err("nobody answers") else {
         panic!("not the kind of error")
     };
@@ -111,6 +111,24 @@ async fn each_says_why_it_did_not_answer() {
         ]
     );
     assert!(busy.requests().len() > 1, "it is asked again");
+}
+
+/// A server that explained itself once is quoted, though it is cut short when it is asked again.
+#[tokio::test]
+async fn an_explanation_outlives_a_cut() {
+    let slow = FakeServer::start(|number, _| match number {
+        0 => Reply::Text(503, "no majority is reached\n".to_owned()),
+        _ => Reply::Silence,
+    });
+    let patience = Patience {
+        pause: Duration::from_millis(5),
+        ..Patience::default()
+    };
+    let mut failover = failover(&[&slow], patience);
+    let error = ask(&mut failover, Duration::from_millis(1500)).await;
+    let expected = format!("{}: no majority is reached", slow.url());
+    assert_eq!(error.expect_err("nobody answers").to_string(), expected);
+    assert_eq!(slow.requests().len(), 2);
 }
 
 /// One that cannot answer yet is asked again until it can.
