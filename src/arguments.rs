@@ -30,7 +30,8 @@ pub enum Command {
   quorate cluster              its state
   quorate coordinator          the address of the present coordinator
   quorate services [TYPE]      what is announced
-  quorate watch TYPE           each change of it"
+  quorate watch TYPE           each change of it
+  quorate log DIR              what a stopped node's log holds"
 )]
 pub struct Arguments {
     /// What to do.

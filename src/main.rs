@@ -2,11 +2,9 @@
 
 mod arguments;
 mod commands;
-mod log_command;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
-use log_command::LogArguments;
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
 use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::{server, telemetry};
@@ -15,16 +13,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut words: Vec<OsString> = std::env::args_os().collect();
-    let code = commands::run(&words).unwrap_or_else(|| {
-        // A language of its own: none of airlift's options belong to it.
-        if words.get(1).is_some_and(|word| word == "log") {
-            words.remove(1);
-            log(&LogArguments::parse_from(words))
-        } else {
-            server_command(&Arguments::parse_from(words))
-        }
-    });
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let code =
+        commands::run(&words).unwrap_or_else(|| server_command(&Arguments::parse_from(words)));
     ExitCode::from(code)
 }
 
@@ -159,16 +150,6 @@ fn config_errors(errors: &ConfigErrors, command: Command) -> u8 {
         exit_code::CONFIG
     } else {
         exit_code::LAUNCHER
-    }
-}
-
-fn log(arguments: &LogArguments) -> u8 {
-    match log_command::run(arguments) {
-        Ok(()) => exit_code::OK,
-        Err((code, problem)) => {
-            complain(&problem);
-            code
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The commands that ask a running cluster: one file each, and what they share.
+//! The commands that ask a running cluster, or a stopped node's log: one file each, and what they share.
 //!
 //! Each has a language of its own: none of the options of airlift's launcher belong to it.
 
@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod failover;
 mod hook;
+mod log;
 mod output;
 mod servers;
 mod services;
@@ -37,6 +38,7 @@ pub fn run(words: &[OsString]) -> Option<u8> {
         "coordinator" => finish(coordinator::run(
             &coordinator::CoordinatorArguments::parse_from(words),
         )),
+        "log" => log::run(&log::LogArguments::parse_from(words)),
         "services" => finish(services::run(&services::ServicesArguments::parse_from(
             words,
         ))),

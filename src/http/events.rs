@@ -4,6 +4,7 @@ use super::app::{App, QUORATE_INDEX};
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::negotiate::accepts;
+use crate::clock::now;
 use crate::raft::{Feed, Unavailable, Wake};
 use axum::body::Body;
 use axum::response::Response;
@@ -15,7 +16,7 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// Between two heartbeats. A reader may take a node that says nothing for three of them for dead; ten thousand streams
 /// cost a node some thousand small writes a second.
@@ -106,8 +107,7 @@ pub(super) fn answer<D: Discovery>(
     index: u64,
     place: OwnedSemaphorePermit,
 ) -> Response {
-    let mut heartbeat =
-        tokio::time::interval_at(Instant::now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
+    let mut heartbeat = tokio::time::interval_at(now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let open = Open {
         app: app.clone(),

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderValue, StatusCode, Uri};
 
-/// `POST /v1/statement`, `GET /` and `GET /ui...`: 307, which keeps method and body.
+/// `POST /v1/statement`, `GET /v1/info` (which PrestoSQL's JDBC driver asks for the version), `GET /` and `GET /ui...`: 307,
+/// which keeps method and body.
 pub(super) async fn to_coordinator<D: Discovery>(
     State(app): State<App<D>>,
     uri: Uri,

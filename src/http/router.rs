@@ -61,7 +61,11 @@ fn engine<D: Discovery>() -> Router<App<D>> {
         .route("/", read_only(get(redirect::to_coordinator)))
         .route("/ui", read_only(get(redirect::to_coordinator)))
         .route("/ui/{*path}", read_only(get(redirect::to_coordinator)))
-        .route("/v1/statement", post_only(post(redirect::to_coordinator)))
+        .route("/v1/info", read_only(get(redirect::to_coordinator)))
+        .route(
+            "/v1/statement",
+            statement(post(redirect::to_coordinator).head(redirect::to_coordinator)),
+        )
 }
 
 fn dynamic<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
@@ -76,8 +80,9 @@ fn delete_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Me
     resource("DELETE, OPTIONS", "DELETE, OPTIONS", methods)
 }
 
-fn post_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
-    resource("OPTIONS, POST", "OPTIONS, POST", methods)
+/// HEAD too: Trino's JDBC driver tries a connection by it.
+fn statement<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
+    resource("OPTIONS, POST", "HEAD, OPTIONS, POST", methods)
 }
 
 fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {

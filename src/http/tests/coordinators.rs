@@ -118,6 +118,11 @@ async fn sql_clients_are_led_to_the_coordinator() {
     for (request, location) in [
         (post.to_owned(), "http://c1:1/v1/statement?x=%2F"),
         (get("/", ""), "http://c1:1/"),
+        (get("/v1/info", ""), "http://c1:1/v1/info"),
+        (
+            get("/v1/statement", "").replace("GET", "HEAD"),
+            "http://c1:1/v1/statement",
+        ),
         (get("/ui", ""), "http://c1:1/ui"),
         (
             get("/ui/query.html?20261124_1", ""),
@@ -139,7 +144,12 @@ async fn sql_clients_are_led_to_the_coordinator() {
     })
     .await;
     announce(&off, "c1", "trino-coordinator", "http://c1:1");
-    for request in [post.to_owned(), get("/", ""), get("/ui/", "")] {
+    for request in [
+        post.to_owned(),
+        get("/", ""),
+        get("/ui/", ""),
+        get("/v1/info", ""),
+    ] {
         assert_eq!(off.ask(request).await.status, 404);
     }
 }

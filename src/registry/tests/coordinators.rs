@@ -115,7 +115,8 @@ fn the_last_that_joined_is_first() {
 /// What is meant for those outside comes first, and one without an address is none.
 #[test]
 fn the_external_address_is_preferred() {
-    let cases: [(&[(&str, &str)], Option<&str>); 4] = [
+    type Properties = &'static [(&'static str, &'static str)];
+    let cases: [(Properties, Option<&str>); 4] = [
         (
             &[("http", "http://in:1"), ("http-external", "http://out:1")],
             Some("http://out:1"),

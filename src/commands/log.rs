@@ -1,5 +1,6 @@
 //! `quorate log`: the committed log of a stopped node, an entry a line.
 
+use super::output;
 use clap::Parser;
 use quorate::raft::disk::{OpenError, OsFs, Store};
 use quorate::raft::{CommittedEntry, Content, Effect, committed_log};
@@ -18,11 +19,18 @@ pub struct LogArguments {
     data_dir: PathBuf,
 }
 
-/// Runs the command: the exit code, and what to say of a failure.
-///
-/// # Errors
-/// With the exit code: the directory is not one, is in use, or cannot be trusted.
-pub fn run(arguments: &LogArguments) -> Result<(), (u8, String)> {
+/// Runs the command and returns the exit code: the directory may be none, be in use, or be damaged.
+pub fn run(arguments: &LogArguments) -> u8 {
+    match print(arguments) {
+        Ok(()) => config::exit_code::OK,
+        Err((code, problem)) => {
+            output::complain(&problem);
+            code
+        }
+    }
+}
+
+fn print(arguments: &LogArguments) -> Result<(), (u8, String)> {
     let dir = arguments.data_dir.join(server::RAFT_DIR);
     // To open a directory that is not there would make it.
     if !dir.is_dir() {
