@@ -2,7 +2,7 @@
 
 use crate::clock::Instant;
 use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
-use crate::raft::{Answer, Feed, Node, Status, Unavailable, WriteError};
+use crate::raft::{Answer, Feed, Node, Progress, Status, Unavailable, WriteError};
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -44,6 +44,12 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// # Errors
     /// Before the group is formed.
     fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable>;
+
+    /// See [`Node::progress`].
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable>;
 
     /// See [`Node::announce`].
     fn announce(
@@ -118,6 +124,10 @@ impl Discovery for Node {
 
     fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
         Node::feed(self, lookups)
+    }
+
+    fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+        Node::progress(self, lookup)
     }
 
     fn announce(

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// How long `?index=` waits when `wait` does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
-/// The longest `wait`: a client that is gone without a word keeps its place until then.
-const WAIT_MAX: Duration = Duration::from_secs(300);
+/// The longest `wait`: a client that has closed its connection keeps its place until then, since it may have closed its half
+/// only and still wait for the answer.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The shortest: nothing is gained by less, and 0 looks like a mistake for "for ever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
@@ -103,7 +104,7 @@ fn wait_of(text: &str) -> Result<Duration, Refusal> {
         Ok(wait)
     } else {
         Err(Refusal::BadRequest(
-            "The parameter wait is from 1ms to 5m".to_owned(),
+            "The parameter wait is from 1ms to 1m".to_owned(),
         ))
     }
 }
@@ -135,7 +136,7 @@ mod tests {
         let after = |index, wait| Ok(Asked::After { index, wait });
         assert_eq!(of("index=7"), after(7, WAIT_DEFAULT));
         assert_eq!(of("index=0&wait=1ms"), after(0, Duration::from_millis(1)));
-        assert_eq!(of("wait=5m&index=9"), after(9, Duration::from_secs(300)));
+        assert_eq!(of("wait=1m&index=9"), after(9, Duration::from_secs(60)));
         for (bad, named) in [
             ("wait=1s", "wait"),
             ("index=", "index"),
@@ -143,6 +144,7 @@ mod tests {
             ("index=99999999999999999999", "index"),
             ("index=5f0c:7", "index"),
             ("index=7&wait=7d", "wait"),
+            ("index=7&wait=61s", "wait"),
             ("index=7&wait=0s", "wait"),
             ("index=7&wait=30", "wait"),
             ("index=7&consistency=stale", "index"),

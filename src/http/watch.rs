@@ -6,7 +6,7 @@ use super::errors::Refusal;
 use super::events::{self, Events, Position, Source};
 use super::query::Parameters;
 use crate::model::Lookup;
-use crate::raft::{Answer, Feed, Unavailable};
+use crate::raft::{Answer, Feed, Progress, Unavailable};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Uri};
@@ -92,13 +92,13 @@ impl<D: Discovery> Watched<D> {
         };
         let is_ours = from.cluster_id == self.feed.cluster_id() && from.index <= answer.index;
         self.index = from.index;
-        if !is_ours || !self.push_missed(answer, events) {
+        if !is_ours || !self.push_missed(answer.progress(), events) {
             self.push_state("reset", answer, events);
         }
     }
 
     /// Writes the changes after `index`; false when some of them are no longer known.
-    fn push_missed(&mut self, answer: &Answer, events: &mut Events) -> bool {
+    fn push_missed(&mut self, now: Progress, events: &mut Events) -> bool {
         match self.feed.since(self.index) {
             Some(changes) => {
                 for change in changes {
@@ -106,12 +106,12 @@ impl<D: Discovery> Watched<D> {
                     let data = String::from_utf8_lossy(&change.json);
                     events.push("change", self.position(), &data);
                 }
-                // What was kept is at least as new as the answer: a change is kept before the state shows it.
-                self.index = self.index.max(answer.index);
+                // All up to there was kept by then: a change is kept before the state shows it.
+                self.index = self.index.max(now.index);
                 true
             }
-            None if answer.changed_index <= self.index => {
-                self.index = answer.index;
+            None if now.changed_index <= self.index => {
+                self.index = now.index;
                 true
             }
             None => false,
@@ -138,9 +138,10 @@ impl<D: Discovery> Source for Watched<D> {
     }
 
     fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
-        // The state before the changes: all up to its index are kept by then.
-        let answer = self.discovery.lookup_stale(&self.lookup)?;
-        if !self.push_missed(&answer, events) {
+        // Where the node is, before the changes: all up to there are kept by then.
+        let now = self.discovery.progress(&self.lookup)?;
+        if !self.push_missed(now, events) {
+            let answer = self.discovery.lookup_stale(&self.lookup)?;
             self.push_state("reset", &answer, events);
         }
         Ok(self.index)

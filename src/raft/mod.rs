@@ -39,7 +39,7 @@ pub use errors::{StartError, Unavailable, WriteError};
 #[cfg(test)]
 pub(crate) use feeds::Feeds;
 pub use feeds::{Feed, Wake};
-pub use node::{Answer, Node};
+pub use node::{Answer, Node, Progress};
 pub use options::Options;
 pub use peer::{PEER_PATH, UPGRADE_TOKEN};
 pub use status::{GroupState, MemberStatus, Role, Status};

@@ -36,6 +36,25 @@ pub struct Answer {
     pub changed_index: u64,
 }
 
+/// Where a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The applied index.
+    pub index: u64,
+    /// The log index of the last change of the lookup asked for; it never goes back.
+    pub changed_index: u64,
+}
+
+impl Answer {
+    /// Where the node was that gave it.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            index: self.index,
+            changed_index: self.changed_index,
+        }
+    }
+}
+
 /// One member of the group, or a node that waits for its group to form.
 ///
 /// Cheap to clone; every method may be called before the group is formed and then
@@ -145,6 +164,19 @@ impl Node {
     /// Before the group is formed.
     pub fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
         Ok(self.group()?.replica.feeds().feed(lookups))
+    }
+
+    /// How far this node is, and when a lookup last changed: what a reader of changes needs of the state, without its bytes.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+        let group = self.group()?;
+        let registry = group.replica.registry();
+        Ok(Progress {
+            index: registry.applied_index(),
+            changed_index: registry.changed_index(lookup),
+        })
     }
 
     /// Commits an announcement (or a renewal, when the node holds the same already). The log index it was applied at.

@@ -121,7 +121,7 @@ fn holds_end_with_their_node() {
 
     let last = 1;
     let held = hold(&cluster.nodes[last]);
-    let path = format!("{PATH}?index=0&wait=5m");
+    let path = format!("{PATH}?index=0&wait=1m");
     let index = cluster.nodes[last].get(PATH).expect("it serves").headers["quorate-index"].clone();
     let waiting = ask(
         &cluster.nodes[last],

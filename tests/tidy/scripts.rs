@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// Every script of the repository, those that are only read by others too.
 pub fn scripts() -> Vec<PathBuf> {
-    let mut found = vec![PathBuf::from(".ci/run"), PathBuf::from("tests/compat/run")];
+    let mut found = vec![
+        PathBuf::from(".ci/run"),
+        PathBuf::from("tests/compat/run"),
+        PathBuf::from("examples/test"),
+    ];
     for entry in fs::read_dir(root().join("scripts"))
         .expect("there are scripts")
         .flatten()

@@ -320,7 +320,7 @@ async fn a_stop_ends_holds_with_an_answer() {
     let has = server.ask(get(PATH, "")).await;
     let known = format!("ETag: {}\r\n", tag(&has));
     let mut tagged = held(&server, PATH, &known).await;
-    let mut indexed = held(&server, &format!("{PATH}?index=0&wait=5m"), "").await;
+    let mut indexed = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
     server.stop().await;
     assert_eq!(answer(&mut tagged).await.status, 304);
     assert_eq!(answer(&mut indexed).await.status, 200);

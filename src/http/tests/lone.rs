@@ -3,7 +3,9 @@
 use crate::clock::Instant;
 use crate::http::Discovery;
 use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
-use crate::raft::{Answer, Feed, Feeds, GroupState, Role, Status, Unavailable, WriteError};
+use crate::raft::{
+    Answer, Feed, Feeds, GroupState, Progress, Role, Status, Unavailable, WriteError,
+};
 use crate::registry::{Batch, Command, Registry};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -160,6 +162,10 @@ impl Discovery for Lone {
     ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
         let registry = self.registry();
         Ok((registry.coordinators(query), registry.applied_index()))
+    }
+
+    fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+        Ok(self.lookup_stale(lookup)?.progress())
     }
 
     fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
