@@ -2,6 +2,7 @@
 
 mod activity;
 mod linger;
+mod version;
 mod wording;
 
 use super::access::{AccessLog, AccessRecord};
@@ -16,16 +17,17 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{Request, Version};
 use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use linger::Lingering;
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use version::Spoken;
 use wording::Worded;
 
 /// How long a new connection may say nothing. hyper's buffers are made only after its first byte.
@@ -68,24 +70,59 @@ pub(super) async fn run<D: Discovery>(
     shared: Arc<Shared<D>>,
     ends: Ends,
 ) {
-    if !first_byte(&stream, origin, &place, &ends).await {
+    let Some(spoken) = first_bytes(&stream, origin, &place, &ends).await else {
         return;
-    }
+    };
     let activity = Arc::new(Activity::new(now()));
-    let service = service_fn(|request: Request<Incoming>| {
-        let (shared, activity, place) = (shared.clone(), activity.clone(), place.clone());
+    let max_header_bytes = shared.max_header_bytes;
+    let of_service = activity.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (shared, activity, place) = (shared.clone(), of_service.clone(), place.clone());
         async move { Ok::<_, Infallible>(answer(&shared, &activity, origin, place, request).await) }
     });
-    let builder = builder(shared.max_header_bytes);
     let io = TokioIo::new(Worded::new(Watched::new(stream, activity.clone())));
-    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut look_again = activity.deadline(now());
-    let mut ended = pin!(async {
+    let ended = async {
         tokio::select! {
             () = ends.stopping() => {}
             () = ends.woken(origin.opened_epoch) => {}
         }
-    });
+    };
+    match spoken {
+        Spoken::Http1 => {
+            let connection = http1(max_header_bytes)
+                .serve_connection(io, service)
+                .with_upgrades();
+            serve(
+                pin!(connection),
+                |it| it.graceful_shutdown(),
+                &activity,
+                ended,
+            )
+            .await;
+        }
+        Spoken::Http2 => {
+            // Apart, since it is large and few connections are of this kind.
+            let mut connection = Box::pin(http2(max_header_bytes).serve_connection(io, service));
+            serve(
+                connection.as_mut(),
+                |it| it.graceful_shutdown(),
+                &activity,
+                ended,
+            )
+            .await;
+        }
+    }
+}
+
+/// Drives a connection until it is over, or silent for too long; tells it to come to an end once `ended` is.
+async fn serve<C: Future>(
+    mut connection: Pin<&mut C>,
+    shut_down: impl Fn(Pin<&mut C>),
+    activity: &Activity,
+    ended: impl Future<Output = ()>,
+) {
+    let mut look_again = activity.deadline(now());
+    let mut ended = pin!(ended);
     let mut ending = false;
     loop {
         tokio::select! {
@@ -95,7 +132,7 @@ pub(super) async fn run<D: Discovery>(
             _ = connection.as_mut() => return,
             () = ended.as_mut(), if !ending => {
                 ending = true;
-                connection.as_mut().graceful_shutdown();
+                shut_down(connection.as_mut());
             }
             () = tokio::time::sleep_until(look_again) => {
                 let at = now();
@@ -124,8 +161,13 @@ impl Ends {
     }
 }
 
-/// Waits for the client's first byte; false when the connection is to be closed instead.
-async fn first_byte(stream: &TcpStream, origin: Origin, place: &Place, ends: &Ends) -> bool {
+/// Waits for the client's first bytes; none when the connection is to be closed instead.
+async fn first_bytes(
+    stream: &TcpStream,
+    origin: Origin,
+    place: &Place,
+    ends: &Ends,
+) -> Option<Spoken> {
     let patience = if place.for_peers() {
         PEER_FIRST_BYTE_TIME
     } else {
@@ -140,15 +182,14 @@ async fn first_byte(stream: &TcpStream, origin: Origin, place: &Place, ends: &En
     };
     tokio::select! {
         biased;
-        readable = stream.readable() => readable.is_ok(),
-        () = given_up => false,
+        spoken = version::of(stream) => spoken.ok(),
+        () = given_up => None,
     }
 }
 
-fn builder(max_header_bytes: usize) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn http1(max_header_bytes: usize) -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         // `Activity` limits the head, and tells it from an idle connection, which hyper's own limit does not.
         .header_read_timeout(None)
@@ -156,7 +197,11 @@ fn builder(max_header_bytes: usize) -> auto::Builder<TokioExecutor> {
         .half_close(true)
         .max_buf_size(HEAD_BUFFER_BYTES.max(2 * max_header_bytes));
     builder
-        .http2()
+}
+
+fn http2(max_header_bytes: usize) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(2 * max_header_bytes).unwrap_or(u32::MAX));

@@ -323,6 +323,32 @@ async fn expect_continue() {
     assert_eq!(server.ask(head).await.status, 413);
 }
 
+/// A beginning that may be of either HTTP is waited for: `P` is `PUT` or HTTP/2's preface, as what follows says.
+#[tokio::test]
+async fn a_beginning_that_comes_in_pieces_is_understood() {
+    let server = Server::start().await;
+    let request = put(BODY, "");
+    let mut slow = server.connect().await;
+    slow.write_all(&request[..1]).await.expect("it reads");
+    // Seen alone: another connection is served meanwhile.
+    assert_eq!(server.ask(GET).await.status, 200);
+    assert_eq!(ask(&mut slow, &request[1..]).await.status, 202);
+
+    let mut http2 = server.connect().await;
+    http2.write_all(b"PRI * HT").await.expect("it reads");
+    assert_eq!(server.ask(GET).await.status, 200);
+    http2
+        .write_all(b"TP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .expect("it reads");
+    // A SETTINGS frame: length, type 4.
+    let mut frame = [0; 4];
+    for position in &mut frame {
+        *position = byte(&mut http2).await.expect("a frame");
+    }
+    assert_eq!(frame[3], 4, "{frame:?}");
+}
+
 /// HTTP/1.0 closes, HTTP/1.1 keeps, requests may be sent ahead, and a client that closed its half gets its answer.
 #[tokio::test]
 async fn connections_live_as_http_says() {
