@@ -14,6 +14,7 @@ use crate::clock::{Instant, now};
 use activity::{Activity, Watched};
 use axum::body::Body;
 use axum::response::Response;
+use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{Request, Version};
 use hyper::body::{Body as _, Incoming};
@@ -77,8 +78,7 @@ pub(super) async fn run<D: Discovery>(
     let max_header_bytes = shared.max_header_bytes;
     let of_service = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let (shared, activity, place) = (shared.clone(), of_service.clone(), place.clone());
-        async move { Ok::<_, Infallible>(answer(&shared, &activity, origin, place, request).await) }
+        answer(shared.clone(), &of_service, origin, place.clone(), request).map(Ok::<_, Infallible>)
     });
     let io = TokioIo::new(Worded::new(Watched::new(stream, activity.clone())));
     let ended = async {
@@ -208,19 +208,21 @@ fn http2(max_header_bytes: usize) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-async fn answer<D: Discovery>(
-    shared: &Shared<D>,
-    activity: &Activity,
+/// What is done before there is something to wait for is done at once: what it uses would take room for as long as a lookup
+/// is held, ten thousand times over.
+fn answer<D: Discovery>(
+    shared: Arc<Shared<D>>,
+    activity: &Arc<Activity>,
     origin: Origin,
     place: Place,
     request: Request<Incoming>,
-) -> Response {
-    let _in_flight = activity.request(request.version() == Version::HTTP_2);
+) -> impl Future<Output = Response> + use<D> {
+    let in_flight = activity.request(request.version() == Version::HTTP_2);
     let started = now();
     let asked = shared
         .access_log
-        .as_ref()
-        .map(|log| (log, asked(origin, &request)));
+        .is_some()
+        .then(|| Box::new(asked(origin, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
         // At once: a lookup that is held would count against its address until it is answered, and 1,024 of them would
@@ -229,12 +231,16 @@ async fn answer<D: Discovery>(
     }
     let body = Body::new(Lingering::new(&head.headers, body));
     let request = Request::from_parts(head, body);
-    let response = shared.front.answer(origin, place.clone(), request).await;
-    place.prove();
-    if let Some((log, asked)) = asked {
-        log(answered(asked, &response, started));
+    let answered = shared.front.answer(origin, place.clone(), request);
+    async move {
+        let response = answered.await;
+        drop(in_flight);
+        place.prove();
+        if let (Some(log), Some(asked)) = (&shared.access_log, asked) {
+            log(record(*asked, &response, started));
+        }
+        response
     }
-    response
 }
 
 fn asked(origin: Origin, request: &Request<Incoming>) -> AccessRecord {
@@ -254,7 +260,7 @@ fn asked(origin: Origin, request: &Request<Incoming>) -> AccessRecord {
     }
 }
 
-fn answered(mut record: AccessRecord, response: &Response, started: Instant) -> AccessRecord {
+fn record(mut record: AccessRecord, response: &Response, started: Instant) -> AccessRecord {
     record.status = response.status().as_u16();
     record.response_bytes = response.body().size_hint().exact().unwrap_or(0);
     record.latency = now().duration_since(started);

@@ -9,6 +9,8 @@ use super::router::router;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Uri};
 use std::borrow::Cow;
@@ -32,15 +34,18 @@ impl<D: Discovery> Front<D> {
     }
 
     /// Answers a request that came over the connection `origin`, which holds `place`.
-    pub(super) async fn answer(
+    pub(super) fn answer(
         &self,
         origin: Origin,
         place: Place,
         request: Request<Body>,
-    ) -> Response {
+    ) -> impl Future<Output = Response> + use<D> {
         match self.admit(origin, place, request) {
-            Ok(request) => self.router.clone().oneshot(request).await.into_response(),
-            Err(refusal) => refusal.into_response(),
+            Ok(request) => {
+                let answered = self.router.clone().oneshot(request);
+                Either::Left(answered.map(IntoResponse::into_response))
+            }
+            Err(refusal) => Either::Right(ready(refusal.into_response())),
         }
     }
 

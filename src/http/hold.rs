@@ -8,6 +8,15 @@ use crate::model::Lookup;
 use crate::raft::{Answer, Wake};
 
 impl<D: Discovery> App<D> {
+    /// A linearizable lookup.
+    ///
+    /// # Errors
+    /// When the cluster does not answer in time, or says why it cannot.
+    pub(super) async fn look_up(&self, lookup: &Lookup) -> Result<Answer, Refusal> {
+        // Apart, so that it takes no room while a lookup is held.
+        Box::pin(self.read(|deadline| self.discovery.lookup(lookup, deadline))).await
+    }
+
     /// Waits until the answer of a lookup is no longer the one that the client has, at most until `until`.
     ///
     /// To be called after a read round of this request. What a wake shows was applied here after that round, so it was the
@@ -38,7 +47,6 @@ impl<D: Discovery> App<D> {
                 () = self.stopping() => break,
             }
         }
-        self.read(|deadline| self.discovery.lookup(lookup, deadline))
-            .await
+        self.look_up(lookup).await
     }
 }

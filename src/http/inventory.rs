@@ -4,21 +4,32 @@ use super::app::App;
 use super::compat::JSON;
 use super::discovery::Discovery;
 use super::errors::Refusal;
+use super::query::Parameters;
 use crate::model::uuid_of;
 use crate::raft::Status;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
 /// At once and without a quorum too, in the format that airlift's `service-inventory.uri` reads every 10 s. It shuffles the
 /// entries and takes the first of type `discovery` that is `RUNNING`, so that only those are in it.
+///
+/// Unless asked for `?all`, a node leaves itself out while it reaches others: an engine that took it would lose its discovery
+/// server and its inventory at once, and wait for this very node to come back.
 pub(super) async fn inventory<D: Discovery>(
     State(app): State<App<D>>,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
+    let status = app.discovery.status();
+    let reaches_others = status
+        .members
+        .iter()
+        .any(|member| member.node != status.node && member.reachable);
+    let lists_itself = Parameters::of(&uri)?.switch("all")? || !reaches_others;
     let ready = app.discovery.ready().is_ok();
-    let inventory = of(&app.discovery.status(), ready, &app.settings.environment);
+    let inventory = of(&status, lists_itself && ready, &app.settings.environment);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(JSON)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -26,14 +37,14 @@ pub(super) async fn inventory<D: Discovery>(
     Ok((headers, format!("{inventory}\n")).into_response())
 }
 
-/// The members that this node reaches, and itself when it serves.
-fn of(status: &Status, ready: bool, environment: &str) -> Value {
+/// The members that this node reaches, and itself if it is told to.
+fn of(status: &Status, itself: bool, environment: &str) -> Value {
     let services: Vec<Value> = status
         .members
         .iter()
         .filter(|member| {
             if member.node == status.node {
-                ready
+                itself
             } else {
                 member.reachable
             }

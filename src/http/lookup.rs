@@ -119,10 +119,7 @@ async fn at_once<D: Discovery>(
 ) -> Result<Answer, Refusal> {
     match asked {
         Asked::Stale => Ok(app.discovery.lookup_stale(lookup)?),
-        Asked::Now | Asked::After { .. } => {
-            app.read(|deadline| app.discovery.lookup(lookup, deadline))
-                .await
-        }
+        Asked::Now | Asked::After { .. } => app.look_up(lookup).await,
     }
 }
 
@@ -151,9 +148,7 @@ async fn after<D: Discovery>(
     index: u64,
     until: Instant,
 ) -> Result<Answer, Refusal> {
-    let answer = app
-        .read(|deadline| app.discovery.lookup(lookup, deadline))
-        .await?;
+    let answer = app.look_up(lookup).await?;
     if answer.changed_index > index || index > answer.index {
         return Ok(answer);
     }

@@ -45,9 +45,7 @@ async fn watch<D: Discovery>(
     let place = app.watcher()?;
     let feed = app.discovery.feed(std::slice::from_ref(&lookup))?;
     // After the feed began, so that what changes between the two is not lost.
-    let answer = app
-        .read(|deadline| app.discovery.lookup(&lookup, deadline))
-        .await?;
+    let answer = app.look_up(&lookup).await?;
     let mut watched = Watched {
         discovery: app.discovery.clone(),
         lookup,

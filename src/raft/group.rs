@@ -15,7 +15,7 @@ use super::tick_journal::LeaderKey;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
-use super::{membership, pulse, space, ticker, vigil};
+use super::{level, membership, pulse, space, ticker, vigil};
 use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
@@ -116,6 +116,7 @@ impl Group {
         tokio::spawn(pulse::run(group.clone()));
         tokio::spawn(vigil::run(group.clone()));
         tokio::spawn(membership::run(group.clone()));
+        tokio::spawn(level::run(group.clone()));
         tokio::spawn(space::run(group.clone()));
         Ok(group)
     }

@@ -12,6 +12,7 @@ mod group;
 mod hand_over;
 mod identity;
 mod leader;
+mod level;
 mod locks;
 mod membership;
 mod network;

@@ -51,6 +51,8 @@ pub(super) struct Known {
     pub(super) behind: i64,
     /// Whether its disk is below the floor.
     pub(super) disk_low: bool,
+    /// The highest level of commands that it said it knows; 0 before it said so.
+    pub(super) level: u32,
     /// Why it last refused this node, until it answers.
     pub(super) refusal: Option<String>,
     /// The process that spoke last.
@@ -203,6 +205,11 @@ impl Peers {
     /// A member told whether its disk takes entries.
     pub(super) fn note_disk(&self, id: RaftId, disk_low: bool) {
         lock(&self.known).entry(id).or_default().disk_low = disk_low;
+    }
+
+    /// A member told which level of commands it knows.
+    pub(super) fn note_level(&self, id: RaftId, level: u32) {
+        lock(&self.known).entry(id).or_default().level = level;
     }
 
     /// A member told how far it is, when this node was at `own`.

@@ -5,6 +5,7 @@ use super::group::{Group, paced};
 use super::peer::{Answer, Checkpoint, Lane, Pulse, Request};
 use super::types::{Member, RaftId};
 use crate::clock;
+use crate::registry::LEVEL;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,6 +40,7 @@ pub(super) async fn run(group: Arc<Group>) {
             let own = group.replica.registry().applied_index();
             group.peers.note_applied(id, pulse.applied, own);
             group.peers.note_disk(id, pulse.disk_low);
+            group.peers.note_level(id, pulse.level);
             heard.insert(id, pulse.checkpoints);
         }
         if let Verdict::Stop(reason) = compare(&group, &heard) {
@@ -53,6 +55,7 @@ pub(super) fn own(group: &Group) -> Pulse {
         applied: group.replica.registry().applied_index(),
         disk_low: group.disk_low.load(Ordering::Relaxed),
         checkpoints: group.replica.checkpoints(),
+        level: LEVEL,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What each command does.
 
-use super::{Batch, Command, Held, HeldStatic, MAX_RETIRED, Outcome, Registry};
+use super::{Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, MAX_RETIRED, Outcome, Registry};
 use crate::model::{Announcement, StaticService};
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Registry {
             None => (Arc::from(announcement.node_id.as_str()), None),
         };
         if let Some(before) = &before {
-            if same_process(before, &held) {
+            if self.level < LEVEL_OF_PROCESSES || same_process(before, &held) {
                 held.joined_index = before.joined_index;
             }
             self.deadlines

@@ -45,9 +45,17 @@ use std::sync::Arc;
 
 /// The highest level of commands and state that this release knows.
 ///
+/// | level | from it on |
+/// |---|---|
+/// | 1 | |
+/// | 2 | a node whose announcement shares no service id with the one before joins anew |
+///
 /// A later release that adds a command or a field raises it, and uses what it added only after a
 /// [`Command::Level`], which the leader proposes when every voter knows that level.
-pub const LEVEL: u32 = 1;
+pub const LEVEL: u32 = 2;
+
+/// From this level on, another process under a node's id joins anew.
+const LEVEL_OF_PROCESSES: u32 = 2;
 
 /// The most retired raft ids that are remembered; each is one replaced member, so this is years of replacements.
 /// Past it the oldest is forgotten.

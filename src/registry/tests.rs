@@ -279,7 +279,7 @@ fn a_later_level_is_told() {
     assert_eq!(refused, BadSnapshot::Level { needed: LEVEL + 1 });
     assert_eq!(
         refused.to_string(),
-        "it needs a release that knows level 2; this one knows level 1"
+        "it needs a release that knows level 3; this one knows level 2"
     );
 }
 

@@ -107,8 +107,8 @@ fn inventory(node: &Node, path: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Proves that the inventory has every member that is well and none that is not, at both of its paths, and that a node
-/// without a quorum still gives one, without itself.
+/// Proves that the inventory has every other member that is well and none that is not, at both of its paths, the node itself
+/// when it is asked for all, and that a node without a quorum still gives one, without itself.
 #[test]
 fn the_inventory_lists_who_is_well() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -121,7 +121,12 @@ fn the_inventory_lists_who_is_well() {
             .collect()
     };
     let (two, none) = (without(&[2]), without(&[0, 1, 2]));
+    let others = without(&[0]);
     for path in ["/v1/service-inventory", "/v1/serviceInventory"] {
+        until("the others are well", PATIENCE, || {
+            (inventory(&cluster.nodes[0], path) == others).then_some(())
+        });
+        let path = &format!("{path}?all");
         until("all are well", PATIENCE, || {
             cluster
                 .nodes
@@ -132,7 +137,7 @@ fn the_inventory_lists_who_is_well() {
     }
     cluster.nodes[2].kill9();
     until("the dead one is not listed", PATIENCE, || {
-        (inventory(&cluster.nodes[0], "/v1/service-inventory") == two).then_some(())
+        (inventory(&cluster.nodes[0], "/v1/service-inventory?all") == two).then_some(())
     });
     cluster.nodes[1].kill9();
     until(
@@ -140,4 +145,25 @@ fn the_inventory_lists_who_is_well() {
         PATIENCE,
         || (inventory(&cluster.nodes[0], "/v1/service-inventory") == none).then_some(()),
     );
+}
+
+/// Proves that a coordinator that comes back under its node id, as another process, is the newest again although another one
+/// joined meanwhile and is still listed; on every node, once all voters have said that they know of such a thing.
+#[test]
+fn a_coordinator_restarted_under_its_id_is_the_newest() {
+    let cluster = Cluster::start(3, Options::max_age("10m"));
+    let mut runs = 0;
+    until("the level is raised", PATIENCE, || {
+        runs += 1;
+        let node = &cluster.nodes[runs % 3];
+        announce(node, "c1", &format!("http://c1:{runs}0"));
+        announce(node, "c2", &format!("http://c2:{runs}1"));
+        announce(node, "c1", &format!("http://c1:{runs}2"));
+        let back = format!("http://c1:{runs}2\n");
+        cluster
+            .nodes
+            .iter()
+            .all(|node| coordinator(node).body == back)
+            .then_some(())
+    });
 }

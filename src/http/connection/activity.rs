@@ -35,7 +35,7 @@ pub(super) struct Activity {
 }
 
 /// A request in flight; ends when dropped.
-pub(super) struct InFlight<'a>(&'a Activity);
+pub(super) struct InFlight(Arc<Activity>);
 
 impl Activity {
     pub(super) fn new(began: Instant) -> Activity {
@@ -50,11 +50,11 @@ impl Activity {
     }
 
     /// A request's head is whole.
-    pub(super) fn request(&self, http2: bool) -> InFlight<'_> {
+    pub(super) fn request(self: &Arc<Self>, http2: bool) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.head_since_ms.store(NO_HEAD, Ordering::Relaxed);
         self.http2.store(http2, Ordering::Relaxed);
-        InFlight(self)
+        InFlight(self.clone())
     }
 
     /// When the connection is to be looked at again; it is to be closed when that is not after `at`.
@@ -101,7 +101,7 @@ impl Activity {
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_trickling_head_is_cut_off() {
         let began = now();
-        let activity = Activity::new(began);
+        let activity = Arc::new(Activity::new(began));
         for second in 1..10 {
             activity.read(began + second * S);
             assert!(!closed(&activity, began + second * S));
@@ -198,7 +198,7 @@ mod tests {
     fn an_idle_connection_may_wait() {
         for http2 in [false, true] {
             let began = now();
-            let activity = Activity::new(began);
+            let activity = Arc::new(Activity::new(began));
             drop(activity.request(http2));
             activity.wrote(true, began + S);
             assert!(!closed(&activity, began + 200 * S));
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_request_in_flight_is_not_ours_to_end() {
         let began = now();
-        let activity = Activity::new(began);
+        let activity = Arc::new(Activity::new(began));
         let in_flight = activity.request(false);
         assert!(!closed(&activity, began + 1_000 * S));
         drop(in_flight);
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_stalled_reader_is_cut_off() {
         let began = now();
-        let activity = Activity::new(began);
+        let activity = Arc::new(Activity::new(began));
         drop(activity.request(false));
         activity.wrote(false, began);
         assert!(!closed(&activity, began + 29 * S));

@@ -168,6 +168,14 @@ pub(crate) struct Pulse {
     /// Its disk is below the floor: it takes no entries.
     pub(crate) disk_low: bool,
     pub(crate) checkpoints: Vec<Checkpoint>,
+    /// The highest level of commands that it knows. Last in its message, where the first release ends.
+    #[serde(deserialize_with = "level_or_first")]
+    pub(crate) level: u32,
+}
+
+/// The level, or 1 from a node of the first release, whose message ends before it.
+fn level_or_first<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    Ok(u32::deserialize(deserializer).unwrap_or(1))
 }
 
 /// The answer is the same of the other side.
@@ -178,4 +186,39 @@ pub(crate) type PulseAnswer = Pulse;
 pub(crate) struct Checkpoint {
     pub(crate) index: u64,
     pub(crate) digest: u128,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pulse is understood both ways between this release and the first, which tells no level.
+    #[test]
+    fn a_pulse_of_the_first_release_is_understood() {
+        #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+        struct First {
+            applied: u64,
+            disk_low: bool,
+            checkpoints: Vec<Checkpoint>,
+        }
+        let checkpoint = Checkpoint {
+            index: 16,
+            digest: 7,
+        };
+        let first = First {
+            applied: 300,
+            disk_low: true,
+            checkpoints: vec![checkpoint],
+        };
+        let bytes = postcard::to_allocvec(&first).expect("to memory");
+        let read: Pulse = postcard::from_bytes(&bytes).expect("a pulse");
+        assert_eq!((read.applied, read.disk_low, read.level), (300, true, 1));
+        let pulse = Pulse { level: 2, ..read };
+        let bytes = postcard::to_allocvec(&pulse).expect("to memory");
+        assert_eq!(postcard::from_bytes::<First>(&bytes), Ok(first));
+        assert_eq!(
+            postcard::from_bytes::<Pulse>(&bytes).map(|pulse| pulse.level),
+            Ok(2)
+        );
+    }
 }

@@ -101,6 +101,13 @@ fn the_last_that_joined_is_first() {
         Some("http://h:2"),
         "no new process"
     );
+    cluster.apply(vec![coordinator("a", "2", 3)]);
+    assert_eq!(
+        cluster.first().as_deref(),
+        Some("http://h:2"),
+        "nodes of the first release know nothing of processes"
+    );
+    cluster.apply(vec![Command::Level(2)]);
     cluster.apply(vec![coordinator("a", "3", 4)]);
     assert_eq!(
         cluster.first().as_deref(),
