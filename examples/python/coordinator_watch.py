@@ -63,7 +63,7 @@ class CoordinatorWatch:
 
     PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0
 
-    LINE_MAX_BYTES = 1 << 20
+    LINE_MAX_BYTES = 32 << 20
     """The largest announcement that a node takes, and so more than any line of the stream."""
 
     def __init__(

@@ -19,7 +19,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Show the state of a cluster, or wait until it serves.
 #[derive(Debug, Parser)]
-#[command(name = "quorate cluster", version)]
+#[command(name = "quorate cluster", bin_name = "quorate cluster", version)]
 pub struct ClusterArguments {
     #[command(flatten)]
     servers: ServerList,

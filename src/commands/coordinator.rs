@@ -15,7 +15,11 @@ use std::time::Duration;
 
 /// Print the address of the present coordinator, so that `trino --server $(quorate coordinator)` works.
 #[derive(Debug, Parser)]
-#[command(name = "quorate coordinator", version)]
+#[command(
+    name = "quorate coordinator",
+    bin_name = "quorate coordinator",
+    version
+)]
 pub struct CoordinatorArguments {
     #[command(flatten)]
     servers: ServerList,

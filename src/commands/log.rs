@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Print the committed log of a stopped node as JSON, an entry a line, with what became of each.
 #[derive(Debug, Parser)]
-#[command(name = "quorate log", version)]
+#[command(name = "quorate log", bin_name = "quorate log", version)]
 pub struct LogArguments {
     /// The node's data directory (node.data-dir).
     data_dir: PathBuf,

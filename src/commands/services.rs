@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Print what is announced: all of it, a type, or a pool of a type.
 #[derive(Debug, Parser)]
-#[command(name = "quorate services", version)]
+#[command(name = "quorate services", bin_name = "quorate services", version)]
 pub struct ServicesArguments {
     /// Such as `trino`, `presto` or `trino-coordinator`.
     #[arg(value_name = "TYPE", value_parser = name)]

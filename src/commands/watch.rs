@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 /// Print the services of a type, then each change of them: one line of JSON an event, until stopped.
 #[derive(Debug, Parser)]
-#[command(name = "quorate watch", version)]
+#[command(name = "quorate watch", bin_name = "quorate watch", version)]
 pub struct WatchArguments {
     /// Such as `trino`, `presto` or `trino-coordinator`.
     #[arg(value_name = "TYPE", value_parser = name)]

@@ -2,6 +2,7 @@
 
 mod activity;
 mod linger;
+mod shared_stream;
 mod version;
 mod wording;
 
@@ -22,6 +23,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use linger::Lingering;
+use shared_stream::SharedStream;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -80,7 +82,9 @@ pub(super) async fn run<D: Discovery>(
     let service = service_fn(move |request: Request<Incoming>| {
         answer(shared.clone(), &of_service, origin, place.clone(), request).map(Ok::<_, Infallible>)
     });
-    let io = TokioIo::new(Worded::new(Watched::new(stream, activity.clone())));
+    let stream = SharedStream::new(stream);
+    let io = TokioIo::new(Worded::new(Watched::new(stream.clone(), activity.clone())));
+    let watched = (&stream, &*activity);
     let ended = async {
         tokio::select! {
             () = ends.stopping() => {}
@@ -95,7 +99,7 @@ pub(super) async fn run<D: Discovery>(
             serve(
                 pin!(connection),
                 |it| it.graceful_shutdown(),
-                &activity,
+                watched,
                 ended,
             )
             .await;
@@ -106,7 +110,7 @@ pub(super) async fn run<D: Discovery>(
             serve(
                 connection.as_mut(),
                 |it| it.graceful_shutdown(),
-                &activity,
+                watched,
                 ended,
             )
             .await;
@@ -118,12 +122,12 @@ pub(super) async fn run<D: Discovery>(
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    activity: &Activity,
+    (stream, activity): (&SharedStream, &Activity),
     ended: impl Future<Output = ()>,
 ) {
     let mut look_again = activity.deadline(now());
     let mut ended = pin!(ended);
-    let mut ending = false;
+    let (mut ending, mut abandoned) = (false, false);
     loop {
         tokio::select! {
             // First, so that a request that is there already is answered before the connection ends.
@@ -137,7 +141,10 @@ async fn serve<C: Future>(
             () = tokio::time::sleep_until(look_again) => {
                 let at = now();
                 look_again = activity.deadline(at);
-                if look_again <= at {
+                // A client that closed its half may wait for an answer, but one look to the next is longer than any takes
+                // that is not held: a lookup that is keeps its place for nobody.
+                let was_abandoned = std::mem::replace(&mut abandoned, activity.is_answering() && stream.is_closed());
+                if look_again <= at || (abandoned && was_abandoned) {
                     return;
                 }
             }

@@ -175,9 +175,9 @@ impl<D: Discovery> Followed<D> {
         };
         if found.is_empty() {
             let reason = serde_json::json!({ "reason": none(&self.query) });
-            events.push("none", position, &reason.to_string());
+            events.push("none", position, reason.to_string().into());
         } else {
-            events.push("coordinator", position, &json(&found, self.all)?);
+            events.push("coordinator", position, json(&found, self.all)?.into());
         }
         self.shown = Some(found);
         Ok(())

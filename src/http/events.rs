@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -21,6 +21,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 /// Between two heartbeats. A reader may take a node that says nothing for three of them for dead; ten thousand streams
 /// cost a node some thousand small writes a second.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
+
+/// What is copied into one piece with its event's other lines, so that a small event is one write.
+const COPIED_BYTES_MAX: usize = 4 << 10;
 
 /// Tells nginx to pass each event on at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -55,33 +58,51 @@ impl Position {
     }
 }
 
-/// Events as they are written, each with its position as `id`.
+/// Events on their way out, each with its position as `id`.
+///
+/// What is large is shared with every other reader of it, never copied: a reader that takes nothing costs its place alone.
 #[derive(Debug, Default)]
-pub(super) struct Events(String);
+pub(super) struct Events {
+    ready: VecDeque<Bytes>,
+    /// The end of it, which may still grow.
+    text: Vec<u8>,
+}
 
 impl Events {
-    /// An event; `data` is one line.
-    pub(super) fn push(&mut self, name: &str, position: Position, data: &str) {
-        let _infallible = writeln!(self.0, "event: {name}");
+    /// An event; `data` is one line, with or without its end.
+    pub(super) fn push(&mut self, name: &str, position: Position, data: Bytes) {
+        let end = data.trim_ascii_end().len();
+        self.text.extend_from_slice(b"event: ");
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.push(b'\n');
         self.push_id(position);
-        self.0.push_str("data: ");
-        self.0.push_str(data.trim_end());
-        self.0.push_str("\n\n");
+        self.text.extend_from_slice(b"data: ");
+        if end <= COPIED_BYTES_MAX {
+            self.text.extend_from_slice(&data[..end]);
+        } else {
+            self.ready.push_back(std::mem::take(&mut self.text).into());
+            self.ready.push_back(data.slice(..end));
+        }
+        self.text.extend_from_slice(b"\n\n");
     }
 
     /// A position alone: readers dispatch nothing, and remember it.
     fn push_heartbeat(&mut self, position: Position) {
         self.push_id(position);
-        self.0.push('\n');
+        self.text.push(b'\n');
     }
 
     fn push_id(&mut self, position: Position) {
         let Position { cluster_id, index } = position;
-        let _infallible = writeln!(self.0, "id: {cluster_id:016x}:{index}");
+        self.text
+            .extend_from_slice(format!("id: {cluster_id:016x}:{index}\n").as_bytes());
     }
 
-    fn take(&mut self) -> Bytes {
-        std::mem::take(&mut self.0).into()
+    /// What goes out next.
+    fn take(&mut self) -> Option<Bytes> {
+        self.ready
+            .pop_front()
+            .or_else(|| (!self.text.is_empty()).then(|| std::mem::take(&mut self.text).into()))
     }
 }
 
@@ -118,8 +139,8 @@ pub(super) fn answer<D: Discovery>(
         ended: false,
         _place: place,
     };
-    // Pulled by the connection when its socket takes more, so that a slow reader costs no memory; one that takes nothing at
-    // all is cut by the connection's own limit.
+    // Pulled by the connection when its socket takes more, so that a slow reader costs no memory; on HTTP/1 one that takes
+    // nothing at all is cut by the connection's own limit.
     let chunks = stream::unfold(open, |mut open| async move {
         let chunk = open.next().await?;
         Some((Ok::<_, Infallible>(chunk), open))
@@ -149,7 +170,10 @@ struct Open<D, S> {
 
 impl<D: Discovery, S: Source> Open<D, S> {
     async fn next(&mut self) -> Option<Bytes> {
-        while self.events.0.is_empty() {
+        loop {
+            if let Some(chunk) = self.events.take() {
+                return Some(chunk);
+            }
             if self.ended {
                 return None;
             }
@@ -172,7 +196,6 @@ impl<D: Discovery, S: Source> Open<D, S> {
                 self.end(&reason);
             }
         }
-        Some(self.events.take())
     }
 
     fn look(&mut self) -> Result<(), Unavailable> {
@@ -185,7 +208,7 @@ impl<D: Discovery, S: Source> Open<D, S> {
         self.ended = true;
         let data = serde_json::json!({ "reason": reason }).to_string();
         let position = self.position();
-        self.events.push("end", position, &data);
+        self.events.push("end", position, data.into());
     }
 
     fn position(&mut self) -> Position {
@@ -200,6 +223,30 @@ impl<D: Discovery, S: Source> Open<D, S> {
 mod tests {
     use super::*;
 
+    /// What is large goes out as it is, shared and not copied, between the lines that belong to it.
+    #[test]
+    fn large_data_is_shared() {
+        let position = Position {
+            cluster_id: 1,
+            index: 2,
+        };
+        let mut line = vec![b'x'; COPIED_BYTES_MAX + 1];
+        line.push(b'\n');
+        let data = Bytes::from(line);
+        let mut events = Events::default();
+        events.push("state", position, data.clone());
+        events.push_heartbeat(position);
+        let out: Vec<Bytes> = std::iter::from_fn(|| events.take()).collect();
+        let [head, shared, end] = out.as_slice() else {
+            panic!("{} chunks", out.len());
+        };
+        assert!(head.ends_with(b"\ndata: ") && end.starts_with(b"\n\nid: "));
+        assert_eq!(
+            (shared.as_ptr(), shared.len()),
+            (data.as_ptr(), data.len() - 1)
+        );
+    }
+
     /// A position comes back as it was written; anything else is none.
     #[test]
     fn positions_come_back() {
@@ -208,13 +255,12 @@ mod tests {
             index: 1207,
         };
         let mut events = Events::default();
-        events.push("change", position, "{}\n");
+        events.push("change", position, Bytes::from_static(b"{}\n"));
         events.push_heartbeat(position);
         let id = "00000000000000a1:1207";
-        assert_eq!(
-            events.0,
-            format!("event: change\nid: {id}\ndata: {{}}\n\nid: {id}\n\n")
-        );
+        let text = format!("event: change\nid: {id}\ndata: {{}}\n\nid: {id}\n\n");
+        assert_eq!(events.take(), Some(text.into()));
+        assert_eq!(events.take(), None);
         assert_eq!(Position::parse(id), Some(position));
         for bad in [
             "",

@@ -19,6 +19,10 @@ use tower::ServiceExt;
 /// Below this path are the peers, the monitors and the people that repair a cluster: they get in when clients do not.
 const CLUSTER_PATH: &str = "/v1/cluster/";
 
+/// The target of a request whose path was made canonical; an extension of it.
+#[derive(Debug, Clone)]
+pub(super) struct TargetAsSent(pub(super) Uri);
+
 /// The router behind its checks.
 pub(super) struct Front<D> {
     app: App<D>,
@@ -74,7 +78,9 @@ impl<D: Discovery> Front<D> {
             }
         }
         if let Cow::Owned(path) = path {
-            *request.uri_mut() = with_path(request.uri(), &path)?;
+            let canonical = with_path(request.uri(), &path)?;
+            let sent = std::mem::replace(request.uri_mut(), canonical);
+            request.extensions_mut().insert(TargetAsSent(sent));
         }
         request.extensions_mut().insert(origin);
         if of_the_cluster {

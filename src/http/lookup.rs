@@ -71,14 +71,17 @@ async fn serve<D: Discovery>(
     if !accepts_json(headers) {
         return Err(Refusal::NotAcceptable);
     }
-    if let Asked::After { index, wait } = asked {
+    let may_wait = *method == Method::GET;
+    if let Asked::After { index, wait } = asked
+        && may_wait
+    {
         let answer = after(app, &lookup, index, now() + wait).await?;
         return Ok(whole(&answer, headers));
     }
     let answer = at_once(app, &lookup, asked).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = tags::known(headers, answer.rendered.tag());
-    let (answer, held) = if may_hold && known == Known::These && *method == Method::GET {
+    let (answer, held) = if may_hold && may_wait && known == Known::These {
         hold(app, &lookup, answer).await?
     } else {
         (answer, app.holds.available_permits() > 0)

@@ -4,33 +4,49 @@ use super::app::App;
 use super::coordinator::{find, none};
 use super::discovery::Discovery;
 use super::errors::Refusal;
-use crate::model::CoordinatorQuery;
+use super::front::TargetAsSent;
+use crate::model::{CoordinatorQuery, Engine};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 /// `POST /v1/statement`, `GET /v1/info` (which PrestoSQL's JDBC driver asks for the version), `GET /` and `GET /ui...`: 307,
 /// which keeps method and body.
+///
+/// A client of one engine is led to that engine where both are announced: it says which by its headers.
 pub(super) async fn to_coordinator<D: Discovery>(
     State(app): State<App<D>>,
+    sent: Option<Extension<TargetAsSent>>,
     uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let query = CoordinatorQuery::default();
     let (found, _) = find(&app, &query).await?;
-    let Some(coordinator) = found.first() else {
+    let wanted = engine_of(&headers);
+    let of_its_engine = found
+        .iter()
+        .find(|coordinator| Some(coordinator.engine) == wanted);
+    // Trino takes the headers of Presto's clients where it is told to.
+    let Some(coordinator) = of_its_engine.or(found.first()) else {
         return Err(Refusal::Unavailable(none(&query)));
     };
+    let uri = sent.map_or(uri, |Extension(TargetAsSent(uri))| uri);
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let location = HeaderValue::try_from(format!("{}{target}", coordinator.uri)).map_err(|_| {
-        Refusal::Unavailable(format!(
-            "The coordinator announces an address that is none: {}",
-            coordinator.uri
-        ))
-    })?;
+    let location = HeaderValue::try_from(format!("{}{target}", coordinator.uri))
+        .map_err(|error| Refusal::Internal(error.to_string()))?;
     let headers = [
         (LOCATION, location),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
+}
+
+fn engine_of(headers: &HeaderMap) -> Option<Engine> {
+    headers.keys().find_map(|name| {
+        let name = name.as_str().strip_prefix("x-")?;
+        let (engine, _) = name.split_once('-')?;
+        Engine::of_name(engine)
+    })
 }

@@ -101,8 +101,7 @@ impl<D: Discovery> Watched<D> {
             Some(changes) => {
                 for change in changes {
                     self.index = change.index;
-                    let data = String::from_utf8_lossy(&change.json);
-                    events.push("change", self.position(), &data);
+                    events.push("change", self.position(), change.json);
                 }
                 // All up to there was kept by then: a change is kept before the state shows it.
                 self.index = self.index.max(now.index);
@@ -118,8 +117,7 @@ impl<D: Discovery> Watched<D> {
 
     fn push_state(&mut self, name: &str, answer: &Answer, events: &mut Events) {
         self.index = answer.index;
-        let data = String::from_utf8_lossy(&answer.rendered.json);
-        events.push(name, self.position(), &data);
+        events.push(name, self.position(), answer.rendered.json.clone());
     }
 
     fn position(&self) -> Position {

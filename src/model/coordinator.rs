@@ -1,5 +1,6 @@
 //! Where SQL goes: the coordinators of an engine, as they are asked for and answered.
 
+use http::Uri;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -39,6 +40,15 @@ impl Engine {
             Engine::Trino => "trino-coordinator",
         }
     }
+}
+
+/// The address in an announced property, without a slash at its end so that a path may follow; `None` when it is none that
+/// a client could be sent to.
+pub fn http_address(text: &str) -> Option<&str> {
+    let uri: Uri = text.parse().ok()?;
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_host = uri.host().is_some_and(|host| !host.is_empty());
+    (is_http && has_host && uri.query().is_none()).then(|| text.trim_end_matches('/'))
 }
 
 /// Which coordinators are asked for.

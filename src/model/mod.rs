@@ -18,7 +18,7 @@ mod quantity;
 mod random_id;
 
 pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
-pub use coordinator::{Coordinator, CoordinatorQuery, Engine};
+pub use coordinator::{Coordinator, CoordinatorQuery, Engine, http_address};
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use json::{write_json_service, write_json_string};

@@ -145,11 +145,13 @@ impl Changes {
             return Some(Vec::new());
         };
         let from = of_type.partition_point(|kept| kept.change.index <= index);
-        let later: Vec<&KeptChange> = of_type
+        let later: Vec<Arc<KeptChange>> = of_type
             .range(from..)
-            .map(|kept| &**kept)
             .filter(|kept| pool.is_none_or(|pool| *pool == kept.change.pool))
+            .cloned()
             .collect();
+        // Entries are applied under this lock, and to merge takes time.
+        drop(kept);
         Some(
             later
                 .chunk_by(|one, other| one.change.index == other.change.index)
@@ -204,7 +206,7 @@ impl KeptChange {
 }
 
 /// What one entry did to a lookup: in one pool, mostly.
-fn merged(of_one_entry: &[&KeptChange]) -> LookupChange {
+fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
         several => {

@@ -16,17 +16,24 @@ const LOST_AFTER: Duration = Duration::from_millis(1_800);
 pub(super) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     while group.next(&mut pace).await {
-        // None yet is no loss: nobody waits who was not served before.
-        let lost = group
-            .reads
-            .since_served()
-            .is_some_and(|ago| ago > LOST_AFTER);
-        if lost {
+        if is_lost(&group) {
             group.replica.feeds().set_lost(Some(plight(&group)));
+            // Looked at again: a read that was served between the two has said so before it was unsaid.
+            if !is_lost(&group) {
+                group.replica.feeds().set_lost(None);
+            }
         }
     }
     group
         .replica
         .feeds()
         .set_lost(Some("this node is stopping".to_owned()));
+}
+
+/// None yet is no loss: nobody waits who was not served before.
+fn is_lost(group: &Group) -> bool {
+    group
+        .reads
+        .since_served()
+        .is_some_and(|ago| ago > LOST_AFTER)
 }

@@ -2,11 +2,11 @@
 
 use super::held::is_true;
 use super::{Held, Registry};
-use crate::model::{Coordinator, CoordinatorQuery, Engine};
+use crate::model::{Coordinator, CoordinatorQuery, Engine, http_address};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Of the addresses that a service announces, the first of these is the coordinator's: what is meant for those outside
+/// Of the addresses that a service announces, the first of these that is one is the coordinator's: what is meant for those outside
 /// before what is meant for the engine's own nodes, and `https` before `http`, as airlift's service inventory prefers it.
 const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
 
@@ -110,9 +110,9 @@ fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Coordinato
     })
 }
 
-/// Without a slash at its end, so that a path may follow.
 fn address<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    let address = ADDRESS_PROPERTIES.iter().find_map(|name| property(name))?;
-    let address = address.trim_end_matches('/');
-    (!address.is_empty()).then(|| address.to_owned())
+    ADDRESS_PROPERTIES
+        .iter()
+        .find_map(|name| http_address(property(name)?))
+        .map(str::to_owned)
 }

@@ -57,9 +57,14 @@ impl Activity {
         InFlight(self.clone())
     }
 
+    /// Whether a request waits for its answer.
+    pub(super) fn is_answering(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     /// When the connection is to be looked at again; it is to be closed when that is not after `at`.
     pub(super) fn deadline(&self, at: Instant) -> Instant {
-        if self.in_flight.load(Ordering::Relaxed) > 0 {
+        if self.is_answering() {
             return at + HEAD_TIME;
         }
         let since = |ms| self.began + Duration::from_millis(ms);

@@ -128,12 +128,27 @@ async fn sql_clients_are_led_to_the_coordinator() {
             get("/ui/query.html?20261124_1", ""),
             "http://c1:1/ui/query.html?20261124_1",
         ),
-        (get("//ui/a%20b/", ""), "http://c1:1/ui/a%20b"),
+        (get("//ui/a%20b/", ""), "http://c1:1//ui/a%20b/"),
     ] {
         let led = server.ask(&request).await;
         assert_eq!(
             (led.status, led.headers["location"].as_str()),
             (307, location)
+        );
+    }
+    // The client of an engine is led to that engine, where there is one.
+    announce(&server, "c2", "presto-coordinator", "http://c2:1");
+    for (header, to) in [
+        ("X-Presto-User: me", "c2"),
+        ("X-Trino-User: me", "c1"),
+        ("X-Other: 1", "c2"),
+    ] {
+        let led = server
+            .ask(post.replace("Host: h", &format!("Host: h\r\n{header}")))
+            .await;
+        assert_eq!(
+            led.headers["location"],
+            format!("http://{to}:1/v1/statement?x=%2F")
         );
     }
     assert_eq!(server.ask(get("/v1/statement", "")).await.status, 405);

@@ -313,6 +313,25 @@ async fn held_lookups_do_not_count_against_their_address() {
     }
 }
 
+/// A client that has gone keeps its place no longer than two looks at its connection, though its hold may last for minutes.
+#[tokio::test]
+async fn an_abandoned_lookup_gives_its_place_back() {
+    let server = Server::with(settings(600_000, 1)).await;
+    let has = server.ask(get(PATH, "")).await;
+    let known = format!("ETag: {}\r\n", tag(&has));
+    let mut kept = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
+    drop(held(&server, PATH, &known).await);
+    let began = now();
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    while server.lone.followed() > 1 {
+        pace.tick().await;
+        assert!(began.elapsed() < Duration::from_secs(30), "it is kept");
+    }
+    // One that is there still waits, and is answered.
+    announce(&server, "w1", "presto", "x");
+    assert_eq!(answer(&mut kept).await.status, 200);
+}
+
 /// A server that stops answers those who wait first, confirmed, and does not wait for the end of their time.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {

@@ -123,7 +123,7 @@ fn the_last_that_joined_is_first() {
 #[test]
 fn the_external_address_is_preferred() {
     type Properties = &'static [(&'static str, &'static str)];
-    let cases: [(Properties, Option<&str>); 4] = [
+    let cases: [(Properties, Option<&str>); 6] = [
         (
             &[("http", "http://in:1"), ("http-external", "http://out:1")],
             Some("http://out:1"),
@@ -140,6 +140,23 @@ fn the_external_address_is_preferred() {
             Some("https://in:2"),
         ),
         (&[("thrift", "in:1")], None),
+        (
+            &[
+                ("http-external", ""),
+                ("https", "10.0.0.5:8080"),
+                ("http", "http://in:1"),
+            ],
+            Some("http://in:1"),
+        ),
+        (
+            &[
+                ("https-external", "javascript:alert(1)"),
+                ("http-external", "http://a\nhttp://b"),
+                ("https", "https:///x"),
+                ("http", "not a url"),
+            ],
+            None,
+        ),
     ];
     for (properties, uri) in cases {
         let mut registry = Registry::new("test");
