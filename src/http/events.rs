@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// Between two heartbeats. A reader may take a node that says nothing for three of them for dead; ten thousand streams
@@ -131,8 +131,8 @@ pub(super) fn answer<D: Discovery>(
     let mut heartbeat = tokio::time::interval_at(now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let open = Open {
-        app: app.clone(),
         source,
+        stop: app.stop.clone(),
         events: first,
         index,
         heartbeat,
@@ -156,9 +156,10 @@ pub(super) fn answer<D: Discovery>(
 }
 
 /// A stream that is read.
-struct Open<D, S> {
-    app: App<D>,
+struct Open<S> {
     source: S,
+    /// The server stops. Its own, since thousands that wake at once would wait for each other to copy one.
+    stop: watch::Receiver<bool>,
     /// Written and not yet sent.
     events: Events,
     /// All up to this is sent, or in `events`.
@@ -168,7 +169,7 @@ struct Open<D, S> {
     _place: OwnedSemaphorePermit,
 }
 
-impl<D: Discovery, S: Source> Open<D, S> {
+impl<S: Source> Open<S> {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(chunk) = self.events.take() {
@@ -190,7 +191,9 @@ impl<D: Discovery, S: Source> Open<D, S> {
                     }
                     looked
                 }
-                () = self.app.stopping() => Err(Unavailable { reason: "this node is stopping".to_owned() }),
+                () = stopped(&mut self.stop) => Err(Unavailable {
+                    reason: "this node is stopping".to_owned(),
+                }),
             };
             if let Err(Unavailable { reason }) = alive {
                 self.end(&reason);
@@ -217,6 +220,11 @@ impl<D: Discovery, S: Source> Open<D, S> {
             index: self.index,
         }
     }
+}
+
+/// Ends when the server stops. An error is a server that is gone, which is an end too.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 #[cfg(test)]
