@@ -13,8 +13,13 @@ use tokio::sync::watch;
 const CHANGES_KEPT: usize = 10_000;
 /// What they may take together: a change may be as large as the announcement that made it.
 const BYTES_KEPT: usize = 8 << 20;
-/// What a change takes beside its bytes: its place in two queues, rounded up.
+/// What a change takes beside its bytes: itself and its place in two queues, rounded up.
 const CHANGE_BYTES: usize = 256;
+
+/// What stands around the lists of an event.
+const BEFORE_REMOVED: &[u8] = b"{\"removed\":[";
+const BEFORE_SERVICES: &[u8] = b"],\"services\":[";
+const AFTER_SERVICES: &[u8] = b"]}";
 
 /// One entry's effect on one lookup: `removed` and `services` as an event's JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +52,13 @@ struct Kept {
 
 #[derive(Debug)]
 struct KeptChange {
-    change: Change,
+    pool: String,
+    index: u64,
     /// The event of a lookup to which the entry did nothing else.
     json: Bytes,
+    /// The lists of the event, as parts of it.
+    removed: Bytes,
+    services: Bytes,
 }
 
 impl Changes {
@@ -63,9 +72,12 @@ impl Changes {
 
     /// Keeps an entry's changes; to be called before another thread can read the registry that shows them.
     pub(super) fn keep(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
         let mut kept = lock(&self.0);
         for change in changes {
-            kept.push(change.clone());
+            kept.push(change);
         }
     }
 
@@ -78,6 +90,9 @@ impl Changes {
     }
 
     fn channels_of(&self, changes: &[Change]) -> Vec<(watch::Sender<u64>, u64)> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
         let kept = lock(&self.0);
         if kept.channels.is_empty() {
             return Vec::new();
@@ -144,17 +159,17 @@ impl Changes {
         let Some(of_type) = kept.by_type.get(service_type.as_str()) else {
             return Some(Vec::new());
         };
-        let from = of_type.partition_point(|kept| kept.change.index <= index);
+        let from = of_type.partition_point(|kept| kept.index <= index);
         let later: Vec<Arc<KeptChange>> = of_type
             .range(from..)
-            .filter(|kept| pool.is_none_or(|pool| *pool == kept.change.pool))
+            .filter(|kept| pool.is_none_or(|pool| *pool == kept.pool))
             .cloned()
             .collect();
         // Entries are applied under this lock, and to merge takes time.
         drop(kept);
         Some(
             later
-                .chunk_by(|one, other| one.change.index == other.change.index)
+                .chunk_by(|one, other| one.index == other.index)
                 .map(merged)
                 .collect(),
         )
@@ -162,15 +177,12 @@ impl Changes {
 }
 
 impl Kept {
-    fn push(&mut self, change: Change) {
+    fn push(&mut self, change: &Change) {
         let service_type: Arc<str> = match self.by_type.get_key_value(&*change.service_type) {
             Some((service_type, _)) => service_type.clone(),
             None => Arc::from(change.service_type.as_str()),
         };
-        let change = KeptChange {
-            json: event(&[&change]),
-            change,
-        };
+        let change = KeptChange::of(change);
         self.bytes += change.cost_bytes();
         self.order.push_back(service_type.clone());
         self.by_type
@@ -189,7 +201,7 @@ impl Kept {
         if let Some(of_type) = self.by_type.get_mut(&service_type) {
             if let Some(oldest) = of_type.pop_front() {
                 self.bytes -= oldest.cost_bytes();
-                self.floor = self.floor.max(oldest.change.index);
+                self.floor = self.floor.max(oldest.index);
             }
             if of_type.is_empty() {
                 self.by_type.remove(&service_type);
@@ -199,9 +211,21 @@ impl Kept {
 }
 
 impl KeptChange {
+    fn of(change: &Change) -> KeptChange {
+        let json = event([&change.removed], [&change.services]);
+        let removed_end = BEFORE_REMOVED.len() + change.removed.len();
+        let services_end = json.len() - AFTER_SERVICES.len();
+        KeptChange {
+            pool: change.pool.clone(),
+            index: change.index,
+            removed: json.slice(BEFORE_REMOVED.len()..removed_end),
+            services: json.slice(services_end - change.services.len()..services_end),
+            json,
+        }
+    }
+
     fn cost_bytes(&self) -> usize {
-        // The lists are in the event once more.
-        2 * self.json.len() + CHANGE_BYTES
+        self.json.len() + self.pool.len() + CHANGE_BYTES
     }
 }
 
@@ -209,32 +233,39 @@ impl KeptChange {
 fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
-        several => {
-            let changes: Vec<&Change> = several.iter().map(|kept| &kept.change).collect();
-            event(&changes)
-        }
+        several => event(
+            several.iter().map(|kept| &kept.removed),
+            several.iter().map(|kept| &kept.services),
+        ),
     };
     LookupChange {
-        index: of_one_entry.first().map_or(0, |kept| kept.change.index),
+        index: of_one_entry.first().map_or(0, |kept| kept.index),
         json,
     }
 }
 
-fn event(changes: &[&Change]) -> Bytes {
-    let joined = |list: fn(&Change) -> &Vec<u8>| {
-        let lists: Vec<&[u8]> = changes
-            .iter()
-            .map(|change| list(change).as_slice())
-            .filter(|list| !list.is_empty())
-            .collect();
-        lists.join(&b","[..])
-    };
-    let mut json = b"{\"removed\":[".to_vec();
-    json.extend_from_slice(&joined(|change| &change.removed));
-    json.extend_from_slice(b"],\"services\":[");
-    json.extend_from_slice(&joined(|change| &change.services));
-    json.extend_from_slice(b"]}");
+/// The event of these lists, those that are empty left out.
+fn event<L: AsRef<[u8]>>(
+    removed: impl IntoIterator<Item = L>,
+    services: impl IntoIterator<Item = L>,
+) -> Bytes {
+    let mut json = BEFORE_REMOVED.to_vec();
+    push_joined(&mut json, removed);
+    json.extend_from_slice(BEFORE_SERVICES);
+    push_joined(&mut json, services);
+    json.extend_from_slice(AFTER_SERVICES);
     json.into()
+}
+
+fn push_joined<L: AsRef<[u8]>>(json: &mut Vec<u8>, lists: impl IntoIterator<Item = L>) {
+    let begin = json.len();
+    for list in lists.into_iter() {
+        let list = list.as_ref();
+        if json.len() > begin && !list.is_empty() {
+            json.push(b',');
+        }
+        json.extend_from_slice(list);
+    }
 }
 
 /// Waits for a lookup to change.
