@@ -9,8 +9,7 @@ use std::time::Duration;
 
 /// How long `?index=` waits when `wait` does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
-/// The longest `wait`: a client that has closed its connection keeps its place until then, since it may have closed its half
-/// only and still wait for the answer.
+/// The longest `wait`: below what proxies take for a dead connection, and an hour's wait is sixty of them.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The shortest: nothing is gained by less, and 0 looks like a mistake for "for ever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
