@@ -151,6 +151,30 @@ mod tests {
         assert!(accepts_json(&HeaderMap::new()));
     }
 
+    /// JSON in the place of text is for who asks for it by name and does not like text better.
+    #[test]
+    fn json_is_preferred_only_when_it_is_named() {
+        for accept in [
+            "application/json",
+            "application/json, */*",
+            "text/plain;q=0.5, application/json",
+            "application/*",
+        ] {
+            assert!(prefers_json(&one(ACCEPT, accept)), "{accept}");
+        }
+        for accept in [
+            "*/*",
+            "text/plain",
+            "text/plain, application/json",
+            "application/json;q=0.5, text/*",
+            "application/json;q=0",
+            "text/html",
+        ] {
+            assert!(!prefers_json(&one(ACCEPT, accept)), "{accept}");
+        }
+        assert!(!prefers_json(&HeaderMap::new()));
+    }
+
     /// Two `Accept` lines are one list.
     #[test]
     fn accept_lines_are_joined() {

@@ -2,7 +2,7 @@
 
 use super::lone::Mode;
 use super::replay::Answer;
-use super::server::{Server, answer, ask};
+use super::server::{Server, answer, ask, byte};
 use crate::clock::now;
 use crate::http::HttpSettings;
 use crate::model::{Announcement, Service};
@@ -147,6 +147,16 @@ async fn what_cannot_be_held_is_answered_at_once() {
     let known = format!("If-None-Match: {has}\r\n");
     let head = get(PATH, &known).replace("GET", "HEAD");
     assert_eq!(server.ask(head).await.status, 304);
+    let head = get(&format!("{PATH}?index=0"), "").replace("GET", "HEAD");
+    assert_eq!(server.lone.followed(), 0);
+    let mut stream = server.connect().await;
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    // Of HEAD the head alone comes, whatever length it says.
+    let mut begin = [0; 12];
+    for position in &mut begin {
+        *position = byte(&mut stream).await.expect("an answer at once");
+    }
+    assert_eq!(&begin, b"HTTP/1.1 200");
     let stale = server
         .ask(get(&format!("{PATH}?consistency=stale"), &known))
         .await;
