@@ -1,7 +1,6 @@
 //! `quorate cluster`: what a person asks a running cluster.
 
 use super::errors::CommandError;
-use super::failover::innermost;
 use super::output::{self, push_table};
 use super::servers::{ServerList, duration};
 use clap::Parser;
@@ -48,21 +47,9 @@ pub async fn run(arguments: &ClusterArguments) -> Result<u8, CommandError> {
 }
 
 async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
-    let answers = join_all(
-        arguments
-            .servers
-            .server
-            .iter()
-            .map(|server| status(client, server)),
-    )
-    .await;
-    let servers: Vec<_> = arguments
-        .servers
-        .server
-        .iter()
-        .map(String::as_str)
-        .zip(answers)
-        .collect();
+    let servers = &arguments.servers.server;
+    let answers = join_all(servers.iter().map(|server| status(client, server))).await;
+    let servers: Vec<_> = servers.iter().map(String::as_str).zip(answers).collect();
     let code = if servers.iter().any(|(_, answer)| answer.is_ok()) {
         config::exit_code::OK
     } else {
@@ -87,22 +74,16 @@ async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String
 }
 
 async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
+    let servers = &arguments.servers.server;
     let deadline = clock::now() + arguments.timeout;
     loop {
-        let answers = join_all(
-            arguments
-                .servers
-                .server
-                .iter()
-                .map(|server| ready(client, server)),
-        )
-        .await;
+        let answers = join_all(servers.iter().map(|server| ready(client, server))).await;
         if answers.iter().all(Result::is_ok) {
             return ("ready\n".to_owned(), config::exit_code::OK);
         }
         if clock::now() >= deadline {
             let mut text = String::new();
-            for (server, answer) in arguments.servers.server.iter().zip(answers) {
+            for (server, answer) in servers.iter().zip(answers) {
                 let state = answer
                     .err()
                     .map_or("ready".to_owned(), |why| format!("not ready: {why}"));
@@ -137,7 +118,7 @@ fn reason(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return format!("no answer within {} s", ANSWER_TIME_LIMIT.as_secs());
     }
-    innermost(&error)
+    config::innermost_cause(&error)
 }
 
 /// The group as the most advanced server sees it, then what is wrong with the others.

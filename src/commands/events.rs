@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};
 use quorate::clock::{self, Instant};
+use quorate::config::innermost_cause;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -212,7 +213,7 @@ impl Events {
                 Broken(if error.is_timeout() {
                     format!("silent for {silence:?}")
                 } else {
-                    super::failover::innermost(&error)
+                    innermost_cause(&error)
                 })
             })
         });

@@ -3,6 +3,7 @@
 use super::errors::CommandError;
 use super::output::one_line;
 use super::servers::Question;
+use quorate::config::innermost_cause;
 use quorate::{clock, config};
 use reqwest::header::{ACCEPT, HeaderName};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -261,7 +262,7 @@ impl Failover {
         if error.is_timeout() {
             return format!("silent for {:?}", self.patience.silence);
         }
-        innermost(error)
+        innermost_cause(error)
     }
 }
 
@@ -274,7 +275,7 @@ async fn body(mut response: Response, bytes_max: usize) -> Result<String, String
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| format!("the answer broke off: {}", innermost(&error)))?
+        .map_err(|error| format!("the answer broke off: {}", innermost_cause(&error)))?
     {
         if bytes.len() + chunk.len() > bytes_max {
             return Err(format!("its answer is over {bytes_max} bytes"));
@@ -282,15 +283,6 @@ async fn body(mut response: Response, bytes_max: usize) -> Result<String, String
         bytes.extend_from_slice(&chunk);
     }
     String::from_utf8(bytes).map_err(|_| "its answer is no text".to_owned())
-}
-
-/// The innermost cause, which is the one that says something.
-pub fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

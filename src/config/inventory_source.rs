@@ -68,18 +68,22 @@ fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
 }
 
 async fn get(uri: &str) -> Result<Vec<u8>, String> {
-    let client = http_client(FETCH_TIME_LIMIT).map_err(|error| reason(&error))?;
+    let client = http_client(FETCH_TIME_LIMIT).map_err(|error| innermost_cause(&error))?;
     let mut answer = client
         .get(uri)
         .header("accept", "application/json")
         .send()
         .await
-        .map_err(|error| reason(&error))?;
+        .map_err(|error| innermost_cause(&error))?;
     if !answer.status().is_success() {
         return Err(format!("the server answered {}", answer.status()));
     }
     let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| reason(&error))? {
+    while let Some(chunk) = answer
+        .chunk()
+        .await
+        .map_err(|error| innermost_cause(&error))?
+    {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > INVENTORY_BYTES_MAX {
             break;
@@ -105,7 +109,7 @@ pub fn http_client_builder() -> ClientBuilder {
 }
 
 /// The innermost cause, which is the one that says something.
-fn reason(error: &dyn std::error::Error) -> String {
+pub fn innermost_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -18,7 +18,7 @@ mod sources;
 mod values;
 
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use inventory_source::{http_client, http_client_builder};
+pub use inventory_source::{http_client, http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 pub use settings::{AccessLogSettings, LogFormat, LogLevel, LogSettings, Settings, load};
 pub use values::duration_ms;

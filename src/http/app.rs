@@ -51,6 +51,11 @@ pub(super) fn deadline() -> Instant {
     now() + ANSWER_TIME
 }
 
+/// Ends when the server stops. An error is a server that is gone, which is an end too.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 impl<D: Discovery> App<D> {
     pub(super) fn new(
         discovery: D,
@@ -79,9 +84,9 @@ impl<D: Discovery> App<D> {
             .map_err(|_| Refusal::TooManyWatchers)
     }
 
-    /// Ends when the server stops. An error is a sender that is gone, which is an end too.
+    /// Ends when the server stops.
     pub(super) async fn stopping(&self) {
-        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+        stopped(&mut self.stop.clone()).await;
     }
 
     /// Runs a write of a request that came over the connection `origin`.

@@ -7,7 +7,7 @@ mod version;
 mod wording;
 
 use super::access::{AccessLog, AccessRecord};
-use super::app::Origin;
+use super::app::{Origin, stopped};
 use super::discovery::Discovery;
 use super::front::Front;
 use super::limits::Place;
@@ -153,9 +153,9 @@ async fn serve<C: Future>(
 }
 
 impl Ends {
-    /// Ends when the server stops. An error is a sender that is gone, which is an end too.
+    /// Ends when the server stops.
     async fn stopping(&self) {
-        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+        stopped(&mut self.stopping.clone()).await;
     }
 
     /// Ends when the process woke since `opened_epoch`.

@@ -169,10 +169,7 @@ impl<D: Discovery> Followed<D> {
         if self.shown.as_ref() == Some(&found) {
             return Ok(());
         }
-        let position = Position {
-            cluster_id: self.feed.cluster_id(),
-            index,
-        };
+        let position = Position::on(&self.feed, index);
         if found.is_empty() {
             let reason = serde_json::json!({ "reason": none(&self.query) });
             events.push("none", position, reason.to_string().into());

@@ -1,6 +1,6 @@
 //! Streams of server-sent events: heartbeats, the last event, and a place for each.
 
-use super::app::{App, QUORATE_INDEX};
+use super::app::{App, QUORATE_INDEX, stopped};
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::negotiate::accepts;
@@ -47,6 +47,14 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// At an index of the cluster that a feed is of.
+    pub(super) fn on(feed: &Feed, index: u64) -> Position {
+        Position {
+            cluster_id: feed.cluster_id(),
+            index,
+        }
+    }
+
     /// Reads what [`Events`] wrote as `id`.
     pub(super) fn parse(text: &str) -> Option<Position> {
         let (cluster_id, index) = text.split_once(':')?;
@@ -215,16 +223,8 @@ impl<S: Source> Open<S> {
     }
 
     fn position(&mut self) -> Position {
-        Position {
-            cluster_id: self.source.feed().cluster_id(),
-            index: self.index,
-        }
+        Position::on(self.source.feed(), self.index)
     }
-}
-
-/// Ends when the server stops. An error is a server that is gone, which is an end too.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 #[cfg(test)]

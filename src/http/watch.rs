@@ -121,10 +121,7 @@ impl<D: Discovery> Watched<D> {
     }
 
     fn position(&self) -> Position {
-        Position {
-            cluster_id: self.feed.cluster_id(),
-            index: self.index,
-        }
+        Position::on(&self.feed, self.index)
     }
 }
 

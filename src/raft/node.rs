@@ -114,12 +114,7 @@ impl Node {
     /// # Errors
     /// Without a quorum, before the group is formed, or past the deadline.
     pub async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
-        let group = self.group()?;
-        group
-            .confirm_applied(deadline)
-            .await
-            .map_err(|error| unavailable(explain(&group, error.reason)))?;
-        Ok(answer(&group, lookup))
+        Ok(answer(&*self.confirmed(deadline).await?, lookup))
     }
 
     /// What this node holds at once, which may be old.
@@ -130,7 +125,7 @@ impl Node {
         Ok(answer(&*self.group()?, lookup))
     }
 
-    /// The coordinators, best last known first, with the index of the state that shows them; linearizable.
+    /// The coordinators, the one that joined last first, with the index of the state that shows them; linearizable.
     ///
     /// # Errors
     /// As for [`Node::lookup`].
@@ -139,12 +134,7 @@ impl Node {
         query: &CoordinatorQuery,
         deadline: Instant,
     ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
-        let group = self.group()?;
-        group
-            .confirm_applied(deadline)
-            .await
-            .map_err(|error| unavailable(explain(&group, error.reason)))?;
-        Ok(coordinators(&group, query))
+        Ok(coordinators(&*self.confirmed(deadline).await?, query))
     }
 
     /// The coordinators that this node holds at once, which may be old.
@@ -321,6 +311,15 @@ impl Node {
         self.service
             .group()
             .ok_or_else(|| unavailable(self.service.forming.waits_for()))
+    }
+
+    /// The group, once this node shows all that was acknowledged before the call.
+    async fn confirmed(&self, deadline: Instant) -> Result<Arc<Group>, Unavailable> {
+        let group = self.group()?;
+        match group.confirm_applied(deadline).await {
+            Ok(()) => Ok(group),
+            Err(error) => Err(unavailable(explain(&group, error.reason))),
+        }
     }
 
     /// Proposes what `command` makes of the present state and of the index that is known, again when it was
