@@ -43,6 +43,9 @@ const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
 /// reason; then it is closed.
 const WOKEN_TIME: Duration = Duration::from_millis(200);
 
+/// How long a client that has closed its half may wait for its answer: longer than any takes that is not held.
+const HALF_CLOSED_TIME: Duration = Duration::from_secs(10);
+
 /// hyper's smallest read buffer is 8 KiB and a head over `max_header_bytes` must fit, to be refused with a line of text.
 const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
@@ -118,16 +121,16 @@ pub(super) async fn run<D: Discovery>(
     }
 }
 
-/// Drives a connection until it is over, or silent for too long; tells it to come to an end once `ended` is.
+/// Drives a connection until it is over, or its client is gone; tells it to come to an end once `ended` is.
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
     (stream, activity): (&SharedStream, &Activity),
     ended: impl Future<Output = ()>,
 ) {
-    let mut look_again = activity.deadline(now());
+    let mut given_up = pin!(given_up(stream, activity));
     let mut ended = pin!(ended);
-    let (mut ending, mut abandoned) = (false, false);
+    let mut ending = false;
     loop {
         tokio::select! {
             // First, so that a request that is there already is answered before the connection ends.
@@ -138,17 +141,37 @@ async fn serve<C: Future>(
                 ending = true;
                 shut_down(connection.as_mut());
             }
-            () = tokio::time::sleep_until(look_again) => {
-                let at = now();
-                look_again = activity.deadline(at);
-                // A client that closed its half may wait for an answer, but one look to the next is longer than any takes
-                // that is not held: a lookup that is keeps its place for nobody.
-                let was_abandoned = std::mem::replace(&mut abandoned, activity.is_answering() && stream.is_closed());
-                if look_again <= at || (abandoned && was_abandoned) {
-                    return;
-                }
-            }
+            () = given_up.as_mut() => return,
         }
+    }
+}
+
+/// Returns when a connection is to be closed for what its client does not do.
+async fn given_up(stream: &SharedStream, activity: &Activity) {
+    loop {
+        // Without a timer, since ten thousand lookups may be held: what ends the wait is an event.
+        if activity.is_answering() && abandoned(stream, activity).await {
+            return;
+        }
+        let at = now();
+        let look_again = activity.deadline(at);
+        if look_again <= at {
+            return;
+        }
+        tokio::time::sleep_until(look_again).await;
+    }
+}
+
+/// Waits for the answer under way; true when its client has gone before.
+async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
+    tokio::select! {
+        () = activity.answered() => return false,
+        () = stream.closed() => {}
+    }
+    // A client that closed its half may wait for its answer; a lookup that is held keeps its place for nobody.
+    tokio::select! {
+        () = activity.answered() => false,
+        () = tokio::time::sleep(HALF_CLOSED_TIME) => true,
     }
 }
 

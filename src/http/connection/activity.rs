@@ -1,6 +1,7 @@
 //! How long a connection may do nothing, which depends on what it is in the middle of.
 
 use crate::clock::{Instant, now};
+use futures_util::task::AtomicWaker;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// From the first byte of a request to the end of its head. Also how often a connection is looked at.
+/// From the first byte of a request to the end of its head. Also how often a connection between requests is looked at.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
@@ -32,6 +33,8 @@ pub(super) struct Activity {
     in_flight: AtomicUsize,
     http2: AtomicBool,
     write_waits: AtomicBool,
+    /// Told when the last request in flight ends.
+    answered: AtomicWaker,
 }
 
 /// A request in flight; ends when dropped.
@@ -46,6 +49,7 @@ impl Activity {
             in_flight: AtomicUsize::new(0),
             http2: AtomicBool::new(false),
             write_waits: AtomicBool::new(false),
+            answered: AtomicWaker::new(),
         }
     }
 
@@ -59,7 +63,19 @@ impl Activity {
 
     /// Whether a request waits for its answer.
     pub(super) fn is_answering(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > 0
+        self.in_flight.load(Ordering::SeqCst) > 0
+    }
+
+    /// Waits until no request is in flight. One waits at a time.
+    pub(super) async fn answered(&self) {
+        std::future::poll_fn(|cx| {
+            self.answered.register(cx.waker());
+            match self.is_answering() {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
     }
 
     /// When the connection is to be looked at again; it is to be closed when that is not after `at`.
@@ -108,7 +124,10 @@ impl Activity {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        // Ordered before the look of one who has registered.
+        if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.answered.wake();
+        }
     }
 }
 

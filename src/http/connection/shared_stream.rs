@@ -6,8 +6,12 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+
+/// Between two looks at a socket with bytes that nobody reads yet: there is no event for what comes after them.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// One of the handles of a socket. One reader and one writer at a time.
 #[derive(Debug, Clone)]
@@ -18,10 +22,31 @@ impl SharedStream {
         SharedStream(Arc::new(stream))
     }
 
-    /// Whether the other side has closed, at least its half, and nothing it sent is left to read.
-    pub(super) fn is_closed(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        matches!(SockRef::from(&*self.0).peek(&mut byte), Ok(0))
+    /// Waits until the other side has closed, at least its half, and nothing it sent is left to read.
+    ///
+    /// To be awaited by the task that reads: a socket wakes one reader, and to be a second one costs each connection room.
+    pub(super) async fn closed(&self) {
+        while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Waits until there is something to read, and says whether it is bytes; an end or an error is none.
+    fn poll_bytes(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            if ready!(self.0.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(false);
+            }
+            // Readiness may be stale, and is taken back when there is nothing.
+            match self.0.try_io(Interest::READABLE, || self.peek()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                peeked => return Poll::Ready(matches!(peeked, Ok(1..))),
+            }
+        }
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        SockRef::from(&*self.0).peek(&mut [MaybeUninit::uninit()])
     }
 
     /// Tries again for as long as the socket said it was ready and was not.
