@@ -6,7 +6,7 @@ use super::peer::Checkpoint;
 use super::tick_journal::TickJournal;
 use super::types::LogId;
 use crate::clock;
-use crate::registry::{Batch, Command, Outcome, Registry};
+use crate::registry::{Batch, Change, Command, Outcome, Registry};
 use openraft::vote::RaftLeaderId;
 use std::collections::VecDeque;
 use std::sync::{Mutex, RwLock, RwLockReadGuard};
@@ -60,8 +60,12 @@ impl Replica {
         lock(&self.journal)
     }
 
-    /// Applies one entry. Logs what a person wants to know of it.
-    pub(super) fn apply(&self, log_id: &LogId, batch: Option<&Batch>) -> Vec<Outcome> {
+    /// Applies one entry. Those who wait for its changes are told of them by [`Replica::tell`].
+    pub(super) fn apply(
+        &self,
+        log_id: &LogId,
+        batch: Option<&Batch>,
+    ) -> (Vec<Outcome>, Vec<Change>) {
         let mut registry = write(&self.registry);
         let outcomes = match batch {
             Some(batch) => registry.apply(log_id.index(), batch),
@@ -79,9 +83,13 @@ impl Replica {
         let changes = registry.take_changes();
         self.feeds.keep(&changes);
         drop(registry);
-        self.feeds.tell(&changes);
         self.note(log_id, batch);
-        outcomes
+        (outcomes, changes)
+    }
+
+    /// Wakes those who wait for what has changed.
+    pub(super) fn tell(&self, changes: &[Change]) {
+        self.feeds.tell(changes);
     }
 
     /// Tells waiting readers how far the registry is. Called after each run of entries, not after each entry.

@@ -3,7 +3,7 @@
 use super::disk::Snapshots;
 use super::replica::Replica;
 use super::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
-use crate::registry::{Image, Registry};
+use crate::registry::{Change, Image, Registry};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use openraft::EntryPayload;
@@ -67,7 +67,7 @@ impl StateMachine {
 
     /// # Errors
     /// When the log uses what this release does not know: going on would make its state another (amendment B17).
-    fn apply_entry(&mut self, entry: &Entry) -> io::Result<Outcomes> {
+    fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {
             EntryPayload::Blank => None,
@@ -77,12 +77,12 @@ impl StateMachine {
                 None
             }
         };
-        let outcomes = self.replica.apply(&entry.log_id, batch);
+        let (outcomes, changes) = self.replica.apply(&entry.log_id, batch);
         match self.replica.registry().unknown_level() {
             Some(level) => Err(io::Error::other(format!(
                 "the log uses level {level}, which this release does not know: start the release of the other members"
             ))),
-            None => Ok(Outcomes(outcomes)),
+            None => Ok((Outcomes(outcomes), changes)),
         }
     }
 }
@@ -102,10 +102,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let mut waiting = entries.next().await;
         while let Some(item) = waiting {
             let (entry, responder) = item?;
-            let outcomes = self.apply_entry(&entry)?;
+            let (outcomes, changes) = self.apply_entry(&entry)?;
             if let Some(responder) = responder {
                 responder.send(outcomes);
             }
+            // After it: the one who made the change is not to queue behind the thousands who wait for it.
+            self.replica.tell(&changes);
             waiting = match entries.next().now_or_never() {
                 Some(ready) => ready,
                 None => {
