@@ -4,7 +4,6 @@ use super::app::{App, QUORATE_INDEX};
 use super::compat::JSON;
 use super::discovery::Discovery;
 use super::errors::Refusal;
-use super::hold;
 use super::negotiate::{accepts_json, wants_gzip};
 use super::query::Asked;
 use super::tags::{self, Known};
@@ -23,11 +22,7 @@ use std::time::Duration;
 /// Marks an answer that may be old, as was asked for.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
-/// airlift's clients ask again after this: at once, after an answer that they were held for. A pause would hide the next
-/// change for as long as it lasts; how often they are answered is limited by [`App::hold`].
-const AT_ONCE: HeaderValue = HeaderValue::from_static("max-age=0");
-/// Soon, after an answer that was not held for and when the next one can be: a client whose tags never match, such as one
-/// behind a proxy that rewrites them, would ask without end.
+/// airlift's clients ask again after this: soon, since their next lookup is held.
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
 /// What they do by themselves, for when no hold can follow: every second without one would be ten times the load, at the
 /// worst moment (amendment B14).
@@ -80,26 +75,22 @@ async fn serve<D: Discovery>(
     if let Asked::After { index, wait } = asked
         && may_wait
     {
-        let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
+        let answer = after(app, &lookup, index, now() + wait).await?;
         return Ok(whole(&answer, headers));
     }
     let answer = at_once(app, &lookup, asked).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = tags::known(headers, answer.rendered.tag());
-    let (answer, next) = if !may_hold {
-        (answer, LATER)
-    } else if may_wait && known == Known::These {
-        // Apart, as are the others that wait: in one future they would take room side by side.
-        Box::pin(hold(app, &lookup, answer)).await?
-    } else if app.holds.available_permits() > 0 {
-        (answer, SOON)
+    let (answer, held) = if may_hold && may_wait && known == Known::These {
+        hold(app, &lookup, answer).await?
     } else {
-        (answer, LATER)
+        (answer, app.holds.available_permits() > 0)
     };
     let mut response = match tags::known(headers, answer.rendered.tag()) {
         Known::No => whole(&answer, headers),
         Known::These | Known::Some => unchanged(&answer),
     };
+    let next = if may_hold && held { SOON } else { LATER };
     let tag = tags::header(answer.rendered.tag(), wants_gzip(headers));
     // On a 304 too: airlift's client takes both from it.
     response.headers_mut().insert(ETAG, tag);
@@ -135,25 +126,21 @@ async fn at_once<D: Discovery>(
     }
 }
 
-/// Holds a lookup whose bytes the client has. With when it is to ask again.
+/// Holds a lookup whose bytes the client has. With whether there was a place to hold it.
 async fn hold<D: Discovery>(
     app: &App<D>,
     lookup: &Lookup,
     answer: Answer,
-) -> Result<(Answer, HeaderValue), Refusal> {
+) -> Result<(Answer, bool), Refusal> {
     // To an engine 503 is an error, and an answer at once is none.
     let Ok(_place) = app.holds.try_acquire() else {
-        return Ok((answer, LATER));
+        return Ok((answer, false));
     };
     let tag = answer.rendered.tag();
     let has = |now: &Answer| now.rendered.tag() == tag;
-    let from = now();
-    let until = from + Duration::from_millis(app.settings.hold_time_ms);
-    let ripe = |answer: &Answer| from + hold::push_interval(answer.rendered.json.len());
-    let answer = app.hold(lookup, has, ripe, until).await?;
-    let pushed = !has(&answer) || now() >= from + hold::PUSH_INTERVAL_MAX;
-    // What ended early without a change, by a stop or a short hold-time, would end so again.
-    Ok((answer, if pushed { AT_ONCE } else { SOON }))
+    let until = now() + Duration::from_millis(app.settings.hold_time_ms);
+    let answer = app.hold(lookup, has, until).await?;
+    Ok((answer, true))
 }
 
 /// Waits until a lookup has changed after an index. An index that this node has not reached is no reason to wait: it is
@@ -171,8 +158,8 @@ async fn after<D: Discovery>(
     let Ok(_place) = app.watchers.try_acquire() else {
         return Err(Refusal::TooManyWatchers);
     };
-    let has = |now: &Answer| now.changed_index <= index;
-    app.hold(lookup, has, |_| now(), until).await
+    app.hold(lookup, |now| now.changed_index <= index, until)
+        .await
 }
 
 /// 200 with the bytes.

@@ -5,7 +5,6 @@ use super::replay::Answer;
 use super::server::{Server, answer, ask, byte};
 use crate::clock::now;
 use crate::http::HttpSettings;
-use crate::http::hold::push_interval;
 use crate::model::{Announcement, Service};
 use crate::registry::Command;
 use std::time::Duration;
@@ -117,8 +116,6 @@ async fn a_known_answer_is_held_until_it_changes() {
             (200, index.to_string().as_str())
         );
         assert_ne!(tag(&changed), tag(&has));
-        // A pause would hide the next change.
-        assert_eq!(changed.headers["cache-control"], "max-age=0");
         assert_eq!(server.lone.followed(), 0, "nothing is left behind");
     }
 }
@@ -139,11 +136,9 @@ async fn what_cannot_be_held_is_answered_at_once() {
         "\"0\", \"1\"",
     ] {
         let headers = format!("If-None-Match: {brings}\r\nETag: {brings}\r\n");
-        let whole = server.ask(get(PATH, &headers)).await;
-        // One whose tags never match must not ask without end.
         assert_eq!(
-            (whole.status, whole.headers["cache-control"].as_str()),
-            (200, "max-age=1"),
+            server.ask(get(PATH, &headers)).await.status,
+            200,
             "{brings}"
         );
     }
@@ -187,21 +182,6 @@ async fn a_hold_that_ends_is_confirmed() {
     let mut waiting = held(&server, PATH, &known).await;
     server.lone.set(Mode::No);
     assert_eq!(answer(&mut waiting).await.status, 503);
-}
-
-/// A client asks again at once after a change, so a large answer comes no sooner than its bytes allow, and has all changes
-/// up to then.
-#[tokio::test]
-async fn large_answers_are_apart() {
-    let server = Server::start().await;
-    let large = "x".repeat(200_000);
-    announce(&server, "w1", "presto", &large);
-    let has = server.ask(get(PATH, "")).await;
-    let sent = now();
-    let mut waiting = held(&server, PATH, &format!("ETag: {}\r\n", tag(&has))).await;
-    announce(&server, "w2", "presto", "x");
-    assert_eq!(answer(&mut waiting).await.status, 200);
-    assert!(sent.elapsed() >= push_interval(large.len()));
 }
 
 /// With `discovery.hold-time=0s` nothing is held, and clients are told to come as seldom as they do by themselves.
@@ -343,7 +323,7 @@ async fn held_lookups_do_not_count_against_their_address() {
     }
 }
 
-/// A client that has gone keeps its place for seconds at most, though its hold may last for minutes.
+/// A client that has gone keeps its place no longer than two looks at its connection, though its hold may last for minutes.
 #[tokio::test]
 async fn an_abandoned_lookup_gives_its_place_back() {
     let server = Server::with(settings(600_000, 1)).await;
