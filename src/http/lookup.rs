@@ -22,7 +22,8 @@ use std::time::Duration;
 /// Marks an answer that may be old, as was asked for.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
-/// airlift's clients ask again after this: soon, since their next lookup is held.
+/// airlift's clients ask again after this: soon, since their next lookup is held. It is the shortest pause that they can be
+/// told: 0 is none to them, and they wait 10 s (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
 /// What they do by themselves, for when no hold can follow: every second without one would be ten times the load, at the
 /// worst moment (amendment B14).
@@ -75,14 +76,15 @@ async fn serve<D: Discovery>(
     if let Asked::After { index, wait } = asked
         && may_wait
     {
-        let answer = after(app, &lookup, index, now() + wait).await?;
+        let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
         return Ok(whole(&answer, headers));
     }
     let answer = at_once(app, &lookup, asked).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = tags::known(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == Known::These {
-        hold(app, &lookup, answer).await?
+        // Apart, as are the others that wait: in one future they would take room side by side.
+        Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)
     };

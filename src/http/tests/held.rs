@@ -323,7 +323,7 @@ async fn held_lookups_do_not_count_against_their_address() {
     }
 }
 
-/// A client that has gone keeps its place no longer than two looks at its connection, though its hold may last for minutes.
+/// A client that has gone keeps its place for seconds at most, though its hold may last for minutes.
 #[tokio::test]
 async fn an_abandoned_lookup_gives_its_place_back() {
     let server = Server::with(settings(600_000, 1)).await;
