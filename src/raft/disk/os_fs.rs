@@ -1,10 +1,13 @@
 //! The real file system.
 
 use super::vfs::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
+use crate::clock;
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The real file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +26,30 @@ struct OsLock {
 }
 
 impl Held for OsLock {}
+
+/// How long a file waits for a descriptor to open it by. None being free is no failure of the disk, and clients' connections,
+/// which took them, end; a disk that stands still for longer is one.
+const DESCRIPTOR_PATIENCE: Duration = Duration::from_secs(10);
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);
+
+/// Opens something once a descriptor is free.
+fn once_there_is_one<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let began = clock::now();
+    loop {
+        match open() {
+            Err(e) if lacks_descriptor(&e) && began.elapsed() < DESCRIPTOR_PATIENCE => {
+                std::thread::sleep(DESCRIPTOR_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Of this process, or of the whole system.
+fn lacks_descriptor(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::MFILE | Errno::NFILE))
+}
 
 /// Zeros are written in steps of this size where the file system cannot allocate.
 const ZERO_STEP: usize = 64 * 1024;
@@ -58,19 +85,16 @@ impl Vfs for OsFs {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        match OpenOptions::new().read(true).write(true).open(path) {
+        match once_there_is_one(|| OpenOptions::new().read(true).write(true).open(path)) {
             Ok(file) => Ok(OsFile::boxed(file, path)),
             Err(e) => Err(in_context("open", path, &e)),
         }
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        match OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)
-        {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        match once_there_is_one(|| options.open(path)) {
             Ok(file) => Ok(OsFile::boxed(file, path)),
             Err(e) => Err(in_context("create", path, &e)),
         }
@@ -87,7 +111,7 @@ impl Vfs for OsFs {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let read = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
-            for entry in fs::read_dir(dir)? {
+            for entry in once_there_is_one(|| fs::read_dir(dir))? {
                 names.push(entry?.file_name().to_string_lossy().into_owned());
             }
             names.sort();
@@ -97,7 +121,7 @@ impl Vfs for OsFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        File::open(dir)
+        once_there_is_one(|| File::open(dir))
             .and_then(|d| d.sync_all())
             .map_err(|e| in_context("sync", dir, &e))
     }
