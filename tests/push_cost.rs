@@ -156,16 +156,6 @@ fn a_change_reaches_every_watcher() {
     );
 }
 
-/// Processor time of a process, in milliseconds.
-fn processor_ms(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
-    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |i: usize| fields[i].parse::<u64>().expect("a number");
-    // Hundredths of a second on every Linux that runs this.
-    10 * (ticks(11) + ticks(12))
-}
-
 #[test]
 #[ignore = "prints figures"]
 fn held_lookups_cost_little() {
@@ -186,9 +176,9 @@ fn held_lookups_cost_little() {
     let path = "/v1/service/presto/general";
     let tag = node.get(path).expect("it serves").headers["etag"].clone();
     let cost = |what: &str| {
-        let (pid, before) = (node.pid(), processor_ms(node.pid()));
+        let before = node.processor_ms();
         let_pass(IDLE_TIME);
-        let used = processor_ms(pid) - before;
+        let used = node.processor_ms() - before;
         println!(
             "{what}: {} kB resident, {used} ms of processor in {IDLE_TIME:?}",
             node.resident_kb()

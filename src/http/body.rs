@@ -12,7 +12,7 @@ use std::io::Read;
 use std::time::Duration;
 
 /// How long a body may take. Announcements are a few kilobytes and come with their head; this is for who trickles.
-const BODY_TIME: Duration = Duration::from_secs(10);
+const BODY_TIME: Duration = Duration::from_secs(8);
 
 /// How a JSON body is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

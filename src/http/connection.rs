@@ -33,8 +33,9 @@ use tokio::sync::watch;
 use version::Spoken;
 use wording::Worded;
 
-/// How long a new connection may say nothing. hyper's buffers are made only after its first byte.
-const FIRST_BYTE_TIME: Duration = Duration::from_secs(10);
+/// How long a new connection may say nothing. hyper's buffers are made only after its first byte. Who does not speak, or
+/// not fast enough, is cut within 10 s; the rest is for a last answer and for a node that is busy with many of them.
+const FIRST_BYTE_TIME: Duration = Duration::from_secs(8);
 
 /// The same on a place kept for peers, who speak at once.
 const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);

@@ -261,6 +261,18 @@ impl Node {
         kilobytes.expect("VmRSS is a number of kB")
     }
 
+    /// The processor time that it has used.
+    #[cfg(target_os = "linux")]
+    pub fn processor_ms(&self) -> u64 {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a running process");
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |i: usize| fields[i].parse::<u64>().expect("a number");
+        // Hundredths of a second on every Linux that runs this.
+        10 * (ticks(11) + ticks(12))
+    }
+
     /// Waits until it answers a linearizable lookup.
     pub fn wait_serving(&self, limit: Duration) {
         until(&format!("{} serves", self.etc.node_id), limit, || {

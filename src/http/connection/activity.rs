@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// From the first byte of a request to the end of its head. Also how often a connection between requests is looked at.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+const HEAD_TIME: Duration = Duration::from_secs(8);
 
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
@@ -210,11 +210,11 @@ mod tests {
     fn a_trickling_head_is_cut_off() {
         let began = now();
         let activity = Arc::new(Activity::new(began));
-        for second in 1..10 {
+        for second in 1..8 {
             activity.read(began + second * S);
             assert!(!closed(&activity, began + second * S));
         }
-        assert!(closed(&activity, began + 10 * S));
+        assert!(closed(&activity, began + HEAD_TIME));
     }
 
     /// A connection between requests may wait for long, on HTTP/2 also when a stray frame came.

@@ -1,0 +1,228 @@
+use crate::support::node::{Node, PATIENCE};
+use crate::support::{Cluster, Options, http, let_pass, until};
+use quorate::clock::{self, Instant};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+
+/// Say nothing.
+const IDLE: usize = 10_000;
+/// Send a byte a second: half of them a head, half a body.
+const SLOW: usize = 500;
+/// From each address: below what one may open without a request.
+const PER_ADDRESS: usize = 800;
+/// How long an offender may stay.
+const CUT_WITHIN: Duration = Duration::from_secs(10);
+const P99_LIMIT: Duration = Duration::from_millis(50);
+const GROWTH_LIMIT_KB: u64 = 200_000_000 / 1024;
+const GOOD_CLIENTS: usize = 4;
+/// Between two lookups of a good client.
+const PACE: Duration = Duration::from_millis(20);
+/// Connections that come and go at once while the attack is set up.
+const OPENING_AT_ONCE: usize = 200;
+/// The first of a process, which it keeps: below a limit of so many nothing is ever free.
+const LONG_LIVED_DESCRIPTORS: u64 = 8;
+const PATH: &str = "/v1/service/presto/general";
+
+/// Proves that 10,000 clients that say nothing and 500 that send a byte a second cost good clients nothing that they
+/// notice, are cut off, and give back what they took.
+#[test]
+fn good_clients_do_not_notice_hostile_ones() {
+    raise_descriptors();
+    let cluster = Cluster::start(3, Options::max_age("10m").alone());
+    let node = &cluster.nodes[0];
+    node.announce_acked("presto", "w1", 1);
+    let (resident_kb, descriptors) = (node.resident_kb(), descriptors(node));
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let good: Vec<_> = (0..GOOD_CLIENTS)
+            .map(|_| scope.spawn(|| lookups_until(&over, node.address())))
+            .collect();
+        let attack = Attack::begin(node.address());
+        let grown_kb = node.resident_kb().saturating_sub(resident_kb);
+        let mut stayed = attack.end();
+        over.store(true, Ordering::Release);
+        let mut took: Vec<Duration> = good
+            .into_iter()
+            .flat_map(|client| client.join().expect("a good client is served"))
+            .collect();
+        stayed.sort();
+        took.sort();
+        let p99 = took[took.len() * 99 / 100];
+        println!(
+            "{} offenders, cut after {:?} at most, {grown_kb} kB; {} lookups beside them, p99 {p99:?}, {:?} at most",
+            stayed.len(),
+            stayed[stayed.len() - 1],
+            took.len(),
+            took[took.len() - 1],
+        );
+        assert_eq!(stayed.len(), IDLE + SLOW);
+        assert!(stayed[stayed.len() - 1] <= CUT_WITHIN);
+        assert!(p99 <= P99_LIMIT);
+        assert!(grown_kb <= GROWTH_LIMIT_KB);
+    });
+    until("what they took is given back", PATIENCE, || {
+        (self::descriptors(node) <= descriptors + 8).then_some(())
+    });
+}
+
+/// Proves that a node without a descriptor to spare neither dies nor spins, serves those who are connected, and takes
+/// others again once it has some.
+#[test]
+fn a_node_without_descriptors_waits_for_some() {
+    let cluster = Cluster::start(3, Options::max_age("10m"));
+    let node = &cluster.nodes[0];
+    node.announce_acked("presto", "w1", 1);
+    let runtime = runtime();
+    let mut connected = runtime
+        .block_on(TcpStream::connect(node.address()))
+        .expect("the node listens");
+    runtime.block_on(lookup_on(&mut connected));
+    let allowed = limit_descriptors(node, LONG_LIVED_DESCRIPTORS);
+    // The kernel takes the connection; the node cannot.
+    let waiting = http::send(node.address(), "GET", PATH, None, PATIENCE).expect("a backlog");
+    let (spent_before, spell) = (node.processor_ms(), Duration::from_secs(2));
+    let_pass(spell);
+    let spent_ms = node.processor_ms() - spent_before;
+    runtime.block_on(lookup_on(&mut connected));
+    assert!(waiting.is_silent(), "the limit has no effect");
+    assert!(
+        u128::from(spent_ms) < spell.as_millis() / 4,
+        "{spent_ms} ms of processor in {spell:?}"
+    );
+    limit_descriptors(node, allowed);
+    assert_eq!(waiting.answer().expect("an answer").status, 200);
+}
+
+fn raise_descriptors() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit may be as the hard one");
+}
+
+/// Sets the soft limit of a running node, and gives the one before.
+fn limit_descriptors(node: &Node, limit: u64) -> u64 {
+    let pid = Pid::from_raw(node.pid() as i32).expect("a process id");
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let before = prlimit(
+        Some(pid),
+        Resource::Nofile,
+        Rlimit {
+            current: Some(limit),
+            maximum,
+        },
+    )
+    .expect("a child's limits are its parent's to set");
+    before.current.unwrap_or(limit)
+}
+
+fn descriptors(node: &Node) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", node.pid()))
+        .expect("a running process")
+        .count()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+async fn lookup_on(stream: &mut TcpStream) {
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: h\r\n\r\n");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it reads");
+    let mut head = [0; 12];
+    let answered = tokio::time::timeout(PATIENCE, stream.read_exact(&mut head)).await;
+    answered.expect("in time").expect("an answer");
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let mut rest = vec![0; 64 << 10];
+    stream.read(&mut rest).await.expect("the rest of it");
+}
+
+/// How long each lookup took.
+fn lookups_until(over: &AtomicBool, node: SocketAddr) -> Vec<Duration> {
+    let mut took = Vec::new();
+    while !over.load(Ordering::Acquire) {
+        let began = clock::now();
+        let answer = http::request(node, "GET", PATH, None, PATIENCE).expect("an answer");
+        assert_eq!(answer.status, 200);
+        took.push(began.elapsed());
+        let_pass(PACE);
+    }
+    took
+}
+
+/// All offenders, connected.
+struct Attack {
+    runtime: tokio::runtime::Runtime,
+    offenders: JoinSet<Duration>,
+}
+
+impl Attack {
+    /// Returns when all are connected.
+    fn begin(node: SocketAddr) -> Attack {
+        let runtime = runtime();
+        let mut offenders = JoinSet::new();
+        for nth in 0..IDLE + SLOW {
+            let connect = connect_from(nth / PER_ADDRESS, node);
+            let stream = runtime.block_on(connect);
+            let began = clock::now();
+            let sends = match nth.checked_sub(IDLE) {
+                None => String::new(),
+                Some(slow) if slow % 2 == 0 => {
+                    "GET /v1/service HTTP/1.1\r\nHost: node\r\n".to_owned()
+                }
+                Some(slow) => format!(
+                    "PUT /v1/announcement/slow-{slow} HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+                ),
+            };
+            offenders.spawn_on(offend(stream, sends, began), runtime.handle());
+            if nth % OPENING_AT_ONCE == 0 {
+                let_pass(PACE);
+            }
+        }
+        Attack { runtime, offenders }
+    }
+
+    /// How long each was let stay.
+    fn end(self) -> Vec<Duration> {
+        self.runtime.block_on(self.offenders.join_all())
+    }
+}
+
+/// A connection from one of the many addresses of this machine's own network.
+async fn connect_from(nth: usize, node: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a descriptor");
+    let from = Ipv4Addr::new(127, 0, 1, 1 + nth as u8);
+    socket
+        .bind(SocketAddr::new(IpAddr::V4(from), 0))
+        .expect("all of 127.0.0.0/8 is this machine");
+    socket.connect(node).await.expect("the node listens")
+}
+
+/// Sends what it has at once and then a byte a second, until it is cut off.
+async fn offend(mut stream: TcpStream, sends: String, began: Instant) -> Duration {
+    let slow = !sends.is_empty();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let mut answer = [0; 512];
+    let mut cut = stream.write_all(sends.as_bytes()).await.is_err();
+    while !cut {
+        tokio::select! {
+            read = stream.read(&mut answer) => cut = matches!(read, Ok(0) | Err(_)),
+            _ = second.tick(), if slow => cut = stream.write_all(b"x").await.is_err(),
+        }
+    }
+    began.elapsed()
+}
