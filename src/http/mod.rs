@@ -17,9 +17,14 @@ mod discovery;
 mod errors;
 mod events;
 mod front;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hold;
 mod inventory;
 mod limits;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "fuzzing never makes it fail"))]
+mod lone;
 mod lookup;
 mod negotiate;
 mod query;

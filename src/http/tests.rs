@@ -2,7 +2,6 @@
 
 mod coordinators;
 mod held;
-mod lone;
 #[path = "../../tests/wire/replay.rs"]
 mod replay;
 mod server;

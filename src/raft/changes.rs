@@ -136,7 +136,7 @@ impl Changes {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn subscriptions(&self) -> usize {
         let kept = lock(&self.0);
         kept.channels

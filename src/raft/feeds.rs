@@ -53,7 +53,7 @@ impl Feeds {
     }
 
     /// How many subscriptions there are.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn subscriptions(&self) -> usize {
         self.changes.subscriptions()
     }

@@ -8,6 +8,8 @@ mod errors;
 mod feeds;
 mod forming;
 mod founding;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod group;
 mod hand_over;
 mod identity;
@@ -37,7 +39,7 @@ mod writes;
 pub use changes::LookupChange;
 pub use committed_log::{CommittedEntry, Content, Effect, committed_log};
 pub use errors::{StartError, Unavailable, WriteError};
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use feeds::Feeds;
 pub use feeds::{Feed, Wake};
 pub use node::{Answer, Node, Progress};

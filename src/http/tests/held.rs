@@ -1,10 +1,10 @@
 //! Lookups that are held until they change.
 
-use super::lone::Mode;
 use super::replay::Answer;
 use super::server::{Server, answer, ask, byte};
 use crate::clock::now;
 use crate::http::HttpSettings;
+use crate::http::lone::Mode;
 use crate::model::{Announcement, Service};
 use crate::registry::Command;
 use std::time::Duration;

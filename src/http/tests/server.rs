@@ -1,8 +1,8 @@
 //! A server on a free port, and requests to it by the byte.
 
-use super::lone::{Lone, Mode};
 use super::replay::{Answer, parse};
 use crate::clock::{Beat, now};
+use crate::http::lone::{Lone, Mode};
 use crate::http::{AccessRecord, HttpSettings, serve};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};

@@ -1,9 +1,9 @@
 //! Streams of events.
 
 use super::held::{announce, followed, get, settings};
-use super::lone::{Mode, batch};
 use super::server::{Server, byte};
 use crate::clock::now;
+use crate::http::lone::{Mode, batch};
 use crate::registry::Command;
 use serde_json::Value;
 use std::time::Duration;

@@ -13,6 +13,8 @@ mod backend;
 mod check;
 mod database;
 mod errors;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod identity;
 mod latch;
 mod log_store;

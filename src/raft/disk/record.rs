@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The newest record version that this release reads, and the one that it writes.
 pub(super) const VERSION: u8 = 1;
 
-const HEADER: usize = 5;
+pub(super) const HEADER: usize = 5;
 
 type LeaderId = openraft::type_config::alias::LeaderIdOf<crate::raft::types::TypeConfig>;
 type Membership = openraft::Membership<u64, Member>;
@@ -107,10 +107,16 @@ fn checksum(version: u8, body: &[u8]) -> u32 {
 /// Frames a value.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error> {
     let mut bytes = postcard::to_extend(value, vec![0; HEADER])?;
-    let crc = checksum(VERSION, &bytes[HEADER..]);
-    bytes[0] = VERSION;
-    bytes[1..HEADER].copy_from_slice(&crc.to_le_bytes());
+    seal(&mut bytes);
     Ok(bytes)
+}
+
+/// Writes the header before a body that follows room for it.
+pub(super) fn seal(bytes: &mut [u8]) {
+    if let Some((header, body)) = bytes.split_first_chunk_mut::<HEADER>() {
+        header[0] = VERSION;
+        header[1..].copy_from_slice(&checksum(VERSION, body).to_le_bytes());
+    }
 }
 
 /// Checks the frame and gives the value back.
@@ -172,6 +178,12 @@ pub(super) fn decode_entry(index: u64, bytes: &[u8]) -> Result<Entry, Unreadable
             StoredPayload::Members(members) => EntryPayload::Membership(members.restore()?),
         },
     })
+}
+
+/// The index that a log entry's record says it has.
+#[cfg(feature = "fuzzing")]
+pub(super) fn entry_index(bytes: &[u8]) -> Result<u64, Unreadable> {
+    decode::<StoredEntry>(bytes).map(|stored| stored.log_id.index)
 }
 
 /// A log id's record.

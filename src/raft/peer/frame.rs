@@ -1,6 +1,6 @@
 //! Frames: a length, a request number, a postcard message.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::{Serialize, de::DeserializeOwned};
 use std::io;
@@ -82,7 +82,7 @@ pub(super) fn encode<T: Serialize>(number: u64, message: &T) -> io::Result<Bytes
     Ok(Bytes::from(bytes))
 }
 
-fn decode<T: DeserializeOwned>(frame: &BytesMut) -> io::Result<(u64, T)> {
+pub(super) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<(u64, T)> {
     postcard::from_bytes(frame).map_err(|error| {
         io::Error::new(
             io::ErrorKind::InvalidData,

@@ -4,6 +4,8 @@
 //! whoever is meant wrongly, or is not who it says, is refused before anything else is read.
 
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod link;
 mod messages;
 mod serve;

@@ -1,0 +1,54 @@
+//! A door for fuzzing: the wire without sockets, in front of a lone registry.
+
+use super::HttpSettings;
+use super::app::{App, Origin};
+use super::front::Front;
+use super::limits::Places;
+use super::lone::Lone;
+use crate::clock::Beat;
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tokio::sync::watch;
+
+/// Everything that a whole request passes. To be made and asked on a tokio runtime.
+pub struct Wire {
+    front: Front<Lone>,
+    places: Places,
+    beat: Beat,
+    _stop: watch::Sender<bool>,
+}
+
+impl Wire {
+    /// An empty registry of environment `test`. Nothing is held, so that no lookup waits.
+    pub fn start() -> Wire {
+        let settings = HttpSettings {
+            hold_time_ms: 0,
+            ..HttpSettings::new("test")
+        };
+        let places = Places::new(
+            settings.max_connections,
+            settings.max_connections_per_address,
+        );
+        let beat = Beat::start();
+        let (stop, stopping) = watch::channel(false);
+        Wire {
+            front: Front::new(App::new(Lone::new(), settings, beat.clone(), stopping)),
+            places,
+            beat,
+            _stop: stop,
+        }
+    }
+
+    /// The answer to a request; `None` when there was no place for its connection.
+    pub async fn answer(&self, request: Request<Body>) -> Option<Response> {
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+        let origin = Origin {
+            address,
+            opened_epoch: self.beat.epoch(),
+        };
+        let place = self.places.take(address.ip()).ok()?;
+        Some(self.front.answer(origin, place, request).await)
+    }
+}

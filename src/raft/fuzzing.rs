@@ -1,0 +1,68 @@
+//! Doors for fuzzing: what comes from a peer or from the disk, past its checksum; and samples to begin with.
+
+use super::disk::fuzzing::{log_record_of, read_log_record};
+use super::peer::fuzzing::{frames_of, read_as_each_message};
+use super::types::{Entry, LogId, Member, Proposal};
+use crate::registry::{Batch, Command};
+use openraft::Membership;
+use openraft::entry::EntryPayload;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Reads a frame as each message that a peer may send. How many of them it was.
+pub fn peer_message(frame: &[u8]) -> usize {
+    read_as_each_message(frame)
+}
+
+/// Reads the content of a log record whose checksum is right. Whether it was one.
+pub fn log_record(content: &[u8]) -> bool {
+    read_log_record(content)
+}
+
+/// Frames that carry `commands`, and the others.
+pub fn peer_message_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
+    frames_of(entries(commands.clone()), commands)
+}
+
+/// Contents of log records of every kind, one of them with `commands`.
+pub fn log_record_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
+    entries(commands).iter().map(log_record_of).collect()
+}
+
+fn entries(commands: Vec<Command>) -> Vec<Entry> {
+    let batch = Batch {
+        max_age_ms: 30_000,
+        step_ms: 1_000,
+        commands,
+    };
+    let member = |node_id: &str| Member {
+        node_id: node_id.to_owned(),
+        incarnation: 7,
+        address: "http://10.0.0.1:8411".to_owned(),
+    };
+    let members = Membership::new(
+        vec![BTreeSet::from([1, 2]), BTreeSet::from([1])],
+        BTreeMap::from([(1, member("a")), (2, member("b"))]),
+    )
+    .unwrap_or_default();
+    [
+        EntryPayload::Blank,
+        EntryPayload::Normal(Proposal(Arc::new(batch))),
+        EntryPayload::Membership(members),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(payload, index)| Entry {
+        log_id: log_id(index),
+        payload,
+    })
+    .collect()
+}
+
+fn log_id(index: u64) -> LogId {
+    let leader = openraft::impls::leader_id_adv::LeaderId {
+        term: 3,
+        node_id: 1,
+    };
+    LogId::new(leader, index)
+}

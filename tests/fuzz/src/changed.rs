@@ -1,0 +1,53 @@
+//! Inputs made of others, the same at each run.
+
+/// Makes inputs of a corpus by small changes. Its seed decides all.
+pub struct Changer(u64);
+
+/// The most that an input grows by at once.
+const GROWTH_BYTES_MAX: usize = 64;
+
+impl Changer {
+    /// The same inputs for the same seed.
+    pub fn new(seed: u64) -> Changer {
+        Changer(seed)
+    }
+
+    /// One of `corpus`, changed in one to four places.
+    pub fn next(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
+        let mut input = corpus[self.below(corpus.len())].clone();
+        for _ in 0..=self.below(4) {
+            self.change(&mut input, corpus);
+        }
+        input
+    }
+
+    fn change(&mut self, input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
+        let at = self.below(input.len() + 1);
+        let end = (at + self.below(GROWTH_BYTES_MAX)).min(input.len());
+        match self.below(6) {
+            0 if at < input.len() => input[at] ^= 1 << self.below(8),
+            1 if at < input.len() => input[at] = self.below(256) as u8,
+            2 => input.truncate(at),
+            3 => drop(input.drain(at..end)),
+            4 => {
+                let copied = input[at..end].to_vec();
+                input.splice(at..at, copied);
+            }
+            _ => {
+                let other = &corpus[self.below(corpus.len())];
+                let from = self.below(other.len() + 1);
+                let to = (from + self.below(GROWTH_BYTES_MAX)).min(other.len());
+                input.splice(at..end, other[from..to].iter().copied());
+            }
+        }
+    }
+
+    /// SplitMix64, by Steele, Lea and Flood.
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+}

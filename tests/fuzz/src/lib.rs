@@ -1,0 +1,92 @@
+//! Every door through which bytes from outside come in, as a function from bytes that must return.
+//!
+//! A target panics when the product breaks a promise: no panic, no 5xx, what is accepted can be given out again. The corpora
+//! in `corpus/` are replayed by `cargo test`, with as many changed ones; `scripts/fuzz` searches on from them, guided by
+//! coverage.
+
+mod changed;
+mod wire;
+
+pub use changed::Changer;
+use quorate::config::{parse_java, parse_launcher};
+use quorate::model::{Announcement, Inventory, StaticService};
+use quorate::registry::Registry;
+
+/// A door.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The folder of its corpus.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub run: fn(&[u8]),
+    /// What it may take of memory at once, whatever it reads: tables, error texts, what a compressor needs.
+    pub memory_base_bytes: usize,
+    /// What it may take for each byte that it reads: the worst that any shape of input was seen to need, rounded up. The
+    /// largest is a body or a file of 1 MB; what has one entry in a map for every few bytes takes the most.
+    pub memory_per_byte: usize,
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> Target {
+    Target {
+        name,
+        run,
+        memory_base_bytes: memory.0,
+        memory_per_byte: memory.1,
+    }
+}
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    target("announcement", announcement, (4 << 10, 32)),
+    target("static_announcement", static_announcement, (4 << 10, 24)),
+    target("inventory", inventory, (4 << 10, 64)),
+    target("properties", properties, (4 << 10, 128)),
+    target("request", wire::request, (1 << 20, 64)),
+    target("peer_message", peer_message, (4 << 10, 144)),
+    target("log_record", log_record, (4 << 10, 144)),
+    target("snapshot", snapshot, (4 << 10, 64)),
+];
+
+fn announcement(body: &[u8]) {
+    if let Ok(announcement) = Announcement::from_json("node", body, "test") {
+        announcement.digest();
+    }
+}
+
+fn static_announcement(body: &[u8]) {
+    let _ = StaticService::from_json("id", body, "test");
+}
+
+fn inventory(file: &[u8]) {
+    if let Ok(inventory) = Inventory::parse(file, "inventory") {
+        inventory.digest();
+        for entry in &inventory.entries {
+            inventory.own(&entry.node_id).expect("it is listed once");
+            let _ = entry.port();
+        }
+    }
+}
+
+fn properties(file: &[u8]) {
+    let text = String::from_utf8_lossy(file);
+    parse_java(&text);
+    parse_launcher(&text);
+}
+
+fn peer_message(frame: &[u8]) {
+    quorate::raft::fuzzing::peer_message(frame);
+}
+
+fn log_record(content: &[u8]) {
+    quorate::raft::fuzzing::log_record(content);
+}
+
+fn snapshot(bytes: &[u8]) {
+    if let Ok(registry) = Registry::from_snapshot(bytes) {
+        assert_eq!(
+            registry.image().to_bytes(),
+            bytes,
+            "the same state gives the same bytes"
+        );
+    }
+}
