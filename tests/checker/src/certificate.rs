@@ -1,0 +1,93 @@
+//! The second layer: a whole history, put in the order that `Quorate-Index` names, and replayed. O(n log n).
+//!
+//! The index of a change is its log entry's, that of a lookup is the last entry applied to the state it was answered from
+//! (docs/COMPAT.md). They say in what order everything happened: by index, changes before the lookups of the same index. If
+//!
+//! - the replay of that order shows each lookup exactly what it was answered, whatever it asked for,
+//! - real time agrees: what returned before a lookup was called has no later index, and before a change an earlier one,
+//! - every acknowledged change is in it, and nothing that was refused, and nothing twice,
+//! - nothing expires before max-age has passed since the call of its last accepted renewal,
+//!
+//! then the history is strictly serializable, and no search was needed. The server's indexes are only a hint for the order: a wrong
+//! one fails.
+//!
+//! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so their order within it does not matter. Those of one
+//! node must be the same change: a write taken before another one of its node was decided is overtaken by it
+//! (`src/registry/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
+//!
+//! **Unknown fates and expiry.** With a log they are where the log has them. Without one, or before its beginning, they are
+//! placed at the first lookup that needs them, which is the latest place and so the one that the fewest rules forbid: an unknown
+//! announcement where its token is first shown, an expiry where a node is first missed, and if that would be early, an unknown withdrawal.
+
+mod order;
+mod replay;
+mod state;
+mod violation;
+mod writers;
+
+pub use violation::Violation;
+
+use crate::MaxAge;
+use crate::history::Operation;
+use crate::log::Log;
+use order::Order;
+use replay::Replay;
+
+/// How many violations are kept; the first ones tell what happened.
+pub const MAX_VIOLATIONS: usize = 20;
+
+/// What came of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Certificate {
+    /// Changes that were placed, unknown ones included.
+    pub writes: usize,
+    /// Lookups that were compared.
+    pub lookups: usize,
+    /// Changes of unknown fate that were found to have happened.
+    pub unknown_placed: usize,
+    /// Expiries.
+    pub expiries: usize,
+    /// The first violations.
+    pub violations: Vec<Violation>,
+    /// How many there are in all.
+    pub violation_count: usize,
+}
+
+impl Certificate {
+    /// Whether the history is strictly serializable and keeps the promises on durability and expiry.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.violation_count == 0
+    }
+
+    /// Each violation kept, with its operations.
+    #[must_use]
+    pub fn explain(&self, history: &[Operation]) -> String {
+        let mut text = String::new();
+        for violation in &self.violations {
+            text.push_str(&violation.explain(history));
+        }
+        if self.violation_count > self.violations.len() {
+            let more = self.violation_count - self.violations.len();
+            text.push_str(&format!("and {more} more\n"));
+        }
+        text
+    }
+
+    fn report(&mut self, violation: Violation) {
+        self.violation_count += 1;
+        if self.violations.len() < MAX_VIOLATIONS {
+            self.violations.push(violation);
+        }
+    }
+}
+
+/// Judges a history, with the committed log of any node if there is one.
+#[must_use]
+pub fn certify(history: &[Operation], log: Option<&Log>, max_age: MaxAge) -> Certificate {
+    let mut certificate = Certificate::default();
+    let order = Order::new(history);
+    order.check(&mut certificate);
+    Replay::new(history, log, max_age, &order, &mut certificate).run();
+    certificate
+}

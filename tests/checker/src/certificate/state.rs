@@ -1,0 +1,100 @@
+//! The registry as it is replayed.
+
+use crate::history::{Name, Service};
+use std::collections::{BTreeMap, HashMap};
+
+/// What is announced at an index.
+#[derive(Debug, Default)]
+pub struct State {
+    held: HashMap<Name, Held>,
+    /// By type, pool and node: the token, and how many services of the type the node has.
+    shown: BTreeMap<(Name, Name, Name), (u64, usize)>,
+}
+
+/// What is held of a node.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Which announcement.
+    pub token: u64,
+    /// The last announcement or renewal of it, as a position in the history, if it is in the history.
+    pub renewal: Option<usize>,
+    services: Vec<(Name, Name)>,
+}
+
+impl State {
+    /// What is held of a node.
+    pub fn held(&self, node: &str) -> Option<&Held> {
+        self.held.get(node)
+    }
+
+    /// The node announces this, in place of what it had.
+    pub fn announce(
+        &mut self,
+        node: &Name,
+        pool: &Name,
+        types: &[Name],
+        token: u64,
+        renewal: Option<usize>,
+    ) {
+        self.remove(node);
+        let services = types
+            .iter()
+            .map(|service_type| (service_type.clone(), pool.clone()));
+        let held = Held {
+            token,
+            renewal,
+            services: services.collect(),
+        };
+        for (service_type, pool) in &held.services {
+            let key = (service_type.clone(), pool.clone(), node.clone());
+            self.shown.entry(key).or_insert((token, 0)).1 += 1;
+        }
+        self.held.insert(node.clone(), held);
+    }
+
+    /// The node renews what it has.
+    pub fn renew(&mut self, node: &str, renewal: Option<usize>) {
+        if let Some(held) = self.held.get_mut(node) {
+            held.renewal = renewal;
+        }
+    }
+
+    /// The node is gone.
+    pub fn remove(&mut self, node: &Name) {
+        let Some(held) = self.held.remove(node) else {
+            return;
+        };
+        for (service_type, pool) in held.services {
+            self.shown.remove(&(service_type, pool, node.clone()));
+        }
+    }
+
+    /// What a lookup shows, sorted.
+    pub fn services(&self, service_type: Option<&Name>, pool: Option<&Name>) -> Vec<Service> {
+        let least = Name::from("");
+        let from = (
+            service_type.unwrap_or(&least).clone(),
+            service_type.and(pool).unwrap_or(&least).clone(),
+            least,
+        );
+        let is_pool = |other: &Name| pool.is_none_or(|pool| pool == other);
+        let is_type = |other: &Name| service_type.is_none_or(|service_type| service_type == other);
+        let has_pool_order = service_type.is_some();
+        let mut services = Vec::new();
+        for ((service_type, pool, node), &(token, times)) in self.shown.range(from..) {
+            if !is_type(service_type) || has_pool_order && !is_pool(pool) {
+                break;
+            }
+            if is_pool(pool) {
+                let service = Service {
+                    service_type: service_type.clone(),
+                    pool: pool.clone(),
+                    node: node.clone(),
+                    token,
+                };
+                services.extend(std::iter::repeat_n(service, times));
+            }
+        }
+        services
+    }
+}

@@ -1,0 +1,176 @@
+//! Whether a history of calls has an order that explains it, for any model: the search of Wing and Gong with Lowe's cache.
+//!
+//! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by time; the
+//! search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A state that was
+//! reached before with the same calls taken out is not searched again. One thing differs: what is taken out is kept as a window,
+//! not as a bit for each call of the history, so that memory grows with the history's length and not with its square.
+
+mod entries;
+mod placed;
+
+use entries::{Entries, Entry};
+use placed::Placed;
+use std::collections::HashSet;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+/// How often the caller is asked whether to give up: a step takes about a microsecond.
+const STEPS_PER_QUESTION: u32 = 1_024;
+
+/// The most states that are kept, some 100 bytes each; beyond it the search gives up.
+const MAX_CACHED: usize = 8_000_000;
+
+/// How many calls an explanation names.
+const MAX_NAMED: usize = 12;
+
+/// What an object does, one call after the other.
+pub trait Model {
+    /// What the object holds. Two that are equal must behave alike for ever.
+    type State: Clone + Eq + Hash + Debug;
+    /// What was asked and answered.
+    type Op;
+
+    /// What it holds at first.
+    fn initial(&self) -> Self::State;
+
+    /// What it holds after `op`; none if `op` could not have been answered so.
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
+}
+
+/// A call, with the time in which it took effect.
+///
+/// Calls that only touch in time (one returns in the nanosecond in which the other is called) count as concurrent.
+#[derive(Debug, Clone)]
+pub struct Call<Op> {
+    /// Not before this.
+    pub call_ns: u64,
+    /// Not after this; `u64::MAX` is never: it may take effect after everything else. A model must allow such a call in every state.
+    pub return_ns: u64,
+    /// What was asked and answered.
+    pub op: Op,
+}
+
+/// What the search came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is an order that explains every answer.
+    Ok,
+    /// There is none.
+    Illegal(Explanation),
+    /// The search gave up. A failure: nothing was shown.
+    Undecided,
+}
+
+/// How far the search came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Explanation {
+    /// How many calls the longest order has.
+    pub placed: usize,
+    /// The last of them, in order, as positions in the calls given.
+    pub last_placed: Vec<usize>,
+    /// The state after them.
+    pub state: String,
+    /// The calls of which one had to come next, and none could.
+    pub stuck: Vec<usize>,
+}
+
+/// Searches for an order of `calls` (in any order themselves). `give_up` is asked now and then.
+pub fn check<M: Model>(
+    model: &M,
+    calls: &[Call<M::Op>],
+    give_up: &mut dyn FnMut() -> bool,
+) -> Verdict {
+    Search::new(model, calls).run(give_up)
+}
+
+struct Search<'a, M: Model> {
+    model: &'a M,
+    calls: &'a [Call<M::Op>],
+    entries: Entries,
+    placed: Placed,
+    state: M::State,
+    /// The calls taken out, in order, each with the state before it.
+    order: Vec<(usize, M::State)>,
+    seen: HashSet<(Box<[u64]>, M::State)>,
+    best: Explanation,
+}
+
+impl<'a, M: Model> Search<'a, M> {
+    fn new(model: &'a M, calls: &'a [Call<M::Op>]) -> Self {
+        let spans: Vec<(u64, u64)> = calls
+            .iter()
+            .map(|call| (call.call_ns, call.return_ns))
+            .collect();
+        Self {
+            model,
+            calls,
+            entries: Entries::new(&spans),
+            placed: Placed::new(&spans),
+            state: model.initial(),
+            order: Vec::new(),
+            seen: HashSet::new(),
+            best: Explanation::default(),
+        }
+    }
+
+    fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> Verdict {
+        let mut steps = 0u32;
+        let mut at = self.entries.first();
+        while let Some(entry) = at {
+            steps = steps.wrapping_add(1);
+            if steps.is_multiple_of(STEPS_PER_QUESTION) && give_up() || self.seen.len() > MAX_CACHED
+            {
+                return Verdict::Undecided;
+            }
+            at = match self.entries.at(entry) {
+                Entry::Call(call) if self.take_out(call) => self.entries.first(),
+                Entry::Call(_) => self.entries.after(entry),
+                Entry::Return => match self.go_back() {
+                    Some(call) => self.entries.after_call(call),
+                    None => return Verdict::Illegal(self.best),
+                },
+            };
+        }
+        Verdict::Ok
+    }
+
+    /// Takes the call as the next one, if the model allows it and this is not where the search was before.
+    fn take_out(&mut self, call: usize) -> bool {
+        let Some(next) = self.model.step(&self.state, &self.calls[call].op) else {
+            return false;
+        };
+        self.placed.insert(call);
+        if !self.seen.insert((self.placed.key(), next.clone())) {
+            self.placed.remove(call);
+            return false;
+        }
+        self.order
+            .push((call, std::mem::replace(&mut self.state, next)));
+        self.entries.take_out(call);
+        true
+    }
+
+    /// Puts the last call back and returns it; none if there is no other way left.
+    fn go_back(&mut self) -> Option<usize> {
+        self.note_how_far();
+        let (call, state) = self.order.pop()?;
+        self.state = state;
+        self.placed.remove(call);
+        self.entries.put_back(call);
+        Some(call)
+    }
+
+    fn note_how_far(&mut self) {
+        let is_first = self.best.stuck.is_empty();
+        if self.order.len() <= self.best.placed && !is_first {
+            return;
+        }
+        let from = self.order.len().saturating_sub(MAX_NAMED);
+        self.best = Explanation {
+            placed: self.order.len(),
+            last_placed: self.order[from..].iter().map(|(call, _)| *call).collect(),
+            state: format!("{:?}", self.state),
+            stuck: self.entries.candidates(MAX_NAMED),
+        };
+    }
+}

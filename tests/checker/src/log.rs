@@ -1,0 +1,212 @@
+//! The committed log of a node, as far as it changes who is announced: what `quorate log DIR` prints, read.
+
+use crate::history::Name;
+use serde::Deserialize;
+use std::io::{self, BufRead};
+
+/// A part of the committed log, up to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Log {
+    /// The first index from which on it is known what became of every command.
+    pub from_index: u64,
+    /// The last index.
+    pub to_index: u64,
+    /// Whether nothing at all was applied before `from_index`.
+    pub is_complete: bool,
+    /// The entries from `from_index` on that changed something or renewed, in order.
+    pub entries: Vec<LogEntry>,
+}
+
+/// What one entry did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its index.
+    pub index: u64,
+    /// What was applied, in order; commands that changed nothing (overtaken, not held, full) are left out.
+    pub applied: Vec<Applied>,
+}
+
+/// A command that was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// The node announced this, or renewed it.
+    Announce {
+        /// The node id.
+        node: Name,
+        /// The pool of its services.
+        pool: Name,
+        /// The type of each of its services.
+        types: Vec<Name>,
+        /// What they carry.
+        token: u64,
+    },
+    /// The node renewed what was held of it.
+    Renew {
+        /// The node id.
+        node: Name,
+    },
+    /// The node left.
+    Withdraw {
+        /// The node id.
+        node: Name,
+    },
+    /// A tick removed the node.
+    Expire {
+        /// The node id.
+        node: Name,
+    },
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file ends in an error.
+    #[error("line {line}: {source}")]
+    Io {
+        /// Counted from 1.
+        line: usize,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A line is no entry.
+    #[error("line {line}: {source}")]
+    Json {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The entries do not follow each other, or one has other than an outcome for each command.
+    #[error("line {line}: {problem}")]
+    Broken {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+struct Line {
+    index: u64,
+    #[serde(default)]
+    commands: Vec<Command>,
+    outcomes: Option<Vec<Outcome>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Command {
+    announce: Option<Announcement>,
+    renew: Option<Name>,
+    withdraw: Option<Name>,
+}
+
+#[derive(Deserialize)]
+struct Announcement {
+    node_id: Name,
+    pool: Name,
+    services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    service_type: Name,
+    #[serde(default)]
+    properties: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome {
+    Applied,
+    Overtaken,
+    NotHeld,
+    Full,
+    Expired(Vec<Name>),
+}
+
+impl Log {
+    /// Reads what `quorate log DIR` prints. Every service of the test carries its token in the property `token_property`;
+    /// announcements without one are somebody else's and are left out, but not their expiry, which changes nothing then.
+    ///
+    /// # Errors
+    /// At the first line that is no entry or does not follow the one before.
+    pub fn read(from: impl BufRead, token_property: &str) -> Result<Self, LogError> {
+        let mut log = Self::default();
+        let mut last_index = None;
+        for (at, text) in from.lines().enumerate() {
+            let line = at + 1;
+            let text = text.map_err(|source| LogError::Io { line, source })?;
+            let entry: Line =
+                serde_json::from_str(&text).map_err(|source| LogError::Json { line, source })?;
+            if last_index.is_some_and(|last: u64| entry.index != last + 1) {
+                let problem = "its index does not follow the one before";
+                return Err(LogError::Broken { line, problem });
+            }
+            if last_index.is_none() {
+                // The first entry of a group has index 0 or 1.
+                log.is_complete = entry.index <= 1;
+                log.from_index = entry.index;
+            }
+            last_index = Some(entry.index);
+            log.to_index = entry.index;
+            log.take(entry, token_property)
+                .map_err(|problem| LogError::Broken { line, problem })?;
+        }
+        Ok(log)
+    }
+
+    fn take(&mut self, line: Line, token_property: &str) -> Result<(), &'static str> {
+        let Some(outcomes) = line.outcomes else {
+            // Covered by a snapshot: nobody knows any more what became of it.
+            self.is_complete = false;
+            self.from_index = line.index + 1;
+            self.entries.clear();
+            return Ok(());
+        };
+        if outcomes.len() != line.commands.len() {
+            return Err("it has other than an outcome for each command");
+        }
+        let mut applied = Vec::new();
+        for (command, outcome) in line.commands.into_iter().zip(outcomes) {
+            match outcome {
+                Outcome::Applied => applied.extend(command.applied(token_property)),
+                Outcome::Expired(nodes) => {
+                    applied.extend(nodes.into_iter().map(|node| Applied::Expire { node }));
+                }
+                Outcome::Overtaken | Outcome::NotHeld | Outcome::Full => {}
+            }
+        }
+        if !applied.is_empty() {
+            self.entries.push(LogEntry {
+                index: line.index,
+                applied,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Command {
+    fn applied(self, token_property: &str) -> Option<Applied> {
+        let Some(announcement) = self.announce else {
+            let renewed = self.renew.map(|node| Applied::Renew { node });
+            return renewed.or_else(|| self.withdraw.map(|node| Applied::Withdraw { node }));
+        };
+        let token = announcement.services.iter().find_map(|service| {
+            let token = service.properties.get(token_property)?;
+            token.parse().ok()
+        })?;
+        Some(Applied::Announce {
+            node: announcement.node_id,
+            pool: announcement.pool,
+            types: announcement
+                .services
+                .into_iter()
+                .map(|service| service.service_type)
+                .collect(),
+            token,
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! Single changes of what clients saw, which may or may not break it.
+
+use crate::history::{Operation, Outcome};
+use crate::random::Random;
+
+/// Changes one thing about one operation: its time, what it found, or that it was kept at all. Less than a [`Bug`](super::Bug), so that
+/// more of the histories are nearly right.
+pub fn garble(seed: u64, history: &mut Vec<Operation>) {
+    let mut random = Random::new(seed);
+    let positions = random.below(history.len() as u64) as usize..history.len();
+    match random.below(4) {
+        0 => narrow(&mut random, history, positions),
+        1 => drop_service(&mut random, history, positions),
+        2 => exchange(history, positions),
+        _ => {
+            if let Some(position) = positions.into_iter().find(|&at| history[at].is_write()) {
+                history.remove(position);
+            }
+        }
+    }
+}
+
+type Positions = std::ops::Range<usize>;
+
+/// Lets an operation begin later or end sooner.
+fn narrow(random: &mut Random, history: &mut [Operation], mut positions: Positions) {
+    let Some(position) = positions.find(|&at| history[at].succeeded()) else {
+        return;
+    };
+    let operation = &mut history[position];
+    let middle_ns = operation.call_ns.midpoint(operation.over_by_ns());
+    if random.chance(50) {
+        operation.call_ns = middle_ns;
+    } else {
+        operation.return_ns = Some(middle_ns);
+    }
+}
+
+fn drop_service(random: &mut Random, history: &mut [Operation], positions: Positions) {
+    for position in positions {
+        if let Outcome::Found(services) = &mut history[position].outcome
+            && !services.is_empty()
+        {
+            let at = random.below(services.len() as u64) as usize;
+            services.remove(at);
+            return;
+        }
+    }
+}
+
+/// Exchanges what two lookups that asked for the same found, if they found something different.
+fn exchange(history: &mut [Operation], mut positions: Positions) {
+    let is_lookup = |operation: &Operation| matches!(operation.outcome, Outcome::Found(_));
+    let Some(one) = positions.find(|&at| is_lookup(&history[at])) else {
+        return;
+    };
+    let is_other = |&at: &usize| {
+        let (one, other) = (&history[one], &history[at]);
+        is_lookup(other) && one.input == other.input && one.outcome != other.outcome
+    };
+    if let Some(other) = positions.find(is_other) {
+        let outcome = history[one].outcome.clone();
+        history[one].outcome = std::mem::replace(&mut history[other].outcome, outcome);
+    }
+}

@@ -1,0 +1,10 @@
+//! The checkers against histories that keep the promises and histories that do not.
+
+mod by_hand;
+mod certificates;
+mod groups;
+mod histories;
+mod logs;
+mod searches;
+mod simulations;
+mod windows;

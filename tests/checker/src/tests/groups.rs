@@ -1,0 +1,225 @@
+//! The first layer against histories written by hand: for each rule one that keeps it and one that breaks it.
+
+use super::by_hand::{announce, announce_types, lookup, lookup_all, max_age, withdraw};
+use crate::groups::{GroupsReport, check_groups};
+use crate::history::Operation;
+
+fn check(history: &[Operation]) -> GroupsReport {
+    check_groups(history, max_age(), &mut || false)
+}
+
+fn is_legal(history: &[Operation]) -> bool {
+    let report = check(history);
+    assert!(
+        report
+            .broken
+            .iter()
+            .all(|group| group.explanation.is_some()),
+        "decided"
+    );
+    report.is_linearizable()
+}
+
+/// Proves that an acknowledged announcement must be in later lookups and may be in concurrent ones.
+#[test]
+fn an_acknowledged_announcement_is_seen_from_its_return_on() {
+    let acked = announce("a", 1).at(0, 10, 1);
+    assert!(is_legal(&[
+        acked.clone(),
+        lookup(&[("a", 1)]).at(11, 12, 1)
+    ]));
+    assert!(is_legal(&[acked.clone(), lookup(&[]).at(5, 12, 0)]));
+    assert!(is_legal(&[acked.clone(), lookup(&[("a", 1)]).at(1, 2, 1)]));
+    assert!(!is_legal(&[acked, lookup(&[]).at(11, 12, 0)]), "lost");
+}
+
+/// Proves that no lookup may show an older announcement than one that returned before it did, by whomever it was seen.
+#[test]
+fn a_stale_lookup_is_found() {
+    let history = |last: u64| {
+        [
+            announce("a", 1).at(0, 1, 1),
+            announce("a", 2).at(2, 30, 2),
+            lookup(&[("a", 2)]).at(3, 4, 2),
+            lookup(&[("a", last)]).at(5, 6, 2),
+        ]
+    };
+    assert!(is_legal(&history(2)));
+    assert!(!is_legal(&history(1)));
+}
+
+/// Proves that a mixture of two states over the nodes of a group is found, though each node alone has a history that is legal.
+#[test]
+fn a_fractured_lookup_is_found() {
+    let writes = [
+        announce("a", 1).at(0, 1, 1),
+        announce("b", 2).at(0, 1, 2),
+        announce("a", 3).at(10, 20, 3),
+        announce("b", 4).at(10, 20, 4),
+    ];
+    let with = |one: &[(&str, u64)], other: &[(&str, u64)]| {
+        let lookups = [lookup(one).at(11, 19, 4), lookup(other).at(11, 19, 4)];
+        [writes.to_vec(), lookups.to_vec()].concat()
+    };
+    assert!(is_legal(&with(
+        &[("a", 3), ("b", 2)],
+        &[("a", 3), ("b", 4)]
+    )));
+    assert!(!is_legal(&with(
+        &[("a", 3), ("b", 2)],
+        &[("a", 1), ("b", 4)]
+    )));
+}
+
+/// Proves that an absence is legal once max-age less 1 % has passed since the call of the last renewal, not since the first
+/// announcement, and that there is no upper bound.
+#[test]
+fn an_early_expiry_is_found_and_a_late_one_is_none() {
+    let history = |absent_ms: u64| {
+        [
+            announce("a", 1).at(0, 1, 1),
+            announce("a", 1).at(50, 51, 2),
+            lookup(&[]).at(absent_ms - 1, absent_ms, 3),
+        ]
+    };
+    assert!(!is_legal(&history(110)));
+    assert!(!is_legal(&history(148)));
+    assert!(is_legal(&history(149)));
+    let late = [
+        announce("a", 1).at(0, 1, 1),
+        lookup(&[("a", 1)]).at(9_000, 9_001, 1),
+    ];
+    assert!(is_legal(&late), "cluster time may stand still");
+}
+
+/// Proves that what a lookup missed does not come back without a new announcement.
+#[test]
+fn a_resurrection_is_found() {
+    let history = [
+        announce("a", 1).at(0, 1, 1),
+        lookup(&[]).at(150, 151, 2),
+        lookup(&[("a", 1)]).at(152, 153, 3),
+    ];
+    assert!(!is_legal(&history));
+    let renewed = [&history[..], &[announce("a", 1).at(151, 153, 3)]].concat();
+    assert!(is_legal(&renewed));
+    let withdrawn = [
+        announce("a", 1).at(0, 1, 1),
+        withdraw("a").at(2, 3, 2),
+        lookup(&[("a", 1)]).at(4, 5, 2),
+    ];
+    assert!(!is_legal(&withdrawn));
+}
+
+/// Proves that a change of unknown fate may have happened or not, at any later time, but once.
+#[test]
+fn an_unknown_change_explains_what_it_can() {
+    let acked = announce("a", 1).at(0, 1, 1);
+    let unknown = announce("a", 2).unknown(2);
+    let seen = |at_ms: u64, token: u64| lookup(&[("a", token)]).at(at_ms, at_ms + 1, 9);
+    assert!(is_legal(&[
+        acked.clone(),
+        unknown.clone(),
+        seen(10, 1),
+        seen(20, 1)
+    ]));
+    assert!(is_legal(&[
+        acked.clone(),
+        unknown.clone(),
+        seen(10, 1),
+        seen(20, 2)
+    ]));
+    assert!(!is_legal(&[
+        acked.clone(),
+        unknown,
+        seen(10, 2),
+        seen(20, 1)
+    ]));
+    let left = withdraw("a").unknown(2);
+    let absent = lookup(&[]).at(10, 11, 9);
+    assert!(is_legal(&[acked.clone(), left.clone(), absent.clone()]));
+    assert!(!is_legal(&[acked.clone(), absent.clone()]));
+    assert!(!is_legal(&[acked, left, absent, seen(20, 1)]));
+}
+
+/// Proves that an unknown renewal does not make a later absence early, and that one seen before its call explains nothing.
+#[test]
+fn an_unknown_renewal_promises_nothing() {
+    let acked = announce("a", 1).at(0, 1, 1);
+    let renewal = announce("a", 1).unknown(80);
+    let absent = lookup(&[]).at(110, 111, 2);
+    assert!(is_legal(&[acked.clone(), renewal.clone(), absent.clone()]));
+    let back = lookup(&[("a", 1)]).at(112, 113, 3);
+    assert!(is_legal(&[
+        acked.clone(),
+        renewal,
+        absent.clone(),
+        back.clone()
+    ]));
+    assert!(!is_legal(&[
+        acked,
+        announce("a", 1).unknown(114),
+        absent,
+        back
+    ]));
+}
+
+/// Proves that a refused change explains nothing.
+#[test]
+fn a_refused_change_that_shows_is_found() {
+    let refused = announce("a", 1).refused(0, 1);
+    assert!(is_legal(&[refused.clone(), lookup(&[]).at(2, 3, 1)]));
+    assert!(!is_legal(&[refused, lookup(&[("a", 1)]).at(2, 3, 1)]));
+}
+
+/// Proves that a node shown twice, with two tokens, is found, and that two services of one announcement are none.
+#[test]
+fn a_node_with_two_tokens_is_found() {
+    let history = |found: &[(&str, u64)]| {
+        [
+            announce("a", 1).at(0, 9, 1),
+            announce("a", 2).at(0, 9, 2),
+            lookup(found).at(0, 9, 2),
+        ]
+    };
+    assert!(!is_legal(&history(&[("a", 1), ("a", 2)])));
+    assert!(is_legal(&history(&[("a", 2), ("a", 2)])));
+}
+
+/// Proves that an announcement that no longer names a type is a withdrawal from it.
+#[test]
+fn a_type_that_is_dropped_is_a_withdrawal() {
+    let history = |found: &[(&str, u64)]| {
+        [
+            announce_types("a", &["t", "u"], 1).at(0, 1, 1),
+            announce_types("a", &["u"], 2).at(2, 3, 2),
+            lookup(found).at(4, 5, 2),
+        ]
+    };
+    assert!(is_legal(&history(&[])));
+    assert!(!is_legal(&history(&[("a", 1)])));
+    let wide = [lookup_all(&[("x", "t", 7)]).at(0, 1, 1)];
+    assert!(is_legal(&wide), "left to the second layer");
+}
+
+/// Proves that the explanation names the operations in question by their place in the history.
+#[test]
+fn an_explanation_names_what_cannot_be_placed() {
+    let history = [
+        announce_types("x", &["other"], 5).at(0, 1, 1),
+        announce("a", 1).at(0, 1, 2),
+        announce("a", 2).at(2, 3, 3),
+        lookup(&[("a", 1)]).at(4, 5, 3),
+    ];
+    let report = check(&history);
+    let [broken] = &report.broken[..] else {
+        panic!("one group of two is broken: {report:?}");
+    };
+    let explanation = broken.explanation.as_ref().expect("it is decided");
+    assert_eq!(broken.group, ("t".into(), "p".into()));
+    assert_eq!(explanation.placed, 2);
+    assert_eq!(explanation.last_placed, [1, 2]);
+    assert_eq!(explanation.stuck, [3]);
+    let text = report.explain(&history);
+    assert!(text.contains(&history[3].to_string()), "{text}");
+}

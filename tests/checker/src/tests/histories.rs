@@ -1,0 +1,67 @@
+//! Histories as lines of JSON.
+
+use super::by_hand::{announce, lookup, withdraw};
+use crate::history::{self, ReadError};
+use crate::simulated::{Shape, simulate};
+
+const SHAPE: Shape = Shape {
+    clients: 5,
+    nodes: 6,
+    groups: 3,
+    operations: 300,
+    write_percent: 40,
+    unknown_percent: 10,
+    is_wide: true,
+};
+
+/// Proves that what is written is read again, for every kind of operation and outcome.
+#[test]
+fn a_history_is_read_as_it_was_written() {
+    let operations = simulate(7, &SHAPE, None).history;
+    let mut file = Vec::new();
+    history::write(&operations, &mut file).expect("a Vec takes everything");
+    assert_eq!(
+        history::read(&file[..]).expect("it was just written"),
+        operations
+    );
+}
+
+/// Proves what a kept history looks like: files of earlier runs must stay readable.
+#[test]
+fn the_lines_are_as_they_were() {
+    let line = |operation: history::Operation| operation.to_string();
+    assert_eq!(
+        line(announce("n1", 7).at(1, 2, 9)),
+        r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"outcome":"acked","index":9}"#
+    );
+    assert_eq!(
+        line(withdraw("n1").unknown(1)),
+        r#"{"client":0,"server":0,"call_ns":1000000,"input":{"withdraw":{"node":"n1"}},"outcome":"unknown"}"#
+    );
+    assert_eq!(
+        line(lookup(&[("n1", 7)]).at(1, 2, 9)),
+        r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"input":{"lookup":{"type":"t","pool":"p"}},"outcome":{"found":[["n1","t","p",7]]},"index":9}"#
+    );
+}
+
+/// Proves that a line that is none, and an operation that cannot be, are refused with their line.
+#[test]
+fn what_cannot_be_is_refused() {
+    let good = announce("n1", 7).at(1, 2, 9).to_string();
+    let bad = [
+        "{".to_owned(),
+        good.replace("acked", r#"found":[]"#),
+        good.replace("\"acked\"", r#"{"found":[]}"#),
+        good.replace(r#""return_ns":2000000,"#, ""),
+        good.replace(r#""return_ns":2000000"#, r#""return_ns":999999"#),
+    ];
+    for bad in bad {
+        let file = format!("{good}\n{bad}\n");
+        let error = history::read(file.as_bytes()).expect_err("it cannot be");
+        let is_second = matches!(
+            error,
+            ReadError::Json { line: 2, .. } | ReadError::Impossible { line: 2 }
+        );
+        assert!(is_second, "{bad}: {error}");
+    }
+}

@@ -1,0 +1,79 @@
+//! What `quorate log` prints, read.
+
+use crate::log::{Applied, Log, LogEntry, LogError};
+
+/// Proves that changes, renewals, withdrawals and expiries are read, and that what was not applied, what has no token and what changes no announcement
+/// is left out.
+#[test]
+fn a_printed_log_is_read() {
+    let printed = [
+        r#"{"index":0,"term":0,"membership":"{..}","outcomes":[],"changes":[]}"#,
+        r#"{"index":1,"term":1,"outcomes":[],"changes":[]}"#,
+        r#"{"index":2,"term":1,"commands":[
+            {"announce":{"node_id":"a","pool":"p","location":"/a","services":[
+                {"id":"s","service_type":"t","properties":{"token":"7","http":"x"}},
+                {"id":"s2","service_type":"u","properties":{"token":"7"}}]},"seen":1},
+            {"announce":{"node_id":"b","pool":"p","location":"/b","services":[]},"seen":1},
+            {"withdraw":"c","seen":1}],"outcomes":["applied","applied","overtaken"],"changes":[]}"#,
+        r#"{"index":3,"term":1,"commands":[{"renew":"a","seen":2,"digest":"00"},{"withdraw":"b","seen":2},{"renew":"z","seen":2,"digest":"00"}],"outcomes":["applied","applied","notHeld"]}"#,
+        r#"{"index":4,"term":1,"commands":[{"tick":{"advanceMs":500,"graceMs":null}}],"outcomes":[{"expired":["a"]}]}"#,
+        r#"{"index":5,"term":1,"commands":[{"level":1},{"retire":[3]}],"outcomes":["applied","applied"]}"#,
+    ]
+    .map(|line| line.replace('\n', ""))
+    .join("\n");
+    let log = Log::read(printed.as_bytes(), "token").expect("it is a log");
+    let announced = Applied::Announce {
+        node: "a".into(),
+        pool: "p".into(),
+        types: vec!["t".into(), "u".into()],
+        token: 7,
+    };
+    let entry = |index, applied: &[Applied]| LogEntry {
+        index,
+        applied: applied.to_vec(),
+    };
+    let renewed = Applied::Renew { node: "a".into() };
+    let withdrawn = Applied::Withdraw { node: "b".into() };
+    let expired = Applied::Expire { node: "a".into() };
+    let expected = Log {
+        from_index: 0,
+        to_index: 5,
+        is_complete: true,
+        entries: vec![
+            entry(2, &[announced]),
+            entry(3, &[renewed, withdrawn]),
+            entry(4, &[expired]),
+        ],
+    };
+    assert_eq!(log, expected);
+}
+
+/// Proves that entries whose outcome nobody knows any more are not taken for applied, and that such a log is not whole.
+#[test]
+fn a_log_that_was_purged_begins_later() {
+    let printed = [
+        r#"{"index":8,"term":1,"commands":[{"withdraw":"a","seen":1}]}"#,
+        r#"{"index":9,"term":1,"commands":[{"withdraw":"a","seen":1}],"outcomes":["applied"]}"#,
+    ];
+    let log = Log::read(printed.join("\n").as_bytes(), "token").expect("it is a log");
+    assert_eq!(
+        (log.from_index, log.is_complete, log.entries.len()),
+        (9, false, 1)
+    );
+    let log = Log::read(printed[1].as_bytes(), "token").expect("it is a log");
+    assert_eq!((log.from_index, log.is_complete), (9, false));
+}
+
+/// Proves that a log with a hole, or with other than an outcome for each command, is refused.
+#[test]
+fn a_log_with_a_hole_is_refused() {
+    let hole = "{\"index\":1,\"outcomes\":[]}\n{\"index\":3,\"outcomes\":[]}";
+    let short = "{\"index\":1,\"commands\":[{\"level\":1}],\"outcomes\":[]}";
+    for (printed, at) in [(hole, 2), (short, 1)] {
+        let error = Log::read(printed.as_bytes(), "token").expect_err("it is broken");
+        assert!(
+            matches!(error, LogError::Broken { line, .. } if line == at),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! The search itself, on a register.
+
+use crate::linearizable::{Call, Model, Verdict, check};
+use crate::random::Random;
+
+/// A register of one number.
+struct Register;
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    Write(u64),
+    Read(u64),
+}
+
+impl Model for Register {
+    type State = u64;
+    type Op = Op;
+
+    fn initial(&self) -> u64 {
+        0
+    }
+
+    fn step(&self, state: &u64, op: &Op) -> Option<u64> {
+        match op {
+            Op::Write(value) => Some(*value),
+            Op::Read(value) => (value == state).then_some(*state),
+        }
+    }
+}
+
+fn call(call_ns: u64, return_ns: u64, op: Op) -> Call<Op> {
+    Call {
+        call_ns,
+        return_ns,
+        op,
+    }
+}
+
+fn verdict(calls: &[Call<Op>]) -> Verdict {
+    check(&Register, calls, &mut || false)
+}
+
+/// By every order there is: right without doubt, and of no use beyond a few calls.
+fn has_an_order(calls: &[Call<Op>], left: &mut Vec<usize>, state: u64) -> bool {
+    left.is_empty()
+        || (0..left.len()).any(|at| {
+            let next = left[at];
+            let is_free = left
+                .iter()
+                .all(|&other| calls[other].return_ns >= calls[next].call_ns);
+            let Some(after) = Register.step(&state, &calls[next].op).filter(|_| is_free) else {
+                return false;
+            };
+            left.remove(at);
+            let found = has_an_order(calls, left, after);
+            left.insert(at, next);
+            found
+        })
+}
+
+/// Proves that the verdict on 4,000 random histories of up to seven calls is that of trying every order.
+#[test]
+fn the_search_agrees_with_trying_every_order() {
+    let mut random = Random::new(1);
+    let mut legal = 0;
+    for _ in 0..4_000 {
+        let calls: Vec<Call<Op>> = (0..1 + random.below(7))
+            .map(|_| {
+                let call_ns = random.below(12);
+                let value = random.below(3);
+                if random.chance(50) {
+                    let return_ns = if random.chance(20) {
+                        u64::MAX
+                    } else {
+                        call_ns + random.below(6)
+                    };
+                    call(call_ns, return_ns, Op::Write(value))
+                } else {
+                    call(call_ns, call_ns + random.below(6), Op::Read(value))
+                }
+            })
+            .collect();
+        let by_brute_force = has_an_order(&calls, &mut (0..calls.len()).collect(), 0);
+        assert_eq!(verdict(&calls) == Verdict::Ok, by_brute_force, "{calls:?}");
+        legal += usize::from(by_brute_force);
+    }
+    assert!(
+        (1_000..3_000).contains(&legal),
+        "{legal} of 4,000 are legal"
+    );
+}
+
+/// Proves that a search that is told to give up is undecided, and that it asks at all.
+#[test]
+fn a_search_that_gives_up_is_undecided() {
+    // Twenty writes at once and a read of none of them: all orders must be tried.
+    let mut calls: Vec<Call<Op>> = (1..=20)
+        .map(|value| call(0, 10, Op::Write(value)))
+        .collect();
+    calls.push(call(11, 12, Op::Read(99)));
+    let mut asked = 0;
+    let verdict = check(&Register, &calls, &mut || {
+        asked += 1;
+        asked == 3
+    });
+    assert_eq!((verdict, asked), (Verdict::Undecided, 3));
+}
+
+/// Proves that nothing at all is legal.
+#[test]
+fn an_empty_history_is_legal() {
+    assert_eq!(verdict(&[]), Verdict::Ok);
+}
+
+/// Proves that a call that never returns does not hold the search up: a long history stays linear.
+#[test]
+fn calls_that_never_return_cost_little() {
+    let mut calls = vec![
+        call(0, u64::MAX, Op::Write(1)),
+        call(0, u64::MAX, Op::Write(2)),
+    ];
+    for at in 1..20_000 {
+        calls.push(call(at * 10, at * 10 + 5, Op::Write(at + 2)));
+        calls.push(call(at * 10 + 6, at * 10 + 9, Op::Read(at + 2)));
+    }
+    let mut questions = 0;
+    let verdict = check(&Register, &calls, &mut || {
+        questions += 1;
+        questions > 1_000
+    });
+    assert_eq!(verdict, Verdict::Ok);
+}

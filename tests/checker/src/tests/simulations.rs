@@ -1,0 +1,119 @@
+//! Both layers against random histories: of a registry that keeps its promises, and of ones that break each of them.
+
+use crate::certificate::certify;
+use crate::groups::check_groups;
+use crate::history::Operation;
+use crate::log::Log;
+use crate::simulated::{Bug, Shape, Simulated, max_age, simulate};
+
+const NARROW: Shape = Shape {
+    clients: 6,
+    nodes: 4,
+    groups: 2,
+    operations: 150,
+    write_percent: 40,
+    unknown_percent: 8,
+    is_wide: false,
+};
+
+const WIDE: Shape = Shape {
+    nodes: 9,
+    groups: 4,
+    is_wide: true,
+    ..NARROW
+};
+
+fn is_linearizable(history: &[Operation]) -> bool {
+    check_groups(history, max_age(), &mut || false).is_linearizable()
+}
+
+fn holds(history: &[Operation], log: Option<&Log>) -> bool {
+    certify(history, log, max_age()).holds()
+}
+
+/// The log as it is after everything up to the middle was purged.
+fn second_half(log: &Log) -> Log {
+    let from_index = log.to_index / 2;
+    let entries = log.entries.iter();
+    Log {
+        from_index,
+        is_complete: false,
+        entries: entries
+            .filter(|entry| entry.index >= from_index)
+            .cloned()
+            .collect(),
+        ..*log
+    }
+}
+
+/// Proves that neither layer raises a false alarm, with the log, without it, and with half of it: 600 histories of 150 operations.
+#[test]
+fn histories_that_keep_the_promises_pass() {
+    for seed in 0..300 {
+        for shape in [&NARROW, &WIDE] {
+            let Simulated { history, log } = simulate(seed, shape, None);
+            let report = check_groups(&history, max_age(), &mut || false);
+            assert!(
+                report.is_linearizable(),
+                "seed {seed}: {}",
+                report.explain(&history)
+            );
+            for log in [None, Some(&log), Some(&second_half(&log))] {
+                let certificate = certify(&history, log, max_age());
+                assert!(
+                    certificate.holds(),
+                    "seed {seed}, log {}: {}",
+                    log.map_or(0, |log| log.entries.len()),
+                    certificate.explain(&history)
+                );
+            }
+        }
+    }
+}
+
+/// Proves that a history with a certificate is linearizable: what the second layer lets pass the first does, under every
+/// bug, with and without the log. Of 2,100 broken histories, so the two must agree for reasons that differ.
+#[test]
+fn what_has_a_certificate_is_linearizable() {
+    let mut certified = 0;
+    for (seed, bug) in (0..2_100).zip(Bug::ALL.into_iter().cycle()) {
+        let Simulated { history, log } = simulate(seed, &NARROW, Some(bug));
+        for log in [None, Some(&log)] {
+            if holds(&history, log) {
+                certified += 1;
+                assert!(is_linearizable(&history), "seed {seed}, {bug:?}");
+            }
+        }
+    }
+    assert!(certified > 20, "{certified} passed at all");
+}
+
+/// Proves that each bug is found by each layer that can see it, in a good part of 100 histories: the rest happen not to show it.
+#[test]
+fn every_bug_is_found() {
+    for bug in Bug::ALL {
+        let (mut by_search, mut by_index, mut by_log) = (0, 0, 0);
+        for seed in 0..100 {
+            let Simulated { history, log } = simulate(seed, &NARROW, Some(bug));
+            by_search += usize::from(!is_linearizable(&history));
+            by_index += usize::from(!holds(&history, None));
+            by_log += usize::from(!holds(&history, Some(&log)));
+        }
+        println!("{bug:?}: {by_search} by search, {by_index} by index, {by_log} by index and log");
+        assert!(by_search >= 30, "{bug:?}: {by_search} of 100 by search");
+        assert!(by_index >= by_search, "{bug:?}: {by_index} of 100 by index");
+        assert!(by_log >= 75, "{bug:?}: {by_log} of 100 by index and log");
+    }
+}
+
+/// Proves that one seed gives one history.
+#[test]
+fn a_seed_decides_everything() {
+    let one = simulate(5, &WIDE, Some(Bug::StaleLookup));
+    let other = simulate(5, &WIDE, Some(Bug::StaleLookup));
+    assert_eq!((&one.history, &one.log), (&other.history, &other.log));
+    assert_ne!(
+        one.history,
+        simulate(6, &WIDE, Some(Bug::StaleLookup)).history
+    );
+}

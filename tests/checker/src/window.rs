@@ -1,0 +1,105 @@
+//! How long things took: gaps in writing, times to the first answer, percentiles.
+
+use crate::history::{Operation, Outcome};
+use std::collections::BTreeMap;
+
+/// A span of time, in nanoseconds of the history's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its beginning.
+    pub from_ns: u64,
+    /// Its end.
+    pub to_ns: u64,
+}
+
+impl Window {
+    /// The longest time within the window in which no change was acknowledged, in nanoseconds; its edges count as acknowledgements,
+    /// so that it is the whole window if there was none. An answer counts when it was read.
+    #[must_use]
+    pub fn longest_write_gap_ns(self, history: &[Operation]) -> u64 {
+        let mut acked_ns: Vec<u64> = history
+            .iter()
+            .filter(|operation| operation.outcome == Outcome::Acked)
+            .filter_map(|operation| operation.return_ns)
+            .filter(|return_ns| self.contains(*return_ns))
+            .chain([self.from_ns, self.to_ns])
+            .collect();
+        acked_ns.sort_unstable();
+        let gaps = acked_ns.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.max().unwrap_or(0)
+    }
+
+    /// For each server that was asked within the window: how long after the beginning it gave its first answer to a lookup that was
+    /// called within it, in nanoseconds; none if it gave none before the end.
+    #[must_use]
+    pub fn first_lookups_ns(self, history: &[Operation]) -> BTreeMap<u32, Option<u64>> {
+        let mut first: BTreeMap<u32, Option<u64>> = BTreeMap::new();
+        for operation in history {
+            if operation.is_write() || !self.contains(operation.call_ns) {
+                continue;
+            }
+            let first = first.entry(operation.server).or_default();
+            let served_ns = operation
+                .return_ns
+                .filter(|return_ns| operation.succeeded() && self.contains(*return_ns));
+            if let Some(served_ns) = served_ns {
+                let after_ns = served_ns - self.from_ns;
+                *first = Some(first.map_or(after_ns, |least| least.min(after_ns)));
+            }
+        }
+        first
+    }
+
+    /// How many answers of 2xx were read within the window, a second.
+    #[must_use]
+    pub fn answers_per_second(self, history: &[Operation]) -> f64 {
+        let answers = history
+            .iter()
+            .filter(|operation| operation.succeeded())
+            .filter_map(|operation| operation.return_ns)
+            .filter(|return_ns| self.contains(*return_ns))
+            .count();
+        let window_ns = self.to_ns.saturating_sub(self.from_ns).max(1);
+        answers as f64 * 1e9 / window_ns as f64
+    }
+
+    fn contains(self, time_ns: u64) -> bool {
+        (self.from_ns..=self.to_ns).contains(&time_ns)
+    }
+}
+
+/// Some values, summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// How many there are.
+    pub count: usize,
+    /// Half of them are at most this.
+    pub p50: u64,
+    /// Of 100, 99 are at most this.
+    pub p99: u64,
+    /// All are at most this.
+    pub max: u64,
+}
+
+impl Summary {
+    /// Of values in any order and unit; none of none.
+    #[must_use]
+    pub fn of(mut values: Vec<u64>) -> Option<Self> {
+        values.sort_unstable();
+        Some(Self {
+            count: values.len(),
+            p50: percentile(&values, 50)?,
+            p99: percentile(&values, 99)?,
+            max: *values.last()?,
+        })
+    }
+}
+
+/// The least of the sorted values that `percent` of 100 do not exceed: a value that was measured, never one in between. None of none.
+///
+/// `percent` is at most 100.
+#[must_use]
+pub fn percentile(sorted: &[u64], percent: u32) -> Option<u64> {
+    let rank = (sorted.len() * percent as usize).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
+}
