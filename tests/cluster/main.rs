@@ -19,6 +19,7 @@ mod expiry;
 mod freeze;
 mod fresh_reads;
 mod held_lookups;
+mod histories;
 mod hostile_clients;
 mod lagging_node;
 mod leader;

@@ -8,14 +8,18 @@ pub mod cluster;
 pub mod etc;
 pub mod events;
 pub mod http;
+pub mod mesh;
 pub mod node;
 pub mod ports;
 pub mod proxy;
+pub mod random;
+pub mod recorded;
 pub mod slots;
 pub mod traffic;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};
+pub use mesh::Mesh;
 pub use node::Write;
 pub use proxy::Proxy;
 pub use wait::{let_pass, until};

@@ -137,16 +137,21 @@ impl Node {
         self.etc.dir.join("quorate.log")
     }
 
-    /// The indexes of the entries in its committed log that changed a type, in order. It must not run.
-    pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
+    /// Its committed log, a line of JSON an entry. It must not run.
+    pub fn committed_log(&self) -> String {
         assert!(self.child.is_none(), "a running node's log is its own");
-        let output = Command::new(env!("CARGO_BIN_EXE_quorate"))
+        let output = Command::new(BINARY)
             .arg("log")
             .arg(self.etc.data_dir())
             .output()
             .expect("quorate runs");
         assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).expect("JSON is text");
+        String::from_utf8(output.stdout).expect("JSON is text")
+    }
+
+    /// The indexes of the entries in its committed log that changed a type, in order. It must not run.
+    pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
+        let text = self.committed_log();
         let entries = text
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).expect("an entry a line"));

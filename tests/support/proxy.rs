@@ -38,9 +38,13 @@ impl Proxy {
         self.generation.fetch_or(LOSING, Ordering::SeqCst);
     }
 
-    /// Forwards new connections again; the lost ones stay lost.
+    /// Forwards new connections again; the lost ones stay lost. Of one that loses none it changes nothing.
     pub fn heal(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+        let healed = |generation: u64| (generation & LOSING != 0).then_some(generation + 1);
+        // An error is that it was well.
+        let _ = self
+            .generation
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, healed);
     }
 }
 

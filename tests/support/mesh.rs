@@ -1,0 +1,53 @@
+//! A cluster whose members reach each other through proxies, one for each direction of each pair.
+
+use super::cluster::{Cluster, Options};
+use super::proxy::Proxy;
+
+/// The links of a cluster, by who dials whom. Clients go to the nodes themselves.
+pub struct Mesh {
+    links: Vec<Vec<Option<Proxy>>>,
+}
+
+impl Mesh {
+    /// Starts a cluster and then puts a proxy into each link: a group is founded only by nodes whose inventories agree.
+    pub fn start(count: usize, options: Options) -> (Cluster, Mesh) {
+        let mut cluster = Cluster::start(count, options);
+        let links: Vec<Vec<Option<Proxy>>> = (0..count)
+            .map(|from| {
+                (0..count)
+                    .map(|to| (from != to).then(|| Proxy::start(cluster.nodes[to].address())))
+                    .collect()
+            })
+            .collect();
+        cluster.stop_all();
+        for (node, links) in cluster.nodes.iter_mut().zip(&links) {
+            for (entry, link) in node.etc.inventory.iter_mut().zip(links) {
+                if let Some(link) = link {
+                    entry.1 = link.port;
+                }
+            }
+            node.etc.write();
+        }
+        cluster.start_all();
+        cluster.wait_serving();
+        (cluster, Mesh { links })
+    }
+
+    /// What `from` asks of `to` is lost, in both directions of their connections, and nobody is told.
+    pub fn lose(&self, from: usize, to: usize) {
+        if let Some(link) = &self.links[from][to] {
+            link.lose();
+        }
+    }
+
+    /// Neither of two reaches the other.
+    pub fn part(&self, one: usize, other: usize) {
+        self.lose(one, other);
+        self.lose(other, one);
+    }
+
+    /// Links work again. What was lost stays lost.
+    pub fn heal(&self) {
+        self.links.iter().flatten().flatten().for_each(Proxy::heal);
+    }
+}
