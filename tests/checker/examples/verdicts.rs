@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (seed, cases): (u64, u64) = (seed.parse()?, cases.parse()?);
     let mut file = BufWriter::new(File::create(file)?);
     for case in 0..cases {
-        let operations = draw(seed.wrapping_add(case), case);
+        let operations = draw(seed.wrapping_mul(cases).wrapping_add(case), case);
         let mut questions = 0;
         let report = check_groups(&operations, max_age(), &mut || {
             questions += 1;
@@ -65,6 +65,7 @@ fn draw(seed: u64, case: u64) -> Vec<Operation> {
         operations: 40 + (case % 7) as usize * 10,
         write_percent: 30 + case % 30,
         unknown_percent: 10,
+        abandons: case.is_multiple_of(3),
         is_wide: false,
     };
     let bug = (case % 4 == 1).then(|| Bug::ALL[(case / 4) as usize % Bug::ALL.len()]);

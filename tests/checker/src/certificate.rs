@@ -6,7 +6,8 @@
 //! - the replay of that order shows each lookup exactly what it was answered, whatever it asked for,
 //! - real time agrees: what returned before a lookup was called has no later index, and before a change an earlier one,
 //! - every acknowledged change is in it, and nothing that was refused, and nothing twice,
-//! - nothing expires before max-age has passed since the call of its last accepted renewal,
+//! - nothing expires before max-age has passed since its last accepted renewal, which came after its own call and after the calls of all that
+//!   has an earlier index,
 //!
 //! then the history is strictly serializable, and no search was needed. The server's indexes are only a hint for the order: a wrong
 //! one fails.

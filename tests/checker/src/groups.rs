@@ -6,12 +6,10 @@
 //! groups: an announcement of several types counts in each of them, one that no longer names a type is a withdrawal from it, and
 //! lookups that do not name type and pool are left to the second layer ([`crate::certificate`]).
 //!
-//! A change of unknown fate may take effect at any time after its call, with two exceptions that change no verdict:
-//! - An announcement whose token no lookup shows is left out. Placed last it breaks nothing; and if it was placed elsewhere,
-//!   the lookups after it saw it expired, and may see the one before it expired too, whose `low` is no later.
-//! - One whose token a lookup shows took effect before that lookup returned, if nobody else announced that token.
-//!
-//! A withdrawal of unknown fate is never left out: it explains an absence.
+//! A change of unknown fate may take effect at any time after its call, or never. That is the whole rule, and costs most when a
+//! history is broken; these change no verdict and make it cheap (`groups/unknown.rs`).
+
+mod unknown;
 
 use crate::MaxAge;
 use crate::history::{Input, Name, Operation, Outcome, Service};
@@ -102,11 +100,8 @@ pub fn check_groups(
         broken: Vec::new(),
     };
     for (group, part) in parts {
-        let model = GroupModel {
-            nodes: part.nodes.len(),
-            max_age,
-        };
-        let (positions, calls) = part.into_calls();
+        let model = GroupModel { max_age };
+        let (positions, calls) = unknown::bounded(part.calls);
         report.calls += calls.len();
         let explanation = match check(&model, &calls, give_up) {
             Verdict::Ok => continue,
@@ -133,13 +128,10 @@ fn in_history(mut explanation: Explanation, positions: &[usize]) -> Explanation 
 /// What touches one group.
 #[derive(Default)]
 struct Part {
+    /// Their numbers.
     nodes: HashMap<Name, usize>,
     /// Each with its position in the history.
     calls: Vec<(usize, Call<GroupOp>)>,
-    /// When the first lookup that shows a token of a node returned.
-    shown_by_ns: HashMap<(usize, u64), u64>,
-    /// How many announcements of a token of a node there are.
-    announced: HashMap<(usize, u64), usize>,
 }
 
 fn divide(history: &[Operation]) -> BTreeMap<Group, Part> {
@@ -205,20 +197,18 @@ impl Part {
         operation: &Operation,
         (service_type, group_pool): &Group,
     ) {
-        let Some(&node) = operation.input.node().and_then(|node| self.nodes.get(node)) else {
+        let node = operation.input.node();
+        let Some(&node) = node.and_then(|node| self.nodes.get(node)) else {
             return;
         };
         let op = match &operation.input {
             Input::Announce {
                 pool, types, token, ..
-            } if pool == group_pool && types.contains(service_type) => {
-                *self.announced.entry((node, *token)).or_default() += 1;
-                GroupOp::Announce {
-                    node,
-                    token: *token,
-                    call_ns: operation.call_ns,
-                }
-            }
+            } if pool == group_pool && types.contains(service_type) => GroupOp::Announce {
+                node,
+                token: *token,
+                call_ns: operation.call_ns,
+            },
             _ => GroupOp::Withdraw { node },
         };
         self.push(position, operation, op);
@@ -231,58 +221,36 @@ impl Part {
         group: &Group,
         services: &[Service],
     ) {
-        let return_ns = operation.over_by_ns();
-        let found = self.tokens(group, services);
-        for (node, token) in found.iter().flatten().enumerate() {
-            if let Some(token) = token {
-                let by_ns = self.shown_by_ns.entry((node, *token)).or_insert(return_ns);
-                *by_ns = return_ns.min(*by_ns);
-            }
-        }
-        self.push(position, operation, GroupOp::Lookup { found, return_ns });
+        let op = GroupOp::Lookup {
+            found: self.tokens(group, services),
+            return_ns: operation.over_by_ns(),
+        };
+        self.push(position, operation, op);
     }
 
     /// What a lookup shows of each node; none if no state of the group looks like that.
-    fn tokens(&self, group: &Group, services: &[Service]) -> Option<Box<[Option<u64>]>> {
-        let mut tokens = vec![None; self.nodes.len()].into_boxed_slice();
+    fn tokens(&self, group: &Group, services: &[Service]) -> Option<Box<[(usize, u64)]>> {
+        let mut tokens = Vec::with_capacity(services.len());
         for service in services {
-            let slot = tokens.get_mut(*self.nodes.get(&service.node)?)?;
-            let is_of_group = service.service_type == group.0 && service.pool == group.1;
-            // A node may have several services of the type, all of one announcement.
-            if !is_of_group || slot.is_some_and(|token| token != service.token) {
+            if service.service_type != group.0 || service.pool != group.1 {
                 return None;
             }
-            *slot = Some(service.token);
+            tokens.push((*self.nodes.get(&service.node)?, service.token));
         }
-        Some(tokens)
+        tokens.sort_unstable();
+        // A node may have several services of the type, all of one announcement.
+        tokens.dedup();
+        let is_twice = tokens.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        (!is_twice).then(|| tokens.into())
     }
 
     fn push(&mut self, position: usize, operation: &Operation, op: GroupOp) {
         let call = Call {
             call_ns: operation.call_ns,
             return_ns: operation.over_by_ns(),
+            is_optional: operation.outcome == Outcome::Unknown,
             op,
         };
         self.calls.push((position, call));
-    }
-
-    /// The calls with the positions of their operations, those of unknown fate left out or cut as the module says.
-    fn into_calls(self) -> (Vec<usize>, Vec<Call<GroupOp>>) {
-        let (shown_by_ns, announced) = (self.shown_by_ns, self.announced);
-        self.calls
-            .into_iter()
-            .filter_map(|(position, mut call)| {
-                if let GroupOp::Announce { node, token, .. } = call.op
-                    && call.return_ns == u64::MAX
-                {
-                    let shown_by_ns = *shown_by_ns.get(&(node, token))?;
-                    let is_alone = announced.get(&(node, token)) == Some(&1);
-                    if is_alone && shown_by_ns >= call.call_ns {
-                        call.return_ns = shown_by_ns;
-                    }
-                }
-                Some((position, call))
-            })
-            .unzip()
     }
 }

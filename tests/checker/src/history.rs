@@ -193,7 +193,7 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads what [`write`] wrote. A history of a harness's own, so its length has no limit but memory.
+/// Reads what [`write()`] wrote. A history of a harness's own, so its length has no limit but memory.
 ///
 /// # Errors
 /// At the first line that is no operation, or one that cannot be.

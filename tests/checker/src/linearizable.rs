@@ -2,8 +2,12 @@
 //!
 //! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by time; the
 //! search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A state that was
-//! reached before with the same calls taken out is not searched again. One thing differs: what is taken out is kept as a window,
-//! not as a bit for each call of the history, so that memory grows with the history's length and not with its square.
+//! reached before with the same calls taken out is not searched again. Two things differ:
+//! - What is taken out is kept as a window, not as a bit for each call of the history, so that memory grows with the history's
+//!   length and not with its square.
+//! - A call of unknown fate is *optional*: it may take effect before its return, or not at all. At its return it is taken out without
+//!   effect, so that from there on the ways in which it did and in which it did not are one where they lead to one state. Were it
+//!   only put last, as porcupine's users do, every such call would double the search of a history that is broken later.
 
 mod entries;
 mod placed;
@@ -44,8 +48,10 @@ pub trait Model {
 pub struct Call<Op> {
     /// Not before this.
     pub call_ns: u64,
-    /// Not after this; `u64::MAX` is never: it may take effect after everything else. A model must allow such a call in every state.
+    /// Not after this; `u64::MAX` is never.
     pub return_ns: u64,
+    /// Whether it may also have had no effect at all.
+    pub is_optional: bool,
     /// What was asked and answered.
     pub op: Op,
 }
@@ -89,10 +95,17 @@ struct Search<'a, M: Model> {
     entries: Entries,
     placed: Placed,
     state: M::State,
-    /// The calls taken out, in order, each with the state before it.
-    order: Vec<(usize, M::State)>,
+    /// The calls taken out, in order.
+    order: Vec<Taken<M::State>>,
     seen: HashSet<(Box<[u64]>, M::State)>,
     best: Explanation,
+}
+
+/// A call that was taken out.
+struct Taken<State> {
+    call: usize,
+    /// The state before it; none if it was taken out without effect.
+    before: Option<State>,
 }
 
 impl<'a, M: Model> Search<'a, M> {
@@ -118,14 +131,15 @@ impl<'a, M: Model> Search<'a, M> {
         let mut at = self.entries.first();
         while let Some(entry) = at {
             steps = steps.wrapping_add(1);
-            if steps.is_multiple_of(STEPS_PER_QUESTION) && give_up() || self.seen.len() > MAX_CACHED
-            {
+            let is_time_to_ask = steps.is_multiple_of(STEPS_PER_QUESTION);
+            if is_time_to_ask && give_up() || self.seen.len() > MAX_CACHED {
                 return Verdict::Undecided;
             }
             at = match self.entries.at(entry) {
                 Entry::Call(call) if self.take_out(call) => self.entries.first(),
                 Entry::Call(_) => self.entries.after(entry),
-                Entry::Return => match self.go_back() {
+                Entry::Return(call) if self.leave_out(call) => self.entries.first(),
+                Entry::Return(_) => match self.go_back() {
                     Some(call) => self.entries.after_call(call),
                     None => return Verdict::Illegal(self.best),
                 },
@@ -139,25 +153,50 @@ impl<'a, M: Model> Search<'a, M> {
         let Some(next) = self.model.step(&self.state, &self.calls[call].op) else {
             return false;
         };
-        self.placed.insert(call);
-        if !self.seen.insert((self.placed.key(), next.clone())) {
-            self.placed.remove(call);
+        // Without effect it can as well be left out.
+        if self.calls[call].is_optional && next == self.state || !self.is_new(call, &next) {
             return false;
         }
-        self.order
-            .push((call, std::mem::replace(&mut self.state, next)));
+        let before = Some(std::mem::replace(&mut self.state, next));
+        self.order.push(Taken { call, before });
         self.entries.take_out(call);
         true
     }
 
-    /// Puts the last call back and returns it; none if there is no other way left.
+    /// Decides that an optional call that has no place up to its return has none.
+    fn leave_out(&mut self, call: usize) -> bool {
+        let state = self.state.clone();
+        if !self.calls[call].is_optional || !self.is_new(call, &state) {
+            return false;
+        }
+        self.order.push(Taken { call, before: None });
+        self.entries.take_out(call);
+        true
+    }
+
+    /// Adds the call to those that are placed, unless the search was there before with this state.
+    fn is_new(&mut self, call: usize, next: &M::State) -> bool {
+        self.placed.insert(call);
+        let is_new = self.seen.insert((self.placed.key(), next.clone()));
+        if !is_new {
+            self.placed.remove(call);
+        }
+        is_new
+    }
+
+    /// Puts back the last call that had an effect, and returns it; none if there is no other way left.
     fn go_back(&mut self) -> Option<usize> {
         self.note_how_far();
-        let (call, state) = self.order.pop()?;
-        self.state = state;
-        self.placed.remove(call);
-        self.entries.put_back(call);
-        Some(call)
+        while let Some(Taken { call, before }) = self.order.pop() {
+            self.placed.remove(call);
+            self.entries.put_back(call);
+            // One that was left out had been tried everywhere else before.
+            if let Some(before) = before {
+                self.state = before;
+                return Some(call);
+            }
+        }
+        None
     }
 
     fn note_how_far(&mut self) {
@@ -165,10 +204,16 @@ impl<'a, M: Model> Search<'a, M> {
         if self.order.len() <= self.best.placed && !is_first {
             return;
         }
-        let from = self.order.len().saturating_sub(MAX_NAMED);
+        let with_effect = self.order.iter().filter(|taken| taken.before.is_some());
+        let mut last_placed: Vec<usize> = with_effect
+            .rev()
+            .take(MAX_NAMED)
+            .map(|taken| taken.call)
+            .collect();
+        last_placed.reverse();
         self.best = Explanation {
             placed: self.order.len(),
-            last_placed: self.order[from..].iter().map(|(call, _)| *call).collect(),
+            last_placed,
             state: format!("{:?}", self.state),
             stuck: self.entries.candidates(MAX_NAMED),
         };

@@ -57,6 +57,19 @@ pub enum Applied {
     },
 }
 
+impl Applied {
+    /// The node that it changes.
+    #[must_use]
+    pub fn node(&self) -> &Name {
+        match self {
+            Self::Announce { node, .. }
+            | Self::Renew { node }
+            | Self::Withdraw { node }
+            | Self::Expire { node } => node,
+        }
+    }
+}
+
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

@@ -21,8 +21,6 @@ use std::sync::Arc;
 /// One type in one pool.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupModel {
-    /// How many nodes there are; they are numbered from 0.
-    pub nodes: usize,
     /// How long an announcement lives at least.
     pub max_age: MaxAge,
 }
@@ -55,19 +53,20 @@ pub enum GroupOp {
     },
     /// Somebody looked.
     Lookup {
-        /// The token of each node, by number; none if what was shown is no state at all, such as a node twice.
-        found: Option<Box<[Option<u64>]>>,
+        /// The nodes shown, by number, each once, with their tokens; none if what was shown is no state at all.
+        found: Option<Box<[(usize, u64)]>>,
         /// When the answer was there.
         return_ns: u64,
     },
 }
 
 impl Model for GroupModel {
-    type State = Arc<[Option<Held>]>;
+    /// The nodes that are held, by number.
+    type State = Arc<[(usize, Held)]>;
     type Op = GroupOp;
 
     fn initial(&self) -> Self::State {
-        vec![None; self.nodes].into()
+        Arc::new([])
     }
 
     fn step(&self, state: &Self::State, op: &GroupOp) -> Option<Self::State> {
@@ -77,11 +76,18 @@ impl Model for GroupModel {
                 token,
                 call_ns,
             } => {
-                let low_ns = state[*node].map_or(*call_ns, |held| held.low_ns.max(*call_ns));
+                let low_ns = held(state, *node).map_or(*call_ns, |held| held.low_ns.max(*call_ns));
                 let token = *token;
-                Some(with(state, *node, Some(Held { token, low_ns })))
+                let others = state.iter().filter(|(other, _)| other != node).copied();
+                let mut after: Vec<(usize, Held)> = others.collect();
+                let at = after.partition_point(|(other, _)| other < node);
+                after.insert(at, (*node, Held { token, low_ns }));
+                Some(after.into())
             }
-            GroupOp::Withdraw { node } => Some(with(state, *node, None)),
+            GroupOp::Withdraw { node } => Some(match held(state, *node) {
+                Some(_) => only(state, |other| other != *node),
+                None => state.clone(),
+            }),
             GroupOp::Lookup { found, return_ns } => self.look(state, found.as_deref()?, *return_ns),
         }
     }
@@ -90,22 +96,32 @@ impl Model for GroupModel {
 impl GroupModel {
     fn look(
         &self,
-        state: &Arc<[Option<Held>]>,
-        found: &[Option<u64>],
+        state: &Arc<[(usize, Held)]>,
+        found: &[(usize, u64)],
         return_ns: u64,
-    ) -> Option<Arc<[Option<Held>]>> {
-        let mut after = state.clone();
-        for (node, (held, shown)) in state.iter().zip(found).enumerate() {
-            match (held, shown) {
-                (None, None) => {}
-                (Some(held), Some(token)) if held.token == *token => {}
-                (Some(held), None) if self.may_have_expired(held, return_ns) => {
-                    after = with(&after, node, None);
-                }
-                _ => return None,
+    ) -> Option<Arc<[(usize, Held)]>> {
+        let mut left = found.iter().peekable();
+        for (node, held) in state.iter() {
+            let is_right = match left.next_if(|(other, _)| other == node) {
+                Some((_, token)) => *token == held.token,
+                None => self.may_have_expired(held, return_ns),
+            };
+            if !is_right {
+                return None;
             }
         }
-        Some(after)
+        if left.next().is_some() {
+            return None;
+        }
+        if found.len() == state.len() {
+            return Some(state.clone());
+        }
+        let is_shown = |node| {
+            found
+                .binary_search_by_key(&node, |(other, _)| *other)
+                .is_ok()
+        };
+        Some(only(state, is_shown))
     }
 
     fn may_have_expired(&self, held: &Held, return_ns: u64) -> bool {
@@ -113,10 +129,14 @@ impl GroupModel {
     }
 }
 
-fn with(state: &Arc<[Option<Held>]>, node: usize, held: Option<Held>) -> Arc<[Option<Held>]> {
-    let mut after = state.clone();
-    if let Some(slot) = Arc::make_mut(&mut after).get_mut(node) {
-        *slot = held;
-    }
-    after
+fn held(state: &[(usize, Held)], node: usize) -> Option<&Held> {
+    let at = state
+        .binary_search_by_key(&node, |(other, _)| *other)
+        .ok()?;
+    state.get(at).map(|(_, held)| held)
+}
+
+fn only(state: &[(usize, Held)], is_kept: impl Fn(usize) -> bool) -> Arc<[(usize, Held)]> {
+    let kept = state.iter().filter(|(node, _)| is_kept(*node));
+    kept.copied().collect()
 }

@@ -29,6 +29,9 @@ pub struct Shape {
     pub write_percent: u64,
     /// How many of 100 changes have an unknown fate.
     pub unknown_percent: u64,
+    /// Whether a node takes another id after a change of unknown fate, as clients of a long run should: pending changes of one id
+    /// would pile up.
+    pub abandons: bool,
     /// Whether some announcements have several types and some lookups name no pool or no type.
     pub is_wide: bool,
 }

@@ -5,6 +5,7 @@ mod certificates;
 mod groups;
 mod histories;
 mod logs;
+mod overstays;
 mod searches;
 mod simulations;
 mod windows;

@@ -63,7 +63,9 @@ impl Window {
         answers as f64 * 1e9 / window_ns as f64
     }
 
-    fn contains(self, time_ns: u64) -> bool {
+    /// Whether a time is in it, edges included.
+    #[must_use]
+    pub fn contains(self, time_ns: u64) -> bool {
         (self.from_ns..=self.to_ns).contains(&time_ns)
     }
 }

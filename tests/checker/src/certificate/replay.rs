@@ -1,7 +1,7 @@
 //! Everything again, in the order of indexes.
 
 use super::order::Order;
-use super::state::State;
+use super::state::{Accepted, State};
 use super::writers::{Change, Writers, change_of};
 use super::{Certificate, Violation};
 use crate::MaxAge;
@@ -113,13 +113,13 @@ impl<'a> Replay<'a> {
 
     fn apply(&mut self, index: u64, source: Source<'_>) {
         match source {
-            Source::Acked(at) => self.perform(at),
+            Source::Acked(at) => self.perform(at, self.order.called_before(index)),
             Source::Log(applied) => self.apply_logged(index, applied),
         }
     }
 
-    /// Does what an operation asked for.
-    fn perform(&mut self, at: usize) {
+    /// Does what an operation asked for, which surely happened after `since_ns`.
+    fn perform(&mut self, at: usize, since_ns: u64) {
         self.certificate.writes += 1;
         match &self.history[at].input {
             Input::Announce {
@@ -127,13 +127,28 @@ impl<'a> Replay<'a> {
                 pool,
                 types,
                 token,
-            } => self.state.announce(node, pool, types, *token, Some(at)),
+            } => {
+                let accepted = self.accepted(Some(at), since_ns);
+                self.state.announce(node, pool, types, *token, accepted);
+            }
             Input::Withdraw { node } => self.state.remove(node),
             Input::Lookup { .. } => {}
         }
     }
 
+    fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
+        let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
+        Accepted {
+            operation,
+            low_ns: since_ns.max(call_ns),
+        }
+    }
+
     fn apply_logged(&mut self, index: u64, applied: &Applied) {
+        if !self.writers.knows(applied.node()) {
+            // Somebody else's: that no lookup of the history shows it is held to as well.
+            return;
+        }
         match applied {
             Applied::Announce {
                 node,
@@ -142,7 +157,8 @@ impl<'a> Replay<'a> {
                 token,
             } => {
                 let at = self.asked_for(index, node, Change::To(*token));
-                self.state.announce(node, pool, types, *token, at);
+                let accepted = self.accepted(at, self.order.called_before(index));
+                self.state.announce(node, pool, types, *token, accepted);
                 self.certificate.writes += 1;
                 self.settled.insert(node.clone());
             }
@@ -169,13 +185,14 @@ impl<'a> Replay<'a> {
                 if let Some(change) = change_of(&self.history[at].input) {
                     self.writers.take_acked(index, node, change);
                 }
-                self.perform(at);
+                self.perform(at, self.order.called_before(index));
             }
             return;
         };
         let change = Change::To(held.token);
         let at = self.asked_for(index, node, change);
-        self.state.renew(node, at);
+        let accepted = self.accepted(at, self.order.called_before(index));
+        self.state.renew(node, accepted);
         self.certificate.writes += 1;
         self.settled.insert(node.clone());
     }
@@ -203,29 +220,25 @@ impl<'a> Replay<'a> {
                 .report(Violation::RefusedButApplied { operation, index });
             return Some(operation);
         }
-        // Nodes that are in the log alone are somebody else's.
-        if self.writers.knows(node) {
-            let node = node.clone();
-            self.certificate
-                .report(Violation::NobodyAsked { node, index });
-        }
+        let node = node.clone();
+        self.certificate
+            .report(Violation::NobodyAsked { node, index });
         None
     }
 
     /// Removes a node that is held and, as far as is known, did not ask for it.
     fn expire(&mut self, index: u64, node: &Name) {
         self.certificate.expiries += 1;
-        let renewal = self.state.held(node).and_then(|held| held.renewal);
-        if let Some(renewal) = renewal
+        if let Some(held) = self.state.held(node)
             && let Some((by_ns, known_by)) = self.order.known(index)
         {
-            let age_ns = by_ns.saturating_sub(self.history[renewal].call_ns);
+            let age_ns = by_ns.saturating_sub(held.accepted.low_ns);
             if age_ns < self.max_age.least_life_ns() {
                 self.certificate.report(Violation::EarlyExpiry {
                     node: node.clone(),
                     index,
                     age_ms: age_ns / 1_000_000,
-                    renewal,
+                    renewal: held.accepted.operation,
                     known_by,
                 });
             }
@@ -265,9 +278,8 @@ impl<'a> Replay<'a> {
     }
 
     fn learn_absence(&mut self, index: u64, at: usize, node: &Name) {
-        let renewal = self.state.held(node).and_then(|held| held.renewal);
-        let called_ns = renewal.map_or(0, |renewal| self.history[renewal].call_ns);
-        let expired_at_ns = called_ns.saturating_add(self.max_age.least_life_ns());
+        let accepted_ns = self.accepted_ns(node);
+        let expired_at_ns = accepted_ns.saturating_add(self.max_age.least_life_ns());
         let may_have_expired = self.order.known_before(index, expired_at_ns).is_none();
         let lookup = &self.history[at].input;
         let explains = |operation: &Operation| !shows(lookup, &operation.input);
@@ -289,9 +301,15 @@ impl<'a> Replay<'a> {
         });
         if let Some(at) = placed {
             self.certificate.unknown_placed += 1;
-            self.perform(at);
+            // Its index is not known, only that it came after what was there before.
+            self.perform(at, self.accepted_ns(node));
         }
         placed.is_some()
+    }
+
+    /// What is held of a node was accepted at this time or later.
+    fn accepted_ns(&self, node: &Name) -> u64 {
+        self.state.held(node).map_or(0, |held| held.accepted.low_ns)
     }
 
     fn compare(&mut self, index: u64, at: usize) {

@@ -11,13 +11,22 @@ pub struct State {
     shown: BTreeMap<(Name, Name, Name), (u64, usize)>,
 }
 
+/// The last announcement or renewal.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted {
+    /// Its position in the history, if it is in the history.
+    pub operation: Option<usize>,
+    /// It was accepted at this time or later.
+    pub low_ns: u64,
+}
+
 /// What is held of a node.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// Which announcement.
     pub token: u64,
-    /// The last announcement or renewal of it, as a position in the history, if it is in the history.
-    pub renewal: Option<usize>,
+    /// When it was accepted last.
+    pub accepted: Accepted,
     services: Vec<(Name, Name)>,
 }
 
@@ -34,7 +43,7 @@ impl State {
         pool: &Name,
         types: &[Name],
         token: u64,
-        renewal: Option<usize>,
+        accepted: Accepted,
     ) {
         self.remove(node);
         let services = types
@@ -42,7 +51,7 @@ impl State {
             .map(|service_type| (service_type.clone(), pool.clone()));
         let held = Held {
             token,
-            renewal,
+            accepted,
             services: services.collect(),
         };
         for (service_type, pool) in &held.services {
@@ -53,9 +62,9 @@ impl State {
     }
 
     /// The node renews what it has.
-    pub fn renew(&mut self, node: &str, renewal: Option<usize>) {
+    pub fn renew(&mut self, node: &str, accepted: Accepted) {
         if let Some(held) = self.held.get_mut(node) {
-            held.renewal = renewal;
+            held.accepted = accepted;
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// A promise that was broken. Operations are positions in the history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// An answer of 2xx without an index, or a change with one that it shares with another change of its node.
+    /// An answer of 2xx without an index.
     #[error("an answer of 2xx has no Quorate-Index")]
     NoIndex {
         /// Which.
@@ -75,10 +75,10 @@ pub enum Violation {
         node: Name,
         /// Where.
         index: u64,
-        /// Upper bound of how long ago its last accepted renewal was called.
+        /// Upper bound of how long ago its last renewal was accepted.
         age_ms: u64,
-        /// The renewal.
-        renewal: usize,
+        /// The renewal, if it is in the history.
+        renewal: Option<usize>,
         /// The first answer that knew.
         known_by: usize,
     },
@@ -115,7 +115,7 @@ impl Violation {
             | Self::TwoAtOneIndex { first, second } => vec![first, second],
             Self::EarlyExpiry {
                 renewal, known_by, ..
-            } => vec![renewal, known_by],
+            } => renewal.into_iter().chain([known_by]).collect(),
             Self::NobodyAsked { .. } => Vec::new(),
         }
     }

@@ -5,8 +5,8 @@
 pub enum Entry {
     /// This call was made.
     Call(usize),
-    /// A call returned.
-    Return,
+    /// It returned.
+    Return(usize),
 }
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Entries {
         for (place, &(_, is_return, call)) in by_time.iter().enumerate() {
             if is_return {
                 places[call].1 = place;
-                entries.push(Entry::Return);
+                entries.push(Entry::Return(call));
             } else {
                 places[call].0 = place;
                 entries.push(Entry::Call(call));

@@ -221,7 +221,7 @@ impl Execution<'_> {
             && entry
                 .applied
                 .iter()
-                .all(|other| node_of(other) != node_of(&applied))
+                .all(|other| other.node() != applied.node())
         {
             entry.applied.push(applied);
             return;
@@ -268,14 +268,5 @@ impl Execution<'_> {
                 && pool.is_none_or(|one| *one == service.pool)
         };
         (services.filter(is_asked_for).collect(), index)
-    }
-}
-
-fn node_of(applied: &Applied) -> &Name {
-    match applied {
-        Applied::Announce { node, .. }
-        | Applied::Renew { node }
-        | Applied::Withdraw { node }
-        | Applied::Expire { node } => node,
     }
 }

@@ -27,6 +27,7 @@ pub fn draw(random: &mut Random, shape: &Shape) -> Vec<Planned> {
         random,
         shape,
         tokens: vec![0; shape.nodes as usize],
+        lives: vec![0; shape.nodes as usize],
         last_token: 0,
     };
     let mut free_ns: Vec<u64> = vec![0; shape.clients as usize];
@@ -53,14 +54,17 @@ struct Drawing<'a> {
     shape: &'a Shape,
     /// The last token of each node.
     tokens: Vec<u64>,
+    /// How many ids each node has given up.
+    lives: Vec<u64>,
     last_token: u64,
 }
 
 impl Drawing<'_> {
     fn operation(&mut self, client: u32, call_ns: u64) -> Planned {
         let is_write = self.random.chance(self.shape.write_percent);
+        let number = self.random.below(self.shape.nodes);
         let input = if is_write {
-            self.change()
+            self.change(number)
         } else {
             self.lookup()
         };
@@ -71,6 +75,10 @@ impl Drawing<'_> {
         } else if !is_write {
             (Outcome::Found(Vec::new()), Some(effect_ns), Some(return_ns))
         } else if self.random.chance(self.shape.unknown_percent) {
+            if self.shape.abandons {
+                self.lives[number as usize] += 1;
+                self.tokens[number as usize] = 0;
+            }
             let late_ns = call_ns + 1 + self.random.below(60 * MS);
             let effect_ns = self.random.chance(60).then_some(late_ns);
             let return_ns = self.random.chance(50).then_some(return_ns);
@@ -93,9 +101,9 @@ impl Drawing<'_> {
         }
     }
 
-    fn change(&mut self) -> Input {
-        let number = self.random.below(self.shape.nodes);
-        let node = Name::from(format!("n{number}"));
+    fn change(&mut self, number: u64) -> Input {
+        let life = self.lives[number as usize];
+        let node = Name::from(format!("n{number}-{life}"));
         if self.random.chance(15) {
             return Input::Withdraw { node };
         }

@@ -219,6 +219,11 @@ fn the_log_has_what_was_acknowledged_and_nothing_else() {
     );
     let strangers = [(1, announced("a", 1)), (2, announced("somebody", 5))];
     assert_eq!(kinds(&check_with(&acked, &strangers)), nothing());
+    let shown = [
+        acked[0].clone(),
+        lookup(&[("a", 1), ("somebody", 5)]).at(2, 3, 2),
+    ];
+    assert_eq!(kinds(&check_with(&shown, &strangers)), ["wrong lookup"]);
 }
 
 /// Proves that with a log an unknown change is where the log has it, and not earlier than its call.

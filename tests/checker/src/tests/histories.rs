@@ -11,6 +11,7 @@ const SHAPE: Shape = Shape {
     operations: 300,
     write_percent: 40,
     unknown_percent: 10,
+    abandons: false,
     is_wide: true,
 };
 

@@ -1,0 +1,96 @@
+//! Promise d: in a healthy cluster a silent node is gone by max-age and an allowance (2 s) after its last accepted renewal.
+//!
+//! A separate pass, since it holds in spans without faults only: elsewhere cluster time may stand still, and late is always legal.
+
+use crate::history::{Input, Name, Operation, Outcome};
+use crate::window::Window;
+use std::collections::HashMap;
+
+/// A lookup that still shows a node that should be gone. Operations are positions in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overstay {
+    /// The lookup.
+    pub lookup: usize,
+    /// The node's last renewal before the lookup was over.
+    pub renewal: usize,
+    /// How long after that renewal was over, or after the span began if that is later, the lookup was called, in nanoseconds.
+    pub silent_ns: u64,
+}
+
+/// Every lookup within a span without faults that shows a node too late.
+///
+/// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over: silence counts from there at the
+/// earliest. `longest_ns` is max-age and the allowance. Nodes with a change of unknown fate are left out from there on: it may be
+/// their renewal.
+#[must_use]
+pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Overstay> {
+    let renewals = renewals(history);
+    let mut found = Vec::new();
+    for (at, operation) in history.iter().enumerate() {
+        let Outcome::Found(services) = &operation.outcome else {
+            continue;
+        };
+        if !span.contains(operation.call_ns) || !span.contains(operation.over_by_ns()) {
+            continue;
+        }
+        let mut nodes: Vec<&Name> = services.iter().map(|service| &service.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        for node in nodes {
+            let Some(last) = last_before(renewals.get(node), operation.over_by_ns()) else {
+                continue;
+            };
+            let since_ns = last.over_by_ns.max(span.from_ns);
+            let silent_ns = operation.call_ns.saturating_sub(since_ns);
+            if silent_ns > longest_ns {
+                found.push(Overstay {
+                    lookup: at,
+                    renewal: last.operation,
+                    silent_ns,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// An announcement that may have been accepted.
+#[derive(Debug, Clone, Copy)]
+struct Renewal {
+    call_ns: u64,
+    /// When all announcements of the node up to this one were over.
+    over_by_ns: u64,
+    operation: usize,
+}
+
+/// The announcements of each node, by the time of the call.
+fn renewals(history: &[Operation]) -> HashMap<&Name, Vec<Renewal>> {
+    let mut renewals: HashMap<&Name, Vec<Renewal>> = HashMap::new();
+    for (at, operation) in history.iter().enumerate() {
+        let Input::Announce { node, .. } = &operation.input else {
+            continue;
+        };
+        if operation.outcome != Outcome::Refused {
+            renewals.entry(node).or_default().push(Renewal {
+                call_ns: operation.call_ns,
+                over_by_ns: operation.over_by_ns(),
+                operation: at,
+            });
+        }
+    }
+    for of_node in renewals.values_mut() {
+        of_node.sort_by_key(|renewal| renewal.call_ns);
+        let mut latest_ns = 0;
+        for renewal in of_node {
+            latest_ns = renewal.over_by_ns.max(latest_ns);
+            renewal.over_by_ns = latest_ns;
+        }
+    }
+    renewals
+}
+
+fn last_before(renewals: Option<&Vec<Renewal>>, time_ns: u64) -> Option<Renewal> {
+    let renewals = renewals?;
+    let end = renewals.partition_point(|renewal| renewal.call_ns <= time_ns);
+    renewals.get(end.checked_sub(1)?).copied()
+}
