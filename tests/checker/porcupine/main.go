@@ -1,6 +1,7 @@
 // Porcupine's verdicts on histories of the registry, for a comparison with the checker next door.
 //
-// Usage: go run . < CASES. A case a line, {"case": N, "max_age_ns": N, "operations": [...]}; a verdict a line, "N ok|illegal|undecided".
+// Usage: go run . < CASES. A case a line, {"case": N, "max_age_ns": N, "operations": [...]}; a verdict a line, "N
+// ok|illegal|undecided".
 package main
 
 import (

@@ -6,19 +6,20 @@
 //! - the replay of that order shows each lookup exactly what it was answered, whatever it asked for,
 //! - real time agrees: what returned before a lookup was called has no later index, and before a change an earlier one,
 //! - every acknowledged change is in it, and nothing that was refused, and nothing twice,
-//! - nothing expires before max-age has passed since its last accepted renewal, which came after its own call and after the calls of all that
-//!   has an earlier index,
+//! - nothing expires before max-age has passed since its last accepted renewal, which came after its own call and after the
+//!   calls of all that has an earlier index,
 //!
-//! then the history is strictly serializable, and no search was needed. The server's indexes are only a hint for the order: a wrong
-//! one fails.
+//! then the history is strictly serializable, and no search was needed. The server's indexes are only a hint for the order: a
+//! wrong one fails.
 //!
-//! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so their order within it does not matter. Those of one
-//! node must be the same change: a write taken before another one of its node was decided is overtaken by it
-//! (`src/registry/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
+//! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so their order within it does not
+//! matter. Those of one node must be the same change: a write taken before another one of its node was decided is overtaken
+//! by it (`src/registry/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
 //!
 //! **Unknown fates and expiry.** With a log they are where the log has them. Without one, or before its beginning, they are
-//! placed at the first lookup that needs them, which is the latest place and so the one that the fewest rules forbid: an unknown
-//! announcement where its token is first shown, an expiry where a node is first missed, and if that would be early, an unknown withdrawal.
+//! placed at the first lookup that needs them, which is the latest place and so the one that the fewest rules forbid: an
+//! unknown announcement where its token is first shown, an expiry where a node is first missed, and if that would be early,
+//! an unknown withdrawal.
 
 mod order;
 mod replay;

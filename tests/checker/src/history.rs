@@ -113,7 +113,8 @@ impl From<Service> for (Name, Name, Name, u64) {
 }
 
 impl Operation {
-    /// When it was over for sure, effects included: `u64::MAX` (never) for a change of unknown fate, since it may be applied long after its client gave up.
+    /// When it was over for sure, effects included: `u64::MAX` (never) for a change of unknown fate, since it may be applied
+    /// long after its client gave up.
     #[must_use]
     pub fn over_by_ns(&self) -> u64 {
         match self.outcome {
@@ -173,7 +174,8 @@ pub enum ReadError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// An operation that cannot be: a lookup that was acked, a change that found, a return before its call or none although there was an answer.
+    /// An operation that cannot be: a lookup that was acked, a change that found, a return before its call or none although
+    /// there was an answer.
     #[error("line {line}: an outcome that does not go with its request, or a time that does not")]
     Impossible {
         /// Counted from 1.

@@ -1,13 +1,14 @@
 //! Whether a history of calls has an order that explains it, for any model: the search of Wing and Gong with Lowe's cache.
 //!
-//! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by time; the
-//! search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A state that was
-//! reached before with the same calls taken out is not searched again. Two things differ:
+//! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by
+//! time; the search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A
+//! state that was reached before with the same calls taken out is not searched again. Two things differ:
 //! - What is taken out is kept as a window, not as a bit for each call of the history, so that memory grows with the history's
 //!   length and not with its square.
-//! - A call of unknown fate is *optional*: it may take effect before its return, or not at all. At its return it is taken out without
-//!   effect, so that from there on the ways in which it did and in which it did not are one where they lead to one state. Were it
-//!   only put last, as porcupine's users do, every such call would double the search of a history that is broken later.
+//! - A call of unknown fate is *optional*: it may take effect before its return, or not at all. At its return it is taken out
+//!   without effect, so that from there on the ways in which it did and in which it did not are one where they lead to one
+//!   state. Were it only put last, as porcupine's users do, every such call would double the search of a history that is
+//!   broken later.
 
 mod entries;
 mod placed;

@@ -1,6 +1,7 @@
 //! Promise d: in a healthy cluster a silent node is gone by max-age and an allowance (2 s) after its last accepted renewal.
 //!
-//! A separate pass, since it holds in spans without faults only: elsewhere cluster time may stand still, and late is always legal.
+//! A separate pass, since it holds in spans without faults only: elsewhere cluster time may stand still, and late is always
+//! legal.
 
 use crate::history::{Input, Name, Operation, Outcome};
 use crate::window::Window;

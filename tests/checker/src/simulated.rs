@@ -1,7 +1,8 @@
 //! Random histories of a registry that keeps its promises, or breaks one: what checkers are tested with.
 //!
-//! One seed decides everything. Clients ask concurrently; each change and each lookup takes effect at a moment between its call and its return,
-//! a change of unknown fate at any time after its call or never. Expiry comes at max-age or up to half of it later. Changes that are under way at once may share a log entry.
+//! One seed decides everything. Clients ask concurrently; each change and each lookup takes effect at a moment between its
+//! call and its return, a change of unknown fate at any time after its call or never. Expiry comes at max-age or up to half
+//! of it later. Changes that are under way at once may share a log entry.
 
 mod execution;
 mod garble;
@@ -36,7 +37,8 @@ pub struct Shape {
     pub is_wide: bool,
 }
 
-/// `discovery.max-age` of every simulated registry, in nanoseconds. Requests take 1 to 10 ms, so that silent nodes expire between them.
+/// `discovery.max-age` of every simulated registry, in nanoseconds. Requests take 1 to 10 ms, so that silent nodes expire
+/// between them.
 pub const MAX_AGE_NS: u64 = 60_000_000;
 
 /// How many of 100 occasions a bug takes.

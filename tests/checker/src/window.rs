@@ -13,8 +13,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// The longest time within the window in which no change was acknowledged, in nanoseconds; its edges count as acknowledgements,
-    /// so that it is the whole window if there was none. An answer counts when it was read.
+    /// The longest time within the window in which no change was acknowledged, in nanoseconds; its edges count as
+    /// acknowledgements, so that it is the whole window if there was none. An answer counts when it was read.
     #[must_use]
     pub fn longest_write_gap_ns(self, history: &[Operation]) -> u64 {
         let mut acked_ns: Vec<u64> = history
@@ -29,8 +29,8 @@ impl Window {
         gaps.max().unwrap_or(0)
     }
 
-    /// For each server that was asked within the window: how long after the beginning it gave its first answer to a lookup that was
-    /// called within it, in nanoseconds; none if it gave none before the end.
+    /// For each server that was asked within the window: how long after the beginning it gave its first answer to a lookup
+    /// that was called within it, in nanoseconds; none if it gave none before the end.
     #[must_use]
     pub fn first_lookups_ns(self, history: &[Operation]) -> BTreeMap<u32, Option<u64>> {
         let mut first: BTreeMap<u32, Option<u64>> = BTreeMap::new();
@@ -97,7 +97,8 @@ impl Summary {
     }
 }
 
-/// The least of the sorted values that `percent` of 100 do not exceed: a value that was measured, never one in between. None of none.
+/// The least of the sorted values that `percent` of 100 do not exceed: a value that was measured, never one in between. None
+/// of none.
 ///
 /// `percent` is at most 100.
 #[must_use]

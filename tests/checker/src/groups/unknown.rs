@@ -5,13 +5,13 @@
 //! | announces a token that no lookup after its call shows | left out |
 //! | alone announces a token that is shown | surely done before the first lookup that shows it returned |
 //! | announces a token that others announce too | done before the last lookup that shows it returned, or left out |
-//! | withdraws a node | done before the first lookup returned that was called after the node's last announcement was over and does not show the node, or left out |
+//! | withdraws a node | done before it was known to be gone for good, or left out |
 //!
-//! Why no verdict changes. Announcements: take an order that explains the history, with one in it that no lookup shows before the
-//! node's next change. The lookups up to there saw it expired; without it they see what was there before, absent or held since a
-//! time (`low`) that is no later, so they may see that expired too, and what comes after starts from a `low` no later. So the
-//! order without it explains the history as well. Withdrawals: once such a lookup has missed the node, it is absent for good, and a
-//! withdrawal does nothing.
+//! Why no verdict changes. Announcements: take an order that explains the history, with one in it that no lookup shows before
+//! the node's next change. The lookups up to there saw it expired; without it they see what was there before, absent or held
+//! since a time (`low`) that is no later, so they may see that expired too, and what comes after starts from a `low` no
+//! later. So the order without it explains the history as well. Withdrawals: once a lookup that was called after the node's
+//! last announcement was over has missed the node, it is absent for good, and a withdrawal does nothing.
 
 use crate::linearizable::Call;
 use crate::model::GroupOp;

@@ -3,8 +3,8 @@
 use crate::history::{Operation, Outcome};
 use crate::random::Random;
 
-/// Changes one thing about one operation: its time, what it found, or that it was kept at all. Less than a [`Bug`](super::Bug), so that
-/// more of the histories are nearly right.
+/// Changes one thing about one operation: its time, what it found, or that it was kept at all. Less than a
+/// [`Bug`](super::Bug), so that more of the histories are nearly right.
 pub fn garble(seed: u64, history: &mut Vec<Operation>) {
     let mut random = Random::new(seed);
     let positions = random.below(history.len() as u64) as usize..history.len();

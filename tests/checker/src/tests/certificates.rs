@@ -126,7 +126,8 @@ fn an_answer_without_an_index_is_found() {
     assert_eq!(kinds(&check(&[operation])), ["no index"]);
 }
 
-/// Proves that without a log an absence is an expiry when it can be one, an unknown withdrawal when it cannot, and else a violation.
+/// Proves that without a log an absence is an expiry when it can be one, an unknown withdrawal when it cannot, and else a
+/// violation.
 #[test]
 fn an_absence_needs_a_reason() {
     let history = |absent_ms: u64| {
@@ -149,7 +150,8 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// Proves that the last answer that names the expiry's index or a later one decides whether it was early, not the lookup that missed the node.
+/// Proves that the last answer that names the expiry's index or a later one decides whether it was early, not the lookup that
+/// missed the node.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [
@@ -182,7 +184,8 @@ fn an_unknown_announcement_is_placed_where_it_shows() {
     assert_eq!(kinds(&check(&back)), ["wrong lookup"]);
 }
 
-/// Proves that with a log every acknowledged change must be in it, with its content, and nothing that was refused or that nobody asked for.
+/// Proves that with a log every acknowledged change must be in it, with its content, and nothing that was refused or that
+/// nobody asked for.
 #[test]
 fn the_log_has_what_was_acknowledged_and_nothing_else() {
     let acked = [announce("a", 1).at(0, 1, 1)];

@@ -2,8 +2,8 @@
 
 use crate::log::{Applied, Log, LogEntry, LogError};
 
-/// Proves that changes, renewals, withdrawals and expiries are read, and that what was not applied, what has no token and what changes no announcement
-/// is left out.
+/// Proves that changes, renewals, withdrawals and expiries are read, and that what was not applied, what has no token and
+/// what changes no announcement is left out.
 #[test]
 fn a_printed_log_is_read() {
     let printed = [

@@ -48,7 +48,8 @@ fn second_half(log: &Log) -> Log {
     }
 }
 
-/// Proves that neither layer raises a false alarm, with the log, without it, and with half of it: 600 histories of 150 operations.
+/// Proves that neither layer raises a false alarm, with the log, without it, and with half of it: 600 histories of 150
+/// operations.
 #[test]
 fn histories_that_keep_the_promises_pass() {
     for seed in 0..300 {
@@ -73,8 +74,8 @@ fn histories_that_keep_the_promises_pass() {
     }
 }
 
-/// Proves that a history with a certificate is linearizable: what the second layer lets pass the first does, with the log and without it.
-/// Of 2,100 histories under every bug and 700 garbled ones, so the two must agree for reasons that differ.
+/// Proves that a history with a certificate is linearizable: what the second layer lets pass the first does, with the log and
+/// without it. Of 2,100 histories under every bug and 700 garbled ones, so the two must agree for reasons that differ.
 #[test]
 fn what_has_a_certificate_is_linearizable() {
     let mut certified = 0;

@@ -25,7 +25,8 @@ fn the_longest_gap_counts_the_edges() {
     assert_eq!(gap(&others), 100, "only acknowledged changes count");
 }
 
-/// Proves that a server that was asked and gave no answer is told from one that did, and that a lookup called before the window does not count.
+/// Proves that a server that was asked and gave no answer is told from one that did, and that a lookup called before the
+/// window does not count.
 #[test]
 fn first_lookups_are_by_server() {
     let by = |server, operation: Operation| Operation {
