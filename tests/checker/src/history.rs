@@ -1,6 +1,7 @@
 //! What clients asked, what they were answered, and when; as JSON lines, so that a run can be kept and judged again.
 
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -136,6 +137,43 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// Lets equal names be one: a long history has few different ones.
+    fn share(&mut self, names: &mut HashSet<Name>) {
+        match &mut self.input {
+            Input::Announce {
+                node, pool, types, ..
+            } => {
+                for name in types.iter_mut().chain([node, pool]) {
+                    share(name, names);
+                }
+            }
+            Input::Withdraw { node } => share(node, names),
+            Input::Lookup { service_type, pool } => {
+                for name in service_type.iter_mut().chain(pool) {
+                    share(name, names);
+                }
+            }
+        }
+        if let Outcome::Found(services) = &mut self.outcome {
+            for service in services {
+                share(&mut service.service_type, names);
+                share(&mut service.pool, names);
+                share(&mut service.node, names);
+            }
+        }
+    }
+}
+
+fn share(name: &mut Name, names: &mut HashSet<Name>) {
+    match names.get(name) {
+        Some(known) => *name = known.clone(),
+        None => {
+            names.insert(name.clone());
+        }
+    }
+}
+
 impl Input {
     /// The node that it changes.
     #[must_use]
@@ -201,11 +239,13 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
 /// At the first line that is no operation, or one that cannot be.
 pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
     let mut operations = Vec::new();
+    let mut names = HashSet::new();
     for (at, text) in from.lines().enumerate() {
         let line = at + 1;
         let text = text.map_err(|source| ReadError::Io { line, source })?;
-        let operation: Operation =
+        let mut operation: Operation =
             serde_json::from_str(&text).map_err(|source| ReadError::Json { line, source })?;
+        operation.share(&mut names);
         if !is_possible(&operation) {
             return Err(ReadError::Impossible { line });
         }

@@ -223,3 +223,21 @@ fn an_explanation_names_what_cannot_be_placed() {
     let text = report.explain(&history);
     assert!(text.contains(&history[3].to_string()), "{text}");
 }
+
+/// Proves that a group that is given up on is broken, and says that it is undecided.
+#[test]
+fn an_undecided_group_is_broken() {
+    let mut history: Vec<Operation> = (0..14)
+        .map(|node| announce(&format!("n{node}"), node).at(0, 10, 1))
+        .collect();
+    history.push(lookup(&[]).at(11, 12, 1));
+    assert!(!is_legal(&history), "found with time enough");
+    let report = check_groups(&history, max_age(), &mut || true);
+    let undecided: Vec<bool> = report
+        .broken
+        .iter()
+        .map(|group| group.explanation.is_none())
+        .collect();
+    assert_eq!(undecided, [true]);
+    assert!(report.explain(&history).contains("undecided"));
+}
