@@ -10,6 +10,7 @@ pub fn scripts() -> Vec<PathBuf> {
     let mut found = vec![
         PathBuf::from(".ci/run"),
         PathBuf::from("tests/compat/run"),
+        PathBuf::from("tests/checker/compare"),
         PathBuf::from("examples/test"),
     ];
     for entry in fs::read_dir(root().join("scripts"))
