@@ -82,7 +82,10 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
 fn claim(paths: &Paths) -> Result<PidFile, u8> {
     let failed = |error: LauncherError| {
         complain(&error.to_string());
-        exit_code::DATA_UNUSABLE
+        match &error {
+            LauncherError::File { error, .. } => exit_code::of_data_error(error),
+            _ => exit_code::DATA_UNUSABLE,
+        }
     };
     let mut pid_file = PidFile::create(&paths.pid_file).map_err(failed)?;
     match pid_file.holder().map_err(failed)? {

@@ -67,7 +67,7 @@ impl From<OpenError> for StartError {
 pub fn exit_code_of(error: &OpenError) -> u8 {
     match error {
         OpenError::InUse { .. } => exit_code::DATA_IN_USE,
-        OpenError::NotWritable { .. } => exit_code::DATA_UNUSABLE,
+        OpenError::NotWritable { source, .. } => exit_code::of_data_error(source),
         OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! 0 to 4 are airlift's launcher's. A supervisor restarts the process after a failure, but for [`NEEDS_PERSON`].
 
+use std::io;
+
 /// Done, or stopped by SIGTERM.
 pub const OK: u8 = 0;
 /// A failure inside: restart.
@@ -26,7 +28,7 @@ pub const DATA_CORRUPT: u8 = 14;
 pub const IDENTITY: u8 = 15;
 /// The data directory cannot be created, read or written.
 pub const DATA_UNUSABLE: u8 = 16;
-/// A write or a sync failed while running, for example since the disk is full.
+/// A write or a sync failed while running, or there is no space on the disk.
 pub const DISK_FAILED: u8 = 17;
 /// This node's state differs from the other members'.
 pub const DIVERGED: u8 = 18;
@@ -46,3 +48,11 @@ pub const NEEDS_PERSON: [u8; 7] = [
     DATA_UNUSABLE,
     DIVERGED,
 ];
+
+/// The code of a process that cannot use its data directory: one without space is started again until there is some.
+pub fn of_data_error(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DISK_FAILED,
+        _ => DATA_UNUSABLE,
+    }
+}

@@ -17,7 +17,7 @@ pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, Start
     }
     let log = AccessLog::open(&settings.access_log).map_err(|error| {
         let path = settings.access_log.path.display();
-        StartError::new(exit_code::DATA_UNUSABLE, format!("{path}: {error}"))
+        StartError::new(exit_code::of_data_error(&error), format!("{path}: {error}"))
     })?;
     Ok(Some(Arc::new(move |record| write(&log, &record))))
 }
