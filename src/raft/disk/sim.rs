@@ -1,11 +1,12 @@
 //! A file system in memory that forgets what was not synced.
 //!
-//! It journals every change. [`Crash`] walks the journal and gives, at each sync, images that a
-//! power cut just before it can leave: of the changes that no sync covers (of content and of
-//! directory entries alike) any may be there or not, and a write may be torn at 512 bytes.
+//! It journals every change. [`Crash`] walks the journal and gives, after each change, images that
+//! a power cut there can leave: of the changes that no sync covers (of content and of directory
+//! entries alike) any may be there or not, and a write may be torn at 512 bytes.
 
+mod content;
 mod crash;
 mod fs;
 
 pub(super) use crash::{Crash, Random};
-pub(super) use fs::{Event, Fault, Image, SimFs};
+pub(super) use fs::{Event, Fault, Image, SimFs, digest_of};

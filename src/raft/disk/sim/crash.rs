@@ -1,14 +1,17 @@
 //! The durable side: every image that a power cut can leave.
 
+use super::content::Content;
 use super::fs::{Event, Image};
 use crate::raft::disk::vfs::parent_of;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What devices write whole.
-const SECTOR: usize = 512;
+const SECTOR: u64 = 512;
 /// With this few changes pending, every subset of them is tried.
-const EXHAUSTIVE_MAX: usize = 5;
+const EXHAUSTIVE_MAX: usize = 6;
+/// A write of this many sectors (a page of the database) is cut at each of them.
+const CUTS_MAX: u64 = 8;
 
 /// xorshift64*: the same seed gives the same images.
 #[derive(Debug, Clone)]
@@ -26,7 +29,7 @@ impl Random {
 /// A point of the journal: what surely is on the device, and what may be.
 #[derive(Debug, Default)]
 pub(in crate::raft::disk) struct Crash {
-    inodes: BTreeMap<usize, Vec<u8>>,
+    inodes: BTreeMap<usize, Content>,
     names: BTreeMap<PathBuf, usize>,
     pending: Vec<Event>,
     /// The last step that was begun.
@@ -46,24 +49,36 @@ impl Crash {
         start
     }
 
-    /// Shows the point before each sync, and the end.
+    /// Shows the point after each change, where the syncs before it have made certain what they
+    /// cover, and after each acknowledgement, when more is owed.
     pub(in crate::raft::disk) fn walk(mut self, journal: &[Event], mut visit: impl FnMut(&Self)) {
         for event in journal {
-            match event {
-                Event::Sync { inode } => {
-                    visit(&self);
-                    self.settle(|e| content_of(e) == Some(*inode));
-                }
-                Event::SyncDir { dir } => {
-                    visit(&self);
-                    self.settle(|e| dir_of(e).as_ref() == Some(dir));
-                }
-                Event::Began(step) => self.began = *step,
-                Event::Acknowledged(step) => self.acknowledged.push(*step),
-                change => self.pending.push(change.clone()),
+            self.take(event);
+            if !matches!(
+                event,
+                Event::Sync { .. } | Event::SyncDir { .. } | Event::Began(_)
+            ) {
+                visit(&self);
             }
         }
-        visit(&self);
+    }
+
+    /// The point at the end of a journal.
+    pub(in crate::raft::disk) fn at_end(mut self, journal: &[Event]) -> Self {
+        for event in journal {
+            self.take(event);
+        }
+        self
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Sync { inode } => self.settle(|e| content_of(e) == Some(*inode)),
+            Event::SyncDir { dir } => self.settle(|e| dir_of(e).as_ref() == Some(dir)),
+            Event::Began(step) => self.began = *step,
+            Event::Acknowledged(step) => self.acknowledged.push(*step),
+            change => self.pending.push(change.clone()),
+        }
     }
 
     fn settle(&mut self, covered: impl Fn(&Event) -> bool) {
@@ -77,71 +92,56 @@ impl Crash {
         }
     }
 
-    /// Images of a crash here: every subset of a few pending changes, or some of many, and with
-    /// each a torn one.
+    /// Images of a crash here: every subset of a few pending changes, or some of many; with each
+    /// a torn one; and the newest change cut at each sector, or at some of many, beside all or
+    /// any of the others.
     pub(in crate::raft::disk) fn images(&self, random: &mut Random, sampled: usize) -> Vec<Image> {
         let n = self.pending.len();
-        let mut subsets: Vec<Vec<bool>> = Vec::new();
-        if n <= EXHAUSTIVE_MAX {
-            subsets
-                .extend((0..1_usize << n).map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect()));
-        } else {
-            subsets.push(vec![false; n]);
-            subsets.push(vec![true; n]);
-            for _ in 0..sampled {
-                let one = random.below(n);
-                subsets.push(match random.below(4) {
-                    0 => (0..n).map(|i| i < one).collect(),
-                    1 => (0..n).map(|i| i == one).collect(),
-                    2 => (0..n).map(|i| i != one).collect(),
-                    _ => (0..n).map(|_| random.below(2) == 0).collect(),
-                });
-            }
-        }
         let mut images = Vec::new();
-        for kept in subsets {
+        for kept in subsets(n, random, sampled) {
             images.push(self.image(&kept, None));
             let writes: Vec<usize> = (0..n)
-                .filter(|i| kept[*i] && tearable(&self.pending[*i]))
+                .filter(|i| kept[*i] && sectors(&self.pending[*i]) > 1)
                 .collect();
             if let Some(torn) = writes.get(random.below(writes.len())) {
-                images.push(self.image(&kept, Some((*torn, &mut *random))));
+                let there = match random.below(3) {
+                    0 => Torn::Head(random.below(CUTS_MAX as usize) as u64),
+                    1 => Torn::Tail(random.below(CUTS_MAX as usize) as u64),
+                    _ => Torn::Some(random.clone()),
+                };
+                images.push(self.image(&kept, Some((*torn, there))));
+            }
+        }
+        let newest = n.saturating_sub(1);
+        let cuts = self.pending.last().map_or(0, sectors);
+        for cut in 1..cuts.min(CUTS_MAX + 1) {
+            let cut = if cuts > CUTS_MAX {
+                1 + random.below(cuts as usize - 1) as u64
+            } else {
+                cut
+            };
+            for there in [Torn::Head(cut), Torn::Tail(cut)] {
+                images.push(self.image(&vec![true; n], Some((newest, there.clone()))));
+                let mut some: Vec<bool> = (0..n).map(|_| random.below(2) == 0).collect();
+                some[newest] = true;
+                images.push(self.image(&some, Some((newest, there))));
             }
         }
         images
     }
 
-    fn image(&self, kept: &[bool], mut torn: Option<(usize, &mut Random)>) -> Image {
+    fn image(&self, kept: &[bool], mut torn: Option<(usize, Torn)>) -> Image {
         let (mut inodes, mut names) = (self.inodes.clone(), self.names.clone());
         for (i, event) in self.pending.iter().enumerate().filter(|(i, _)| kept[*i]) {
             match (&mut torn, event) {
                 (
-                    Some((at, random)),
+                    Some((at, there)),
                     Event::Write {
                         inode,
                         offset,
                         data,
                     },
-                ) if *at == i => {
-                    let way = random.below(3);
-                    let cut = random.below(data.len().div_ceil(SECTOR) + 1);
-                    for (number, sector) in data.chunks(SECTOR).enumerate() {
-                        let there = match way {
-                            0 => number < cut,
-                            1 => number >= cut,
-                            _ => random.below(2) == 0,
-                        };
-                        if there {
-                            let offset = offset + (number * SECTOR) as u64;
-                            let part = Event::Write {
-                                inode: *inode,
-                                offset,
-                                data: sector.to_vec(),
-                            };
-                            apply(&mut inodes, &mut names, &part);
-                        }
-                    }
-                }
+                ) if *at == i => there.write(inodes.entry(*inode).or_default(), *offset, data),
                 _ => apply(&mut inodes, &mut names, event),
             }
         }
@@ -152,8 +152,69 @@ impl Crash {
     }
 }
 
-fn tearable(event: &Event) -> bool {
-    matches!(event, Event::Write { data, .. } if data.len() > SECTOR)
+/// Which of the changes are there: all subsets of a few, or some of many.
+fn subsets(n: usize, random: &mut Random, sampled: usize) -> Vec<Vec<bool>> {
+    if n <= EXHAUSTIVE_MAX {
+        let all = 0..1_usize << n;
+        return all
+            .map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect())
+            .collect();
+    }
+    let mut subsets = vec![vec![false; n], vec![true; n]];
+    for _ in 0..sampled {
+        let one = random.below(n);
+        subsets.push(match random.below(4) {
+            0 => (0..n).map(|i| i < one).collect(),
+            1 => (0..n).map(|i| i == one).collect(),
+            2 => (0..n).map(|i| i != one).collect(),
+            _ => (0..n).map(|_| random.below(2) == 0).collect(),
+        });
+    }
+    subsets
+}
+
+/// Which sectors of a write reached the device.
+#[derive(Clone)]
+enum Torn {
+    /// So many of the first.
+    Head(u64),
+    /// All but so many of the first.
+    Tail(u64),
+    /// Any.
+    Some(Random),
+}
+
+impl Torn {
+    fn write(&mut self, file: &mut Content, offset: u64, data: &[u8]) {
+        let mut at = offset;
+        let mut left = data;
+        let mut number = 0;
+        while !left.is_empty() {
+            let rest = (SECTOR - at % SECTOR) as usize;
+            let (sector, later) = left.split_at(left.len().min(rest));
+            let there = match self {
+                Self::Head(count) => number < *count,
+                Self::Tail(count) => number >= *count,
+                Self::Some(random) => random.below(2) == 0,
+            };
+            if there {
+                file.write(at, sector);
+            }
+            at += sector.len() as u64;
+            left = later;
+            number += 1;
+        }
+    }
+}
+
+/// How many sectors of the device a change writes.
+fn sectors(event: &Event) -> u64 {
+    match event {
+        Event::Write { offset, data, .. } if !data.is_empty() => {
+            (offset + data.len() as u64).div_ceil(SECTOR) - offset / SECTOR
+        }
+        _ => 0,
+    }
 }
 
 fn content_of(event: &Event) -> Option<usize> {
@@ -173,7 +234,7 @@ fn dir_of(event: &Event) -> Option<PathBuf> {
 }
 
 pub(super) fn apply(
-    inodes: &mut BTreeMap<usize, Vec<u8>>,
+    inodes: &mut BTreeMap<usize, Content>,
     names: &mut BTreeMap<PathBuf, usize>,
     event: &Event,
 ) {
@@ -182,15 +243,8 @@ pub(super) fn apply(
             inode,
             offset,
             data,
-        } => {
-            let file = inodes.entry(*inode).or_default();
-            let end = *offset as usize + data.len();
-            if file.len() < end {
-                file.resize(end, 0);
-            }
-            file[*offset as usize..end].copy_from_slice(data);
-        }
-        Event::SetLen { inode, len } => inodes.entry(*inode).or_default().resize(*len as usize, 0),
+        } => inodes.entry(*inode).or_default().write(*offset, data),
+        Event::SetLen { inode, len } => inodes.entry(*inode).or_default().set_len(*len),
         Event::Link { path, inode } => {
             names.insert(path.clone(), *inode);
         }

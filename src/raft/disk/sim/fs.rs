@@ -1,13 +1,22 @@
 //! The live side: what the running store sees, journalled.
 
+use super::content::Content;
 use crate::raft::disk::vfs::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The content of every file.
-pub(in crate::raft::disk) type Image = BTreeMap<PathBuf, Vec<u8>>;
+pub(in crate::raft::disk) type Image = BTreeMap<PathBuf, Content>;
+
+/// Tells images apart.
+pub(in crate::raft::disk) fn digest_of(image: &Image) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    image.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// One change, or a mark of the test between changes.
 #[derive(Debug, Clone)]
@@ -15,7 +24,7 @@ pub(in crate::raft::disk) enum Event {
     Write {
         inode: usize,
         offset: u64,
-        data: Vec<u8>,
+        data: Arc<[u8]>,
     },
     SetLen {
         inode: usize,
@@ -54,31 +63,25 @@ pub(in crate::raft::disk) enum Fault {
     Full,
     /// No space; half of it is written.
     Short,
+    /// A sync that does nothing and says that it did. No disk may: a test that does not see it
+    /// would see nothing.
+    Unsaid,
 }
-
-/// Space is taken in blocks, when they are written first.
-const BLOCK: u64 = 4096;
 
 #[derive(Debug, Default, Clone)]
 struct Inode {
-    data: Vec<u8>,
-    written: BTreeSet<u64>,
+    data: Content,
     /// Space taken without content: the ballast costs no memory here.
     reserved: u64,
 }
 
 impl Inode {
-    fn holding(data: Vec<u8>) -> Self {
-        let written = (0..(data.len() as u64).div_ceil(BLOCK)).collect();
-        Self {
-            data,
-            written,
-            reserved: 0,
-        }
+    fn holding(data: Content) -> Self {
+        Self { data, reserved: 0 }
     }
 
     fn allocated(&self) -> u64 {
-        self.written.len() as u64 * BLOCK + self.reserved
+        self.data.allocated() + self.reserved
     }
 }
 
@@ -91,7 +94,17 @@ struct State {
     capacity_bytes: u64,
     operations: u64,
     fault: Option<(u64, Fault)>,
-    fault_struck: Option<String>,
+    struck: Option<Struck>,
+}
+
+/// What a fault struck.
+#[derive(Debug, Clone)]
+struct Struck {
+    what: String,
+    path: PathBuf,
+    inode: Option<usize>,
+    /// How long the journal was then.
+    at: usize,
 }
 
 /// A file system in memory. Clones show the same one.
@@ -193,7 +206,27 @@ impl SimFs {
 
     /// What the fault struck, if it has.
     pub(in crate::raft::disk) fn struck(&self) -> Option<String> {
-        self.state().fault_struck.clone()
+        self.state()
+            .struck
+            .as_ref()
+            .map(|struck| struck.what.clone())
+    }
+
+    /// What was changed or synced since then of the file or directory that was struck.
+    pub(in crate::raft::disk) fn since_struck(&self) -> Vec<Event> {
+        let state = self.state();
+        let (Some(struck), Some(journal)) = (&state.struck, &state.journal) else {
+            return Vec::new();
+        };
+        let same = |event: &Event| match event {
+            Event::Write { inode, .. } | Event::SetLen { inode, .. } | Event::Sync { inode } => {
+                Some(*inode) == struck.inode
+            }
+            Event::SyncDir { dir } => *dir == struck.path,
+            _ => false,
+        };
+        let since = journal[struck.at..].iter();
+        since.filter(|event| same(event)).cloned().collect()
     }
 
     pub(in crate::raft::disk) fn operations(&self) -> u64 {
@@ -235,9 +268,15 @@ impl SimFs {
         let mut state = self.state();
         state.operations += 1;
         match state.fault {
+            Some((n, Fault::Unsaid)) if n == state.operations && operation != "sync" => Ok(state),
             Some((n, fault)) if n == state.operations => {
                 state.fault = None;
-                state.fault_struck = Some(format!("{operation} {}", path.display()));
+                state.struck = Some(Struck {
+                    what: format!("{operation} {}", path.display()),
+                    path: path.to_path_buf(),
+                    inode: state.names.get(path).copied(),
+                    at: state.journal.as_ref().map_or(0, Vec::len),
+                });
                 Err((fault, in_context(operation, path, &os_error(fault))))
             }
             _ => Ok(state),
@@ -247,7 +286,7 @@ impl SimFs {
 
 fn os_error(fault: Fault) -> io::Error {
     io::Error::from_raw_os_error(match fault {
-        Fault::Io => 5,
+        Fault::Io | Fault::Unsaid => 5,
         Fault::Full | Fault::Short => 28,
     })
 }
@@ -266,16 +305,10 @@ impl State {
             .sum()
     }
 
-    /// Takes the blocks that a write needs.
-    fn take(&mut self, inode: usize, offset: u64, len: u64) -> io::Result<()> {
-        let new = (offset / BLOCK..(offset + len).div_ceil(BLOCK))
-            .filter(|b| !self.inodes[inode].written.contains(b));
-        let new: Vec<u64> = new.collect();
-        if !new.is_empty() && self.used() + new.len() as u64 * BLOCK > self.capacity_bytes {
-            return Err(os_error(Fault::Full));
-        }
-        self.inodes[inode].written.extend(new);
-        Ok(())
+    /// Whether there is space for what a write takes.
+    fn has_room(&self, inode: usize, offset: u64, len: u64) -> bool {
+        let missing = self.inodes[inode].data.missing(offset, len);
+        missing == 0 || self.used() + missing <= self.capacity_bytes
     }
 }
 
@@ -361,10 +394,12 @@ impl Vfs for SimFs {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.operate("sync", dir).map_err(|(_, e)| e)?;
-        state.record(Event::SyncDir {
-            dir: dir.to_path_buf(),
-        });
+        let dir = dir.to_path_buf();
+        match self.operate("sync", &dir) {
+            Ok(mut state) => state.record(Event::SyncDir { dir }),
+            Err((Fault::Unsaid, _)) => {}
+            Err((_, e)) => return Err(e),
+        }
         Ok(())
     }
 
@@ -404,19 +439,14 @@ impl SimFile {
     }
 
     fn put(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
-        let end = offset + data.len() as u64;
-        state
-            .take(self.inode, offset, data.len() as u64)
-            .map_err(|e| in_context("write", &self.path, &e))?;
-        let file = &mut state.inodes[self.inode].data;
-        if end > file.len() as u64 {
-            file.resize(end as usize, 0);
+        if !state.has_room(self.inode, offset, data.len() as u64) {
+            return Err(in_context("write", &self.path, &os_error(Fault::Full)));
         }
-        file[offset as usize..end as usize].copy_from_slice(data);
+        state.inodes[self.inode].data.write(offset, data);
         state.record(Event::Write {
             inode: self.inode,
             offset,
-            data: data.to_vec(),
+            data: data.into(),
         });
         Ok(())
     }
@@ -426,31 +456,28 @@ impl VfsFile for SimFile {
     fn len(&self) -> io::Result<u64> {
         let state = self.operate("read the length of")?;
         let inode = &state.inodes[self.inode];
-        Ok((inode.data.len() as u64).max(inode.reserved))
+        Ok(inode.data.len().max(inode.reserved))
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let state = self.operate("read")?;
-        let data = &state.inodes[self.inode].data;
-        let slice = data
-            .get(offset as usize..)
-            .and_then(|rest| rest.get(..out.len()));
-        let past = || {
-            in_context(
-                "read",
-                &self.path,
-                &io::Error::from(ErrorKind::UnexpectedEof),
-            )
-        };
-        out.copy_from_slice(slice.ok_or_else(past)?);
-        Ok(())
+        if state.inodes[self.inode].data.read(offset, out) {
+            return Ok(());
+        }
+        let past = io::Error::from(ErrorKind::UnexpectedEof);
+        Err(in_context("read", &self.path, &past))
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         match self.fs.operate("write", &self.path) {
             Ok(mut state) => self.put(&mut state, offset, data),
             Err((Fault::Short, e)) => {
-                self.put(&mut self.fs.state(), offset, &data[..data.len() / 2])?;
+                let mut state = self.fs.state();
+                self.put(&mut state, offset, &data[..data.len() / 2])?;
+                let at = state.journal.as_ref().map_or(0, Vec::len);
+                if let Some(struck) = &mut state.struck {
+                    struck.at = at;
+                }
                 Err(e)
             }
             Err((_, e)) => Err(e),
@@ -459,9 +486,7 @@ impl VfsFile for SimFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.operate("set the length of")?;
-        let inode = &mut state.inodes[self.inode];
-        inode.data.resize(len as usize, 0);
-        inode.written.retain(|block| block * BLOCK < len);
+        state.inodes[self.inode].data.set_len(len);
         state.record(Event::SetLen {
             inode: self.inode,
             len,
@@ -483,8 +508,11 @@ impl VfsFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.operate("sync")?;
-        state.record(Event::Sync { inode: self.inode });
+        match self.fs.operate("sync", &self.path) {
+            Ok(mut state) => state.record(Event::Sync { inode: self.inode }),
+            Err((Fault::Unsaid, _)) => {}
+            Err((_, e)) => return Err(e),
+        }
         Ok(())
     }
 

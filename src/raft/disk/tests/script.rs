@@ -53,15 +53,14 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// The part that the database holds. The committed id rides along and may lag.
-    fn log(&self) -> (Held, &[Entry]) {
-        (
-            Held {
-                committed: None,
-                ..self.held.clone()
-            },
-            &self.entries,
-        )
+    /// Whether the database holds the same. The committed id rides along and may lag.
+    pub(super) fn same_log(&self, other: &Self) -> bool {
+        let (one, two) = (&self.held, &other.held);
+        one.last == two.last
+            && one.vote == two.vote
+            && one.purged == two.purged
+            && one.identity == two.identity
+            && self.entries == other.entries
     }
 }
 
@@ -293,14 +292,13 @@ impl Run {
                 log.save_committed(id).await?;
             }
             Step::Snapshot(index, bytes) => {
-                let (meta, body) =
-                    snapshot_of(self.id_of(*index).unwrap_or(log_id(9, *index)), *bytes);
+                let (meta, body) = snapshot_of(self.id_at(*index), *bytes);
                 let number = self.begin(true, |c| c.snapshot = Some((meta.clone(), body.clone())));
                 store.snapshots().save(&meta, &body)?;
                 self.end(number);
             }
             Step::Purge(index) => {
-                let upto = self.id_of(*index).unwrap_or(log_id(9, *index));
+                let upto = self.id_at(*index);
                 self.begin(false, |c| {
                     c.entries.retain(|e| e.log_id.index > *index);
                     c.held.purged = Some(upto);
@@ -327,58 +325,25 @@ impl Run {
             .map(|e| e.log_id)
     }
 
+    /// The same; where the log does not reach, the id that a leader of this term may have given.
+    fn id_at(&self, index: u64) -> LogId {
+        self.id_of(index).unwrap_or(log_id(self.term(), index))
+    }
+
+    fn term(&self) -> u64 {
+        let state = self.history.last().expect("a first state");
+        state.held.vote.map_or(0, |v| v.leader_id.term)
+    }
+
     fn next_entries(&self, sizes: &[usize]) -> Vec<Entry> {
         let state = self.history.last().expect("a first state");
-        let term = state.held.vote.map_or(0, |v| v.leader_id.term);
+        let term = self.term();
         let next = state.held.last.map_or(0, |l| l.index + 1);
         sizes
             .iter()
             .zip(next..)
             .map(|(bytes, index)| entry(term, index, *bytes))
             .collect()
-    }
-
-    /// What was acknowledged last of the log and of the snapshots.
-    fn acknowledged(&self, steps: &[usize]) -> (usize, usize) {
-        let last = |of_snapshot| {
-            steps
-                .iter()
-                .copied()
-                .filter(|n| self.of_snapshot[*n] == of_snapshot)
-                .max()
-                .unwrap_or(0)
-        };
-        let wiped = steps
-            .iter()
-            .copied()
-            .filter(|n| self.of_snapshot[*n] && self.history[*n] == Contents::default())
-            .max();
-        (last(false).max(wiped.unwrap_or(0)), last(true))
-    }
-
-    /// Fails unless what a crash left is one of the states from what was acknowledged to what was begun.
-    pub(super) fn judge(
-        &self,
-        found: &Contents,
-        acknowledged: &[usize],
-        began: usize,
-    ) -> Result<(), String> {
-        let (log, snapshot) = self.acknowledged(acknowledged);
-        if !(log..=began).any(|n| self.history[n].log() == found.log()) {
-            return Err(format!(
-                "the log is none of the states {log} to {began}: {:?}",
-                found.held
-            ));
-        }
-        if !(snapshot..=began).any(|n| self.history[n].snapshot == found.snapshot) {
-            return Err(format!(
-                "the snapshot is none of the states {snapshot} to {began}"
-            ));
-        }
-        match found.held.committed {
-            Some(id) if !self.committed.contains(&id) => Err(format!("{id} was never committed")),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -406,45 +371,4 @@ pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError>
 
 pub(super) fn contents_of_image(image: Image) -> Result<Contents, OpenError> {
     contents_of(&SimFs::of_image(image, CAPACITY, false), &dir())
-}
-
-/// A script with everything that a node does.
-pub(super) fn everything() -> Vec<Step> {
-    use Step::{Append, Burst, Committed, Identity, Purge, Reopen, Snapshot, Truncate, Vote, Wipe};
-    vec![
-        Identity(1),
-        Identity(2),
-        Vote(1, false),
-        Vote(1, true),
-        Append(vec![0, 300]),
-        Append(vec![300; 20]),
-        Committed(10),
-        Burst(vec![300, 20_000, 300, 70_000]),
-        Vote(2, false),
-        Truncate(23),
-        Append(vec![300, 0, 5_000]),
-        Committed(24),
-        Snapshot(20, 150_000),
-        Purge(20),
-        Append(vec![300]),
-        Reopen,
-        Vote(3, true),
-        Burst(vec![300; 6]),
-        Snapshot(27, 70_000),
-        Purge(27),
-        Burst(vec![20_000, 20_000]),
-        // A follower far behind is given a snapshot past its log.
-        Vote(9, true),
-        Snapshot(100, 10),
-        Purge(100),
-        Append(vec![300, 300]),
-        Reopen,
-        Wipe,
-        Identity(4),
-        Vote(1, true),
-        Append(vec![0, 300]),
-        Snapshot(1, 100),
-        Purge(0),
-        Append(vec![300]),
-    ]
 }
