@@ -16,8 +16,12 @@ mod cold_start;
 mod coordinators;
 mod emptied_node;
 mod expiry;
+#[cfg(target_os = "linux")]
+mod failing_disk;
 mod freeze;
 mod fresh_reads;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod held_lookups;
 mod histories;
 mod hostile_clients;

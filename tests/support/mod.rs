@@ -7,6 +7,8 @@
 pub mod cluster;
 pub mod etc;
 pub mod events;
+#[cfg(target_os = "linux")]
+pub mod failing_disk;
 pub mod http;
 pub mod mesh;
 pub mod node;
@@ -15,6 +17,8 @@ pub mod proxy;
 pub mod random;
 pub mod recorded;
 pub mod slots;
+#[cfg(target_os = "linux")]
+pub mod small_disk;
 pub mod traffic;
 pub mod wait;
 

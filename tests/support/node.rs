@@ -6,6 +6,7 @@ use super::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,10 @@ pub struct Node {
     pub etc: Etc,
     /// Options of the command line beside `--etc-dir`.
     pub options: Vec<String>,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// What starts it, if not the test itself: a program and its arguments.
+    pub started_by: Vec<String>,
     child: Option<Child>,
 }
 
@@ -51,6 +56,8 @@ impl Node {
         Node {
             etc,
             options: Vec::new(),
+            environment: Vec::new(),
+            started_by: Vec::new(),
             child: None,
         }
     }
@@ -66,8 +73,11 @@ impl Node {
             .open(self.log_path())
             .expect("a log file");
         let etc = self.etc.etc_dir();
-        let mut command = Command::new(BINARY);
+        let mut words = self.started_by.iter().map(String::as_str).chain([BINARY]);
+        let mut command = Command::new(words.next().expect("the product at least"));
         command
+            .args(words)
+            .envs(self.environment.iter().cloned())
             .args(["run", "--etc-dir"])
             .arg(etc)
             .args(&self.options);

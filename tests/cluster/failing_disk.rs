@@ -1,0 +1,212 @@
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::failing_disk::{EIO, FailingDisk, Order};
+use crate::support::traffic::Traffic;
+use crate::support::{Cluster, Options, until};
+use quorate::config::exit_code;
+
+/// How many acknowledgements and lookups must come between two failures.
+const CALM: usize = 30;
+
+/// A cluster whose disks fail as told, all well so far.
+fn cluster() -> (Cluster, Vec<FailingDisk>) {
+    let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
+    let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
+    cluster.start_all();
+    cluster.wait_serving();
+    cluster.wait_ready();
+    (cluster, disks)
+}
+
+/// Clients that write and read through every node.
+fn traffic(cluster: &Cluster) -> Traffic {
+    let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.address()).collect();
+    let mut traffic = Traffic::start("disk", &addresses);
+    traffic.read_from(&addresses);
+    goes_on(&traffic);
+    traffic
+}
+
+fn goes_on(traffic: &Traffic) {
+    let (acked, served) = (traffic.acked() + CALM, traffic.served() + CALM);
+    until("writes and lookups go on", FORM_LIMIT, || {
+        (traffic.acked() >= acked && traffic.served() >= served).then_some(())
+    });
+}
+
+/// Waits for the end of a node whose disk was told to fail; it must end with this code, and say
+/// in one line what failed on which file and why.
+fn must_end(cluster: &mut Cluster, disk: &FailingDisk, node: usize, code: u8, said_before: usize) {
+    let status = cluster.nodes[node].ended("a failing disk");
+    let log = cluster.nodes[node].log();
+    let said = &log[said_before..];
+    let report = disk.report();
+    assert_eq!(status.code(), Some(code.into()), "{report:?}\n{said}");
+    let failed = report.first().expect("something failed");
+    let file = failed.rsplit(' ').next().expect("a path");
+    let line = said
+        .lines()
+        .find(|line| line.contains(file) && line.contains("os error"));
+    assert!(line.is_some(), "{failed} is not told:\n{said}");
+    assert!(!said.contains("panicked at"), "{said}");
+}
+
+/// Every node shows what was acknowledged, and the same.
+fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
+    let done = traffic.stop();
+    let seen = cluster.tokens_everywhere("disk");
+    assert_eq!(seen.len(), 3);
+    for (i, seen) in seen.iter().enumerate() {
+        done.assert_nothing_lost(seen, &format!("node {i}"));
+    }
+    assert!(
+        seen.windows(2).all(|two| two[0] == two[1]),
+        "the nodes differ: {seen:?}"
+    );
+    println!("{} writes acknowledged", done.acked());
+}
+
+/// Proves that one failed write, one failed sync, or a disk of which every sync fails, ends the
+/// process of the leader or a follower with its documented code and a line that names the file;
+/// that it syncs nothing after that; that nothing acknowledged is lost and the others go on; and
+/// that it starts again by itself when the disk is well.
+#[test]
+fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
+    let (mut cluster, disks) = cluster();
+    let traffic = traffic(&cluster);
+    let cases = [
+        (true, Order::once("s", "raft.redb", EIO)),
+        (false, Order::once("w", "raft.redb", EIO)),
+        (false, Order::once("s", "raft.redb", EIO)),
+        (true, Order::from_now_on("s", "*", EIO)),
+        (true, Order::once("w", "raft.redb", EIO)),
+    ];
+    for (leads, order) in cases {
+        let leader = cluster.leader();
+        let victim = if leads {
+            leader
+        } else {
+            cluster.others(leader)[0]
+        };
+        println!("{order:?} on node {victim}, leader: {leads}");
+        let said = cluster.nodes[victim].log().len();
+        disks[victim].fail(&order);
+        must_end(
+            &mut cluster,
+            &disks[victim],
+            victim,
+            exit_code::DISK_FAILED,
+            said,
+        );
+        let report = disks[victim].report();
+        assert!(
+            report[0].starts_with(&format!("failed {} ", order.kinds)),
+            "{report:?}"
+        );
+        let again = report[1..].iter().find(|line| line.contains(" s "));
+        assert_eq!(again, None, "synced after a failure: {report:?}");
+        goes_on(&traffic);
+        disks[victim].mend();
+        disks[victim].clear_report();
+        cluster.nodes[victim].start();
+        cluster.wait_ready();
+        goes_on(&traffic);
+    }
+    nothing_lost(cluster, traffic);
+}
+
+/// Proves that a disk that fails while a node starts, new or not, is told with the file, and that
+/// the node starts by itself when the disk is well, with nothing lost.
+#[test]
+fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
+    let (mut cluster, disks) = cluster();
+    let traffic = traffic(&cluster);
+    let victim = cluster.others(cluster.leader())[0];
+    for (emptied, order) in [
+        (false, Order::once("s", "raft.redb", EIO)),
+        (false, Order::once("w", "raft.redb", EIO)),
+        (false, Order::once("s", "/raft", EIO)),
+        (true, Order::once("r", "raft.redb", EIO)),
+        (true, Order::once("s", "raft.redb.tmp", EIO)),
+        (true, Order::once("w", "raft.redb.tmp", EIO)),
+    ] {
+        println!("{order:?}, emptied: {emptied}");
+        cluster.nodes[victim].stop();
+        if emptied {
+            cluster.nodes[victim].wipe();
+        }
+        let said = cluster.nodes[victim].log().len();
+        disks[victim].fail(&order);
+        cluster.nodes[victim].start();
+        must_end(
+            &mut cluster,
+            &disks[victim],
+            victim,
+            exit_code::DATA_UNUSABLE,
+            said,
+        );
+        disks[victim].mend();
+        disks[victim].clear_report();
+        cluster.nodes[victim].start();
+        cluster.wait_ready();
+        goes_on(&traffic);
+    }
+    nothing_lost(cluster, traffic);
+}
+
+/// Proves that a write without space, on the leader or a follower, ends the process with the code
+/// after which it is started again; that it ends so again while there is none; that lookups and
+/// writes go on on the others meanwhile; and that it comes back by itself once there is space,
+/// with nothing lost.
+#[test]
+fn a_write_without_space_ends_the_process_until_there_is_some() {
+    let (mut cluster, disks) = cluster();
+    let traffic = traffic(&cluster);
+    for leads in [false, true] {
+        let leader = cluster.leader();
+        let victim = if leads {
+            leader
+        } else {
+            cluster.others(leader)[0]
+        };
+        disks[victim].fail(&Order::full_after(100_000));
+        for round in 0..2 {
+            let said = cluster.nodes[victim].log().len();
+            if round > 0 {
+                disks[victim].clear_report();
+                disks[victim].fail(&Order::full_after(0));
+                cluster.nodes[victim].start();
+            }
+            must_end(
+                &mut cluster,
+                &disks[victim],
+                victim,
+                exit_code::DISK_FAILED,
+                said,
+            );
+            goes_on(&traffic);
+        }
+        disks[victim].mend();
+        disks[victim].clear_report();
+        cluster.nodes[victim].start();
+        cluster.wait_ready();
+        goes_on(&traffic);
+    }
+    nothing_lost(cluster, traffic);
+}
+
+/// Proves that these tests can fail: an order that strikes nothing ends nothing and is reported
+/// as nothing, so that what they wait for comes of the failure alone.
+#[test]
+fn an_order_that_strikes_nothing_ends_nothing() {
+    let (mut cluster, disks) = cluster();
+    let traffic = traffic(&cluster);
+    for disk in &disks {
+        disk.fail(&Order::from_now_on("wstr", "no-such-file", EIO));
+    }
+    goes_on(&traffic);
+    for (node, disk) in cluster.nodes.iter_mut().zip(&disks) {
+        assert!(node.is_alive());
+        assert_eq!(disk.report(), Vec::<String>::new());
+    }
+    nothing_lost(cluster, traffic);
+}

@@ -1,0 +1,146 @@
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::small_disk::{SmallDisk, SmallDisks};
+use crate::support::traffic::Traffic;
+use crate::support::{Cluster, Options, Write, until};
+use quorate::config::exit_code;
+
+/// The size of each node's disk: the floor below which it takes nothing new is an eighth.
+const DISK_MIB: u64 = 24;
+/// Below the floor, and enough for what a node still writes.
+const BELOW_FLOOR: u64 = 2 << 20;
+/// How many acknowledgements or lookups show that the cluster goes on.
+const CALM: usize = 30;
+
+fn writes_go_on(traffic: &Traffic) {
+    let acked = traffic.acked() + CALM;
+    until("writes go on", FORM_LIMIT, || {
+        (traffic.acked() >= acked).then_some(())
+    });
+}
+
+fn lookups_go_on(traffic: &Traffic) {
+    let served = traffic.served() + CALM;
+    until("lookups go on", FORM_LIMIT, || {
+        (traffic.served() >= served).then_some(())
+    });
+}
+
+fn wait_said(cluster: &Cluster, node: usize, from: usize, what: &str) {
+    until(what, FORM_LIMIT, || {
+        cluster.nodes[node].log()[from..]
+            .contains(what)
+            .then_some(())
+    });
+}
+
+/// Starts what ended for want of space, as a supervisor does. How many did.
+fn supervise(cluster: &mut Cluster) -> usize {
+    let mut restarted = 0;
+    for node in &mut cluster.nodes {
+        if !node.is_alive() {
+            let status = node.ended("a full disk");
+            assert_eq!(status.code(), Some(exit_code::DISK_FAILED.into()));
+            node.start();
+            restarted += 1;
+        }
+    }
+    restarted
+}
+
+/// Proves, on real file systems of 24 MB, that a full disk loses nothing that was acknowledged: a
+/// follower below its floor is told in the log and the others go on; when the leader's is full as
+/// well no write is acknowledged, and lookups go on; a disk without a single byte left stops
+/// nobody else; and every node comes back by itself once there is space. Where this user may not
+/// mount, it says so, and `a_write_without_space_ends_the_process_until_there_is_some` stands alone.
+#[test]
+fn a_small_disk_that_fills_up_loses_nothing() {
+    let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
+    let (_namespace, disks) = match SmallDisks::of(&mut cluster.nodes, DISK_MIB) {
+        Ok(disks) => disks,
+        Err(reason) => {
+            eprintln!("not proved here, since this user may not mount a tmpfs: {reason}");
+            return;
+        }
+    };
+    cluster.start_all();
+    cluster.wait_ready();
+    let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.address()).collect();
+    let mut traffic = Traffic::start("full", &addresses);
+    traffic.read_from(&addresses);
+    writes_go_on(&traffic);
+
+    below_the_floor(&cluster, &disks, &traffic);
+    without_a_byte(&mut cluster, &disks, &traffic);
+
+    let done = traffic.stop();
+    println!("{} writes acknowledged", done.acked());
+    for (i, seen) in cluster.tokens_everywhere("full").iter().enumerate() {
+        done.assert_nothing_lost(seen, &format!("node {i}"));
+    }
+}
+
+fn below_the_floor(cluster: &Cluster, disks: &[SmallDisk], traffic: &Traffic) {
+    let leader = cluster.leader();
+    let follower = cluster.others(leader)[0];
+    let said: Vec<usize> = cluster.nodes.iter().map(|node| node.log().len()).collect();
+    disks[follower].fill(BELOW_FLOOR);
+    wait_said(cluster, follower, said[follower], "the disk is almost full");
+    writes_go_on(traffic);
+    lookups_go_on(traffic);
+
+    let leader = cluster.leader();
+    disks[leader].fill(BELOW_FLOOR);
+    wait_said(cluster, leader, said[leader], "the disk is almost full");
+    until("writes are refused", FORM_LIMIT, || {
+        let answer = cluster.nodes[leader].announce("probe", "probe", 1);
+        (!matches!(answer, Write::Acked(_))).then_some(())
+    });
+    let acked = traffic.acked();
+    lookups_go_on(traffic);
+    assert_eq!(traffic.acked(), acked, "acknowledged by one disk of three");
+
+    for node in [leader, follower] {
+        disks[node].free_up();
+        wait_said(
+            cluster,
+            node,
+            said[node],
+            "there is space on the disk again",
+        );
+    }
+    cluster.wait_ready();
+    writes_go_on(traffic);
+}
+
+fn without_a_byte(cluster: &mut Cluster, disks: &[SmallDisk], traffic: &Traffic) {
+    let full = cluster.leader();
+    disks[full].fill(0);
+    let acked = traffic.acked() + CALM;
+    until("the others go on", FORM_LIMIT, || {
+        supervise(cluster);
+        (traffic.acked() >= acked).then_some(())
+    });
+    // It starts on a full disk, but for what it has to make anew: then it ends, and is started again.
+    cluster.nodes[full].stop();
+    disks[full].remove("var/run/launcher.pid");
+    disks[full].fill(0);
+    cluster.nodes[full].start();
+    let acked = traffic.acked() + CALM;
+    let mut restarts = 0;
+    until(
+        "the others go on beside a node that cannot start",
+        FORM_LIMIT,
+        || {
+            restarts += supervise(cluster);
+            (traffic.acked() >= acked && restarts > 0).then_some(())
+        },
+    );
+    println!("{restarts} restarts on the full disk");
+    disks[full].free_up();
+    until("the node comes back by itself", FORM_LIMIT, || {
+        supervise(cluster);
+        cluster.nodes[full].is_ready().then_some(())
+    });
+    cluster.wait_ready();
+    writes_go_on(traffic);
+}

@@ -1,0 +1,143 @@
+//! A disk that fails as told, for real processes: a small library that stands before the C
+//! library's writes, syncs and renames of files below one directory.
+//!
+//! It is built by `cc`, which the product's own build needs too. What it let fail it reports, so
+//! that no test passes because nothing failed.
+
+use super::node::Node;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An input or output error.
+pub const EIO: i32 = 5;
+/// No space left.
+pub const ENOSPC: i32 = 28;
+
+/// What is to fail.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The kinds of operation: `w` write, `s` sync, `t` cut, `r` rename.
+    pub kinds: &'static str,
+    /// How the path ends; `*` for any.
+    pub name: &'static str,
+    pub errno: i32,
+    /// Which of them, counted from 1 since the order was given.
+    pub from: u64,
+    pub to: u64,
+    /// How much may be written before.
+    pub after_bytes: u64,
+}
+
+impl Order {
+    /// The next operation of that kind fails, and those after it succeed, which is the nastiest.
+    pub fn once(kinds: &'static str, name: &'static str, errno: i32) -> Order {
+        Order {
+            kinds,
+            name,
+            errno,
+            from: 1,
+            to: 1,
+            after_bytes: 0,
+        }
+    }
+
+    /// All of them fail.
+    pub fn from_now_on(kinds: &'static str, name: &'static str, errno: i32) -> Order {
+        Order {
+            to: u32::MAX.into(),
+            ..Order::once(kinds, name, errno)
+        }
+    }
+
+    /// Writes find no space once so many bytes have been written.
+    pub fn full_after(bytes: u64) -> Order {
+        Order {
+            after_bytes: bytes,
+            ..Order::from_now_on("w", "*", ENOSPC)
+        }
+    }
+}
+
+/// The disk of one node.
+pub struct FailingDisk {
+    order: PathBuf,
+    report: PathBuf,
+}
+
+impl FailingDisk {
+    /// Puts the disk of a node that does not run under the test's orders; none is given yet.
+    ///
+    /// # Panics
+    /// When the library cannot be built.
+    pub fn of(node: &mut Node) -> FailingDisk {
+        let dir = node.etc.dir.join("failing-disk");
+        fs::create_dir_all(&dir).expect("a temporary directory");
+        let library = build(&dir);
+        let disk = FailingDisk {
+            order: dir.join("order"),
+            report: dir.join("report"),
+        };
+        let raft = node.etc.data_dir().join("raft");
+        for (name, value) in [
+            ("LD_PRELOAD", &library),
+            ("FAILING_DISK_DIR", &raft),
+            ("FAILING_DISK_ORDER", &disk.order),
+            ("FAILING_DISK_REPORT", &disk.report),
+        ] {
+            node.environment
+                .push((name, value.clone().into_os_string()));
+        }
+        disk
+    }
+
+    /// From now on.
+    pub fn fail(&self, order: &Order) {
+        let Order {
+            kinds,
+            name,
+            errno,
+            from,
+            to,
+            after_bytes,
+        } = order;
+        let line = format!("{kinds} {name} {errno} {from} {to} {after_bytes}\n");
+        // At once, since the process may look at any time.
+        let written = self.order.with_extension("new");
+        fs::write(&written, line).expect("a temporary directory");
+        fs::rename(&written, &self.order).expect("a temporary directory");
+    }
+
+    /// The disk is well again.
+    pub fn mend(&self) {
+        fs::remove_file(&self.order).expect("an order was given");
+    }
+
+    /// What failed, and what was done after the first failure, in order: `failed s /path`.
+    pub fn report(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.report).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Forgets what was reported.
+    pub fn clear_report(&self) {
+        fs::write(&self.report, "").expect("a temporary directory");
+    }
+}
+
+fn build(dir: &Path) -> PathBuf {
+    let library = dir.join("failing_disk.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/failing_disk.c");
+    let output = Command::new("cc")
+        .args(["-O1", "-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .output()
+        .expect("cc is there: the product is built with it");
+    assert!(
+        output.status.success(),
+        "{source} is not built: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    library
+}
