@@ -142,7 +142,7 @@ fn a_power_cut_during_recovery_changes_nothing() {
     let images = std::sync::atomic::AtomicUsize::new(0);
     let examined = examine(&run, &run.fs.journal(), 1, |image, found| {
         let digest = digest_of(&image);
-        if !digest.is_multiple_of(64) {
+        if !digest.is_multiple_of(128) {
             return;
         }
         let mut random = Random(digest | 1);
