@@ -88,12 +88,10 @@ impl Space {
         }
         let path = self.dir.join(BALLAST);
         // Without opening it, for which a descriptor may have to be waited for.
-        if self
-            .vfs
-            .allocated_bytes(&path)
-            .is_ok_and(|bytes| bytes >= self.ballast_bytes)
-        {
-            return Ok(());
+        match self.vfs.allocated_bytes(&path) {
+            Ok(bytes) if bytes >= self.ballast_bytes => return Ok(()),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
         }
         match self.vfs.open(&path) {
             Ok(file) if file.len()? == self.ballast_bytes => return Ok(()),
