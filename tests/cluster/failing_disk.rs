@@ -126,7 +126,7 @@ fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
 }
 
 /// Proves that a disk that fails while a node starts, new or not, is told with the file, and that
-/// the node starts by itself when the disk is well, with nothing lost.
+/// the node starts again when the disk is well, with nothing lost.
 #[test]
 fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     let (mut cluster, disks) = cluster();

@@ -3,6 +3,7 @@ use crate::support::small_disk::{SmallDisk, SmallDisks};
 use crate::support::traffic::Traffic;
 use crate::support::{Cluster, Options, Write, until};
 use quorate::config::exit_code;
+use std::io::{self, Write as _};
 
 /// The size of each node's disk: the floor below which it takes nothing new is an eighth.
 const DISK_MIB: u64 = 24;
@@ -58,7 +59,11 @@ fn a_small_disk_that_fills_up_loses_nothing() {
     let (_namespace, disks) = match SmallDisks::of(&mut cluster.nodes, DISK_MIB) {
         Ok(disks) => disks,
         Err(reason) => {
-            eprintln!("not proved here, since this user may not mount a tmpfs: {reason}");
+            // Past the test harness, which shows nothing of a test that passes.
+            let _ = writeln!(
+                io::stderr(),
+                "not proved here, since this user may not mount a tmpfs: {reason}"
+            );
             return;
         }
     };

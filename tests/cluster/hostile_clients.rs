@@ -17,7 +17,10 @@ const SLOW: usize = 500;
 const PER_ADDRESS: usize = 800;
 /// How long an offender may stay.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
+/// They are given time to speak first.
+const STAY_MIN: Duration = Duration::from_secs(7);
 const P99_LIMIT: Duration = Duration::from_millis(50);
+/// 200 MB.
 const GROWTH_LIMIT_KB: u64 = 200_000_000 / 1024;
 const GOOD_CLIENTS: usize = 4;
 /// Between two lookups of a good client.
@@ -61,6 +64,10 @@ fn good_clients_do_not_notice_hostile_ones() {
             took[took.len() - 1],
         );
         assert_eq!(stayed.len(), IDLE + SLOW);
+        assert!(
+            stayed[stayed.len() / 2] >= STAY_MIN,
+            "they were turned away: nothing was borne"
+        );
         assert!(stayed[stayed.len() - 1] <= CUT_WITHIN);
         assert!(p99 <= P99_LIMIT);
         assert!(grown_kb <= GROWTH_LIMIT_KB);

@@ -24,6 +24,7 @@ mod fresh_reads;
 mod full_disk;
 mod held_lookups;
 mod histories;
+#[cfg(target_os = "linux")]
 mod hostile_clients;
 mod lagging_node;
 mod leader;

@@ -1,4 +1,6 @@
 /*
+ * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
+ *
  * A disk that fails as told, for a process started with LD_PRELOAD: writes, syncs, cuts and
  * renames of files below FAILING_DISK_DIR pass through here. tests/support/failing_disk.rs
  * builds it and writes the orders.

@@ -1,5 +1,6 @@
 //! A socket that hyper reads and writes, and that its connection may look at meanwhile.
 
+use futures_util::FutureExt;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Between two looks at a socket with bytes that nobody reads yet: there is no event for what comes after them.
+/// Between two looks at a socket with bytes that nobody reads yet, which would be an event each time.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// One of the handles of a socket. One reader and one writer at a time.
@@ -22,12 +23,16 @@ impl SharedStream {
         SharedStream(Arc::new(stream))
     }
 
-    /// Waits until the other side has closed, at least its half, and nothing it sent is left to read.
+    /// Waits until the other side has closed, at least its half. While bytes are there that nobody reads yet it is noticed
+    /// later.
     ///
     /// To be awaited by the task that reads: a socket wakes one reader, and to be a second one costs each connection room.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            if self.is_half_closed() {
+                return;
+            }
         }
     }
 
@@ -43,6 +48,12 @@ impl SharedStream {
                 peeked => return Poll::Ready(matches!(peeked, Ok(1..))),
             }
         }
+    }
+
+    /// Whether the other side has closed its half, whatever is left to read.
+    fn is_half_closed(&self) -> bool {
+        let ready = self.0.ready(Interest::READABLE).now_or_never();
+        matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
     }
 
     fn peek(&self) -> io::Result<usize> {

@@ -127,13 +127,10 @@ impl Vfs for OsFs {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|e| in_context("create", path, &e))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file =
+            once_there_is_one(|| options.open(path)).map_err(|e| in_context("create", path, &e))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(OsLock { _file: file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -199,5 +196,30 @@ impl VfsFile for OsFile {
 
     fn sync_all(&self) -> io::Result<()> {
         self.named("sync", self.file.sync_all())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What there is no descriptor for is tried again; any other failure is told at once.
+    #[test]
+    fn a_descriptor_is_waited_for() {
+        let mut answers = [Errno::MFILE, Errno::NFILE]
+            .map(io::Error::from)
+            .into_iter();
+        let opened = once_there_is_one(|| answers.next().map_or(Ok(7), Err));
+        assert_eq!(opened.expect("it opens the third time"), 7);
+        let mut tries = 0;
+        let missing: io::Result<()> = once_there_is_one(|| {
+            tries += 1;
+            Err(Errno::NOENT.into())
+        });
+        assert_eq!(
+            missing.expect_err("it is missing").kind(),
+            io::ErrorKind::NotFound
+        );
+        assert_eq!(tries, 1);
     }
 }

@@ -105,7 +105,14 @@ impl Space {
             return Ok(());
         }
         match self.vfs.create_new(&path)?.allocate(self.ballast_bytes) {
-            Err(e) if e.kind() == io::ErrorKind::StorageFull => self.vfs.remove(&path),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                ) =>
+            {
+                self.vfs.remove(&path)
+            }
             other => other,
         }
     }

@@ -9,6 +9,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Changed inputs for each target.
 const CHANGED: usize = 20_000;
+
 fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("corpus")
