@@ -22,8 +22,10 @@ pub mod fuzzing;
 mod hold;
 mod inventory;
 mod limits;
+// With the tests, since it puts a bare registry in the group's place.
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing never makes it fail"))]
+#[path = "tests/lone.rs"]
 mod lone;
 mod lookup;
 mod negotiate;
