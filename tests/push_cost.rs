@@ -8,9 +8,9 @@
 mod support;
 
 use quorate::clock::{self, Instant};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::time::Duration;
+use support::many_clients::{raise_descriptors, runtime};
 use support::{Cluster, Options, let_pass};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -25,15 +25,6 @@ const HOLDS: usize = 10_000;
 /// How long the processor time of the held lookups is counted.
 const IDLE_TIME: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn raise_descriptors() {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let limit = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, limit).expect("the soft limit may be as the hard one");
-}
 
 fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n")
@@ -98,14 +89,6 @@ fn report(what: &str, mut times: Vec<Duration>) {
         percentile(&times, 100),
         times.len()
     );
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime")
 }
 
 #[test]

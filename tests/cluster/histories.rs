@@ -1,5 +1,4 @@
 use crate::support::cluster::FORM_LIMIT;
-use crate::support::random::Random;
 use crate::support::recorded::{Crowd, Recorded};
 use crate::support::{Cluster, Mesh, Options, let_pass, until};
 use quorate::clock;
@@ -9,6 +8,7 @@ use quorate_checker::certificate::certify;
 use quorate_checker::groups::check_groups;
 use quorate_checker::history::Operation;
 use quorate_checker::log::Log;
+use quorate_checker::random::Random;
 use std::fs;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ fn what_clients_see_has_one_order_whatever_fails() {
     let (mut cluster, mesh) = Mesh::start(3, options);
     let addresses = cluster.nodes.iter().map(|node| node.address()).collect();
     let clients = Recorded::start(CROWD, addresses);
-    let mut random = Random(CROWD.seed);
+    let mut random = Random::new(CROWD.seed);
     let mut nth = 0;
     // All of them once, and on until there is enough to judge.
     while nth < FAULTS.len() || clients.served() < OPERATIONS_MIN as u64 {

@@ -1,7 +1,8 @@
+use crate::support::many_clients::{raise_descriptors, runtime};
 use crate::support::node::{Node, PATIENCE};
 use crate::support::{Cluster, Options, http, let_pass, until};
 use quorate::clock::{self, Instant};
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -105,15 +106,6 @@ fn a_node_without_descriptors_waits_for_some() {
     assert_eq!(waiting.answer().expect("an answer").status, 200);
 }
 
-fn raise_descriptors() {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let raised = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, raised).expect("the soft limit may be as the hard one");
-}
-
 /// Sets the soft limit of a running node, and gives the one before.
 fn limit_descriptors(node: &Node, limit: u64) -> u64 {
     let pid = Pid::from_raw(node.pid() as i32).expect("a process id");
@@ -134,14 +126,6 @@ fn descriptors(node: &Node) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", node.pid()))
         .expect("a running process")
         .count()
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime")
 }
 
 async fn lookup_on(stream: &mut TcpStream) {

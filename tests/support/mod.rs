@@ -10,11 +10,11 @@ pub mod events;
 #[cfg(target_os = "linux")]
 pub mod failing_disk;
 pub mod http;
+pub mod many_clients;
 pub mod mesh;
 pub mod node;
 pub mod ports;
 pub mod proxy;
-pub mod random;
 pub mod recorded;
 pub mod slots;
 #[cfg(target_os = "linux")]

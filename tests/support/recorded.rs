@@ -2,9 +2,9 @@
 
 use super::http;
 use super::node::{PATIENCE, Write, announcement, announcement_path, services, write_of};
-use super::random::Random;
 use quorate::clock::{self, Instant};
 use quorate_checker::history::{Input, Name, Operation, Outcome, Service};
+use quorate_checker::random::Random;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -113,7 +113,7 @@ impl Client {
         let mut client = Client {
             number,
             group: format!("group-{}", number % crowd.groups).into(),
-            random: Random(crowd.seed ^ u64::from(number).wrapping_mul(0x9E37_79B9)),
+            random: Random::new(crowd.seed ^ u64::from(number).wrapping_mul(0x9E37_79B9)),
             shared,
             nodes: Vec::new(),
             generation: 0,

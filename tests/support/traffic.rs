@@ -119,6 +119,17 @@ impl Done {
             .unwrap_or(Duration::MAX)
     }
 
+    /// The same of what every node shows; panics too unless all show the same.
+    pub fn assert_nothing_lost_anywhere(&self, seen: &[Tokens]) {
+        for (i, seen) in seen.iter().enumerate() {
+            self.assert_nothing_lost(seen, &format!("running node {i}"));
+        }
+        assert!(
+            seen.windows(2).all(|two| two[0] == two[1]),
+            "the nodes differ: {seen:?}"
+        );
+    }
+
     /// Panics unless each node id shows its last acknowledged token, or a later one that was sent.
     pub fn assert_nothing_lost(&self, seen: &Tokens, by: &str) {
         let acked: Vec<_> = acknowledged(&self.tokens).collect();

@@ -1,5 +1,6 @@
 //! What clients asked, what they were answered, and when; as JSON lines, so that a run can be kept and judged again.
 
+use crate::lines::{LineError, values};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fmt;
@@ -196,22 +197,9 @@ impl fmt::Display for Operation {
 /// Why a history cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file ends in an error.
-    #[error("line {line}: {source}")]
-    Io {
-        /// Counted from 1.
-        line: usize,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A line is no operation.
-    #[error("line {line}: {source}")]
-    Json {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
+    /// A line cannot be read, or is no operation.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// An operation that cannot be: a lookup that was acked, a change that found, a return before its call or none although
     /// there was an answer.
     #[error("line {line}: an outcome that does not go with its request, or a time that does not")]
@@ -240,11 +228,8 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
 pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
     let mut operations = Vec::new();
     let mut names = HashSet::new();
-    for (at, text) in from.lines().enumerate() {
-        let line = at + 1;
-        let text = text.map_err(|source| ReadError::Io { line, source })?;
-        let mut operation: Operation =
-            serde_json::from_str(&text).map_err(|source| ReadError::Json { line, source })?;
+    for read in values::<Operation>(from) {
+        let (line, mut operation) = read?;
         operation.share(&mut names);
         if !is_possible(&operation) {
             return Err(ReadError::Impossible { line });

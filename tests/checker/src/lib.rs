@@ -20,10 +20,11 @@ pub mod certificate;
 pub mod groups;
 pub mod history;
 pub mod linearizable;
+pub mod lines;
 pub mod log;
 pub mod model;
 pub mod overstay;
-mod random;
+pub mod random;
 pub mod simulated;
 pub mod window;
 

@@ -1,8 +1,9 @@
 //! The committed log of a node, as far as it changes who is announced: what `quorate log DIR` prints, read.
 
 use crate::history::Name;
+use crate::lines::{LineError, values};
 use serde::Deserialize;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 /// A part of the committed log, up to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,22 +74,9 @@ impl Applied {
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The file ends in an error.
-    #[error("line {line}: {source}")]
-    Io {
-        /// Counted from 1.
-        line: usize,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A line is no entry.
-    #[error("line {line}: {source}")]
-    Json {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
+    /// A line cannot be read, or is no entry.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// The entries do not follow each other, or one has other than an outcome for each command.
     #[error("line {line}: {problem}")]
     Broken {
@@ -148,11 +136,8 @@ impl Log {
     pub fn read(from: impl BufRead, token_property: &str) -> Result<Self, LogError> {
         let mut log = Self::default();
         let mut last_index = None;
-        for (at, text) in from.lines().enumerate() {
-            let line = at + 1;
-            let text = text.map_err(|source| LogError::Io { line, source })?;
-            let entry: Line =
-                serde_json::from_str(&text).map_err(|source| LogError::Json { line, source })?;
+        for read in values::<Line>(from) {
+            let (line, entry) = read?;
             if last_index.is_some_and(|last: u64| entry.index != last + 1) {
                 let problem = "its index does not follow the one before";
                 return Err(LogError::Broken { line, problem });

@@ -1,6 +1,6 @@
-//! Numbers that one seed decides.
+//! Chance that can be had again: one seed decides all of it. For the harnesses that use these checkers too.
 
-/// SplitMix64: small, and good enough to draw histories.
+/// SplitMix64, by Steele, Lea and Flood: small, and good enough to draw histories, faults and inputs.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

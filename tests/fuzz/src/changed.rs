@@ -1,7 +1,9 @@
 //! Inputs made of others, the same at each run.
 
+use quorate_checker::random::Random;
+
 /// Makes inputs of a corpus by small changes. Its seed decides all.
-pub struct Changer(u64);
+pub struct Changer(Random);
 
 /// The most that an input grows by at once.
 const GROWTH_BYTES_MAX: usize = 64;
@@ -9,7 +11,7 @@ const GROWTH_BYTES_MAX: usize = 64;
 impl Changer {
     /// The same inputs for the same seed.
     pub fn new(seed: u64) -> Changer {
-        Changer(seed)
+        Changer(Random::new(seed))
     }
 
     /// One of `corpus`, changed in one to four places.
@@ -42,12 +44,7 @@ impl Changer {
         }
     }
 
-    /// SplitMix64, by Steele, Lea and Flood.
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+        self.0.below(bound as u64) as usize
     }
 }

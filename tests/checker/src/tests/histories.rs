@@ -2,6 +2,7 @@
 
 use super::by_hand::{announce, lookup, withdraw};
 use crate::history::{self, ReadError};
+use crate::lines::LineError;
 use crate::simulated::{Shape, simulate};
 
 const SHAPE: Shape = Shape {
@@ -61,7 +62,7 @@ fn what_cannot_be_is_refused() {
         let error = history::read(file.as_bytes()).expect_err("it cannot be");
         let is_second = matches!(
             error,
-            ReadError::Json { line: 2, .. } | ReadError::Impossible { line: 2 }
+            ReadError::Line(LineError::Json { line: 2, .. }) | ReadError::Impossible { line: 2 }
         );
         assert!(is_second, "{bad}: {error}");
     }
