@@ -116,8 +116,10 @@ fn judge(cluster: &mut Cluster, history: &[Operation]) {
         groups.calls, groups.groups
     );
     cluster.stop_all();
+    let mut from_the_beginning = false;
     for node in &cluster.nodes {
         let log = Log::read(node.committed_log().as_bytes(), "token").expect("the log is readable");
+        from_the_beginning |= log.is_complete;
         let certificate = certify(history, Some(&log), max_age);
         assert!(
             certificate.holds(),
@@ -135,6 +137,10 @@ fn judge(cluster: &mut Cluster, history: &[Operation]) {
             certificate.expiries
         );
     }
+    assert!(
+        from_the_beginning,
+        "no log goes back to the first change: what became of it was not judged"
+    );
 }
 
 /// Makes it happen, lets it last, and mends it.
@@ -222,15 +228,17 @@ fn flip_bit(cluster: &mut Cluster, victim: usize, random: &mut Random) {
 }
 
 fn part(mesh: &Mesh, pairs: &[(usize, usize)]) {
-    pairs
+    let both_ways: Vec<_> = pairs
         .iter()
-        .for_each(|(one, other)| mesh.part(*one, *other));
-    let_pass(FAULT_LASTS);
-    mesh.heal();
+        .flat_map(|(a, b)| [(*a, *b), (*b, *a)])
+        .collect();
+    lose(mesh, &both_ways);
 }
 
 fn lose(mesh: &Mesh, links: &[(usize, usize)]) {
+    let before = mesh.lost_bytes();
     links.iter().for_each(|(from, to)| mesh.lose(*from, *to));
     let_pass(FAULT_LASTS);
     mesh.heal();
+    assert!(mesh.lost_bytes() > before, "nothing went over {links:?}");
 }

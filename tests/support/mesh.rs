@@ -40,10 +40,14 @@ impl Mesh {
         }
     }
 
-    /// Neither of two reaches the other.
-    pub fn part(&self, one: usize, other: usize) {
-        self.lose(one, other);
-        self.lose(other, one);
+    /// How much was lost on all links so far.
+    pub fn lost_bytes(&self) -> u64 {
+        self.links
+            .iter()
+            .flatten()
+            .flatten()
+            .map(Proxy::lost_bytes)
+            .sum()
     }
 
     /// Links work again. What was lost stays lost.

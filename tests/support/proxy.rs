@@ -11,8 +11,14 @@ use std::thread;
 pub struct Proxy {
     /// Where it is reached.
     pub port: u16,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
     /// Grows with each loss; a connection forwards only in the generation in which it was opened.
-    generation: Arc<AtomicU64>,
+    generation: AtomicU64,
+    lost_bytes: AtomicU64,
 }
 
 /// While the generation is odd, new connections are lost too.
@@ -23,19 +29,24 @@ impl Proxy {
     pub fn start(to: SocketAddr) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let generation = Arc::new(AtomicU64::new(0));
-        let shared = generation.clone();
+        let state = Arc::new(State::default());
+        let shared = state.clone();
         thread::spawn(move || {
             for from in listener.incoming().flatten() {
                 accept(from, to, &shared);
             }
         });
-        Proxy { port, generation }
+        Proxy { port, state }
     }
 
     /// Loses every connection, and those that are opened until [`Proxy::heal`].
     pub fn lose(&self) {
-        self.generation.fetch_or(LOSING, Ordering::SeqCst);
+        self.state.generation.fetch_or(LOSING, Ordering::SeqCst);
+    }
+
+    /// How much came and was not forwarded so far.
+    pub fn lost_bytes(&self) -> u64 {
+        self.state.lost_bytes.load(Ordering::SeqCst)
     }
 
     /// Forwards new connections again; the lost ones stay lost. Of one that loses none it changes nothing.
@@ -43,13 +54,14 @@ impl Proxy {
         let healed = |generation: u64| (generation & LOSING != 0).then_some(generation + 1);
         // An error is that it was well.
         let _ = self
+            .state
             .generation
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, healed);
     }
 }
 
-fn accept(from: TcpStream, to: SocketAddr, generation: &Arc<AtomicU64>) {
-    let opened = generation.load(Ordering::SeqCst);
+fn accept(from: TcpStream, to: SocketAddr, state: &Arc<State>) {
+    let opened = state.generation.load(Ordering::SeqCst);
     let Ok(to) = TcpStream::connect(to) else {
         return;
     };
@@ -57,16 +69,16 @@ fn accept(from: TcpStream, to: SocketAddr, generation: &Arc<AtomicU64>) {
         return;
     };
     for (source, sink) in [(from, to), (to_too, from_too)] {
-        let generation = generation.clone();
-        thread::spawn(move || pipe(source, sink, opened, &generation));
+        let state = state.clone();
+        thread::spawn(move || pipe(source, sink, opened, &state));
     }
 }
 
-fn pipe(mut source: TcpStream, mut sink: TcpStream, opened: u64, generation: &AtomicU64) {
+fn pipe(mut source: TcpStream, mut sink: TcpStream, opened: u64, state: &State) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = source.read(&mut buffer).unwrap_or(0);
-        let forwards = opened & LOSING == 0 && generation.load(Ordering::SeqCst) == opened;
+        let forwards = opened & LOSING == 0 && state.generation.load(Ordering::SeqCst) == opened;
         match (read, forwards) {
             (0, true) => {
                 let _ = sink.shutdown(Shutdown::Both);
@@ -79,7 +91,9 @@ fn pipe(mut source: TcpStream, mut sink: TcpStream, opened: u64, generation: &At
                     return;
                 }
             }
-            (_, false) => {}
+            (read, false) => {
+                state.lost_bytes.fetch_add(read as u64, Ordering::SeqCst);
+            }
         }
     }
 }
