@@ -101,6 +101,7 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
         node_id: node_id.clone(),
         environment: settings.environment.clone(),
         bind: bindable(&address),
+        dial: None,
         address: address.clone(),
         inventory,
         max_age: Duration::from_millis(settings.max_age_ms),

@@ -1,10 +1,11 @@
 //! A node without a group looks for its own: it founds one, takes over one that counts on it, or asks to join
 //! (design 6, amendment A1).
 
+use super::chance::random_u64;
 use super::decision::{Decision, decide};
 use super::disk::{GroupIdentity, Identity};
 use super::errors::StartError;
-use super::identity::{NodeName, cluster_id, random_u64};
+use super::identity::{NodeName, cluster_id};
 use super::locks::{lock, read, write};
 use super::options::Options;
 use super::peer::{Answer, GroupView, Hello, JoinAnswer, JoinWish, Link, Request};
@@ -266,7 +267,7 @@ impl Forming {
 
     async fn ask(&self, address: &str, request: Request) -> Result<Answer, String> {
         let hello = Hello::stranger(self.image().introduction());
-        let link = Link::new(address, self.options.bind);
+        let link = Link::new(address, self.options.dialer());
         link.call(hello, request, LOOK_TIMEOUT)
             .await
             .map_err(|error| error.to_string())
@@ -341,6 +342,7 @@ mod tests {
             environment: environment.to_owned(),
             address: "http://127.0.0.1:1".to_owned(),
             bind: None,
+            dial: None,
             inventory: None,
             max_age: Duration::from_secs(30),
             recovery_gap: Duration::from_secs(5),

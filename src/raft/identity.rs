@@ -56,14 +56,6 @@ fn first_u64(hash: Sha256) -> u64 {
     u64::from_be_bytes(first)
 }
 
-/// A random number for a new incarnation, process or static service.
-///
-/// # Errors
-/// When the system has no randomness to give; nothing can be named then.
-pub(super) fn random_u64() -> std::io::Result<u64> {
-    getrandom::u64().map_err(|error| std::io::Error::other(format!("no randomness: {error}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -256,7 +256,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
 
 async fn look(group: &Group, address: &str) -> Option<NodeName> {
     let hello = Hello::stranger(group.peers.introduction());
-    match Link::new(address, group.options.bind)
+    match Link::new(address, group.options.dialer())
         .call(hello, Request::Look, LOOK_TIMEOUT)
         .await
     {

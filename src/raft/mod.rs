@@ -1,5 +1,6 @@
 //! Consensus behind one façade, [`Node`]. The only place that names openraft.
 
+mod chance;
 mod changes;
 mod committed_log;
 mod decision;
@@ -22,6 +23,8 @@ mod node;
 mod options;
 mod peer;
 mod peers;
+#[cfg(feature = "sim")]
+mod probe;
 mod pulse;
 mod reads;
 mod replica;
@@ -36,6 +39,8 @@ mod types;
 mod vigil;
 mod writes;
 
+#[cfg(feature = "sim")]
+pub use chance::seed_thread;
 pub use changes::LookupChange;
 pub use committed_log::{CommittedEntry, Content, Effect, committed_log};
 pub use errors::{StartError, Unavailable, WriteError};
@@ -44,6 +49,8 @@ pub(crate) use feeds::Feeds;
 pub use feeds::{Feed, Wake};
 pub use node::{Answer, Node, Progress};
 pub use options::Options;
-pub use peer::{PEER_PATH, UPGRADE_TOKEN};
+pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+#[cfg(feature = "sim")]
+pub use probe::{LoggedEntry, Probe};
 pub use status::{GroupState, MemberStatus, Role, Status};
 pub use types::{Member, RaftId, TypeConfig};

@@ -307,6 +307,18 @@ impl Node {
         self.service.forming.options.store.clone().close().await;
     }
 
+    /// For a simulation, see `probe`.
+    #[cfg(feature = "sim")]
+    pub(super) fn group_now(&self) -> Option<Arc<Group>> {
+        self.service.group()
+    }
+
+    /// As above.
+    #[cfg(feature = "sim")]
+    pub(super) fn store(&self) -> &super::disk::Store {
+        &self.service.forming.options.store
+    }
+
     fn group(&self) -> Result<Arc<Group>, Unavailable> {
         self.service
             .group()
@@ -405,7 +417,7 @@ impl Node {
             self.service.forming.image(),
             identity.cluster_id,
             inventory,
-            options.bind,
+            options.dialer(),
         );
         Group::start(options, Arc::new(peers), founders(identity)).await
     }

@@ -1,9 +1,11 @@
 //! What the façade is started with.
 
 use super::disk::Store;
+use super::peer::{Dial, Dialer};
 use crate::clock::Beat;
 use crate::model::Inventory;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of one node, as far as consensus needs them.
@@ -17,6 +19,8 @@ pub struct Options {
     pub address: String,
     /// Dial peers from this address where possible.
     pub bind: Option<IpAddr>,
+    /// How peers are dialed instead of by TCP and HTTP: a simulation brings its own network.
+    pub dial: Option<Arc<dyn Dial>>,
     /// Who forms the group, and where members are reached; `None`: a cluster of one, or a member that could not read it.
     pub inventory: Option<Inventory>,
     /// `discovery.max-age`.
@@ -35,4 +39,14 @@ pub struct Options {
     pub store: Store,
     /// Tells when this process was stopped for a while.
     pub beat: Beat,
+}
+
+impl Options {
+    /// How this node dials its peers.
+    pub(super) fn dialer(&self) -> Dialer {
+        match &self.dial {
+            None => Dialer::Tcp { bind: self.bind },
+            Some(dial) => Dialer::Own(dial.clone()),
+        }
+    }
 }

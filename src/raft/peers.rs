@@ -3,12 +3,11 @@
 use super::errors::StartError;
 use super::identity::NodeName;
 use super::locks::lock;
-use super::peer::{Answer, CallError, Hello, Introduction, Lane, Link, Request};
+use super::peer::{Answer, CallError, Dialer, Hello, Introduction, Lane, Link, Request};
 use super::types::{LogId, Member, RaftId, StoredMembership};
 use crate::clock::{self, Instant};
 use openraft::vote::RaftLeaderId;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -36,7 +35,7 @@ pub(super) struct Peers {
     cluster_id: u64,
     /// `node.id` to address: the inventory says where a member is reached (amendment A5).
     inventory: BTreeMap<String, String>,
-    bind: Option<IpAddr>,
+    dialer: Dialer,
     links: Mutex<BTreeMap<(RaftId, Lane, String), Arc<Link>>>,
     known: Mutex<BTreeMap<RaftId, Known>>,
     /// Set when a peer says that this process must stop.
@@ -66,13 +65,13 @@ impl Peers {
         image: Arc<SelfImage>,
         cluster_id: u64,
         inventory: BTreeMap<String, String>,
-        bind: Option<IpAddr>,
+        dialer: Dialer,
     ) -> Peers {
         Peers {
             image,
             cluster_id,
             inventory,
-            bind,
+            dialer,
             links: Mutex::default(),
             known: Mutex::default(),
             condemned: watch::Sender::new(None),
@@ -181,7 +180,7 @@ impl Peers {
                     Some(peers) => peers.judge(from),
                     None => Ok(()),
                 };
-                Arc::new(Link::new(address, self.bind).checked(check))
+                Arc::new(Link::new(address, self.dialer.clone()).checked(check))
             })
             .clone()
     }
@@ -295,7 +294,12 @@ mod tests {
     }
 
     fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
-        let peers = Peers::new(Arc::new(image("a")), 7, BTreeMap::new(), None);
+        let peers = Peers::new(
+            Arc::new(image("a")),
+            7,
+            BTreeMap::new(),
+            Dialer::Tcp { bind: None },
+        );
         peers.judge(&says(1, None, 1)).expect("a first hello");
         peers.note_acknowledged(image("b").name.raft_id(), acknowledged);
         peers

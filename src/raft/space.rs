@@ -14,7 +14,9 @@ pub(super) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     while group.next(&mut pace).await {
         let store = group.store().clone();
-        let Ok(Ok(space)) = tokio::task::spawn_blocking(move || store.space()).await else {
+        let work = store.work();
+        let looked = work.run(move || store.space()).await;
+        let Ok(Ok(space)) = looked else {
             // A disk that cannot be asked fails at its next write, and stops the process then.
             continue;
         };

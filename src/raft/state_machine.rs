@@ -194,7 +194,9 @@ async fn blocking<T: Send + 'static>(
     snapshots: Snapshots,
     work: impl FnOnce(Snapshots) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    tokio::task::spawn_blocking(move || work(snapshots))
+    let place = snapshots.work().clone();
+    place
+        .run(move || work(snapshots))
         .await
         .map_err(io::Error::other)?
 }

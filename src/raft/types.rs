@@ -1,5 +1,6 @@
 //! The types that openraft is instantiated with.
 
+use super::chance::Runtime;
 use crate::registry::{Batch, Outcome};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,6 +54,7 @@ openraft::declare_raft_types!(
         R = Outcomes,
         NodeId = u64,
         Node = Member,
+        AsyncRuntime = Runtime,
 );
 
 /// A raft id: a digest of `node.id` and incarnation, so that one never comes back.

@@ -75,7 +75,8 @@ impl LogStore {
         bytes_max: usize,
     ) -> io::Result<Option<Vec<(Entry, usize)>>> {
         let shared = Arc::clone(&self.inner.shared);
-        let read = tokio::task::spawn_blocking(move || {
+        let work = shared.snapshots.work().clone();
+        let read = work.run(move || {
             let database = shared
                 .database
                 .read()

@@ -23,22 +23,30 @@ mod op;
 mod open;
 mod os_fs;
 mod record;
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the rest is for this module's own tests")
+)]
 mod sim;
 mod snapshots;
 mod space;
 mod store;
 mod vfs;
 mod view;
+mod work;
 mod writer;
 
 pub use errors::OpenError;
 pub use identity::{GroupIdentity, Identity};
 pub use log_store::LogStore;
+#[cfg(feature = "sim")]
+pub use sim::Device;
 pub use snapshots::Snapshots;
 pub use space::SpaceState;
 pub use store::Store;
 pub use vfs::{FsSpace, Held, OsFs, Vfs, VfsFile};
+pub use work::{Pace, Work};
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use super::snapshots::{LoadError, Snapshots, TMP};
 use super::space::Space;
 use super::vfs::{Held, Vfs, parent_of};
 use super::view::next_index;
+use super::work::Work;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +26,11 @@ pub(super) struct Opened {
 }
 
 /// Opens a data directory and checks everything in it.
-pub(super) fn open_directory(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Opened, OpenError> {
+pub(super) fn open_directory(
+    vfs: Arc<dyn Vfs>,
+    dir: &Path,
+    work: Work,
+) -> Result<Opened, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
         source,
@@ -44,7 +49,7 @@ pub(super) fn open_directory(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Opened, Op
     let (database, held) = Database::open(&*vfs, dir)?;
     let latch = Latch::new();
     let space = Arc::new(Space::new(Arc::clone(&vfs), dir).map_err(unusable)?);
-    let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space));
+    let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space), work);
     check_snapshots(&snapshots, dir, &held)?;
     space.restore_ballast().map_err(unusable)?;
     Ok(Opened {

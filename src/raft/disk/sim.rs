@@ -6,7 +6,13 @@
 
 mod content;
 mod crash;
+#[cfg(feature = "sim")]
+mod device;
 mod fs;
 
+#[cfg(test)]
 pub(super) use crash::{Crash, Random};
+#[cfg(feature = "sim")]
+pub use device::Device;
+#[cfg(test)]
 pub(super) use fs::{Event, Fault, Image, SimFs, digest_of};

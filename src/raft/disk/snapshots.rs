@@ -9,6 +9,7 @@ use super::latch::Latch;
 use super::record;
 use super::space::Space;
 use super::vfs::{Vfs, VfsFile};
+use super::work::Work;
 use crate::raft::types::{LogId, SnapshotMeta};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ struct Inner {
     dir: PathBuf,
     latch: Latch,
     space: Arc<Space>,
+    work: Work,
     /// One save at a time: two of the same index would share a temporary file.
     saving: Mutex<()>,
 }
@@ -73,17 +75,29 @@ impl From<LoadError> for io::Error {
 }
 
 impl Snapshots {
-    pub(super) fn new(vfs: Arc<dyn Vfs>, dir: &Path, latch: Latch, space: Arc<Space>) -> Self {
+    pub(super) fn new(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        latch: Latch,
+        space: Arc<Space>,
+        work: Work,
+    ) -> Self {
         let inner = Inner {
             vfs,
             dir: dir.to_path_buf(),
             latch,
             space,
+            work,
             saving: Mutex::new(()),
         };
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    /// Where the methods are to be called from.
+    pub(in crate::raft) fn work(&self) -> &Work {
+        &self.inner.work
     }
 
     /// Writes a snapshot; it is durable on return, and older ones are gone.

@@ -2,14 +2,16 @@
 
 use super::errors::OpenError;
 use super::identity::Identity;
+use super::latch::Latch;
 use super::log_store::LogStore;
 use super::on_disk::OnDisk;
 use super::op::{Callback, Done, Op, Queued, closed};
 use super::open::{Opened, open_directory};
 use super::snapshots::Snapshots;
 use super::space::SpaceState;
-use super::vfs::Vfs;
+use super::vfs::{Held, Vfs};
 use super::view::LogView;
+use super::work::Work;
 use super::writer::{Shared, Writer};
 use crate::raft::types::{Entry, LogId, Vote};
 use std::io;
@@ -19,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 /// What may wait for the writer. More makes the appender wait, and it in turn those who propose.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
@@ -44,6 +46,8 @@ pub(super) struct Inner {
     room: Arc<Semaphore>,
     sequence: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Wakes the writer where it is a task.
+    wake: Option<Arc<Notify>>,
 }
 
 impl Store {
@@ -53,6 +57,15 @@ impl Store {
     /// When another process uses it, when it cannot be used, or when what it holds cannot be
     /// trusted; the error names the file and the way out.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, OpenError> {
+        Self::open_with(vfs, dir, Work::Threads)
+    }
+
+    /// As [`Store::open`], with a choice of where the blocking work runs. With [`Work::Tasks`] it must be called on
+    /// the runtime that they are to run on.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn open_with(vfs: Arc<dyn Vfs>, dir: &Path, work: Work) -> Result<Self, OpenError> {
         let Opened {
             database,
             held,
@@ -60,7 +73,7 @@ impl Store {
             latch,
             space,
             snapshots,
-        } = open_directory(vfs, dir)?;
+        } = open_directory(vfs, dir, work.clone())?;
         let on_disk = OnDisk::new(&held, database.log_bytes());
         let shared = Arc::new(Shared::new(
             database,
@@ -71,25 +84,29 @@ impl Store {
         ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
         let writer = Writer::new(Arc::clone(&shared), receiver, on_disk);
-        let thread = std::thread::Builder::new()
-            .name("log-writer".to_owned())
-            .spawn(move || {
-                // In a build that unwinds, a panic must not look like a store that takes its time.
-                if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
-                    latch.set(&io::Error::other("the log writer panicked"));
-                }
-                drop(lock);
-            })
-            .map_err(|source| OpenError::NotWritable {
-                dir: dir.to_path_buf(),
-                source,
-            })?;
+        let (thread, wake) = match work {
+            Work::Threads => {
+                let thread = writer_thread(writer, lock, latch).map_err(|source| {
+                    OpenError::NotWritable {
+                        dir: dir.to_path_buf(),
+                        source,
+                    }
+                })?;
+                (Some(thread), None)
+            }
+            Work::Tasks(pace) => {
+                let wake = Arc::new(Notify::new());
+                tokio::spawn(writer.run_as_task(wake.clone(), pace, lock));
+                (None, Some(wake))
+            }
+        };
         let inner = Inner {
             shared,
             queue: Some(queue),
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             sequence: AtomicU64::new(0),
-            thread: Mutex::new(Some(thread)),
+            thread: Mutex::new(thread),
+            wake,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -126,6 +143,11 @@ impl Store {
         self.inner.shared.latch.subscribe()
     }
 
+    /// Where blocking work for it runs.
+    pub(in crate::raft) fn work(&self) -> Work {
+        self.inner.shared.snapshots.work().clone()
+    }
+
     /// How much space is left for the log. Blocks for moments: it asks the file system.
     ///
     /// # Errors
@@ -143,6 +165,33 @@ impl Store {
     /// The vote on disk.
     pub fn vote(&self) -> Option<Vote> {
         self.inner.shared.view().vote
+    }
+
+    /// The index of the last entry on disk, and the first index that the log may still hold.
+    #[cfg(feature = "sim")]
+    pub(in crate::raft) fn extent_on_disk(&self) -> (Option<u64>, u64) {
+        let view = self.inner.shared.view();
+        (
+            view.last_on_disk.map(|id| id.index),
+            super::view::next_index(view.purged),
+        )
+    }
+
+    /// Entries of a range: from memory, or read on the caller's thread. None when they are gone or the store is closed.
+    #[cfg(feature = "sim")]
+    pub(in crate::raft) fn entries_now(&self, range: std::ops::Range<u64>) -> Vec<Entry> {
+        let shared = &self.inner.shared;
+        let plan = shared.view().plan(range, usize::MAX);
+        let database = shared
+            .database
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let read = database
+            .as_ref()
+            .filter(|_| !plan.on_disk.is_empty())
+            .and_then(|database| database.read(plan.on_disk, usize::MAX).ok());
+        let on_disk = read.unwrap_or_default().into_iter();
+        on_disk.chain(plan.cached).map(|(entry, _)| entry).collect()
     }
 
     /// Whether there is no log and no vote.
@@ -276,8 +325,24 @@ impl Inner {
             .as_ref()
             .ok_or_else(closed)?
             .try_send(queued)
-            .map_err(|_| closed())
+            .map_err(|_| closed())?;
+        if let Some(wake) = &self.wake {
+            wake.notify_one();
+        }
+        Ok(())
     }
+}
+
+fn writer_thread(writer: Writer, lock: Box<dyn Held>, latch: Latch) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("log-writer".to_owned())
+        .spawn(move || {
+            // In a build that unwinds, a panic must not look like a store that takes its time.
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                latch.set(&io::Error::other("the log writer panicked"));
+            }
+            drop(lock);
+        })
 }
 
 fn first_index(entries: &[(Entry, Vec<u8>)]) -> u64 {
@@ -287,6 +352,9 @@ fn first_index(entries: &[(Entry, Vec<u8>)]) -> u64 {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.queue = None;
+        if let Some(wake) = &self.wake {
+            wake.notify_one();
+        }
         let thread = self
             .thread
             .lock()

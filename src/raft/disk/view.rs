@@ -43,6 +43,8 @@ pub(super) struct LogView {
     epoch: u64,
     /// The last entry, or `purged` when there is none.
     pub(super) last: Option<LogId>,
+    /// The last entry on disk.
+    pub(super) last_on_disk: Option<LogId>,
     /// The newest entry that was purged.
     pub(super) purged: Option<LogId>,
     /// The vote on disk.
@@ -66,6 +68,7 @@ impl LogView {
         Self {
             first: next_index(purged),
             last,
+            last_on_disk: last,
             purged,
             vote,
             committed,

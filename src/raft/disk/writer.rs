@@ -8,13 +8,16 @@ use super::op::{Done, Op, Queued, closed};
 use super::record;
 use super::snapshots::Snapshots;
 use super::space::Space;
+use super::vfs::Held;
 use super::view::{LogView, next_index};
+use super::work::{Pace, settle};
 use redb::StorageError;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A transaction takes at most this many operations and about as many bytes: what waits
 /// behind it waits for one commit, not for a backlog.
@@ -113,6 +116,63 @@ impl Writer {
         }
     }
 
+    /// As [`Writer::run`], as a task of a simulation: between a batch and its answers the disk's time passes.
+    pub(super) async fn run_as_task(
+        mut self,
+        wake: Arc<Notify>,
+        pace: Arc<dyn Pace>,
+        lock: Box<dyn Held>,
+    ) {
+        let done = loop {
+            let next = match self.next_at_once() {
+                Some(next) => next,
+                None if self.sealed || self.shared.latch.check().is_err() => {
+                    wake.notified().await;
+                    continue;
+                }
+                None => match tokio::time::timeout(SEAL_AFTER, wake.notified()).await {
+                    Ok(()) => continue,
+                    Err(_) => Next::Idle,
+                },
+            };
+            match next {
+                Next::Op(Queued {
+                    op: Op::Close { done },
+                    ..
+                }) => break Some(done),
+                Next::Op(first) => {
+                    let (batch, close) = self.gather(first);
+                    let (written, two_phase) = self.bring_to_disk(&batch);
+                    settle(&pace).await;
+                    self.conclude(batch, written, two_phase);
+                    if close.is_some() {
+                        break close;
+                    }
+                }
+                Next::PurgeSlice => self.commit(Vec::new()),
+                Next::Idle => self.seal(),
+                Next::Gone => break None,
+            }
+        };
+        let result = self.shut_down();
+        drop(lock);
+        if let Some(done) = done {
+            let _ = done.send(result);
+        }
+    }
+
+    /// What there is to do without waiting.
+    fn next_at_once(&self) -> Option<Next> {
+        match self.queue.try_recv() {
+            Ok(queued) => Some(Next::Op(queued)),
+            Err(TryRecvError::Disconnected) => Some(Next::Gone),
+            Err(TryRecvError::Empty) => {
+                let purges = self.on_disk.purging && self.shared.latch.check().is_ok();
+                purges.then_some(Next::PurgeSlice)
+            }
+        }
+    }
+
     fn next(&self) -> Next {
         let failed = self.shared.latch.check().is_err();
         if self.on_disk.purging && !failed {
@@ -153,12 +213,23 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Queued>) {
+        let (written, two_phase) = self.bring_to_disk(&batch);
+        self.conclude(batch, written, two_phase);
+    }
+
+    /// Writes a batch. What is on disk then, and whether it is sealed.
+    fn bring_to_disk(&self, batch: &[Queued]) -> (io::Result<OnDisk>, bool) {
         let two_phase = batch.iter().any(|q| q.op.wants_two_phases());
         let written = self
             .shared
             .latch
             .check()
-            .and_then(|()| self.write(&batch, two_phase));
+            .and_then(|()| self.write(batch, two_phase));
+        (written, two_phase)
+    }
+
+    /// Tells those who wait for a batch what came of it.
+    fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<OnDisk>, two_phase: bool) {
         match self.shared.latch.watch(written) {
             Ok(on_disk) => {
                 self.on_disk = on_disk;
@@ -224,6 +295,7 @@ impl Writer {
     /// Shows what is on disk now to the readers.
     fn publish(&self, batch: &[Queued]) {
         let mut view = self.shared.view();
+        view.last_on_disk = self.on_disk.last;
         for Queued { op, .. } in batch {
             match op {
                 Op::Append { sequence, .. } => view.flushed(*sequence),

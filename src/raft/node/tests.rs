@@ -69,6 +69,7 @@ async fn lone_node(disk: Arc<Filling>, dir: &Path) -> Node {
         environment: "test".to_owned(),
         address: "http://127.0.0.1:1".to_owned(),
         bind: None,
+        dial: None,
         inventory: None,
         max_age: MAX_AGE,
         recovery_gap: Duration::from_secs(1),

@@ -1,27 +1,20 @@
 //! The client side: one connection to one peer for one kind of traffic, made when first needed.
 
+use super::dial::{Dialer, dial_http};
 use super::frame::{self, Receiver};
 use super::messages::{Answer, Hello, Introduction, Request, Welcome};
-use super::{PEER_PATH, UPGRADE_TOKEN};
 use crate::clock::{self, Instant};
 use crate::raft::locks::lock;
-use bytes::Bytes;
-use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// How long making a connection may take: longer than a busy machine's accept, shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// A connection that brings no answer for this long is replaced when a call on it runs out of time.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
-/// What was sent and not even acknowledged for this long went to a machine that is gone: TCP by itself would try for
-/// a quarter of an hour.
-const DEAD_AFTER: Duration = Duration::from_secs(2);
 /// Requests under way on one connection; more wait their turn. Far above what one node sends at once.
 const MAX_IN_FLIGHT: usize = 1024;
 
@@ -55,7 +48,7 @@ pub(crate) enum CallError {
 /// One connection, made on the first call and again after it broke.
 pub(crate) struct Link {
     address: String,
-    bind: Option<IpAddr>,
+    dialer: Dialer,
     check: Option<Check>,
     connection: AsyncMutex<Option<Arc<Connection>>>,
 }
@@ -69,11 +62,11 @@ struct Connection {
 }
 
 impl Link {
-    /// A link to `http://host:port`, from the local address `bind` where that is possible.
-    pub(crate) fn new(address: &str, bind: Option<IpAddr>) -> Link {
+    /// A link to `http://host:port`.
+    pub(crate) fn new(address: &str, dialer: Dialer) -> Link {
         Link {
             address: address.to_owned(),
-            bind,
+            dialer,
             check: None,
             connection: AsyncMutex::new(None),
         }
@@ -151,7 +144,7 @@ impl Link {
         *slot = None;
         let made = tokio::time::timeout(
             CONNECT_TIMEOUT,
-            connect(&self.address, self.bind, hello, self.check.as_ref()),
+            connect(&self.address, &self.dialer, hello, self.check.as_ref()),
         )
         .await;
         let connection = made
@@ -169,19 +162,42 @@ impl Link {
 
 async fn connect(
     address: &str,
-    bind: Option<IpAddr>,
+    dialer: &Dialer,
     hello: Hello,
     check: Option<&Check>,
 ) -> Result<Connection, CallError> {
+    let unreached =
+        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
+    match dialer {
+        Dialer::Tcp { bind } => {
+            let stream = dial_http(address, *bind)
+                .await
+                .map_err(|error| unreached(&error))?;
+            introduced(address, stream, hello, check).await
+        }
+        Dialer::Own(network) => {
+            let stream = network
+                .dial(address)
+                .await
+                .map_err(|error| unreached(&error))?;
+            introduced(address, stream, hello, check).await
+        }
+    }
+}
+
+/// Says hello on a new connection, and judges who answers.
+async fn introduced<IO>(
+    address: &str,
+    io: IO,
+    hello: Hello,
+    check: Option<&Check>,
+) -> Result<Connection, CallError>
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
+{
     let not_sent =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
-    let stream = dial(address, bind)
-        .await
-        .map_err(|error| not_sent(&error))?;
-    let upgraded = upgrade(address, stream)
-        .await
-        .map_err(|error| not_sent(&error))?;
-    let (mut sender, mut receiver) = frame::split(TokioIo::new(upgraded));
+    let (mut sender, mut receiver) = frame::split(io);
     sender
         .send(0, &hello)
         .await
@@ -208,61 +224,6 @@ async fn connect(
     let heard = Arc::new(Mutex::new(clock::now()));
     tokio::spawn(drive(sender, receiver, requests, heard.clone()));
     Ok(Connection { out, heard })
-}
-
-async fn dial(address: &str, bind: Option<IpAddr>) -> std::io::Result<TcpStream> {
-    let host = address
-        .strip_prefix("http://")
-        .unwrap_or(address)
-        .trim_end_matches('/');
-    let mut last = std::io::Error::other("the name has no address");
-    for target in tokio::net::lookup_host(host).await? {
-        let socket = if target.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
-        if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == target.is_ipv4()) {
-            // A node behind address translation does not own the address of its inventory entry; it dials from any.
-            let _ = socket.bind((ip, 0).into());
-        }
-        match socket.connect(target).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(DEAD_AFTER))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, String> {
-    let host = address.strip_prefix("http://").unwrap_or(address);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    tokio::spawn(connection.with_upgrades());
-    let request = http::Request::get(PEER_PATH)
-        .header(http::header::HOST, host)
-        .header(http::header::CONNECTION, "upgrade")
-        .header(http::header::UPGRADE, UPGRADE_TOKEN)
-        .body(http_body_util::Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| error.to_string())?;
-    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(format!(
-            "is not a quorate node: it answered {} to a peer",
-            response.status()
-        ));
-    }
-    hyper::upgrade::on(response)
-        .await
-        .map_err(|error| error.to_string())
 }
 
 type Pending = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>>;

@@ -3,6 +3,7 @@
 //! A connection opens with [`Hello`](messages::Hello), which names cluster, sender and receiver;
 //! whoever is meant wrongly, or is not who it says, is refused before anything else is read.
 
+mod dial;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
@@ -10,6 +11,8 @@ mod link;
 mod messages;
 mod serve;
 
+pub(super) use dial::Dialer;
+pub use dial::{Dial, PeerStream};
 pub(super) use link::{CallError, Lane, Link};
 pub(super) use messages::{
     Answer, Checkpoint, Forwarded, GroupView, Hello, Introduction, JoinAnswer, JoinWish,

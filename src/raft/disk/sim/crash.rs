@@ -81,6 +81,30 @@ impl Crash {
         }
     }
 
+    /// Goes past these events.
+    #[cfg(feature = "sim")]
+    pub(super) fn take_all(&mut self, journal: &[Event]) {
+        for event in journal {
+            self.take(event);
+        }
+    }
+
+    /// One image of a crash here, as chance has it.
+    #[cfg(feature = "sim")]
+    pub(super) fn one_image(&self, random: &mut Random) -> Image {
+        let n = self.pending.len();
+        let kept: Vec<bool> = match random.below(4) {
+            0 => vec![false; n],
+            1 => vec![true; n],
+            _ => (0..n).map(|_| random.below(2) == 0).collect(),
+        };
+        let writes: Vec<usize> = (0..n)
+            .filter(|i| kept[*i] && sectors(&self.pending[*i]) > 1)
+            .collect();
+        let torn = writes.get(random.below(writes.len() + 1)).copied();
+        self.image(&kept, torn.map(|torn| (torn, Torn::Some(random.clone()))))
+    }
+
     fn settle(&mut self, covered: impl Fn(&Event) -> bool) {
         let (settled, pending) = std::mem::take(&mut self.pending)
             .into_iter()

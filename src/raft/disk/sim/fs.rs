@@ -245,6 +245,19 @@ impl SimFs {
         self.state().journal.clone().unwrap_or_default()
     }
 
+    /// How many events the journal holds.
+    pub(super) fn journal_len(&self) -> usize {
+        self.state().journal.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Takes the first events off the journal.
+    pub(super) fn take_journal(&self, count: usize) -> Vec<Event> {
+        let mut state = self.state();
+        let journal = state.journal.get_or_insert_default();
+        let count = count.min(journal.len());
+        journal.drain(..count).collect()
+    }
+
     /// The content as the running store sees it.
     pub(in crate::raft::disk) fn live(&self) -> Image {
         let state = self.state();

@@ -1,5 +1,6 @@
 //! A script of writes, the state that each must leave, and what is found on a disk.
 
+use crate::raft::disk::Work;
 use crate::raft::disk::database::Held;
 use crate::raft::disk::open::open_directory;
 use crate::raft::disk::sim::{Event, Image, SimFs};
@@ -354,7 +355,7 @@ fn extend(contents: &mut Contents, entries: &[Entry]) {
 
 /// Opens what a crash left, as the process that starts next would, and reads all of it.
 pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError> {
-    let opened = open_directory(Arc::new(fs.clone()), dir)?;
+    let opened = open_directory(Arc::new(fs.clone()), dir, Work::Threads)?;
     let entries = opened
         .database
         .read(0..u64::MAX, usize::MAX)
