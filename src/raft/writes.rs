@@ -204,8 +204,14 @@ async fn send(group: &Group, mut batch: Vec<Write>) {
             Tried::NotApplied(again, why) => {
                 batch = again;
                 reason = why;
-                // Either way it is tried again, as long as a client waits.
-                let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
+                // Either way it is tried again, as long as a client waits; but nothing changes in a group that has ended.
+                if let Ok(Err(_)) = tokio::time::timeout(RETRY_AFTER, view.changed()).await {
+                    let stopping = "this node is stopping".to_owned();
+                    for write in batch {
+                        write.answer(WriteResult::NotApplied(stopping.clone()));
+                    }
+                    return;
+                }
             }
         }
     }

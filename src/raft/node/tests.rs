@@ -146,3 +146,29 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     assert!(lists_the_engine(&node).await);
     node.stop().await;
 }
+
+/// A write that waits for a leader, or for space, when its node stops is refused then, and does not spin until its
+/// client has gone.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let disk = Arc::new(Filling::default());
+    let node = lone_node(disk.clone(), dir.path()).await;
+    announce_until(&node, Result::is_ok).await;
+    disk.full.store(true, Ordering::Relaxed);
+    announce_until(&node, |answer| {
+        matches!(answer, Err(WriteError::NotApplied(reason)) if reason.contains("disk of a is full"))
+    })
+    .await;
+
+    let writer = node.clone();
+    let patient = clock::now() + Duration::from_secs(3_600);
+    let waiting = tokio::spawn(async move { writer.announce(engine(), patient).await });
+    // Until it waits; the clock stands still for nobody.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished());
+    node.stop().await;
+    let refused = tokio::time::timeout(LIMIT, waiting).await;
+    let refused = refused.expect("soon").expect("no panic");
+    assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason.contains("stopping")));
+}
