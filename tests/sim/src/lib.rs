@@ -1,0 +1,53 @@
+//! The whole cluster in one thread, decided by one seed.
+//!
+//! Real registry, real façade ([`quorate::raft::Node`]), real store and openraft, on turmoil's network and clocks and on
+//! simulated disks. The seed decides the size of the cluster, its network, every fault, every client, and the order of
+//! everything.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `cluster` | one run: faults, then healing, with the checks after every step |
+//! | `faults` | what is done to the cluster, and when |
+//! | `host` | one node's process |
+//! | `network`, `disk` | what stands in for TCP and for the device |
+//! | `many`, `report` | many seeds, on all cores, and what each came to |
+//! | `clients` | who announces, renews, withdraws and looks up |
+//! | `history` | the one log that was committed, and what it makes of the registry |
+//! | `answers` | what clients were told, held against the history |
+//! | `nodes` | what nodes show after every step, held against the history and against what they showed before |
+//! | `chance`, `trace`, `world` | the seed's numbers, what happened, what all of these share |
+//!
+//! The checks, with the names that openraft gives its own:
+//!
+//! - *election safety*: a term and a node lead once, and of two leaders the later holds whatever was committed before it
+//!   (*leader completeness*). openraft orders leaders by term and id, so that two may come in one term.
+//! - *log matching*, *state machine safety*: what one node holds for committed, all hold, with the same leader and content.
+//! - *commit on a quorum*: what is committed is on the disks of a majority of the voters; of both in a joint membership.
+//! - *monotonic vote*: also over crashes, as read from the disk. *Monotonic commit* and *monotonic apply*: within a process.
+//! - *monotonic leaders*: along the committed log the leaders only get later.
+//! - *equal states*: nodes that have applied the same index have the digest that the committed log makes.
+//! - *acknowledged writes*: the entry at the acknowledged index holds the write.
+//! - *linearizable lookups*: an answer is the committed log's state at its index, and that index is no less than any that
+//!   was acknowledged before the lookup began.
+//! - *refusals in time*: no lookup and no write takes longer than its client waits.
+//! - *no early expiry*: nothing expires before max-age has passed since its last renewal began.
+//! - *liveness*: once healed, all nodes are voters of one leader, hold the same and serve reads and writes.
+
+mod answers;
+mod chance;
+mod clients;
+mod cluster;
+mod disk;
+mod faults;
+mod history;
+mod host;
+mod many;
+mod network;
+mod nodes;
+mod report;
+mod trace;
+mod world;
+
+pub use cluster::{Planted, run};
+pub use many::{Said, run_apart, run_seeds};
+pub use report::Report;

@@ -1,0 +1,34 @@
+//! turmoil's TCP in the place of TCP and the HTTP upgrade.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use quorate::raft::{Dial, PeerStream};
+use std::io;
+use turmoil::net::TcpStream;
+
+/// The port of every node.
+pub const PORT: u16 = 8411;
+
+/// The name of a host.
+pub fn name_of(host: usize) -> String {
+    format!("node{host}")
+}
+
+/// The address of a host, as inventories have it.
+pub fn address_of(host: usize) -> String {
+    format!("http://{}:{PORT}", name_of(host))
+}
+
+/// Connects over the simulated network.
+pub struct Simulated;
+
+impl Dial for Simulated {
+    fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
+        async move {
+            let host = address.strip_prefix("http://").unwrap_or(address);
+            let stream = TcpStream::connect(host.to_owned()).await?;
+            Ok(Box::new(stream) as Box<dyn PeerStream>)
+        }
+        .boxed()
+    }
+}

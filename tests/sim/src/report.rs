@@ -1,0 +1,52 @@
+//! What a run came to.
+
+use std::fmt;
+
+/// What a run came to, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Report {
+    numbers: [u64; NAMES.len()],
+}
+
+const NAMES: [&str; 15] = [
+    "seed", "hosts", "ms", "faults", "emptied", "leaders", "entries", "expired", "written",
+    "refused", "unknown", "served", "unserved", "lines", "digest",
+];
+
+impl Report {
+    /// The report of these numbers, in the order of their names.
+    pub fn of(numbers: [u64; NAMES.len()]) -> Report {
+        Report { numbers }
+    }
+
+    /// A number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`, `entries`, `expired`; writes
+    /// `written`, `refused`, `unknown`; lookups `served`, `unserved`; of the trace `lines`, `digest`.
+    pub fn number(&self, name: &str) -> u64 {
+        let at = NAMES.iter().position(|known| *known == name);
+        at.map_or(0, |at| self.numbers[at])
+    }
+
+    /// What [`fmt::Display`] made.
+    pub fn parse(line: &str) -> Option<Report> {
+        let mut report = Report::default();
+        let mut words = line.split_whitespace();
+        for (name, number) in NAMES.iter().zip(&mut report.numbers) {
+            let (found, value) = words.next()?.split_once('=')?;
+            if found != *name {
+                return None;
+            }
+            *number = value.parse().ok()?;
+        }
+        Some(report)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = NAMES.iter().zip(&self.numbers);
+        let words: Vec<String> = words
+            .map(|(name, number)| format!("{name}={number}"))
+            .collect();
+        f.write_str(&words.join(" "))
+    }
+}

@@ -1,0 +1,32 @@
+//! What happened, line by line.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The lines of a run: some thousand, since a run has its time.
+#[derive(Debug, Default)]
+pub struct Trace {
+    lines: Vec<String>,
+    digest: u64,
+}
+
+impl Trace {
+    /// Adds a line.
+    pub fn say(&mut self, at: Duration, what: fmt::Arguments<'_>) {
+        let line = format!("{:>8.3} {what}", at.as_secs_f64());
+        for byte in line.bytes() {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+        self.lines.push(line);
+    }
+
+    /// How many lines there were, and the digest of all.
+    pub fn digest(&self) -> (u64, u64) {
+        (self.lines.len() as u64, self.digest)
+    }
+
+    /// All lines.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.clone()
+    }
+}

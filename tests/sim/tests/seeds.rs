@@ -1,0 +1,41 @@
+//! A hundred seeds.
+
+use quorate_sim::{Planted, Report, run_seeds};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Proves that no invariant breaks under the faults of a hundred seeds, that every cluster serves once healed, and that
+/// the faults were there.
+#[test]
+fn a_hundred_seeds_hold() {
+    let reports: Mutex<Vec<Report>> = Mutex::default();
+    let failures = Mutex::new(Vec::new());
+    let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));
+    run_seeds(program, 0..100, Planted::Nothing, |said| {
+        match said {
+            Ok(report) => reports.lock().expect("no panic").push(report),
+            Err(failure) => failures.lock().expect("no panic").push(failure),
+        }
+        true
+    });
+    let failures = failures.into_inner().expect("no panic");
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    let reports = reports.into_inner().expect("no panic");
+    for (name, least) in [
+        ("faults", 2_500),
+        ("emptied", 30),
+        ("leaders", 250),
+        ("expired", 100),
+        ("written", 10_000),
+        ("unknown", 200),
+        ("served", 20_000),
+        ("unserved", 1_000),
+    ] {
+        let sum: u64 = reports.iter().map(|report| report.number(name)).sum();
+        println!("{name}: {sum}");
+        assert!(
+            sum >= least,
+            "{name}: {sum}, at least {least} make the run worth something"
+        );
+    }
+}
