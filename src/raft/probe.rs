@@ -58,6 +58,11 @@ impl Node {
         Some(probe(&*self.group_now()?))
     }
 
+    /// The index of the last entry on this node's disk, in a group or not.
+    pub fn on_disk(&self) -> Option<u64> {
+        self.store().extent_on_disk().0
+    }
+
     /// Entries of this node's log that are in memory, of the indexes asked for.
     pub fn entries(&self, range: std::ops::Range<u64>) -> Vec<LoggedEntry> {
         let store = self.store();

@@ -250,7 +250,12 @@ impl Answers {
         }
         for served in self.served.drain(..) {
             judge_lookup(&served, history)
-                .map_err(|why| format!("linearizable lookups: {served:?}: {why}"))?;
+                .map_err(|why| {
+                let Served { host, lookup, index, floor, .. } = &served;
+                format!(
+                    "linearizable lookups: host {host} answered {lookup:?} at {index}, {floor} was told before: {why}"
+                )
+            })?;
         }
         self.floor = self.told;
         Ok(())

@@ -160,6 +160,8 @@ impl Cluster {
         self.world.set_phase(Phase::Rest);
         let healed = self.sim.elapsed();
         while let Some(why) = self.unrest() {
+            // Those that were stopping when all was healed.
+            (0..self.up.len()).for_each(|host| self.start(host));
             if self.sim.elapsed() > healed + RESTS_WITHIN {
                 return Err(format!("liveness: no rest after healing: {why}"));
             }
@@ -168,6 +170,7 @@ impl Cluster {
         self.world.set_phase(Phase::Proof);
         let rested = self.sim.elapsed();
         loop {
+            (0..self.up.len()).for_each(|host| self.start(host));
             let unproved = self.world.answers().unproved();
             if unproved == (Vec::new(), Vec::new()) {
                 return Ok(());
@@ -191,6 +194,9 @@ impl Cluster {
             }
             if self.up[host] && self.world.slot(host).stopped {
                 self.world.say(at, format_args!("{host} has stopped"));
+                if let Some(node) = &self.world.slot(host).node {
+                    self.nodes.note_disk(host, node);
+                }
                 self.stop(host);
             }
         }

@@ -58,6 +58,13 @@ impl Nodes {
         self.seen[host].last = None;
     }
 
+    /// A node that ends in order brings to disk what it took last.
+    pub fn note_disk(&mut self, host: usize, node: &Node) {
+        if let Some(last) = &self.seen[host].last {
+            self.disks.insert(last.raft_id, node.on_disk());
+        }
+    }
+
     /// Looks at every node after a step.
     ///
     /// # Errors
@@ -76,15 +83,18 @@ impl Nodes {
             };
             let Some(node) = node else { continue };
             let Some(probe) = node.probe() else {
+                self.note_disk(host, &node);
                 self.gone(host);
                 continue;
             };
-            let wrong = |what: String| format!("host {host} (process {process}): {what}");
+            let wrong =
+                |what: String| format!("host {host} (process {process}): {what}; {probe:?}");
             self.look_at(host, process, &node, &probe, history, at)
                 .map_err(wrong)?;
             probed.push((host, node, probe));
         }
         for (host, node, probe) in &probed {
+            judge_committed(probe, history).map_err(|what| format!("host {host}: {what}"))?;
             self.judge_leader(*host, node, probe, world, history, at)?;
             judge_state(probe, history).map_err(|what| format!("host {host}: {what}"))?;
         }
@@ -143,12 +153,17 @@ impl Nodes {
             }
         }
         let seen = &mut self.seen[host];
-        let committed = probe.committed.map_or(0, |(.., index)| index + 1);
-        let upto = match probe.applied {
+        let applied = match probe.applied {
             // An empty registry shows it, and so does one with the first entry applied.
-            0 => committed,
-            applied => committed.max(applied + 1),
+            0 => 0,
+            applied => applied + 1,
         };
+        // openraft tells what a follower may apply before it has cut the log that the follower had from another leader.
+        let committed = match probe.leads {
+            true => probe.committed.map_or(0, |(.., index)| index + 1),
+            false => 0,
+        };
+        let upto = committed.max(applied);
         let from = seen.checked.max(probe.first);
         if from < upto {
             for entry in node.entries(from..upto) {
@@ -223,6 +238,19 @@ impl Nodes {
                 self.disks, self.memberships
             )),
         }
+    }
+}
+
+fn judge_committed(probe: &Probe, history: &History) -> Result<(), String> {
+    let Some((term, leader, index)) = probe.committed else {
+        return Ok(());
+    };
+    match history.entry(index) {
+        Some(known) if known.leader == (term, leader) => Ok(()),
+        known => Err(format!(
+            "log matching: {:?} is committed, and at that index {known:?}",
+            probe.committed
+        )),
     }
 }
 

@@ -38,7 +38,7 @@ fn a_lost_vote_is_found() {
 /// Proves that a lookup served without asking the leader is found.
 #[test]
 fn a_stale_read_is_found() {
-    found(Planted::StaleReads, "linearizable lookups");
+    found(Planted::StaleReads, "less than was acknowledged before");
 }
 
 /// Proves that an announcement that expires before its time is found.

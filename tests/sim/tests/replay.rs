@@ -1,15 +1,16 @@
 //! A seed decides everything.
 
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "without the flags of .cargo/config.toml (RUSTFLAGS takes their place) tokio draws from no seed"
+);
+
 use quorate_sim::{Planted, run_apart};
 use std::path::Path;
 
 /// Proves that a seed run twice does the same, line by line, and that another does something else.
 #[test]
 fn a_seed_run_twice_gives_one_trace() {
-    assert!(
-        cfg!(tokio_unstable),
-        "without the flags of .cargo/config.toml (RUSTFLAGS takes their place) tokio draws from no seed"
-    );
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));
     let run = |seed| run_apart(program, seed, Planted::Nothing).1;
     for seed in [3, 11, 42, 77] {
