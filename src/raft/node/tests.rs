@@ -149,7 +149,7 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
 
 /// A write that waits for a leader, or for space, when its node stops is refused then, and does not spin until its
 /// client has gone.
-#[tokio::test(start_paused = true)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let disk = Arc::new(Filling::default());
@@ -163,10 +163,9 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
 
     let writer = node.clone();
     let patient = clock::now() + Duration::from_secs(3_600);
-    let waiting = tokio::spawn(async move { writer.announce(engine(), patient).await });
-    // Until it waits; the clock stands still for nobody.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!waiting.is_finished());
+    let mut waiting = tokio::spawn(async move { writer.announce(engine(), patient).await });
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
+    assert!(early.is_err(), "it waits");
     node.stop().await;
     let refused = tokio::time::timeout(LIMIT, waiting).await;
     let refused = refused.expect("soon").expect("no panic");

@@ -70,6 +70,8 @@ struct Cluster {
     emptied: Option<usize>,
     faults: usize,
     emptied_count: usize,
+    /// Power cuts that came amid an operation of the disk.
+    torn: usize,
 }
 
 fn settings(seed: u64, planted: Planted) -> Settings {
@@ -118,6 +120,7 @@ impl Cluster {
             emptied: None,
             faults: 0,
             emptied_count: 0,
+            torn: 0,
             world,
         }
     }
@@ -140,6 +143,8 @@ impl Cluster {
             unknown,
             served,
             unserved,
+            self.nodes.installed as u64,
+            self.torn as u64,
             lines,
             digest,
         ])
@@ -319,7 +324,8 @@ impl Cluster {
 
     fn cut_power(&mut self, host: usize) {
         self.stop(host);
-        self.world.devices[host].cut_power(self.chance.next());
+        let underway = self.world.devices[host].cut_power(self.chance.next());
+        self.torn += usize::from(underway > 0);
     }
 
     fn start(&mut self, host: usize) {

@@ -28,6 +28,8 @@ pub struct Nodes {
     leaders: BTreeSet<(u64, RaftId)>,
     memberships: VecDeque<Voters>,
     quorum_checked: u64,
+    /// How often a node took a snapshot from another.
+    pub installed: usize,
 }
 
 impl Nodes {
@@ -40,6 +42,7 @@ impl Nodes {
             leaders: BTreeSet::new(),
             memberships: VecDeque::new(),
             quorum_checked: 0,
+            installed: 0,
         }
     }
 
@@ -123,6 +126,9 @@ impl Nodes {
             };
         }
         if let Some(before) = &seen.last {
+            if probe.first > before.applied + 1 {
+                self.installed += 1;
+            }
             if probe.applied < before.applied {
                 return Err(format!(
                     "monotonic apply: {} after {}",

@@ -8,9 +8,24 @@ pub struct Report {
     numbers: [u64; NAMES.len()],
 }
 
-const NAMES: [&str; 15] = [
-    "seed", "hosts", "ms", "faults", "emptied", "leaders", "entries", "expired", "written",
-    "refused", "unknown", "served", "unserved", "lines", "digest",
+const NAMES: [&str; 17] = [
+    "seed",
+    "hosts",
+    "ms",
+    "faults",
+    "emptied",
+    "leaders",
+    "entries",
+    "expired",
+    "written",
+    "refused",
+    "unknown",
+    "served",
+    "unserved",
+    "installed",
+    "torn",
+    "lines",
+    "digest",
 ];
 
 impl Report {
@@ -20,7 +35,8 @@ impl Report {
     }
 
     /// A number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`, `entries`, `expired`; writes
-    /// `written`, `refused`, `unknown`; lookups `served`, `unserved`; of the trace `lines`, `digest`.
+    /// `written`, `refused`, `unknown`; lookups `served`, `unserved`; snapshots `installed`, power cuts amid an operation
+    /// `torn`; of the trace `lines`, `digest`.
     pub fn number(&self, name: &str) -> u64 {
         let at = NAMES.iter().position(|known| *known == name);
         at.map_or(0, |at| self.numbers[at])

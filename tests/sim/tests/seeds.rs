@@ -30,6 +30,8 @@ fn a_hundred_seeds_hold() {
         ("unknown", 200),
         ("served", 20_000),
         ("unserved", 1_000),
+        ("installed", 50),
+        ("torn", 100),
     ] {
         let sum: u64 = reports.iter().map(|report| report.number(name)).sum();
         println!("{name}: {sum}");

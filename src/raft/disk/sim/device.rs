@@ -67,7 +67,8 @@ impl Device {
     }
 
     /// Cuts the power: what is left is one of the images that the device may hold. Nobody may be using it.
-    pub fn cut_power(&self, seed: u64) {
+    /// How many operations were not relied on yet.
+    pub fn cut_power(&self, seed: u64) -> usize {
         let mut state = self.state();
         let mut random = Random(seed | 1);
         let journal = state.fs.journal();
@@ -78,6 +79,7 @@ impl Device {
         state.base = Crash::after(&image);
         state.fs = SimFs::of_image(image, state.capacity_bytes, true);
         state.relied = 0;
+        journal.len()
     }
 
     /// Loses everything. Nobody may be using it.
