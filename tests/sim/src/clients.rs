@@ -110,7 +110,8 @@ impl Client {
         let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let looked = match self.world.settings.planted {
-            Planted::StaleReads => self.node.lookup_stale(&lookup),
+            // A node without a group has nothing yet that could be stale.
+            Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
             _ => self.node.lookup(&lookup, deadline).await,
         };
         let ended = now();

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use turmoil::net::TcpListener;
 
+/// A snapshot is on disk by then.
+const SNAPSHOT_TAKES: Duration = Duration::from_millis(200);
 /// Between two looks for orders.
 const ORDERS_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -93,7 +95,11 @@ async fn take_orders(world: Arc<World>, host: usize, node: Node) {
         for order in orders {
             match order {
                 Order::Snapshot => node.make_snapshot().await,
-                Order::Purge => node.purge().await,
+                Order::Purge => {
+                    node.make_snapshot().await;
+                    tokio::time::sleep(SNAPSHOT_TAKES).await;
+                    node.purge().await;
+                }
                 Order::Elect => node.elect().await,
                 Order::Transfer => node.transfer().await,
                 Order::Stop => {

@@ -47,7 +47,7 @@ pub enum Phase {
 pub enum Order {
     /// Make a snapshot.
     Snapshot,
-    /// Drop what the snapshot covers from the log.
+    /// Make one, and drop what it covers from the log.
     Purge,
     /// Stand for election.
     Elect,

@@ -23,15 +23,15 @@ fn a_hundred_seeds_hold() {
     let reports = reports.into_inner().expect("no panic");
     for (name, least) in [
         ("faults", 2_500),
-        ("emptied", 30),
+        ("emptied", 60),
         ("leaders", 250),
         ("expired", 100),
-        ("written", 10_000),
-        ("unknown", 200),
-        ("served", 20_000),
-        ("unserved", 1_000),
-        ("installed", 50),
-        ("torn", 100),
+        ("written", 7_500),
+        ("unknown", 1_000),
+        ("served", 40_000),
+        ("unserved", 3_000),
+        ("installed", 15),
+        ("torn", 300),
     ] {
         let sum: u64 = reports.iter().map(|report| report.number(name)).sum();
         println!("{name}: {sum}");
