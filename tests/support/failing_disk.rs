@@ -1,13 +1,16 @@
 //! A disk that fails as told, for real processes: a small library that stands before the C
 //! library's writes, syncs and renames of files below one directory.
 //!
-//! It is built by `cc`, which the product's own build needs too. What it let fail it reports, so
-//! that no test passes because nothing failed.
+//! What it let fail it reports, so that no test passes because nothing failed. What a power cut would
+//! take it keeps: [`FailingDisk::cut_power`].
 
 use super::node::Node;
+use super::power_cut::{self, Cut};
+use super::preloaded::preload;
+use quorate_checker::random::Random;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// An input or output error.
 pub const EIO: i32 = 5;
@@ -50,6 +53,11 @@ impl Order {
         }
     }
 
+    /// Every sync takes that much longer, and succeeds.
+    pub fn slow_syncs(by: Duration) -> Order {
+        Order::from_now_on("s", "*", -(by.as_millis() as i32))
+    }
+
     /// Writes find no space once so many bytes have been written.
     pub fn full_after(bytes: u64) -> Order {
         Order {
@@ -63,6 +71,10 @@ impl Order {
 pub struct FailingDisk {
     order: PathBuf,
     report: PathBuf,
+    /// What each file held before what was not synced.
+    undo: PathBuf,
+    /// Where those files are.
+    raft: PathBuf,
 }
 
 impl FailingDisk {
@@ -72,18 +84,19 @@ impl FailingDisk {
     /// When the library cannot be built.
     pub fn of(node: &mut Node) -> FailingDisk {
         let dir = node.etc.dir.join("failing-disk");
-        fs::create_dir_all(&dir).expect("a temporary directory");
-        let library = build(&dir);
         let disk = FailingDisk {
             order: dir.join("order"),
             report: dir.join("report"),
+            undo: dir.join("undo"),
+            raft: node.etc.data_dir().join("raft"),
         };
-        let raft = node.etc.data_dir().join("raft");
+        fs::create_dir_all(&disk.undo).expect("a temporary directory");
+        preload(node, "failing_disk.c");
         for (name, value) in [
-            ("LD_PRELOAD", &library),
-            ("FAILING_DISK_DIR", &raft),
+            ("FAILING_DISK_DIR", &disk.raft),
             ("FAILING_DISK_ORDER", &disk.order),
             ("FAILING_DISK_REPORT", &disk.report),
+            ("FAILING_DISK_UNDO", &disk.undo),
         ] {
             node.environment
                 .push((name, value.clone().into_os_string()));
@@ -113,7 +126,7 @@ impl FailingDisk {
         fs::remove_file(&self.order).expect("an order was given");
     }
 
-    /// What failed, and what was done after the first failure, in order: `failed s /path`.
+    /// What failed or waited, and what was done after the first failure, in order: `failed s /path`.
     pub fn report(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.report).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -123,21 +136,17 @@ impl FailingDisk {
     pub fn clear_report(&self) {
         fs::write(&self.report, "").expect("a temporary directory");
     }
-}
 
-fn build(dir: &Path) -> PathBuf {
-    let library = dir.join("failing_disk.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/failing_disk.c");
-    let output = Command::new("cc")
-        .args(["-O1", "-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .output()
-        .expect("cc is there: the product is built with it");
-    assert!(
-        output.status.success(),
-        "{source} is not built: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    library
+    /// Takes from the files of a killed node what a power cut may take. How many sectors it took.
+    pub fn cut_power(&self, cut: Cut, random: &mut Random) -> usize {
+        let taken = power_cut::apply(&self.undo, &self.raft, cut, random);
+        self.replaced();
+        taken
+    }
+
+    /// The device was replaced: nothing of it waits to be synced.
+    pub fn replaced(&self) {
+        fs::remove_dir_all(&self.undo).expect("a temporary directory");
+        fs::create_dir_all(&self.undo).expect("a temporary directory");
+    }
 }

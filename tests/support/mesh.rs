@@ -1,7 +1,7 @@
 //! A cluster whose members reach each other through proxies, one for each direction of each pair.
 
-use super::cluster::{Cluster, Options};
-use super::proxy::Proxy;
+use super::cluster::Cluster;
+use super::proxy::{Pace, Proxy};
 
 /// The links of a cluster, by who dials whom. Clients go to the nodes themselves.
 pub struct Mesh {
@@ -9,9 +9,10 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Starts a cluster and then puts a proxy into each link: a group is founded only by nodes whose inventories agree.
-    pub fn start(count: usize, options: Options) -> (Cluster, Mesh) {
-        let mut cluster = Cluster::start(count, options);
+    /// Puts the proxies into the links of a cluster that has formed, and starts it again: a group is founded only by nodes whose
+    /// inventories agree.
+    pub fn between(cluster: &mut Cluster) -> Mesh {
+        let count = cluster.nodes.len();
         let links: Vec<Vec<Option<Proxy>>> = (0..count)
             .map(|from| {
                 (0..count)
@@ -30,7 +31,7 @@ impl Mesh {
         }
         cluster.start_all();
         cluster.wait_serving();
-        (cluster, Mesh { links })
+        Mesh { links }
     }
 
     /// What `from` asks of `to` is lost, in both directions of their connections, and nobody is told.
@@ -50,8 +51,27 @@ impl Mesh {
             .sum()
     }
 
-    /// Links work again. What was lost stays lost.
-    pub fn heal(&self) {
-        self.links.iter().flatten().flatten().for_each(Proxy::heal);
+    /// This link works again. What was lost stays lost.
+    pub fn mend(&self, from: usize, to: usize) {
+        if let Some(link) = &self.links[from][to] {
+            link.heal();
+        }
+    }
+
+    /// From now on this link forwards like that.
+    pub fn set_pace(&self, from: usize, to: usize, pace: Pace) {
+        if let Some(link) = &self.links[from][to] {
+            link.set_pace(pace);
+        }
+    }
+
+    /// How many pieces were held back on all links so far.
+    pub fn held_back(&self) -> u64 {
+        self.links
+            .iter()
+            .flatten()
+            .flatten()
+            .map(Proxy::held_back)
+            .sum()
     }
 }

@@ -9,11 +9,17 @@ pub mod etc;
 pub mod events;
 #[cfg(target_os = "linux")]
 pub mod failing_disk;
+#[cfg(target_os = "linux")]
+pub mod faults;
 pub mod http;
 pub mod many_clients;
 pub mod mesh;
 pub mod node;
 pub mod ports;
+#[cfg(target_os = "linux")]
+pub mod power_cut;
+#[cfg(target_os = "linux")]
+pub mod preloaded;
 pub mod proxy;
 pub mod recorded;
 pub mod slots;
@@ -21,6 +27,9 @@ pub mod slots;
 pub mod small_disk;
 pub mod traffic;
 pub mod wait;
+pub mod workers;
+#[cfg(target_os = "linux")]
+pub mod wrong_clock;
 
 pub use cluster::{Cluster, Options};
 pub use mesh::Mesh;

@@ -2,27 +2,34 @@
 
 use super::http;
 use super::node::{PATIENCE, Write, announcement, announcement_path, services, write_of};
+use super::workers::WORKER;
 use quorate::clock::{self, Instant};
 use quorate_checker::history::{Input, Name, Operation, Outcome, Service};
 use quorate_checker::random::Random;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Node ids of each client: of one the others' changes are seen while it rests.
-const NODES_PER_CLIENT: u64 = 4;
 /// The pool of all; with the type it is a group, and each operation but a few lookups touches one group alone.
 const POOL: &str = "general";
 /// A pause after a refusal, as clients make one.
 const BACK_OFF: Duration = Duration::from_millis(20);
+/// Of so many requests that were served, one is the last at its server; after one that was not, a client asks the next server at
+/// once, as the engines' do. Clients that choose anew each time would soon all wait for a frozen one.
+const STAYS: u64 = 400;
+/// Of so many lookups, one is for everything.
+const EVERYTHING: u64 = 30;
 
 /// How many clients, and of how many groups.
 #[derive(Debug, Clone, Copy)]
 pub struct Crowd {
     pub clients: u32,
     pub groups: u32,
+    /// Node ids of each: of one the others' changes are seen while it rests.
+    pub nodes_per_client: u64,
     pub seed: u64,
 }
 
@@ -65,6 +72,11 @@ impl Recorded {
         self.shared.served.load(Ordering::Relaxed)
     }
 
+    /// The time of the history's clock.
+    pub fn now_ns(&self) -> u64 {
+        self.shared.now_ns()
+    }
+
     /// Lets what is under way end, and gives all that they saw.
     pub fn stop(mut self) -> Vec<Operation> {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -96,6 +108,10 @@ struct Client {
     random: Random,
     shared: Arc<Shared>,
     nodes: Vec<Announced>,
+    /// Whom it asks.
+    server: u32,
+    /// Equal names are one: a long history has few different ones.
+    names: HashSet<Name>,
     /// Grows when a node id is given up.
     generation: u64,
     operations: Vec<Operation>,
@@ -116,10 +132,12 @@ impl Client {
             random: Random::new(crowd.seed ^ u64::from(number).wrapping_mul(0x9E37_79B9)),
             shared,
             nodes: Vec::new(),
+            server: number,
+            names: HashSet::new(),
             generation: 0,
             operations: Vec::new(),
         };
-        for _ in 0..NODES_PER_CLIENT {
+        for _ in 0..crowd.nodes_per_client {
             let node = client.fresh();
             client.nodes.push(node);
         }
@@ -136,16 +154,21 @@ impl Client {
 
     fn run(mut self) -> Vec<Operation> {
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let server = self.random.below(self.shared.servers.len() as u64) as u32;
+            let server = self.server % self.shared.servers.len() as u32;
             let served = match self.random.below(10) {
                 0..3 => self.write(server),
-                9 => self.look_up(server, false),
-                _ => self.look_up(server, true),
+                _ => {
+                    let own = self.random.below(EVERYTHING) != 0;
+                    self.look_up(server, own)
+                }
             };
             if served {
                 self.shared.served.fetch_add(1, Ordering::Relaxed);
             } else {
                 super::let_pass(BACK_OFF);
+            }
+            if !served || self.random.below(STAYS) == 0 {
+                self.server += 1;
             }
         }
         self.operations
@@ -153,7 +176,7 @@ impl Client {
 
     /// Announces something new, renews, or withdraws.
     fn write(&mut self, server: u32) -> bool {
-        let at = self.random.below(NODES_PER_CLIENT) as usize;
+        let at = self.random.below(self.nodes.len() as u64) as usize;
         let held = self.nodes[at].token;
         let node = self.nodes[at].node.clone();
         let (input, then) = match (held, self.random.below(8)) {
@@ -228,7 +251,7 @@ impl Client {
             None => (Outcome::Refused, None),
             Some((services, answer)) => {
                 let index = answer.headers["quorate-index"].parse().expect("an index");
-                (Outcome::Found(services_of(&services)), Some(index))
+                (Outcome::Found(self.services_of(&services)), Some(index))
             }
         };
         self.note(server, call_ns, return_ns, input, outcome, index)
@@ -256,23 +279,35 @@ impl Client {
         self.operations.push(operation);
         served
     }
-}
 
-/// Without the cluster's own, of which the registry knows nothing.
-fn services_of(found: &[serde_json::Value]) -> Vec<Service> {
-    let announced = found
-        .iter()
-        .filter(|service| service["type"] != "discovery");
-    announced.map(service_of).collect()
-}
+    /// Without the cluster's own, of which the registry knows nothing, and without the [`Workers`](super::workers::Workers).
+    fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<Service> {
+        let announced = found
+            .iter()
+            .filter(|service| service["type"] != "discovery" && service["type"] != WORKER);
+        announced.map(|service| self.service_of(service)).collect()
+    }
 
-fn service_of(service: &serde_json::Value) -> Service {
-    let text = |field: &serde_json::Value| -> Name { field.as_str().expect("a text").into() };
-    let token = text(&service["properties"]["token"]);
-    Service {
-        service_type: text(&service["type"]),
-        pool: text(&service["pool"]),
-        node: text(&service["nodeId"]),
-        token: token.parse().expect("a token of these clients"),
+    fn service_of(&mut self, service: &serde_json::Value) -> Service {
+        let token = service["properties"]["token"].as_str().expect("a token");
+        let token = token.parse().expect("a token of these clients");
+        Service {
+            service_type: self.name(&service["type"]),
+            pool: self.name(&service["pool"]),
+            node: self.name(&service["nodeId"]),
+            token,
+        }
+    }
+
+    fn name(&mut self, field: &serde_json::Value) -> Name {
+        let text = field.as_str().expect("a text");
+        match self.names.get(text) {
+            Some(name) => name.clone(),
+            None => {
+                let name: Name = text.into();
+                self.names.insert(name.clone());
+                name
+            }
+        }
     }
 }

@@ -87,6 +87,14 @@ pub enum LogError {
     },
 }
 
+/// Two nodes committed different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it differs from what another node committed at index {index}")]
+pub struct Differs {
+    /// The first index at which they differ.
+    pub index: u64,
+}
+
 #[derive(Deserialize)]
 struct Line {
     index: u64,
@@ -153,6 +161,55 @@ impl Log {
                 .map_err(|problem| LogError::Broken { line, problem })?;
         }
         Ok(log)
+    }
+
+    /// This log and what another node knows of the same log, which may begin earlier or later and end earlier or later.
+    ///
+    /// If the other begins only after the end of this one, what lies between is known to neither, and the result begins
+    /// with the other.
+    ///
+    /// # Errors
+    /// When the two differ at an index that both know: two nodes committed different things.
+    pub fn joined(self, other: Self) -> Result<Self, Differs> {
+        let (mut first, second) = match self.from_index <= other.from_index {
+            true => (self, other),
+            false => (other, self),
+        };
+        if first.to_index + 1 < second.from_index {
+            return Ok(second);
+        }
+        let known =
+            |entry: &&LogEntry| entry.index >= second.from_index && entry.index <= second.to_index;
+        let of_first: Vec<&LogEntry> = first.entries.iter().filter(known).collect();
+        let upto = first.to_index.min(second.to_index);
+        let of_second = second
+            .entries
+            .iter()
+            .take_while(|entry| entry.index <= upto);
+        let mut of_second = of_second.peekable();
+        for ours in &of_first {
+            match of_second.next() {
+                Some(theirs) if theirs == *ours => {}
+                Some(theirs) => {
+                    return Err(Differs {
+                        index: theirs.index.min(ours.index),
+                    });
+                }
+                None => return Err(Differs { index: ours.index }),
+            }
+        }
+        if let Some(theirs) = of_second.next() {
+            return Err(Differs {
+                index: theirs.index,
+            });
+        }
+        let newer = second
+            .entries
+            .iter()
+            .filter(|entry| entry.index > first.to_index);
+        first.entries.extend(newer.cloned());
+        first.to_index = first.to_index.max(second.to_index);
+        Ok(first)
     }
 
     fn take(&mut self, line: Line, token_property: &str) -> Result<(), &'static str> {

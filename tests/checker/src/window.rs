@@ -17,15 +17,22 @@ impl Window {
     /// acknowledgements, so that it is the whole window if there was none. An answer counts when it was read.
     #[must_use]
     pub fn longest_write_gap_ns(self, history: &[Operation]) -> u64 {
-        let mut acked_ns: Vec<u64> = history
+        let acked = history
             .iter()
-            .filter(|operation| operation.outcome == Outcome::Acked)
-            .filter_map(|operation| operation.return_ns)
-            .filter(|return_ns| self.contains(*return_ns))
+            .filter(|operation| operation.outcome == Outcome::Acked);
+        self.longest_gap_ns(acked.filter_map(|operation| operation.return_ns))
+    }
+
+    /// The longest time within the window without one of these times, in any order; its edges count too.
+    #[must_use]
+    pub fn longest_gap_ns(self, times_ns: impl IntoIterator<Item = u64>) -> u64 {
+        let mut times_ns: Vec<u64> = times_ns
+            .into_iter()
+            .filter(|time_ns| self.contains(*time_ns))
             .chain([self.from_ns, self.to_ns])
             .collect();
-        acked_ns.sort_unstable();
-        let gaps = acked_ns.windows(2).map(|pair| pair[1] - pair[0]);
+        times_ns.sort_unstable();
+        let gaps = times_ns.windows(2).map(|pair| pair[1] - pair[0]);
         gaps.max().unwrap_or(0)
     }
 

@@ -1,6 +1,6 @@
 //! What `quorate log` prints, read.
 
-use crate::log::{Applied, Log, LogEntry, LogError};
+use crate::log::{Applied, Differs, Log, LogEntry, LogError};
 
 /// Proves that changes, renewals, withdrawals and expiries are read, and that what was not applied, what has no token and
 /// what changes no announcement is left out.
@@ -76,4 +76,53 @@ fn a_log_with_a_hole_is_refused() {
             "{error}"
         );
     }
+}
+
+fn withdrawals(from_index: u64, nodes: &[&str]) -> Log {
+    let entries = nodes
+        .iter()
+        .zip(from_index..)
+        .map(|(node, index)| LogEntry {
+            index,
+            applied: vec![Applied::Withdraw {
+                node: (*node).into(),
+            }],
+        });
+    Log {
+        from_index,
+        to_index: from_index + nodes.len() as u64 - 1,
+        is_complete: from_index == 0,
+        entries: entries.collect(),
+    }
+}
+
+/// Proves that what two nodes know of one log is one log, in either order, and that two that committed different things are told
+/// apart.
+#[test]
+fn two_parts_of_one_log_are_joined_and_different_ones_are_not() {
+    let all = withdrawals(0, &["a", "b", "c", "d", "e"]);
+    let parts = [
+        (
+            withdrawals(0, &["a", "b", "c"]),
+            withdrawals(2, &["c", "d", "e"]),
+        ),
+        (
+            withdrawals(0, &["a", "b", "c"]),
+            withdrawals(3, &["d", "e"]),
+        ),
+        (all.clone(), withdrawals(1, &["b", "c"])),
+        (all.clone(), all.clone()),
+    ];
+    for (one, other) in parts {
+        assert_eq!(one.clone().joined(other.clone()), Ok(all.clone()));
+        assert_eq!(other.joined(one), Ok(all.clone()));
+    }
+    let late = withdrawals(4, &["e"]);
+    assert_eq!(withdrawals(0, &["a", "b"]).joined(late.clone()), Ok(late));
+    let other = withdrawals(1, &["b", "x", "d"]);
+    assert_eq!(all.clone().joined(other.clone()), Err(Differs { index: 2 }));
+    assert_eq!(other.joined(all.clone()), Err(Differs { index: 2 }));
+    let mut silent = withdrawals(1, &["b", "c"]);
+    silent.to_index = 3;
+    assert_eq!(all.joined(silent), Err(Differs { index: 3 }));
 }

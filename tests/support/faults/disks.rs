@@ -1,0 +1,100 @@
+//! Faults of disks.
+
+use super::kind::Kind;
+use super::stage::{Fault, Stage, Struck};
+use crate::support::failing_disk::{EIO, Order};
+use crate::support::power_cut::Cut;
+use quorate::config::exit_code;
+use std::fs;
+use std::time::Duration;
+
+/// What a sync takes longer on a slow disk.
+const SLOWER: Duration = Duration::from_millis(500);
+/// What may be written before a disk is full.
+const ROOM_BYTES: u64 = 20_000;
+
+impl Stage {
+    pub(super) fn order(&mut self, kind: Kind, victim: usize) {
+        let order = match kind {
+            Kind::SlowDisk => Order::slow_syncs(SLOWER),
+            Kind::FullDisk => Order::full_after(ROOM_BYTES),
+            _ => Order::once(["s", "w"][self.random.below(2) as usize], "raft.redb", EIO),
+        };
+        self.disks[victim].clear_report();
+        self.disks[victim].fail(&order);
+    }
+
+    /// Of a killed node.
+    pub(super) fn cut_power(&mut self, kind: Kind, victim: usize) {
+        let cut = match (kind, self.random.below(2)) {
+            (Kind::TornWrite, _) => Cut::LastTorn,
+            (_, 0) => Cut::All,
+            _ => Cut::Some,
+        };
+        let taken = self.disks[victim].cut_power(cut, &mut self.random);
+        self.sectors_taken += taken as u64;
+        self.cuts_that_took += u64::from(taken > 0);
+    }
+
+    /// Of a killed node.
+    pub(super) fn empty(&mut self, victim: usize) {
+        self.cluster.nodes[victim].wipe();
+        self.disks[victim].replaced();
+    }
+
+    /// One bit of a killed node's log.
+    pub(super) fn flip_bit(&mut self, victim: usize) {
+        let log = self.cluster.nodes[victim]
+            .etc
+            .data_dir()
+            .join("raft/raft.redb");
+        let mut bytes = fs::read(&log).expect("a killed node has a log");
+        let at = self.random.below(bytes.len() as u64) as usize;
+        bytes[at] ^= 1 << self.random.below(8);
+        fs::write(&log, bytes).expect("a killed node's log can be written");
+    }
+
+    /// A node with a wrong bit in its log refuses to start, or has not read it; in the last batch, which was not sealed yet, it looks
+    /// like a torn write: the node starts without it, and the others refuse it. Whatever it does, its disk is then
+    /// replaced, since a wrong bit on a second disk could be one too many.
+    pub(super) fn replace_flipped(&mut self, victim: usize) {
+        let node = &mut self.cluster.nodes[victim];
+        if node.is_alive() {
+            node.kill9();
+        } else {
+            let status = node.ended("a wrong bit");
+            let refusals =
+                [exit_code::DATA_CORRUPT, exit_code::IDENTITY].map(|code| Some(code.into()));
+            assert!(refusals.contains(&status.code()), "{status}");
+            self.flips_refused += 1;
+        }
+        self.empty(victim);
+        self.start_again(&[victim]);
+    }
+
+    /// Starts a node that ended on its disk, as a supervisor does.
+    pub(super) fn supervise(&mut self, fault: &mut Fault) {
+        let victim = fault.victims[0];
+        if self.cluster.nodes[victim].is_alive() {
+            return;
+        }
+        let status = self.cluster.nodes[victim].ended("its disk");
+        assert_eq!(
+            status.code(),
+            Some(exit_code::DISK_FAILED.into()),
+            "{status} by {}",
+            fault.kind
+        );
+        fault.struck = Struck::Surely;
+        if fault.kind == Kind::FailingDisk {
+            self.disks[victim].mend();
+            fault.is_mended = true;
+        }
+        self.cluster.nodes[victim].start();
+    }
+
+    /// Whether the orders of a fault that is over struck anything.
+    pub(super) fn orders_struck(&self, fault: &Fault) -> bool {
+        !self.disks[fault.victims[0]].report().is_empty()
+    }
+}

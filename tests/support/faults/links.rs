@@ -1,0 +1,92 @@
+//! Which links a fault strikes.
+
+use super::kind::Kind;
+use crate::support::proxy::Pace;
+use quorate_checker::random::Random;
+use std::time::Duration;
+
+/// Who dials whom.
+pub type Link = (usize, usize);
+
+/// What a retransmission takes: the least that Linux waits.
+const RESENT: Duration = Duration::from_millis(200);
+
+/// What the links do under a fault that only slows them.
+pub fn pace(kind: Kind) -> Option<Pace> {
+    match kind {
+        Kind::LossyLinks => Some(Pace::Lossy {
+            percent: 30,
+            resent: RESENT,
+        }),
+        Kind::SlowLinks => Some(Pace::Late {
+            by: Duration::from_millis(150),
+            jitter: Duration::from_millis(100),
+        }),
+        _ => None,
+    }
+}
+
+/// A fault of the links of so many nodes: who is cut off from a majority, and what is lost.
+pub fn cut(
+    kind: Kind,
+    nodes: usize,
+    leader: usize,
+    random: &mut Random,
+) -> (Vec<usize>, Vec<Link>) {
+    let mut others: Vec<usize> = (0..nodes).filter(|i| *i != leader).collect();
+    shuffle(&mut others, random);
+    let minority = (nodes - 1) / 2;
+    match kind {
+        Kind::DeafLeader => {
+            let links = others.iter().map(|other| (*other, leader)).collect();
+            (vec![leader], links)
+        }
+        Kind::DumbLeader => {
+            let links = others.iter().map(|other| (leader, *other)).collect();
+            (vec![leader], links)
+        }
+        Kind::PartLeaderWithMinority => {
+            let (with, rest) = others.split_at(minority - 1);
+            let side = [with, &[leader]].concat();
+            (side.clone(), between(&side, rest))
+        }
+        Kind::PartLeaderWithMajority => {
+            let (cut, rest) = others.split_at(minority);
+            let side = [rest, &[leader]].concat();
+            (cut.to_vec(), between(cut, &side))
+        }
+        Kind::Bridge => {
+            // The leader is in one of the halves: the one between has all the others.
+            let (with, rest) = others.split_at(minority - 1);
+            let side = [with, &[leader]].concat();
+            (Vec::new(), between(&side, &rest[..minority]))
+        }
+        Kind::Chain => {
+            // The leader is in the middle of the chain.
+            let mut chain = others;
+            chain.insert(minority, leader);
+            let far = |a: usize, b: usize| a.abs_diff(b) > 1;
+            let links = (0..nodes)
+                .flat_map(|a| (0..nodes).map(move |b| (a, b)))
+                .filter(|(a, b)| far(*a, *b))
+                .map(|(a, b)| (chain[a], chain[b]))
+                .collect();
+            (Vec::new(), links)
+        }
+        _ => (Vec::new(), Vec::new()),
+    }
+}
+
+/// Both ways of every link between two sides.
+fn between(some: &[usize], others: &[usize]) -> Vec<Link> {
+    some.iter()
+        .flat_map(|a| others.iter().flat_map(move |b| [(*a, *b), (*b, *a)]))
+        .collect()
+}
+
+/// In an order that chance gives.
+pub fn shuffle<T>(items: &mut [T], random: &mut Random) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, random.below(i as u64 + 1) as usize);
+    }
+}

@@ -1,0 +1,22 @@
+//! The committed log, gathered from nodes that are down: what one has purged another may have kept.
+
+use super::stage::Stage;
+use quorate_checker::log::Log;
+
+impl Stage {
+    /// Takes what a node that does not run knows of it.
+    ///
+    /// # Panics
+    /// When two nodes committed different things at one index.
+    pub(super) fn note_log(&mut self, node: usize) {
+        let node = &self.cluster.nodes[node];
+        let text = node.committed_log();
+        let later = Log::read(text.as_bytes(), "token").expect("the log is readable");
+        self.log = Some(match self.log.take() {
+            None => later,
+            Some(known) => known
+                .joined(later)
+                .unwrap_or_else(|problem| panic!("the log of {}: {problem}", node.etc.node_id)),
+        });
+    }
+}

@@ -1,0 +1,369 @@
+//! A cluster to which anything can happen, and who is struck by what.
+
+use super::kind::Kind;
+use super::links::{self, Link, shuffle};
+use super::processes::Throttle;
+use crate::support::cluster::{self, FORM_LIMIT};
+use crate::support::failing_disk::FailingDisk;
+use crate::support::http;
+use crate::support::proxy::Pace;
+use crate::support::wrong_clock::WrongClock;
+use crate::support::{Cluster, Mesh, Options};
+use quorate_checker::log::Log;
+use quorate_checker::random::Random;
+use serde_json::Value;
+use std::time::Duration;
+
+/// A node that is well says how it is at once.
+const STATUS_LIMIT: Duration = Duration::from_millis(300);
+const HOUR_S: i64 = 3_600;
+
+/// Whether a fault did what it is named for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Struck {
+    /// It lies in its nature.
+    Surely,
+    /// A node was asked to stop, and has not yet.
+    Stopping,
+    /// It is known only by what the links or the disk report.
+    ByReport,
+}
+
+/// A fault that happens.
+pub struct Fault {
+    pub kind: Kind,
+    /// The nodes that it strikes; of links, those that are cut off.
+    pub victims: Vec<usize>,
+    pub(super) struck: Struck,
+    /// Whether what it did was undone, as far as that is in anybody's hand.
+    pub is_mended: bool,
+    /// Of those that are stopped in turn.
+    pub(super) turn: usize,
+    links: Vec<Link>,
+    reported_before: u64,
+    throttle: Option<Throttle>,
+}
+
+/// The cluster, its disks, clocks and links.
+pub struct Stage {
+    // Before the rest, so that the processes end before what they go through.
+    pub cluster: Cluster,
+    mesh: Mesh,
+    pub(super) disks: Vec<FailingDisk>,
+    clocks: Vec<WrongClock>,
+    pub(super) random: Random,
+    /// The committed log, as far as nodes that went down knew it.
+    pub(super) log: Option<Log>,
+    /// By power cuts.
+    pub sectors_taken: u64,
+    /// Power cuts that took any.
+    pub cuts_that_took: u64,
+    /// Nodes that refused to start with a wrong bit.
+    pub flips_refused: u64,
+    node_struck: Vec<bool>,
+    clock_struck: Vec<bool>,
+    are_links_cut: bool,
+    are_links_paced: bool,
+    is_disk_destroyed: bool,
+}
+
+impl Stage {
+    /// Starts a cluster.
+    pub fn start(nodes: usize, options: Options, seed: u64) -> Stage {
+        let mut cluster = Cluster::prepare(nodes, options);
+        let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
+        let clocks = cluster.nodes.iter_mut().map(WrongClock::of).collect();
+        cluster.start_all();
+        cluster.wait_ready();
+        let mesh = Mesh::between(&mut cluster);
+        cluster.wait_ready();
+        Stage {
+            cluster,
+            mesh,
+            disks,
+            clocks,
+            random: Random::new(seed),
+            log: None,
+            sectors_taken: 0,
+            cuts_that_took: 0,
+            flips_refused: 0,
+            node_struck: vec![false; nodes],
+            clock_struck: vec![false; nodes],
+            are_links_cut: false,
+            are_links_paced: false,
+            is_disk_destroyed: false,
+        }
+    }
+
+    /// Lets it happen, if it can now, beside what happens already.
+    pub fn begin(&mut self, kind: Kind) -> Option<Fault> {
+        if kind.destroys() && (self.is_disk_destroyed || !self.is_whole()) {
+            return None;
+        }
+        let leader = match kind.names_leader() {
+            true => Some(self.leader()?),
+            false => None,
+        };
+        let (victims, links) = self.victims(kind, leader)?;
+        let mut fault = Fault {
+            kind,
+            victims,
+            struck: Struck::Surely,
+            is_mended: false,
+            turn: 0,
+            links,
+            reported_before: 0,
+            throttle: None,
+        };
+        self.mark(&fault, true);
+        self.strike(&mut fault);
+        Some(fault)
+    }
+
+    /// Undoes what it did, as far as that is in anybody's hand.
+    pub fn mend(&mut self, fault: &mut Fault) {
+        if std::mem::replace(&mut fault.is_mended, true) {
+            return;
+        }
+        match fault.kind {
+            Kind::KillLeader
+            | Kind::KillFollower
+            | Kind::KillMajority
+            | Kind::PowerCut
+            | Kind::PowerCutAll
+            | Kind::TornWrite
+            | Kind::EmptiedDisk => self.start_again(&fault.victims),
+            // They were started at once.
+            Kind::KillAll | Kind::StopEachInTurn => {}
+            Kind::FlippedBit => self.replace_flipped(fault.victims[0]),
+            Kind::FreezeLeader | Kind::FreezeFollower | Kind::FreezeAll => {
+                self.thaw(&fault.victims)
+            }
+            Kind::LossyLinks | Kind::SlowLinks => {
+                let links = fault.links.iter();
+                links.for_each(|(from, to)| self.mesh.set_pace(*from, *to, Pace::Prompt));
+            }
+            kind if kind.is_of_links() => {
+                let links = fault.links.iter();
+                links.for_each(|(from, to)| self.mesh.mend(*from, *to));
+            }
+            Kind::WrongClock => self.clocks[fault.victims[0]].correct(),
+            Kind::Throttled => fault.throttle = None,
+            // The one sync or write that fails may not have come yet.
+            Kind::FailingDisk => fault.is_mended = false,
+            _ => self.disks[fault.victims[0]].mend(),
+        }
+    }
+
+    /// Looks after a fault; to be called often, from its beginning on. Whether nothing of it is left.
+    pub fn is_over(&mut self, fault: &mut Fault) -> bool {
+        let is_over = match fault.kind {
+            Kind::StopEachInTurn => self.next_turn(fault),
+            Kind::FailingDisk | Kind::FullDisk => {
+                self.supervise(fault);
+                fault.is_mended
+            }
+            kind if kind.destroys() => fault.is_mended && self.is_ready(fault.victims[0]),
+            _ => fault.is_mended,
+        };
+        if is_over {
+            self.mark(fault, false);
+        }
+        is_over
+    }
+
+    /// Gives up a failing disk on which nothing was written.
+    pub fn give_up(&mut self, fault: &mut Fault) {
+        if fault.kind == Kind::FailingDisk && !fault.is_mended {
+            self.disks[fault.victims[0]].mend();
+            fault.is_mended = true;
+        }
+    }
+
+    /// Whether it did what it is named for. It is over.
+    pub fn has_struck(&self, fault: &Fault) -> bool {
+        match (fault.struck, fault.kind) {
+            (Struck::ByReport, Kind::LossyLinks | Kind::SlowLinks) => {
+                self.mesh.held_back() > fault.reported_before
+            }
+            (Struck::ByReport, kind) if kind.is_of_links() => {
+                self.mesh.lost_bytes() > fault.reported_before
+            }
+            (Struck::ByReport, _) => self.orders_struck(fault),
+            (struck, _) => struck == Struck::Surely,
+        }
+    }
+
+    /// Whether a node says that it is a voter that serves.
+    pub fn is_ready(&self, node: usize) -> bool {
+        let address = self.cluster.nodes[node].address();
+        http::request(address, "GET", "/v1/cluster/ready", None, STATUS_LIMIT)
+            .is_ok_and(|response| response.status == 200)
+    }
+
+    /// Waits until all are.
+    pub fn wait_ready(&mut self) {
+        for node in 0..self.cluster.nodes.len() {
+            self.cluster.nodes[node].wait_ready(FORM_LIMIT);
+        }
+    }
+
+    /// Ends the cluster. The committed log, from the first index that any node knew of.
+    pub fn stop(&mut self) -> Log {
+        self.cluster.stop_all();
+        (0..self.cluster.nodes.len()).for_each(|node| self.note_log(node));
+        self.log.take().expect("there are nodes")
+    }
+
+    /// Who leads, if anybody who is not struck does now.
+    pub fn leader(&self) -> Option<usize> {
+        let claims = self.unstruck().into_iter().filter_map(|node| {
+            let status = self.status(node)?;
+            (status["role"] == "leader").then(|| (status["term"].as_u64(), node))
+        });
+        claims.max().map(|(_, node)| node)
+    }
+
+    /// Whether the leader sees all of them as voters, and nobody else.
+    fn is_whole(&self) -> bool {
+        let count = self.cluster.nodes.len();
+        self.leader()
+            .and_then(|leader| self.status(leader))
+            .is_some_and(|status| {
+                cluster::voters(&status).len() == count && cluster::members(&status).len() == count
+            })
+    }
+
+    fn status(&self, node: usize) -> Option<Value> {
+        let address = self.cluster.nodes[node].address();
+        let answer =
+            http::request(address, "GET", "/v1/cluster/status", None, STATUS_LIMIT).ok()?;
+        serde_json::from_str(&answer.body).ok()
+    }
+
+    fn unstruck(&self) -> Vec<usize> {
+        let nodes = 0..self.cluster.nodes.len();
+        nodes.filter(|i| !self.node_struck[*i]).collect()
+    }
+
+    /// Whom it strikes, and on which links; none if they are struck already.
+    fn victims(&mut self, kind: Kind, leader: Option<usize>) -> Option<(Vec<usize>, Vec<Link>)> {
+        let count = self.cluster.nodes.len();
+        let unstruck = self.unstruck();
+        let followers: Vec<usize> = unstruck
+            .iter()
+            .copied()
+            .filter(|i| Some(*i) != leader)
+            .collect();
+        let all = (unstruck.len() == count).then(|| unstruck.clone());
+        let nodes = match kind {
+            Kind::LossyLinks | Kind::SlowLinks => {
+                let pairs = (0..count).flat_map(|a| (0..count).map(move |b| (a, b)));
+                return (!self.are_links_paced).then(|| (Vec::new(), pairs.collect()));
+            }
+            kind if kind.is_of_links() => {
+                let cut = || links::cut(kind, count, leader?, &mut self.random).into();
+                return (!self.are_links_cut).then(cut).flatten();
+            }
+            Kind::WrongClock => {
+                let right: Vec<usize> = (0..count).filter(|i| !self.clock_struck[*i]).collect();
+                vec![self.one_of(&right)?]
+            }
+            Kind::KillLeader | Kind::FreezeLeader => vec![leader?],
+            Kind::KillMajority => {
+                let mut others = all?;
+                others.retain(|i| Some(*i) != leader);
+                shuffle(&mut others, &mut self.random);
+                others.truncate(count / 2);
+                others.extend(leader);
+                others
+            }
+            Kind::KillAll | Kind::FreezeAll | Kind::PowerCutAll | Kind::StopEachInTurn => all?,
+            Kind::PowerCut | Kind::TornWrite | Kind::Throttled | Kind::SlowDisk => {
+                vec![self.one_of(&unstruck)?]
+            }
+            Kind::FailingDisk | Kind::FullDisk if self.random.below(2) == 0 => vec![leader?],
+            _ => vec![self.one_of(&followers)?],
+        };
+        Some((nodes, Vec::new()))
+    }
+
+    fn one_of(&mut self, nodes: &[usize]) -> Option<usize> {
+        let at = self.random.below(nodes.len().max(1) as u64) as usize;
+        nodes.get(at).copied()
+    }
+
+    fn mark(&mut self, fault: &Fault, struck: bool) {
+        match fault.kind {
+            Kind::LossyLinks | Kind::SlowLinks => self.are_links_paced = struck,
+            kind if kind.is_of_links() => self.are_links_cut = struck,
+            Kind::WrongClock => self.clock_struck[fault.victims[0]] = struck,
+            kind => {
+                let victims = fault.victims.iter();
+                victims.for_each(|i| self.node_struck[*i] = struck);
+                if kind.destroys() {
+                    self.is_disk_destroyed = struck;
+                }
+            }
+        }
+    }
+
+    fn strike(&mut self, fault: &mut Fault) {
+        let victims = fault.victims.clone();
+        match fault.kind {
+            Kind::KillLeader | Kind::KillFollower | Kind::KillMajority => self.kill(&victims),
+            Kind::KillAll => {
+                self.kill(&victims);
+                self.start_again(&victims);
+            }
+            Kind::StopEachInTurn => {
+                self.cluster.nodes[victims[0]].ask_to_stop();
+                fault.struck = Struck::Stopping;
+            }
+            Kind::FreezeLeader | Kind::FreezeFollower | Kind::FreezeAll => self.freeze(&victims),
+            Kind::PowerCut | Kind::PowerCutAll | Kind::TornWrite => {
+                self.kill(&victims);
+                victims.iter().for_each(|i| self.cut_power(fault.kind, *i));
+            }
+            Kind::EmptiedDisk => {
+                self.kill(&victims);
+                self.empty(victims[0]);
+            }
+            Kind::FlippedBit => {
+                self.kill(&victims);
+                self.flip_bit(victims[0]);
+                self.start_again(&victims);
+            }
+            Kind::WrongClock => {
+                let ahead_s = [HOUR_S, -HOUR_S][self.random.below(2) as usize];
+                self.clocks[victims[0]].set_ahead_s(ahead_s);
+            }
+            Kind::Throttled => {
+                fault.throttle = Some(Throttle::of(self.cluster.nodes[victims[0]].pid()));
+            }
+            Kind::SlowDisk | Kind::FailingDisk | Kind::FullDisk => {
+                self.order(fault.kind, victims[0]);
+                fault.struck = Struck::ByReport;
+            }
+            kind => {
+                fault.struck = Struck::ByReport;
+                self.strike_links(kind, fault);
+            }
+        }
+    }
+
+    fn strike_links(&self, kind: Kind, fault: &mut Fault) {
+        match links::pace(kind) {
+            Some(pace) => {
+                fault.reported_before = self.mesh.held_back();
+                let links = fault.links.iter();
+                links.for_each(|(from, to)| self.mesh.set_pace(*from, *to, pace));
+            }
+            None => {
+                fault.reported_before = self.mesh.lost_bytes();
+                let links = fault.links.iter();
+                links.for_each(|(from, to)| self.mesh.lose(*from, *to));
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! When what happens, how long, and what overlaps what.
+
+use super::kind::Kind;
+use super::links::shuffle;
+use super::stage::{Fault, Stage};
+use crate::support::http;
+use crate::support::recorded::Recorded;
+use crate::support::wait::{let_pass, until};
+use quorate::clock::{self, Instant};
+use quorate_checker::random::Random;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::thread;
+use std::time::Duration;
+
+/// How often faults are looked after.
+const LOOK: Duration = Duration::from_millis(20);
+/// A failing disk on which nothing was written by then is given up.
+const STRIKES_WITHIN: Duration = Duration::from_secs(5);
+/// Far above what is promised: what is measured is judged elsewhere.
+const OVER_WITHIN: Duration = Duration::from_secs(60);
+/// How often, and how patiently, a node is asked whether it serves again.
+const PROBE: Duration = Duration::from_millis(50);
+
+/// How faults come.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// How long each lasts before it is mended.
+    pub lasts: Range<Duration>,
+    /// How long after one the next begins that overlaps it.
+    pub staggers: Range<Duration>,
+    /// Of 100 bursts, how many have one more fault, and of those, how many yet another.
+    pub more_percent: u64,
+    /// At most so many in a burst.
+    pub most: usize,
+}
+
+/// A fault that is over. Times are of the clients' clock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Happened {
+    pub kind: Kind,
+    pub victims: Vec<usize>,
+    pub from_ns: u64,
+    /// When it was undone, as far as that was in anybody's hand.
+    pub mended_ns: u64,
+    pub over_ns: u64,
+    /// Whether another was under way meanwhile.
+    pub overlapped: bool,
+    /// Whether it did what it is named for; else it counts for nothing.
+    pub has_struck: bool,
+}
+
+/// Faults that overlap, and the calm after them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Burst {
+    pub faults: Vec<Happened>,
+    /// When the last was mended.
+    pub healed_ns: u64,
+    /// How long after that each node first answered a lookup that was asked then.
+    pub served_after_ns: Vec<u64>,
+}
+
+/// Faults in rounds: each kind once a round, in an order that chance gives.
+pub struct Timeline {
+    pattern: Pattern,
+    random: Random,
+    deck: Vec<Kind>,
+}
+
+struct UnderWay {
+    fault: Fault,
+    from_ns: u64,
+    mend_at: Instant,
+    mended_ns: Option<u64>,
+    overlapped: bool,
+}
+
+impl Timeline {
+    pub fn new(pattern: Pattern, seed: u64) -> Timeline {
+        Timeline {
+            pattern,
+            random: Random::new(seed),
+            deck: Vec::new(),
+        }
+    }
+
+    /// The next faults, from the first to the moment at which every node serves again and is a voter.
+    pub fn burst(&mut self, stage: &mut Stage, clients: &Recorded) -> Burst {
+        let mut size = 1;
+        while size < self.pattern.most && self.random.below(100) < self.pattern.more_percent {
+            size += 1;
+        }
+        let mut under_way: Vec<UnderWay> = Vec::new();
+        let mut faults = Vec::new();
+        let mut next_at = clock::now();
+        let mut begun = 0;
+        let gives_up_at = clock::now() + OVER_WITHIN;
+        while begun < size || !under_way.is_empty() {
+            let now = clock::now();
+            assert!(now < gives_up_at, "not over: {:?}", kinds(&under_way));
+            if begun < size && now >= next_at {
+                // Beside what happens already nothing else may be possible.
+                if let Some(new) = self.begin(stage, clients, !under_way.is_empty()) {
+                    under_way.iter_mut().for_each(|one| one.overlapped = true);
+                    under_way.push(new);
+                    begun += 1;
+                } else if !under_way.is_empty() {
+                    size = begun;
+                }
+                next_at = clock::now() + between(&self.pattern.staggers, &mut self.random);
+            }
+            under_way.retain_mut(|one| {
+                let is_over = look_after(stage, clients, one);
+                if is_over {
+                    faults.push(happened(stage, clients, one));
+                }
+                !is_over
+            });
+            let_pass(LOOK);
+        }
+        let healed_ns = faults.iter().map(|fault| fault.mended_ns).max();
+        let healed_ns = healed_ns.expect("a burst has a fault");
+        let served_after_ns = first_served(stage, clients, healed_ns);
+        stage.wait_ready();
+        Burst {
+            faults,
+            healed_ns,
+            served_after_ns,
+        }
+    }
+
+    /// Begins the next kind of the round that can be now.
+    fn begin(&mut self, stage: &mut Stage, clients: &Recorded, beside: bool) -> Option<UnderWay> {
+        if self.deck.is_empty() {
+            self.deck = Kind::ALL.to_vec();
+            shuffle(&mut self.deck, &mut self.random);
+        }
+        let lasts = between(&self.pattern.lasts, &mut self.random);
+        for at in (0..self.deck.len()).rev() {
+            let from_ns = clients.now_ns();
+            if let Some(fault) = stage.begin(self.deck[at]) {
+                self.deck.remove(at);
+                return Some(UnderWay {
+                    fault,
+                    from_ns,
+                    mend_at: clock::now() + lasts,
+                    mended_ns: None,
+                    overlapped: beside,
+                });
+            }
+        }
+        None
+    }
+}
+
+fn kinds(under_way: &[UnderWay]) -> Vec<Kind> {
+    under_way.iter().map(|one| one.fault.kind).collect()
+}
+
+fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool {
+    let now = clock::now();
+    if now >= one.mend_at {
+        stage.mend(&mut one.fault);
+    }
+    if now >= one.mend_at + STRIKES_WITHIN {
+        stage.give_up(&mut one.fault);
+    }
+    let is_over = stage.is_over(&mut one.fault);
+    if one.mended_ns.is_none() && (one.fault.is_mended || is_over) {
+        one.mended_ns = Some(clients.now_ns());
+    }
+    is_over
+}
+
+fn happened(stage: &Stage, clients: &Recorded, one: &UnderWay) -> Happened {
+    let over_ns = clients.now_ns();
+    Happened {
+        kind: one.fault.kind,
+        victims: one.fault.victims.clone(),
+        from_ns: one.from_ns,
+        mended_ns: one.mended_ns.unwrap_or(over_ns),
+        over_ns,
+        overlapped: one.overlapped,
+        has_struck: stage.has_struck(&one.fault),
+    }
+}
+
+fn between(range: &Range<Duration>, random: &mut Random) -> Duration {
+    let span = range.end.saturating_sub(range.start);
+    range.start + Duration::from_millis(random.below(span.as_millis().max(1) as u64))
+}
+
+/// Asks every node until it serves. How long after a time each did.
+fn first_served(stage: &Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
+    let addresses: Vec<SocketAddr> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
+    thread::scope(|scope| {
+        let probes: Vec<_> = addresses
+            .into_iter()
+            .map(|address| {
+                scope.spawn(move || {
+                    until("it serves again", OVER_WITHIN, || serves(address));
+                    clients.now_ns() - since_ns
+                })
+            })
+            .collect();
+        let probes = probes.into_iter();
+        probes
+            .map(|probe| probe.join().expect("it serves"))
+            .collect()
+    })
+}
+
+fn serves(address: SocketAddr) -> Option<()> {
+    let answer = http::request(address, "GET", "/v1/service/probe", None, 10 * PROBE).ok()?;
+    (answer.status == 200).then_some(())
+}
