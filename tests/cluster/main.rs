@@ -23,6 +23,7 @@ mod fresh_reads;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod held_lookups;
+#[cfg(target_os = "linux")]
 mod histories;
 #[cfg(target_os = "linux")]
 mod hostile_clients;
@@ -33,6 +34,8 @@ mod mixed_faults;
 mod no_quorum;
 mod own_address;
 mod silent_links;
+#[cfg(target_os = "linux")]
+mod soak;
 mod strangers;
 mod two_nodes;
 mod watches;

@@ -1,0 +1,104 @@
+//! How long things stood still, as the clients saw it.
+
+use crate::support::faults::{Burst, Happened, Harm, Kind};
+use quorate_checker::history::{Operation, Outcome};
+use quorate_checker::window::Window;
+use serde::{Deserialize, Serialize};
+
+/// Times in nanoseconds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Liveness {
+    /// For each fault of a minority that was alone: the longest time, while it lasted, in which nobody's write through the
+    /// other nodes was acknowledged.
+    pub write_gaps_ns: Vec<(Kind, u64)>,
+    /// What was served while such faults lasted, and how long that was.
+    pub served_in_minority_faults: usize,
+    pub minority_faults_ns: u64,
+    /// For each request to a node that ran and had no majority, and that was not served: how long its client waited.
+    pub refused_after_ns: Vec<u64>,
+    /// How often the leader was lost while writes were under way.
+    pub leaders_lost_under_writes: usize,
+}
+
+impl Liveness {
+    /// What a history and the faults under which it came to be show.
+    pub fn of(history: &[Operation], bursts: &[Burst]) -> Liveness {
+        let mut liveness = Liveness::default();
+        for fault in bursts.iter().flat_map(|burst| &burst.faults) {
+            let window = Window {
+                from_ns: fault.from_ns,
+                to_ns: fault.over_ns,
+            };
+            if loses_leader(fault.kind) && fault.has_struck {
+                let writes = history.iter().filter(|o| o.is_write());
+                let under_way = |o: &Operation| {
+                    o.call_ns < fault.from_ns && o.return_ns.is_none_or(|r| r > fault.from_ns)
+                };
+                liveness.leaders_lost_under_writes +=
+                    usize::from(writes.into_iter().any(under_way));
+            }
+            // Beside another it may be no minority's.
+            if fault.overlapped || !fault.has_struck {
+                continue;
+            }
+            if fault.kind.harm() == Harm::Minority {
+                liveness.take_minority(history, fault, window);
+            }
+            liveness.refused_after_ns.extend(refused(history, fault));
+        }
+        liveness
+    }
+
+    fn take_minority(&mut self, history: &[Operation], fault: &Happened, window: Window) {
+        let is_turned = fault.kind == Kind::StopEachInTurn;
+        let through_others = |o: &&Operation| {
+            let is_victims = fault.victims.contains(&(o.server as usize));
+            o.succeeded() && (is_turned || !is_victims)
+        };
+        let served = history.iter().filter(through_others);
+        let acked = served
+            .clone()
+            .filter(|o| o.outcome == Outcome::Acked)
+            .filter_map(|o| o.return_ns);
+        self.write_gaps_ns
+            .push((fault.kind, window.longest_gap_ns(acked)));
+        self.served_in_minority_faults += served
+            .filter_map(|o| o.return_ns)
+            .filter(|r| window.contains(*r))
+            .count();
+        self.minority_faults_ns += window.to_ns - window.from_ns;
+    }
+}
+
+fn loses_leader(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::KillLeader
+            | Kind::FreezeLeader
+            | Kind::PartLeaderWithMinority
+            | Kind::DeafLeader
+            | Kind::DumbLeader
+            | Kind::KillMajority
+            | Kind::KillAll
+            | Kind::FreezeAll
+            | Kind::PowerCutAll
+            | Kind::StopEachInTurn
+    )
+}
+
+/// How long clients of nodes without a majority waited for nothing.
+fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
+    let has_no_majority = |server: u32| match fault.kind {
+        Kind::KillMajority => !fault.victims.contains(&(server as usize)),
+        Kind::PartLeaderWithMinority | Kind::PartLeaderWithMajority => {
+            fault.victims.contains(&(server as usize))
+        }
+        _ => false,
+    };
+    history
+        .iter()
+        .filter(|o| o.call_ns >= fault.from_ns && o.call_ns <= fault.mended_ns)
+        .filter(|o| has_no_majority(o.server) && !o.succeeded())
+        .filter_map(|o| Some(o.return_ns? - o.call_ns))
+        .collect()
+}

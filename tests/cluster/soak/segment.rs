@@ -1,0 +1,254 @@
+//! One part of a soak: a cluster of its own, what happened to it, and the judgement.
+
+use super::liveness::Liveness;
+use super::resources::{Resources, descriptors};
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::faults::{Burst, Pattern, Stage, Timeline};
+use crate::support::recorded::{Crowd, Recorded};
+use crate::support::workers::{Seen, Workers};
+use crate::support::{Options, http, let_pass, until};
+use quorate::clock;
+use quorate_checker::MaxAge;
+use quorate_checker::certificate::certify;
+use quorate_checker::groups::check_groups;
+use quorate_checker::history::{self, Operation, Outcome};
+use quorate_checker::log::Log;
+use quorate_checker::overstay::overstays;
+use quorate_checker::window::Window;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::time::Duration;
+
+/// Their faults begin one after the other, and half of the bursts have more than one.
+const PATTERN: Pattern = Pattern {
+    lasts: Duration::from_millis(700)..Duration::from_millis(2_500),
+    staggers: Duration::from_millis(100)..Duration::from_millis(1_200),
+    more_percent: 50,
+    most: 4,
+};
+const CLIENTS: u32 = 48;
+const GROUPS: u32 = 16;
+/// With the workers, 400 node ids at a time.
+const NODES_PER_CLIENT: u64 = 8;
+const WORKERS: usize = 16;
+/// What must be served between two bursts.
+const CALM: u64 = 100;
+/// After the last burst, with a short max-age: who is silent must be gone.
+const QUIET: Duration = Duration::from_secs(12);
+/// What an announcement may stay beyond max-age in a healthy cluster.
+const ALLOWANCE: Duration = Duration::from_secs(2);
+/// The search for an order gives up then, which is a failure.
+const JUDGED_WITHIN: Duration = Duration::from_secs(120);
+/// What a node may hold open beyond what it held before anybody came: connections that a lost link has not given up yet.
+const DESCRIPTORS_OVER: u64 = 8;
+const DESCRIPTORS_BACK_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a segment is made of.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Make {
+    pub number: u64,
+    pub nodes: usize,
+    pub max_age_s: u64,
+    pub lasts_s: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Segment {
+    pub make: Make,
+    pub bursts: Vec<Burst>,
+    pub operations: usize,
+    pub acked: usize,
+    pub unknown: usize,
+    pub lookups: usize,
+    pub expiries: usize,
+    /// Whether the log goes back to the first change; else the part before was judged without one.
+    pub is_log_complete: bool,
+    pub renewals: u64,
+    pub worker_lookups: u64,
+    pub snapshots_installed: usize,
+    pub sectors_taken: u64,
+    pub cuts_that_took: u64,
+    pub flips_refused: u64,
+    pub liveness: Liveness,
+    pub resources: Resources,
+    /// What broke a promise; none if all held.
+    pub failures: Vec<String>,
+}
+
+/// Runs one, and keeps in `dir` what a failed one can be judged again from.
+pub fn run(make: Make, dir: &Path) -> Segment {
+    let max_age = Duration::from_secs(make.max_age_s);
+    let settings = match make.max_age_s {
+        3 => Options::max_age("3s"),
+        _ => Options::max_age("30s"),
+    };
+    let seed = 20_261_124 + make.number;
+    let mut stage = Stage::start(make.nodes, settings.alone(), seed);
+    let mut resources = Resources::before(&stage.cluster);
+    let addresses: Vec<_> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
+    let workers = Workers::start(WORKERS, max_age, &addresses);
+    let crowd = Crowd {
+        clients: CLIENTS,
+        groups: GROUPS,
+        nodes_per_client: NODES_PER_CLIENT,
+        seed,
+    };
+    let clients = Recorded::start(crowd, addresses);
+    let mut timeline = Timeline::new(PATTERN, seed);
+    let mut bursts = Vec::new();
+    while clients.now_ns() < make.lasts_s * 1_000_000_000 {
+        bursts.push(timeline.burst(&mut stage, &clients));
+        resources.look(&stage.cluster);
+        let enough = clients.served() + CALM;
+        until("traffic goes on after a burst", FORM_LIMIT, || {
+            (clients.served() >= enough).then_some(())
+        });
+    }
+    let quiet = quiet(&clients, max_age);
+    let history = clients.stop();
+    let seen = workers.stop();
+    let mut failures = same_everywhere(&stage);
+    failures.extend(descriptors_are_given_back(&stage, &resources));
+    let snapshots_installed = count_in_logs(&stage, "installing a snapshot from the leader");
+    if count_in_logs(&stage, "panicked at") > 0 {
+        failures.push("a node panicked".to_owned());
+    }
+    let log = stage.stop();
+    let mut segment = Segment {
+        make,
+        operations: history.len(),
+        acked: count(&history, |outcome| *outcome == Outcome::Acked),
+        unknown: count(&history, |outcome| *outcome == Outcome::Unknown),
+        lookups: 0,
+        expiries: 0,
+        is_log_complete: log.is_complete,
+        renewals: seen.renewals,
+        worker_lookups: seen.lookups,
+        snapshots_installed,
+        sectors_taken: stage.sectors_taken,
+        cuts_that_took: stage.cuts_that_took,
+        flips_refused: stage.flips_refused,
+        liveness: Liveness::of(&history, &bursts),
+        resources,
+        bursts,
+        failures,
+    };
+    segment.judge(&history, &log, &seen, quiet);
+    if !segment.failures.is_empty() {
+        keep(
+            &history,
+            &dir.join(format!("history-{}.jsonl", make.number)),
+        );
+    }
+    segment
+}
+
+/// A time without faults in which who is silent must go; none with a max-age that is too long for it.
+fn quiet(clients: &Recorded, max_age: Duration) -> Option<Window> {
+    if max_age >= QUIET / 3 {
+        return None;
+    }
+    // The grace after the last election is a max-age.
+    let_pass(max_age);
+    let from_ns = clients.now_ns();
+    let_pass(QUIET);
+    Some(Window {
+        from_ns,
+        to_ns: clients.now_ns(),
+    })
+}
+
+/// Every node gives the same bytes at the same index.
+fn same_everywhere(stage: &Stage) -> Vec<String> {
+    let bodies = until("all nodes answer at one index", FORM_LIMIT, || {
+        let answers: Option<Vec<http::Response>> = stage
+            .cluster
+            .nodes
+            .iter()
+            .map(|node| node.get("/v1/service").ok().filter(|a| a.status == 200))
+            .collect();
+        let answers = answers?;
+        let indexes: BTreeSet<&String> = answers
+            .iter()
+            .map(|a| &a.headers["quorate-index"])
+            .collect();
+        (indexes.len() == 1).then(|| answers.into_iter().map(|a| a.body).collect::<BTreeSet<_>>())
+    });
+    match bodies.len() {
+        1 => Vec::new(),
+        different => vec![format!("{different} different states at one index")],
+    }
+}
+
+fn descriptors_are_given_back(stage: &Stage, resources: &Resources) -> Vec<String> {
+    let deadline = clock::now() + DESCRIPTORS_BACK_WITHIN;
+    let nodes = stage
+        .cluster
+        .nodes
+        .iter()
+        .zip(&resources.descriptors_before);
+    let mut failures = Vec::new();
+    for (node, before) in nodes {
+        while descriptors(node.pid()) > before + DESCRIPTORS_OVER {
+            if clock::now() > deadline {
+                let now = descriptors(node.pid());
+                failures.push(format!(
+                    "{} keeps {now} descriptors, {before} before",
+                    node.etc.node_id
+                ));
+                break;
+            }
+            let_pass(Duration::from_millis(100));
+        }
+    }
+    failures
+}
+
+fn count_in_logs(stage: &Stage, words: &str) -> usize {
+    let nodes = stage.cluster.nodes.iter();
+    nodes.map(|node| node.log().matches(words).count()).sum()
+}
+
+fn count(history: &[Operation], outcome: impl Fn(&Outcome) -> bool) -> usize {
+    history.iter().filter(|o| outcome(&o.outcome)).count()
+}
+
+fn keep(history: &[Operation], path: &Path) {
+    let file = File::create(path).expect("the soak's directory can be written");
+    history::write(history, BufWriter::new(file)).expect("the soak's directory can be written");
+}
+
+impl Segment {
+    fn judge(&mut self, history: &[Operation], log: &Log, seen: &Seen, quiet: Option<Window>) {
+        let max_age_ns = self.make.max_age_s * 1_000_000_000;
+        let max_age = MaxAge::from_ns(max_age_ns);
+        let deadline = clock::now() + JUDGED_WITHIN;
+        let groups = check_groups(history, max_age, &mut || clock::now() > deadline);
+        if !groups.is_linearizable() {
+            self.failures
+                .push(format!("by search: {}", groups.explain(history)));
+        }
+        let certificate = certify(history, Some(log), max_age);
+        if !certificate.holds() {
+            self.failures
+                .push(format!("by the log: {}", certificate.explain(history)));
+        }
+        self.lookups = certificate.lookups;
+        self.expiries = certificate.expiries;
+        self.failures.extend(
+            seen.absences
+                .iter()
+                .map(|absence| format!("a worker is missed {absence}")),
+        );
+        if let Some(span) = quiet {
+            let longest_ns = max_age_ns + ALLOWANCE.as_nanos() as u64;
+            let late = overstays(history, span, longest_ns);
+            self.failures
+                .extend(late.iter().map(|one| format!("stays too long: {one:?}")));
+        }
+    }
+}
