@@ -15,7 +15,7 @@ use super::tick_journal::LeaderKey;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
-use super::{level, membership, pulse, space, ticker, vigil};
+use super::{hearing, level, membership, pulse, space, ticker, vigil};
 use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
@@ -118,6 +118,7 @@ impl Group {
         tokio::spawn(membership::run(group.clone()));
         tokio::spawn(level::run(group.clone()));
         tokio::spawn(space::run(group.clone()));
+        tokio::spawn(hearing::run(group.clone()));
         Ok(group)
     }
 

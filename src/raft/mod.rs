@@ -13,6 +13,7 @@ mod founding;
 pub mod fuzzing;
 mod group;
 mod hand_over;
+mod hearing;
 mod identity;
 mod leader;
 mod level;

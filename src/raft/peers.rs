@@ -46,6 +46,8 @@ pub(super) struct Peers {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) last_answer: Option<Instant>,
+    /// When it last asked this node something.
+    pub(super) last_request: Option<Instant>,
     /// How many entries it was behind this node, or ahead of it (negative), when it last told.
     pub(super) behind: i64,
     /// Whether its disk is below the floor.
@@ -199,6 +201,11 @@ impl Peers {
         self.known(id)
             .last_answer
             .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
+    }
+
+    /// A member asked this node something.
+    pub(super) fn note_request(&self, id: RaftId) {
+        lock(&self.known).entry(id).or_default().last_request = Some(clock::now());
     }
 
     /// A member told whether its disk takes entries.

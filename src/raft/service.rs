@@ -195,7 +195,10 @@ impl PeerService for Service {
                     snapshot,
                 },
                 request,
-            ) => serve_member(*id, group, snapshot, request).await,
+            ) => {
+                group.peers.note_request(*id);
+                serve_member(*id, group, snapshot, request).await
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ mod changed_settings;
 mod cluster_script;
 mod cold_start;
 mod coordinators;
+mod deaf_leader;
 mod emptied_node;
 mod expiry;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,31 @@
+use crate::support::{Cluster, Mesh, Options, Write, until};
+use std::time::Duration;
+
+/// Within this the leader finds out and hands over.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Proves that a leader that reaches the others while they cannot reach it, as behind a firewall, hands over: writes and
+/// lookups through the others go on.
+#[test]
+fn a_leader_that_nobody_reaches_hands_over() {
+    let mut cluster = Cluster::start(3, Options::default().alone());
+    let mesh = Mesh::between(&mut cluster);
+    let deaf = cluster.leader();
+    let others = cluster.others(deaf);
+    for other in &others {
+        mesh.lose(*other, deaf);
+    }
+    let through = &cluster.nodes[others[0]];
+    let mut token = 0;
+    until(
+        "a write through another is acknowledged",
+        HANDED_OVER_WITHIN,
+        || {
+            token += 1;
+            matches!(through.announce("heard", "engine", token), Write::Acked(_)).then_some(())
+        },
+    );
+    let seen = cluster.nodes[others[1]].tokens("heard").expect("it serves");
+    assert_eq!(seen.get("engine"), Some(&token));
+    assert!(cluster.nodes[deaf].log().contains("cannot reach it"));
+}
