@@ -9,6 +9,7 @@ pub mod config;
 pub mod http;
 pub mod launcher;
 pub mod model;
+mod planted;
 pub mod raft;
 pub mod registry;
 pub mod server;

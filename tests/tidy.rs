@@ -9,6 +9,8 @@ mod arrows;
 mod documented;
 #[path = "tidy/patience.rs"]
 mod patience;
+#[path = "tidy/planted.rs"]
+mod planted;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 #[path = "tidy/size.rs"]

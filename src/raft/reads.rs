@@ -10,6 +10,7 @@ use super::peer::{Answer, Lane, Request};
 use super::status::plight;
 use super::{Unavailable, errors};
 use crate::clock::{self, Instant};
+use crate::planted::{Bug, is_planted};
 use openraft::{LinearizerOption, ReadPolicy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,6 +110,11 @@ impl RoundsToRun {
             };
             match confirmed {
                 Ok(index) => {
+                    while is_planted(Bug::ReadIndexReused)
+                        && let Ok(waiter) = self.queue.try_recv()
+                    {
+                        waiters.push(waiter);
+                    }
                     for waiter in waiters.drain(..) {
                         // Whoever has stopped waiting needs no answer.
                         let _ = waiter.reply.send(Ok(index));
@@ -173,7 +179,11 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
 
 /// The leader's part of a round: a heartbeat round that starts after this call confirms that it still leads.
 pub(super) async fn confirm(group: &Group) -> Result<u64, String> {
-    let option = LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(ROUND_TIMEOUT);
+    let policy = match is_planted(Bug::LeaseRead) {
+        true => ReadPolicy::LeaseRead,
+        false => ReadPolicy::ReadIndex,
+    };
+    let option = LinearizerOption::from(policy).with_wait_timeout(ROUND_TIMEOUT);
     match group.raft.get_read_linearizer(option).await {
         Ok(linearizer) => Ok(linearizer.read_log_id().index()),
         Err(error) => {

@@ -2,6 +2,7 @@
 
 use super::types::RaftId;
 use crate::clock::Instant;
+use crate::planted::{Bug, is_planted};
 use std::time::Duration;
 
 /// A leader: openraft may have two in one term.
@@ -71,7 +72,7 @@ impl TickJournal {
 
     /// Whether a tick proposed now has to carry a grace.
     pub(super) fn owes_grace(&self, now: Instant) -> bool {
-        self.grace_owed || self.is_gap(now)
+        !is_planted(Bug::NoGrace) && (self.grace_owed || self.is_gap(now))
     }
 
     /// When time last moved: the base of the next advance.

@@ -3,6 +3,7 @@
 use super::group::{Group, paced};
 use super::types::Proposal;
 use crate::clock::{self, Instant};
+use crate::planted::{Bug, is_planted};
 use crate::registry::{Command, Outcome, Registry};
 use openraft::impls::ProgressResponder;
 use std::sync::Arc;
@@ -55,6 +56,10 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     let advance = base
         .map_or(Duration::ZERO, |base| now.duration_since(base))
         .min(STEP);
+    let advance = match is_planted(Bug::WallClockAge) {
+        true => by_wall_clock(&group.replica.registry()),
+        false => advance,
+    };
     let grace_ms = (owes_grace && may_have_aged(&group.replica.registry()))
         .then_some(group.options.recovery_grace.as_millis() as u64);
     if let Some(grace_ms) = grace_ms {
@@ -83,6 +88,11 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         proposed: now,
         applied: clock::now(),
     })
+}
+
+/// An error that is planted: cluster time is what the wall clock of the leader says.
+fn by_wall_clock(registry: &Registry) -> Duration {
+    Duration::from_millis(clock::wall_ms().saturating_sub(registry.cluster_ms()))
 }
 
 /// Whether anything held could expire before its clients had their time. Before time has moved at

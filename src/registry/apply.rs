@@ -2,6 +2,7 @@
 
 use super::{Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, MAX_RETIRED, Outcome, Registry};
 use crate::model::{Announcement, StaticService};
+use crate::planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
@@ -129,7 +130,9 @@ impl Registry {
             .sum
             .wrapping_sub(held.element())
             .wrapping_add(renewed.element());
-        self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
+        if !is_planted(Bug::OldDeadline) {
+            self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
+        }
         self.deadlines.insert((deadline_ms, node_id.clone()));
         self.nodes.insert(node_id, renewed);
         Outcome::Applied

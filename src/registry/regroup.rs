@@ -3,6 +3,7 @@
 use super::groups::PoolGroup;
 use super::held::{Unpacked, UnpackedService};
 use super::{Held, Registry};
+use crate::planted::{Bug, is_planted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,7 +23,11 @@ impl Registry {
             (Some(before), Some(after)) => before.location == after.location,
             _ => false,
         };
-        for (group, services) in &entered {
+        let brought_in = match is_planted(Bug::PartialApply) {
+            true => 1,
+            false => entered.len(),
+        };
+        for (group, services) in entered.iter().take(brought_in) {
             if same_place && left.get(group) == Some(services) {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Cluster time: what moves it, and what expires by it.
 
 use super::{Batch, Outcome, Registry};
-use std::sync::Arc;
+use crate::planted::{Bug, is_planted};
 
 impl Registry {
     /// Moves cluster time, and removes what it has reached.
@@ -22,7 +22,10 @@ impl Registry {
         step_ms: u64,
         grace_ms: Option<u64>,
     ) -> Outcome {
-        let advance_ms = advance_ms.min(step_ms).min(self.step_limit_ms);
+        let advance_ms = match is_planted(Bug::WallClockAge) {
+            true => advance_ms,
+            false => advance_ms.min(step_ms).min(self.step_limit_ms),
+        };
         self.step_limit_ms = u64::MAX;
         if let Some(grace_ms) = grace_ms {
             self.grace_left_ms = self.grace_left_ms.max(grace_ms);
@@ -44,12 +47,14 @@ impl Registry {
 
     fn expire(&mut self, index: u64) -> Vec<String> {
         let mut expired = Vec::new();
-        while let Some((_, node_id)) = self
+        while let Some(due) = self
             .deadlines
             .first()
             .filter(|(deadline_ms, _)| *deadline_ms <= self.cluster_ms)
+            .cloned()
         {
-            let node_id: Arc<str> = node_id.clone();
+            self.deadlines.remove(&due);
+            let (_, node_id) = due;
             self.remove_node(&node_id, index);
             expired.push(node_id.as_ref().to_owned());
         }

@@ -36,9 +36,12 @@ mod no_quorum;
 mod own_address;
 mod silent_links;
 #[cfg(target_os = "linux")]
+mod slow_clock;
+#[cfg(target_os = "linux")]
 mod soak;
 mod strangers;
 mod two_nodes;
+mod unknown_writes;
 mod watches;
 mod whole_cluster_kill;
 mod wire;

@@ -1,9 +1,11 @@
-use crate::support::{Cluster, Options, Write, until};
+use crate::support::{Cluster, Options, Write, let_pass, until};
 use quorate::clock;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MAX_AGE: Duration = Duration::from_secs(3);
+/// How old they are when all is killed.
+const AGED: Duration = Duration::from_secs(2);
 const ENGINES: u64 = 40;
 const WITHDRAWN: u64 = 5;
 
@@ -29,6 +31,8 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     for (node_id, token) in &expected {
         cluster.nodes[1].announce_acked("survivor", node_id, *token);
     }
+    // By what is left of their age then, they would go before their clients are back.
+    let_pass(AGED);
 
     cluster.kill9_all();
     cluster.start_all();

@@ -41,6 +41,13 @@ impl Mesh {
         }
     }
 
+    /// The connections of this link are closed; new ones are forwarded.
+    pub fn break_off(&self, from: usize, to: usize) {
+        if let Some(link) = &self.links[from][to] {
+            link.break_off();
+        }
+    }
+
     /// How much was lost on all links so far.
     pub fn lost_bytes(&self) -> u64 {
         self.links

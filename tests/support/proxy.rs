@@ -5,7 +5,7 @@ use quorate_checker::random::Random;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +35,9 @@ struct State {
     held_back: AtomicU64,
     pace: Mutex<(Pace, Random)>,
     /// Ends of lost connections: closed only when the proxy goes.
-    never_closed: Mutex<Vec<TcpStream>>,
+    never_closed: Mutex<Vec<Arc<TcpStream>>>,
+    /// What it was dialled by, as far as it is still open.
+    accepted: Mutex<Vec<Weak<TcpStream>>>,
     is_over: AtomicBool,
 }
 
@@ -53,6 +55,7 @@ impl Proxy {
             held_back: AtomicU64::new(0),
             pace: Mutex::new((Pace::Prompt, Random::new(port.into()))),
             never_closed: Mutex::new(Vec::new()),
+            accepted: Mutex::new(Vec::new()),
             is_over: AtomicBool::new(false),
         });
         let shared = state.clone();
@@ -70,6 +73,14 @@ impl Proxy {
     /// Loses every connection, and those that are opened until [`Proxy::heal`].
     pub fn lose(&self) {
         self.state.generation.fetch_or(LOSING, Ordering::SeqCst);
+    }
+
+    /// Closes every connection at once; what was on its way is lost. New ones are forwarded.
+    pub fn break_off(&self) {
+        for connection in self.state.accepted().drain(..).filter_map(|c| c.upgrade()) {
+            // It may be closed already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 
     /// From now on.
@@ -112,7 +123,17 @@ impl State {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn never_closed(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
+    fn accepted(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_accepted(&self, connection: &Arc<TcpStream>) {
+        let mut accepted = self.accepted();
+        accepted.retain(|earlier| earlier.strong_count() > 0);
+        accepted.push(Arc::downgrade(connection));
+    }
+
+    fn never_closed(&self) -> std::sync::MutexGuard<'_, Vec<Arc<TcpStream>>> {
         self.never_closed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -142,18 +163,17 @@ fn accept(from: TcpStream, to: SocketAddr, state: &Arc<State>) {
     let Ok(to) = TcpStream::connect(to) else {
         return;
     };
-    let (Ok(from_too), Ok(to_too)) = (from.try_clone(), to.try_clone()) else {
-        return;
-    };
-    for (source, sink) in [(from, to), (to_too, from_too)] {
+    let (from, to) = (Arc::new(from), Arc::new(to));
+    state.note_accepted(&from);
+    for (source, sink) in [(from.clone(), to.clone()), (to, from)] {
         // Else the last segment of a message waits for an acknowledgement.
         let _ = sink.set_nodelay(true);
         let state = state.clone();
-        thread::spawn(move || pipe(source, sink, opened, &state));
+        thread::spawn(move || pipe(&source, sink, opened, &state));
     }
 }
 
-fn pipe(mut source: TcpStream, mut sink: TcpStream, opened: u64, state: &State) {
+fn pipe(mut source: &TcpStream, sink: Arc<TcpStream>, opened: u64, state: &State) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = source.read(&mut buffer).unwrap_or(0);
@@ -176,7 +196,7 @@ fn pipe(mut source: TcpStream, mut sink: TcpStream, opened: u64, state: &State) 
                 return;
             }
             (read, true) => {
-                if sink.write_all(&buffer[..read]).is_err() {
+                if (&*sink).write_all(&buffer[..read]).is_err() {
                     return;
                 }
             }

@@ -1,9 +1,9 @@
 /*
  * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
  *
- * A wall clock that is wrong as told, for a process started with LD_PRELOAD: WRONG_CLOCK names a file; while it
- * is there it holds by how many seconds CLOCK_REALTIME is ahead, or behind. Other clocks are left
- * alone. tests/support/wrong_clock.rs builds it.
+ * Clocks that are wrong as told, for a process started with LD_PRELOAD. While the file that WRONG_CLOCK names is there, it
+ * holds by how many seconds CLOCK_REALTIME is ahead, or behind. While the one that SLOW_CLOCK names is there, CLOCK_MONOTONIC
+ * goes slower by the factor that it holds. tests/support/wrong_clock.rs builds it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,9 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
-static long ahead_s(void)
+#define SECOND_NS 1000000000LL
+
+/* What the file that a variable names holds; 0 when it is not there. */
+static long told(const char *variable)
 {
-    const char *file = getenv("WRONG_CLOCK");
+    const char *file = getenv(variable);
     int error = errno;
     long fd = file ? syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC, 0) : -1;
     char text[32];
@@ -29,10 +32,31 @@ static long ahead_s(void)
     return atol(text);
 }
 
+/* When it began to go slowly. */
+static long long slow_from_ns;
+
+static void slow_down(struct timespec *now)
+{
+    long factor = told("SLOW_CLOCK");
+    long long now_ns = now->tv_sec * SECOND_NS + now->tv_nsec;
+    long long from_ns = 0;
+    if (factor < 1)
+        return;
+    if (__atomic_compare_exchange_n(&slow_from_ns, &from_ns, now_ns, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        from_ns = now_ns;
+    /* Another thread may have read the clock before this one and come later. */
+    if (now_ns > from_ns)
+        now_ns = from_ns + (now_ns - from_ns) / factor;
+    now->tv_sec = now_ns / SECOND_NS;
+    now->tv_nsec = now_ns % SECOND_NS;
+}
+
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     int result = (int)syscall(SYS_clock_gettime, clock, now);
     if (result == 0 && clock == CLOCK_REALTIME)
-        now->tv_sec += ahead_s();
+        now->tv_sec += told("WRONG_CLOCK");
+    if (result == 0 && clock == CLOCK_MONOTONIC && getenv("SLOW_CLOCK"))
+        slow_down(now);
     return result;
 }

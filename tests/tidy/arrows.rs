@@ -8,9 +8,10 @@ use std::path::Path;
 /// What each module may use of the crate besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
-        "model" | "clock" => &[],
-        "registry" | "config" => &["model"],
-        "raft" => &["registry", "model", "clock"],
+        "model" | "clock" | "planted" => &[],
+        "registry" => &["model", "planted"],
+        "config" => &["model"],
+        "raft" => &["registry", "model", "clock", "planted"],
         "http" => &["raft", "registry", "model", "clock"],
         "launcher" => &["config", "clock"],
         "telemetry" => &["config", "clock"],

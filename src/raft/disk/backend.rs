@@ -1,6 +1,7 @@
 //! What redb sees of a file.
 
 use super::vfs::VfsFile;
+use crate::planted::{Bug, is_planted};
 use redb::StorageBackend;
 use std::io;
 
@@ -22,10 +23,16 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        match self.0.sync_data() {
+            Err(_) if is_planted(Bug::SyncRetried) => self.0.sync_data(),
+            synced => synced,
+        }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(offset, data)
+        match self.0.write_at(offset, data) {
+            Err(_) if is_planted(Bug::WriteErrorIgnored) => Ok(()),
+            written => written,
+        }
     }
 }

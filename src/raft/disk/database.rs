@@ -39,6 +39,18 @@ pub(super) mod key {
     pub(crate) const LAST: &str = "last";
 }
 
+/// How a transaction is brought to disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// With one sync.
+    OnePhase,
+    /// Told from a torn one for certain, at the price of a second sync.
+    TwoPhases,
+    /// Some time after: an error that is planted.
+    #[cfg(feature = "planted")]
+    Unsynced,
+}
+
 /// What a database held when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Held {
@@ -71,7 +83,7 @@ impl Database {
             path: tmp.clone(),
             log_bytes: 0,
         };
-        database.write(true, |_, meta| {
+        database.write(Commit::TwoPhases, |_, meta| {
             meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
             Ok(())
         })?;
@@ -123,7 +135,9 @@ impl Database {
         database.log_bytes = checked.log_bytes;
         if let Some(upto) = checked.leftover {
             database
-                .write(false, |log, _| log.retain_in(..=upto, |_, _| false))
+                .write(Commit::OnePhase, |log, _| {
+                    log.retain_in(..=upto, |_, _| false)
+                })
                 .map_err(io)?;
         }
         Ok((database, checked.held))
@@ -134,16 +148,19 @@ impl Database {
         self.log_bytes
     }
 
-    /// One transaction over both tables, durable on return. With `two_phase` the commit is
-    /// told from a torn one for certain, at the price of a second sync.
+    /// One transaction over both tables, durable on return.
     pub(super) fn write(
         &self,
-        two_phase: bool,
+        commit: Commit,
         change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
     ) -> io::Result<()> {
         let run = || -> Result<(), redb::Error> {
             let mut txn = self.redb.begin_write()?;
-            txn.set_two_phase_commit(two_phase);
+            txn.set_two_phase_commit(commit == Commit::TwoPhases);
+            #[cfg(feature = "planted")]
+            if commit == Commit::Unsynced {
+                txn.set_durability(redb::Durability::None)?;
+            }
             {
                 let mut log = txn.open_table(LOG)?;
                 let mut meta = txn.open_table(META)?;

@@ -10,6 +10,7 @@ use super::record;
 use super::space::Space;
 use super::vfs::{Vfs, VfsFile};
 use super::work::Work;
+use crate::planted::{Bug, is_planted};
 use crate::raft::types::{LogId, SnapshotMeta};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -141,9 +142,14 @@ impl Snapshots {
         file.sync_all()?;
         drop(file);
         vfs.rename(&tmp, &dir.join(&name))?;
-        vfs.sync_dir(dir)?;
+        if !is_planted(Bug::NameUnsynced) {
+            vfs.sync_dir(dir)?;
+        }
         for older in self.names()?.into_iter().filter(|n| *n < name) {
             vfs.remove(&dir.join(older))?;
+        }
+        if is_planted(Bug::NameUnsynced) {
+            return Ok(());
         }
         vfs.sync_dir(dir)
     }

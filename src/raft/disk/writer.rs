@@ -1,7 +1,7 @@
 //! The one thread that writes: everything that waits goes into one transaction with one
 //! sync, and then the callbacks run in order (group commit).
 
-use super::database::{Database, LogTable, MetaTable, key};
+use super::database::{Commit, Database, LogTable, MetaTable, key};
 use super::latch::Latch;
 use super::on_disk::{OnDisk, put};
 use super::op::{Done, Op, Queued, closed};
@@ -11,6 +11,7 @@ use super::space::Space;
 use super::vfs::Held;
 use super::view::{LogView, next_index};
 use super::work::{Pace, settle};
+use crate::planted::{Bug, is_planted};
 use redb::StorageError;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,9 +143,9 @@ impl Writer {
                 }) => break Some(done),
                 Next::Op(first) => {
                     let (batch, close) = self.gather(first);
-                    let (written, two_phase) = self.bring_to_disk(&batch);
+                    let (written, commit) = self.bring_to_disk(&batch);
                     settle(&pace).await;
-                    self.conclude(batch, written, two_phase);
+                    self.conclude(batch, written, commit);
                     if close.is_some() {
                         break close;
                     }
@@ -213,27 +214,27 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: Vec<Queued>) {
-        let (written, two_phase) = self.bring_to_disk(&batch);
-        self.conclude(batch, written, two_phase);
+        let (written, commit) = self.bring_to_disk(&batch);
+        self.conclude(batch, written, commit);
     }
 
-    /// Writes a batch. What is on disk then, and whether it is sealed.
-    fn bring_to_disk(&self, batch: &[Queued]) -> (io::Result<OnDisk>, bool) {
-        let two_phase = batch.iter().any(|q| q.op.wants_two_phases());
+    /// Writes a batch. What is on disk then, and how it was brought there.
+    fn bring_to_disk(&self, batch: &[Queued]) -> (io::Result<OnDisk>, Commit) {
+        let commit = commit_of(batch);
         let written = self
             .shared
             .latch
             .check()
-            .and_then(|()| self.write(batch, two_phase));
-        (written, two_phase)
+            .and_then(|()| self.write(batch, commit));
+        (written, commit)
     }
 
     /// Tells those who wait for a batch what came of it.
-    fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<OnDisk>, two_phase: bool) {
+    fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<OnDisk>, commit: Commit) {
         match self.shared.latch.watch(written) {
             Ok(on_disk) => {
                 self.on_disk = on_disk;
-                self.sealed = two_phase;
+                self.sealed = commit == Commit::TwoPhases;
                 self.publish(&batch);
                 for Queued { op, permit } in batch {
                     op.answer(Ok(()));
@@ -249,13 +250,13 @@ impl Writer {
         }
     }
 
-    fn write(&self, batch: &[Queued], two_phase: bool) -> io::Result<OnDisk> {
+    fn write(&self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
         if batch.iter().any(|q| matches!(q.op, Op::Purge { .. })) {
             self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
         }
         let told = self.shared.view().committed;
         let mut after = self.on_disk;
-        self.transact(two_phase, |log, meta| {
+        self.transact(commit, |log, meta| {
             for Queued { op, .. } in batch {
                 after.apply(op, log, meta)?;
             }
@@ -278,7 +279,7 @@ impl Writer {
 
     fn transact(
         &self,
-        two_phase: bool,
+        commit: Commit,
         change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
     ) -> io::Result<()> {
         let database = self
@@ -286,10 +287,7 @@ impl Writer {
             .database
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        database
-            .as_ref()
-            .ok_or_else(closed)?
-            .write(two_phase, change)
+        database.as_ref().ok_or_else(closed)?.write(commit, change)
     }
 
     /// Shows what is on disk now to the readers.
@@ -309,7 +307,11 @@ impl Writer {
 
     /// Makes the last batch certain, and the ballast again if a purge took it.
     fn seal(&mut self) {
-        let sealed = self.write(&[], true);
+        let commit = match is_planted(Bug::DamageTruncates) {
+            true => Commit::OnePhase,
+            false => Commit::TwoPhases,
+        };
+        let sealed = self.write(&[], commit);
         if let Ok(on_disk) = self.shared.latch.watch(sealed) {
             self.on_disk = on_disk;
             self.sealed = true;
@@ -335,5 +337,19 @@ impl Writer {
         self.shared
             .latch
             .watch(database.map_or(Ok(()), Database::close))
+    }
+}
+
+/// How a batch is brought to disk.
+fn commit_of(batch: &[Queued]) -> Commit {
+    #[cfg(feature = "planted")]
+    if is_planted(Bug::VoteUnsynced) && batch.iter().any(|q| matches!(q.op, Op::Vote { .. })) {
+        return Commit::Unsynced;
+    }
+    match batch.iter().any(|q| q.op.wants_two_phases()) {
+        true => Commit::TwoPhases,
+        #[cfg(feature = "planted")]
+        false if is_planted(Bug::EntryUnsynced) => Commit::Unsynced,
+        false => Commit::OnePhase,
     }
 }
