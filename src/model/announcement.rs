@@ -1,13 +1,18 @@
 //! A client's body, as airlift 1.34 takes it; 400 where airlift answers 500.
 
 use super::fields::{Fields, quoted};
-use super::{Announcement, Service, StaticService};
-use std::collections::BTreeMap;
+use super::properties::PairsWriter;
+use super::services::ServicesWriter;
+use super::text::Text;
+use super::{Announcement, Properties, StaticService};
 
 /// The longest node id, service id, type and pool, in bytes.
 ///
 /// Real ones are UUIDs and short words. Each is kept in several indexes, so a long one costs more than its length in a body.
 pub const MAX_NAME_BYTES: usize = 1024;
+
+/// The most properties of one service. Engines announce some ten; to put so many in order takes 64 KiB.
+const MAX_PROPERTIES: usize = 16 << 10;
 
 /// Why a body is refused: one line of text that names the field. The answer is 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,37 +48,35 @@ impl Announcement {
         environment: &str,
     ) -> Result<Self, BadAnnouncement> {
         check_name("node id", node_id)?;
-        let fields = Fields::from_body(body)?;
+        let fields = Fields::from_body(body, ["environment", "pool", "location", "services"])?;
         let provided = fields.text("environment")?;
         let pool = fields.text("pool")?;
         let location = fields.text("location")?;
-        let services = fields.objects("services")?;
-        let services = services
-            .map(|list| {
-                list.iter()
-                    .map(PartialService::read)
-                    .collect::<Result<Vec<_>, _>>()
-            })
-            .transpose()?;
+        // Packed, a service is never longer than its JSON.
+        let mut services = ServicesWriter::with_room(fields.bytes("services"));
+        let mut incomplete = None;
+        let listed = fields.objects("services", ["id", "type", "properties"], |service| {
+            let taken = take_service(&service, &mut services)?;
+            incomplete = incomplete.take().or(taken.err());
+            if incomplete.is_some() {
+                // From here on only the types of the fields matter.
+                services.clear();
+            }
+            Ok(())
+        })?;
 
         check_environment(environment, provided.as_deref())?;
         let pool = required_name("", "pool", pool)?;
-        let location = location.unwrap_or_else(|| format!("/somewhere/{node_id}"));
-        let mut by_id = BTreeMap::new();
-        for (i, partial) in services
-            .ok_or_else(|| BadAnnouncement::missing("", "services"))?
-            .into_iter()
-            .enumerate()
-        {
-            let service = partial.complete(&format!("services[{i}]."))?;
-            by_id.insert(service.id.clone(), service);
+        listed.ok_or_else(|| BadAnnouncement::missing("", "services"))?;
+        match incomplete {
+            Some(incomplete) => Err(incomplete),
+            None => Ok(Self {
+                node_id: node_id.to_owned(),
+                pool: pool.into_owned(),
+                location: location_or_somewhere(location, node_id),
+                services: services.finish(),
+            }),
         }
-        Ok(Self {
-            node_id: node_id.to_owned(),
-            pool,
-            location,
-            services: by_id.into_values().collect(),
-        })
     }
 }
 
@@ -84,53 +87,87 @@ impl StaticService {
     /// As for an announcement.
     pub fn from_json(id: &str, body: &[u8], environment: &str) -> Result<Self, BadAnnouncement> {
         check_name("id", id)?;
-        let fields = Fields::from_body(body)?;
+        let names = ["environment", "type", "pool", "location", "properties"];
+        let fields = Fields::from_body(body, names)?;
         let provided = fields.text("environment")?;
         let service_type = fields.text("type")?;
         let pool = fields.text("pool")?;
         let location = fields.text("location")?;
-        let properties = fields.texts("properties")?;
+        let mut listed = None;
+        let properties = Properties::packed(fields.bytes("properties"), |pairs| {
+            listed = take_properties(&fields, pairs)?;
+            Ok(())
+        })?;
 
         check_environment(environment, provided.as_deref())?;
+        let service_type = required_name("", "type", service_type)?;
+        let pool = required_name("", "pool", pool)?;
+        listed.ok_or_else(|| BadAnnouncement::missing("", "properties"))?;
         Ok(Self {
             id: id.to_owned(),
-            service_type: required_name("", "type", service_type)?,
-            pool: required_name("", "pool", pool)?,
-            location: location.unwrap_or_else(|| format!("/somewhere/{id}")),
-            properties: properties.ok_or_else(|| BadAnnouncement::missing("", "properties"))?,
+            service_type: service_type.into_owned(),
+            pool: pool.into_owned(),
+            location: location_or_somewhere(location, id),
+            properties,
         })
     }
 }
 
-/// A service whose fields have the right types, but may be missing.
-struct PartialService {
-    id: Option<String>,
-    service_type: Option<String>,
-    properties: Option<BTreeMap<String, String>>,
+/// Adds a service whose fields have the right types; the inner error is that one is missing.
+///
+/// # Errors
+/// A field of a wrong type.
+fn take_service(
+    fields: &Fields<'_, 3>,
+    services: &mut ServicesWriter,
+) -> Result<Result<(), BadAnnouncement>, BadAnnouncement> {
+    let id = fields.strict_text("id")?;
+    let service_type = fields.text("type")?;
+    let named = required_names(fields.path(), id, service_type);
+    let (id, service_type) = match &named {
+        Ok((id, service_type)) => (&**id, &**service_type),
+        Err(_) => ("", ""),
+    };
+    let mut listed = None;
+    services.push(id, service_type, |pairs| {
+        listed = take_properties(fields, pairs)?;
+        Ok(())
+    })?;
+    let listed = listed.ok_or_else(|| BadAnnouncement::missing(fields.path(), "properties"));
+    Ok(named.map(drop).and(listed))
 }
 
-impl PartialService {
-    fn read(fields: &Fields<'_>) -> Result<Self, BadAnnouncement> {
-        Ok(Self {
-            id: fields.strict_text("id")?,
-            service_type: fields.text("type")?,
-            properties: fields.texts("properties")?,
-        })
+fn required_names<'a>(
+    path: &str,
+    id: Option<Text<'a>>,
+    service_type: Option<Text<'a>>,
+) -> Result<(Text<'a>, Text<'a>), BadAnnouncement> {
+    let id = required_name(path, "id", id)?;
+    if id.is_empty() {
+        return Err(BadAnnouncement::new(format!("{path}id is empty")));
     }
+    Ok((id, required_name(path, "type", service_type)?))
+}
 
-    fn complete(self, path: &str) -> Result<Service, BadAnnouncement> {
-        let id = required_name(path, "id", self.id)?;
-        if id.is_empty() {
-            return Err(BadAnnouncement::new(format!("{path}id is empty")));
+/// Adds the properties of an object; `None` when it has none.
+fn take_properties<const N: usize>(
+    fields: &Fields<'_, N>,
+    pairs: &mut PairsWriter<'_>,
+) -> Result<Option<()>, BadAnnouncement> {
+    fields.texts("properties", |key, value| {
+        if pairs.count() == MAX_PROPERTIES {
+            let path = fields.path();
+            return Err(BadAnnouncement::new(format!(
+                "{path}properties has more than {MAX_PROPERTIES} entries"
+            )));
         }
-        Ok(Service {
-            id,
-            service_type: required_name(path, "type", self.service_type)?,
-            properties: self
-                .properties
-                .ok_or_else(|| BadAnnouncement::missing(path, "properties"))?,
-        })
-    }
+        pairs.push(key, value);
+        Ok(())
+    })
+}
+
+fn location_or_somewhere(location: Option<Text<'_>>, id: &str) -> String {
+    location.map_or_else(|| format!("/somewhere/{id}"), Text::into_owned)
 }
 
 /// Checks an id that came in a path: not empty, and at most [`MAX_NAME_BYTES`] long.
@@ -154,11 +191,11 @@ fn check_length(field: &str, name: &str) -> Result<(), BadAnnouncement> {
     Ok(())
 }
 
-fn required_name(
+fn required_name<'a>(
     path: &str,
     field: &str,
-    value: Option<String>,
-) -> Result<String, BadAnnouncement> {
+    value: Option<Text<'a>>,
+) -> Result<Text<'a>, BadAnnouncement> {
     let name = value.ok_or_else(|| BadAnnouncement::missing(path, field))?;
     check_length(&format!("{path}{field}"), &name)?;
     Ok(name)

@@ -1,10 +1,13 @@
 //! Reads one JSON object at a time, as Jackson's data binding does for airlift.
+//!
+//! What is read is held once: a list or a map is handed on piece by piece, so that no shape of a body makes more of it in
+//! memory than there is in the body.
 
 use super::BadAnnouncement;
+use super::text::Text;
 use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// The deepest nesting of objects and arrays that a body may have, in fields that are ignored too.
@@ -15,18 +18,23 @@ pub const MAX_NESTING: usize = 64;
 /// The longest part of a client's own text that an error repeats, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// A JSON object whose values are still text: what is not asked for is never parsed nor held.
+/// The longest string with escapes in it, in bytes of the body: such a one is copied several times while it is read. What
+/// clients write holds escapes now and then and is short; a long list of catalogs holds none.
+const MAX_ESCAPED_BYTES: usize = 32 << 10;
+
+/// Those fields of a JSON object that are asked for. Their values are still text: what is not asked for is never parsed nor held.
 ///
 /// Of two equal keys the last one counts, and unknown keys are ignored, both as in Jackson.
-pub struct Fields<'a> {
+pub struct Fields<'a, const N: usize> {
     /// Where the object stands: empty, or a prefix that ends in a dot.
     path: String,
-    values: BTreeMap<String, &'a RawValue>,
+    names: [&'static str; N],
+    values: [Option<&'a RawValue>; N],
 }
 
-impl<'a> Fields<'a> {
+impl<'a, const N: usize> Fields<'a, N> {
     /// Reads a whole body. What follows the first JSON value is ignored, as Jackson ignores it.
-    pub fn from_body(body: &'a [u8]) -> Result<Self, BadAnnouncement> {
+    pub fn from_body(body: &'a [u8], names: [&'static str; N]) -> Result<Self, BadAnnouncement> {
         let text = std::str::from_utf8(body).map_err(|e| {
             BadAnnouncement::new(format!("the body is not UTF-8: byte {}", e.valid_up_to()))
         })?;
@@ -44,31 +52,38 @@ impl<'a> Fields<'a> {
         let whole: &RawValue = serde::Deserialize::deserialize(&mut json)
             .map_err(|e| BadAnnouncement::new(format!("the body is not JSON: {e}")))?;
         match Json::of(whole) {
-            Json::Object => Self::from_value("", whole),
+            Json::Object => Self::from_value("", whole, names),
             other => Err(BadAnnouncement::new(format!(
                 "the body is {other}, not a JSON object"
             ))),
         }
     }
 
-    fn from_value(path: &str, value: &'a RawValue) -> Result<Self, BadAnnouncement> {
+    /// Reads an object that stands at `path`.
+    fn from_value(
+        path: &str,
+        value: &'a RawValue,
+        names: [&'static str; N],
+    ) -> Result<Self, BadAnnouncement> {
+        let mut fields = Self {
+            path: path.to_owned(),
+            names,
+            values: [None; N],
+        };
         let name = path.strip_suffix('.').unwrap_or(path);
         let name = if name.is_empty() { "the body" } else { name };
-        let mut json = serde_json::Deserializer::from_str(value.get());
-        let values = json
-            .deserialize_map(Entries)
-            .map_err(|e| BadAnnouncement::new(format!("{name} has a wrong key: {e}")))?;
-        Ok(Self {
-            path: path.to_owned(),
-            values,
-        })
+        each_entry(name, value, |key, value| {
+            if let Some(at) = names.iter().position(|name| *name == key) {
+                fields.values[at] = Some(value);
+            }
+            Ok(())
+        })?;
+        Ok(fields)
     }
 
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.values
-            .get(name)
-            .copied()
-            .filter(|value| Json::of(value) != Json::Null)
+    fn get(&self, field: &str) -> Option<&'a RawValue> {
+        let at = self.names.iter().position(|name| *name == field)?;
+        self.values[at].filter(|value| Json::of(value) != Json::Null)
     }
 
     fn name(&self, field: &str) -> String {
@@ -77,14 +92,14 @@ impl<'a> Fields<'a> {
 
     /// The text of a field; a number or a boolean is its source text, as Jackson's string deserializer
     /// takes it (`1.50` stays `1.50`). `None` for a field that is missing or null.
-    pub fn text(&self, field: &str) -> Result<Option<String>, BadAnnouncement> {
+    pub fn text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         self.get(field)
-            .map(|value| scalar(&self.name(field), value))
+            .map(|value| scalar(|| self.name(field), value))
             .transpose()
     }
 
     /// As `text`, but only a JSON string will do: airlift's ids are not coerced.
-    pub fn strict_text(&self, field: &str) -> Result<Option<String>, BadAnnouncement> {
+    pub fn strict_text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         match self.get(field) {
             Some(value) if Json::of(value) != Json::Text => Err(BadAnnouncement::new(format!(
                 "{} is {}, not a string",
@@ -95,8 +110,21 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The objects of an array. `None` when the field is missing or null.
-    pub fn objects(&self, field: &str) -> Result<Option<Vec<Fields<'a>>>, BadAnnouncement> {
+    /// How many bytes of the body a field takes.
+    pub fn bytes(&self, field: &str) -> usize {
+        self.get(field).map_or(0, |value| value.get().len())
+    }
+
+    /// Hands on the objects of an array, each with those of its fields that are named. `None` when the field is missing or null.
+    ///
+    /// # Errors
+    /// When it is no array of objects, and those of `each`.
+    pub fn objects<const M: usize>(
+        &self,
+        field: &str,
+        names: [&'static str; M],
+        mut each: impl FnMut(Fields<'a, M>) -> Result<(), BadAnnouncement>,
+    ) -> Result<Option<()>, BadAnnouncement> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
@@ -107,24 +135,32 @@ impl<'a> Fields<'a> {
                 Json::of(value)
             )));
         }
-        let elements: Vec<&'a RawValue> = serde_json::from_str(value.get())
-            .map_err(|e| BadAnnouncement::new(format!("{name} is not an array: {e}")))?;
-        let mut objects = Vec::with_capacity(elements.len());
-        for (i, element) in elements.into_iter().enumerate() {
-            match Json::of(element) {
-                Json::Object => objects.push(Self::from_value(&format!("{name}[{i}]."), element)?),
-                other => {
-                    return Err(BadAnnouncement::new(format!(
-                        "{name}[{i}] is {other}, not an object"
-                    )));
-                }
-            }
-        }
-        Ok(Some(objects))
+        let mut bad = None;
+        let mut at = 0;
+        let elements = Elements(|element: &'a RawValue| {
+            let taken = match Json::of(element) {
+                Json::Object => Fields::from_value(&format!("{name}[{at}]."), element, names)
+                    .and_then(&mut each),
+                other => Err(BadAnnouncement::new(format!(
+                    "{name}[{at}] is {other}, not an object"
+                ))),
+            };
+            at += 1;
+            taken.map_err(|error| bad = Some(error))
+        });
+        let read = serde_json::Deserializer::from_str(value.get()).deserialize_seq(elements);
+        finished(read, bad, &format!("{name} is not an array")).map(Some)
     }
 
-    /// An object of scalars. `None` when the field is missing or null.
-    pub fn texts(&self, field: &str) -> Result<Option<BTreeMap<String, String>>, BadAnnouncement> {
+    /// Hands on the scalars of an object, with their keys. `None` when the field is missing or null.
+    ///
+    /// # Errors
+    /// When it is no object of scalars, and those of `each`.
+    pub fn texts(
+        &self,
+        field: &str,
+        mut each: impl FnMut(&str, &str) -> Result<(), BadAnnouncement>,
+    ) -> Result<Option<()>, BadAnnouncement> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
@@ -135,12 +171,43 @@ impl<'a> Fields<'a> {
                 Json::of(value)
             )));
         }
-        let inner = Self::from_value(&format!("{name}."), value)?;
-        let mut texts = BTreeMap::new();
-        for (key, value) in &inner.values {
-            texts.insert(key.clone(), scalar(&inner.name(key), value)?);
-        }
-        Ok(Some(texts))
+        let read = each_entry(&name, value, |key, value| {
+            let value = scalar(|| format!("{name}.{}", quoted(key)), value)?;
+            each(key, &value)
+        });
+        read.map(Some)
+    }
+
+    /// The path of a field, for an error.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+/// Hands on the entries of an object.
+fn each_entry<'a>(
+    name: &str,
+    object: &'a RawValue,
+    mut each: impl FnMut(&str, &'a RawValue) -> Result<(), BadAnnouncement>,
+) -> Result<(), BadAnnouncement> {
+    let mut bad = None;
+    let entries = Entries(|key: &str, value: &'a RawValue| {
+        each(key, value).map_err(|error| bad = Some(error))
+    });
+    let read = serde_json::Deserializer::from_str(object.get()).deserialize_map(entries);
+    finished(read, bad, &format!("{name} has a wrong key"))
+}
+
+/// What was found wrong in a piece comes before that reading ended there.
+fn finished(
+    read: Result<(), serde_json::Error>,
+    bad: Option<BadAnnouncement>,
+    what: &str,
+) -> Result<(), BadAnnouncement> {
+    match (bad, read) {
+        (Some(bad), _) => Err(bad),
+        (None, Err(error)) => Err(BadAnnouncement::new(format!("{what}: {error}"))),
+        (None, Ok(())) => Ok(()),
     }
 }
 
@@ -161,14 +228,23 @@ pub fn quoted(text: &str) -> String {
     line
 }
 
-fn scalar(name: &str, value: &RawValue) -> Result<String, BadAnnouncement> {
+fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>, BadAnnouncement> {
+    let text = value.get();
     match Json::of(value) {
-        Json::Text => serde_json::from_str(value.get())
-            .map_err(|e| BadAnnouncement::new(format!("{name} is not a string: {e}"))),
-        Json::Number | Json::Boolean => Ok(value.get().to_owned()),
-        Json::Null => Err(BadAnnouncement::new(format!("{name} is null"))),
+        Json::Text if text.len() > MAX_ESCAPED_BYTES && text.contains('\\') => {
+            Err(BadAnnouncement::new(format!(
+                "{} has escapes and {} bytes; the most with escapes is {MAX_ESCAPED_BYTES}",
+                name(),
+                text.len()
+            )))
+        }
+        Json::Text => serde_json::from_str(text)
+            .map_err(|e| BadAnnouncement::new(format!("{} is not a string: {e}", name()))),
+        Json::Number | Json::Boolean => Ok(Text::borrowed(text)),
+        Json::Null => Err(BadAnnouncement::new(format!("{} is null", name()))),
         other => Err(BadAnnouncement::new(format!(
-            "{name} is {other}, not a string, a number or a boolean"
+            "{} is {other}, not a string, a number or a boolean",
+            name()
         ))),
     }
 }
@@ -210,21 +286,39 @@ impl fmt::Display for Json {
     }
 }
 
-struct Entries;
+/// The entries of an object; an error of what is called is told apart by who calls.
+struct Entries<F>(F);
 
-impl<'a> Visitor<'a> for Entries {
-    type Value = BTreeMap<String, &'a RawValue>;
+impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, &'a RawValue>()? {
-            entries.insert(key, value);
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, value)) = map.next_entry::<Text<'a>, &'a RawValue>()? {
+            (self.0)(&key, value).map_err(|()| A::Error::custom("refused"))?;
         }
-        Ok(entries)
+        Ok(())
+    }
+}
+
+/// As [`Entries`], of an array.
+struct Elements<F>(F);
+
+impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element::<&'a RawValue>()? {
+            (self.0)(element).map_err(|()| A::Error::custom("refused"))?;
+        }
+        Ok(())
     }
 }
 

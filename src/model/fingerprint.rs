@@ -46,7 +46,7 @@ impl Fingerprint {
 
     /// Adds a map: its size, then its keys and values in order.
     #[must_use]
-    pub fn map<'a>(self, map: impl ExactSizeIterator<Item = (&'a String, &'a String)>) -> Self {
+    pub fn map<'a>(self, map: impl ExactSizeIterator<Item = (&'a str, &'a str)>) -> Self {
         let start = self.number(map.len() as u64);
         map.fold(start, |so_far, (key, value)| so_far.text(key).text(value))
     }
@@ -75,9 +75,9 @@ impl Announcement {
             .iter()
             .fold(start, |so_far, service| {
                 so_far
-                    .text(&service.id)
-                    .text(&service.service_type)
-                    .map(service.properties.iter())
+                    .text(service.id)
+                    .text(service.service_type)
+                    .map(service.properties)
             })
             .finish()
     }

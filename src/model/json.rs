@@ -81,16 +81,12 @@ impl StaticService {
 
     /// Writes it as one service of a lookup.
     pub fn write_json(&self, out: &mut Vec<u8>) {
-        let properties = self
-            .properties
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()));
         write_json_service(
             out,
             &self.id,
             None,
             [&self.service_type, &self.pool, &self.location],
-            properties,
+            self.properties.iter(),
         );
     }
 }

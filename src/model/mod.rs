@@ -7,6 +7,7 @@
 //! | `fields` | one JSON object at a time, scalars coerced as Jackson coerces them |
 //! | `fingerprint` | digests that every node and every release computes alike |
 //! | `json` | the exact JSON of a service out |
+//! | `properties`, `services` | what an announcement consists of, packed |
 //! | `quantity` | durations and data sizes as airlift writes them |
 
 mod announcement;
@@ -14,16 +15,21 @@ mod coordinator;
 mod fields;
 mod fingerprint;
 mod json;
+mod properties;
 mod quantity;
 mod random_id;
+mod services;
+mod text;
 
 pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
 pub use coordinator::{Coordinator, CoordinatorQuery, Engine, http_address};
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use json::{write_json_service, write_json_string};
+pub use properties::{Pairs, Properties};
 pub use quantity::{data_size_bytes, duration_ms, shown};
 pub use random_id::{random_uuid, uuid_of};
+pub use services::{ServiceOf, Services};
 
 mod inventory;
 pub use inventory::{
@@ -34,8 +40,8 @@ pub use inventory::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// One service of an announcement, as a lookup shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One service of an announcement by itself, to be put together or changed; see [`Services`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Service {
     /// The service's id, as the client sent it.
     pub id: String,
@@ -56,9 +62,8 @@ pub struct Announcement {
     pub pool: String,
     /// The location as it came, or `/somewhere/<node id>`.
     pub location: String,
-    /// Its services, sorted by id; ids are unique (the last of equal ids wins).
-    /// To airlift they are a set: their order says nothing, and two orders are one announcement.
-    pub services: Vec<Service>,
+    /// Its services.
+    pub services: Services,
 }
 
 /// A service posted once by hand, which stays until it is deleted.
@@ -73,7 +78,7 @@ pub struct StaticService {
     /// Its location; `/somewhere/<id>` when none was given.
     pub location: String,
     /// Its properties.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
 }
 
 /// What a lookup asks for.

@@ -12,7 +12,6 @@ use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
 use openraft::errors::{ClientWriteError, RaftError};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -142,25 +141,13 @@ impl WritesToRun {
 fn size_of(command: &Command) -> usize {
     /// Variant, indexes, digest and lengths: what a command costs beside its texts.
     const BASE_BYTES: usize = 64;
-    /// The lengths of one service, or of one property.
-    const PER_ITEM_BYTES: usize = 12;
-    let properties = |properties: &BTreeMap<String, String>| -> usize {
-        properties
-            .iter()
-            .map(|(key, value)| key.len() + value.len() + PER_ITEM_BYTES)
-            .sum()
-    };
+    const RAFT_ID_BYTES: usize = 12;
     let texts = match command {
         Command::Announce { announcement, .. } => {
             let names =
                 announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
-            let services = announcement.services.iter().map(|service| {
-                service.id.len()
-                    + service.service_type.len()
-                    + properties(&service.properties)
-                    + PER_ITEM_BYTES
-            });
-            names + services.sum::<usize>()
+            // Packed, a service is a few bytes longer than in an entry.
+            names + announcement.services.packed_bytes()
         }
         Command::Withdraw { node_id, .. } | Command::Renew { node_id, .. } => node_id.len(),
         Command::AddStatic(service) => {
@@ -168,10 +155,10 @@ fn size_of(command: &Command) -> usize {
                 + service.service_type.len()
                 + service.pool.len()
                 + service.location.len()
-                + properties(&service.properties)
+                + service.properties.packed_bytes()
         }
         Command::RemoveStatic { id } => id.len(),
-        Command::Retire { raft_ids } => raft_ids.len() * PER_ITEM_BYTES,
+        Command::Retire { raft_ids } => raft_ids.len() * RAFT_ID_BYTES,
         Command::Tick { .. } | Command::Level(_) => 0,
     };
     BASE_BYTES + texts
@@ -363,6 +350,7 @@ pub(super) fn batch_of(commands: Vec<Command>, max_age: Duration) -> Batch {
 mod tests {
     use super::*;
     use crate::model::{Announcement, Service};
+    use std::collections::BTreeMap;
 
     fn name() -> String {
         "n".repeat(1_000)

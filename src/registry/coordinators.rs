@@ -71,7 +71,7 @@ impl Registry {
     ) -> Option<Coordinator> {
         let held = self.statics.get(id)?;
         let service = &held.service;
-        let property = |name: &str| service.properties.get(name).map(String::as_str);
+        let property = |name: &str| service.properties.get(name);
         if !of_coordinator_type && !is_true(property("coordinator")) {
             return None;
         }
@@ -82,7 +82,7 @@ impl Registry {
             pool: service.pool.clone(),
             location: service.location.clone(),
             joined_index: held.changed_index,
-            properties: service.properties.clone(),
+            properties: service.properties.iter().to_map(),
         })
     }
 }

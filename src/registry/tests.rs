@@ -226,7 +226,9 @@ fn many_types_of_one_node() {
     );
     let announcement = Announcement::from_json("w1", body.as_bytes(), "test").unwrap();
     let mut changed = announcement.clone();
-    changed.services.remove(7);
+    let mut services = changed.services.to_vec();
+    services.remove(7);
+    changed.services = services.into();
     let mut registry = Registry::new("test");
     for (index, announcement) in [(1, announcement), (2, changed)] {
         registry.apply(

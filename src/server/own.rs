@@ -44,7 +44,8 @@ pub(super) fn announcement(
             id: random_uuid()?,
             service_type: "discovery".to_owned(),
             properties,
-        }],
+        }]
+        .into(),
     })
 }
 

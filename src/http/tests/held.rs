@@ -38,7 +38,8 @@ pub(super) fn announce(server: &Server, node_id: &str, service_type: &str, http:
                 id: format!("id-of-{node_id}"),
                 service_type: service_type.to_owned(),
                 properties: [("http".to_owned(), http.to_owned())].into(),
-            }],
+            }]
+            .into(),
         },
     })
 }

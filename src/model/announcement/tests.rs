@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{MAX_NESTING, write_json_string};
+use crate::model::{MAX_NESTING, Service, write_json_string};
 use proptest::prelude::*;
 
 const ENVIRONMENT: &str = r#""environment":"test""#;
@@ -11,7 +11,7 @@ fn read(body: &str) -> Result<Announcement, String> {
 /// Reads a body with this one service.
 fn service(json: &str) -> Result<Service, String> {
     let body = format!(r#"{{{ENVIRONMENT},"pool":"general","services":[{json}]}}"#);
-    read(&body).map(|mut announcement| announcement.services.remove(0))
+    read(&body).map(|announcement| announcement.services.to_vec().remove(0))
 }
 
 /// Reads a body with this one property value.
@@ -36,11 +36,12 @@ fn java_body() {
         ("w1", "general", "/w1")
     );
     assert_eq!(
-        read.services.iter().map(|s| &*s.id).collect::<Vec<_>>(),
+        read.services.iter().map(|s| s.id).collect::<Vec<_>>(),
         ["a", "b"],
         "in the order of their ids"
     );
-    assert_eq!(read.services[1].properties["http"], "http://h:1");
+    let services = read.services.to_vec();
+    assert_eq!(services[1].properties["http"], "http://h:1");
 }
 
 /// Scalars become strings as Jackson's string deserializer makes them: numbers keep their source text.
@@ -73,7 +74,7 @@ fn scalars_keep_their_text() {
         (
             &*read.pool,
             &*read.location,
-            &*read.services[0].service_type
+            &*read.services.to_vec()[0].service_type
         ),
         ("7", "false", "1.0")
     );
@@ -199,10 +200,10 @@ fn the_last_one_wins() {
     let services: Vec<_> = read
         .services
         .iter()
-        .map(|s| (&*s.id, &*s.service_type))
+        .map(|s| (s.id, s.service_type))
         .collect();
     assert_eq!(services, [("i", "d"), ("j", "b")]);
-    assert_eq!(read.services[0].properties["k"], "2");
+    assert_eq!(read.services.to_vec()[0].properties["k"], "2");
 }
 
 /// No location, or null: airlift's own.
@@ -285,6 +286,32 @@ fn long_names_are_refused() {
     assert_eq!(with("w", "p", &long, "t"), refused("services[0].id"));
     assert_eq!(with("w", "p", "i", &long), refused("services[0].type"));
     assert_eq!(with("", "p", "i", "t"), Err("node id is empty".to_owned()));
+}
+
+/// Properties have a limit in number, and texts with escapes one in length; without escapes they may be long.
+#[test]
+fn what_would_take_much_memory_is_refused() {
+    let many = |count: usize| {
+        let properties: Vec<String> = (0..count).map(|i| format!("\"{i}\":1")).collect();
+        let properties = properties.join(",");
+        service(&format!(
+            r#"{{"id":"i","type":"t","properties":{{{properties}}}}}"#
+        ))
+    };
+    assert_eq!(many(16_384).map(|s| s.properties.len()), Ok(16_384));
+    assert_eq!(
+        many(16_385),
+        Err("services[0].properties has more than 16384 entries".to_owned())
+    );
+    let long = "x".repeat(100_000);
+    assert_eq!(property(&format!("\"{long}\"")), Ok(long.clone()));
+    assert_eq!(
+        property(&format!("\"{long}\\n\"")),
+        Err(
+            "services[0].properties.a has escapes and 100004 bytes; the most with escapes is 32768"
+                .to_owned()
+        )
+    );
 }
 
 /// A static service reads as airlift reads it, and shows itself as airlift shows it.

@@ -94,7 +94,8 @@ fn engine() -> Announcement {
             id: "1".to_owned(),
             service_type: "presto".to_owned(),
             properties: BTreeMap::new(),
-        }],
+        }]
+        .into(),
     }
 }
 

@@ -8,12 +8,16 @@ pub(super) fn as_engines(batch: &mut Batch) {
     for command in &mut batch.commands {
         match command {
             Command::Announce { announcement, .. } => {
-                for service in &mut announcement.services {
+                let mut services = announcement.services.to_vec();
+                for service in &mut services {
                     become_engine(&mut service.service_type, &mut service.properties);
                 }
+                announcement.services = services.into();
             }
             Command::AddStatic(service) => {
-                become_engine(&mut service.service_type, &mut service.properties);
+                let mut properties = service.properties.iter().to_map();
+                become_engine(&mut service.service_type, &mut properties);
+                service.properties = properties.into();
             }
             _ => {}
         }
@@ -56,7 +60,8 @@ fn coordinator(node_id: &str, run: &str, port: u16) -> Command {
                     service_type: "jmx".to_owned(),
                     properties: Default::default(),
                 },
-            ],
+            ]
+            .into(),
         },
     }
 }
@@ -172,7 +177,7 @@ fn the_external_address_is_preferred() {
             node_id: "c".to_owned(),
             pool: "general".to_owned(),
             location: "/".to_owned(),
-            services: vec![service],
+            services: vec![service].into(),
         };
         let batch = Batch {
             max_age_ms: 1,

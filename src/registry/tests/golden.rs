@@ -13,7 +13,7 @@
 //!
 //! To take over new traces: `cargo test --lib rewrite_goldens -- --ignored`; then read the difference.
 
-use crate::model::{Announcement, Lookup, Service, StaticService};
+use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
 use crate::registry::{Batch, Command, Registry, Rendered};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -161,7 +161,7 @@ impl Stage {
                 service_type: (*service_type).to_owned(),
                 pool: (*pool).to_owned(),
                 location: format!("/somewhere/{id}"),
-                properties: BTreeMap::new(),
+                properties: Properties::default(),
             }),
             ["unstatic", id] => Command::RemoveStatic {
                 id: (*id).to_owned(),

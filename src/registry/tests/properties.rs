@@ -1,6 +1,6 @@
 //! Random commands against the promises of the registry.
 
-use crate::model::{Announcement, Lookup, Service, StaticService};
+use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
 use crate::registry::{Batch, Command, Outcome, Registry};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,7 +39,7 @@ fn command() -> impl Strategy<Value = Command> {
             service_type: format!("t{service_type}"),
             pool: format!("p{pool}"),
             location: "/".to_owned(),
-            properties: BTreeMap::new(),
+            properties: Properties::default(),
         })),
         1 => (0..3u8).prop_map(|id| Command::RemoveStatic { id: format!("x{id}") }),
         4 => (0..2_000u64, prop_oneof![9 => Just(None), 1 => (0..3_000u64).prop_map(Some)])

@@ -289,6 +289,7 @@ pub fn announcement(node_id: &str, token: &str) -> Announcement {
             id: node_id.to_owned(),
             service_type: TYPE.to_owned(),
             properties: BTreeMap::from([("token".to_owned(), token.to_owned())]),
-        }],
+        }]
+        .into(),
     }
 }

@@ -2,6 +2,7 @@
 
 use quorate::model::{Announcement, Service, StaticService};
 use quorate::registry::{Batch, Command, Registry};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn main() -> std::io::Result<()> {
@@ -37,7 +38,7 @@ fn main() -> std::io::Result<()> {
 }
 
 fn commands() -> Vec<Command> {
-    let properties = |coordinator: &str| {
+    let properties = |coordinator: &str| -> BTreeMap<String, String> {
         [
             ("http", "http://10.0.0.9:8080"),
             ("coordinator", coordinator),
@@ -53,7 +54,8 @@ fn commands() -> Vec<Command> {
             id: id.to_owned(),
             service_type: "presto".to_owned(),
             properties: properties("true"),
-        }],
+        }]
+        .into(),
     };
     vec![
         Command::Announce {
@@ -69,7 +71,7 @@ fn commands() -> Vec<Command> {
             service_type: "metastore".to_owned(),
             pool: "general".to_owned(),
             location: "/x".to_owned(),
-            properties: properties("false"),
+            properties: properties("false").into(),
         }),
         Command::Tick {
             advance_ms: 500,
