@@ -30,7 +30,7 @@ pub(crate) enum Bug {
     WallClockAge,
     /// Ages go on after an outage as if clients could have renewed.
     NoGrace,
-    /// The end of a log that is damaged is taken for a torn write, and cut off.
+    /// A damaged log is cut off, and not refused.
     DamageTruncates,
     /// An emptied node votes as its old self.
     EmptyNodeVotes,

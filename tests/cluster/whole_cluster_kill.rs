@@ -3,9 +3,9 @@ use quorate::clock;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const MAX_AGE: Duration = Duration::from_secs(3);
+const MAX_AGE: Duration = Duration::from_secs(5);
 /// How old they are when all is killed.
-const AGED: Duration = Duration::from_secs(2);
+const AGED: Duration = Duration::from_secs(3);
 const ENGINES: u64 = 40;
 const WITHDRAWN: u64 = 5;
 
@@ -14,7 +14,7 @@ const WITHDRAWN: u64 = 5;
 /// lives at least max-age more although nobody renews; then it goes.
 #[test]
 fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
-    let mut cluster = Cluster::start(3, Options::max_age("3s"));
+    let mut cluster = Cluster::start(3, Options::max_age("5s"));
     let mut expected = BTreeMap::new();
     for token in 0..ENGINES {
         let node_id = format!("engine-{token}");

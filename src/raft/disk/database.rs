@@ -6,6 +6,7 @@ use super::errors::{OpenError, Unreadable};
 use super::identity::Identity;
 use super::record;
 use super::vfs::{Vfs, parent_of};
+use crate::planted::{Bug, is_planted};
 use crate::raft::types::{Entry, LogId, Vote};
 use redb::{Builder, DatabaseError, ReadableDatabase, StorageError, Table, TableDefinition};
 use std::io;
@@ -111,6 +112,11 @@ impl Database {
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
             .create_with_backend(Backend(file));
+        if opened.is_err() && is_planted(Bug::DamageTruncates) {
+            vfs.remove(&path).map_err(io)?;
+            Self::create(vfs, dir).map_err(io)?;
+            return Self::open(vfs, dir);
+        }
         let redb = opened.map_err(|e| match e {
             DatabaseError::Storage(StorageError::Io(e))
                 if !matches!(

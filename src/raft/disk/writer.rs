@@ -11,6 +11,7 @@ use super::space::Space;
 use super::vfs::Held;
 use super::view::{LogView, next_index};
 use super::work::{Pace, settle};
+#[cfg(feature = "planted")]
 use crate::planted::{Bug, is_planted};
 use redb::StorageError;
 use std::io;
@@ -307,11 +308,7 @@ impl Writer {
 
     /// Makes the last batch certain, and the ballast again if a purge took it.
     fn seal(&mut self) {
-        let commit = match is_planted(Bug::DamageTruncates) {
-            true => Commit::OnePhase,
-            false => Commit::TwoPhases,
-        };
-        let sealed = self.write(&[], commit);
+        let sealed = self.write(&[], Commit::TwoPhases);
         if let Ok(on_disk) = self.shared.latch.watch(sealed) {
             self.on_disk = on_disk;
             self.sealed = true;
