@@ -1,4 +1,5 @@
 use crate::support::{Cluster, Mesh, Options, Write, until};
+use quorate::clock;
 use std::time::Duration;
 
 /// Within this the leader finds out and hands over.
@@ -15,6 +16,7 @@ fn a_leader_that_nobody_reaches_hands_over() {
     for other in &others {
         mesh.lose(*other, deaf);
     }
+    let began = clock::now();
     let through = &cluster.nodes[others[0]];
     let mut token = 0;
     until(
@@ -25,6 +27,7 @@ fn a_leader_that_nobody_reaches_hands_over() {
             matches!(through.announce("heard", "engine", token), Write::Acked(_)).then_some(())
         },
     );
+    println!("gap: {:?}", began.elapsed());
     let seen = cluster.nodes[others[1]].tokens("heard").expect("it serves");
     assert_eq!(seen.get("engine"), Some(&token));
     assert!(cluster.nodes[deaf].log().contains("cannot reach it"));

@@ -21,6 +21,7 @@ impl Stage {
             _ => Order::once(["s", "w"][self.random.below(2) as usize], "raft.redb", EIO),
         };
         self.disks[victim].clear_report();
+        self.disk_struck[victim] = true;
         self.disks[victim].fail(&order);
     }
 
@@ -78,19 +79,34 @@ impl Stage {
         if self.cluster.nodes[victim].is_alive() {
             return;
         }
-        let status = self.cluster.nodes[victim].ended("its disk");
-        assert_eq!(
-            status.code(),
-            Some(exit_code::DISK_FAILED.into()),
-            "{status} by {}",
-            fault.kind
-        );
+        self.assert_ended_on_disk(victim);
         fault.struck = Struck::Surely;
         if fault.kind == Kind::FailingDisk {
             self.disks[victim].mend();
             fault.is_mended = true;
         }
         self.cluster.nodes[victim].start();
+    }
+
+    /// Starts those that ended on their disks after these were mended.
+    pub fn start_the_late(&mut self) {
+        for victim in 0..self.cluster.nodes.len() {
+            if self.disk_struck[victim] && !self.cluster.nodes[victim].is_alive() {
+                self.assert_ended_on_disk(victim);
+                self.cluster.nodes[victim].start();
+            }
+        }
+    }
+
+    fn assert_ended_on_disk(&mut self, victim: usize) {
+        let node = &mut self.cluster.nodes[victim];
+        let status = node.ended("its disk");
+        assert_eq!(
+            status.code(),
+            Some(exit_code::DISK_FAILED.into()),
+            "{} ended: {status}",
+            node.etc.node_id
+        );
     }
 
     /// Whether the orders of a fault that is over struck anything.

@@ -7,6 +7,7 @@ use crate::support::cluster::{self, FORM_LIMIT};
 use crate::support::failing_disk::FailingDisk;
 use crate::support::http;
 use crate::support::proxy::Pace;
+use crate::support::wait::until;
 use crate::support::wrong_clock::WrongClock;
 use crate::support::{Cluster, Mesh, Options};
 use quorate_checker::log::Log;
@@ -61,6 +62,8 @@ pub struct Stage {
     /// Nodes that refused to start with a wrong bit.
     pub flips_refused: u64,
     node_struck: Vec<bool>,
+    /// Nodes whose disk failed: one that met it at its last moment ends when all is mended.
+    pub(super) disk_struck: Vec<bool>,
     clock_struck: Vec<bool>,
     are_links_cut: bool,
     are_links_paced: bool,
@@ -88,6 +91,7 @@ impl Stage {
             cuts_that_took: 0,
             flips_refused: 0,
             node_struck: vec![false; nodes],
+            disk_struck: vec![false; nodes],
             clock_struck: vec![false; nodes],
             are_links_cut: false,
             are_links_paced: false,
@@ -204,8 +208,12 @@ impl Stage {
     /// Waits until all are.
     pub fn wait_ready(&mut self) {
         for node in 0..self.cluster.nodes.len() {
-            self.cluster.nodes[node].wait_ready(FORM_LIMIT);
+            until("a node is ready", FORM_LIMIT, || {
+                self.start_the_late();
+                self.is_ready(node).then_some(())
+            });
         }
+        self.disk_struck.fill(false);
     }
 
     /// Ends the cluster. The committed log, from the first index that any node knew of.

@@ -192,7 +192,7 @@ fn between(range: &Range<Duration>, random: &mut Random) -> Duration {
 }
 
 /// Asks every node until it serves. How long after a time each did.
-fn first_served(stage: &Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
+fn first_served(stage: &mut Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
     let addresses: Vec<SocketAddr> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
     thread::scope(|scope| {
         let probes: Vec<_> = addresses
@@ -204,6 +204,10 @@ fn first_served(stage: &Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
                 })
             })
             .collect();
+        while probes.iter().any(|probe| !probe.is_finished()) {
+            stage.start_the_late();
+            let_pass(LOOK);
+        }
         let probes = probes.into_iter();
         probes
             .map(|probe| probe.join().expect("it serves"))
