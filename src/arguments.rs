@@ -31,7 +31,8 @@ pub enum Command {
   quorate coordinator          the address of the present coordinator
   quorate services [TYPE]      what is announced
   quorate watch TYPE           each change of it
-  quorate log DIR              what a stopped node's log holds"
+  quorate log DIR              what a stopped node's log holds
+  quorate bench WORKLOAD       how much load it bears"
 )]
 pub struct Arguments {
     /// What to do.

@@ -2,6 +2,7 @@
 //!
 //! Each has a language of its own: none of the options of airlift's launcher belong to it.
 
+mod bench;
 mod cluster;
 mod coordinator;
 mod errors;
@@ -34,6 +35,7 @@ pub fn run(words: &[OsString]) -> Option<u8> {
     let (name, options) = rest.split_first()?;
     let words = std::iter::once(program).chain(options);
     Some(match name.to_str()? {
+        "bench" => bench::run(&bench::BenchArguments::parse_from(words)),
         "cluster" => finish(cluster::run(&cluster::ClusterArguments::parse_from(words))),
         "coordinator" => finish(coordinator::run(
             &coordinator::CoordinatorArguments::parse_from(words),

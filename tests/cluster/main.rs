@@ -10,6 +10,7 @@ mod support;
 
 mod bad_files;
 mod bad_places;
+mod bench;
 mod changed_settings;
 mod cluster_script;
 mod cold_start;

@@ -246,11 +246,13 @@ impl SimFs {
     }
 
     /// How many events the journal holds.
+    #[cfg(feature = "sim")]
     pub(super) fn journal_len(&self) -> usize {
         self.state().journal.as_ref().map_or(0, Vec::len)
     }
 
     /// Takes the first events off the journal.
+    #[cfg(feature = "sim")]
     pub(super) fn take_journal(&self, count: usize) -> Vec<Event> {
         let mut state = self.state();
         let journal = state.journal.get_or_insert_default();

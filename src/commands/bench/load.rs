@@ -1,0 +1,149 @@
+//! Clients that ask, one after the other or at a given pace.
+
+use super::connection::{Address, Connection};
+use super::figures::{Figures, Window};
+use super::nodes::Nodes;
+use super::progress::Progress;
+use super::workload::{Mix, Step, Workload};
+use http::Method;
+use hyper::body::Bytes;
+use quorate::clock::{self, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// After a request without an answer, so that a dead server is not asked thousands of times a second.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is put on the cluster.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub servers: Vec<Address>,
+    pub clients: u32,
+    pub workload: Workload,
+    pub mix: Mix,
+    /// Requests a second; none: as fast as they are answered.
+    pub rate: Option<u32>,
+    pub warm_up: Duration,
+    pub duration: Duration,
+}
+
+impl Load {
+    /// Runs it.
+    pub async fn run(&self, nodes: &Arc<Nodes>) -> Arc<Figures> {
+        let figures = Arc::new(Figures::default());
+        let schedule = Arc::new(Schedule::new(self));
+        let progress = Progress::start(self.warm_up + self.duration, figures.clone());
+        let mut clients = JoinSet::new();
+        for number in 0..self.clients {
+            let client = Client {
+                number,
+                load: self.clone(),
+                nodes: nodes.clone(),
+                schedule: schedule.clone(),
+                figures: figures.clone(),
+            };
+            clients.spawn(client.run());
+        }
+        while clients.join_next().await.is_some() {}
+        progress.finish();
+        figures
+    }
+}
+
+/// When requests begin.
+struct Schedule {
+    window: Window,
+    /// Between two requests of the whole load.
+    spacing: Option<Duration>,
+    next: AtomicU64,
+    began: Instant,
+}
+
+impl Schedule {
+    fn new(load: &Load) -> Schedule {
+        let began = clock::now();
+        let from = began + load.warm_up;
+        Schedule {
+            window: Window {
+                from,
+                to: from + load.duration,
+            },
+            spacing: load.rate.map(|rate| Duration::from_secs(1) / rate),
+            next: AtomicU64::new(0),
+            began,
+        }
+    }
+
+    /// Waits until the next request should begin; its number, and when that was. None when the load is over.
+    async fn next(&self) -> Option<(u64, Instant)> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let begins = match self.spacing {
+            None => clock::now(),
+            Some(spacing) => {
+                let begins = self.began + spacing.mul_f64(number as f64);
+                tokio::time::sleep_until(begins.min(self.window.to)).await;
+                begins
+            }
+        };
+        (begins < self.window.to).then_some((number, begins))
+    }
+}
+
+struct Client {
+    number: u32,
+    load: Load,
+    nodes: Arc<Nodes>,
+    schedule: Arc<Schedule>,
+    figures: Arc<Figures>,
+}
+
+impl Client {
+    async fn run(self) {
+        let lookup = self.nodes.lookup_path();
+        let mut server = self.number as usize;
+        let mut connection = self.connection(server);
+        let mut own = self.own_nodes().cycle();
+        while let Some((number, begins)) = self.schedule.next().await {
+            let step = self.load.workload.step(self.load.mix, number);
+            let node = own.next().unwrap_or_default();
+            let asked = match step {
+                Step::Lookup => connection.ask(Method::GET, &lookup, Bytes::new()).await,
+                Step::Change => {
+                    let body = self.nodes.change(node);
+                    connection
+                        .ask(Method::PUT, &self.nodes.path(node), body)
+                        .await
+                }
+                Step::Renew => {
+                    let body = self.nodes.renewal(node);
+                    connection
+                        .ask(Method::PUT, &self.nodes.path(node), body)
+                        .await
+                }
+            };
+            let is_lost = asked.is_err();
+            self.figures
+                .note(self.number, self.schedule.window, begins, asked);
+            if is_lost {
+                server += 1;
+                connection = self.connection(server);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn connection(&self, server: usize) -> Connection {
+        let servers = &self.load.servers;
+        Connection::new(servers[server % servers.len()].clone())
+    }
+
+    /// The nodes that this client alone writes; with fewer nodes than clients, one that others write too.
+    fn own_nodes(&self) -> impl Iterator<Item = u32> + Clone + use<> {
+        let count = self.nodes.count();
+        let first = self.number % count;
+        let step = self.load.clients.min(count);
+        (first..count).step_by(step as usize)
+    }
+}

@@ -1,0 +1,193 @@
+//! The nodes that a load announces.
+
+use super::super::errors::CommandError;
+use super::super::output;
+use super::connection::{Address, Connection};
+use http::Method;
+use hyper::body::Bytes;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Connections on which nodes are announced and withdrawn, for each server.
+const CONNECTIONS: u32 = 16;
+/// An announcement is tried so often: a leader may change.
+const TRIES: u32 = 20;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Nodes, each with services like an engine's: some 310 bytes in a lookup.
+pub struct Nodes {
+    environment: String,
+    of_type: String,
+    run: u32,
+    services: u32,
+    /// What each was last changed to.
+    tokens: Vec<AtomicU64>,
+}
+
+/// The path of the lookup of a type.
+pub fn lookup_path(of_type: &str) -> String {
+    format!(
+        "/v1/service/{}",
+        utf8_percent_encode(of_type, NON_ALPHANUMERIC)
+    )
+}
+
+impl Nodes {
+    /// So many nodes, named after this process, with so many services each.
+    pub fn new(environment: String, of_type: String, count: u32, services: u32) -> Nodes {
+        Nodes {
+            environment,
+            of_type,
+            run: std::process::id(),
+            services,
+            tokens: (0..count).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// How many.
+    pub fn count(&self) -> u32 {
+        self.tokens.len() as u32
+    }
+
+    /// How many services all of them have.
+    pub fn services(&self) -> u64 {
+        u64::from(self.count()) * u64::from(self.services)
+    }
+
+    /// The path of the lookup that shows them.
+    pub fn lookup_path(&self) -> String {
+        lookup_path(&self.of_type)
+    }
+
+    /// The path of a node's announcement.
+    pub fn path(&self, node: u32) -> String {
+        format!("/v1/announcement/bench-{}-{node}", self.run)
+    }
+
+    /// An announcement that says what the last one said.
+    pub fn renewal(&self, node: u32) -> Bytes {
+        self.body(node, self.tokens[node as usize].load(Ordering::Relaxed))
+    }
+
+    /// One that says something new.
+    pub fn change(&self, node: u32) -> Bytes {
+        let token = self.tokens[node as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        self.body(node, token)
+    }
+
+    fn body(&self, node: u32, token: u64) -> Bytes {
+        let services: Vec<_> = (0..self.services)
+            .map(|service| {
+                json!({
+                    "id": format!("{:08x}-{:04x}-4000-8000-{node:012x}", self.run, service),
+                    "type": self.of_type,
+                    "properties": {
+                        "node_version": "476",
+                        "coordinator": "false",
+                        "http": format!("http://10.0.{}.{}:8080", node / 256 % 256, node % 256),
+                        "connectorIds": "system,hive,iceberg,tpch",
+                        "token": token.to_string(),
+                    },
+                })
+            })
+            .collect();
+        let body = json!({
+            "environment": self.environment,
+            "pool": "general",
+            "location": format!("/bench/{node}"),
+            "services": services,
+        });
+        body.to_string().into()
+    }
+
+    /// Announces all of them.
+    ///
+    /// # Errors
+    /// When one is not taken.
+    pub async fn announce_all(self: &Arc<Self>, servers: &[Address]) -> Result<(), CommandError> {
+        self.all(servers, Method::PUT)
+            .await
+            .map_err(|why| CommandError::Unanswered(vec![why]))
+    }
+
+    /// Withdraws all of them; those that cannot be expire.
+    pub async fn withdraw_all(self: &Arc<Self>, servers: &[Address]) {
+        if let Err(why) = self.all(servers, Method::DELETE).await {
+            output::notice(&format!(
+                "some nodes stay announced until they expire: {why}"
+            ));
+        }
+    }
+
+    async fn all(self: &Arc<Self>, servers: &[Address], method: Method) -> Result<(), String> {
+        let lanes = CONNECTIONS * servers.len() as u32;
+        let mut tasks = JoinSet::new();
+        for lane in 0..lanes {
+            let address = servers[lane as usize % servers.len()].clone();
+            let (nodes, method) = (self.clone(), method.clone());
+            tasks.spawn(async move {
+                let mut connection = Connection::new(address);
+                for node in (lane..nodes.count()).step_by(lanes as usize) {
+                    nodes.one(&mut connection, node, &method).await?;
+                }
+                Ok(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap_or_else(|_| Err("a task was lost".to_owned()))?;
+        }
+        Ok(())
+    }
+
+    async fn one(
+        &self,
+        connection: &mut Connection,
+        node: u32,
+        method: &Method,
+    ) -> Result<(), String> {
+        let mut why = String::new();
+        for _ in 0..TRIES {
+            let body = match *method == Method::PUT {
+                true => self.renewal(node),
+                false => Bytes::new(),
+            };
+            match connection.ask(method.clone(), &self.path(node), body).await {
+                Ok(answer) if answer.status.is_success() => return Ok(()),
+                Ok(answer) => why = format!("{method} {}: {}", self.path(node), answer.status),
+                Err(error) => why = error,
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
+        Err(why)
+    }
+
+    /// Renews each of them once in such a time, until it is aborted.
+    pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> JoinHandle<()> {
+        let servers = servers.to_vec();
+        tokio::spawn(async move {
+            let mut tasks = JoinSet::new();
+            let lanes = CONNECTIONS * servers.len() as u32;
+            for lane in 0..lanes.min(self.count()) {
+                let address = servers[lane as usize % servers.len()].clone();
+                tasks.spawn(self.clone().renew_lane(address, lane, lanes, every));
+            }
+            while tasks.join_next().await.is_some() {}
+        })
+    }
+
+    async fn renew_lane(self: Arc<Self>, address: Address, lane: u32, lanes: u32, every: Duration) {
+        let mut connection = Connection::new(address);
+        let own: Vec<u32> = (lane..self.count()).step_by(lanes as usize).collect();
+        let mut pace = tokio::time::interval(every / own.len() as u32);
+        for node in own.into_iter().cycle() {
+            pace.tick().await;
+            let (path, body) = (self.path(node), self.renewal(node));
+            // The load itself shows what fails.
+            let _ = connection.ask(Method::PUT, &path, body).await;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How far a load is, on a terminal.
+
+use super::figures::Figures;
+use indicatif::{ProgressBar, ProgressStyle};
+use quorate::clock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+const REDRAWN_EVERY: Duration = Duration::from_millis(200);
+
+/// A bar on standard error; nothing where that is no terminal.
+pub struct Progress {
+    bar: ProgressBar,
+    drawing: JoinHandle<()>,
+}
+
+impl Progress {
+    /// Draws it from now on.
+    pub fn start(length: Duration, figures: Arc<Figures>) -> Progress {
+        let bar = ProgressBar::new(length.as_millis() as u64);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
+            bar.set_style(style);
+        }
+        let drawn = bar.clone();
+        let drawing = tokio::spawn(async move {
+            let began = clock::now();
+            let mut pace = tokio::time::interval(REDRAWN_EVERY);
+            loop {
+                pace.tick().await;
+                drawn.set_position(began.elapsed().as_millis() as u64);
+                drawn.set_message(format!("{} served", figures.served()));
+            }
+        });
+        Progress { bar, drawing }
+    }
+
+    /// Takes it away.
+    pub fn finish(self) {
+        self.drawing.abort();
+        self.bar.finish_and_clear();
+    }
+}

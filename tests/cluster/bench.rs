@@ -1,0 +1,81 @@
+use crate::support::node::BINARY;
+use crate::support::{Cluster, Options};
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn bench(cluster: &Cluster, arguments: &[&str]) -> Output {
+    let servers: Vec<String> = cluster.nodes.iter().map(|node| node.url()).collect();
+    Command::new(BINARY)
+        .args(["bench", "--server", &servers.join(",")])
+        .args(["--clients", "6", "--nodes", "20", "--services", "2"])
+        .args(["--warm-up", "100ms", "--duration", "1s"])
+        .args(arguments)
+        .output()
+        .expect("it is built")
+}
+
+/// Its figures, and that all was well.
+fn figures(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(&text).expect("JSON, as it was told")
+}
+
+/// Proves that each load is served without an error by a cluster that is well, that its figures are those of what was asked,
+/// and that nothing of it stays announced.
+#[test]
+fn each_load_is_served_and_leaves_nothing() {
+    let cluster = Cluster::start(3, Options::default());
+    for workload in ["lookup", "change", "renew", "mix"] {
+        let figures = figures(&bench(&cluster, &[workload, "--json"]));
+        assert_eq!(figures["workload"], workload);
+        assert_eq!(
+            (&figures["nodes"], &figures["services"]),
+            (&20.into(), &40.into())
+        );
+        let served = figures["served"].as_u64().expect("a number");
+        assert!(served > 10, "{figures}");
+        assert_eq!(
+            figures["rate_per_second"].as_f64(),
+            Some(served as f64),
+            "in one second"
+        );
+        let latency = |name: &str| figures["latency_ms"][name].as_f64().expect("a number");
+        assert!(
+            latency("p50") > 0.0 && latency("p50") <= latency("p99"),
+            "{figures}"
+        );
+        assert!(latency("p99") <= latency("max"), "{figures}");
+        let left = cluster.nodes[0].lookup("bench").expect("it serves");
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+/// Proves that a load of a given pace keeps it: not faster, though the cluster could, and counted from when a request should begin.
+#[test]
+fn a_given_pace_is_kept() {
+    let cluster = Cluster::start(3, Options::default());
+    let figures = figures(&bench(&cluster, &["lookup", "--rate", "50", "--json"]));
+    let served = figures["served"].as_u64().expect("a number");
+    assert!((30..=51).contains(&served), "{figures}");
+}
+
+/// Proves that it says what is wrong: with the cluster, and with what it was told.
+#[test]
+fn what_is_wrong_is_told() {
+    let cluster = Cluster::start(3, Options::default());
+    cluster.nodes[0].announce_acked("taken", "engine", 1);
+    let refused = |arguments: &[&str]| {
+        let output = bench(&cluster, arguments);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&["lookup", "--of-type", "taken"]).contains("announced already"));
+    assert!(refused(&["lookup", "--server", "http://127.0.0.1:1"]).contains("cannot connect"));
+    assert!(refused(&["lookup", "--server", "https://h"]).contains("only http://"));
+    assert!(refused(&["mix", "--mix", "lookup=50"]).contains("add up to 50"));
+}
