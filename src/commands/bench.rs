@@ -116,7 +116,7 @@ async fn bench(arguments: &BenchArguments) -> Result<u8, CommandError> {
         duration: arguments.duration,
     };
     let figures = load.run(&nodes).await;
-    renewing.abort();
+    renewing.stop().await;
     if !arguments.keep {
         nodes.withdraw_all(&servers).await;
     }

@@ -5,7 +5,7 @@ use super::load::Load;
 use super::nodes::Nodes;
 use super::workload::Workload;
 use hdrhistogram::Histogram;
-use quorate::clock::{self, Instant};
+use quorate::clock::Instant;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub struct Window {
     pub to: Instant,
 }
 
-/// What was counted within the window.
+/// What became of the requests that began within the window, or should have.
 pub struct Figures {
     latencies_ns: Vec<Mutex<Histogram<u64>>>,
     served: AtomicU64,
@@ -50,15 +50,14 @@ impl Default for Figures {
 impl Figures {
     /// What one request came to, that began then or should have.
     pub fn note(&self, client: u32, window: Window, began: Instant, asked: Result<Answer, String>) {
-        let now = clock::now();
-        if now < window.from || now > window.to {
+        if !(window.from..window.to).contains(&began) {
             return;
         }
         let error = match asked {
             Ok(answer) if answer.status.is_success() => {
                 self.served.fetch_add(1, Ordering::Relaxed);
                 self.bytes.fetch_add(answer.bytes, Ordering::Relaxed);
-                let latency_ns = now.duration_since(began).as_nanos() as u64;
+                let latency_ns = began.elapsed().as_nanos() as u64;
                 let mut table = locked(&self.latencies_ns[client as usize % TABLES]);
                 // A table that grows takes any value.
                 let _ = table.record(latency_ns);
@@ -67,10 +66,15 @@ impl Figures {
             Ok(answer) => answer.status.to_string(),
             Err(error) => error,
         };
+        self.note_errors(error, 1);
+    }
+
+    /// So many requests failed, for this reason.
+    pub fn note_errors(&self, error: String, count: u64) {
         let mut errors = locked(&self.errors);
         match errors.len() < ERRORS_MAX || errors.contains_key(&error) {
-            true => *errors.entry(error).or_default() += 1,
-            false => *errors.entry("others".to_owned()).or_default() += 1,
+            true => *errors.entry(error).or_default() += count,
+            false => *errors.entry("others".to_owned()).or_default() += count,
         }
     }
 

@@ -16,6 +16,9 @@ use tokio::task::JoinSet;
 /// After a request without an answer, so that a dead server is not asked thousands of times a second.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// For so long after the end requests are begun that should have begun before it: their latency is a part of the truth.
+const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
+
 /// What is put on the cluster.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -48,6 +51,11 @@ impl Load {
         }
         while clients.join_next().await.is_some() {}
         progress.finish();
+        let unasked = schedule.unasked();
+        if unasked > 0 {
+            let error = "not asked at all: every client was waiting for an answer".to_owned();
+            figures.note_errors(error, unasked);
+        }
         figures
     }
 }
@@ -76,8 +84,21 @@ impl Schedule {
         }
     }
 
+    /// How many should have begun and never did.
+    fn unasked(&self) -> u64 {
+        let Some(spacing) = self.spacing else {
+            return 0;
+        };
+        let lasts = self.window.to.duration_since(self.began);
+        let due = lasts.div_duration_f64(spacing) as u64;
+        due.saturating_sub(self.next.load(Ordering::Relaxed))
+    }
+
     /// Waits until the next request should begin; its number, and when that was. None when the load is over.
     async fn next(&self) -> Option<(u64, Instant)> {
+        if clock::now() > self.window.to + WORKED_OFF_WITHIN {
+            return None;
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let begins = match self.spacing {
             None => clock::now(),

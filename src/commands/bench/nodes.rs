@@ -10,7 +10,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Connections on which nodes are announced and withdrawn, for each server.
 const CONNECTIONS: u32 = 16;
@@ -165,29 +166,55 @@ impl Nodes {
         Err(why)
     }
 
-    /// Renews each of them once in such a time, until it is aborted.
-    pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> JoinHandle<()> {
-        let servers = servers.to_vec();
-        tokio::spawn(async move {
-            let mut tasks = JoinSet::new();
-            let lanes = CONNECTIONS * servers.len() as u32;
-            for lane in 0..lanes.min(self.count()) {
-                let address = servers[lane as usize % servers.len()].clone();
-                tasks.spawn(self.clone().renew_lane(address, lane, lanes, every));
-            }
-            while tasks.join_next().await.is_some() {}
-        })
+    /// Renews each of them once in such a time, from now on.
+    pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> Renewing {
+        let (stop, stopped) = watch::channel(false);
+        let mut lanes = JoinSet::new();
+        let count = CONNECTIONS * servers.len() as u32;
+        for number in 0..count.min(self.count()) {
+            let lane = Lane {
+                nodes: self.clone(),
+                own: (number..self.count()).step_by(count as usize).collect(),
+                connection: Connection::new(servers[number as usize % servers.len()].clone()),
+            };
+            lanes.spawn(lane.run(every, stopped.clone()));
+        }
+        Renewing { stop, lanes }
     }
+}
 
-    async fn renew_lane(self: Arc<Self>, address: Address, lane: u32, lanes: u32, every: Duration) {
-        let mut connection = Connection::new(address);
-        let own: Vec<u32> = (lane..self.count()).step_by(lanes as usize).collect();
-        let mut pace = tokio::time::interval(every / own.len() as u32);
-        for node in own.into_iter().cycle() {
-            pace.tick().await;
-            let (path, body) = (self.path(node), self.renewal(node));
+/// Nodes that are renewed.
+pub struct Renewing {
+    stop: watch::Sender<bool>,
+    lanes: JoinSet<()>,
+}
+
+impl Renewing {
+    /// Lets what is under way end: a renewal that comes after a withdrawal would undo it.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.lanes.join_all().await;
+    }
+}
+
+/// Nodes that are renewed on one connection.
+struct Lane {
+    nodes: Arc<Nodes>,
+    own: Vec<u32>,
+    connection: Connection,
+}
+
+impl Lane {
+    async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) {
+        let mut pace = tokio::time::interval(every / self.own.len() as u32);
+        for node in self.own.iter().cycle() {
+            tokio::select! {
+                _ = pace.tick() => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
+            let (path, body) = (self.nodes.path(*node), self.nodes.renewal(*node));
             // The load itself shows what fails.
-            let _ = connection.ask(Method::PUT, &path, body).await;
+            let _ = self.connection.ask(Method::PUT, &path, body).await;
         }
     }
 }
