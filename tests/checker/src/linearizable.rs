@@ -40,6 +40,12 @@ pub trait Model {
 
     /// What it holds after `op`; none if `op` could not have been answered so.
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
+
+    /// Whether `op`, when it may have had no effect, need not be tried in this state: whatever is explained with it is explained
+    /// without it as well.
+    fn gains_nothing(&self, state: &Self::State, op: &Self::Op) -> bool {
+        self.step(state, op).is_some_and(|next| next == *state)
+    }
 }
 
 /// A call, with the time in which it took effect.
@@ -151,11 +157,16 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Takes the call as the next one, if the model allows it and this is not where the search was before.
     fn take_out(&mut self, call: usize) -> bool {
-        let Some(next) = self.model.step(&self.state, &self.calls[call].op) else {
+        let Call {
+            op, is_optional, ..
+        } = &self.calls[call];
+        if *is_optional && self.model.gains_nothing(&self.state, op) {
+            return false;
+        }
+        let Some(next) = self.model.step(&self.state, op) else {
             return false;
         };
-        // Without effect it can as well be left out.
-        if self.calls[call].is_optional && next == self.state || !self.is_new(call, &next) {
+        if !self.is_new(call, &next) {
             return false;
         }
         let before = Some(std::mem::replace(&mut self.state, next));

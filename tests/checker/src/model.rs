@@ -91,6 +91,18 @@ impl Model for GroupModel {
             GroupOp::Lookup { found, return_ns } => self.look(state, found.as_deref()?, *return_ns),
         }
     }
+
+    /// A renewal of what is held only puts off the time from which a lookup may miss it: it forbids some lookups and allows
+    /// none. A dozen of them of unknown fate at once would be tried in thousands of combinations.
+    fn gains_nothing(&self, state: &Self::State, op: &GroupOp) -> bool {
+        match op {
+            GroupOp::Announce { node, token, .. } => {
+                held(state, *node).is_some_and(|held| held.token == *token)
+            }
+            GroupOp::Withdraw { node } => held(state, *node).is_none(),
+            GroupOp::Lookup { .. } => false,
+        }
+    }
 }
 
 impl GroupModel {

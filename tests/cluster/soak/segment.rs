@@ -42,8 +42,11 @@ const QUIET: Duration = Duration::from_secs(12);
 const ALLOWANCE: Duration = Duration::from_secs(2);
 /// The search for an order gives up then, which is a failure.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
-/// What a node may hold open beyond what it held before anybody came: connections that a lost link has not given up yet.
+/// What a node may hold open beyond what it held before anybody came: files for a moment, and connections that a lost link has not
+/// given up yet.
 const DESCRIPTORS_OVER: u64 = 8;
+/// Members have up to four connections with each other each way, and open the last of them when they are first needed.
+const CONNECTIONS_OF_A_PEER: u64 = 8;
 const DESCRIPTORS_BACK_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a segment is made of.
@@ -191,9 +194,11 @@ fn descriptors_are_given_back(stage: &Stage, resources: &Resources) -> Vec<Strin
         .nodes
         .iter()
         .zip(&resources.descriptors_before);
+    let peers = stage.cluster.nodes.len() as u64 - 1;
+    let over = DESCRIPTORS_OVER + peers * CONNECTIONS_OF_A_PEER;
     let mut failures = Vec::new();
     for (node, before) in nodes {
-        while descriptors(node.pid()) > before + DESCRIPTORS_OVER {
+        while descriptors(node.pid()) > before + over {
             if clock::now() > deadline {
                 let now = descriptors(node.pid());
                 failures.push(format!(
