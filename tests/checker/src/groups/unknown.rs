@@ -13,19 +13,25 @@
 //! later. So the order without it explains the history as well. Withdrawals: once a lookup that was called after the node's
 //! last announcement was over has missed the node, it is absent for good, and a withdrawal does nothing.
 
+use super::needless::needed;
+use crate::MaxAge;
 use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::{BTreeMap, HashMap};
 
 /// When lookups that show something of a node returned.
 #[derive(Debug, Clone, Copy)]
-struct Shown {
+pub struct Shown {
     first_ns: u64,
-    last_ns: u64,
+    /// The last of them.
+    pub last_ns: u64,
 }
 
 /// The calls with their positions apart, those of unknown fate bounded or left out.
-pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<GroupOp>>) {
+pub fn bounded(
+    calls: Vec<(usize, Call<GroupOp>)>,
+    max_age: MaxAge,
+) -> (Vec<usize>, Vec<Call<GroupOp>>) {
     let shown = shown(&calls);
     let announcers = announcers(&calls);
     let announced: Vec<(usize, Call<GroupOp>)> = calls
@@ -42,7 +48,7 @@ pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<Grou
         })
         .collect();
     let gone_by_ns = gone_by_ns(&announced);
-    announced
+    let bounded: Vec<(usize, Call<GroupOp>)> = announced
         .into_iter()
         .map(|(position, mut call)| {
             if let GroupOp::Withdraw { node } = call.op
@@ -53,7 +59,8 @@ pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<Grou
             }
             (position, call)
         })
-        .unzip()
+        .collect();
+    needed(bounded, &shown, max_age).into_iter().unzip()
 }
 
 fn bound_announcement(call: &mut Call<GroupOp>, shown: Shown, is_alone: bool) -> Option<()> {

@@ -142,6 +142,64 @@ fn an_unknown_change_explains_what_it_can() {
     assert!(!is_legal(&[acked, left, absent, seen(20, 1)]));
 }
 
+/// Proves that an unknown renewal brings back what had gone, by a withdrawal, by age, or by another token, and only then.
+#[test]
+fn an_unknown_renewal_brings_back_what_had_gone() {
+    let age = 100;
+    let held = announce("a", 1).at(0, 1, 1);
+    let renewed = announce("a", 1).unknown(age + 10);
+    let back = lookup(&[("a", 1)]).at(age + 20, age + 21, 9);
+    let missed = lookup(&[]).at(age + 5, age + 6, 5);
+    let withdrawn = withdraw("a").at(5, 6, 2);
+    let other = announce("a", 2).at(5, 6, 2);
+    for gone in [missed.clone(), withdrawn, other] {
+        let without = [held.clone(), gone, back.clone()];
+        assert!(!is_legal(&without), "{without:?}");
+        assert!(is_legal(
+            &[&without[..], std::slice::from_ref(&renewed)].concat()
+        ));
+    }
+    let stayed = [held, lookup(&[("a", 1)]).at(age + 5, age + 6, 5), back];
+    assert!(is_legal(&stayed));
+    assert!(is_legal(&[&stayed[..], &[renewed]].concat()));
+}
+
+/// Proves that an unknown withdrawal may come long after its call, after the last lookup that shows the node, and not between two.
+#[test]
+fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
+    let held = announce("a", 1).at(0, 1, 1);
+    let left = withdraw("a").unknown(2);
+    let shown = |at| lookup(&[("a", 1)]).at(at, at + 1, 1);
+    let missed = |at| lookup(&[]).at(at, at + 1, 2);
+    let history = |more: &[Operation]| [&[held.clone(), left.clone()][..], more].concat();
+    assert!(is_legal(&history(&[shown(10), shown(20), missed(30)])));
+    assert!(!is_legal(&history(&[shown(10), missed(20), shown(30)])));
+}
+
+/// Proves that dozens of unknown renewals and withdrawals of nodes that stay do not make the search longer.
+#[test]
+fn many_open_changes_cost_nothing() {
+    let names: Vec<String> = (0..60).map(|number| format!("n{number:02}")).collect();
+    let mut history = Vec::new();
+    for (number, name) in (0..).zip(&names) {
+        history.push(announce(name, number).at(number, number + 1, number));
+        history.push(match number % 2 {
+            0 => announce(name, number).unknown(100 + number),
+            _ => withdraw(name).unknown(100 + number),
+        });
+    }
+    let all: Vec<(&str, u64)> = names.iter().map(|name| &**name).zip(0..).collect();
+    for at in 200..1_200 {
+        history.push(lookup(&all).at(at, at + 2, 100));
+    }
+    let mut questions = 0;
+    let report = check_groups(&history, max_age(), &mut || {
+        questions += 1;
+        questions > 100
+    });
+    assert!(report.is_linearizable(), "after {questions} questions");
+}
+
 /// Proves that an unknown renewal does not make a later absence early, and that one seen before its call explains nothing.
 #[test]
 fn an_unknown_renewal_promises_nothing() {
