@@ -5,6 +5,9 @@ use quorate_checker::history::{Operation, Outcome};
 use quorate_checker::window::Window;
 use serde::{Deserialize, Serialize};
 
+/// Without a majority a node says so within this.
+const ANSWERED_WITHIN_NS: u64 = 2_000_000_000;
+
 /// Times in nanoseconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Liveness {
@@ -99,6 +102,14 @@ fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
         .iter()
         .filter(|o| o.call_ns >= fault.from_ns && o.call_ns <= fault.mended_ns)
         .filter(|o| has_no_majority(o.server) && !o.succeeded())
-        .filter_map(|o| Some(o.return_ns? - o.call_ns))
+        .filter_map(|o| waited_ns(o, fault.mended_ns))
         .collect()
+}
+
+/// How long a request waited while there was no majority: to its answer, or if that came later, and what it waited for then is
+/// not known, to the mending, as long as this is more than any may wait.
+fn waited_ns(operation: &Operation, mended_ns: u64) -> Option<u64> {
+    let return_ns = operation.return_ns?;
+    let waited_ns = return_ns.min(mended_ns) - operation.call_ns;
+    (return_ns <= mended_ns || waited_ns > ANSWERED_WITHIN_NS).then_some(waited_ns)
 }
