@@ -22,6 +22,8 @@ use workload::{Mix, Workload};
 
 /// The most clients: each has a connection of its own, and a node takes some 16,000.
 const CLIENTS_MAX: u32 = 10_000;
+/// Far over what one process can ask.
+const RATE_MAX: u32 = 1_000_000;
 /// The most nodes, and the most services of one.
 const NODES_MAX: u32 = 100_000;
 const SERVICES_MAX: u32 = 1_000;
@@ -55,7 +57,7 @@ pub struct BenchArguments {
     warm_up: Duration,
     /// Requests a second, begun at this pace however late the answers are: a latency counts from when its request should have begun.
     /// Without it each client asks again as soon as it is answered.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX as i64))]
     rate: Option<u32>,
     /// Of `mix`: the shares.
     #[arg(long, default_value = "lookup=80,renew=15,change=5")]
