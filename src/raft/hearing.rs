@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Looks that lie so far apart were not late, they were held up.
+const STOPPED_AFTER: Duration = Duration::from_millis(500);
 /// A member asks every other one something at least twice a second: its pulse.
 const SILENT_AFTER: Duration = Duration::from_millis(1_000);
 /// One that also gives no answers is dead or frozen, and nobody to hand over to; answers come with every heartbeat.
@@ -21,9 +23,13 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 pub(super) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     let mut led = Led::new(&group);
+    let mut looked = clock::now();
     while group.next(&mut pace).await {
         let now = Led::new(&group);
-        if !led.is_the_same_as(&now) {
+        // While this process was stopped nobody's request could be heard.
+        let was_stopped = now.since.duration_since(looked) > STOPPED_AFTER;
+        looked = now.since;
+        if was_stopped || !led.is_the_same_as(&now) {
             led = now;
         }
         if group.leads() && is_unreached(&group, &led) {
@@ -31,6 +37,9 @@ pub(super) async fn run(group: Arc<Group>) {
                 "a majority answers this node and cannot reach it: it hands over the leadership"
             );
             hand_over::hand_over(&group).await;
+            // One that found nobody is tried again after as long a silence, and not at every look.
+            led = Led::new(&group);
+            looked = led.since;
         }
     }
 }
