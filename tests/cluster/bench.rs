@@ -39,11 +39,9 @@ fn each_load_is_served_and_leaves_nothing() {
         );
         let served = figures["served"].as_u64().expect("a number");
         assert!(served > 10, "{figures}");
-        assert_eq!(
-            figures["rate_per_second"].as_f64(),
-            Some(served as f64),
-            "in one second"
-        );
+        let rate = figures["rate_per_second"].as_f64().expect("a number");
+        // In one second; of those that began in it the last were answered after it, and the other way round.
+        assert!((rate - served as f64).abs() <= 6.0, "{figures}");
         let latency = |name: &str| figures["latency_ms"][name].as_f64().expect("a number");
         assert!(
             latency("p50") > 0.0 && latency("p50") <= latency("p99"),

@@ -5,7 +5,7 @@ use super::load::Load;
 use super::nodes::Nodes;
 use super::workload::Workload;
 use hdrhistogram::Histogram;
-use quorate::clock::Instant;
+use quorate::clock::{self, Instant};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +31,8 @@ pub struct Window {
 pub struct Figures {
     latencies_ns: Vec<Mutex<Histogram<u64>>>,
     served: AtomicU64,
+    /// Answered within the window, whenever they began.
+    answered: AtomicU64,
     bytes: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
 }
@@ -41,6 +43,7 @@ impl Default for Figures {
         Figures {
             latencies_ns: (0..TABLES).map(|_| Mutex::new(table())).collect(),
             served: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             errors: Mutex::default(),
         }
@@ -50,7 +53,12 @@ impl Default for Figures {
 impl Figures {
     /// What one request came to, that began then or should have.
     pub fn note(&self, client: u32, window: Window, began: Instant, asked: Result<Answer, String>) {
-        if !(window.from..window.to).contains(&began) {
+        let is_in = |at: Instant| (window.from..window.to).contains(&at);
+        let is_served = asked.as_ref().is_ok_and(|a| a.status.is_success());
+        if is_served && is_in(clock::now()) {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        if !is_in(began) {
             return;
         }
         let error = match asked {
@@ -130,6 +138,7 @@ impl Report {
         let latencies_ns = figures.latencies_ns();
         let at = |quantile| ms(latencies_ns.value_at_quantile(quantile));
         let served = figures.served();
+        let answered = figures.answered.load(Ordering::Relaxed);
         Report {
             workload: load.workload,
             servers: load.servers.len(),
@@ -139,7 +148,7 @@ impl Report {
             asked_per_second: load.rate,
             duration_s: load.duration.as_secs_f64(),
             served,
-            rate_per_second: served as f64 / load.duration.as_secs_f64(),
+            rate_per_second: answered as f64 / load.duration.as_secs_f64(),
             bytes_per_answer: figures.bytes.load(Ordering::Relaxed) / served.max(1),
             latency_ms: Latency {
                 p50: at(0.5),

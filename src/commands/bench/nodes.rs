@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// Connections on which nodes are announced and withdrawn, for each server.
 const CONNECTIONS: u32 = 16;
@@ -207,6 +208,8 @@ struct Lane {
 impl Lane {
     async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) {
         let mut pace = tokio::time::interval(every / self.own.len() as u32);
+        // After a stall once is enough.
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for node in self.own.iter().cycle() {
             tokio::select! {
                 _ = pace.tick() => {}
