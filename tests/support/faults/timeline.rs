@@ -167,7 +167,9 @@ fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool
         stage.give_up(&mut one.fault);
     }
     let is_over = stage.is_over(&mut one.fault);
-    if one.mended_ns.is_none() && (one.fault.is_mended || is_over) {
+    // Those that are stopped in turn are mended with the last of them.
+    let is_mended = one.fault.is_mended && one.fault.kind != Kind::StopEachInTurn;
+    if one.mended_ns.is_none() && (is_mended || is_over) {
         one.mended_ns = Some(clients.now_ns());
     }
     is_over
