@@ -32,6 +32,8 @@ const PATTERN: Pattern = Pattern {
 const CALM: u64 = 100;
 /// A run with fewer operations proves too little.
 const OPERATIONS_MIN: usize = 25_000;
+/// A run that has not covered everything by then covers it never.
+const BURSTS_MAX: usize = 60;
 /// A history that is in order is judged in a second or two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -47,8 +49,12 @@ fn what_clients_see_has_one_order_whatever_fails() {
     let clients = Recorded::start(CROWD, addresses);
     let mut timeline = Timeline::new(PATTERN, CROWD.seed);
     let mut bursts = Vec::new();
-    // All of them once, and on until there is enough to judge.
-    while kinds(&bursts).len() < Kind::ALL.len() || clients.served() < OPERATIONS_MIN as u64 {
+    // All of them once, and on until there is enough to judge; of a power cut chance says whether it takes anything.
+    while bursts.len() < BURSTS_MAX
+        && (kinds(&bursts).len() < Kind::ALL.len()
+            || clients.served() < OPERATIONS_MIN as u64
+            || stage.cuts_that_took == 0)
+    {
         bursts.push(timeline.burst(&mut stage, &clients));
         let enough = clients.served() + CALM;
         until("traffic goes on after a burst", FORM_LIMIT, || {
@@ -72,6 +78,7 @@ fn what_clients_see_has_one_order_whatever_fails() {
         seen.renewals, seen.lookups
     );
     assert!(seen.absences.is_empty(), "missed: {:?}", seen.absences);
+    assert_eq!(kinds(&bursts).len(), Kind::ALL.len());
     assert!(history.len() >= OPERATIONS_MIN);
     assert!(stage.cuts_that_took > 0, "no power cut took anything");
     judge(&history, &stage.stop());
