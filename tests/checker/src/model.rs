@@ -60,6 +60,23 @@ pub enum GroupOp {
     },
 }
 
+impl GroupOp {
+    /// Whether it is a lookup that shows a node.
+    #[must_use]
+    pub fn shows(&self, node: usize) -> bool {
+        match self {
+            GroupOp::Lookup { found, .. } => shows(found.as_deref().unwrap_or_default(), node),
+            _ => false,
+        }
+    }
+}
+
+fn shows(found: &[(usize, u64)], node: usize) -> bool {
+    found
+        .binary_search_by_key(&node, |(other, _)| *other)
+        .is_ok()
+}
+
 impl Model for GroupModel {
     /// The nodes that are held, by number.
     type State = Arc<[(usize, Held)]>;
@@ -128,12 +145,7 @@ impl GroupModel {
         if found.len() == state.len() {
             return Some(state.clone());
         }
-        let is_shown = |node| {
-            found
-                .binary_search_by_key(&node, |(other, _)| *other)
-                .is_ok()
-        };
-        Some(only(state, is_shown))
+        Some(only(state, |node| shows(found, node)))
     }
 
     fn may_have_expired(&self, held: &Held, return_ns: u64) -> bool {

@@ -19,38 +19,54 @@ use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::HashMap;
 
+/// A call with its position in the history.
+type Placed = (usize, Call<GroupOp>);
+
 /// The calls without those that explain nothing, the others from when they may.
 pub fn needed(
-    calls: Vec<(usize, Call<GroupOp>)>,
+    calls: Vec<Placed>,
     shown: &HashMap<(usize, u64), Shown>,
     max_age: MaxAge,
-) -> Vec<(usize, Call<GroupOp>)> {
-    let all: Vec<Call<GroupOp>> = calls.iter().map(|(_, call)| call.clone()).collect();
+) -> Vec<Placed> {
+    let from_ns: Vec<Option<u64>> = calls
+        .iter()
+        .map(|(_, call)| needed_from_ns(&calls, call, shown, max_age))
+        .collect();
     calls
         .into_iter()
-        .filter_map(|(position, mut call)| {
-            match call.op {
-                GroupOp::Announce { node, token, .. } if call.is_optional => {
-                    let shown = shown.get(&(node, token))?;
-                    if is_held_all_the_while(&all, &call, (node, token), shown.last_ns, max_age) {
-                        return None;
-                    }
-                }
-                GroupOp::Withdraw { node } if call.is_optional && is_last(&all, &call, node) => {
-                    call.call_ns = last_shown_ns(&all, node).max(call.call_ns);
-                    if !is_missed(&all, node, call.call_ns) || call.call_ns > call.return_ns {
-                        return None;
-                    }
-                }
-                _ => {}
-            }
-            Some((position, call))
+        .zip(from_ns)
+        .filter_map(|((position, call), from_ns)| {
+            let call_ns = from_ns?;
+            Some((position, Call { call_ns, ..call }))
         })
         .collect()
 }
 
+/// From when on a call may explain something; none if it never does.
+fn needed_from_ns(
+    calls: &[Placed],
+    call: &Call<GroupOp>,
+    shown: &HashMap<(usize, u64), Shown>,
+    max_age: MaxAge,
+) -> Option<u64> {
+    match call.op {
+        GroupOp::Announce { node, token, .. } if call.is_optional => {
+            let last_shown_ns = shown.get(&(node, token))?.last_ns;
+            let of = (node, token);
+            (!is_held_all_the_while(calls, call, of, last_shown_ns, max_age))
+                .then_some(call.call_ns)
+        }
+        GroupOp::Withdraw { node } if call.is_optional && is_last(calls, call, node) => {
+            let from_ns = last_shown_ns(calls, node).max(call.call_ns);
+            let explains = is_missed(calls, node, from_ns) && from_ns <= call.return_ns;
+            explains.then_some(from_ns)
+        }
+        _ => Some(call.call_ns),
+    }
+}
+
 fn is_held_all_the_while(
-    calls: &[Call<GroupOp>],
+    calls: &[Placed],
     renewal: &Call<GroupOp>,
     (node, token): (usize, u64),
     last_shown_ns: u64,
@@ -58,6 +74,7 @@ fn is_held_all_the_while(
 ) -> bool {
     let before = calls
         .iter()
+        .map(|(_, call)| call)
         .filter(|call| !call.is_optional && call.return_ns < renewal.call_ns)
         .filter(|call| announces(call, node) == Some(token))
         .map(|call| call.call_ns)
@@ -66,44 +83,40 @@ fn is_held_all_the_while(
         return false;
     };
     let goes_from_ns = held_from_ns.saturating_add(max_age.least_life_ns());
-    !calls.iter().any(|call| match &call.op {
+    !calls.iter().any(|(_, call)| match &call.op {
         GroupOp::Announce { .. } => {
             announces(call, node).is_some_and(|other| other != token)
                 && call.return_ns >= held_from_ns
         }
         GroupOp::Withdraw { node: other } => *other == node && call.return_ns >= held_from_ns,
-        GroupOp::Lookup { found, .. } => {
-            call.call_ns <= last_shown_ns
-                && call.return_ns >= goes_from_ns
-                && !shows(found.as_deref(), node)
+        GroupOp::Lookup { .. } => {
+            call.call_ns <= last_shown_ns && call.return_ns >= goes_from_ns && !call.op.shows(node)
         }
     })
 }
 
 /// Whether nobody announces the node after this.
-fn is_last(calls: &[Call<GroupOp>], withdrawal: &Call<GroupOp>, node: usize) -> bool {
-    let is_later = |call: &Call<GroupOp>| {
-        announces(call, node).is_some() && call.return_ns >= withdrawal.call_ns
-    };
-    !calls.iter().any(is_later)
+fn is_last(calls: &[Placed], withdrawal: &Call<GroupOp>, node: usize) -> bool {
+    !calls
+        .iter()
+        .any(|(_, call)| announces(call, node).is_some() && call.return_ns >= withdrawal.call_ns)
 }
 
 /// When the last lookup that shows a node was called; 0 if none does.
-fn last_shown_ns(calls: &[Call<GroupOp>], node: usize) -> u64 {
-    let showing = calls.iter().filter(|call| match &call.op {
-        GroupOp::Lookup { found, .. } => shows(found.as_deref(), node),
-        _ => false,
-    });
-    showing.map(|call| call.call_ns).max().unwrap_or_default()
+fn last_shown_ns(calls: &[Placed], node: usize) -> u64 {
+    let showing = calls.iter().filter(|(_, call)| call.op.shows(node));
+    showing
+        .map(|(_, call)| call.call_ns)
+        .max()
+        .unwrap_or_default()
 }
 
 /// Whether a lookup that may come after this time misses a node.
-fn is_missed(calls: &[Call<GroupOp>], node: usize, from_ns: u64) -> bool {
-    calls.iter().any(|call| match &call.op {
-        GroupOp::Lookup { found, .. } => {
-            call.return_ns >= from_ns && !shows(found.as_deref(), node)
-        }
-        _ => false,
+fn is_missed(calls: &[Placed], node: usize, from_ns: u64) -> bool {
+    calls.iter().any(|(_, call)| {
+        matches!(call.op, GroupOp::Lookup { .. })
+            && call.return_ns >= from_ns
+            && !call.op.shows(node)
     })
 }
 
@@ -112,12 +125,4 @@ fn announces(call: &Call<GroupOp>, of: usize) -> Option<u64> {
         GroupOp::Announce { node, token, .. } if node == of => Some(token),
         _ => None,
     }
-}
-
-fn shows(found: Option<&[(usize, u64)]>, node: usize) -> bool {
-    found.is_some_and(|found| {
-        found
-            .binary_search_by_key(&node, |(other, _)| *other)
-            .is_ok()
-    })
 }

@@ -127,17 +127,14 @@ fn gone_by_ns(calls: &[(usize, Call<GroupOp>)]) -> BTreeMap<usize, u64> {
     lookups.sort_by_key(|call| call.return_ns);
     for call in lookups {
         let GroupOp::Lookup {
-            found: Some(found),
+            found: Some(_),
             return_ns,
         } = &call.op
         else {
             continue;
         };
         over_ns.retain(|node, over_ns| {
-            let is_shown = found
-                .binary_search_by_key(node, |(other, _)| *other)
-                .is_ok();
-            let is_gone = !is_shown && call.call_ns > *over_ns;
+            let is_gone = !call.op.shows(*node) && call.call_ns > *over_ns;
             if is_gone {
                 gone_by_ns.insert(*node, *return_ns);
             }
