@@ -77,24 +77,10 @@ pub struct BenchArguments {
 }
 
 /// Runs the command and returns the exit code.
-pub fn run(arguments: &BenchArguments) -> u8 {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let ran = match runtime {
-        Ok(runtime) => runtime.block_on(bench(arguments)),
-        Err(error) => {
-            output::complain(&format!("cannot start: {error}"));
-            return exit_code::INTERNAL;
-        }
-    };
-    ran.unwrap_or_else(|error| {
-        error.to_string().lines().for_each(output::complain);
-        error.exit_code()
-    })
-}
-
-async fn bench(arguments: &BenchArguments) -> Result<u8, CommandError> {
+///
+/// # Errors
+/// When the cluster does not take the nodes, or nothing can be printed.
+pub async fn run(arguments: &BenchArguments) -> Result<u8, CommandError> {
     let servers = connection::addresses(&arguments.servers.server)?;
     let mut first = Connection::new(servers[0].clone());
     let environment = workload::environment(&mut first, &arguments.of_type).await?;

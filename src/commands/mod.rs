@@ -27,6 +27,7 @@ use clap::Parser;
 use errors::CommandError;
 use quorate::config::exit_code;
 use std::ffi::OsString;
+use tokio::runtime::Builder;
 
 /// Runs the command that the words name, the program's own name first, and returns its exit code;
 /// none when it is not one of these.
@@ -35,7 +36,10 @@ pub fn run(words: &[OsString]) -> Option<u8> {
     let (name, options) = rest.split_first()?;
     let words = std::iter::once(program).chain(options);
     Some(match name.to_str()? {
-        "bench" => bench::run(&bench::BenchArguments::parse_from(words)),
+        "bench" => finish_on(
+            Builder::new_multi_thread(),
+            bench::run(&bench::BenchArguments::parse_from(words)),
+        ),
         "cluster" => finish(cluster::run(&cluster::ClusterArguments::parse_from(words))),
         "coordinator" => finish(coordinator::run(
             &coordinator::CoordinatorArguments::parse_from(words),
@@ -51,10 +55,11 @@ pub fn run(words: &[OsString]) -> Option<u8> {
 
 /// Runs it to its end and says what went wrong.
 fn finish(command: impl Future<Output = Result<u8, CommandError>>) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    finish_on(Builder::new_current_thread(), command)
+}
+
+fn finish_on(mut threads: Builder, command: impl Future<Output = Result<u8, CommandError>>) -> u8 {
+    let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             output::complain(&format!("cannot start: {error}"));

@@ -69,15 +69,7 @@ impl Connection {
     /// # Errors
     /// Why there is none, in a few words that are the same each time.
     pub async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
-        let asked = self.exchange(method, path, body, |_| {});
-        let answer = match tokio::time::timeout(TIMEOUT, asked).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {TIMEOUT:?}")),
-        };
-        if answer.is_err() {
-            self.sender = None;
-        }
-        answer
+        in_time(self.exchange(method, path, body, |_| {})).await
     }
 
     /// The body of an answer of 200.
@@ -90,10 +82,7 @@ impl Connection {
             let room = TEXT_BYTES_MAX.saturating_sub(text.len());
             text.extend_from_slice(&piece[..piece.len().min(room)]);
         };
-        let asked = self.exchange(Method::GET, path, Bytes::new(), keep);
-        let answer = tokio::time::timeout(TIMEOUT, asked)
-            .await
-            .map_err(|_| format!("no answer within {TIMEOUT:?}"))??;
+        let answer = in_time(self.exchange(Method::GET, path, Bytes::new(), keep)).await?;
         let text = String::from_utf8_lossy(&text).into_owned();
         match answer.status {
             StatusCode::OK => Ok(text),
@@ -101,6 +90,7 @@ impl Connection {
         }
     }
 
+    /// Afterwards the connection is kept only if all went well.
     async fn exchange(
         &mut self,
         method: Method,
@@ -150,4 +140,9 @@ impl Connection {
         tokio::spawn(async move { connection.await.ok() });
         Ok(sender)
     }
+}
+
+async fn in_time(asked: impl Future<Output = Result<Answer, String>>) -> Result<Answer, String> {
+    let answer = tokio::time::timeout(TIMEOUT, asked).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
 }

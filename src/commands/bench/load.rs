@@ -52,7 +52,7 @@ impl Load {
             };
             clients.spawn(client.run());
         }
-        while clients.join_next().await.is_some() {}
+        clients.join_all().await;
         progress.finish();
         let unasked = schedule.unasked();
         if unasked > 0 {
@@ -136,21 +136,12 @@ impl Client {
         while let Some((number, begins)) = self.schedule.next().await {
             let step = self.load.workload.step(self.load.mix, number);
             let node = own.next().unwrap_or_default();
-            let asked = match step {
-                Step::Lookup => connection.ask(Method::GET, &lookup, Bytes::new()).await,
-                Step::Change => {
-                    let body = self.nodes.change(node);
-                    connection
-                        .ask(Method::PUT, &self.nodes.path(node), body)
-                        .await
-                }
-                Step::Renew => {
-                    let body = self.nodes.renewal(node);
-                    connection
-                        .ask(Method::PUT, &self.nodes.path(node), body)
-                        .await
-                }
+            let (method, path, body) = match step {
+                Step::Lookup => (Method::GET, lookup.clone(), Bytes::new()),
+                Step::Change => (Method::PUT, self.nodes.path(node), self.nodes.change(node)),
+                Step::Renew => (Method::PUT, self.nodes.path(node), self.nodes.renewal(node)),
             };
+            let asked = connection.ask(method, &path, body).await;
             let is_lost = asked.is_err();
             self.figures
                 .note(self.number, self.schedule.window, begins, asked);

@@ -20,7 +20,7 @@ const CONNECTIONS: u32 = 16;
 const TRIES: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Nodes, each with services like an engine's: some 310 bytes in a lookup.
+/// Nodes, each with services like an engine's: some 270 bytes in a lookup.
 pub struct Nodes {
     environment: String,
     of_type: String,
