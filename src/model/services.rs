@@ -1,8 +1,8 @@
 //! The services of an announcement, packed as their properties are.
 
+use super::Service;
 use super::properties::{Pairs, PairsSeed, PairsWriter, in_order, put, take};
 use super::text::Text;
-use super::{Properties, Service};
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -142,23 +142,18 @@ impl ServicesWriter {
 
     /// Puts them in order.
     pub(super) fn finish(self) -> Services {
-        let (mut packed, mut count) = (self.out, self.count);
-        let is_ascending = {
-            let services = Services { packed, count };
-            let is_ascending = services
-                .iter()
-                .zip(services.iter().skip(1))
-                .all(|(one, next)| one.id < next.id);
-            packed = services.packed;
-            is_ascending
+        let mut services = Services {
+            packed: self.out,
+            count: self.count,
         };
-        if !is_ascending {
-            count = in_order(&mut packed, 0, count, |rest| {
+        let ids = services.iter().map(|service| service.id);
+        if !ids.is_sorted_by(|one, next| one < next) {
+            services.count = in_order(&mut services.packed, 0, services.count, |rest| {
                 ServiceOf::take(rest);
             });
         }
-        packed.shrink_to_fit();
-        Services { packed, count }
+        services.packed.shrink_to_fit();
+        services
     }
 }
 
@@ -166,7 +161,7 @@ impl FromIterator<Service> for Services {
     fn from_iter<I: IntoIterator<Item = Service>>(services: I) -> Services {
         let mut writer = ServicesWriter::default();
         for service in services {
-            let pairs = Properties::from(service.properties);
+            let pairs = &service.properties;
             let written = writer.push(&service.id, &service.service_type, |writer| {
                 pairs.iter().for_each(|(k, v)| writer.push(k, v));
                 Ok::<(), std::convert::Infallible>(())

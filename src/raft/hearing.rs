@@ -25,12 +25,12 @@ pub(super) async fn run(group: Arc<Group>) {
     let mut led = Led::new(&group);
     let mut looked = clock::now();
     while group.next(&mut pace).await {
-        let now = Led::new(&group);
+        let now = clock::now();
         // While this process was stopped nobody's request could be heard.
-        let was_stopped = now.since.duration_since(looked) > STOPPED_AFTER;
-        looked = now.since;
-        if was_stopped || !led.is_the_same_as(&now) {
-            led = now;
+        let was_stopped = now.duration_since(looked) > STOPPED_AFTER;
+        looked = now;
+        if was_stopped || led.view != *group.view().borrow() {
+            led = Led::new(&group);
         }
         if group.leads() && is_unreached(&group, &led) {
             tracing::warn!(
@@ -56,10 +56,6 @@ impl Led {
             view: group.view().borrow().clone(),
             since: clock::now(),
         }
-    }
-
-    fn is_the_same_as(&self, other: &Led) -> bool {
-        self.view == other.view
     }
 }
 
