@@ -314,6 +314,24 @@ fn what_would_take_much_memory_is_refused() {
     );
 }
 
+/// A wrong value of a property is refused where it stands, even if its key comes again with a right one.
+#[test]
+fn a_wrong_property_is_refused_though_its_key_comes_again() {
+    let twice = |value: &str| {
+        service(&format!(
+            r#"{{"id":"i","type":"t","properties":{{"k":{value},"k":"x"}}}}"#
+        ))
+    };
+    assert!(twice("1").is_ok());
+    assert_eq!(
+        twice("null"),
+        Err("services[0].properties.k is null".to_owned())
+    );
+    assert!(
+        twice("{}").is_err_and(|line| line.starts_with("services[0].properties.k is an object"))
+    );
+}
+
 /// A static service reads as airlift reads it, and shows itself as airlift shows it.
 #[test]
 fn statics() {
