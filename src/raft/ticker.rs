@@ -19,7 +19,8 @@ pub(super) const STEP: Duration = Duration::from_millis(1_000);
 ///
 /// - one tick is in flight at a time, proposed on condition of this leadership and never forwarded.
 /// - none before an entry of this leadership is applied: an older tick may still come with the log.
-/// - each moves time by what has gone since the last applied one was proposed, or was applied if another proposed it.
+/// - each moves time by what has gone since the last applied one was proposed, or was applied if another proposed it;
+///   after one that took long to be committed, by less (see [`OwnTick::base`]).
 pub(super) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);
     let mut own: Option<OwnTick> = None;
@@ -35,6 +36,20 @@ pub(super) async fn run(group: Arc<Group>) {
 struct OwnTick {
     proposed: Instant,
     applied: Instant,
+    advance: Duration,
+}
+
+impl OwnTick {
+    /// From when on the next tick counts.
+    ///
+    /// What stands before this tick in the log was committed before this tick was applied, perhaps only just, and its deadline
+    /// allows for one step of time from before. What this tick counted and what the next one counts from before that moment
+    /// are together at most that step, however long this one waited for a majority.
+    fn base(&self) -> Instant {
+        let allowed = STEP.saturating_sub(self.advance);
+        let waited = self.applied.duration_since(self.proposed);
+        self.applied - waited.min(allowed)
+    }
 }
 
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
@@ -50,7 +65,7 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         (journal.owes_grace(now), journal.last_applied())
     };
     let base = match (last_applied, last_own) {
-        (Some(applied), Some(own)) if applied <= own.applied => Some(own.proposed),
+        (Some(applied), Some(own)) if applied <= own.applied => Some(own.base()),
         (applied, _) => applied,
     };
     let advance = base
@@ -87,6 +102,7 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     Some(OwnTick {
         proposed: now,
         applied: clock::now(),
+        advance,
     })
 }
 
@@ -106,6 +122,36 @@ fn log_expired(outcomes: &[Outcome]) {
         if let Outcome::Expired(nodes) = outcome {
             for node in nodes {
                 tracing::info!(node, "expired: no renewal within max-age");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    /// However long a tick takes to be committed, what is before it in the log is charged one step of earlier time at most; and
+    /// as long as it takes no longer than usual no time is lost.
+    #[test]
+    fn earlier_time_is_one_step_at_most() {
+        let proposed = clock::now();
+        for advance in (0..=1_000).step_by(100).map(ms) {
+            for waited in (0..=3_000).step_by(100).map(ms) {
+                let own = OwnTick {
+                    proposed,
+                    applied: proposed + waited,
+                    advance,
+                };
+                let charged = advance + own.applied.duration_since(own.base());
+                assert!(charged <= STEP, "{advance:?} and {waited:?}: {charged:?}");
+                if advance + waited <= STEP {
+                    assert_eq!(own.base(), proposed, "{advance:?} and {waited:?}");
+                }
             }
         }
     }

@@ -6,10 +6,11 @@ use crate::planted::{Bug, is_planted};
 impl Registry {
     /// Moves cluster time, and removes what it has reached.
     ///
-    /// Early never: an announcement comes in at some moment after tick k and before tick k+1 in the log. Tick k+1 may count
-    /// time from before that moment, at most one step of it, and the deadline allows for that whole step. Every later
-    /// tick counts time after it. So when cluster time has moved by `max_age_ms + step_ms` since the announcement, at
-    /// least `max_age_ms` of real time has passed, and a deadline that is just reached may be acted on.
+    /// Early never: an announcement is committed at some moment, after tick k and before tick k+1 in the log. Tick k+1 may
+    /// count time from before that moment, and tick k+2 too when k+1 waited for a majority: together at most one step of it
+    /// (`raft::ticker`), and the deadline allows for that whole step. Every later tick counts time after it. So when cluster
+    /// time has moved by `max_age_ms + step_ms` since the announcement, at least `max_age_ms` of real time has passed, and a
+    /// deadline that is just reached may be acted on.
     /// Should a new leader bring a longer step, the first tick after an announcement still moves no further than the step
     /// that its deadline allows for (`step_limit_ms`).
     ///
