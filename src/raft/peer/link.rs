@@ -13,7 +13,9 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
 /// How long making a connection may take: longer than a busy machine's accept, shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-/// A connection that brings no answer for this long is replaced when a call on it runs out of time.
+/// A connection that brings no answer for this long is replaced when a call on it runs out of time, and one on which nothing
+/// was asked for as long before the next call. A firewall or a peer may have forgotten it without a word, and a new leader that
+/// finds so by its first entries stands still until their time is over.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// Requests under way on one connection; more wait their turn. Far above what one node sends at once.
 const MAX_IN_FLIGHT: usize = 1024;
@@ -59,6 +61,19 @@ type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
 struct Connection {
     out: mpsc::Sender<(Request, oneshot::Sender<Answer>)>,
     heard: Arc<Mutex<Instant>>,
+    pending: Pending,
+}
+
+impl Connection {
+    fn is_silent(&self) -> bool {
+        clock::now().duration_since(*lock(&self.heard)) > SILENT_AFTER
+    }
+
+    /// Whether it may be used: it is not known to be closed, and not so long out of use that nobody can know.
+    fn is_fresh(&self) -> bool {
+        let is_idle = self.is_silent() && lock(&self.pending).is_empty();
+        !self.out.is_closed() && !is_idle
+    }
 }
 
 impl Link {
@@ -126,9 +141,9 @@ impl Link {
     /// one. Those who still wait on it go on waiting. A busy peer that answers others in time keeps its connection.
     fn give_up_if_silent(&self) {
         if let Ok(mut slot) = self.connection.try_lock()
-            && slot.as_ref().is_some_and(|connection| {
-                clock::now().duration_since(*lock(&connection.heard)) > SILENT_AFTER
-            })
+            && slot
+                .as_ref()
+                .is_some_and(|connection| connection.is_silent())
         {
             *slot = None;
         }
@@ -136,9 +151,7 @@ impl Link {
 
     async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
         let mut slot = self.connection.lock().await;
-        if let Some(connection) = slot.as_ref()
-            && !connection.out.is_closed()
-        {
+        if let Some(connection) = slot.as_ref().filter(|connection| connection.is_fresh()) {
             return Ok(connection.clone());
         }
         *slot = None;
@@ -221,9 +234,14 @@ where
         }
     }
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
-    let heard = Arc::new(Mutex::new(clock::now()));
-    tokio::spawn(drive(sender, receiver, requests, heard.clone()));
-    Ok(Connection { out, heard })
+    let connection = Connection {
+        out,
+        heard: Arc::new(Mutex::new(clock::now())),
+        pending: Arc::default(),
+    };
+    let (heard, pending) = (connection.heard.clone(), connection.pending.clone());
+    tokio::spawn(drive(sender, receiver, requests, heard, pending));
+    Ok(connection)
 }
 
 type Pending = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>>;
@@ -234,10 +252,10 @@ async fn drive<IO>(
     mut receiver: Receiver<IO>,
     mut requests: mpsc::Receiver<(Request, oneshot::Sender<Answer>)>,
     heard: Arc<Mutex<Instant>>,
+    pending: Pending,
 ) where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
 {
-    let pending: Pending = Arc::default();
     let send = async {
         let mut number = 0;
         let mut register = |(request, reply): (Request, oneshot::Sender<Answer>)| {
@@ -277,3 +295,6 @@ async fn drive<IO>(
         () = receive => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::super::dial::{Dial, PeerStream};
+use super::*;
+use crate::raft::identity::NodeName;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::DuplexStream;
+
+/// Longer than any other limit here: a call that takes as long was not answered at all.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn introduction() -> Introduction {
+    Introduction {
+        name: NodeName {
+            node_id: "far".to_owned(),
+            incarnation: 1,
+        },
+        environment: "test".to_owned(),
+        process: 1,
+        last_log_id: None,
+        vote_term: 1,
+    }
+}
+
+/// How many answers each connection brings before it falls silent without being closed.
+struct FarEnd {
+    answers: usize,
+    dialled: Arc<AtomicUsize>,
+}
+
+impl Dial for FarEnd {
+    fn dial<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
+        self.dialled.fetch_add(1, Ordering::Relaxed);
+        let (near, far) = tokio::io::duplex(1 << 16);
+        tokio::spawn(answer(far, self.answers));
+        async { Ok(Box::new(near) as Box<dyn PeerStream>) }.boxed()
+    }
+}
+
+async fn answer(io: DuplexStream, mut answers: usize) {
+    let (mut sender, mut receiver) = frame::split(io);
+    receiver.receive::<Hello>().await.expect("a hello");
+    let welcome = Welcome::Accepted(introduction());
+    sender.send(0, &welcome).await.expect("it is read");
+    while let Ok(Some((number, _))) = receiver.receive::<Request>().await {
+        if answers > 0 {
+            answers -= 1;
+            let index = Answer::ReadIndex(Ok(number));
+            sender.send(number, &index).await.expect("it is read");
+        }
+    }
+}
+
+fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
+    let dialled = Arc::new(AtomicUsize::new(0));
+    let far = FarEnd {
+        answers,
+        dialled: dialled.clone(),
+    };
+    (
+        Link::new("http://far:1", Dialer::Own(Arc::new(far))),
+        dialled,
+    )
+}
+
+async fn call(link: &Link) -> Result<Answer, CallError> {
+    let hello = Hello::stranger(introduction());
+    link.call(hello, Request::ReadIndex, LIMIT).await
+}
+
+/// A connection that was out of use may have died without a word: nothing is entrusted to it.
+#[tokio::test(start_paused = true)]
+async fn a_connection_long_out_of_use_is_replaced() {
+    let (link, dialled) = link(1);
+    assert!(call(&link).await.is_ok());
+    tokio::time::sleep(2 * SILENT_AFTER).await;
+    let began = clock::now();
+    assert!(call(&link).await.is_ok(), "the first connection is silent");
+    assert!(began.elapsed() < SILENT_AFTER);
+    assert_eq!(dialled.load(Ordering::Relaxed), 2);
+}
+
+/// One in use is kept, and so is one on which an answer is waited for, however long it takes: a slow disk is no dead peer.
+#[tokio::test(start_paused = true)]
+async fn a_connection_in_use_is_kept() {
+    let (link, dialled) = link(10);
+    for _ in 0..10 {
+        assert!(call(&link).await.is_ok());
+        tokio::time::sleep(SILENT_AFTER / 2).await;
+    }
+    let waiting = async {
+        tokio::time::sleep(2 * SILENT_AFTER).await;
+        assert!(call(&link).await.is_err(), "it is silent by now");
+    };
+    let (first, ()) = tokio::join!(call(&link), waiting);
+    assert!(first.is_err());
+    assert_eq!(dialled.load(Ordering::Relaxed), 1);
+}
