@@ -52,6 +52,12 @@ impl Liveness {
         liveness
     }
 
+    /// The longest time in which writes stood still under a fault of a minority.
+    pub fn longest_write_gap_ns(&self) -> u64 {
+        let gaps_ns = self.write_gaps_ns.iter().map(|(_, gap_ns)| *gap_ns);
+        gaps_ns.max().unwrap_or(0)
+    }
+
     fn take_minority(&mut self, history: &[Operation], fault: &Happened, window: Window) {
         let is_turned = fault.kind == Kind::StopEachInTurn;
         let through_others = |o: &&Operation| {

@@ -17,7 +17,7 @@ use quorate_checker::overstay::overstays;
 use quorate_checker::window::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 use std::time::Duration;
@@ -34,6 +34,8 @@ const GROUPS: u32 = 16;
 /// With the workers, 400 node ids at a time.
 const NODES_PER_CLIENT: u64 = 8;
 const WORKERS: usize = 16;
+/// Writes that stand still for longer under a fault of a minority are worth a look, though a few may (see `report`).
+const REMARKABLE_GAP_NS: u64 = 1_500_000_000;
 /// What must be served between two bursts.
 const CALM: u64 = 100;
 /// After the last burst, with a short max-age: who is silent must be gone.
@@ -62,6 +64,8 @@ pub struct Make {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Segment {
     pub make: Make,
+    /// When the clients' clock began, by the wall clock that the nodes' logs go by.
+    pub began_wall_ms: u64,
     pub bursts: Vec<Burst>,
     pub operations: usize,
     pub acked: usize,
@@ -82,7 +86,7 @@ pub struct Segment {
     pub failures: Vec<String>,
 }
 
-/// Runs one, and keeps in `dir` what a failed one can be judged again from.
+/// Runs one, and keeps in `dir` what a failed one can be judged again from, and the logs of a remarkable one.
 pub fn run(make: Make, dir: &Path) -> Segment {
     let max_age = Duration::from_secs(make.max_age_s);
     let settings = match make.max_age_s {
@@ -100,6 +104,7 @@ pub fn run(make: Make, dir: &Path) -> Segment {
         nodes_per_client: NODES_PER_CLIENT,
         seed,
     };
+    let began_wall_ms = clock::wall_ms();
     let clients = Recorded::start(crowd, addresses);
     let mut timeline = Timeline::new(PATTERN, seed);
     let mut bursts = Vec::new();
@@ -123,6 +128,7 @@ pub fn run(make: Make, dir: &Path) -> Segment {
     let log = stage.stop();
     let mut segment = Segment {
         make,
+        began_wall_ms,
         operations: history.len(),
         acked: count(&history, |outcome| *outcome == Outcome::Acked),
         unknown: count(&history, |outcome| *outcome == Outcome::Unknown),
@@ -147,7 +153,17 @@ pub fn run(make: Make, dir: &Path) -> Segment {
             &dir.join(format!("history-{}.jsonl", make.number)),
         );
     }
+    if !segment.failures.is_empty() || segment.liveness.longest_write_gap_ns() > REMARKABLE_GAP_NS {
+        keep_logs(&stage, dir, make);
+    }
     segment
+}
+
+fn keep_logs(stage: &Stage, dir: &Path, make: Make) {
+    for node in &stage.cluster.nodes {
+        let name = format!("segment-{}-{}.log", make.number, node.etc.node_id);
+        fs::write(dir.join(name), node.log()).expect("the soak's directory can be written");
+    }
 }
 
 /// A time without faults in which who is silent must go; none with a max-age that is too long for it.
