@@ -1,0 +1,74 @@
+//! The etc/ directories that start a node of airlift's server, and of quorate: the same.
+
+use anyhow::Context;
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Of every cluster that is measured.
+pub const ENVIRONMENT: &str = "bench";
+
+/// Writes the files of one node for each port, and gives the directories, each with `etc` in it and `data` to come.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn write(dir: &Path, ports: &[u16]) -> anyhow::Result<Vec<PathBuf>> {
+    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    let inventory = dir.join("service-inventory.json");
+    write_file(&inventory, &inventory_of(ports))?;
+    let nodes = ports.iter().enumerate();
+    nodes
+        .map(|(i, port)| {
+            let node = dir.join(node_id(i));
+            write_node(&node, &node_id(i), *port, &inventory)?;
+            Ok(node)
+        })
+        .collect()
+}
+
+fn write_node(dir: &Path, node_id: &str, port: u16, inventory: &Path) -> anyhow::Result<()> {
+    let (etc, data) = (dir.join("etc"), dir.join("data"));
+    for made in [&etc, &data] {
+        fs::create_dir_all(made).with_context(|| made.display().to_string())?;
+    }
+    let node = format!(
+        "node.environment={ENVIRONMENT}\nnode.id={node_id}\nnode.data-dir={}\n",
+        data.display()
+    );
+    write_file(&etc.join("node.properties"), &node)?;
+    let config = format!(
+        "http-server.http.port={port}\nservice-inventory.uri=file://{}\n",
+        inventory.display()
+    );
+    write_file(&etc.join("config.properties"), &config)?;
+    write_file(&etc.join("jvm.config"), "-server\n-Xmx1G\n")?;
+    write_file(&etc.join("log.properties"), "io.airlift=INFO\n")
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+fn node_id(index: usize) -> String {
+    format!("node-{}", index + 1)
+}
+
+fn inventory_of(ports: &[u16]) -> String {
+    let services: Vec<_> = ports
+        .iter()
+        .enumerate()
+        .map(|(i, port)| {
+            let node_id = node_id(i);
+            json!({
+                "id": format!("00000000-0000-4000-8000-{i:012}"),
+                "nodeId": node_id,
+                "type": "discovery",
+                "pool": "general",
+                "location": format!("/{node_id}"),
+                "state": "RUNNING",
+                "properties": {"http": format!("http://127.0.0.1:{port}")},
+            })
+        })
+        .collect();
+    json!({"environment": ENVIRONMENT, "services": services}).to_string()
+}

@@ -1,0 +1,49 @@
+//! Measures quorate beside airlift's discovery server, etcd and the limit of the machine; `scripts/bench` builds them and runs it.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `tasks` | what is measured, of whom |
+//! | `goals` | what quorate is held to, each against a peer in the same run |
+//! | `peers` | how each of them is started and put under load |
+//! | `limit` | the limit: a server that hands out the same bytes and agrees with nobody |
+//! | `usage` | processor time and memory of processes |
+//! | `run` | the repeats, in turn |
+//! | `figures`, `table`, `results` | what came of it, as numbers, as a table, as files |
+
+mod etc;
+mod figures;
+mod goals;
+mod limit;
+mod machine;
+mod peers;
+mod results;
+mod run;
+mod table;
+mod tasks;
+mod usage;
+
+use clap::{Parser, Subcommand};
+use run::RunArguments;
+
+/// Measures quorate beside its peers, on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures all, and writes what came of it.
+    Run(Box<RunArguments>),
+    /// Serves as the limit does, until it is ended.
+    Limit(limit::LimitArguments),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Run(arguments) => run::run(*arguments).await,
+        Command::Limit(arguments) => limit::serve(arguments).await,
+    }
+}

@@ -1,0 +1,199 @@
+//! Those that are measured: how each is started, and put under load.
+
+mod airlift;
+mod etcd;
+mod limit;
+mod process;
+mod quorate;
+mod request;
+
+use crate::figures::{Figures, Measured};
+use crate::tasks::{Asked, Name, Task, To};
+use crate::usage;
+use anyhow::{Context, bail};
+use process::Process;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::process::Command;
+
+/// Nodes of every cluster.
+const NODES: usize = 3;
+/// From the start of the processes until each serves.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// A load that has not ended so long after it should have is given up.
+const OVERDUE: Duration = Duration::from_secs(120);
+/// Before each load is measured.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// What is there to be measured; with the reason for what is not.
+#[derive(Debug)]
+pub struct Programs {
+    /// This program, which is the limit too.
+    pub itself: PathBuf,
+    /// quorate, which is the load on all that speak HTTP too.
+    pub quorate: PathBuf,
+    /// airlift's discovery server.
+    pub airlift: Result<Airlift, String>,
+    /// etcd's server and the load on it.
+    pub etcd: Result<Etcd, String>,
+}
+
+/// airlift's discovery server, unpacked, and the Java to run it.
+#[derive(Debug)]
+pub struct Airlift {
+    /// With `lib` in it.
+    pub dir: PathBuf,
+    /// With `bin/java` in it.
+    pub java_home: PathBuf,
+}
+
+/// etcd.
+#[derive(Debug)]
+pub struct Etcd {
+    /// benches/etcd, built.
+    pub program: PathBuf,
+    /// Another server than the one that is built into it.
+    pub server: Option<PathBuf>,
+}
+
+/// A cluster of one of them. Its processes end with it.
+pub struct Cluster {
+    name: Name,
+    processes: Vec<Process>,
+    /// URLs, as the load takes them.
+    servers: Vec<String>,
+    follower: String,
+    load: PathBuf,
+}
+
+impl Programs {
+    /// Why one of them is not measured.
+    pub fn missing(&self, name: Name) -> Option<&str> {
+        match name {
+            Name::Airlift => self.airlift.as_ref().err().map(String::as_str),
+            Name::Etcd => self.etcd.as_ref().err().map(String::as_str),
+            Name::Quorate | Name::Limit => None,
+        }
+    }
+
+    /// The version of one of them, as it says itself.
+    pub async fn version(&self, name: Name) -> String {
+        let said = match name {
+            Name::Quorate => output(Command::new(&self.quorate).arg("--version")).await,
+            Name::Airlift => Ok(airlift::VERSION.to_owned()),
+            Name::Etcd => etcd::version(self).await,
+            Name::Limit => Ok("axum 0.8".to_owned()),
+        };
+        said.unwrap_or_else(|why| format!("unknown ({why:#})"))
+    }
+
+    /// Starts three nodes on empty directories, and returns once each serves.
+    ///
+    /// # Errors
+    /// When one does not, with the end of its log.
+    pub async fn start(&self, name: Name, dir: &Path) -> anyhow::Result<Cluster> {
+        let started = async {
+            match name {
+                Name::Quorate => quorate::start(self, dir).await,
+                Name::Airlift => airlift::start(self, dir).await,
+                Name::Etcd => etcd::start(self, dir).await,
+                Name::Limit => limit::start(self, dir).await,
+            }
+        };
+        started
+            .await
+            .with_context(|| format!("{name} does not start"))
+    }
+}
+
+impl Cluster {
+    /// Puts a load on it, and measures.
+    ///
+    /// # Errors
+    /// When the load does not end, or prints no figures.
+    pub async fn measure(&self, task: &Task, duration: Duration) -> anyhow::Result<Measured> {
+        let pids: Vec<u32> = self.processes.iter().map(Process::id).collect();
+        let before_s = usage::processor_s(&pids);
+        let figures = self.load(task, WARM_UP, duration).await?;
+        Ok(Measured {
+            figures,
+            processor_s: usage::processor_s(&pids) - before_s,
+            memory_mb: usage::memory_mb(&pids),
+        })
+    }
+
+    /// Puts each kind of load on it for a while, so that nothing is measured that is only so at first.
+    ///
+    /// # Errors
+    /// As for [`Cluster::measure`].
+    pub async fn warm_up(&self) -> anyhow::Result<()> {
+        // A JVM compiles what it has run often.
+        let lasts = match self.name {
+            Name::Airlift => Duration::from_secs(10),
+            _ => Duration::from_secs(1),
+        };
+        for (name, asked) in [
+            ("warm-lookup", Asked::Lookup),
+            ("warm-change", Asked::Change),
+        ] {
+            let task = Task {
+                name,
+                asked,
+                ..crate::tasks::WARM
+            };
+            self.load(&task, WARM_UP, lasts).await?;
+        }
+        Ok(())
+    }
+
+    async fn load(
+        &self,
+        task: &Task,
+        warm_up: Duration,
+        duration: Duration,
+    ) -> anyhow::Result<Figures> {
+        let servers = match task.to {
+            To::All => self.servers.join(","),
+            To::Follower => self.follower.clone(),
+        };
+        let asked = match task.asked {
+            Asked::Lookup => "lookup",
+            Asked::Change => "change",
+            Asked::Renew => "renew",
+        };
+        let mut command = Command::new(&self.load);
+        command
+            .args(["bench", asked, "--json", "--server", &servers])
+            .args(["--clients", &task.clients.to_string()])
+            .args(["--nodes", &task.nodes.to_string()])
+            .args(["--of-type", task.name])
+            .args(["--warm-up", &format!("{}ms", warm_up.as_millis())])
+            .args(["--duration", &format!("{}ms", duration.as_millis())]);
+        if let Some(rate) = task.rate {
+            command.args(["--rate", &rate.to_string()]);
+        }
+        let limit = warm_up + duration + OVERDUE;
+        let ended = tokio::time::timeout(limit, command.kill_on_drop(true).output())
+            .await
+            .with_context(|| format!("{} does not end", task.name))??;
+        // What failed is in its figures too, whatever it ends with.
+        serde_json::from_slice(&ended.stdout)
+            .with_context(|| String::from_utf8_lossy(&ended.stderr).trim().to_owned())
+    }
+}
+
+/// What a program prints.
+async fn output(command: &mut Command) -> anyhow::Result<String> {
+    let ended = command.output().await?;
+    if !ended.status.success() {
+        bail!("{}", String::from_utf8_lossy(&ended.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&ended.stdout).trim().to_owned())
+}
+
+fn urls(ports: &[u16]) -> Vec<String> {
+    ports
+        .iter()
+        .map(|port| format!("http://127.0.0.1:{port}"))
+        .collect()
+}

@@ -1,0 +1,47 @@
+//! quorate, from an etc/ directory.
+
+use super::process::{Process, free_ports};
+use super::request::{get, wait_serving};
+use super::{Cluster, NODES, Programs, START_LIMIT, urls};
+use crate::etc;
+use crate::tasks::Name;
+use anyhow::Context;
+use serde::Deserialize;
+use std::path::Path;
+use tokio::process::Command;
+
+/// What is looked at of `/v1/cluster/status`.
+#[derive(Deserialize)]
+struct Status {
+    role: String,
+}
+
+pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
+    let ports = free_ports(NODES)?;
+    let mut processes = Vec::new();
+    for node in etc::write(dir, &ports)? {
+        let mut command = Command::new(&programs.quorate);
+        command.arg("run").arg("--etc-dir").arg(node.join("etc"));
+        processes.push(Process::start(&mut command, &node)?);
+    }
+    wait_serving(&ports, START_LIMIT)
+        .await
+        .with_context(|| processes[0].last_words())?;
+    Ok(Cluster {
+        name: Name::Quorate,
+        follower: follower(&ports).await?,
+        processes,
+        servers: urls(&ports),
+        load: programs.quorate.clone(),
+    })
+}
+
+async fn follower(ports: &[u16]) -> anyhow::Result<String> {
+    for port in ports {
+        let status: Status = serde_json::from_str(&get(*port, "/v1/cluster/status").await?)?;
+        if status.role != "leader" {
+            return Ok(format!("http://127.0.0.1:{port}"));
+        }
+    }
+    anyhow::bail!("no node follows")
+}

@@ -1,0 +1,53 @@
+//! The few requests that are made besides the load.
+
+use anyhow::{Context, bail};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Between two looks at a server that does not serve yet.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// A server that is slower is asked again.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The body of an answer of 200.
+///
+/// # Errors
+/// When there is none.
+pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
+    let asked = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+            bail!("the answer breaks off");
+        };
+        let status = head.split(' ').nth(1).unwrap_or_default();
+        if status != "200" {
+            bail!("{status}: {}", body.trim());
+        }
+        Ok(body.to_owned())
+    };
+    tokio::time::timeout(ANSWER_LIMIT, asked)
+        .await
+        .context("no answer")?
+}
+
+/// Waits until every server answers a lookup.
+///
+/// # Errors
+/// When one does not within the limit.
+pub async fn wait_serving(ports: &[u16], limit: Duration) -> anyhow::Result<()> {
+    let all = async {
+        for port in ports {
+            while get(*port, "/v1/service/none").await.is_err() {
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+        }
+    };
+    tokio::time::timeout(limit, all)
+        .await
+        .with_context(|| format!("not every node serves within {limit:?}"))
+}

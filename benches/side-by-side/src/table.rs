@@ -1,0 +1,183 @@
+//! The table of medians, in Markdown.
+
+use crate::figures::Figure;
+use crate::goals::GOALS;
+use crate::results::Results;
+use crate::tasks::{ALL, Name, Task};
+use std::fmt::Write;
+
+/// All of it: what was measured on what, the medians, the ratios, the goals.
+pub fn of(results: &Results) -> String {
+    let mut text = head(results);
+    text += &medians(results);
+    text += &goals(results);
+    text
+}
+
+fn head(results: &Results) -> String {
+    let machine = &results.machine;
+    let mut text = format!(
+        "# Side by side, {} at {}\n\n{}, {} processors, {} MB, Linux {}. Three nodes each on loopback, the clients on the same machine; medians of {} repeats of {} s, in turn.\n\n`{}`\n\n",
+        results.date,
+        results.commit,
+        machine.processor,
+        machine.processors,
+        machine.memory_mb,
+        machine.kernel,
+        results.repeats,
+        results.seconds,
+        results.command,
+    );
+    for (name, version) in &results.versions {
+        let _ = writeln!(text, "- {name}: {version}");
+    }
+    for (name, why) in &results.missing {
+        let _ = writeln!(text, "- {name}: not measured: {why}");
+    }
+    text + "\n"
+}
+
+fn medians(results: &Results) -> String {
+    let mut text = "| load | | quorate | airlift | etcd | limit | quorate / airlift | quorate / etcd | quorate / limit |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
+    for task in &results.tasks {
+        for (figure, label) in rows(task) {
+            let _ = write!(text, "| {} | {label} |", task.name);
+            for name in ALL {
+                let _ = write!(text, " {} |", cell(results, *name, task, figure));
+            }
+            for peer in [Name::Airlift, Name::Etcd, Name::Limit] {
+                let own = results.median(Name::Quorate, task.name, figure);
+                let other = results.median(peer, task.name, figure);
+                let ratio = own.zip(other).filter(|(_, other)| *other > 0.0);
+                let ratio =
+                    ratio.map_or("".to_owned(), |(own, other)| format!("{:.2}", own / other));
+                let _ = write!(text, " {ratio} |");
+            }
+            text.push('\n');
+        }
+    }
+    text + "\n"
+}
+
+fn rows(task: &Task) -> Vec<(Figure, &'static str)> {
+    let mut rows = vec![
+        (Figure::P50, "p50, ms"),
+        (Figure::P99, "p99, ms"),
+        (Figure::Processor, "processor of the nodes, s"),
+        (Figure::Memory, "memory of a node, MB"),
+        (Figure::Errors, "errors"),
+    ];
+    // At a given rate it is what was asked for.
+    if task.rate.is_none() {
+        rows.insert(0, (Figure::Rate, "a second"));
+    }
+    rows
+}
+
+fn cell(results: &Results, name: Name, task: &Task, figure: Figure) -> String {
+    if !task.of.contains(&name) {
+        return String::new();
+    }
+    match results.median(name, task.name, figure) {
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+        None if results.missing.contains_key(&name) => "not measured".to_owned(),
+        None => "failed".to_owned(),
+    }
+}
+
+fn goals(results: &Results) -> String {
+    let mut text = "| goal | | is | |\n|---|---|---|---|\n".to_owned();
+    for goal in GOALS {
+        let (is, verdict) = match results.of_goal(goal) {
+            Some(value) if goal.bound.holds(value) => (format!("{value:.2}"), "met"),
+            Some(value) => (format!("{value:.2}"), "**missed**"),
+            None => (String::new(), "not measured"),
+        };
+        let _ = writeln!(text, "| {goal} | {} | {is} | {verdict} |", goal.bound);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::{Figures, Latency, Measured};
+    use crate::machine::Machine;
+    use crate::results::{Came, Outcome};
+    use crate::tasks::TASKS;
+    use std::collections::BTreeMap;
+
+    fn measured(rate: f64) -> Came {
+        let latency_ms = Latency {
+            p50: 1.0,
+            p99: 2.0,
+            p99_9: 3.0,
+            max: 4.0,
+        };
+        Came::Measured(Measured {
+            figures: Figures {
+                served: 1,
+                rate_per_second: rate,
+                bytes_per_answer: 1,
+                latency_ms,
+                errors: BTreeMap::new(),
+            },
+            processor_s: 1.0,
+            memory_mb: 1.0,
+        })
+    }
+
+    fn results(outcomes: Vec<Outcome>) -> Results {
+        Results {
+            date: "2026-01-01".to_owned(),
+            commit: "abc".to_owned(),
+            machine: Machine::this(),
+            command: "scripts/bench".to_owned(),
+            seconds: 1,
+            repeats: 3,
+            versions: BTreeMap::new(),
+            missing: BTreeMap::from([(Name::Etcd, "no Go".to_owned())]),
+            tasks: TASKS.to_vec(),
+            outcomes,
+        }
+    }
+
+    fn outcome(repeat: u32, name: Name, came: Came) -> Outcome {
+        Outcome {
+            repeat,
+            name,
+            task: "lookup-100",
+            came,
+        }
+    }
+
+    /// Ratios are of medians; who was not measured, and why, is told, as is what failed.
+    #[test]
+    fn nobody_is_left_out_in_silence() {
+        let mut outcomes = Vec::new();
+        for (repeat, rate) in [(1, 10.0), (2, 80.0), (3, 90.0)] {
+            outcomes.push(outcome(repeat, Name::Quorate, measured(rate)));
+            outcomes.push(outcome(repeat, Name::Limit, measured(100.0)));
+        }
+        outcomes.push(outcome(
+            1,
+            Name::Airlift,
+            Came::Failed("it ended".to_owned()),
+        ));
+        let text = of(&results(outcomes));
+        let row = "| lookup-100 | a second | 80.0 | failed | not measured | 100 |  |  | 0.80 |";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("- etcd: not measured: no Go"), "{text}");
+        assert!(
+            text.contains("| lookup-100: rate / limit's | at least 0.7 | 0.80 | met |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| lookup-100: rate / etcd's | at least 5 |  | not measured |"),
+            "{text}"
+        );
+        assert!(results(Vec::new()).tally() == (0, 0, GOALS.len()));
+    }
+}

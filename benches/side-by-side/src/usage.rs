@@ -1,0 +1,50 @@
+//! Processor time and memory of processes, as Linux tells them.
+
+use rustix::param::clock_ticks_per_second;
+use std::fs;
+
+const KB_PER_MB: f64 = 1_000.0 / 1.024;
+/// Where user and system time stand in `/proc/PID/stat`, counted after the name in parentheses (proc(5)).
+const USER_TIME: usize = 11;
+const SYSTEM_TIME: usize = 12;
+
+/// What processes took so far, all together; nothing where there is no /proc.
+pub fn processor_s(pids: &[u32]) -> f64 {
+    let ticks = |pid: &u32| -> Option<u64> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, after_name) = stat.rsplit_once(") ")?;
+        let fields: Vec<&str> = after_name.split(' ').collect();
+        let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(field(USER_TIME)? + field(SYSTEM_TIME)?)
+    };
+    let ticks: u64 = pids.iter().filter_map(ticks).sum();
+    ticks as f64 / clock_ticks_per_second() as f64
+}
+
+/// The resident memory of the largest.
+pub fn memory_mb(pids: &[u32]) -> f64 {
+    let resident_kb = |pid: &u32| -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    pids.iter().filter_map(resident_kb).fold(0.0, f64::max) / KB_PER_MB
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// This process takes some of both.
+    #[test]
+    fn usage_is_read() {
+        let own = [std::process::id()];
+        assert!(memory_mb(&own) > 0.5, "{}", memory_mb(&own));
+        let mut sum = 0u64;
+        while processor_s(&own) == 0.0 {
+            sum = (0..1_000_000).fold(sum, u64::wrapping_add);
+        }
+        assert!(processor_s(&own) < 600.0, "{sum}");
+        assert_eq!(processor_s(&[u32::MAX]), 0.0);
+    }
+}
