@@ -11,7 +11,6 @@ use super::peers::Peers;
 use super::reads::ReadRounds;
 use super::replica::Replica;
 use super::state_machine::StateMachine;
-use super::tick_journal::LeaderKey;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
@@ -141,12 +140,6 @@ impl Group {
 
     pub(super) fn leads(&self) -> bool {
         self.view.borrow().state == ServerState::Leader
-    }
-
-    /// This leadership, if this node leads.
-    pub(super) fn leader_key(&self) -> Option<LeaderKey> {
-        let view = self.view.borrow();
-        (view.state == ServerState::Leader).then(|| (view.term, self.raft_id()))
     }
 
     /// A log entry's worth of commands, with the settings that apply needs.

@@ -109,6 +109,7 @@ impl Replica {
         // Before the lock is given back: nobody may look for changes of the old state from the new one on.
         self.feeds.start_over(held.applied_index());
         drop(held);
+        self.journal().installed(clock::now());
         lock(&self.checkpoints).clear();
         self.announce_applied();
     }

@@ -70,6 +70,13 @@ impl TickJournal {
         self.last = Some((leader, now));
     }
 
+    /// A snapshot took the place of what was applied: it may hold ticks that this node never saw.
+    pub(super) fn installed(&mut self, now: Instant) {
+        if self.current.is_some() {
+            self.last_any = Some(now);
+        }
+    }
+
     /// Whether a tick proposed now has to carry a grace.
     pub(super) fn owes_grace(&self, now: Instant) -> bool {
         !is_planted(Bug::NoGrace) && (self.grace_owed || self.is_gap(now))
@@ -156,6 +163,15 @@ mod tests {
         journal.follow(NEW);
         journal.applied(OLD, start + seconds(1), false);
         assert_eq!(journal.last_applied(), Some(start + seconds(1)));
+    }
+
+    /// Ticks that came with a snapshot moved time too: the next advance starts at it.
+    #[test]
+    fn a_snapshot_is_the_base_of_the_next_advance() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.installed(start + seconds(2));
+        assert_eq!(journal.last_applied(), Some(start + seconds(2)));
     }
 
     /// A restarted follower trusts what the living leader judged of its ticks.

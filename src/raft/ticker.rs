@@ -1,11 +1,13 @@
 //! The leader moves cluster time (design 2, amendments A4 and B11).
 
 use super::group::{Group, paced};
+use super::tick_journal::LeaderKey;
 use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
 use crate::registry::{Command, Outcome, Registry};
 use openraft::impls::ProgressResponder;
+use openraft::vote::RaftLeaderId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,9 +36,12 @@ pub(super) async fn run(group: Arc<Group>) {
 /// The last tick that this node proposed and saw applied.
 #[derive(Clone, Copy)]
 struct OwnTick {
-    proposed: Instant,
-    applied: Instant,
+    /// In another leadership ticks of others may have come after it.
+    leader: LeaderKey,
     advance: Duration,
+    /// Up to when it counted.
+    counted_to: Instant,
+    applied: Instant,
 }
 
 impl OwnTick {
@@ -47,33 +52,44 @@ impl OwnTick {
     /// are together at most that step, however long this one waited for a majority.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
-        let waited = self.applied.duration_since(self.proposed);
+        let waited = self.applied.duration_since(self.counted_to);
         self.applied - waited.min(allowed)
     }
+}
+
+/// How far a tick moves time since `base`, and up to when that counts: less than a millisecond is left to the next one.
+fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
+    let Some(base) = base else {
+        return (Duration::ZERO, now);
+    };
+    let gone = now.duration_since(base);
+    if gone >= STEP {
+        return (STEP, now);
+    }
+    let whole = Duration::from_millis(gone.as_millis() as u64);
+    (whole, base + whole)
 }
 
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     // Who cannot take renewals must not let time run.
     group.may_propose().ok()?;
-    let leader = group.raft.as_leader().ok()?;
+    let leader = group.raft.as_leader().ok()?.to_committed_leader_id();
+    let key = (leader.term(), *leader.node_id());
     let now = clock::now();
     let (owes_grace, last_applied) = {
         let journal = group.replica.journal();
-        if !journal.applied_an_entry_of(group.leader_key()?) {
+        if !journal.applied_an_entry_of(key) {
             return None;
         }
         (journal.owes_grace(now), journal.last_applied())
     };
-    let base = match (last_applied, last_own) {
-        (Some(applied), Some(own)) if applied <= own.applied => Some(own.base()),
-        (applied, _) => applied,
+    let base = match last_own {
+        Some(own) if own.leader == key => Some(own.base()),
+        _ => last_applied,
     };
-    let advance = base
-        .map_or(Duration::ZERO, |base| now.duration_since(base))
-        .min(STEP);
-    let advance = match is_planted(Bug::WallClockAge) {
-        true => by_wall_clock(&group.replica.registry()),
-        false => advance,
+    let (advance, counted_to) = match is_planted(Bug::WallClockAge) {
+        true => (by_wall_clock(&group.replica.registry()), now),
+        false => advance(base, now),
     };
     let grace_ms = (owes_grace && may_have_aged(&group.replica.registry()))
         .then_some(group.options.recovery_grace.as_millis() as u64);
@@ -92,7 +108,7 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     let write = group
         .raft
         .write(proposal)
-        .with_leader(leader.to_committed_leader_id())
+        .with_leader(leader)
         .responder(responder);
     write.await.ok()?;
     tokio::select! {
@@ -100,9 +116,10 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         () = group.lost_leadership() => return None,
     }
     Some(OwnTick {
-        proposed: now,
-        applied: clock::now(),
+        leader: key,
         advance,
+        counted_to,
+        applied: clock::now(),
     })
 }
 
@@ -139,20 +156,46 @@ mod tests {
     /// as long as it takes no longer than usual no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
-        let proposed = clock::now();
+        let counted_to = clock::now();
         for advance in (0..=1_000).step_by(100).map(ms) {
             for waited in (0..=3_000).step_by(100).map(ms) {
                 let own = OwnTick {
-                    proposed,
-                    applied: proposed + waited,
+                    leader: (1, 1),
                     advance,
+                    counted_to,
+                    applied: counted_to + waited,
                 };
                 let charged = advance + own.applied.duration_since(own.base());
                 assert!(charged <= STEP, "{advance:?} and {waited:?}: {charged:?}");
                 if advance + waited <= STEP {
-                    assert_eq!(own.base(), proposed, "{advance:?} and {waited:?}");
+                    assert_eq!(own.base(), counted_to, "{advance:?} and {waited:?}");
                 }
             }
         }
+    }
+
+    /// Parts of milliseconds add up: over ten minutes they would be half a second.
+    #[test]
+    fn no_part_of_a_millisecond_is_lost() {
+        let began = clock::now();
+        let (mut base, mut moved) = (began, Duration::ZERO);
+        for tick in 1..=1_200 {
+            let (advance, counted_to) =
+                advance(Some(base), began + tick * Duration::from_micros(500_700));
+            base = counted_to;
+            moved += advance;
+        }
+        assert_eq!(moved.as_millis(), 1_200 * 5_007 / 10);
+    }
+
+    /// A tick moves time by no more than a step, and what is over it is gone.
+    #[test]
+    fn a_long_gap_is_one_step() {
+        let began = clock::now();
+        assert_eq!(
+            advance(Some(began), began + ms(5_000)),
+            (STEP, began + ms(5_000))
+        );
+        assert_eq!(advance(None, began), (Duration::ZERO, began));
     }
 }

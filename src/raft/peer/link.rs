@@ -71,7 +71,9 @@ impl Connection {
 
     /// Whether it may be used: it is not known to be closed, and not so long out of use that nobody can know.
     fn is_fresh(&self) -> bool {
-        let is_idle = self.is_silent() && lock(&self.pending).is_empty();
+        // Those whose caller has given up may wait on a dead connection; nobody waits for them.
+        let is_unasked = lock(&self.pending).values().all(oneshot::Sender::is_closed);
+        let is_idle = is_unasked && self.is_silent();
         !self.out.is_closed() && !is_idle
     }
 }

@@ -97,3 +97,18 @@ async fn a_connection_in_use_is_kept() {
     assert!(first.is_err());
     assert_eq!(dialled.load(Ordering::Relaxed), 1);
 }
+
+/// A request whose caller gave up does not make a dead connection one in use.
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_abandoned_requests_is_replaced() {
+    let (link, dialled) = link(1);
+    assert!(call(&link).await.is_ok());
+    assert!(
+        tokio::time::timeout(SILENT_AFTER / 2, call(&link))
+            .await
+            .is_err()
+    );
+    tokio::time::sleep(SILENT_AFTER).await;
+    assert!(call(&link).await.is_ok());
+    assert_eq!(dialled.load(Ordering::Relaxed), 2);
+}
