@@ -54,7 +54,6 @@ impl Wish {
 struct Acknowledged {
     wish: Wish,
     index: u64,
-    began: Duration,
 }
 
 /// A lookup that was served.
@@ -159,7 +158,6 @@ impl Answers {
         worker: Option<usize>,
         wish: Wish,
         index: u64,
-        began: Duration,
         next_at: Duration,
     ) {
         if let Some(worker) = worker {
@@ -167,7 +165,7 @@ impl Answers {
         }
         self.counts[0] += 1;
         self.told = self.told.max(index);
-        self.acknowledged.push(Acknowledged { wish, index, began });
+        self.acknowledged.push(Acknowledged { wish, index });
     }
 
     /// A write was refused, or nobody knows: its client tries again.
@@ -237,16 +235,15 @@ impl Answers {
     ///
     /// # Errors
     /// What was wrong to tell.
-    pub fn judge(&mut self, history: &mut History) -> Result<(), String> {
+    pub fn judge(&mut self, history: &History) -> Result<(), String> {
         if let Some(late) = self.late.pop() {
             return Err(late);
         }
         for acknowledged in self.acknowledged.drain(..) {
-            let Acknowledged { wish, index, began } = acknowledged;
+            let Acknowledged { wish, index } = acknowledged;
             history
                 .holds(index, |command| wish.is(command))
                 .map_err(|why| format!("acknowledged writes: {wish:?} at {index}: {why}"))?;
-            history.note_began(wish.node_id(), index, began);
         }
         for served in self.served.drain(..) {
             judge_lookup(&served, history)

@@ -89,9 +89,7 @@ impl Client {
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         match written {
-            Ok(index) => {
-                answers.acknowledge(Some(worker), wish, index, began, ended + renews_after)
-            }
+            Ok(index) => answers.acknowledge(Some(worker), wish, index, ended + renews_after),
             Err(WriteError::NotApplied(_)) => {
                 answers.fail(worker, &wish, true, ended + tries_after)
             }
@@ -151,7 +149,7 @@ impl Client {
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         if let Ok(index) = written {
-            answers.acknowledge(None, wish, index, began, Duration::ZERO);
+            answers.acknowledge(None, wish, index, Duration::ZERO);
             answers.prove_write(self.host, index);
         }
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 /// A step of the simulation; no message takes less.
-const STEP: Duration = Duration::from_millis(2);
+pub const STEP: Duration = Duration::from_millis(2);
 /// How long faults last.
 const FAULTS_LAST: Duration = Duration::from_secs(20);
 /// Within this time after healing the cluster has come to rest.
@@ -206,7 +206,7 @@ impl Cluster {
             }
         }
         self.nodes.look(&self.world, &mut self.history, at)?;
-        self.world.answers().judge(&mut self.history)?;
+        self.world.answers().judge(&self.history)?;
         self.note_return(at);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The one log that was committed, and what it makes of the registry.
 
+use crate::cluster::STEP;
 use quorate::model::Lookup;
 use quorate::raft::{Content, LoggedEntry};
 use quorate::registry::{Command, Outcome, Registry};
@@ -24,10 +25,8 @@ pub struct History {
     states: Vec<State>,
     registry: Registry,
     max_age: Duration,
-    /// The entry that last renewed a node.
-    renewed: BTreeMap<String, u64>,
-    /// When the write that is in an entry began, by node and index.
-    began: BTreeMap<(String, u64), Duration>,
+    /// The entry that last renewed a node, and when it was seen to be committed.
+    renewed: BTreeMap<String, (u64, Duration)>,
     /// How many nodes expired.
     pub expired: usize,
 }
@@ -45,7 +44,6 @@ impl History {
             registry: Registry::new("sim"),
             max_age,
             renewed: BTreeMap::new(),
-            began: BTreeMap::new(),
             expired: 0,
         }
     }
@@ -69,15 +67,6 @@ impl History {
     pub fn last_before(&self, leader: (u64, u64)) -> Option<&LoggedEntry> {
         let earlier = self.entries.partition_point(|entry| entry.leader < leader);
         self.entries.get(earlier.checked_sub(1)?)
-    }
-
-    /// The write that an entry holds began then, or later.
-    pub fn note_began(&mut self, node_id: &str, index: u64, began: Duration) {
-        let known = self
-            .began
-            .entry((node_id.to_owned(), index))
-            .or_insert(began);
-        *known = began.min(*known);
     }
 
     /// Holds what a node says is committed against what is known to be, and takes what is new.
@@ -140,10 +129,10 @@ impl History {
             match (command, outcome) {
                 (Command::Announce { announcement, .. }, Outcome::Applied) => {
                     self.renewed
-                        .insert(announcement.node_id.clone(), entry.index);
+                        .insert(announcement.node_id.clone(), (entry.index, at));
                 }
                 (Command::Renew { node_id, .. }, Outcome::Applied) => {
-                    self.renewed.insert(node_id.clone(), entry.index);
+                    self.renewed.insert(node_id.clone(), (entry.index, at));
                 }
                 (_, Outcome::Expired(nodes)) => {
                     for node_id in nodes {
@@ -158,18 +147,16 @@ impl History {
 
     fn judge_expiry(&mut self, node_id: &str, index: u64, at: Duration) -> Result<(), String> {
         self.expired += 1;
-        let Some(renewed) = self.renewed.get(node_id) else {
+        let Some((renewed, committed)) = self.renewed.get(node_id) else {
             return Err(format!("{node_id} expired and was never announced"));
         };
-        let began = self.began.get(&(node_id.to_owned(), *renewed));
-        match began {
-            Some(began) if at.saturating_sub(*began) < self.max_age => Err(format!(
-                "no early expiry: {node_id} expired by entry {index} at {at:?}, and the write in entry {renewed} began at \
-                 {began:?}"
-            )),
-            // Renewed by a write whose client never heard of it: nobody can say when that began.
-            _ => Ok(()),
+        // Both are seen at the end of the step in which they happen.
+        if at.saturating_sub(*committed) + STEP < self.max_age {
+            return Err(format!(
+                "no early expiry: {node_id} expired by entry {index} at {at:?}, and entry {renewed} was committed at {committed:?}"
+            ));
         }
+        Ok(())
     }
 
     /// Whether an entry holds a write, and applied it.

@@ -30,7 +30,7 @@
 //! - *linearizable lookups*: an answer is the committed log's state at its index, and that index is no less than any that
 //!   was acknowledged before the lookup began.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
-//! - *no early expiry*: nothing expires before max-age has passed since its last renewal began.
+//! - *no early expiry*: nothing expires before max-age has passed since its last renewal was committed.
 //! - *liveness*: once healed, all nodes are voters of one leader, hold the same and serve reads and writes.
 
 mod answers;
