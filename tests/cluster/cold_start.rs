@@ -8,7 +8,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// of them then serves linearizable lookups.
 #[test]
 fn three_cold_starts_soon_serve_on_every_node() {
-    let cluster = Cluster::start(3, Options::default().alone());
+    let cluster = Cluster::start(3, Options::default());
     println!(
         "first linearizable lookup on all three nodes after {:?}",
         cluster.formed_in

@@ -9,7 +9,7 @@ const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 /// lookups through the others go on.
 #[test]
 fn a_leader_that_nobody_reaches_hands_over() {
-    let mut cluster = Cluster::start(3, Options::default().alone());
+    let mut cluster = Cluster::start(3, Options::default());
     let mesh = Mesh::between(&mut cluster);
     let deaf = cluster.leader();
     let others = cluster.others(deaf);

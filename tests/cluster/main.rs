@@ -32,7 +32,6 @@ mod hostile_clients;
 mod lagging_node;
 mod leader;
 mod memory;
-mod mixed_faults;
 mod no_quorum;
 mod own_address;
 mod silent_links;

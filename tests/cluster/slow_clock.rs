@@ -16,7 +16,7 @@ const ASKED_FOR: Duration = Duration::from_millis(500);
 /// holds, while the others have gone on.
 #[test]
 fn a_cut_off_leader_with_a_slow_clock_serves_nothing_old() {
-    let mut cluster = Cluster::prepare(3, Options::default().alone());
+    let mut cluster = Cluster::prepare(3, Options::default());
     let nodes = cluster.nodes.iter_mut();
     let clocks: Vec<WrongClock> = nodes.map(WrongClock::that_can_be_slow).collect();
     cluster.start_all();

@@ -15,7 +15,7 @@ const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 /// was acknowledged after it. Its client is told that nobody knows.
 #[test]
 fn a_write_of_unknown_fate_is_not_made_again() {
-    let mut cluster = Cluster::start(3, Options::default().alone());
+    let mut cluster = Cluster::start(3, Options::default());
     let mesh = Mesh::between(&mut cluster);
     let leader = cluster.leader();
     let taker = cluster.others(leader)[0];

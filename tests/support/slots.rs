@@ -16,8 +16,11 @@ pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
 impl Slots {
     /// Room for one cluster beside others.
     pub fn one() -> Slots {
+        let _turn = turn();
         until("a free slot for a cluster", LIMIT, || {
-            (0..SLOTS).find_map(try_lock).map(|file| Slots(vec![file]))
+            (0..SLOTS)
+                .find_map(|slot| try_lock(&slot.to_string()))
+                .map(|file| Slots(vec![file]))
         })
     }
 
@@ -26,18 +29,28 @@ impl Slots {
         Slots(Vec::new())
     }
 
-    /// The machine alone, for tests that measure time. Taken in order, so that two do not block each other.
+    /// The machine alone, for tests that measure time.
     pub fn all() -> Slots {
+        let _turn = turn();
         Slots(
             (0..SLOTS)
-                .map(|slot| until("every slot for a cluster", LIMIT, || try_lock(slot)))
+                .map(|slot| {
+                    until("every slot for a cluster", LIMIT, || {
+                        try_lock(&slot.to_string())
+                    })
+                })
                 .collect(),
         )
     }
 }
 
-fn try_lock(slot: usize) -> Option<File> {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-slot-{slot}"));
+/// Held while one waits for room: else those who need one slot would pass by the one who needs all, again and again.
+fn turn() -> File {
+    until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
+}
+
+fn try_lock(name: &str) -> Option<File> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-slot-{name}"));
     let file = File::create(&path).expect("the target directory can be written");
     file.try_lock().ok().map(|()| file)
 }
