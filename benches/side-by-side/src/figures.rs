@@ -32,9 +32,9 @@ pub struct Latency {
 pub struct Measured {
     /// What the clients saw.
     pub figures: Figures,
-    /// Processor time of all nodes together while it lasted, in seconds.
+    /// Processor time of all nodes together, in seconds: while it lasted, and for the announcements before and after it.
     pub processor_s: f64,
-    /// Resident memory of the largest node at the end, in megabytes.
+    /// Resident memory of the largest node, at its peak since its start, in megabytes.
     pub memory_mb: f64,
 }
 
@@ -49,7 +49,7 @@ pub enum Figure {
     P99,
     /// Seconds of processor time.
     Processor,
-    /// Megabytes of the largest node.
+    /// Megabytes of the largest node, at most so far.
     Memory,
     /// Requests that were not served.
     Errors,

@@ -43,7 +43,7 @@ const fn ratio(task: &'static str, figure: Figure, peer: Name, bound: Bound) -> 
     }
 }
 
-const fn limit(task: &'static str, figure: Figure, most: f64) -> Goal {
+const fn at_most(task: &'static str, figure: Figure, most: f64) -> Goal {
     Goal {
         task,
         figure,
@@ -75,9 +75,9 @@ pub const GOALS: &[Goal] = &[
     ratio("change-256", Figure::Rate, Name::Etcd, Bound::AtLeast(2.5)),
     ratio("change-256", Figure::Rate, Name::Airlift, Bound::Over(1.0)),
     ratio("renew-256", Figure::Rate, Name::Limit, Bound::AtLeast(0.6)),
-    limit("crowd-10000", Figure::Errors, 0.0),
-    limit("crowd-10000", Figure::P99, 50.0),
-    limit("crowd-10000", Figure::Memory, 120.0),
+    at_most("crowd-10000", Figure::Errors, 0.0),
+    at_most("crowd-10000", Figure::P99, 50.0),
+    at_most("crowd-10000", Figure::Memory, 120.0),
     ratio(
         "crowd-10000",
         Figure::Processor,

@@ -24,6 +24,7 @@ mod usage;
 
 use clap::{Parser, Subcommand};
 use run::RunArguments;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures quorate beside its peers, on this machine.
 #[derive(Debug, Parser)]
@@ -40,10 +41,31 @@ enum Command {
     Limit(limit::LimitArguments),
 }
 
+/// Returns when somebody wants this to end.
+async fn asked_to_stop() {
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    ) else {
+        // Then the default is done, which leaves the nodes to themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Run(arguments) => run::run(*arguments).await,
+        Command::Run(arguments) => tokio::select! {
+            done = run::run(*arguments) => done,
+            // Whatever was started ends with what is dropped.
+            () = asked_to_stop() => anyhow::bail!("stopped before the end"),
+        },
         Command::Limit(arguments) => limit::serve(arguments).await,
     }
 }

@@ -110,15 +110,21 @@ impl Cluster {
     /// Puts a load on it, and measures.
     ///
     /// # Errors
-    /// When the load does not end, or prints no figures.
-    pub async fn measure(&self, task: &Task, duration: Duration) -> anyhow::Result<Measured> {
+    /// When the load does not end, prints no figures, or nothing was served, and when a node has died.
+    pub async fn measure(&mut self, task: &Task, duration: Duration) -> anyhow::Result<Measured> {
         let pids: Vec<u32> = self.processes.iter().map(Process::id).collect();
         let before_s = usage::processor_s(&pids);
         let figures = self.load(task, WARM_UP, duration).await?;
+        if figures.served == 0 {
+            bail!("nothing was served: {:?}", figures.errors);
+        }
+        for process in &mut self.processes {
+            process.check_running()?;
+        }
         Ok(Measured {
             figures,
             processor_s: usage::processor_s(&pids) - before_s,
-            memory_mb: usage::memory_mb(&pids),
+            memory_mb: usage::peak_memory_mb(&pids),
         })
     }
 

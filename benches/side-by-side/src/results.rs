@@ -48,6 +48,14 @@ pub struct Outcome {
     pub came: Came,
 }
 
+/// What came of a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Met,
+    Missed,
+    NotMeasured,
+}
+
 /// What came of a load.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,9 +67,20 @@ pub enum Came {
 }
 
 impl Results {
-    /// The median of a figure over the repeats.
+    /// The median of a figure over the repeats; of errors all of them.
     pub fn median(&self, name: Name, task: &str, figure: Figure) -> Option<f64> {
-        median(self.measured(name, task).map(|one| one.get(figure)))
+        let values = self.measured(name, task).map(|one| one.get(figure));
+        match figure {
+            Figure::Errors => values.reduce(|sum, errors| sum + errors),
+            _ => median(values),
+        }
+    }
+
+    /// How many repeats of one load on one of them failed.
+    pub fn failed(&self, name: Name, task: &str) -> usize {
+        let own = |one: &&Outcome| one.name == name && one.task == task;
+        let failed = |one: &&Outcome| matches!(one.came, Came::Failed(_));
+        self.outcomes.iter().filter(own).filter(failed).count()
     }
 
     /// The repeats of one load on one of them that were measured.
@@ -80,21 +99,29 @@ impl Results {
         let own = self.median(Name::Quorate, goal.task, goal.figure)?;
         match goal.against {
             Against::Itself => Some(own),
-            Against::Peer(peer) => Some(own / self.median(peer, goal.task, goal.figure)?),
+            Against::Peer(peer) => {
+                let other = self.median(peer, goal.task, goal.figure);
+                other.filter(|other| *other > 0.0).map(|other| own / other)
+            }
         }
     }
 
-    /// How many goals are met, missed, and not measured.
-    pub fn tally(&self) -> (usize, usize, usize) {
-        let mut tally = (0, 0, 0);
-        for goal in GOALS {
-            match self.of_goal(goal) {
-                Some(value) if goal.bound.holds(value) => tally.0 += 1,
-                Some(_) => tally.1 += 1,
-                None => tally.2 += 1,
-            }
+    /// Whether a goal is met. A load on quorate that failed meets none.
+    pub fn verdict(&self, goal: &Goal) -> Verdict {
+        if self.failed(Name::Quorate, goal.task) > 0 {
+            return Verdict::Missed;
         }
-        tally
+        match self.of_goal(goal) {
+            Some(value) if goal.bound.holds(value) => Verdict::Met,
+            Some(_) => Verdict::Missed,
+            None => Verdict::NotMeasured,
+        }
+    }
+
+    /// How many goals have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        let of = |goal: &&Goal| self.verdict(goal) == verdict;
+        GOALS.iter().filter(of).count()
     }
 
     /// Writes the raw numbers, and the table beside them; gives the path of the table.

@@ -2,7 +2,7 @@
 
 use crate::machine::Machine;
 use crate::peers::{Airlift, Cluster, Etcd, Programs};
-use crate::results::{Came, Outcome, Results};
+use crate::results::{Came, Outcome, Results, Verdict};
 use crate::table;
 use crate::tasks::{ALL, Length, Name, TASKS, Task};
 use anyhow::{Context, bail};
@@ -43,6 +43,9 @@ pub struct RunArguments {
     /// Only these loads.
     #[arg(long, value_delimiter = ',')]
     loads: Vec<String>,
+    /// Where the nodes keep their data, on a disk.
+    #[arg(long)]
+    work: PathBuf,
     /// Where the results are written.
     #[arg(long)]
     results: PathBuf,
@@ -137,21 +140,28 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             }
         }
     }
+    if there.is_empty() {
+        bail!("nobody can be measured: {:?}", results.missing);
+    }
+    let mut path = PathBuf::new();
     for repeat in 1..=arguments.repeats {
-        // Each is first once.
-        there.rotate_left(1);
         for name in &there {
             let outcomes =
                 measure_all(&arguments, &programs, *name, repeat, &results.tasks).await?;
             results.outcomes.extend(outcomes);
         }
+        // Nobody always follows the same one.
+        there.reverse();
+        there.rotate_left(1);
+        // What is measured is kept, whatever happens later.
+        path = results.write(&arguments.results, &table::of(&results))?;
     }
-    let table = table::of(&results);
-    println!("{table}");
-    let path = results.write(&arguments.results, &table)?;
-    let (met, missed, unmeasured) = results.tally();
+    println!("{}", table::of(&results));
     println!(
-        "{met} goals met, {missed} missed, {unmeasured} not measured; {}",
+        "{} goals met, {} missed, {} not measured; {}",
+        results.count(Verdict::Met),
+        results.count(Verdict::Missed),
+        results.count(Verdict::NotMeasured),
         path.display()
     );
     Ok(())
@@ -169,12 +179,13 @@ async fn measure_all(
         .iter()
         .filter(|task| task.of.contains(&name))
         .collect();
-    let dir = TempDir::new().context("a temporary directory")?;
-    let cluster = start(programs, name, &dir).await;
+    // Beside the programs, on a disk: where temporary files are kept in memory, a sync costs nothing.
+    let dir = TempDir::new_in(&arguments.work).context("a temporary directory")?;
+    let mut cluster = start(programs, name, &dir).await;
     let mut outcomes = Vec::new();
     for task in own {
         eprintln!("{repeat} of {}: {name}, {}", arguments.repeats, task.name);
-        let came = match &cluster {
+        let came = match &mut cluster {
             Ok(cluster) => cluster
                 .measure(task, arguments.duration(task))
                 .await

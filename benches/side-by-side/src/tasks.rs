@@ -78,7 +78,7 @@ pub struct Task {
     pub to: To,
     /// How many ask at once.
     pub clients: u32,
-    /// How many nodes are announced, with a service each; they are renewed every 8 s besides.
+    /// How many nodes are announced, with a service each; where anything expires they are renewed every 8 s besides.
     pub nodes: u32,
     /// Requests a second; none: each client asks when it is answered.
     pub rate: Option<u32>,

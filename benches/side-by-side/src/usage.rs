@@ -21,11 +21,11 @@ pub fn processor_s(pids: &[u32]) -> f64 {
     ticks as f64 / clock_ticks_per_second() as f64
 }
 
-/// The resident memory of the largest.
-pub fn memory_mb(pids: &[u32]) -> f64 {
+/// The resident memory of the largest, at its peak since its start.
+pub fn peak_memory_mb(pids: &[u32]) -> f64 {
     let resident_kb = |pid: &u32| -> Option<f64> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
         line.split_whitespace().nth(1)?.parse().ok()
     };
     pids.iter().filter_map(resident_kb).fold(0.0, f64::max) / KB_PER_MB
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn usage_is_read() {
         let own = [std::process::id()];
-        assert!(memory_mb(&own) > 0.5, "{}", memory_mb(&own));
+        assert!(peak_memory_mb(&own) > 0.5, "{}", peak_memory_mb(&own));
         let mut sum = 0u64;
         while processor_s(&own) == 0.0 {
             sum = (0..1_000_000).fold(sum, u64::wrapping_add);

@@ -5,7 +5,7 @@ use super::request::wait_serving;
 use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::etc;
 use crate::tasks::Name;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use std::path::Path;
 use tokio::process::Command;
 
@@ -45,9 +45,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
             .arg(MAIN_CLASS);
         processes.push(Process::start(&mut command, &node.join("data"))?);
     }
-    wait_serving(&ports, START_LIMIT)
-        .await
-        .with_context(|| processes[0].last_words())?;
+    wait_serving(&ports, START_LIMIT, &mut processes).await?;
     let servers = urls(&ports);
     Ok(Cluster {
         name: Name::Airlift,

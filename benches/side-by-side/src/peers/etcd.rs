@@ -65,8 +65,11 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let follower = tokio::time::timeout(START_LIMIT, output(asked.kill_on_drop(true)))
         .await
         .context("not every node serves")
-        .and_then(|answer| answer)
-        .with_context(|| processes[0].last_words())?;
+        .and_then(|answer| answer);
+    for process in &mut processes {
+        process.check_running()?;
+    }
+    let follower = follower?;
     Ok(Cluster {
         name: Name::Etcd,
         processes,

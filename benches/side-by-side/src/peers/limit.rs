@@ -4,7 +4,6 @@ use super::process::{Process, free_ports};
 use super::request::wait_serving;
 use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::tasks::Name;
-use anyhow::Context;
 use std::path::Path;
 use tokio::process::Command;
 
@@ -16,9 +15,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         command.args(["limit", "--port", &port.to_string()]);
         processes.push(Process::start(&mut command, &dir.join(port.to_string()))?);
     }
-    wait_serving(&ports, START_LIMIT)
-        .await
-        .with_context(|| processes[0].last_words())?;
+    wait_serving(&ports, START_LIMIT, &mut processes).await?;
     let servers = urls(&ports);
     Ok(Cluster {
         name: Name::Limit,

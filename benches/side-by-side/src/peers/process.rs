@@ -1,6 +1,6 @@
 //! A process of a cluster, with its log.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -42,8 +42,17 @@ impl Process {
         self.child.id().unwrap_or(0)
     }
 
+    /// # Errors
+    /// When it has ended, with its last words.
+    pub fn check_running(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("a node ended: {status}: {}", self.last_words()),
+        }
+    }
+
     /// The end of what it wrote.
-    pub fn last_words(&self) -> String {
+    fn last_words(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(SHOWN_BYTES);
         String::from_utf8_lossy(&text[from..]).into_owned()

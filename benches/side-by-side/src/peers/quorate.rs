@@ -5,7 +5,6 @@ use super::request::{get, wait_serving};
 use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::etc;
 use crate::tasks::Name;
-use anyhow::Context;
 use serde::Deserialize;
 use std::path::Path;
 use tokio::process::Command;
@@ -24,9 +23,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         command.arg("run").arg("--etc-dir").arg(node.join("etc"));
         processes.push(Process::start(&mut command, &node)?);
     }
-    wait_serving(&ports, START_LIMIT)
-        .await
-        .with_context(|| processes[0].last_words())?;
+    wait_serving(&ports, START_LIMIT, &mut processes).await?;
     Ok(Cluster {
         name: Name::Quorate,
         follower: follower(&ports).await?,

@@ -1,5 +1,6 @@
 //! The few requests that are made besides the load.
 
+use super::process::Process;
 use anyhow::{Context, bail};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,16 +39,22 @@ pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
 /// Waits until every server answers a lookup.
 ///
 /// # Errors
-/// When one does not within the limit.
-pub async fn wait_serving(ports: &[u16], limit: Duration) -> anyhow::Result<()> {
+/// When one does not within the limit, or its process ends.
+pub async fn wait_serving(
+    ports: &[u16],
+    limit: Duration,
+    processes: &mut [Process],
+) -> anyhow::Result<()> {
     let all = async {
-        for port in ports {
+        for (port, process) in ports.iter().zip(processes) {
             while get(*port, "/v1/service/none").await.is_err() {
+                process.check_running()?;
                 tokio::time::sleep(LOOK_AGAIN_AFTER).await;
             }
         }
+        Ok(())
     };
     tokio::time::timeout(limit, all)
         .await
-        .with_context(|| format!("not every node serves within {limit:?}"))
+        .with_context(|| format!("not every node serves within {limit:?}"))?
 }
