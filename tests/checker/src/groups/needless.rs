@@ -83,15 +83,16 @@ fn is_held_all_the_while(
         return false;
     };
     let goes_from_ns = held_from_ns.saturating_add(max_age.least_life_ns());
+    let is_in_between = |call: &Call<GroupOp>, from_ns: u64| {
+        call.call_ns <= last_shown_ns && call.return_ns >= from_ns
+    };
     !calls.iter().any(|(_, call)| match &call.op {
         GroupOp::Announce { .. } => {
             announces(call, node).is_some_and(|other| other != token)
-                && call.return_ns >= held_from_ns
+                && is_in_between(call, held_from_ns)
         }
-        GroupOp::Withdraw { node: other } => *other == node && call.return_ns >= held_from_ns,
-        GroupOp::Lookup { .. } => {
-            call.call_ns <= last_shown_ns && call.return_ns >= goes_from_ns && !call.op.shows(node)
-        }
+        GroupOp::Withdraw { node: other } => *other == node && is_in_between(call, held_from_ns),
+        GroupOp::Lookup { .. } => is_in_between(call, goes_from_ns) && !call.op.shows(node),
     })
 }
 

@@ -200,6 +200,30 @@ fn many_open_changes_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
+/// Proves that unknown withdrawals of nodes that are announced again later, so that they stay possible to the end, do not make the
+/// search longer either.
+#[test]
+fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
+    let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();
+    let mut history = Vec::new();
+    for (number, name) in (0..).zip(&names) {
+        history.push(announce(name, number).at(number, number + 1, number));
+        history.push(withdraw(name).unknown(100 + number));
+        history.push(announce(name, number).at(2_000 + number, 2_001 + number, 200));
+    }
+    let all: Vec<(&str, u64)> = names.iter().map(|name| &**name).zip(0..).collect();
+    for at in 200..1_200 {
+        history.push(lookup(&all).at(at, at + 2, 100));
+    }
+    history.push(lookup(&all[1..]).at(1_300, 1_301, 100));
+    let mut questions = 0;
+    let report = check_groups(&history, max_age(), &mut || {
+        questions += 1;
+        questions > 100
+    });
+    assert!(report.is_linearizable(), "after {questions} questions");
+}
+
 /// Proves that an unknown renewal does not make a later absence early, and that one seen before its call explains nothing.
 #[test]
 fn an_unknown_renewal_promises_nothing() {
