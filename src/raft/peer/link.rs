@@ -69,12 +69,11 @@ impl Connection {
         clock::now().duration_since(*lock(&self.heard)) > SILENT_AFTER
     }
 
-    /// Whether it may be used: it is not known to be closed, and not so long out of use that nobody can know.
+    /// Whether it is not so long out of use that nobody can know whether it is still there.
     fn is_fresh(&self) -> bool {
         // Those whose caller has given up may wait on a dead connection; nobody waits for them.
         let is_unasked = lock(&self.pending).values().all(oneshot::Sender::is_closed);
-        let is_idle = is_unasked && self.is_silent();
-        !self.out.is_closed() && !is_idle
+        !(is_unasked && self.is_silent())
     }
 }
 
@@ -153,25 +152,26 @@ impl Link {
 
     async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
         let mut slot = self.connection.lock().await;
-        if let Some(connection) = slot.as_ref().filter(|connection| connection.is_fresh()) {
-            return Ok(connection.clone());
+        let open = |connection: &&Arc<Connection>| !connection.out.is_closed();
+        let old = slot.as_ref().filter(open).cloned();
+        if let Some(fresh) = old.as_ref().filter(|connection| connection.is_fresh()) {
+            return Ok(fresh.clone());
         }
-        *slot = None;
         let made = tokio::time::timeout(
             CONNECT_TIMEOUT,
             connect(&self.address, &self.dialer, hello, self.check.as_ref()),
-        )
-        .await;
-        let connection = made
-            .unwrap_or_else(|_| {
-                Err(CallError::NotSent(format!(
-                    "{} does not answer",
-                    self.address
-                )))
-            })
-            .map(Arc::new)?;
-        *slot = Some(connection.clone());
-        Ok(connection)
+        );
+        let connection = match (made.await, old) {
+            (Ok(made), _) => made.map(Arc::new),
+            // A network too slow for a new one: perhaps the old one lives.
+            (Err(_), Some(old)) => Ok(old),
+            (Err(_), None) => {
+                let reason = format!("{} does not answer", self.address);
+                Err(CallError::NotSent(reason))
+            }
+        };
+        *slot = connection.as_ref().ok().cloned();
+        connection
     }
 }
 

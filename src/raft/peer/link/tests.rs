@@ -23,15 +23,20 @@ fn introduction() -> Introduction {
     }
 }
 
-/// How many answers each connection brings before it falls silent without being closed.
+/// A far end that is reached a number of times, by connections that fall silent without being closed.
 struct FarEnd {
+    /// How many answers each connection brings.
     answers: usize,
+    /// How many connections there may be; making another one takes for ever.
+    most: usize,
     dialled: Arc<AtomicUsize>,
 }
 
 impl Dial for FarEnd {
     fn dial<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
-        self.dialled.fetch_add(1, Ordering::Relaxed);
+        if self.dialled.fetch_add(1, Ordering::Relaxed) >= self.most {
+            return std::future::pending().boxed();
+        }
         let (near, far) = tokio::io::duplex(1 << 16);
         tokio::spawn(answer(far, self.answers));
         async { Ok(Box::new(near) as Box<dyn PeerStream>) }.boxed()
@@ -53,9 +58,14 @@ async fn answer(io: DuplexStream, mut answers: usize) {
 }
 
 fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
+    link_to(answers, usize::MAX)
+}
+
+fn link_to(answers: usize, most: usize) -> (Link, Arc<AtomicUsize>) {
     let dialled = Arc::new(AtomicUsize::new(0));
     let far = FarEnd {
         answers,
+        most,
         dialled: dialled.clone(),
     };
     (
@@ -111,4 +121,17 @@ async fn a_connection_with_abandoned_requests_is_replaced() {
     tokio::time::sleep(SILENT_AFTER).await;
     assert!(call(&link).await.is_ok());
     assert_eq!(dialled.load(Ordering::Relaxed), 2);
+}
+
+/// On a network that is too slow for new connections those that are there are used on.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
+    let (link, dialled) = link_to(10, 1);
+    assert!(call(&link).await.is_ok());
+    tokio::time::sleep(2 * SILENT_AFTER).await;
+    let began = clock::now();
+    assert!(call(&link).await.is_ok());
+    assert!(began.elapsed() <= 2 * CONNECT_TIMEOUT);
+    assert!(call(&link).await.is_ok());
+    assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
 }
