@@ -6,7 +6,7 @@ use super::messages::{Answer, Hello, Introduction, Request, Welcome};
 use crate::clock::{self, Instant};
 use crate::raft::locks::lock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
@@ -61,7 +61,8 @@ type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
 struct Connection {
     out: mpsc::Sender<(Request, oneshot::Sender<Answer>)>,
     heard: Arc<Mutex<Instant>>,
-    pending: Pending,
+    /// Of the task that drives it, with which it ends: whoever waits is told at once that it broke.
+    pending: Weak<Mutex<Waiting>>,
 }
 
 impl Connection {
@@ -72,7 +73,10 @@ impl Connection {
     /// Whether it is not so long out of use that nobody can know whether it is still there.
     fn is_fresh(&self) -> bool {
         // Those whose caller has given up may wait on a dead connection; nobody waits for them.
-        let is_unasked = lock(&self.pending).values().all(oneshot::Sender::is_closed);
+        let is_unasked = self
+            .pending
+            .upgrade()
+            .is_none_or(|pending| lock(&pending).values().all(oneshot::Sender::is_closed));
         !(is_unasked && self.is_silent())
     }
 }
@@ -236,17 +240,19 @@ where
         }
     }
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
+    let heard = Arc::new(Mutex::new(clock::now()));
+    let pending = Arc::default();
     let connection = Connection {
         out,
-        heard: Arc::new(Mutex::new(clock::now())),
-        pending: Arc::default(),
+        heard: heard.clone(),
+        pending: Arc::downgrade(&pending),
     };
-    let (heard, pending) = (connection.heard.clone(), connection.pending.clone());
     tokio::spawn(drive(sender, receiver, requests, heard, pending));
     Ok(connection)
 }
 
-type Pending = Arc<Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>>;
+/// Those who wait for an answer, by the number of their request.
+type Waiting = BTreeMap<u64, oneshot::Sender<Answer>>;
 
 /// Sends what is asked and hands out what is answered, until either side closes; then every waiting call fails.
 async fn drive<IO>(
@@ -254,7 +260,7 @@ async fn drive<IO>(
     mut receiver: Receiver<IO>,
     mut requests: mpsc::Receiver<(Request, oneshot::Sender<Answer>)>,
     heard: Arc<Mutex<Instant>>,
-    pending: Pending,
+    pending: Arc<Mutex<Waiting>>,
 ) where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
 {

@@ -29,6 +29,8 @@ struct FarEnd {
     answers: usize,
     /// How many connections there may be; making another one takes for ever.
     most: usize,
+    /// Whether a connection is closed then, instead of falling silent.
+    closes: bool,
     dialled: Arc<AtomicUsize>,
 }
 
@@ -38,12 +40,12 @@ impl Dial for FarEnd {
             return std::future::pending().boxed();
         }
         let (near, far) = tokio::io::duplex(1 << 16);
-        tokio::spawn(answer(far, self.answers));
+        tokio::spawn(answer(far, self.answers, self.closes));
         async { Ok(Box::new(near) as Box<dyn PeerStream>) }.boxed()
     }
 }
 
-async fn answer(io: DuplexStream, mut answers: usize) {
+async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
     let welcome = Welcome::Accepted(introduction());
@@ -53,19 +55,22 @@ async fn answer(io: DuplexStream, mut answers: usize) {
             answers -= 1;
             let index = Answer::ReadIndex(Ok(number));
             sender.send(number, &index).await.expect("it is read");
+        } else if closes {
+            return;
         }
     }
 }
 
 fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
-    link_to(answers, usize::MAX)
+    link_to(answers, usize::MAX, false)
 }
 
-fn link_to(answers: usize, most: usize) -> (Link, Arc<AtomicUsize>) {
+fn link_to(answers: usize, most: usize, closes: bool) -> (Link, Arc<AtomicUsize>) {
     let dialled = Arc::new(AtomicUsize::new(0));
     let far = FarEnd {
         answers,
         most,
+        closes,
         dialled: dialled.clone(),
     };
     (
@@ -126,7 +131,7 @@ async fn a_connection_with_abandoned_requests_is_replaced() {
 /// On a network that is too slow for new connections those that are there are used on.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
-    let (link, dialled) = link_to(10, 1);
+    let (link, dialled) = link_to(10, 1, false);
     assert!(call(&link).await.is_ok());
     tokio::time::sleep(2 * SILENT_AFTER).await;
     let began = clock::now();
@@ -134,4 +139,15 @@ async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
     assert!(began.elapsed() <= 2 * CONNECT_TIMEOUT);
     assert!(call(&link).await.is_ok());
     assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
+}
+
+/// Whoever waits on a connection that is closed is told at once, not after the time that it would wait.
+#[tokio::test(start_paused = true)]
+async fn who_waits_on_a_closed_connection_is_told_at_once() {
+    let (link, _) = link_to(1, usize::MAX, true);
+    assert!(call(&link).await.is_ok());
+    let began = clock::now();
+    let told = call(&link).await;
+    assert!(matches!(told, Err(CallError::NoAnswer(_))), "{told:?}");
+    assert!(began.elapsed() < SILENT_AFTER, "{:?}", began.elapsed());
 }
