@@ -116,6 +116,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn measured(rate: f64) -> Came {
+        measured_with(rate, 0)
+    }
+
+    fn measured_with(rate: f64, errors: u64) -> Came {
         let latency_ms = Latency {
             p50: 1.0,
             p99: 2.0,
@@ -128,7 +132,7 @@ mod tests {
                 rate_per_second: rate,
                 bytes_per_answer: 1,
                 latency_ms,
-                errors: BTreeMap::new(),
+                errors: BTreeMap::from([("503".to_owned(), errors)]),
             },
             processor_s: 1.0,
             memory_mb: 1.0,
@@ -166,9 +170,13 @@ mod tests {
             outcome(1, Name::Quorate, measured(100.0)),
             outcome(2, Name::Quorate, Came::Failed("it ended".to_owned())),
             outcome(1, Name::Limit, measured(100.0)),
+            outcome(2, Name::Limit, measured_with(100.0, 7)),
+            outcome(3, Name::Limit, measured(100.0)),
         ];
         let text = of(&results(outcomes));
         assert!(text.contains("| 100 (1 of 3 failed) |"), "{text}");
+        let row = "| errors in all | 0.00 (1 of 3 failed) | failed | not measured | 7.00 |";
+        assert!(text.contains(row), "{text}");
         assert!(
             text.contains("| lookup-100: rate / limit's | at least 0.7 | 1.00 | **missed** |"),
             "{text}"

@@ -24,20 +24,23 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         processes.push(Process::start(&mut command, &node)?);
     }
     wait_serving(&ports, START_LIMIT, &mut processes).await?;
+    let servers = urls(&ports);
+    let following = follower(&ports).await?;
     Ok(Cluster {
         name: Name::Quorate,
-        follower: follower(&ports).await?,
+        follower: servers[following].clone(),
         processes,
-        servers: urls(&ports),
+        servers,
         load: programs.quorate.clone(),
     })
 }
 
-async fn follower(ports: &[u16]) -> anyhow::Result<String> {
-    for port in ports {
+/// Which of them does not lead.
+async fn follower(ports: &[u16]) -> anyhow::Result<usize> {
+    for (i, port) in ports.iter().enumerate() {
         let status: Status = serde_json::from_str(&get(*port, "/v1/cluster/status").await?)?;
         if status.role != "leader" {
-            return Ok(format!("http://127.0.0.1:{port}"));
+            return Ok(i);
         }
     }
     anyhow::bail!("no node follows")

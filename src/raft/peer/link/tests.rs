@@ -23,7 +23,7 @@ fn introduction() -> Introduction {
     }
 }
 
-/// A far end that is reached a number of times, by connections that fall silent without being closed.
+/// A far end that is reached a number of times, by connections that bring some answers and then no more.
 struct FarEnd {
     /// How many answers each connection brings.
     answers: usize,
