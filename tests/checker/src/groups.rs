@@ -7,9 +7,8 @@
 //! lookups that do not name type and pool are left to the second layer ([`crate::certificate`]).
 //!
 //! A change of unknown fate may take effect at any time after its call, or never. That is the whole rule, and costs most when a
-//! history is broken; what changes no verdict and makes it cheap is in `groups/unknown.rs` and `groups/needless.rs`.
+//! history is broken; what changes no verdict and makes it cheap is in `groups/unknown.rs`, and in the search itself.
 
-mod needless;
 mod unknown;
 
 use crate::MaxAge;
@@ -102,7 +101,7 @@ pub fn check_groups(
     };
     for (group, part) in parts {
         let model = GroupModel { max_age };
-        let (positions, calls) = unknown::bounded(part.calls, max_age);
+        let (positions, calls) = unknown::bounded(part.calls);
         report.calls += calls.len();
         let explanation = match check(&model, &calls, give_up) {
             Verdict::Ok => continue,

@@ -5,19 +5,18 @@
 //! state that was reached before with the same calls taken out is not searched again. Three things differ:
 //! - What is taken out is kept as a window, not as a bit for each call of the history, so that memory grows with the history's
 //!   length and not with its square.
-//! - A call of unknown fate is *optional*: it may take effect before its return, or not at all. At its return it is taken out
-//!   without effect, so that from there on the ways in which it did and in which it did not are one where they lead to one
-//!   state. Were it only put last, as porcupine's users do, every such call would double the search of a history that is
-//!   broken later.
-//! - Optional calls are tried after all others that may be next. A withdrawal of unknown fate is open for as long as its node
-//!   lives; tried in the order of their calls, ten of them would be taken out in a thousand combinations before each lookup.
+//! - A call of unknown fate is *optional*: it may take effect at any time after its call, or not at all. The search tries none for
+//!   its own sake. What it does shows only in a later answer, and nothing else that shows it comes between; so it is taken out
+//!   right before the call whose answer needs it, together with that one, and only then ([`Model::needs`]). A withdrawal of unknown
+//!   fate is open for as long as its node lives: were each tried like other calls, ten of them would be taken out in a thousand
+//!   combinations before each lookup.
 
 mod entries;
 mod placed;
 
 use entries::{Entries, Entry};
 use placed::Placed;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
@@ -36,6 +35,8 @@ pub trait Model {
     type State: Clone + Eq + Hash + Debug;
     /// What was asked and answered.
     type Op;
+    /// What an optional call may do for others.
+    type Need: Copy + Eq + Hash;
 
     /// What it holds at first.
     fn initial(&self) -> Self::State;
@@ -43,11 +44,15 @@ pub trait Model {
     /// What it holds after `op`; none if `op` could not have been answered so.
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
 
-    /// Whether `op`, when it may have had no effect, need not be tried in this state: whatever is explained with it is explained
-    /// without it as well.
-    fn gains_nothing(&self, state: &Self::State, op: &Self::Op) -> bool {
-        self.step(state, op).is_some_and(|next| next == *state)
-    }
+    /// What must have been done right before `op` for it to be answered so, by optional calls; nothing if nothing is missing, none if
+    /// it is of no use whatever they do.
+    fn needs(&self, state: &Self::State, op: &Self::Op) -> Option<Vec<Self::Need>>;
+
+    /// What an optional call is good for; none if for nothing.
+    ///
+    /// A model must have this: where an order explains a history, so does one in which each optional call that has an effect stands
+    /// right before one that needs it. That is so where all that a change can do is to be seen.
+    fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
 /// A call, with the time in which it took effect.
@@ -57,12 +62,20 @@ pub trait Model {
 pub struct Call<Op> {
     /// Not before this.
     pub call_ns: u64,
-    /// Not after this; `u64::MAX` is never.
+    /// Not after this; `u64::MAX` is never. Of an optional call: no call that it is good for returns later.
     pub return_ns: u64,
     /// Whether it may also have had no effect at all.
     pub is_optional: bool,
     /// What was asked and answered.
     pub op: Op,
+}
+
+/// When a call may take effect, and whether it need.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    call_ns: u64,
+    return_ns: u64,
+    is_optional: bool,
 }
 
 /// What the search came to.
@@ -107,22 +120,22 @@ struct Search<'a, M: Model> {
     /// The calls taken out, in order.
     order: Vec<Taken<M::State>>,
     seen: HashSet<(Box<[u64]>, M::State)>,
+    helpers: Helpers<M::Need>,
     best: Explanation,
 }
 
 /// A call that was taken out.
 struct Taken<State> {
     call: usize,
-    /// The state before it; none if it was taken out without effect.
+    /// The optional calls that were taken out right before it, in order.
+    helpers: Vec<usize>,
+    /// The state before them; none if the call is optional and was taken out without effect.
     before: Option<State>,
 }
 
 impl<'a, M: Model> Search<'a, M> {
     fn new(model: &'a M, calls: &'a [Call<M::Op>]) -> Self {
-        let spans: Vec<(u64, u64)> = calls
-            .iter()
-            .map(|call| (call.call_ns, call.return_ns))
-            .collect();
+        let spans: Vec<Span> = calls.iter().map(Call::span).collect();
         Self {
             model,
             calls,
@@ -131,6 +144,7 @@ impl<'a, M: Model> Search<'a, M> {
             state: model.initial(),
             order: Vec::new(),
             seen: HashSet::new(),
+            helpers: Helpers::new(model, calls),
             best: Explanation::default(),
         }
     }
@@ -138,24 +152,29 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> Verdict {
         let mut steps = 0u32;
         let mut at = self.entries.first();
-        let mut tries_optional = false;
+        // First calls are tried alone; where none is left that may be next, the same ones with help.
+        let mut with_help = false;
         while let Some(entry) = at {
             steps = steps.wrapping_add(1);
             let is_time_to_ask = steps.is_multiple_of(STEPS_PER_QUESTION);
             if is_time_to_ask && give_up() || self.seen.len() > MAX_CACHED {
                 return Verdict::Undecided;
             }
-            (at, tries_optional) = match self.entries.at(entry) {
-                Entry::Call(call)
-                    if self.calls[call].is_optional == tries_optional && self.take_out(call) =>
-                {
+            (at, with_help) = match self.entries.at(entry) {
+                Entry::Call(call) if self.take_out(call, with_help) => {
                     (self.entries.first(), false)
                 }
-                Entry::Call(_) => (self.entries.after(entry), tries_optional),
-                Entry::Return(_) if !tries_optional => (self.entries.first(), true),
-                Entry::Return(call) if self.leave_out(call) => (self.entries.first(), false),
+                Entry::Call(_) => (self.entries.after(entry), with_help),
+                Entry::Return(call) if self.calls[call].is_optional && self.leave_out(call) => {
+                    (self.entries.first(), false)
+                }
+                Entry::Return(call) if !self.calls[call].is_optional && !with_help => {
+                    (self.entries.first(), true)
+                }
                 Entry::Return(_) => match self.go_back() {
-                    Some(call) => (self.entries.after_call(call), self.calls[call].is_optional),
+                    Some(Taken { call, helpers, .. }) => {
+                        (self.entries.after_call(call), !helpers.is_empty())
+                    }
                     None => return Verdict::Illegal(self.best),
                 },
             };
@@ -164,56 +183,92 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// Takes the call as the next one, if the model allows it and this is not where the search was before.
-    fn take_out(&mut self, call: usize) -> bool {
+    fn take_out(&mut self, call: usize, with_help: bool) -> bool {
         let Call {
             op, is_optional, ..
         } = &self.calls[call];
-        if *is_optional && self.model.gains_nothing(&self.state, op) {
+        if *is_optional {
             return false;
         }
-        let Some(next) = self.model.step(&self.state, op) else {
+        let helpers = match with_help {
+            false => Vec::new(),
+            true => match self.helpers_for(call) {
+                Some(helpers) if !helpers.is_empty() => helpers,
+                _ => return false,
+            },
+        };
+        let helped = helpers
+            .iter()
+            .try_fold(self.state.clone(), |state, helper| {
+                self.model.step(&state, &self.calls[*helper].op)
+            });
+        let Some(next) = helped.and_then(|state| self.model.step(&state, op)) else {
             return false;
         };
-        if !self.is_new(call, &next) {
+        if !self.is_new(call, &helpers, &next) {
             return false;
         }
         let before = Some(std::mem::replace(&mut self.state, next));
-        self.order.push(Taken { call, before });
-        self.entries.take_out(call);
+        for taken in helpers.iter().chain([&call]) {
+            self.entries.take_out(*taken);
+        }
+        self.order.push(Taken {
+            call,
+            helpers,
+            before,
+        });
         true
     }
 
-    /// Decides that an optional call that has no place up to its return has none.
+    /// The optional calls that a call needs and that may be next; none if one is missing.
+    fn helpers_for(&self, call: usize) -> Option<Vec<usize>> {
+        let needs = self.model.needs(&self.state, &self.calls[call].op)?;
+        let first_return = self.entries.first_return()?;
+        let is_open = |helper: &&usize| {
+            !self.placed.contains(**helper) && self.entries.is_called_before(**helper, first_return)
+        };
+        let helper_for = |need| self.helpers.of(need).iter().find(is_open).copied();
+        needs.into_iter().map(helper_for).collect()
+    }
+
+    /// Decides that an optional call that nothing needed up to its return had no effect.
     fn leave_out(&mut self, call: usize) -> bool {
         let state = self.state.clone();
-        if !self.calls[call].is_optional || !self.is_new(call, &state) {
+        if !self.is_new(call, &[], &state) {
             return false;
         }
-        self.order.push(Taken { call, before: None });
         self.entries.take_out(call);
+        self.order.push(Taken {
+            call,
+            helpers: Vec::new(),
+            before: None,
+        });
         true
     }
 
-    /// Adds the call to those that are placed, unless the search was there before with this state.
-    fn is_new(&mut self, call: usize, next: &M::State) -> bool {
-        self.placed.insert(call);
+    /// Adds the call and its helpers to those that are placed, unless the search was there before with this state.
+    fn is_new(&mut self, call: usize, helpers: &[usize], next: &M::State) -> bool {
+        let placed = || helpers.iter().chain([&call]);
+        placed().for_each(|call| self.placed.insert(*call));
         let is_new = self.seen.insert((self.placed.key(), next.clone()));
         if !is_new {
-            self.placed.remove(call);
+            placed().for_each(|call| self.placed.remove(*call));
         }
         is_new
     }
 
     /// Puts back the last call that had an effect, and returns it; none if there is no other way left.
-    fn go_back(&mut self) -> Option<usize> {
+    fn go_back(&mut self) -> Option<Taken<M::State>> {
         self.note_how_far();
-        while let Some(Taken { call, before }) = self.order.pop() {
-            self.placed.remove(call);
-            self.entries.put_back(call);
-            // One that was left out had been tried everywhere else before.
-            if let Some(before) = before {
-                self.state = before;
-                return Some(call);
+        while let Some(taken) = self.order.pop() {
+            for call in [taken.call].iter().chain(taken.helpers.iter().rev()) {
+                self.placed.remove(*call);
+                self.entries.put_back(*call);
+            }
+            // One that was left out may not be next any more where it stands.
+            if let Some(before) = &taken.before {
+                self.state = before.clone();
+                return Some(taken);
             }
         }
         None
@@ -225,11 +280,12 @@ impl<'a, M: Model> Search<'a, M> {
             return;
         }
         let with_effect = self.order.iter().filter(|taken| taken.before.is_some());
-        let mut last_placed: Vec<usize> = with_effect
-            .rev()
-            .take(MAX_NAMED)
-            .map(|taken| taken.call)
-            .collect();
+        let in_turn = with_effect.rev().flat_map(|taken| {
+            [taken.call]
+                .into_iter()
+                .chain(taken.helpers.iter().rev().copied())
+        });
+        let mut last_placed: Vec<usize> = in_turn.take(MAX_NAMED).collect();
         last_placed.reverse();
         self.best = Explanation {
             placed: self.order.len(),
@@ -237,5 +293,46 @@ impl<'a, M: Model> Search<'a, M> {
             state: format!("{:?}", self.state),
             stuck: self.entries.candidates(MAX_NAMED),
         };
+    }
+}
+
+impl<Op> Call<Op> {
+    fn span(&self) -> Span {
+        Span {
+            call_ns: self.call_ns,
+            return_ns: self.return_ns,
+            is_optional: self.is_optional,
+        }
+    }
+}
+
+/// Which optional calls are good for what, in the order in which they are taken.
+///
+/// Of those that do the same the one is taken that is over first, and of these the one that was called first: each of the others
+/// may stand wherever it could have stood later.
+struct Helpers<Need>(HashMap<Need, Vec<usize>>);
+
+impl<Need: Copy + Eq + Hash> Helpers<Need> {
+    fn new<M: Model<Need = Need>>(model: &M, calls: &[Call<M::Op>]) -> Self {
+        let mut helpers: HashMap<Need, Vec<usize>> = HashMap::new();
+        for (
+            call,
+            Call {
+                op, is_optional, ..
+            },
+        ) in calls.iter().enumerate()
+        {
+            if let Some(need) = model.meets(op).filter(|_| *is_optional) {
+                helpers.entry(need).or_default().push(call);
+            }
+        }
+        for own in helpers.values_mut() {
+            own.sort_by_key(|call| (calls[*call].return_ns, calls[*call].call_ns));
+        }
+        Self(helpers)
+    }
+
+    fn of(&self, need: Need) -> &[usize] {
+        self.0.get(&need).map_or(&[], Vec::as_slice)
     }
 }

@@ -60,6 +60,15 @@ pub enum GroupOp {
     },
 }
 
+/// What a change of unknown fate may have done for a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The node was withdrawn.
+    Gone(usize),
+    /// The node announced this token.
+    Announced(usize, u64),
+}
+
 impl GroupOp {
     /// Whether it is a lookup that shows a node.
     #[must_use]
@@ -81,6 +90,7 @@ impl Model for GroupModel {
     /// The nodes that are held, by number.
     type State = Arc<[(usize, Held)]>;
     type Op = GroupOp;
+    type Need = Need;
 
     fn initial(&self) -> Self::State {
         Arc::new([])
@@ -109,15 +119,32 @@ impl Model for GroupModel {
         }
     }
 
-    /// A renewal of what is held only puts off the time from which a lookup may miss it: it forbids some lookups and allows
-    /// none. A dozen of them of unknown fate at once would be tried in thousands of combinations.
-    fn gains_nothing(&self, state: &Self::State, op: &GroupOp) -> bool {
+    /// A lookup needs a change of each node that it shows as it is not, and of none else: a renewal of what is held only puts off
+    /// the time from which a lookup may miss it, and forbids some lookups and allows none.
+    fn needs(&self, state: &Self::State, op: &GroupOp) -> Option<Vec<Need>> {
+        let GroupOp::Lookup { found, return_ns } = op else {
+            return Some(Vec::new());
+        };
+        let found = found.as_deref()?;
+        let goes = state.iter().filter(|(node, held)| {
+            !shows(found, *node) && !self.may_have_expired(held, *return_ns)
+        });
+        let comes = found
+            .iter()
+            .filter(|(node, token)| held(state, *node).is_none_or(|held| held.token != *token));
+        let comes = comes.map(|(node, token)| Need::Announced(*node, *token));
+        Some(
+            goes.map(|(node, _)| Need::Gone(*node))
+                .chain(comes)
+                .collect(),
+        )
+    }
+
+    fn meets(&self, op: &GroupOp) -> Option<Need> {
         match op {
-            GroupOp::Announce { node, token, .. } => {
-                held(state, *node).is_some_and(|held| held.token == *token)
-            }
-            GroupOp::Withdraw { node } => held(state, *node).is_none(),
-            GroupOp::Lookup { .. } => false,
+            GroupOp::Announce { node, token, .. } => Some(Need::Announced(*node, *token)),
+            GroupOp::Withdraw { node } => Some(Need::Gone(*node)),
+            GroupOp::Lookup { .. } => None,
         }
     }
 }

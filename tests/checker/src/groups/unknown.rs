@@ -13,25 +13,19 @@
 //! later. So the order without it explains the history as well. Withdrawals: once a lookup that was called after the node's
 //! last announcement was over has missed the node, it is absent for good, and a withdrawal does nothing.
 
-use super::needless::needed;
-use crate::MaxAge;
 use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::{BTreeMap, HashMap};
 
 /// When lookups that show something of a node returned.
 #[derive(Debug, Clone, Copy)]
-pub struct Shown {
+struct Shown {
     first_ns: u64,
-    /// The last of them.
-    pub last_ns: u64,
+    last_ns: u64,
 }
 
 /// The calls with their positions apart, those of unknown fate bounded or left out.
-pub fn bounded(
-    calls: Vec<(usize, Call<GroupOp>)>,
-    max_age: MaxAge,
-) -> (Vec<usize>, Vec<Call<GroupOp>>) {
+pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<GroupOp>>) {
     let shown = shown(&calls);
     let announcers = announcers(&calls);
     let announced: Vec<(usize, Call<GroupOp>)> = calls
@@ -48,7 +42,7 @@ pub fn bounded(
         })
         .collect();
     let gone_by_ns = gone_by_ns(&announced);
-    let bounded: Vec<(usize, Call<GroupOp>)> = announced
+    announced
         .into_iter()
         .map(|(position, mut call)| {
             if let GroupOp::Withdraw { node } = call.op
@@ -59,8 +53,7 @@ pub fn bounded(
             }
             (position, call)
         })
-        .collect();
-    needed(bounded, &shown, max_age).into_iter().unzip()
+        .unzip()
 }
 
 fn bound_announcement(call: &mut Call<GroupOp>, shown: Shown, is_alone: bool) -> Option<()> {

@@ -1,5 +1,7 @@
 //! Calls and returns in order of time, as a linked list that calls are taken out of and put back into.
 
+use super::Span;
+
 /// What is at a place of the list.
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
@@ -20,17 +22,17 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Of calls as (call, return); at one time calls come before returns.
-    pub fn new(spans: &[(u64, u64)]) -> Self {
-        let mut by_time: Vec<(u64, bool, usize)> = Vec::with_capacity(spans.len() * 2);
-        for (call, &(call_ns, return_ns)) in spans.iter().enumerate() {
-            by_time.push((call_ns, false, call));
-            by_time.push((return_ns, true, call));
+    /// Of all calls. At one time calls come before returns, and those of optional calls last: what they are good for is over.
+    pub(super) fn new(spans: &[Span]) -> Self {
+        let mut by_time: Vec<(u64, bool, bool, usize)> = Vec::with_capacity(spans.len() * 2);
+        for (call, span) in spans.iter().enumerate() {
+            by_time.push((span.call_ns, false, false, call));
+            by_time.push((span.return_ns, true, span.is_optional, call));
         }
         by_time.sort_unstable();
         let mut entries = Vec::with_capacity(by_time.len());
         let mut places = vec![(0, 0); spans.len()];
-        for (place, &(_, is_return, call)) in by_time.iter().enumerate() {
+        for (place, &(_, is_return, _, call)) in by_time.iter().enumerate() {
             if is_return {
                 places[call].1 = place;
                 entries.push(Entry::Return(call));
@@ -66,6 +68,20 @@ impl Entries {
     /// The place after a call's.
     pub fn after_call(&self, call: usize) -> Option<usize> {
         self.after(self.places[call].0)
+    }
+
+    /// The place of the first return.
+    pub fn first_return(&self) -> Option<usize> {
+        let mut place = self.first()?;
+        while let Entry::Call(_) = self.entries[place] {
+            place = self.after(place)?;
+        }
+        Some(place)
+    }
+
+    /// Whether a call was made before what is at a place.
+    pub fn is_called_before(&self, call: usize, place: usize) -> bool {
+        self.places[call].0 < place
     }
 
     /// Takes a call and its return out.

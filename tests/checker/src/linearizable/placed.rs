@@ -1,5 +1,6 @@
 //! The set of calls that the search has taken out.
 
+use super::Span;
 use std::iter::once;
 
 const WORD_BITS: usize = 64;
@@ -8,11 +9,11 @@ const WORD_BITS: usize = 64;
 ///
 /// Calls are numbered by the time of the call. Those that return are taken out nearly in that order, so all before some
 /// number are in the set and all after another are not: the key is that number and the words in between. Calls that never return
-/// may stay out to the end, and are kept apart so that they do not hold the window open.
+/// may stay out to the end, optional ones for long: they are kept apart so that they do not hold the window open.
 #[derive(Debug)]
 pub struct Placed {
     numbers: Vec<Number>,
-    unending: Vec<u64>,
+    apart: Vec<u64>,
     ending: Vec<u64>,
     /// Every word before this one is full.
     base: usize,
@@ -23,20 +24,20 @@ pub struct Placed {
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Ending(usize),
-    Unending(usize),
+    Apart(usize),
 }
 
 impl Placed {
-    /// Empty, for calls as (call, return).
-    pub fn new(spans: &[(u64, u64)]) -> Self {
+    /// Empty, for all calls.
+    pub(super) fn new(spans: &[Span]) -> Self {
         let mut by_call: Vec<usize> = (0..spans.len()).collect();
-        by_call.sort_by_key(|&call| spans[call].0);
+        by_call.sort_by_key(|&call| spans[call].call_ns);
         let mut numbers = vec![Number::Ending(0); spans.len()];
-        let (mut ending, mut unending) = (0, 0);
+        let (mut ending, mut apart) = (0, 0);
         for call in by_call {
-            if spans[call].1 == u64::MAX {
-                numbers[call] = Number::Unending(unending);
-                unending += 1;
+            if spans[call].is_optional || spans[call].return_ns == u64::MAX {
+                numbers[call] = Number::Apart(apart);
+                apart += 1;
             } else {
                 numbers[call] = Number::Ending(ending);
                 ending += 1;
@@ -44,18 +45,27 @@ impl Placed {
         }
         Self {
             numbers,
-            unending: vec![0; unending.div_ceil(WORD_BITS)],
+            apart: vec![0; apart.div_ceil(WORD_BITS)],
             ending: vec![0; ending.div_ceil(WORD_BITS)],
             base: 0,
             top: 0,
         }
     }
 
+    /// Whether a call is in the set.
+    pub fn contains(&self, call: usize) -> bool {
+        let (words, number) = match self.numbers[call] {
+            Number::Apart(number) => (&self.apart, number),
+            Number::Ending(number) => (&self.ending, number),
+        };
+        words[number / WORD_BITS] >> (number % WORD_BITS) & 1 == 1
+    }
+
     /// Adds a call that is not in the set.
     pub fn insert(&mut self, call: usize) {
         match self.numbers[call] {
-            Number::Unending(number) => {
-                self.unending[number / WORD_BITS] |= 1 << (number % WORD_BITS);
+            Number::Apart(number) => {
+                self.apart[number / WORD_BITS] |= 1 << (number % WORD_BITS);
             }
             Number::Ending(number) => {
                 let word = number / WORD_BITS;
@@ -71,8 +81,8 @@ impl Placed {
     /// Removes a call that is in the set.
     pub fn remove(&mut self, call: usize) {
         match self.numbers[call] {
-            Number::Unending(number) => {
-                self.unending[number / WORD_BITS] &= !(1 << (number % WORD_BITS));
+            Number::Apart(number) => {
+                self.apart[number / WORD_BITS] &= !(1 << (number % WORD_BITS));
             }
             Number::Ending(number) => {
                 let word = number / WORD_BITS;
@@ -89,7 +99,7 @@ impl Placed {
     pub fn key(&self) -> Box<[u64]> {
         let window = &self.ending[self.base..self.top.max(self.base)];
         once(self.base as u64)
-            .chain(self.unending.iter().copied())
+            .chain(self.apart.iter().copied())
             .chain(window.iter().copied())
             .collect()
     }

@@ -224,6 +224,30 @@ fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
+/// Proves that unknown renewals of nodes that go all at once, in a lookup that overlaps the last one that shows them, do not make the
+/// search longer: none of them brings back what nobody sees again.
+#[test]
+fn renewals_of_nodes_that_go_together_cost_nothing() {
+    let age = max_age().least_life_ns();
+    let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();
+    let mut history = Vec::new();
+    for (number, name) in (0..).zip(&names) {
+        history.push(announce(name, number).at(number, number + 1, number));
+        history.push(announce(name, number).unknown(age + 100 + number));
+    }
+    let all: Vec<(&str, u64)> = names.iter().map(|name| &**name).zip(0..).collect();
+    history.push(lookup(&all).at(age + 200, age + 210, 100));
+    for at in 0..100 {
+        history.push(lookup(&[]).at(age + 205 + at, age + 206 + at, 101));
+    }
+    let mut questions = 0;
+    let report = check_groups(&history, max_age(), &mut || {
+        questions += 1;
+        questions > 100
+    });
+    assert!(report.is_linearizable(), "after {questions} questions");
+}
+
 /// Proves that an unknown renewal does not make a later absence early, and that one seen before its call explains nothing.
 #[test]
 fn an_unknown_renewal_promises_nothing() {

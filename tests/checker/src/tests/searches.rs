@@ -15,6 +15,8 @@ enum Op {
 impl Model for Register {
     type State = u64;
     type Op = Op;
+    /// A write of this value.
+    type Need = u64;
 
     fn initial(&self) -> u64 {
         0
@@ -24,6 +26,20 @@ impl Model for Register {
         match op {
             Op::Write(value) => Some(*value),
             Op::Read(value) => (value == state).then_some(*state),
+        }
+    }
+
+    fn needs(&self, state: &u64, op: &Op) -> Option<Vec<u64>> {
+        match op {
+            Op::Read(value) if value != state => Some(vec![*value]),
+            _ => Some(Vec::new()),
+        }
+    }
+
+    fn meets(&self, op: &Op) -> Option<u64> {
+        match op {
+            Op::Write(value) => Some(*value),
+            Op::Read(_) => None,
         }
     }
 }
@@ -77,14 +93,10 @@ fn the_search_agrees_with_trying_every_order() {
                 let return_ns = call_ns + random.below(6);
                 if random.chance(50) {
                     let is_optional = random.chance(30);
-                    let is_endless = is_optional && random.chance(50);
+                    let over_ns = if is_optional { u64::MAX } else { return_ns };
                     Call {
                         is_optional,
-                        ..call(
-                            call_ns,
-                            if is_endless { u64::MAX } else { return_ns },
-                            Op::Write(value),
-                        )
+                        ..call(call_ns, over_ns, Op::Write(value))
                     }
                 } else {
                     call(call_ns, return_ns, Op::Read(value))
