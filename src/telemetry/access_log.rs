@@ -5,10 +5,9 @@ use super::timestamp;
 use crate::config::AccessLogSettings;
 use std::fmt::Write;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// One answered request.
 #[derive(Debug, Clone)]
@@ -39,12 +38,21 @@ pub struct AccessRecord<'a> {
     pub total_ms: u64,
 }
 
-/// The lines that wait for the disk, as airlift's `http-server.log.queue-size`: beyond it lines are lost rather than requests held up.
-const QUEUE_LINES_MAX: usize = 10_000;
+/// The lines that wait for the disk, some 20,000 of them: beyond it lines are lost rather than requests held up. airlift counts lines
+/// (`http-server.log.queue-size`), whose length a client chooses.
+const WAITING_BYTES_MAX: usize = 4 << 20;
+
+/// What a line needs at most, as a rule.
+const LINE_BYTES: usize = 256;
+
+/// How long the first line waits for others, which then go to the file with it: a thread that woke for each line would cost a busy node
+/// more than the answer does.
+const GATHER_TIME: Duration = Duration::from_millis(50);
 
 /// Where access records go; nowhere when `http-server.log.enabled=false`.
 ///
-/// A thread of its own writes them, since a slow disk must not hold up the tasks that answer. Dropping it writes what waits.
+/// A thread of its own writes them, since a slow disk must not hold up the tasks that answer. Dropping it writes what waits; a
+/// process that is killed loses the lines of its last moment.
 #[derive(Debug)]
 pub struct AccessLog(Option<Queue>);
 
@@ -73,7 +81,7 @@ impl AccessLog {
     /// Hands a line to the writer, at once. One that finds the queue full is lost, and counted in the server's log.
     pub fn record(&self, record: &AccessRecord<'_>) {
         if let Some(queue) = &self.0 {
-            queue.push(record.time_ms, line(record));
+            queue.push(record.time_ms, &line(record));
         }
     }
 }
@@ -81,25 +89,39 @@ impl AccessLog {
 /// The lines on their way to the file.
 #[derive(Debug)]
 struct Queue {
-    /// `None` only while it is dropped.
-    lines: Option<SyncSender<(u64, String)>>,
-    lost: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Told of the first line, when half of the room is taken, and of the end.
+    news: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// When the last of them came, in wall-clock milliseconds.
+    newest_ms: u64,
+    /// How many found no room.
+    lost: u64,
+    ends: bool,
 }
 
 impl Queue {
     fn start(mut file: RollingFile) -> io::Result<Self> {
-        let (lines, waiting) = sync_channel::<(u64, String)>(QUEUE_LINES_MAX);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&lost);
+        let shared = Arc::new(Shared::default());
+        let lines = Arc::clone(&shared);
         let write = move || {
-            for (time_ms, line) in waiting {
-                file.write_line(line.as_bytes(), time_ms);
-                match counted.swap(0, Ordering::Relaxed) {
-                    0 => {}
-                    lines => {
-                        tracing::warn!(lines, "the access log's disk is too slow: lines were lost")
-                    }
+            let mut gathered = Waiting::default();
+            while !gathered.ends {
+                lines.gather(&mut gathered);
+                file.write_lines(&gathered.lines, gathered.newest_ms);
+                if gathered.lost > 0 {
+                    let lines = gathered.lost;
+                    tracing::warn!(lines, "the access log's disk is too slow: lines were lost");
                 }
             }
         };
@@ -107,27 +129,72 @@ impl Queue {
             .name("access-log".to_owned())
             .spawn(write)?;
         Ok(Self {
-            lines: Some(lines),
-            lost,
+            shared,
             writer: Some(writer),
         })
     }
 
-    fn push(&self, time_ms: u64, line: String) {
-        let pushed = self
-            .lines
-            .as_ref()
-            .map(|lines| lines.try_send((time_ms, line)));
-        if !matches!(pushed, Some(Ok(()))) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    fn push(&self, time_ms: u64, line: &str) {
+        if self.shared.lock().push(time_ms, line) {
+            self.shared.news.notify_one();
         }
+    }
+}
+
+impl Shared {
+    /// Waits for lines, or for the end, and takes what is there in exchange for what was written.
+    fn gather(&self, gathered: &mut Waiting) {
+        gathered.lines.clear();
+        // What one bad second needed is not kept for good.
+        gathered.lines.shrink_to(WAITING_BYTES_MAX / 16);
+        let waiting = self.lock();
+        let waiting = self
+            .news
+            .wait_while(waiting, |waiting| waiting.is_empty() && !waiting.ends)
+            .unwrap_or_else(PoisonError::into_inner);
+        let (mut waiting, _) = self
+            .news
+            .wait_timeout_while(waiting, GATHER_TIME, |waiting| {
+                !waiting.ends && !waiting.is_half_full()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut waiting.lines, &mut gathered.lines);
+        gathered.newest_ms = std::mem::take(&mut waiting.newest_ms);
+        gathered.lost = std::mem::take(&mut waiting.lost);
+        gathered.ends = waiting.ends;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.lost == 0
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.lines.len() >= WAITING_BYTES_MAX / 2
+    }
+
+    /// Whether the writer is to be told: of the first to wait, and when it is time to make room.
+    fn push(&mut self, time_ms: u64, line: &str) -> bool {
+        let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
+        if self.lines.len() + line.len() > WAITING_BYTES_MAX {
+            self.lost += 1;
+        } else {
+            self.lines.extend_from_slice(line.as_bytes());
+            self.newest_ms = self.newest_ms.max(time_ms);
+        }
+        was_empty || was_half_full != self.is_half_full()
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // Without a sender the writer ends once it has written what waits.
-        self.lines = None;
+        self.shared.lock().ends = true;
+        self.shared.news.notify_one();
         if let Some(writer) = self.writer.take() {
             let _panicked = writer.join();
         }
@@ -137,7 +204,8 @@ impl Drop for Queue {
 /// The sixteen columns of airlift's `HttpLogLayout`. The user is never known here, and the last two, on the gaps between the
 /// pieces of an answer, are not measured.
 fn line(record: &AccessRecord<'_>) -> String {
-    let mut line = timestamp::rfc3339(record.time_ms);
+    let mut line = String::with_capacity(LINE_BYTES);
+    line.push_str(&timestamp::rfc3339(record.time_ms));
     for text in [
         Some(record.client),
         Some(record.method),
@@ -165,7 +233,12 @@ fn line(record: &AccessRecord<'_>) -> String {
 /// A column of text; what is absent is `null`, as Java prints it. Control characters would break the columns.
 fn push(line: &mut String, text: Option<&str>) {
     line.push('\t');
-    for c in text.unwrap_or("null").chars() {
+    let text = text.unwrap_or("null");
+    if !text.chars().any(char::is_control) {
+        line.push_str(text);
+        return;
+    }
+    for c in text.chars() {
         if c.is_control() {
             line.extend(c.escape_default())
         } else {
@@ -177,6 +250,7 @@ fn push(line: &mut String, text: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn record() -> AccessRecord<'static> {
         AccessRecord {
@@ -195,6 +269,16 @@ mod tests {
         }
     }
 
+    fn settings(dir: &Path) -> AccessLogSettings {
+        AccessLogSettings {
+            enabled: true,
+            path: dir.join("var/log/http-request.log"),
+            max_size_bytes: 1 << 20,
+            max_history_days: 15,
+            compress: true,
+        }
+    }
+
     /// The columns are airlift's, in its order, and a client cannot add any.
     #[test]
     fn columns_are_airlifts() {
@@ -203,34 +287,38 @@ mod tests {
         assert_eq!(expected.matches('\t').count(), 15);
     }
 
-    /// A queue that is full loses lines and says how many; it does not wait.
+    /// A queue that is full loses lines and counts them; it does not wait.
     #[test]
     fn a_full_queue_loses_lines() {
-        let (lines, waiting) = sync_channel(1);
-        let queue = Queue {
-            lines: Some(lines),
-            lost: Arc::default(),
-            writer: None,
-        };
-        for _ in 0..3 {
-            queue.push(0, "x\n".to_owned());
-        }
-        assert_eq!(queue.lost.load(Ordering::Relaxed), 2);
-        drop(queue);
-        assert_eq!(waiting.into_iter().count(), 1);
+        let mut waiting = Waiting::default();
+        let line = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - 1));
+        let told: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &line)).collect();
+        assert_eq!(told, [true, true, false, false, false, false]);
+        assert_eq!((waiting.lines.len(), waiting.lost), (WAITING_BYTES_MAX, 2));
+        assert_eq!(waiting.newest_ms, 3, "of those that are kept");
+    }
+
+    /// What many threads record is written whole, in few writes, and all of it before the log is gone.
+    #[test]
+    fn every_line_is_written_before_the_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let settings = settings(dir.path());
+        let log = AccessLog::open(&settings).expect("opens");
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..500).for_each(|_| log.record(&record())));
+            }
+        });
+        drop(log);
+        let written = std::fs::read_to_string(&settings.path).expect("written");
+        assert_eq!(written, line(&record()).repeat(2_000));
     }
 
     /// The log goes to its file, and to none when it is switched off.
     #[test]
     fn writes_to_its_file() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut settings = AccessLogSettings {
-            enabled: true,
-            path: dir.path().join("var/log/http-request.log"),
-            max_size_bytes: 1 << 20,
-            max_history_days: 15,
-            compress: true,
-        };
+        let mut settings = settings(dir.path());
         AccessLog::open(&settings).expect("opens").record(&record());
         assert!(
             std::fs::read_to_string(&settings.path)

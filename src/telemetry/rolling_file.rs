@@ -97,6 +97,29 @@ impl RollingFile {
         }
     }
 
+    /// Appends whole lines as [`RollingFile::write_line`] would one after the other, in as few writes as the file's limit allows.
+    pub fn write_lines(&mut self, mut lines: &[u8], now_ms: u64) {
+        while !lines.is_empty() {
+            let (fitting, rest) = lines.split_at(self.fitting_bytes(lines));
+            self.write_line(fitting, now_ms);
+            lines = rest;
+        }
+    }
+
+    /// How many bytes of whole lines fit, in the file or in the one after it; one line goes in any case.
+    fn fitting_bytes(&self, lines: &[u8]) -> usize {
+        let end_of_first = lines.iter().position(|byte| *byte == b'\n');
+        let first_bytes = end_of_first.map_or(lines.len(), |end| end + 1);
+        let max = self.retention.file_bytes_max;
+        let left = match max.saturating_sub(self.bytes) {
+            left if left < first_bytes as u64 => max,
+            left => left,
+        };
+        let left = usize::try_from(left).unwrap_or(usize::MAX).min(lines.len());
+        let end_of_last = lines[..left].iter().rposition(|byte| *byte == b'\n');
+        end_of_last.map_or(first_bytes, |end| end + 1)
+    }
+
     fn rotate(&mut self, now_ms: u64) -> io::Result<()> {
         let date = timestamp::date(self.day * 86_400_000);
         // Also after a failure: the next attempt is a file's length away, not at the next line.
@@ -275,28 +298,34 @@ mod tests {
         names
     }
 
-    /// A full file is rotated before the line that does not fit, so none is split, and no line is lost.
+    /// A full file is rotated before the line that does not fit, so none is split, and no line is lost: whether lines come one by one,
+    /// all at once, or some at a time.
     #[test]
     fn rotates_by_size() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let mut log = open(dir.path(), retention(10, 1_000, None, false));
-        for line in ["aaaa\n", "bbbb\n", "cccc\n", "dddddddddddddddd\n", "e\n"] {
-            log.write_line(line.as_bytes(), NOON);
+        let lines = ["aaaa\n", "bbbb\n", "cccc\n", "dddddddddddddddd\n", "e\n"];
+        for at_once in [1, 2, 3, 5] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut log = open(dir.path(), retention(10, 1_000, None, false));
+            for some in lines.chunks(at_once) {
+                log.write_lines(some.concat().as_bytes(), NOON);
+            }
+            idle(&mut log);
+            assert_eq!(
+                names(dir.path()),
+                [
+                    "a.log",
+                    "a.log-2024-02-29.0.log",
+                    "a.log-2024-02-29.1.log",
+                    "a.log-2024-02-29.2.log"
+                ],
+                "{at_once} at once"
+            );
+            let read = |name: &str| fs::read_to_string(dir.path().join(name)).expect("there");
+            assert_eq!(read("a.log-2024-02-29.0.log"), "aaaa\nbbbb\n");
+            assert_eq!(read("a.log-2024-02-29.1.log"), "cccc\n");
+            assert_eq!(read("a.log-2024-02-29.2.log"), "dddddddddddddddd\n");
+            assert_eq!(read("a.log"), "e\n");
         }
-        idle(&mut log);
-        assert_eq!(
-            names(dir.path()),
-            [
-                "a.log",
-                "a.log-2024-02-29.0.log",
-                "a.log-2024-02-29.1.log",
-                "a.log-2024-02-29.2.log"
-            ]
-        );
-        let read = |name: &str| fs::read_to_string(dir.path().join(name)).expect("there");
-        assert_eq!(read("a.log-2024-02-29.0.log"), "aaaa\nbbbb\n");
-        assert_eq!(read("a.log-2024-02-29.2.log"), "dddddddddddddddd\n");
-        assert_eq!(read("a.log"), "e\n");
     }
 
     /// Rotated files are compressed without loss, and numbers go on after a restart.
