@@ -1,22 +1,23 @@
 //! What the access log is told of each request.
 
+use http::{HeaderValue, Method, Uri, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One answered request.
+/// One answered request. What it holds of the request is shared with it and not copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRecord {
     /// The address that the connection came from; `X-Forwarded-*` is ignored.
     pub client: IpAddr,
     /// The method.
-    pub method: String,
+    pub method: Method,
     /// The request target as it came.
-    pub uri: String,
-    /// `HTTP/1.1` and the like.
-    pub protocol: String,
-    /// `User-Agent`, if it was readable.
-    pub user_agent: Option<String>,
+    pub uri: Uri,
+    /// The version of HTTP.
+    pub version: Version,
+    /// `User-Agent`.
+    pub user_agent: Option<HeaderValue>,
     /// The status of the answer.
     pub status: u16,
     /// The announced length of the request body; 0 for none or a chunked one.

@@ -275,16 +275,16 @@ fn answer<D: Discovery>(
 }
 
 fn asked(origin: Origin, request: &Request<Incoming>) -> AccessRecord {
-    let header = |name| request.headers().get(name)?.to_str().ok();
+    let length = request.headers().get(CONTENT_LENGTH);
     AccessRecord {
         client: origin.address.ip(),
-        method: request.method().to_string(),
-        uri: request.uri().to_string(),
-        protocol: format!("{:?}", request.version()),
-        user_agent: header(USER_AGENT).map(str::to_owned),
+        method: request.method().clone(),
+        uri: request.uri().clone(),
+        version: request.version(),
+        user_agent: request.headers().get(USER_AGENT).cloned(),
         status: 0,
-        request_bytes: header(CONTENT_LENGTH)
-            .and_then(|length| length.parse().ok())
+        request_bytes: length
+            .and_then(|length| length.to_str().ok()?.parse().ok())
             .unwrap_or(0),
         response_bytes: 0,
         latency: Duration::ZERO,
