@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// A server that says nothing for so long does not answer. Longer than any request may wait on a node.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of a body is kept of an answer that is read by a person.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 

@@ -1,6 +1,6 @@
 //! What a load came to.
 
-use super::connection::Answer;
+use super::connection::{Answer, TIMEOUT};
 use super::load::Load;
 use super::nodes::Nodes;
 use super::workload::Workload;
@@ -61,14 +61,15 @@ impl Figures {
         if !is_in(began) {
             return;
         }
+        // One that failed was not served, however soon it was told so: it counts as all of its time.
+        let least = if is_served { Duration::ZERO } else { TIMEOUT };
+        let latency_ns = began.elapsed().max(least).as_nanos() as u64;
+        // A table that grows takes any value.
+        let _ = locked(&self.latencies_ns[client as usize % TABLES]).record(latency_ns);
         let error = match asked {
             Ok(answer) if answer.status.is_success() => {
                 self.served.fetch_add(1, Ordering::Relaxed);
                 self.bytes.fetch_add(answer.bytes, Ordering::Relaxed);
-                let latency_ns = began.elapsed().as_nanos() as u64;
-                let mut table = locked(&self.latencies_ns[client as usize % TABLES]);
-                // A table that grows takes any value.
-                let _ = table.record(latency_ns);
                 return;
             }
             Ok(answer) => answer.status.to_string(),

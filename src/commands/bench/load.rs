@@ -87,14 +87,17 @@ impl Schedule {
         }
     }
 
-    /// How many should have begun and never did.
+    /// How many should have begun within the window and never did.
     fn unasked(&self) -> u64 {
         let Some(spacing) = self.spacing else {
             return 0;
         };
-        let lasts = self.window.to.duration_since(self.began);
-        let due = lasts.div_duration_f64(spacing) as u64;
-        due.saturating_sub(self.next.load(Ordering::Relaxed))
+        let due = |until: Instant| {
+            let lasts = until.duration_since(self.began);
+            lasts.div_duration_f64(spacing) as u64
+        };
+        let asked = self.next.load(Ordering::Relaxed);
+        due(self.window.to).saturating_sub(asked.max(due(self.window.from)))
     }
 
     /// Waits until the next request should begin; its number, and when that was. None when the load is over.
@@ -164,5 +167,29 @@ impl Client {
         let first = self.number % count;
         let step = self.load.clients.min(count);
         (first..count).step_by(step as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what never began only that counts which is measured: the warm-up is not.
+    #[test]
+    fn the_warm_up_is_not_missed() {
+        let load = Load {
+            servers: Vec::new(),
+            clients: 1,
+            workload: Workload::Lookup,
+            mix: "lookup=100".parse().expect("a mix"),
+            rate: Some(100),
+            warm_up: Duration::from_secs(1),
+            duration: Duration::from_secs(2),
+        };
+        let schedule = Schedule::new(&load);
+        for (asked, unasked) in [(0, 200), (50, 200), (100, 200), (250, 50), (300, 0)] {
+            schedule.next.store(asked, Ordering::Relaxed);
+            assert_eq!(schedule.unasked(), unasked, "after {asked}");
+        }
     }
 }

@@ -24,6 +24,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 pub struct Nodes {
     environment: String,
     of_type: String,
+    /// Told apart from other runs, also of other machines.
     run: u32,
     services: u32,
     /// What each was last changed to.
@@ -39,12 +40,12 @@ pub fn lookup_path(of_type: &str) -> String {
 }
 
 impl Nodes {
-    /// So many nodes, named after this process, with so many services each.
+    /// So many nodes, named after this run, with so many services each.
     pub fn new(environment: String, of_type: String, count: u32, services: u32) -> Nodes {
         Nodes {
             environment,
             of_type,
-            run: std::process::id(),
+            run: rand::random(),
             services,
             tokens: (0..count).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -67,7 +68,7 @@ impl Nodes {
 
     /// The path of a node's announcement.
     pub fn path(&self, node: u32) -> String {
-        format!("/v1/announcement/bench-{}-{node}", self.run)
+        format!("/v1/announcement/bench-{:08x}-{node}", self.run)
     }
 
     /// An announcement that says what the last one said.
@@ -187,14 +188,14 @@ impl Nodes {
 /// Nodes that are renewed.
 pub struct Renewing {
     stop: watch::Sender<bool>,
-    lanes: JoinSet<()>,
+    lanes: JoinSet<u64>,
 }
 
 impl Renewing {
-    /// Lets what is under way end: a renewal that comes after a withdrawal would undo it.
-    pub async fn stop(self) {
+    /// Lets what is under way end: a renewal that comes after a withdrawal would undo it. How many failed.
+    pub async fn stop(self) -> u64 {
         self.stop.send_replace(true);
-        self.lanes.join_all().await;
+        self.lanes.join_all().await.into_iter().sum()
     }
 }
 
@@ -206,18 +207,21 @@ struct Lane {
 }
 
 impl Lane {
-    async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) {
+    /// Until it is stopped. How many renewals failed.
+    async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) -> u64 {
+        let mut failed = 0;
         let mut pace = tokio::time::interval(every / self.own.len() as u32);
         // After a stall once is enough.
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for node in self.own.iter().cycle() {
             tokio::select! {
                 _ = pace.tick() => {}
-                _ = stopped.wait_for(|stopped| *stopped) => return,
+                _ = stopped.wait_for(|stopped| *stopped) => break,
             }
             let (path, body) = (self.nodes.path(*node), self.nodes.renewal(*node));
-            // The load itself shows what fails.
-            let _ = self.connection.ask(Method::PUT, &path, body).await;
+            let asked = self.connection.ask(Method::PUT, &path, body).await;
+            failed += u64::from(!asked.is_ok_and(|answer| answer.status.is_success()));
         }
+        failed
     }
 }
