@@ -54,4 +54,4 @@ pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
 pub use status::{GroupState, MemberStatus, Role, Status};
-pub use types::{Member, RaftId, TypeConfig};
+pub use types::{Member, Proposal, RaftId, TypeConfig};

@@ -6,24 +6,38 @@
 //! | `goals` | what quorate is held to, each against a peer in the same run |
 //! | `peers` | how each of them is started and put under load |
 //! | `limit` | the limit: a server that hands out the same bytes and agrees with nobody |
+//! | `load` | runs a load generator |
 //! | `usage` | processor time and memory of processes |
 //! | `run` | the repeats, in turn |
+//! | `gaps` | how long writes stand still when a leader ends |
+//! | `steady` | elections under a long load, of which there should be none |
+//! | `sizes` | what a registry of each size costs |
+//! | `nodes`, `occasion` | the cluster of these three, and where their results go |
 //! | `figures`, `table`, `results` | what came of it, as numbers, as a table, as files |
 
 mod etc;
 mod figures;
+mod gaps;
 mod goals;
 mod limit;
+mod load;
 mod machine;
+mod nodes;
+mod occasion;
 mod peers;
 mod results;
 mod run;
+mod sizes;
+mod steady;
 mod table;
 mod tasks;
 mod usage;
 
 use clap::{Parser, Subcommand};
+use gaps::GapsArguments;
 use run::RunArguments;
+use sizes::SizesArguments;
+use steady::SteadyArguments;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures quorate beside its peers, on this machine.
@@ -37,6 +51,12 @@ struct Arguments {
 enum Command {
     /// Measures all, and writes what came of it.
     Run(Box<RunArguments>),
+    /// Measures how long writes stand still when a leader ends.
+    Gaps(GapsArguments),
+    /// Puts a long load on a cluster, and counts the elections that nobody needs.
+    Steady(SteadyArguments),
+    /// Measures what a registry of each size costs.
+    Sizes(SizesArguments),
     /// Serves as the limit does, until it is ended.
     Limit(limit::LimitArguments),
 }
@@ -61,11 +81,18 @@ async fn asked_to_stop() {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Run(arguments) => tokio::select! {
-            done = run::run(*arguments) => done,
-            // Whatever was started ends with what is dropped.
-            () = asked_to_stop() => anyhow::bail!("stopped before the end"),
-        },
+        Command::Run(arguments) => unless_stopped(run::run(*arguments)).await,
+        Command::Gaps(arguments) => unless_stopped(gaps::run(arguments)).await,
+        Command::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
+        Command::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,
         Command::Limit(arguments) => limit::serve(arguments).await,
+    }
+}
+
+async fn unless_stopped(done: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::select! {
+        done = done => done,
+        // Whatever was started ends with what is dropped.
+        () = asked_to_stop() => anyhow::bail!("stopped before the end"),
     }
 }

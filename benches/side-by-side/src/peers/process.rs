@@ -1,6 +1,7 @@
 //! A process of a cluster, with its log.
 
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -25,7 +26,9 @@ impl Process {
     pub fn start(command: &mut Command, dir: &Path) -> anyhow::Result<Process> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let log = dir.join("log");
-        let file = File::create(&log).with_context(|| log.display().to_string())?;
+        // Appended to: the last words of one that is started again are worth keeping.
+        let file = File::options().create(true).append(true).open(&log);
+        let file = file.with_context(|| log.display().to_string())?;
         let child = command
             .current_dir(dir)
             .stdin(Stdio::null())
@@ -40,6 +43,32 @@ impl Process {
     /// Its id; 0 when it has ended.
     pub fn id(&self) -> u32 {
         self.child.id().unwrap_or(0)
+    }
+
+    /// Ends it at once.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.start_kill()?)
+    }
+
+    /// Tells it to end.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(id as i32));
+        Ok(kill_process(pid.context("it has ended")?, Signal::TERM)?)
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        self.child.wait().await?;
+        Ok(())
     }
 
     /// # Errors

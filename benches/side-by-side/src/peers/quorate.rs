@@ -13,15 +13,46 @@ use tokio::process::Command;
 #[derive(Deserialize)]
 struct Status {
     role: String,
+    term: u64,
+}
+
+/// Starts one node of an etc/ directory.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn start_node(program: &Path, node: &Path) -> anyhow::Result<Process> {
+    let mut command = Command::new(program);
+    command.arg("run").arg("--etc-dir").arg(node.join("etc"));
+    Process::start(&mut command, node)
+}
+
+/// The role of the node on a port, as it says itself: `leader`, or another.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn role(port: u16) -> anyhow::Result<String> {
+    Ok(status(port).await?.role)
+}
+
+/// The raft term of the node on a port.
+///
+/// # Errors
+/// As for [`role`].
+pub async fn term(port: u16) -> anyhow::Result<u64> {
+    Ok(status(port).await?.term)
+}
+
+async fn status(port: u16) -> anyhow::Result<Status> {
+    Ok(serde_json::from_str(
+        &get(port, "/v1/cluster/status").await?,
+    )?)
 }
 
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let ports = free_ports(NODES)?;
     let mut processes = Vec::new();
     for node in etc::write(dir, &ports)? {
-        let mut command = Command::new(&programs.quorate);
-        command.arg("run").arg("--etc-dir").arg(node.join("etc"));
-        processes.push(Process::start(&mut command, &node)?);
+        processes.push(start_node(&programs.quorate, &node)?);
     }
     wait_serving(&ports, START_LIMIT, &mut processes).await?;
     let servers = urls(&ports);
@@ -38,8 +69,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
 /// Which of them does not lead.
 async fn follower(ports: &[u16]) -> anyhow::Result<usize> {
     for (i, port) in ports.iter().enumerate() {
-        let status: Status = serde_json::from_str(&get(*port, "/v1/cluster/status").await?)?;
-        if status.role != "leader" {
+        if role(*port).await? != "leader" {
             return Ok(i);
         }
     }

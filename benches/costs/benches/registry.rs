@@ -1,0 +1,126 @@
+//! What the registry costs: entries, ticks, lookups, snapshots.
+
+use allocation_counter::measure;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use quorate::model::Lookup;
+use quorate::registry::{Batch, Command, Registry};
+use quorate_costs::{BATCH, announce, announcement, apply, batch, registry, renew};
+use std::hint::black_box;
+
+/// A cluster of ordinary size, and one as large as is promised.
+const NODES: usize = 1_000;
+const MANY_NODES: usize = 100_000;
+
+fn lookup() -> Lookup {
+    Lookup::Type("presto".to_owned())
+}
+
+fn tick(advance_ms: u64) -> Batch {
+    batch(vec![Command::Tick {
+        advance_ms,
+        grace_ms: None,
+    }])
+}
+
+/// Allocations for each command, which are the same on every machine.
+fn allocations(what: &str, count: usize, work: impl FnOnce()) {
+    let info = measure(work);
+    let (each, bytes) = (
+        info.count_total as f64 / count as f64,
+        info.bytes_total / count as u64,
+    );
+    println!("{what}: {each:.1} allocations, {bytes} bytes each");
+}
+
+fn counted(_: &mut Criterion) {
+    let mut held = registry(NODES);
+    let (changed, renewed) = (batch(announce(0..BATCH, 2)), batch(renew(0..BATCH, 2)));
+    allocations("a changed announcement applied", BATCH, || {
+        apply(&mut held, &changed)
+    });
+    allocations("a renewal applied", BATCH, || apply(&mut held, &renewed));
+    allocations("an announcement parsed", 1, || {
+        black_box(announcement(1, 1));
+    });
+    allocations("a tick", 1, || apply(&mut held, &tick(1)));
+    allocations("a lookup of 1,000 services rendered", 1, || {
+        black_box(held.lookup(&lookup()));
+    });
+    allocations("the same lookup again", 1, || {
+        black_box(held.lookup(&lookup()));
+    });
+}
+
+fn entries(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("entry");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let mut held = registry(NODES);
+    let mut versions = [1, 2].map(|version| batch(announce(0..BATCH, version)));
+    group.bench_function("64 changed announcements", |bench| {
+        bench.iter(|| {
+            versions.swap(0, 1);
+            apply(&mut held, &versions[0]);
+        });
+    });
+    let renewed = batch(renew(BATCH..2 * BATCH, 1));
+    group.bench_function("64 renewals", |bench| {
+        bench.iter(|| apply(&mut held, &renewed))
+    });
+    group.finish();
+}
+
+fn ticks(criterion: &mut Criterion) {
+    let mut held = registry(MANY_NODES);
+    // No time passes, so that none of them is gone after some thousand rounds.
+    let tick = tick(0);
+    criterion.bench_function("tick over 100,000 services", |bench| {
+        bench.iter(|| apply(&mut held, &tick));
+    });
+}
+
+fn lookups(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("render");
+    for nodes in [100, NODES, 10_000] {
+        let held = registry(nodes);
+        let bytes = held.lookup(&lookup()).json.len();
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(nodes), &held, |bench, held| {
+            bench.iter_batched(
+                || fresh(held),
+                |fresh| fresh.lookup(&lookup()),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+    let held = registry(NODES);
+    criterion.bench_function("look up again", |bench| {
+        bench.iter(|| held.lookup(&lookup()))
+    });
+}
+
+/// The same state without anything rendered.
+fn fresh(registry: &Registry) -> Registry {
+    Registry::from_snapshot(&registry.to_snapshot()).expect("its own snapshot")
+}
+
+fn snapshots(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("snapshot");
+    group.sample_size(10);
+    let held = registry(MANY_NODES);
+    let bytes = held.to_snapshot();
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("image of 100,000 services", |bench| {
+        bench.iter(|| held.image())
+    });
+    group.bench_function("100,000 services as bytes", |bench| {
+        bench.iter(|| held.to_snapshot())
+    });
+    group.bench_function("100,000 services from bytes", |bench| {
+        bench.iter(|| Registry::from_snapshot(&bytes).expect("its own snapshot"));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, counted, entries, ticks, lookups, snapshots);
+criterion_main!(benches);

@@ -1,0 +1,171 @@
+//! Three nodes of quorate, of which one at a time ends and comes back.
+
+use crate::etc;
+use crate::peers::process::{Process, free_ports};
+use crate::peers::quorate::{role, start_node, term};
+use crate::peers::request::{get, wait_serving};
+use crate::peers::urls;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const NODES: usize = 3;
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at a node.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// How a node ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// SIGKILL.
+    Killed,
+    /// SIGTERM: a leader hands over.
+    Stopped,
+}
+
+/// A running cluster; it ends with this.
+pub struct Nodes {
+    program: PathBuf,
+    ports: Vec<u16>,
+    dirs: Vec<PathBuf>,
+    processes: Vec<Process>,
+}
+
+impl Nodes {
+    /// Returns once each serves.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub async fn start(program: &Path, dir: &Path) -> anyhow::Result<Nodes> {
+        let ports = free_ports(NODES)?;
+        let dirs = etc::write(dir, &ports)?;
+        let started = dirs.iter().map(|dir| start_node(program, dir));
+        let mut processes = started.collect::<anyhow::Result<Vec<_>>>()?;
+        wait_serving(&ports, START_LIMIT, &mut processes).await?;
+        Ok(Nodes {
+            program: program.to_owned(),
+            ports,
+            dirs,
+            processes,
+        })
+    }
+
+    /// Which of them leads.
+    ///
+    /// # Errors
+    /// When none does for long.
+    pub async fn leader(&self) -> anyhow::Result<usize> {
+        let found = async {
+            loop {
+                for (node, port) in self.ports.iter().enumerate() {
+                    if role(*port).await.is_ok_and(|role| role == "leader") {
+                        return node;
+                    }
+                }
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        let found = tokio::time::timeout(START_LIMIT, found).await;
+        found.context("nobody leads")
+    }
+
+    /// The highest term that any of them is in: it grows with each election.
+    ///
+    /// # Errors
+    /// When one does not answer.
+    pub async fn term(&self) -> anyhow::Result<u64> {
+        let mut highest = 0;
+        for port in &self.ports {
+            highest = highest.max(term(*port).await?);
+        }
+        Ok(highest)
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// Their processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(Process::id).collect()
+    }
+
+    /// Waits until all have ended.
+    ///
+    /// # Errors
+    /// When one does not.
+    pub async fn all_ended(&mut self) -> anyhow::Result<()> {
+        for process in &mut self.processes {
+            let ended = tokio::time::timeout(START_LIMIT, process.ended()).await;
+            ended.context("a node does not end")??;
+        }
+        Ok(())
+    }
+
+    /// Starts all, which have ended.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn start_all(&mut self) -> anyhow::Result<()> {
+        let started = self.dirs.iter().map(|dir| start_node(&self.program, dir));
+        self.processes = started.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(())
+    }
+
+    /// Waits until each shows so many services of a type.
+    pub async fn each_shows(&self, service_type: &str, services: u32) {
+        let path = format!("/v1/service/{service_type}");
+        for port in &self.ports {
+            while !get(*port, &path)
+                .await
+                .is_ok_and(|shown| shown.matches("\"nodeId\"").count() == services as usize)
+            {
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+        }
+    }
+
+    /// URLs, as `quorate bench` takes them.
+    pub fn servers(&self) -> String {
+        urls(&self.ports).join(",")
+    }
+
+    /// The ports of all but one.
+    pub fn ports_but(&self, node: usize) -> Vec<u16> {
+        let others = self.ports.iter().enumerate().filter(|(i, _)| *i != node);
+        others.map(|(_, port)| *port).collect()
+    }
+
+    /// Ends one, now.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub fn end(&mut self, node: usize, ending: Ending) -> anyhow::Result<()> {
+        match ending {
+            Ending::Killed => self.processes[node].kill(),
+            Ending::Stopped => self.processes[node].terminate(),
+        }
+    }
+
+    /// Starts one again that was ended, and returns once all are ready.
+    ///
+    /// # Errors
+    /// When it has not ended, or one does not get ready.
+    pub async fn restart(&mut self, node: usize) -> anyhow::Result<()> {
+        let ended = tokio::time::timeout(START_LIMIT, self.processes[node].ended()).await;
+        ended.context("it does not end")??;
+        self.processes[node] = start_node(&self.program, &self.dirs[node])?;
+        let ready = async {
+            for port in &self.ports {
+                while get(*port, "/v1/cluster/ready").await.is_err() {
+                    tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+                }
+            }
+        };
+        if tokio::time::timeout(START_LIMIT, ready).await.is_err() {
+            bail!("not all nodes get ready again");
+        }
+        Ok(())
+    }
+}
