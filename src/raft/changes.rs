@@ -212,7 +212,8 @@ impl Kept {
 
 impl KeptChange {
     fn of(change: &Change) -> KeptChange {
-        let json = event([&change.removed], [&change.services]);
+        let lists = change.removed.len() + change.services.len();
+        let json = event(lists, [&change.removed], [&change.services]);
         let removed_end = BEFORE_REMOVED.len() + change.removed.len();
         let services_end = json.len() - AFTER_SERVICES.len();
         KeptChange {
@@ -234,6 +235,7 @@ fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
         several => event(
+            several.iter().map(|kept| kept.json.len()).sum(),
             several.iter().map(|kept| &kept.removed),
             several.iter().map(|kept| &kept.services),
         ),
@@ -244,12 +246,15 @@ fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     }
 }
 
-/// The event of these lists, those that are empty left out.
+/// The event of these lists, those that are empty left out; `list_bytes` is what they take, about.
 fn event<L: AsRef<[u8]>>(
+    list_bytes: usize,
     removed: impl IntoIterator<Item = L>,
     services: impl IntoIterator<Item = L>,
 ) -> Bytes {
-    let mut json = BEFORE_REMOVED.to_vec();
+    let around = BEFORE_REMOVED.len() + BEFORE_SERVICES.len() + AFTER_SERVICES.len();
+    let mut json = Vec::with_capacity(around + list_bytes);
+    json.extend_from_slice(BEFORE_REMOVED);
     push_joined(&mut json, removed);
     json.extend_from_slice(BEFORE_SERVICES);
     push_joined(&mut json, services);

@@ -1,5 +1,6 @@
 //! What each command does.
 
+use super::held::Unpacked;
 use super::{Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, MAX_RETIRED, Outcome, Registry};
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
@@ -66,26 +67,29 @@ impl Registry {
         seen: u64,
         announcement: &Announcement,
     ) -> Outcome {
+        let name = announcement.node_id.as_str();
         let digest = announcement.digest();
-        // What says nothing new overtakes nothing, and is a renewal however late it comes.
-        if self.holds(&announcement.node_id, digest) {
-            return self.renew(index, batch, &announcement.node_id, digest);
-        }
-        if self.is_overtaken(&announcement.node_id, seen) {
-            return Outcome::Overtaken;
-        }
+        let known = self.nodes.get_key_value(name);
+        let (node_id, before) = match known {
+            // What says nothing new overtakes nothing, and is a renewal however late it comes.
+            Some((_, held)) if held.digest == digest => {
+                return self.renew(index, batch, name, digest);
+            }
+            Some((_, held)) if held.written_index > seen => return Outcome::Overtaken,
+            None if self.removals.last(name) > seen => return Outcome::Overtaken,
+            Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
+            None => (Arc::from(name), None),
+        };
         let mut held = Held::new(announcement, digest, index);
-        let before_bytes = self.held(&announcement.node_id).map_or(0, Held::cost_bytes);
+        let before_bytes = before.as_ref().map_or(0, Held::cost_bytes);
         if !self.fits(before_bytes, held.cost_bytes()) {
             return Outcome::Full;
         }
         self.held_bytes = self.held_bytes - before_bytes + held.cost_bytes();
-        let (node_id, before) = match self.nodes.remove_entry(announcement.node_id.as_str()) {
-            Some((node_id, before)) => (node_id, Some(before)),
-            None => (Arc::from(announcement.node_id.as_str()), None),
-        };
-        if let Some(before) = &before {
-            if self.level < LEVEL_OF_PROCESSES || same_process(before, &held) {
+        let packed = held.share();
+        let (old, new) = (before.as_ref().map(Held::unpack), packed.unpack());
+        if let (Some(before), Some(old)) = (&before, &old) {
+            if self.level < LEVEL_OF_PROCESSES || same_process(old, &new) {
                 held.joined_index = before.joined_index;
             }
             self.deadlines
@@ -93,7 +97,7 @@ impl Registry {
             self.sum = self.sum.wrapping_sub(before.element());
         }
         held.deadline_ms = self.next_deadline(batch);
-        self.regroup(&node_id, before.as_ref(), Some(&held), index);
+        self.regroup(&node_id, old.as_ref(), Some(&new), index);
         self.removals.forget(&node_id);
         self.sum = self.sum.wrapping_add(held.element());
         self.deadlines.insert((held.deadline_ms, node_id.clone()));
@@ -115,14 +119,12 @@ impl Registry {
     }
 
     fn renew(&mut self, index: u64, batch: &Batch, node_id: &str, digest: u128) -> Outcome {
-        if !self.holds(node_id, digest) {
-            return Outcome::NotHeld;
-        }
-        let deadline_ms = self.next_deadline(batch);
-        let Some((node_id, held)) = self.nodes.get_key_value(node_id) else {
+        let known = self.nodes.get_key_value(node_id);
+        let Some((node_id, held)) = known.filter(|(_, held)| held.digest == digest) else {
             return Outcome::NotHeld;
         };
-        let node_id = node_id.clone();
+        let (node_id, held) = (node_id.clone(), held.clone());
+        let deadline_ms = self.next_deadline(batch);
         let mut renewed = held.clone();
         renewed.deadline_ms = deadline_ms;
         renewed.written_index = index;
@@ -155,7 +157,7 @@ impl Registry {
         self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
         self.sum = self.sum.wrapping_sub(held.element());
         self.held_bytes -= held.cost_bytes();
-        self.regroup(node_id, Some(&held), None, index);
+        self.regroup(node_id, Some(&held.unpack()), None, index);
         self.removals.record(node_id, index);
     }
 
@@ -229,8 +231,7 @@ impl Registry {
 
 /// Whether two announcements of a node come from one run of it. Each run draws new service ids, so that one with no
 /// service in common is another: it joins anew.
-fn same_process(before: &Held, after: &Held) -> bool {
-    let (before, after) = (before.unpack(), after.unpack());
+fn same_process(before: &Unpacked<'_>, after: &Unpacked<'_>) -> bool {
     let kept = |id: &str| before.services.iter().any(|service| service.id == id);
     after.services.iter().any(|service| kept(service.id))
 }

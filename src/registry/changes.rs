@@ -29,6 +29,9 @@ pub struct Change {
 #[derive(Debug, Default)]
 pub(super) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
 
+/// Room for the JSON of a service of an engine: to grow byte by byte costs more than to write it.
+const SERVICE_ROOM_BYTES: usize = 512;
+
 /// A service by its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
 
@@ -83,7 +86,7 @@ impl Effects {
             if same_place && before.contains(service) {
                 continue;
             }
-            let mut json = Vec::new();
+            let mut json = Vec::with_capacity(SERVICE_ROOM_BYTES);
             write_json_service(
                 &mut json,
                 service.id,
@@ -137,8 +140,6 @@ fn change(
             ),
         }
     }
-    removed.shrink_to_fit();
-    services.shrink_to_fit();
     Change {
         service_type,
         pool,

@@ -47,21 +47,49 @@ impl Groups {
         index: u64,
         change: impl FnOnce(&mut PoolGroup),
     ) -> bool {
-        self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
-        let type_group = self.types.entry(service_type.to_owned()).or_default();
-        let group = type_group.pools.entry(pool.to_owned()).or_default();
-        change(group);
-        group.changed_index = index;
-        type_group.changed_index = index;
-        let gone = group.is_empty();
-        if gone {
-            type_group.pools.remove(pool);
+        change(self.touched(service_type, pool, index));
+        let is_gone = self
+            .of_pool(service_type, pool)
+            .is_some_and(PoolGroup::is_empty);
+        if is_gone {
+            self.remove(service_type, pool);
         }
-        if type_group.pools.is_empty() {
-            self.types.remove(service_type);
+        is_gone
+    }
+
+    /// The group, made if need be, as one that the entry at `index` changes.
+    fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolGroup {
+        // Of the commands of one entry the first tells all.
+        if !self.is_touched(service_type, pool, index) {
+            self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
+            self.types
+                .entry(service_type.to_owned())
+                .or_default()
+                .changed_index = index;
+            self.restored(service_type, pool).changed_index = index;
+            self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
+        }
+        self.restored(service_type, pool)
+    }
+
+    fn is_touched(&self, service_type: &str, pool: &str, index: u64) -> bool {
+        let type_group = self.types.get(service_type);
+        type_group.is_some_and(|group| {
+            let of_pool = group.pools.get(pool);
+            group.changed_index == index
+                && of_pool.is_some_and(|group| group.changed_index == index)
+        })
+    }
+
+    fn remove(&mut self, service_type: &str, pool: &str) {
+        self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
+        if let Some(type_group) = self.types.get_mut(service_type) {
+            type_group.pools.remove(pool);
+            if type_group.pools.is_empty() {
+                self.types.remove(service_type);
+            }
         }
         self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
-        gone
     }
 
     /// The group, made if need be, while a snapshot is read; `restore_indexes` then brings it up to date.

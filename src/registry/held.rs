@@ -24,6 +24,15 @@ pub struct Held {
     pub written_index: u64,
 }
 
+/// An announcement in its packed form.
+pub(super) struct Packed(Arc<[u8]>);
+
+impl Packed {
+    pub(super) fn unpack(&self) -> Unpacked<'_> {
+        postcard::from_bytes(&self.0).expect(PACKED)
+    }
+}
+
 /// An announcement read in place from its packed form.
 ///
 /// Its encoding is that of [`Announcement`], field by field: a map is encoded as a list of pairs.
@@ -67,8 +76,12 @@ pub(super) fn is_true(property: Option<&str>) -> bool {
 impl Held {
     /// Holds an announcement that came in with the entry at `index`; its deadline is still to be set.
     pub(super) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
-        let packed =
-            postcard::to_allocvec(announcement).expect("encoding strings into memory cannot fail");
+        let names =
+            announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
+        // At once, since to grow costs more than to encode. Packed otherwise it takes no more.
+        let room = Vec::with_capacity(names + announcement.services.packed_bytes() + SLACK_BYTES);
+        let packed = postcard::to_extend(announcement, room)
+            .expect("encoding strings into memory cannot fail");
         Self::from_packed(packed.into(), digest, 0, [index; 3])
     }
 
@@ -98,6 +111,11 @@ impl Held {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
+    /// Its announcement, to be read while this is changed.
+    pub(super) fn share(&self) -> Packed {
+        Packed(self.packed.clone())
+    }
+
     pub(super) fn packed(&self) -> &[u8] {
         &self.packed
     }
@@ -118,6 +136,9 @@ impl Held {
             .finish()
     }
 }
+
+/// Lengths beside the texts of an announcement.
+const SLACK_BYTES: usize = 64;
 
 /// What an entry costs beside its text: its places in the maps, rounded up.
 pub(super) const ENTRY_BYTES: usize = 512;

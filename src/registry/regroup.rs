@@ -1,8 +1,8 @@
 //! Moves a node between groups when its announcement changes.
 
+use super::Registry;
 use super::groups::PoolGroup;
 use super::held::{Unpacked, UnpackedService};
-use super::{Held, Registry};
 use crate::planted::{Bug, is_planted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +13,12 @@ impl Registry {
     pub(super) fn regroup(
         &mut self,
         node_id: &Arc<str>,
-        before: Option<&Held>,
-        after: Option<&Held>,
+        before: Option<&Unpacked<'_>>,
+        after: Option<&Unpacked<'_>>,
         index: u64,
     ) {
-        let (before, after) = (before.map(Held::unpack), after.map(Held::unpack));
-        let (left, entered) = (parts(before.as_ref()), parts(after.as_ref()));
-        let same_place = match (&before, &after) {
+        let (left, entered) = (parts(before), parts(after));
+        let same_place = match (before, after) {
             (Some(before), Some(after)) => before.location == after.location,
             _ => false,
         };
@@ -38,7 +37,7 @@ impl Registry {
                 [group.0, group.1],
                 node_id,
                 left.get(group).map_or(&[][..], Vec::as_slice),
-                after.as_ref().map(|node| (node, services.as_slice())),
+                after.map(|node| (node, services.as_slice())),
                 same_place,
             );
         }
@@ -50,7 +49,7 @@ impl Registry {
             self.effects
                 .of_node([group.0, group.1], node_id, services, None, same_place);
         }
-        let count = |node: Option<Unpacked<'_>>| node.map_or(0, |node| node.services.len());
+        let count = |node: Option<&Unpacked<'_>>| node.map_or(0, |node| node.services.len());
         self.services = self.services + count(after) - count(before);
     }
 

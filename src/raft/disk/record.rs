@@ -19,6 +19,9 @@ pub(super) const VERSION: u8 = 1;
 
 pub(super) const HEADER: usize = 5;
 
+/// Room that a record is given before its length is known: to grow byte by byte costs more than most records do.
+const FIRST_ROOM_BYTES: usize = 4 << 10;
+
 type LeaderId = openraft::type_config::alias::LeaderIdOf<crate::raft::types::TypeConfig>;
 type Membership = openraft::Membership<u64, Member>;
 
@@ -106,8 +109,12 @@ fn checksum(version: u8, body: &[u8]) -> u32 {
 
 /// Frames a value.
 pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error> {
-    let mut bytes = postcard::to_extend(value, vec![0; HEADER])?;
+    let mut room = Vec::with_capacity(FIRST_ROOM_BYTES);
+    room.resize(HEADER, 0);
+    let mut bytes = postcard::to_extend(value, room)?;
     seal(&mut bytes);
+    // What waits for the disk is counted by its length.
+    bytes.shrink_to_fit();
     Ok(bytes)
 }
 

@@ -11,6 +11,9 @@ use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 /// entry that holds a single announcement of up to the announcement limit; the rest is head room.
 const MAX_FRAME_BYTES: usize = 64 << 20;
 
+/// Room that a message is given before its length is known: to grow byte by byte costs more than most messages do.
+const FIRST_ROOM_BYTES: usize = 4 << 10;
+
 /// Sends messages of one type.
 pub(super) struct Sender<IO> {
     frames: FramedWrite<WriteHalf<IO>, LengthDelimitedCodec>,
@@ -72,7 +75,8 @@ impl<IO: AsyncRead> Receiver<IO> {
 
 /// A message as the bytes of a frame.
 pub(super) fn encode<T: Serialize>(number: u64, message: &T) -> io::Result<Bytes> {
-    let bytes = postcard::to_extend(&(number, message), Vec::new()).map_err(io::Error::other)?;
+    let room = Vec::with_capacity(FIRST_ROOM_BYTES);
+    let bytes = postcard::to_extend(&(number, message), room).map_err(io::Error::other)?;
     if bytes.len() > MAX_FRAME_BYTES {
         return Err(io::Error::other(format!(
             "a message of {} bytes is over the frame limit",
