@@ -18,6 +18,7 @@ use super::{hearing, level, membership, pulse, space, ticker, vigil};
 use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
+use openraft::metrics::{RaftMetrics, RaftServerMetrics};
 use openraft::vote::RaftLeaderId;
 use openraft::{Config, ServerState, SnapshotPolicy, StorageHelper};
 use std::sync::Arc;
@@ -276,7 +277,14 @@ fn raft_config(options: &Options) -> Result<Config, StartError> {
 /// Keeps the narrow view up to date, and logs what a person wants to know of it.
 async fn follow_metrics(group: Arc<Group>, sender: watch::Sender<View>) {
     let mut metrics = group.raft.metrics();
+    // All metrics are told at each turn of openraft's core, thousands of times a second. This part of them seldom changes, and is
+    // told right before all.
+    let mut seldom = group.raft.server_metrics();
+    let mut is_running = true;
     loop {
+        while !agree(&seldom.borrow_watched(), &metrics.borrow_watched())
+            && metrics.changed().await.is_ok()
+        {}
         let view = {
             let now = metrics.borrow_watched();
             if now.vote.is_committed() {
@@ -296,11 +304,23 @@ async fn follow_metrics(group: Arc<Group>, sender: watch::Sender<View>) {
             *old = view;
             true
         });
+        if !is_running {
+            return;
+        }
         tokio::select! {
-            changed = metrics.changed() => if changed.is_err() { return },
+            // Its last word is in all metrics alone.
+            changed = seldom.changed() => is_running = changed.is_ok(),
             () = group.stopping() => return,
         }
     }
+}
+
+/// Whether all metrics are as new as the part of them that seldom changes.
+fn agree(seldom: &RaftServerMetrics<TypeConfig>, all: &RaftMetrics<TypeConfig>) -> bool {
+    seldom.vote == all.vote
+        && seldom.state == all.state
+        && seldom.current_leader == all.current_leader
+        && seldom.membership_config == all.membership_config
 }
 
 fn log_changes(old: &View, new: &View) {

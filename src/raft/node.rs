@@ -436,7 +436,9 @@ impl Node {
     ) -> Result<bool, StartError> {
         let mut condemned = group.peers.condemned();
         let mut failed = group.store().failed();
-        let mut metrics = group.raft.metrics();
+        let metrics = group.raft.metrics();
+        // Told when it is over, and seldom else; all metrics are at each turn of openraft's core.
+        let mut seldom = group.raft.server_metrics();
         let mut stop = self.stop.subscribe();
         // Made once: its timer must outlive the passes of the loop.
         let stranded = founding::stranded(group, &self.service.forming, identity);
@@ -452,7 +454,7 @@ impl Node {
                     let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
                     return Err(StartError::Storage(reason));
                 }
-                changed = metrics.changed() => {
+                changed = seldom.changed() => {
                     let running = metrics.borrow_watched().running_state.clone();
                     if *stop.borrow() {
                         return Ok(false);
