@@ -22,6 +22,8 @@ pub(crate) enum Bug {
     ReadIndexReused,
     /// The leader confirms reads by its lease, and so by its clock.
     LeaseRead,
+    /// A leader and one follower are taken for a majority, however many voters there are.
+    VouchedByTwo,
     /// A write that may have been applied is proposed again.
     Reproposed,
     /// An announcement expires by a deadline that a renewal has moved.

@@ -38,6 +38,7 @@ mod ticker;
 mod turns;
 mod types;
 mod vigil;
+mod vouching;
 mod writes;
 
 #[cfg(feature = "sim")]

@@ -1,4 +1,5 @@
-//! Linearizable reads: one ReadIndex round in flight, shared by every read that waited before it started.
+//! Linearizable reads: one ReadIndex round in flight, shared by every read that waited before it started. A follower's round
+//! asks the leader, with its own vote (see [`super::vouching`]); the leader's is one of heartbeats.
 //!
 //! - a read joins only a round that starts after it arrived.
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
@@ -8,7 +9,8 @@ use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, Lane, Request};
 use super::status::plight;
-use super::{Unavailable, errors};
+use super::types::{RaftId, Vote};
+use super::{Unavailable, errors, vouching};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
 use openraft::{LinearizerOption, ReadPolicy};
@@ -161,8 +163,15 @@ async fn round(group: &Group) -> Result<u64, String> {
 }
 
 async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
+    // Now and not before: it speaks for the reads that this round is for.
+    let vote = group.store().vote();
     match group
-        .ask_leader(leader, Lane::Control, Request::ReadIndex, ROUND_TIMEOUT)
+        .ask_leader(
+            leader,
+            Lane::Control,
+            Request::ReadIndex(vote),
+            ROUND_TIMEOUT,
+        )
         .await
     {
         Ok(Answer::ReadIndex(result)) => result,
@@ -177,7 +186,22 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     }
 }
 
-/// The leader's part of a round: a heartbeat round that starts after this call confirms that it still leads.
+/// The leader's part of a follower's round.
+pub(super) async fn confirm_for(
+    group: &Group,
+    from: RaftId,
+    vote: Option<Vote>,
+) -> Result<u64, String> {
+    if let Some(vote) = vote
+        && !is_planted(Bug::LeaseRead)
+        && let Some(index) = vouching::index(group, from, vote).await?
+    {
+        return Ok(index);
+    }
+    confirm(group).await
+}
+
+/// Confirms that this node leads: a heartbeat round that starts after this call confirms that it still leads.
 pub(super) async fn confirm(group: &Group) -> Result<u64, String> {
     let policy = match is_planted(Bug::LeaseRead) {
         true => ReadPolicy::LeaseRead,

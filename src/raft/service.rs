@@ -237,8 +237,8 @@ async fn serve_member(
             .handle_transfer_leader(rpc)
             .await
             .map_or_else(|error| failed(&error), Answer::Transfer),
-        Request::ReadIndex => Answer::ReadIndex(match group.leads() {
-            true => reads::confirm(group).await,
+        Request::ReadIndex(vote) => Answer::ReadIndex(match group.leads() {
+            true => reads::confirm_for(group, from, vote).await,
             false => Err(format!("{} does not lead", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {

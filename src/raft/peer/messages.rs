@@ -74,7 +74,9 @@ pub(crate) enum Request {
     Append(AppendEntriesRequest<TypeConfig>),
     Snapshot(Box<SnapshotChunk>),
     Transfer(TransferLeaderRequest<TypeConfig>),
-    ReadIndex,
+    /// With the vote on the asker's disk, read after the reads came that the index is for. The first release tells none, and reads
+    /// none.
+    ReadIndex(#[serde(deserialize_with = "vote_or_none")] Option<Vote>),
     Forward(Forwarded),
     Pulse(Pulse),
 }
@@ -178,6 +180,13 @@ fn level_or_first<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u
     Ok(u32::deserialize(deserializer).unwrap_or(1))
 }
 
+/// The vote, or none from a node of the first release, whose message ends before it.
+fn vote_or_none<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vote>, D::Error> {
+    Ok(Option::deserialize(deserializer).unwrap_or(None))
+}
+
 /// The answer is the same of the other side.
 pub(crate) type PulseAnswer = Pulse;
 
@@ -191,6 +200,33 @@ pub(crate) struct Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A question for an index is understood both ways between this release and the first, which tells no vote.
+    #[test]
+    fn a_read_index_of_the_first_release_is_understood() {
+        #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+        enum First {
+            Look,
+            Join,
+            Vote,
+            PreVote,
+            Append,
+            Snapshot,
+            Transfer,
+            ReadIndex,
+        }
+        let bytes = postcard::to_allocvec(&(7u64, First::ReadIndex)).expect("to memory");
+        let read: (u64, Request) = postcard::from_bytes(&bytes).expect("a request");
+        assert!(matches!(read, (7, Request::ReadIndex(None))));
+        let vote = Some(Vote::new_committed(3, 1));
+        let bytes = postcard::to_allocvec(&(7u64, Request::ReadIndex(vote))).expect("to memory");
+        assert_eq!(
+            postcard::from_bytes::<(u64, First)>(&bytes),
+            Ok((7, First::ReadIndex))
+        );
+        let read: (u64, Request) = postcard::from_bytes(&bytes).expect("a request");
+        assert!(matches!(read, (7, Request::ReadIndex(told)) if told == vote));
+    }
 
     /// A pulse is understood both ways between this release and the first, which tells no level.
     #[test]

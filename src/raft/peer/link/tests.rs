@@ -81,7 +81,7 @@ fn link_to(answers: usize, most: usize, closes: bool) -> (Link, Arc<AtomicUsize>
 
 async fn call(link: &Link) -> Result<Answer, CallError> {
     let hello = Hello::stranger(introduction());
-    link.call(hello, Request::ReadIndex, LIMIT).await
+    link.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
 /// A connection that was out of use may have died without a word: nothing is entrusted to it.
