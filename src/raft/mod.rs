@@ -3,6 +3,7 @@
 mod chance;
 mod changes;
 mod committed_log;
+mod crowd;
 mod decision;
 pub mod disk;
 mod errors;

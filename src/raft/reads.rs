@@ -5,6 +5,7 @@
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
 
+use super::crowd::Crowd;
 use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, Lane, Request};
@@ -48,7 +49,11 @@ impl ReadRounds {
             started: clock::now(),
             last_served: Arc::default(),
         };
-        (rounds, RoundsToRun { queue })
+        let to_run = RoundsToRun {
+            queue,
+            crowd: Crowd::new(),
+        };
+        (rounds, to_run)
     }
 
     /// An index that, once applied here, shows everything acknowledged before this call.
@@ -86,6 +91,7 @@ impl ReadRounds {
 /// The receiving half, to be driven by [`RoundsToRun::run`].
 pub(super) struct RoundsToRun {
     queue: mpsc::Receiver<Waiter>,
+    crowd: Crowd,
 }
 
 impl RoundsToRun {
@@ -102,9 +108,7 @@ impl RoundsToRun {
                     () = group.stopping() => return,
                 }
             }
-            while let Ok(waiter) = self.queue.try_recv() {
-                waiters.push(waiter);
-            }
+            self.gather(&mut waiters).await;
             let confirmed = tokio::select! {
                 confirmed = round(&group) => confirmed,
                 // openraft is gone, and would log an error for each further round.
@@ -117,6 +121,7 @@ impl RoundsToRun {
                     {
                         waiters.push(waiter);
                     }
+                    self.crowd.answered(waiters.len(), self.queue.len());
                     for waiter in waiters.drain(..) {
                         // Whoever has stopped waiting needs no answer.
                         let _ = waiter.reply.send(Ok(index));
@@ -128,6 +133,15 @@ impl RoundsToRun {
                 }
             }
         }
+    }
+
+    /// Takes those who wait, those who come as soon as the runtime has read what its sockets hold, and those who are expected: the
+    /// busier it is, the more a round is for.
+    async fn gather(&mut self, waiters: &mut Vec<Waiter>) {
+        tokio::task::yield_now().await;
+        let (crowd, queue) = (&mut self.crowd, &mut self.queue);
+        let is_full = |waiters: &[Waiter]| waiters.len() >= MAX_WAITING_READS;
+        crowd.gather(waiters, queue, is_full).await;
     }
 }
 

@@ -4,6 +4,7 @@
 //! - a write that may have been applied is never proposed again.
 //! - whoever holds a write drops it once its client no longer waits.
 
+use super::crowd::Crowd;
 use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
@@ -54,7 +55,8 @@ impl Writes {
             Writes { queue },
             WritesToRun {
                 waiting,
-                held: None,
+                held: Vec::new(),
+                crowd: Crowd::new(),
             },
         )
     }
@@ -98,8 +100,9 @@ impl Writes {
 /// The receiving half, to be driven by [`WritesToRun::run`].
 pub(super) struct WritesToRun {
     waiting: mpsc::Receiver<Write>,
-    /// Taken from the queue, and too large for the batch that it was taken for.
-    held: Option<Write>,
+    /// Taken from the queue, for the next batch.
+    held: Vec<Write>,
+    crowd: Crowd,
 }
 
 impl WritesToRun {
@@ -108,7 +111,13 @@ impl WritesToRun {
         loop {
             tokio::select! {
                 batch = self.gather() => match batch {
-                    Some(batch) => send(&group, batch).await,
+                    Some(batch) => {
+                        let decided = send(&group, batch).await;
+                        // Counted before, since whoever is answered may be back at once.
+                        let waiting = self.held.len() + self.waiting.len();
+                        self.crowd.answered(decided.len(), waiting);
+                        answer(decided);
+                    }
                     None => return,
                 },
                 () = group.stopping() => return,
@@ -116,25 +125,39 @@ impl WritesToRun {
         }
     }
 
+    /// The next batch: those who wait, those who come as soon as the runtime has read what its sockets hold, and those who are
+    /// expected. The busier it is, the more go along. Cancel-safe.
     async fn gather(&mut self) -> Option<Vec<Write>> {
-        let first = match self.held.take() {
-            Some(write) => write,
-            None => self.waiting.recv().await?,
-        };
-        let mut bytes = size_of(&first.command);
-        let mut batch = vec![first];
-        while batch.len() < MAX_BATCH_COMMANDS
-            && let Ok(next) = self.waiting.try_recv()
-        {
-            bytes += size_of(&next.command);
-            if bytes > MAX_BATCH_BYTES {
-                self.held = Some(next);
-                break;
-            }
-            batch.push(next);
+        if self.held.is_empty() {
+            let first = self.waiting.recv().await?;
+            self.held.push(first);
         }
-        Some(batch)
+        tokio::task::yield_now().await;
+        let (mut counted, mut bytes) = (0, 0);
+        let is_full = |held: &[Write]| {
+            let new = held.get(counted..).unwrap_or_default();
+            bytes += new
+                .iter()
+                .map(|write| size_of(&write.command))
+                .sum::<usize>();
+            counted = held.len();
+            counted >= MAX_BATCH_COMMANDS || bytes >= MAX_BATCH_BYTES
+        };
+        let (held, waiting) = (&mut self.held, &mut self.waiting);
+        self.crowd.gather(held, waiting, is_full).await;
+        let rest = self.held.split_off(fitting(&self.held));
+        Some(std::mem::replace(&mut self.held, rest))
     }
+}
+
+/// How many of these make a batch, from the first on: one at least.
+fn fitting(writes: &[Write]) -> usize {
+    let mut bytes = 0;
+    let over = writes.iter().position(|write| {
+        bytes += size_of(&write.command);
+        bytes > MAX_BATCH_BYTES
+    });
+    over.unwrap_or(writes.len()).max(1)
 }
 
 /// At least the bytes of a command in an entry, without encoding it.
@@ -166,18 +189,22 @@ fn size_of(command: &Command) -> usize {
 
 /// What one try came to.
 enum Tried {
-    /// Every write has its answer.
-    Answered,
+    /// It is known what came of every write.
+    Decided(Decided),
     /// Surely nothing was applied: the writes go to whoever leads next.
     NotApplied(Vec<Write>, String),
 }
 
-async fn send(group: &Group, mut batch: Vec<Write>) {
+/// Writes with what came of each, for those who wait.
+type Decided = Vec<(Write, WriteResult)>;
+
+/// Tries until every write of a batch is decided, or its client no longer waits.
+async fn send(group: &Group, mut batch: Vec<Write>) -> Decided {
     let mut reason = String::from("its client no longer waits");
     loop {
         batch = drop_overdue(batch, &reason);
         if batch.is_empty() {
-            return;
+            return Decided::new();
         }
         let mut view = group.view();
         let leader = view.borrow_and_update().leader.clone();
@@ -187,21 +214,26 @@ async fn send(group: &Group, mut batch: Vec<Write>) {
             Some(leader) => forward(group, &leader, batch).await,
         };
         match tried {
-            Tried::Answered => return,
+            Tried::Decided(decided) => return decided,
             Tried::NotApplied(again, why) => {
                 batch = again;
                 reason = why;
                 // Either way it is tried again, as long as a client waits; but nothing changes in a group that has ended.
                 if let Ok(Err(_)) = tokio::time::timeout(RETRY_AFTER, view.changed()).await {
-                    let stopping = "this node is stopping".to_owned();
-                    for write in batch {
-                        write.answer(WriteResult::NotApplied(stopping.clone()));
-                    }
-                    return;
+                    let stopping = WriteResult::NotApplied("this node is stopping".to_owned());
+                    return all(batch, &stopping);
                 }
             }
         }
     }
+}
+
+/// The same came of all.
+fn all(batch: Vec<Write>, result: &WriteResult) -> Decided {
+    batch
+        .into_iter()
+        .map(|write| (write, result.clone()))
+        .collect()
 }
 
 fn drop_overdue(batch: Vec<Write>, reason: &str) -> Vec<Write> {
@@ -230,27 +262,26 @@ async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
     let proposal = Proposal(Arc::new(group.batch(commands)));
     let limit = last_deadline(&batch);
     let written = tokio::time::timeout_at(limit, group.raft.client_write(proposal)).await;
-    let unknown =
-        |reason: String| move |write: Write| write.answer(WriteResult::Unknown(reason.clone()));
+    let unknown = |batch, why| Tried::Decided(all(batch, &WriteResult::Unknown(why)));
     match written {
         Ok(Ok(response)) => {
             let index = response.log_id.index();
-            for (write, outcome) in batch.into_iter().zip(response.data.0) {
-                write.answer(WriteResult::Done { index, outcome });
-            }
+            let done = |(write, outcome)| (write, WriteResult::Done { index, outcome });
+            Tried::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
         }
         Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
             tracing::debug!(?forward, "not proposed");
-            return Tried::NotApplied(batch, plight(group));
+            Tried::NotApplied(batch, plight(group))
         }
-        Ok(Err(error)) => batch.into_iter().for_each(unknown(format!(
-            "the leader changed while it was written: {error}"
-        ))),
-        Err(_) => batch.into_iter().for_each(unknown(
-            "no majority of the group confirmed the write in time".to_owned(),
-        )),
+        Ok(Err(error)) => {
+            let why = format!("the leader changed while it was written: {error}");
+            unknown(batch, why)
+        }
+        Err(_) => {
+            let why = "no majority of the group confirmed the write in time".to_owned();
+            unknown(batch, why)
+        }
     }
-    Tried::Answered
 }
 
 async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
@@ -275,6 +306,7 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
     match called {
         Ok(Answer::Forward(results)) if results.len() == batch.len() => {
             let mut again = Vec::new();
+            let mut decided = Decided::new();
             let mut reason = String::new();
             for (write, result) in batch.into_iter().zip(results) {
                 match result {
@@ -282,14 +314,14 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
                         reason = why;
                         again.push(write);
                     }
-                    result => write.answer(result),
+                    result => decided.push((write, result)),
                 }
             }
             if again.is_empty() {
-                Tried::Answered
-            } else {
-                Tried::NotApplied(again, reason)
+                return Tried::Decided(decided);
             }
+            answer(decided);
+            Tried::NotApplied(again, reason)
         }
         Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => Tried::NotApplied(
             batch,
@@ -304,10 +336,13 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
 }
 
 fn fail(batch: Vec<Write>, reason: String) -> Tried {
-    for write in batch {
-        write.answer(WriteResult::Unknown(reason.clone()));
+    Tried::Decided(all(batch, &WriteResult::Unknown(reason)))
+}
+
+fn answer(decided: Decided) {
+    for (write, result) in decided {
+        write.answer(result);
     }
-    Tried::Answered
 }
 
 /// The leader's part of a forward: each write takes its place in this node's queue, in order.
