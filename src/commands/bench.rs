@@ -16,7 +16,7 @@ use figures::Report;
 use load::Load;
 use nodes::Nodes;
 use quorate::config::exit_code;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use quorate::http::raise_descriptors;
 use std::sync::Arc;
 use std::time::Duration;
 use workload::{Mix, Workload};
@@ -77,23 +77,13 @@ pub struct BenchArguments {
     json: bool,
 }
 
-/// Each client needs a descriptor, and the soft limit is often 1,024.
-fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    // Where it does not help, the connections that cannot be opened say so.
-    let _ = setrlimit(Resource::Nofile, raised);
-}
-
 /// Runs the command and returns the exit code.
 ///
 /// # Errors
 /// When the cluster does not take the nodes, or nothing can be printed.
 pub async fn run(arguments: &BenchArguments) -> Result<u8, CommandError> {
-    raise_descriptors();
+    // Each client needs one, and the soft limit is often 1,024. Where there are too few, the connections that cannot be opened say so.
+    let _ = raise_descriptors();
     let servers = connection::addresses(&arguments.servers.server)?;
     let mut first = Connection::new(servers[0].clone());
     let environment = workload::environment(&mut first, &arguments.of_type).await?;

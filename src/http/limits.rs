@@ -132,9 +132,8 @@ impl Drop for Taken {
     }
 }
 
-/// Raises the soft limit of descriptors to the hard one, as a JVM does by itself, and gives the number of connections
-/// that fits, which is `wanted` or less.
-pub(super) fn fit_descriptors(wanted: usize) -> usize {
+/// Raises the soft limit of descriptors to the hard one, as a JVM does by itself. How many there are then; `None` is no limit.
+pub fn raise_descriptors() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(
         Resource::Nofile,
@@ -143,11 +142,16 @@ pub(super) fn fit_descriptors(wanted: usize) -> usize {
             maximum: limit.maximum,
         },
     );
-    let descriptors = if raised.is_ok() {
+    if raised.is_ok() {
         limit.maximum
     } else {
         limit.current
-    };
+    }
+}
+
+/// Raises the limit of descriptors, and gives the number of connections that fits, which is `wanted` or less.
+pub(super) fn fit_descriptors(wanted: usize) -> usize {
+    let descriptors = raise_descriptors();
     let fitting = fitting_connections(wanted, descriptors);
     if fitting < wanted {
         tracing::warn!(

@@ -45,6 +45,7 @@ pub use app::QUORATE_INDEX;
 pub use coordinator::CoordinatorChoice;
 pub use discovery::Discovery;
 pub use errors::QUORATE_APPLIED;
+pub use limits::raise_descriptors;
 pub use lookup::QUORATE_CONSISTENCY;
 
 use std::sync::Arc;
