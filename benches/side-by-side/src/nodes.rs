@@ -4,13 +4,11 @@ use crate::etc;
 use crate::peers::process::{Process, free_ports};
 use crate::peers::quorate::{role, start_node, term};
 use crate::peers::request::{get, wait_serving};
-use crate::peers::urls;
+use crate::peers::{NODES, START_LIMIT, urls};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const NODES: usize = 3;
-const START_LIMIT: Duration = Duration::from_secs(60);
 /// Between two looks at a node.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
@@ -38,16 +36,15 @@ impl Nodes {
     /// When one does not.
     pub async fn start(program: &Path, dir: &Path) -> anyhow::Result<Nodes> {
         let ports = free_ports(NODES)?;
-        let dirs = etc::write(dir, &ports)?;
-        let started = dirs.iter().map(|dir| start_node(program, dir));
-        let mut processes = started.collect::<anyhow::Result<Vec<_>>>()?;
-        wait_serving(&ports, START_LIMIT, &mut processes).await?;
-        Ok(Nodes {
+        let mut nodes = Nodes {
             program: program.to_owned(),
+            dirs: etc::write(dir, &ports)?,
             ports,
-            dirs,
-            processes,
-        })
+            processes: Vec::new(),
+        };
+        nodes.start_all()?;
+        wait_serving(&nodes.ports, START_LIMIT, &mut nodes.processes).await?;
+        Ok(nodes)
     }
 
     /// Which of them leads.
@@ -103,7 +100,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Starts all, which have ended.
+    /// Starts all, of which none runs.
     ///
     /// # Errors
     /// When one cannot be started.

@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// Nodes of every cluster.
-const NODES: usize = 3;
+pub const NODES: usize = 3;
 /// From the start of the processes until each serves.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub const START_LIMIT: Duration = Duration::from_secs(60);
 /// Before each load is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Of a warm-up. A JVM compiles what it has run often, and has little time for it beside two others on the same machine.
