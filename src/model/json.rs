@@ -7,31 +7,38 @@ use super::StaticService;
 /// airlift adds `<`, `>`, `&` and `'` to Jackson's escapes (its `JsonMapper`), so that a browser never takes JSON
 /// for HTML; Jackson writes hexadecimal digits in upper case and everything beyond ASCII as it is.
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     out.push(b'"');
-    for &byte in text.as_bytes() {
-        let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            0x08 => b'b',
-            0x0c => b'f',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0..=0x1f | b'<' | b'>' | b'&' | b'\'' => {
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 15)]);
-                continue;
-            }
-            _ => {
-                out.push(byte);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', short]);
+    let mut rest = text.as_bytes();
+    // Names, addresses and versions have nothing to escape: copied whole.
+    while let Some(plain) = rest.iter().position(|byte| is_escaped(*byte)) {
+        out.extend_from_slice(&rest[..plain]);
+        write_escape(out, rest[plain]);
+        rest = &rest[plain + 1..];
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, 0..=0x1f | b'"' | b'\\' | b'<' | b'>' | b'&' | b'\'')
+}
+
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(byte >> 4)]);
+            return out.push(HEX[usize::from(byte & 15)]);
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 /// Writes one service of a lookup. Statics have no node: `nodeId` is then left out.
