@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 
 /// Below this a batch is no crowd: one of few clients costs little, and each may be the last.
 const LEAST: usize = 8;
-/// How long the rest is waited for. Those who were answered ask again within less; a timer is a millisecond late.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// How long the rest is waited for, at least: those who were answered ask again within less where there is little to do; a timer is
+/// a millisecond late.
+pub(super) const LEAST_PATIENCE: Duration = Duration::from_millis(1);
 /// Who has not begun to ask again by then does something else.
 const GONE_AFTER: Duration = Duration::from_millis(10);
 /// For how many batches nobody waits after the first in which they did not come; each time in a row twice as many.
@@ -26,6 +27,12 @@ pub(super) struct Crowd {
     expected: usize,
     /// When that was.
     answered_at: Instant,
+    /// When the last batch was complete.
+    gathered_at: Instant,
+    /// How long the rest of the next one is waited for: as long as that batch took, since who misses the next one waits for as long.
+    patience: Duration,
+    /// But no longer than this.
+    most_patience: Duration,
     /// For so many batches more nobody waits.
     passed_over: u32,
     /// And for so many the next time.
@@ -33,10 +40,15 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn new() -> Crowd {
+    /// One in which the rest is waited for so long at most.
+    pub(super) fn new(most_patience: Duration) -> Crowd {
+        let now = clock::now();
         Crowd {
             expected: 0,
-            answered_at: clock::now(),
+            answered_at: now,
+            gathered_at: now,
+            patience: LEAST_PATIENCE,
+            most_patience,
             passed_over: 0,
             next_passed_over: FEWEST_PASSED_OVER,
         }
@@ -47,6 +59,16 @@ impl Crowd {
         &mut self,
         batch: &mut Vec<T>,
         coming: &mut mpsc::Receiver<T>,
+        is_full: impl FnMut(&[T]) -> bool,
+    ) {
+        self.gather_expected(batch, coming, is_full).await;
+        self.gathered_at = clock::now();
+    }
+
+    async fn gather_expected<T>(
+        &mut self,
+        batch: &mut Vec<T>,
+        coming: &mut mpsc::Receiver<T>,
         mut is_full: impl FnMut(&[T]) -> bool,
     ) {
         take_waiting(batch, coming, &mut is_full);
@@ -54,7 +76,7 @@ impl Crowd {
         if expected == 0 {
             return;
         }
-        let until = clock::now() + PATIENCE;
+        let until = clock::now() + self.patience;
         while batch.len() < expected && !is_full(batch) {
             if !take_one(batch, coming, until).await {
                 return self.stayed_away();
@@ -67,6 +89,8 @@ impl Crowd {
     /// A batch of so many was answered, while so many waited.
     pub(super) fn answered(&mut self, count: usize, waiting: usize) {
         self.answered_at = clock::now();
+        let took = self.answered_at.duration_since(self.gathered_at);
+        self.patience = took.clamp(LEAST_PATIENCE, self.most_patience);
         self.expected = match count < LEAST {
             true => 0,
             false => count + waiting,
@@ -122,6 +146,7 @@ mod tests {
     use tokio::sync::mpsc::Sender;
 
     const MOST: usize = 50;
+    const MOST_PATIENCE: Duration = Duration::from_millis(5);
 
     async fn gathered(crowd: &mut Crowd, coming: &mut mpsc::Receiver<u32>) -> usize {
         let mut batch = Vec::new();
@@ -140,7 +165,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn halves_become_one() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new();
+        let mut crowd = Crowd::new(MOST_PATIENCE);
         ask(&clients, 20);
         crowd.answered(20, 20);
         let again = async {
@@ -156,7 +181,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_are_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new();
+        let mut crowd = Crowd::new(MOST_PATIENCE);
         let began = clock::now();
         for _ in 0..100 {
             crowd.answered(7, 50);
@@ -170,7 +195,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new();
+        let mut crowd = Crowd::new(MOST_PATIENCE);
         let began = clock::now();
         for _ in 0..2_000 {
             crowd.answered(20, 0);
@@ -179,7 +204,7 @@ mod tests {
         }
         let waited = clock::now().duration_since(began);
         // A timer takes up to a millisecond more.
-        assert!(waited < 20 * 2 * PATIENCE, "{waited:?}");
+        assert!(waited < 20 * 2 * LEAST_PATIENCE, "{waited:?}");
         crowd.passed_over = 0;
         crowd.answered(20, 0);
         ask(&clients, 20);
@@ -187,11 +212,34 @@ mod tests {
         assert_eq!(crowd.next_passed_over, FEWEST_PASSED_OVER);
     }
 
+    /// The longer a batch takes, the longer those are waited for who would miss the next one; but not for as long as a disk stands still.
+    #[tokio::test(start_paused = true)]
+    async fn as_long_as_a_batch_takes_is_waited() {
+        let (clients, mut coming) = mpsc::channel(100);
+        for (took_ms, waits_ms) in [(0, 1), (3, 3), (500, 5)] {
+            let mut crowd = Crowd::new(MOST_PATIENCE);
+            ask(&clients, 20);
+            assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
+            tokio::time::advance(Duration::from_millis(took_ms)).await;
+            crowd.answered(20, 0);
+            ask(&clients, 1);
+            let began = clock::now();
+            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+            let waited = clock::now().duration_since(began);
+            // A timer takes up to a millisecond more.
+            let least = Duration::from_millis(waits_ms);
+            assert!(
+                waited >= least && waited <= least + Duration::from_millis(1),
+                "{took_ms}: {waited:?}"
+            );
+        }
+    }
+
     /// Of those who were here a while ago none is expected.
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new();
+        let mut crowd = Crowd::new(MOST_PATIENCE);
         crowd.answered(60, 0);
         tokio::time::advance(2 * GONE_AFTER).await;
         let began = clock::now();
@@ -204,7 +252,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new();
+        let mut crowd = Crowd::new(MOST_PATIENCE);
         crowd.answered(60, 10);
         ask(&clients, 70);
         assert_eq!(gathered(&mut crowd, &mut coming).await, MOST);

@@ -5,7 +5,7 @@
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, LEAST_PATIENCE};
 use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, Lane, Request};
@@ -51,7 +51,7 @@ impl ReadRounds {
         };
         let to_run = RoundsToRun {
             queue,
-            crowd: Crowd::new(),
+            crowd: Crowd::new(LEAST_PATIENCE),
         };
         (rounds, to_run)
     }

@@ -23,6 +23,9 @@ const MAX_WAITING_WRITES: usize = 20_000;
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// The commands of one entry by count, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;
+/// The longest that a batch waits for those who were just answered: one that took longer waited for a disk or a network, and not
+/// for its turn on a processor.
+const MOST_PATIENCE: Duration = Duration::from_millis(5);
 /// A write whose client waits for less than this is not sent any more: it could only come late.
 const TOO_LATE: Duration = Duration::from_millis(20);
 /// Between two tries while no leader is known, unless one appears first.
@@ -56,7 +59,7 @@ impl Writes {
             WritesToRun {
                 waiting,
                 held: Vec::new(),
-                crowd: Crowd::new(),
+                crowd: Crowd::new(MOST_PATIENCE),
             },
         )
     }
@@ -133,31 +136,37 @@ impl WritesToRun {
             self.held.push(first);
         }
         tokio::task::yield_now().await;
-        let (mut counted, mut bytes) = (0, 0);
-        let is_full = |held: &[Write]| {
-            let new = held.get(counted..).unwrap_or_default();
-            bytes += new
-                .iter()
-                .map(|write| size_of(&write.command))
-                .sum::<usize>();
-            counted = held.len();
-            counted >= MAX_BATCH_COMMANDS || bytes >= MAX_BATCH_BYTES
-        };
+        let mut measure = Measure::default();
         let (held, waiting) = (&mut self.held, &mut self.waiting);
+        let is_full = |held: &[Write]| measure.is_full(held);
         self.crowd.gather(held, waiting, is_full).await;
-        let rest = self.held.split_off(fitting(&self.held));
+        // Whoever came last may not have been measured.
+        measure.is_full(&self.held);
+        let rest = self.held.split_off(measure.fitting.max(1));
         Some(std::mem::replace(&mut self.held, rest))
     }
 }
 
-/// How many of these make a batch, from the first on: one at least.
-fn fitting(writes: &[Write]) -> usize {
-    let mut bytes = 0;
-    let over = writes.iter().position(|write| {
-        bytes += size_of(&write.command);
-        bytes > MAX_BATCH_BYTES
-    });
-    over.unwrap_or(writes.len()).max(1)
+/// How many of the writes at hand make a batch, from the first on.
+#[derive(Default)]
+struct Measure {
+    counted: usize,
+    bytes: usize,
+    fitting: usize,
+}
+
+impl Measure {
+    /// Measures those that are new among all at hand, and says whether no more of them go into the batch.
+    fn is_full(&mut self, writes: &[Write]) -> bool {
+        for write in writes.get(self.counted..).unwrap_or_default() {
+            self.counted += 1;
+            self.bytes += size_of(&write.command);
+            if self.bytes <= MAX_BATCH_BYTES {
+                self.fitting = self.counted;
+            }
+        }
+        self.counted >= MAX_BATCH_COMMANDS || self.bytes >= MAX_BATCH_BYTES
+    }
 }
 
 /// At least the bytes of a command in an entry, without encoding it.
