@@ -29,9 +29,7 @@ pub(super) struct Crowd {
     answered_at: Instant,
     /// When the last batch was complete.
     gathered_at: Instant,
-    /// How long the rest of the next one is waited for: as long as that batch took, since who misses the next one waits for as long.
-    patience: Duration,
-    /// But no longer than this.
+    /// The longest that the rest is waited for.
     most_patience: Duration,
     /// For so many batches more nobody waits.
     passed_over: u32,
@@ -47,7 +45,6 @@ impl Crowd {
             expected: 0,
             answered_at: now,
             gathered_at: now,
-            patience: LEAST_PATIENCE,
             most_patience,
             passed_over: 0,
             next_passed_over: FEWEST_PASSED_OVER,
@@ -76,7 +73,7 @@ impl Crowd {
         if expected == 0 {
             return;
         }
-        let until = clock::now() + self.patience;
+        let until = clock::now() + self.patience();
         while batch.len() < expected && !is_full(batch) {
             if !take_one(batch, coming, until).await {
                 return self.stayed_away();
@@ -89,8 +86,6 @@ impl Crowd {
     /// A batch of so many was answered, while so many waited.
     pub(super) fn answered(&mut self, count: usize, waiting: usize) {
         self.answered_at = clock::now();
-        let took = self.answered_at.duration_since(self.gathered_at);
-        self.patience = took.clamp(LEAST_PATIENCE, self.most_patience);
         self.expected = match count < LEAST {
             true => 0,
             false => count + waiting,
@@ -108,6 +103,12 @@ impl Crowd {
             return 0;
         }
         expected
+    }
+
+    /// As long as the last batch took, since who misses the next one waits for as long.
+    fn patience(&self) -> Duration {
+        let took = self.answered_at.duration_since(self.gathered_at);
+        took.clamp(LEAST_PATIENCE, self.most_patience)
     }
 
     fn stayed_away(&mut self) {
