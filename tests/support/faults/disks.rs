@@ -18,7 +18,10 @@ impl Stage {
         let order = match kind {
             Kind::SlowDisk => Order::slow_syncs(SLOWER),
             Kind::FullDisk => Order::full_after(ROOM_BYTES),
-            _ => Order::once(["s", "w"][self.random.below(2) as usize], "raft.redb", EIO),
+            _ => {
+                let file = ["raft.redb", "raft.journal"][self.random.below(2) as usize];
+                Order::once(["s", "w"][self.random.below(2) as usize], file, EIO)
+            }
         };
         self.disks[victim].clear_report();
         self.disk_struck[victim] = true;
@@ -45,10 +48,9 @@ impl Stage {
 
     /// One bit of a killed node's log.
     pub(super) fn flip_bit(&mut self, victim: usize) {
-        let log = self.cluster.nodes[victim]
-            .etc
-            .data_dir()
-            .join("raft/raft.redb");
+        let file = ["raft.redb", "raft.journal"][self.random.below(2) as usize];
+        let raft = self.cluster.nodes[victim].etc.data_dir().join("raft");
+        let log = raft.join(file);
         let mut bytes = fs::read(&log).expect("a killed node has a log");
         let at = self.random.below(bytes.len() as u64) as usize;
         bytes[at] ^= 1 << self.random.below(8);
@@ -88,10 +90,11 @@ impl Stage {
         self.cluster.nodes[victim].start();
     }
 
-    /// Starts those that ended on their disks after these were mended.
+    /// Starts those that ended on their disks after these were mended, and to which nothing else happens.
     pub fn start_the_late(&mut self) {
         for victim in 0..self.cluster.nodes.len() {
-            if self.disk_struck[victim] && !self.cluster.nodes[victim].is_alive() {
+            let is_free = self.disk_struck[victim] && !self.node_struck[victim];
+            if is_free && !self.cluster.nodes[victim].is_alive() {
                 self.assert_ended_on_disk(victim);
                 self.cluster.nodes[victim].start();
             }

@@ -61,7 +61,7 @@ pub struct Stage {
     pub cuts_that_took: u64,
     /// Nodes that refused to start with a wrong bit.
     pub flips_refused: u64,
-    node_struck: Vec<bool>,
+    pub(super) node_struck: Vec<bool>,
     /// Nodes whose disk failed: one that met it at its last moment ends when all is mended.
     pub(super) disk_struck: Vec<bool>,
     clock_struck: Vec<bool>,

@@ -110,6 +110,8 @@ impl Timeline {
                 }
                 next_at = clock::now() + between(&self.pattern.staggers, &mut self.random);
             }
+            // What is not over may wait for them.
+            stage.start_the_late();
             under_way.retain_mut(|one| {
                 let is_over = look_after(stage, clients, one);
                 if is_over {
