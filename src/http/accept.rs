@@ -4,7 +4,7 @@ mod backlog;
 
 use super::HttpSettings;
 use super::access::AccessLog;
-use super::app::{App, Origin};
+use super::app::{AppState, Origin};
 use super::connection::{self, Ends, Shared};
 use super::discovery::Discovery;
 use super::front::Front;
@@ -48,7 +48,7 @@ pub async fn serve<D: Discovery>(
     );
     let max_header_bytes = settings.max_header_bytes;
     let (stop, stopping) = watch::channel(false);
-    let app = App::new(discovery, settings, beat.clone(), stopping.clone());
+    let app = AppState::shared(discovery, settings, beat.clone(), stopping.clone());
     let shared = Arc::new(Shared {
         front: Front::new(app),
         access_log,

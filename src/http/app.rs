@@ -23,14 +23,15 @@ const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 /// How much later than its deadline the cluster may answer before it is not waited for any more.
 const ANSWER_SLACK: Duration = Duration::from_millis(100);
 
-/// The state of every handler.
-#[derive(Clone)]
-pub(super) struct App<D> {
+/// The state of every handler; they share it.
+pub(super) type App<D> = Arc<AppState<D>>;
+
+pub(super) struct AppState<D> {
     pub(super) discovery: D,
     pub(super) settings: Arc<HttpSettings>,
     pub(super) beat: Beat,
     /// Places of lookups that are held.
-    pub(super) holds: Arc<Semaphore>,
+    pub(super) holds: Semaphore,
     /// Places of clients that watch, or wait for an index.
     pub(super) watchers: Arc<Semaphore>,
     /// The server stops.
@@ -56,21 +57,21 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-impl<D: Discovery> App<D> {
-    pub(super) fn new(
+impl<D: Discovery> AppState<D> {
+    pub(super) fn shared(
         discovery: D,
         settings: HttpSettings,
         beat: Beat,
         stop: watch::Receiver<bool>,
     ) -> App<D> {
-        App {
+        Arc::new(AppState {
             discovery,
-            holds: Arc::new(Semaphore::new(settings.max_waiting)),
+            holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),
             beat,
             stop,
-        }
+        })
     }
 
     /// A place for a client that watches.

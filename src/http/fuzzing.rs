@@ -1,7 +1,7 @@
 //! A door for fuzzing: the wire without sockets, in front of a lone registry.
 
 use super::HttpSettings;
-use super::app::{App, Origin};
+use super::app::{AppState, Origin};
 use super::front::Front;
 use super::limits::Places;
 use super::lone::Lone;
@@ -34,7 +34,12 @@ impl Wire {
         let beat = Beat::start();
         let (stop, stopping) = watch::channel(false);
         Wire {
-            front: Front::new(App::new(Lone::new(), settings, beat.clone(), stopping)),
+            front: Front::new(AppState::shared(
+                Lone::new(),
+                settings,
+                beat.clone(),
+                stopping,
+            )),
             places,
             beat,
             _stop: stop,

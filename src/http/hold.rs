@@ -1,13 +1,13 @@
 //! Lookups that wait for a change instead of being asked again.
 
-use super::app::App;
+use super::app::AppState;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use crate::clock::Instant;
 use crate::model::Lookup;
 use crate::raft::{Answer, Wake};
 
-impl<D: Discovery> App<D> {
+impl<D: Discovery> AppState<D> {
     /// A linearizable lookup.
     ///
     /// # Errors

@@ -60,6 +60,10 @@ impl Feeds {
 
     /// Says that reads are served, or why not.
     pub(crate) fn set_lost(&self, reason: Option<String>) {
+        // Each read that is served says so: to look costs them less than to write.
+        if reason.is_none() && self.lost.borrow().is_none() {
+            return;
+        }
         self.lost.send_if_modified(|lost| {
             // The wording may change from moment to moment; what counts is whether.
             let turns = lost.is_some() != reason.is_some();

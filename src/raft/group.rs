@@ -185,6 +185,9 @@ impl Group {
         index: u64,
         deadline: Instant,
     ) -> Result<(), Unavailable> {
+        if self.replica.has_applied(index) {
+            return Ok(());
+        }
         let mut applied = self.replica.applied();
         let reached = applied.wait_for(|applied| *applied >= index);
         match tokio::time::timeout_at(deadline, reached).await {

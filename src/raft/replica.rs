@@ -52,6 +52,10 @@ impl Replica {
         &self.feeds
     }
 
+    pub(super) fn has_applied(&self, index: u64) -> bool {
+        *self.applied.borrow() >= index
+    }
+
     pub(super) fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
     }

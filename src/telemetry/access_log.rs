@@ -81,7 +81,7 @@ impl AccessLog {
     /// Hands a line to the writer, at once. One that finds the queue full is lost, and counted in the server's log.
     pub fn record(&self, record: &AccessRecord<'_>) {
         if let Some(queue) = &self.0 {
-            queue.push(record.time_ms, &line(record));
+            queue.push(record.time_ms, &rest_of_line(record));
         }
     }
 }
@@ -103,6 +103,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
+    /// The time of the last line, in milliseconds and as it is written: many lines of a busy node have the same.
+    written_time: (u64, String),
     /// When the last of them came, in wall-clock milliseconds.
     newest_ms: u64,
     /// How many found no room.
@@ -134,8 +136,8 @@ impl Queue {
         })
     }
 
-    fn push(&self, time_ms: u64, line: &str) {
-        if self.shared.lock().push(time_ms, line) {
+    fn push(&self, time_ms: u64, rest: &str) {
+        if self.shared.lock().push(time_ms, rest) {
             self.shared.news.notify_one();
         }
     }
@@ -178,13 +180,19 @@ impl Waiting {
         self.lines.len() >= WAITING_BYTES_MAX / 2
     }
 
-    /// Whether the writer is to be told: of the first to wait, and when it is time to make room.
-    fn push(&mut self, time_ms: u64, line: &str) -> bool {
+    /// Adds a line: its time, and the rest of it. Whether the writer is to be told: of the first to wait, and when it is time to
+    /// make room.
+    fn push(&mut self, time_ms: u64, rest: &str) -> bool {
         let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
-        if self.lines.len() + line.len() > WAITING_BYTES_MAX {
+        if self.written_time.0 != time_ms || self.written_time.1.is_empty() {
+            self.written_time = (time_ms, timestamp::rfc3339(time_ms));
+        }
+        let time = &self.written_time.1;
+        if self.lines.len() + time.len() + rest.len() > WAITING_BYTES_MAX {
             self.lost += 1;
         } else {
-            self.lines.extend_from_slice(line.as_bytes());
+            self.lines.extend_from_slice(time.as_bytes());
+            self.lines.extend_from_slice(rest.as_bytes());
             self.newest_ms = self.newest_ms.max(time_ms);
         }
         was_empty || was_half_full != self.is_half_full()
@@ -202,10 +210,9 @@ impl Drop for Queue {
 }
 
 /// The sixteen columns of airlift's `HttpLogLayout`. The user is never known here, and the last two, on the gaps between the
-/// pieces of an answer, are not measured.
-fn line(record: &AccessRecord<'_>) -> String {
+/// pieces of an answer, are not measured. Without the first, the time.
+fn rest_of_line(record: &AccessRecord<'_>) -> String {
     let mut line = String::with_capacity(LINE_BYTES);
-    line.push_str(&timestamp::rfc3339(record.time_ms));
     for text in [
         Some(record.client),
         Some(record.method),
@@ -252,6 +259,10 @@ mod tests {
     use super::*;
     use std::path::Path;
 
+    fn line(record: &AccessRecord<'_>) -> String {
+        timestamp::rfc3339(record.time_ms) + &rest_of_line(record)
+    }
+
     fn record() -> AccessRecord<'static> {
         AccessRecord {
             time_ms: 1_709_208_000_000,
@@ -291,8 +302,9 @@ mod tests {
     #[test]
     fn a_full_queue_loses_lines() {
         let mut waiting = Waiting::default();
-        let line = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - 1));
-        let told: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &line)).collect();
+        let time_bytes = timestamp::rfc3339(0).len();
+        let rest = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - time_bytes - 1));
+        let told: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &rest)).collect();
         assert_eq!(told, [true, true, false, false, false, false]);
         assert_eq!((waiting.lines.len(), waiting.lost), (WAITING_BYTES_MAX, 2));
         assert_eq!(waiting.newest_ms, 3, "of those that are kept");
