@@ -34,6 +34,8 @@ pub struct Measured {
     pub figures: Figures,
     /// Processor time of all nodes together, in seconds: while it lasted, and for the announcements before and after it.
     pub processor_s: f64,
+    /// Processor time that those at rest beside them took meanwhile, in seconds.
+    pub others_s: f64,
     /// Resident memory of the largest node, at its peak since its start, in megabytes.
     pub memory_mb: f64,
 }

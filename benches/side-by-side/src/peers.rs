@@ -26,8 +26,9 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// Of a warm-up. A JVM compiles what it has run often, and has little time for it beside two others on the same machine.
 const ROUND: Duration = Duration::from_secs(1);
 const JVM_ROUND: Duration = Duration::from_secs(5);
-/// A JVM is warmed up for as many rounds at least, with each kind of load, and until a round gains less than a twentieth, or as many have been.
-const JVM_ROUNDS: std::ops::RangeInclusive<u32> = 2..=10;
+/// A JVM is warmed up with each kind of load until this many rounds together gain less than a twentieth on the best before them, or as many have been.
+const JVM_ROUNDS_WITHOUT_GAIN: u32 = 3;
+const JVM_ROUNDS: u32 = 12;
 
 /// What is there to be measured; with the reason for what is not.
 #[derive(Debug)]
@@ -111,14 +112,35 @@ impl Programs {
 }
 
 impl Cluster {
-    /// Puts a load on it, and measures.
+    /// Its processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(Process::id).collect()
+    }
+
+    /// Whether none of its processes has ended.
+    pub fn runs(&mut self) -> bool {
+        let mut processes = self.processes.iter_mut();
+        processes.all(|process| process.check_running().is_ok())
+    }
+
+    /// Puts a load on it, and measures, with other processes at rest beside it.
     ///
     /// # Errors
     /// When the load does not end, prints no figures, or nothing was served, and when a node has died.
-    pub async fn measure(&mut self, task: &Task, duration: Duration) -> anyhow::Result<Measured> {
-        let pids: Vec<u32> = self.processes.iter().map(Process::id).collect();
-        let before_s = usage::processor_s(&pids);
-        let figures = self.load(task, WARM_UP, duration).await?;
+    pub async fn measure(
+        &mut self,
+        task: &Task,
+        repeat: u32,
+        duration: Duration,
+        others: &[u32],
+    ) -> anyhow::Result<Measured> {
+        if task.to == To::Follower {
+            self.look_for_follower().await?;
+        }
+        let pids = self.pids();
+        let (before_s, others_before_s) = (usage::processor_s(&pids), usage::processor_s(others));
+        let of_type = format!("{}-{repeat}", task.name);
+        let figures = self.load(task, &of_type, WARM_UP, duration).await?;
         if figures.served == 0 {
             bail!("nothing was served: {:?}", figures.errors);
         }
@@ -128,8 +150,19 @@ impl Cluster {
         Ok(Measured {
             figures,
             processor_s: usage::processor_s(&pids) - before_s,
+            others_s: usage::processor_s(others) - others_before_s,
             memory_mb: usage::peak_memory_mb(&pids),
         })
+    }
+
+    /// Asks again who does not lead: that may have changed since the last load.
+    async fn look_for_follower(&mut self) -> anyhow::Result<()> {
+        self.follower = match self.name {
+            Name::Quorate => quorate::follower(&self.servers).await?,
+            Name::Etcd => etcd::follower(&self.load, &self.servers).await?,
+            Name::Airlift | Name::Limit => return Ok(()),
+        };
+        Ok(())
     }
 
     /// Puts each kind of load on it for a while, so that nothing is measured that is only so at first.
@@ -139,32 +172,35 @@ impl Cluster {
     pub async fn warm_up(&self) -> anyhow::Result<()> {
         let (rounds, lasts) = match self.name {
             Name::Airlift => (JVM_ROUNDS, JVM_ROUND),
-            _ => (1..=1, ROUND),
+            _ => (1, ROUND),
         };
-        for (name, asked) in [
-            ("warm-lookup", Asked::Lookup),
-            ("warm-change", Asked::Change),
-        ] {
-            let task = Task {
-                name,
-                asked,
-                ..crate::tasks::WARM
-            };
-            let mut best = 0.0;
-            for round in 1..=*rounds.end() {
-                let rate = self.load(&task, WARM_UP, lasts).await?.rate_per_second;
-                if round >= *rounds.start() && rate < 1.05 * best {
+        for asked in [Asked::Lookup, Asked::Change] {
+            let (mut best, mut without_gain) = (0.0, 0);
+            for round in 1..=rounds {
+                let task = Task {
+                    asked,
+                    ..crate::tasks::WARM
+                };
+                let of_type = format!("warm-{asked:?}-{round}");
+                let figures = self.load(&task, &of_type, WARM_UP, lasts).await?;
+                if figures.rate_per_second > 1.05 * best {
+                    (best, without_gain) = (figures.rate_per_second, 0);
+                    continue;
+                }
+                without_gain += 1;
+                if without_gain == JVM_ROUNDS_WITHOUT_GAIN {
                     break;
                 }
-                best = rate.max(best);
             }
         }
         Ok(())
     }
 
+    /// Each load has a service type of its own: a server that replicates late shows the last one's for a while.
     async fn load(
         &self,
         task: &Task,
+        of_type: &str,
         warm_up: Duration,
         duration: Duration,
     ) -> anyhow::Result<Figures> {
@@ -182,7 +218,7 @@ impl Cluster {
             .args(["bench", asked, "--json", "--server", &servers])
             .args(["--clients", &task.clients.to_string()])
             .args(["--nodes", &task.nodes.to_string()])
-            .args(["--of-type", task.name])
+            .args(["--of-type", of_type])
             .args(["--warm-up", &format!("{}ms", warm_up.as_millis())])
             .args(["--duration", &format!("{}ms", duration.as_millis())]);
         if let Some(rate) = task.rate {
@@ -190,7 +226,7 @@ impl Cluster {
         }
         load::figures(&mut command, warm_up + duration)
             .await
-            .with_context(|| task.name)
+            .with_context(|| of_type.to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::figures::{Figure, Measured, median};
 use crate::goals::{Against, GOALS, Goal};
 use crate::machine::Machine;
-use crate::tasks::{Name, Task};
+use crate::tasks::{Length, Name, Task};
 use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -67,13 +67,30 @@ pub enum Came {
 }
 
 impl Results {
-    /// The median of a figure over the repeats; of errors all of them.
+    /// The median of a figure over the repeats; of errors all of them, and of memory the first, since it is the peak of a process that
+    /// lives through all.
     pub fn median(&self, name: Name, task: &str, figure: Figure) -> Option<f64> {
         let values = self.measured(name, task).map(|one| one.get(figure));
         match figure {
             Figure::Errors => values.reduce(|sum, errors| sum + errors),
+            Figure::Memory => values.into_iter().next(),
             _ => median(values),
         }
+    }
+
+    /// What those at rest beside a load of quorate took, the median of all loads of a length and the most, in seconds.
+    pub fn others_s(&self) -> Option<(f64, f64)> {
+        let usual = |one: &&Outcome| {
+            let task = self.tasks.iter().find(|task| task.name == one.task);
+            one.name == Name::Quorate && task.is_some_and(|task| task.length == Length::Usual)
+        };
+        let took = self.outcomes.iter().filter(usual);
+        let took = took.filter_map(|one| match &one.came {
+            Came::Measured(measured) => Some(measured.others_s),
+            Came::Failed(_) => None,
+        });
+        let most = took.clone().fold(0.0, f64::max);
+        Some((median(took)?, most))
     }
 
     /// How many repeats of one load on one of them failed.

@@ -1,4 +1,5 @@
-//! A run: each of them in turn, and again, so that a minute in which the machine is slow falls on all of them.
+//! A run: all of them are started and warmed up, then each load is put on each in turn, and again, so that a minute in which the machine is slow
+//! falls on all of them alike.
 
 use crate::machine::Machine;
 use crate::peers::{Airlift, Cluster, Etcd, Programs};
@@ -6,7 +7,7 @@ use crate::results::{Came, Outcome, Results, Verdict};
 use crate::table;
 use crate::tasks::{ALL, Length, Name, TASKS, Task};
 use anyhow::{Context, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -143,16 +144,24 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     if there.is_empty() {
         bail!("nobody can be measured: {:?}", results.missing);
     }
+    // Beside the programs, on a disk: where temporary files are kept in memory, a sync costs nothing.
+    let dir = TempDir::new_in(&arguments.work).context("a temporary directory")?;
+    let mut stalls = Vec::new();
+    for name in there {
+        let dir = dir.path().join(name.to_string());
+        stalls.push(Stall::open(&programs, name, dir).await);
+    }
     let mut path = PathBuf::new();
     for repeat in 1..=arguments.repeats {
-        for name in &there {
-            let outcomes =
-                measure_all(&arguments, &programs, *name, repeat, &results.tasks).await?;
-            results.outcomes.extend(outcomes);
+        for task in &results.tasks {
+            let duration = arguments.duration(task);
+            let outcomes = measure_each(&mut stalls, task, repeat, arguments.repeats, duration);
+            results.outcomes.extend(outcomes.await);
+            stalls.rotate_left(1);
         }
         // Nobody always follows the same one.
-        there.reverse();
-        there.rotate_left(1);
+        stalls.reverse();
+        reopen(&programs, &mut stalls, repeat).await;
         // What is measured is kept, whatever happens later.
         path = results.write(&arguments.results, &table::of(&results))?;
     }
@@ -167,31 +176,68 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every load on a new cluster of one of them.
-async fn measure_all(
-    arguments: &RunArguments,
-    programs: &Programs,
+/// One of them, for as long as the run lasts.
+struct Stall {
     name: Name,
-    repeat: u32,
-    tasks: &[Task],
-) -> anyhow::Result<Vec<Outcome>> {
-    let own: Vec<&Task> = tasks
-        .iter()
-        .filter(|task| task.of.contains(&name))
-        .collect();
-    // Beside the programs, on a disk: where temporary files are kept in memory, a sync costs nothing.
-    let dir = TempDir::new_in(&arguments.work).context("a temporary directory")?;
-    let mut cluster = start(programs, name, &dir).await;
-    let mut outcomes = Vec::new();
-    for task in own {
-        eprintln!("{repeat} of {}: {name}, {}", arguments.repeats, task.name);
-        let came = match &mut cluster {
-            Ok(cluster) => cluster
-                .measure(task, arguments.duration(task))
-                .await
-                .map_or_else(|why| Came::Failed(format!("{why:#}")), Came::Measured),
-            Err(why) => Came::Failed(format!("{why:#}")),
+    /// Where its data are.
+    dir: PathBuf,
+    /// None could be started, or it has failed: why.
+    cluster: Result<Cluster, String>,
+}
+
+impl Stall {
+    async fn open(programs: &Programs, name: Name, dir: PathBuf) -> Stall {
+        eprintln!("{name} is started and warmed up");
+        let cluster = start(programs, name, &dir).await;
+        Stall {
+            name,
+            dir,
+            cluster: cluster.map_err(|why| format!("{why:#}")),
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.cluster.as_ref().map(Cluster::pids).unwrap_or_default()
+    }
+
+    /// One load on it, with others at rest beside it.
+    async fn measure(
+        &mut self,
+        task: &Task,
+        repeat: u32,
+        duration: Duration,
+        others: &[u32],
+    ) -> Came {
+        let measured = match &mut self.cluster {
+            Ok(cluster) => cluster.measure(task, repeat, duration, others).await,
+            Err(why) => return Came::Failed(why.clone()),
         };
+        measured.map_or_else(|why| Came::Failed(format!("{why:#}")), Came::Measured)
+    }
+}
+
+/// One load on each of them, while the others are at rest.
+async fn measure_each(
+    stalls: &mut [Stall],
+    task: &Task,
+    repeat: u32,
+    repeats: u32,
+    duration: Duration,
+) -> Vec<Outcome> {
+    let pids: Vec<(Name, Vec<u32>)> = stalls
+        .iter()
+        .map(|stall| (stall.name, stall.pids()))
+        .collect();
+    let mut outcomes = Vec::new();
+    for stall in stalls
+        .iter_mut()
+        .filter(|stall| task.of.contains(&stall.name))
+    {
+        let name = stall.name;
+        eprintln!("{repeat} of {repeats}: {}, {name}", task.name);
+        let others = pids.iter().filter(|(other, _)| *other != name);
+        let others: Vec<u32> = others.flat_map(|(_, pids)| pids).copied().collect();
+        let came = stall.measure(task, repeat, duration, &others).await;
         if let Came::Failed(why) = &came {
             eprintln!("failed: {why}");
         }
@@ -202,11 +248,22 @@ async fn measure_all(
             came,
         });
     }
-    Ok(outcomes)
+    outcomes
 }
 
-async fn start(programs: &Programs, name: Name, dir: &TempDir) -> anyhow::Result<Cluster> {
-    let cluster = programs.start(name, dir.path()).await?;
+/// Starts those anew of which a process has ended, so that one bad repeat is not the last.
+async fn reopen(programs: &Programs, stalls: &mut [Stall], repeat: u32) {
+    for stall in stalls {
+        let runs = stall.cluster.as_mut().is_ok_and(Cluster::runs);
+        if !runs {
+            let dir = stall.dir.with_extension(repeat.to_string());
+            *stall = Stall::open(programs, stall.name, dir).await;
+        }
+    }
+}
+
+async fn start(programs: &Programs, name: Name, dir: &Path) -> anyhow::Result<Cluster> {
+    let cluster = programs.start(name, dir).await?;
     cluster.warm_up().await?;
     Ok(cluster)
 }

@@ -17,7 +17,7 @@ pub fn of(results: &Results) -> String {
 fn head(results: &Results) -> String {
     let machine = &results.machine;
     let mut text = format!(
-        "# Side by side, {} at {}\n\n{}, {} processors, {} MB, Linux {}. Three nodes each on loopback, the clients on the same machine; medians of {} repeats of {} s, in turn. Clients count the bytes of an answer; etcd's reads them into keys and values, as its users must.\n\n`{}`\n\n",
+        "# Side by side, {} at {}\n\n{}, {} processors, {} MB, Linux {}. Three nodes each on loopback, the clients on the same machine; medians of {} repeats of {} s, each load on each in turn. Clients count the bytes of an answer; etcd's reads them into keys and values, as its users must.\n\n`{}`\n\n",
         results.date,
         results.commit,
         machine.processor,
@@ -33,6 +33,13 @@ fn head(results: &Results) -> String {
     }
     for (name, why) in &results.missing {
         let _ = writeln!(text, "- {name}: not measured: {why}");
+    }
+    if let Some((median_s, most_s)) = results.others_s() {
+        let _ = writeln!(
+            text,
+            "\nBeside each load the others were at rest. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
+            results.seconds
+        );
     }
     text + "\n"
 }
@@ -135,6 +142,7 @@ mod tests {
                 errors: BTreeMap::from([("503".to_owned(), errors)]),
             },
             processor_s: 1.0,
+            others_s: 0.1,
             memory_mb: 1.0,
         })
     }

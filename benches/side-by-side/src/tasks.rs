@@ -89,7 +89,7 @@ pub struct Task {
 }
 
 const USUAL: Task = Task {
-    name: "",
+    name: "warm",
     asked: Asked::Lookup,
     to: To::All,
     clients: 64,

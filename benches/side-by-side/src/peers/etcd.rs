@@ -15,6 +15,18 @@ pub async fn version(programs: &Programs) -> anyhow::Result<String> {
     }
 }
 
+/// One that does not lead, once each serves.
+///
+/// # Errors
+/// When one does not.
+pub async fn follower(program: &Path, servers: &[String]) -> anyhow::Result<String> {
+    let mut asked = Command::new(program);
+    asked.args(["follower", "--server", &servers.join(",")]);
+    tokio::time::timeout(START_LIMIT, output(asked.kill_on_drop(true)))
+        .await
+        .context("not every node serves")?
+}
+
 pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let etcd = programs.etcd.as_ref().map_err(|why| anyhow!("{why}"))?;
     let ports = free_ports(2 * NODES)?;
@@ -60,12 +72,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
             ]);
         processes.push(Process::start(&mut command, &node)?);
     }
-    let mut asked = Command::new(&etcd.program);
-    asked.args(["follower", "--server", &servers.join(",")]);
-    let follower = tokio::time::timeout(START_LIMIT, output(asked.kill_on_drop(true)))
-        .await
-        .context("not every node serves")
-        .and_then(|answer| answer);
+    let follower = follower(&etcd.program, &servers).await;
     for process in &mut processes {
         process.check_running()?;
     }

@@ -56,21 +56,24 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     }
     wait_serving(&ports, START_LIMIT, &mut processes).await?;
     let servers = urls(&ports);
-    let following = follower(&ports).await?;
     Ok(Cluster {
         name: Name::Quorate,
-        follower: servers[following].clone(),
+        follower: follower(&servers).await?,
         processes,
         servers,
         load: programs.quorate.clone(),
     })
 }
 
-/// Which of them does not lead.
-async fn follower(ports: &[u16]) -> anyhow::Result<usize> {
-    for (i, port) in ports.iter().enumerate() {
-        if role(*port).await? != "leader" {
-            return Ok(i);
+/// One that does not lead.
+///
+/// # Errors
+/// When one does not answer.
+pub async fn follower(servers: &[String]) -> anyhow::Result<String> {
+    for server in servers {
+        let port = server.rsplit(':').next().unwrap_or_default().parse()?;
+        if role(port).await? != "leader" {
+            return Ok(server.clone());
         }
     }
     anyhow::bail!("no node follows")
