@@ -102,6 +102,8 @@ fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
         (false, Order::once("s", "raft.redb", EIO)),
         (true, Order::from_now_on("s", "*", EIO)),
         (true, Order::once("w", "raft.redb", EIO)),
+        (false, Order::once("s", "raft.journal", EIO)),
+        (true, Order::once("w", "raft.journal", EIO)),
     ];
     for (leads, order) in cases {
         let victim = victim(&cluster, leads);
@@ -142,6 +144,8 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
         (true, Order::once("r", "raft.redb", EIO)),
         (true, Order::once("s", "raft.redb.tmp", EIO)),
         (true, Order::once("w", "raft.redb.tmp", EIO)),
+        (true, Order::once("r", "raft.journal", EIO)),
+        (true, Order::once("s", "raft.journal.tmp", EIO)),
     ] {
         println!("{order:?}, emptied: {emptied}");
         cluster.nodes[victim].stop();
@@ -204,6 +208,8 @@ fn every_operation_of_a_start_may_fail() {
         "failed s raft",
         "failed w raft.redb",
         "failed s raft.redb",
+        "failed w raft.journal.tmp",
+        "failed w raft.journal",
     ] {
         assert!(struck.contains(what), "{what} is not among {struck:?}");
     }

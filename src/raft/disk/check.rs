@@ -1,6 +1,6 @@
 //! What a database holds is read and checked once, when it is opened.
 
-use super::database::{FORMAT, Held, LOG, META, key};
+use super::database::{FORMAT, Held, LOG, META, Mark, key};
 use super::errors::Unreadable;
 use super::record;
 use super::view::next_index;
@@ -49,6 +49,8 @@ pub(super) struct Checked {
     pub(super) held: Held,
     /// The records of the log, in bytes.
     pub(super) log_bytes: u64,
+    /// Which frames of the journal are not in it.
+    pub(super) mark: Option<Mark>,
     /// The last of the entries that a purge left when it was cut off.
     pub(super) leftover: Option<u64>,
 }
@@ -59,12 +61,13 @@ pub(super) struct Checked {
 /// - The log has no hole from after `purged` to `last`, and each entry is the one of its index.
 /// - The vote is not older than the last entry; nothing was purged or committed past the end.
 pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
-    let held = values(redb)?;
+    let (held, mark) = values(redb)?;
     check_ends(&held)?;
     let first = next_index(held.purged);
     let mut checked = Checked {
         held,
         log_bytes: 0,
+        mark,
         leftover: None,
     };
     let mut next = first;
@@ -101,7 +104,7 @@ pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     Ok(checked)
 }
 
-fn values(redb: &redb::Database) -> Result<Held, Failure> {
+fn values(redb: &redb::Database) -> Result<(Held, Option<Mark>), Failure> {
     let meta = redb.begin_read()?.open_table(META)?;
     let get = |name| -> Result<Option<Vec<u8>>, Failure> {
         Ok(meta.get(name)?.map(|v| v.value().to_vec()))
@@ -116,14 +119,21 @@ fn values(redb: &redb::Database) -> Result<Held, Failure> {
         .and_then(|f| f.try_into().ok())
         .map(u32::from_le_bytes);
     let found = format.ok_or_else(|| Unreadable::damaged("it has no format"))?;
-    if found != FORMAT {
+    if found == 0 {
+        return Err(Unreadable::damaged("its format is 0").into());
+    }
+    if found > FORMAT {
         return Err(Unreadable::Newer {
             found,
             known: FORMAT,
         }
         .into());
     }
-    Ok(Held {
+    let mark = get(key::JOURNAL)?
+        .as_deref()
+        .map(record::decode)
+        .transpose()?;
+    let held = Held {
         identity: get(key::IDENTITY)?
             .as_deref()
             .map(record::decode)
@@ -135,10 +145,12 @@ fn values(redb: &redb::Database) -> Result<Held, Failure> {
         committed: log_id(key::COMMITTED)?,
         purged: log_id(key::PURGED)?,
         last: log_id(key::LAST)?,
-    })
+    };
+    Ok((held, mark))
 }
 
-fn check_ends(held: &Held) -> Result<(), Unreadable> {
+/// The vote is not older than the last entry; nothing was purged or committed past the end.
+pub(super) fn check_ends(held: &Held) -> Result<(), Unreadable> {
     let last_term = held.last.map_or(0, |id| id.leader_id.term);
     if held.vote.map_or(0, |v| v.leader_id.term) < last_term {
         return Err(Unreadable::damaged(format!(

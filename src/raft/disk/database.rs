@@ -1,14 +1,16 @@
 //! The redb database of a data directory: opened, checked, read and written.
 
-use super::backend::Backend;
 use super::check;
 use super::errors::{OpenError, Unreadable};
+use super::guarded::Guarded;
 use super::identity::Identity;
+use super::latch::Latch;
 use super::record;
 use super::vfs::{Vfs, parent_of};
 use crate::planted::{Bug, is_planted};
 use crate::raft::types::{Entry, LogId, Vote};
 use redb::{Builder, DatabaseError, ReadableDatabase, StorageError, Table, TableDefinition};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,10 @@ pub(super) const FILE: &str = "raft.redb";
 /// redb's default is 1 GiB; the tail of the log is in memory already, so pages need little.
 const CACHE_BYTES: usize = 4 << 20;
 /// The format of the database as a whole: its tables and keys.
-pub(super) const FORMAT: u32 = 1;
+///
+/// - 1: the log is all there.
+/// - 2: what was appended last may be in a journal; before that is made it is not.
+pub(super) const FORMAT: u32 = 2;
 
 /// Log index to record.
 pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
@@ -38,6 +43,18 @@ pub(super) mod key {
     pub(crate) const COMMITTED: &str = "committed";
     pub(crate) const PURGED: &str = "purged";
     pub(crate) const LAST: &str = "last";
+    pub(crate) const JOURNAL: &str = "journal";
+}
+
+/// Which frames of the journal the database does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// Of chance: what marks this journal's frames.
+    pub(super) salt: u64,
+    /// Those of this generation.
+    pub(super) generation: u64,
+    /// Of the journal, in which a later release may make it another.
+    pub(super) length_bytes: u64,
 }
 
 /// How a transaction is brought to disk.
@@ -50,6 +67,17 @@ pub(super) enum Commit {
     /// Some time after: an error that is planted.
     #[cfg(feature = "planted")]
     Unsynced,
+}
+
+impl Commit {
+    /// Whether it is on disk on return.
+    pub(super) fn is_synced(self) -> bool {
+        match self {
+            Commit::OnePhase | Commit::TwoPhases => true,
+            #[cfg(feature = "planted")]
+            Commit::Unsynced => false,
+        }
+    }
 }
 
 /// What a database held when it was opened.
@@ -67,6 +95,8 @@ pub(super) struct Database {
     redb: redb::Database,
     path: PathBuf,
     log_bytes: u64,
+    /// None before the first journal was made.
+    mark: Option<Mark>,
 }
 
 impl Database {
@@ -74,7 +104,7 @@ impl Database {
     pub(super) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(FILE);
         let tmp = dir.join(format!("{FILE}.tmp"));
-        let backend = Backend(vfs.create_new(&tmp)?);
+        let backend = Guarded::new(vfs.create_new(&tmp)?, &Latch::new());
         let redb = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)
@@ -83,6 +113,7 @@ impl Database {
             redb,
             path: tmp.clone(),
             log_bytes: 0,
+            mark: None,
         };
         database.write(Commit::TwoPhases, |_, meta| {
             meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
@@ -96,7 +127,11 @@ impl Database {
     }
 
     /// Opens and checks everything: every page, every record, and that the log has no hole.
-    pub(super) fn open(vfs: &dyn Vfs, dir: &Path) -> Result<(Self, Held), OpenError> {
+    pub(super) fn open(
+        vfs: &dyn Vfs,
+        dir: &Path,
+        latch: &Latch,
+    ) -> Result<(Self, Held), OpenError> {
         let path = dir.join(FILE);
         let corrupt = |what: String| Unreadable::Damaged(what).in_file(dir, &path, None);
         let io = |source| OpenError::NotWritable {
@@ -111,11 +146,11 @@ impl Database {
         let opened = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            .create_with_backend(Backend(file));
+            .create_with_backend(Guarded::new(file, latch));
         if opened.is_err() && is_planted(Bug::DamageTruncates) {
             vfs.remove(&path).map_err(io)?;
             Self::create(vfs, dir).map_err(io)?;
-            return Self::open(vfs, dir);
+            return Self::open(vfs, dir, latch);
         }
         let redb = opened.map_err(|e| match e {
             DatabaseError::Storage(StorageError::Io(e))
@@ -132,13 +167,14 @@ impl Database {
             redb,
             path: path.clone(),
             log_bytes: 0,
+            mark: None,
         };
         let checked = check::database(&database.redb).map_err(|e| match e {
             check::Failure::Redb(redb::Error::Io(source)) => io(source),
             check::Failure::Redb(other) => corrupt(other.to_string()),
             check::Failure::Content(index, what) => what.in_file(dir, &path, index),
         })?;
-        database.log_bytes = checked.log_bytes;
+        (database.log_bytes, database.mark) = (checked.log_bytes, checked.mark);
         if let Some(upto) = checked.leftover {
             database
                 .write(Commit::OnePhase, |log, _| {
@@ -152,6 +188,16 @@ impl Database {
     /// The records that the log held when it was opened, in bytes.
     pub(super) fn log_bytes(&self) -> u64 {
         self.log_bytes
+    }
+
+    /// Which frames of the journal it did not have when it was opened; none before the first journal was made.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// As many bytes more are in its log than when it was opened.
+    pub(super) fn grow_by(&mut self, log_bytes: u64) {
+        self.log_bytes += log_bytes;
     }
 
     /// One transaction over both tables, durable on return.

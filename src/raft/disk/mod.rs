@@ -1,7 +1,8 @@
 //! What a node keeps on disk: its log, vote, identity and snapshots.
 //!
 //! Log, vote, committed and purged ids and identity are in one `redb` database that one thread
-//! writes; a snapshot is a file beside it. Everything goes through [`Vfs`]. The rules:
+//! writes, with a journal before it for what was appended last; a snapshot is a file beside it.
+//! Everything goes through [`Vfs`]. The rules:
 //!
 //! - The vote, the entries and their order are openraft's contract: entries are readable when
 //!   `append` returns, durable when its callback runs, and everything is written in order.
@@ -9,13 +10,15 @@
 //! - The first failed operation is latched; nothing is acknowledged after it, and nothing tried again.
 //! - What cannot be trusted is not opened.
 
-mod backend;
 mod check;
 mod database;
 mod errors;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
+mod guarded;
 mod identity;
+mod journal;
+mod journaled;
 mod latch;
 mod log_store;
 mod on_disk;
@@ -23,6 +26,7 @@ mod op;
 mod open;
 mod os_fs;
 mod record;
+mod replay;
 #[cfg(any(test, feature = "sim"))]
 #[cfg_attr(
     not(test),

@@ -35,6 +35,14 @@ impl OnDisk {
         }
     }
 
+    /// Counts an append that goes into the journal.
+    pub(super) fn journal(&mut self, op: &Op) {
+        if let Op::Append { last, .. } = op {
+            self.last = *last;
+            self.log_bytes += op.bytes() as u64;
+        }
+    }
+
     /// Makes the change of one operation.
     pub(super) fn apply(
         &mut self,

@@ -2,8 +2,10 @@
 
 use super::database::{self, Database};
 use super::errors::OpenError;
+use super::journal::{self, Journal};
 use super::latch::Latch;
-use super::snapshots::{LoadError, Snapshots, TMP};
+use super::replay::Replay;
+use super::snapshots::{LoadError, SUFFIX, Snapshots, TMP};
 use super::space::Space;
 use super::vfs::{Held, Vfs, parent_of};
 use super::view::next_index;
@@ -18,6 +20,7 @@ const LOCK: &str = "LOCK";
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) database: Database,
+    pub(super) journal: Journal,
     pub(super) held: database::Held,
     pub(super) snapshots: Snapshots,
     pub(super) latch: Latch,
@@ -46,14 +49,22 @@ pub(super) fn open_directory(
     // relied on from here on must be.
     vfs.sync_dir(dir).map_err(unusable)?;
     vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
-    let (database, held) = Database::open(&*vfs, dir)?;
     let latch = Latch::new();
+    let (mut database, mut held) = Database::open(&*vfs, dir, &latch)?;
     let space = Arc::new(Space::new(Arc::clone(&vfs), dir).map_err(unusable)?);
+    let journal = Replay {
+        vfs: &*vfs,
+        dir,
+        latch: &latch,
+        space: &space,
+    }
+    .open_journal(&mut database, &mut held)?;
     let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space), work);
     check_snapshots(&snapshots, dir, &held)?;
     space.restore_ballast().map_err(unusable)?;
     Ok(Opened {
         database,
+        journal,
         held,
         snapshots,
         latch,
@@ -75,11 +86,12 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
     if names.iter().any(|n| n == database::FILE) {
         return Ok(());
     }
-    if let Some(snapshot) = names.iter().find(|n| n.ends_with(super::snapshots::SUFFIX)) {
+    let is_of_one = |name: &&String| name.ends_with(SUFFIX) || *name == journal::FILE;
+    if let Some(rest) = names.iter().find(is_of_one) {
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
             file: dir.join(database::FILE),
-            what: format!("it is missing beside {snapshot}"),
+            what: format!("it is missing beside {rest}"),
             log_index: None,
         });
     }

@@ -21,7 +21,7 @@ pub(super) const BALLAST: &str = "ballast";
 /// How much space is left for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceState {
-    /// Free bytes of the file system, and those inside the log's own file that a purge freed.
+    /// Free bytes of the file system, and half of those inside the log's own file that a purge freed.
     pub free_bytes: u64,
     /// Below this, proposals and appends with entries are to be refused.
     pub floor_bytes: u64,
@@ -51,11 +51,12 @@ impl Space {
     /// The state, given the size of the log's records.
     pub(super) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
         // The file does not shrink: what a purge freed is inside it. An entry takes up to twice
-        // its size, since pages come in powers of two.
+        // its size, since pages come in powers of two; and of what is free as much again may be
+        // too small for the next one, since smaller pages lie between.
         let file_bytes = self
             .vfs
             .allocated_bytes(&self.dir.join(super::database::FILE))?;
-        let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES);
+        let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES) / 2;
         let free_bytes = self
             .vfs
             .space(&self.dir)?
@@ -68,9 +69,19 @@ impl Space {
         })
     }
 
+    /// Whether so many bytes can be written.
+    pub(super) fn has(&self, bytes: u64) -> io::Result<bool> {
+        Ok(self.vfs.space(&self.dir)?.free_bytes >= bytes)
+    }
+
     /// Gives the ballast up if writing `bytes` would go below the floor.
     pub(super) fn make_room(&self, bytes: u64) -> io::Result<()> {
-        if self.vfs.space(&self.dir)?.free_bytes >= self.floor_bytes.saturating_add(bytes) {
+        self.make_room_for(self.floor_bytes.saturating_add(bytes))
+    }
+
+    /// Gives the ballast up if less is free.
+    pub(super) fn make_room_for(&self, bytes: u64) -> io::Result<()> {
+        if self.has(bytes)? {
             return Ok(());
         }
         match self.vfs.remove(&self.dir.join(BALLAST)) {

@@ -68,6 +68,7 @@ impl Store {
     pub fn open_with(vfs: Arc<dyn Vfs>, dir: &Path, work: Work) -> Result<Self, OpenError> {
         let Opened {
             database,
+            journal,
             held,
             lock,
             latch,
@@ -83,7 +84,7 @@ impl Store {
             LogView::new(held),
         ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
-        let writer = Writer::new(Arc::clone(&shared), receiver, on_disk);
+        let writer = Writer::new(Arc::clone(&shared), receiver, on_disk, journal);
         let (thread, wake) = match work {
             Work::Threads => {
                 let thread = writer_thread(writer, lock, latch).map_err(|source| {

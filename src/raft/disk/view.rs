@@ -7,7 +7,7 @@ use crate::raft::types::{Entry, LogId, Vote};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Entries that are on disk leave the tail when it holds more than this: replication and
+/// Entries that the database has leave the tail when it holds more than this: replication and
 /// apply read what was appended last, and a node is to stay in 40 MB.
 pub(super) const TAIL_BYTES_MAX: usize = 4 << 20;
 
@@ -32,7 +32,7 @@ pub(super) struct Plan {
 /// The state of the log as its writers left it, which the disk may still have to follow.
 ///
 /// - The tail holds the newest entries without a hole, up to `last`.
-/// - An entry leaves it only once the append that brought it is on disk. An append is told by
+/// - An entry leaves it only once the database has the append that brought it. An append is told by
 ///   its sequence number: after a truncation an index is no proof.
 #[derive(Debug, Default)]
 pub(super) struct LogView {
@@ -132,7 +132,7 @@ impl LogView {
         };
     }
 
-    /// The appends up to `sequence` are on disk.
+    /// The appends up to `sequence` are in the database.
     pub(super) fn flushed(&mut self, sequence: u64) {
         while self.tail_bytes > TAIL_BYTES_MAX {
             match self.tail.first_entry() {

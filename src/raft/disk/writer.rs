@@ -1,7 +1,9 @@
-//! The one thread that writes: everything that waits goes into one transaction with one
-//! sync, and then the callbacks run in order (group commit).
+//! The one thread that writes: everything that waits goes into one frame of the journal, or one
+//! transaction of the database, with one sync, and then the callbacks run in order (group commit).
 
 use super::database::{Commit, Database, LogTable, MetaTable, key};
+use super::journal::{Journal, ROOM_IN_DATABASE_BYTES};
+use super::journaled::Journaled;
 use super::latch::Latch;
 use super::on_disk::{OnDisk, put};
 use super::op::{Done, Op, Queued, closed};
@@ -13,6 +15,7 @@ use super::view::{LogView, next_index};
 use super::work::{Pace, settle};
 #[cfg(feature = "planted")]
 use crate::planted::{Bug, is_planted};
+use crate::raft::types::LogId;
 use redb::StorageError;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,12 +24,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A transaction takes at most this many operations and about as many bytes: what waits
-/// behind it waits for one commit, not for a backlog.
+/// A batch takes at most this many operations and about as many bytes: what waits behind it
+/// waits for one commit (with what is in the journal), not for a backlog.
 const BATCH_OPS_MAX: usize = 4096;
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// After this long without traffic the last batch is sealed. A one-phase commit that rots
-/// looks like a torn one and is rolled back; a sealed one is refused instead.
+/// After this long without traffic the last batch is sealed, and what is in the journal brought
+/// into the database. A one-phase commit that rots looks like a torn one and is rolled back, and
+/// so is the journal's last frame; what is sealed is refused instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 /// What the writer and the store's handles share.
@@ -75,19 +79,35 @@ enum Next {
     Gone,
 }
 
+/// Where a batch was brought to.
+enum Written {
+    Journal(OnDisk),
+    Database(OnDisk),
+}
+
 pub(super) struct Writer {
     shared: Arc<Shared>,
     queue: Receiver<Queued>,
     on_disk: OnDisk,
+    journaled: Journaled,
+    /// The last append on disk.
+    sequence: u64,
     sealed: bool,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, queue: Receiver<Queued>, on_disk: OnDisk) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        queue: Receiver<Queued>,
+        on_disk: OnDisk,
+        journal: Journal,
+    ) -> Self {
         Self {
             shared,
             queue,
             on_disk,
+            journaled: Journaled::new(journal),
+            sequence: 0,
             sealed: true,
         }
     }
@@ -220,24 +240,42 @@ impl Writer {
     }
 
     /// Writes a batch. What is on disk then, and how it was brought there.
-    fn bring_to_disk(&self, batch: &[Queued]) -> (io::Result<OnDisk>, Commit) {
-        let commit = commit_of(batch);
-        let written = self
-            .shared
-            .latch
-            .check()
-            .and_then(|()| self.write(batch, commit));
+    fn bring_to_disk(&mut self, batch: &[Queued]) -> (io::Result<Written>, Commit) {
+        let mut commit = commit_of(batch);
+        let written = self.shared.latch.check().and_then(|()| {
+            if self.goes_to_journal(batch)? {
+                return self.write_journal(batch, commit).map(Written::Journal);
+            }
+            if commit == Commit::OnePhase && !self.journaled.is_empty() {
+                commit = Commit::TwoPhases;
+            }
+            self.write(batch, commit).map(Written::Database)
+        });
         (written, commit)
     }
 
+    /// Whether a batch goes into the journal, for which the database must have the space that it is to take later. Slices of a purge
+    /// ride on transactions.
+    fn goes_to_journal(&self, batch: &[Queued]) -> io::Result<bool> {
+        let may = !self.on_disk.purging && self.journaled.takes(batch);
+        Ok(may && self.shared.space.has(ROOM_IN_DATABASE_BYTES)?)
+    }
+
     /// Tells those who wait for a batch what came of it.
-    fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<OnDisk>, commit: Commit) {
+    fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<Written>, commit: Commit) {
         match self.shared.latch.watch(written) {
-            Ok(on_disk) => {
+            Ok(written) => {
+                let (on_disk, in_database) = match written {
+                    Written::Journal(on_disk) => (on_disk, false),
+                    Written::Database(on_disk) => (on_disk, true),
+                };
                 self.on_disk = on_disk;
-                self.sealed = commit == Commit::TwoPhases;
-                self.publish(&batch);
-                for Queued { op, permit } in batch {
+                self.sealed = in_database && commit == Commit::TwoPhases;
+                self.publish(&batch, in_database);
+                for Queued { mut op, permit } in batch {
+                    if !in_database {
+                        self.journaled.keep(&mut op);
+                    }
                     op.answer(Ok(()));
                     drop(permit);
                 }
@@ -251,24 +289,50 @@ impl Writer {
         }
     }
 
-    fn write(&self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
-        if batch.iter().any(|q| matches!(q.op, Op::Purge { .. })) {
-            self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
-        }
-        let told = self.shared.view().committed;
+    /// Writes a batch that the journal takes.
+    fn write_journal(&mut self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
         let mut after = self.on_disk;
+        for Queued { op, .. } in batch {
+            after.journal(op);
+        }
+        let committed = self.committed_with(&after);
+        after.committed = committed.or(after.committed);
+        let is_synced = commit.is_synced();
+        self.journaled.append(batch, committed, is_synced)?;
+        self.shared
+            .log_bytes
+            .store(after.log_bytes, Ordering::Relaxed);
+        Ok(after)
+    }
+
+    /// What openraft told to be committed since, if the log that is on disk with it reaches as far.
+    fn committed_with(&self, after: &OnDisk) -> Option<LogId> {
+        let told = self.shared.view().committed;
+        told.filter(|_| told != after.committed && next_index(told) <= next_index(after.last))
+    }
+
+    fn write(&mut self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
+        if !commit.is_synced() && !self.journaled.is_empty() {
+            self.on_disk = self.write(&[], Commit::TwoPhases)?;
+        }
+        self.make_room(batch)?;
+        let mut after = self.on_disk;
+        let mut mark = None;
         self.transact(commit, |log, meta| {
+            mark = self.journaled.bring_over(log, meta)?;
             for Queued { op, .. } in batch {
                 after.apply(op, log, meta)?;
             }
             after.purge_slice(log)?;
-            // Never past the log that is on disk with it.
-            if told != after.committed && next_index(told) <= next_index(after.last) {
-                after.committed = told;
-                put(meta, key::COMMITTED, told.map(record::encode_log_id))?;
+            let told = self.committed_with(&after);
+            if told.is_some() || mark.is_some() {
+                after.committed = told.or(after.committed);
+                let committed = after.committed.map(record::encode_log_id);
+                put(meta, key::COMMITTED, committed)?;
             }
             put(meta, key::LAST, after.last.map(record::encode_log_id))
         })?;
+        self.journaled.brought_over(mark);
         self.shared
             .log_bytes
             .store(after.log_bytes, Ordering::Relaxed);
@@ -276,6 +340,17 @@ impl Writer {
             self.shared.snapshots.remove_all()?;
         }
         Ok(after)
+    }
+
+    /// A purge frees space, and what is in the journal is acknowledged: both must find the space that they need first.
+    fn make_room(&self, batch: &[Queued]) -> io::Result<()> {
+        if batch.iter().any(|q| matches!(q.op, Op::Purge { .. })) {
+            self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
+        }
+        match self.journaled.is_empty() {
+            true => Ok(()),
+            false => self.shared.space.make_room_for(ROOM_IN_DATABASE_BYTES),
+        }
     }
 
     fn transact(
@@ -292,17 +367,21 @@ impl Writer {
     }
 
     /// Shows what is on disk now to the readers.
-    fn publish(&self, batch: &[Queued]) {
+    fn publish(&mut self, batch: &[Queued], in_database: bool) {
         let mut view = self.shared.view();
         view.last_on_disk = self.on_disk.last;
         for Queued { op, .. } in batch {
             match op {
-                Op::Append { sequence, .. } => view.flushed(*sequence),
+                Op::Append { sequence, .. } => self.sequence = *sequence,
                 Op::Vote { vote, .. } => view.vote = Some(*vote),
                 Op::Identity { identity, .. } => view.identity = Some(identity.clone()),
                 Op::Wipe { .. } => view.wipe(),
                 Op::TruncateAfter { .. } | Op::Purge { .. } | Op::Close { .. } => {}
             }
+        }
+        if in_database {
+            // What is in the journal alone is read from memory.
+            view.flushed(self.sequence);
         }
     }
 
@@ -312,6 +391,7 @@ impl Writer {
         if let Ok(on_disk) = self.shared.latch.watch(sealed) {
             self.on_disk = on_disk;
             self.sealed = true;
+            self.publish(&[], true);
             // A failure is latched and seen by the next operation.
             let _ = self.shared.latch.watch(self.shared.space.restore_ballast());
         }

@@ -117,7 +117,7 @@ fn examine(
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
     let run = played(&long());
-    let examined = examine(&run, &run.fs.journal(), 90, |_, _| {});
+    let examined = examine(&run, &run.fs.journal(), 500, |_, _| {});
     examined.assert_right();
     assert!(
         examined.opened >= IMAGES_MIN,
@@ -133,6 +133,19 @@ fn nothing_large_is_lost_in_a_power_cut() {
     let examined = examine(&run, &run.fs.journal(), 10, |_, _| {});
     examined.assert_right();
     assert!(examined.opened > 3_000, "only {} images", examined.opened);
+}
+
+/// Proves the same where the journal is filled, and brought into the database, again and again.
+#[test]
+fn nothing_is_lost_when_the_journal_is_full() {
+    let mut steps = vec![Step::Vote(1, true)];
+    steps.extend((0..40).map(|size| Step::Append(vec![300 + size])));
+    steps.extend([Step::Vote(2, true), Step::Truncate(30)]);
+    steps.extend((0..20).map(|_| Step::Burst(vec![200, 5_000])));
+    let run = played(&steps);
+    let examined = examine(&run, &run.fs.journal(), 20, |_, _| {});
+    examined.assert_right();
+    assert!(examined.opened > 500, "only {} images", examined.opened);
 }
 
 /// Proves that a power cut while the store opens after a power cut changes nothing either.

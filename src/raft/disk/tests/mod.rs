@@ -5,7 +5,7 @@ mod faults;
 mod flips;
 mod full;
 mod judge;
-mod script;
+pub(super) mod script;
 mod scripts;
 mod slices;
 mod store;

@@ -65,7 +65,7 @@ impl Contents {
     }
 }
 
-pub(super) fn log_id(term: u64, index: u64) -> LogId {
+pub(in crate::raft::disk) fn log_id(term: u64, index: u64) -> LogId {
     let leader = openraft::type_config::alias::LeaderIdOf::<TypeConfig>::new(term, 1);
     LogId::new(leader.to_committed(), index)
 }

@@ -2,10 +2,14 @@
 
 use super::crash::block_on;
 use super::script::{append, entry, identity, log_id, snapshot_of};
+use crate::raft::disk::database::{Commit, Database, FILE, FORMAT, key};
+use crate::raft::disk::journal;
+use crate::raft::disk::latch::Latch;
 use crate::raft::disk::sim::{Event, SimFs};
 use crate::raft::disk::{OpenError, OsFs, Store};
 use crate::raft::types::Vote;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
+use redb::ReadableTable;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -203,4 +207,73 @@ fn a_missing_database_is_refused() {
         refused.contains("raft.redb") && refused.contains("it rejoins by itself"),
         "{refused}"
     );
+}
+
+/// Proves that a directory of a release without a journal is taken over whole, whichever step of that a crash cut off, and that
+/// such a release then refuses it.
+#[test]
+fn a_directory_without_a_journal_gets_one() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path()).expect("a new store");
+        filled(&store, 10, 300).await;
+        store.close().await;
+        let journal = dir.path().join(journal::FILE);
+        for left in [None, Some(vec![0; journal::LENGTH_BYTES as usize])] {
+            let (database, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
+            database
+                .write(Commit::TwoPhases, |_, meta| {
+                    meta.remove(key::JOURNAL)?;
+                    meta.insert(key::FORMAT, &1u32.to_le_bytes()[..])?;
+                    Ok(())
+                })
+                .expect("it is written");
+            database.close().expect("it is closed");
+            match left {
+                Some(zeros) => std::fs::write(&journal, zeros).expect("it is written"),
+                None => std::fs::remove_file(&journal).expect("it is removed"),
+            }
+            let store = open(dir.path()).expect("it opens");
+            assert_eq!(store.last_log_id(), Some(log_id(1, 9)));
+            store.close().await;
+            assert!(journal.exists());
+        }
+        let (database, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
+        database
+            .write(Commit::OnePhase, |_, meta| {
+                let format = meta.get(key::FORMAT)?.map(|found| found.value().to_vec());
+                assert_eq!(format, Some(FORMAT.to_le_bytes().to_vec()));
+                Ok(())
+            })
+            .expect("it is read");
+    });
+}
+
+/// Proves that a database and a journal that do not belong together are refused, by the name of the database.
+#[test]
+fn a_database_without_its_journal_is_refused() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path()).expect("a new store");
+        filled(&store, 3, 300).await;
+        store.close().await;
+        let database = dir.path().join(FILE);
+        let kept = std::fs::read(&database).expect("it is read");
+        std::fs::remove_file(&database).expect("it is removed");
+        let refused = open(dir.path()).expect_err("there is no database");
+        let said = refused.to_string();
+        assert!(said.contains(FILE) && said.contains("missing"), "{said}");
+
+        std::fs::write(&database, kept).expect("it is written");
+        let (older, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
+        let forget = older.write(Commit::TwoPhases, |_, meta| {
+            meta.remove(key::JOURNAL)?;
+            Ok(())
+        });
+        forget.expect("it is written");
+        older.close().expect("it is closed");
+        let refused = open(dir.path()).expect_err("the journal is of another");
+        let said = refused.to_string();
+        assert!(said.contains(FILE) && said.contains("beside"), "{said}");
+    });
 }

@@ -1,0 +1,95 @@
+//! What is in the journal and not in the database yet.
+
+use super::database::{LogTable, Mark, MetaTable, key};
+use super::journal::Journal;
+use super::on_disk::put;
+use super::op::{Op, Queued};
+use super::record;
+use crate::raft::types::LogId;
+use redb::StorageError;
+use std::io;
+
+/// The journal with the records of its frames.
+#[derive(Debug)]
+pub(super) struct Journaled {
+    journal: Journal,
+    records: Vec<(u64, Vec<u8>)>,
+}
+
+impl Journaled {
+    pub(super) fn new(journal: Journal) -> Journaled {
+        Journaled {
+            journal,
+            records: Vec::new(),
+        }
+    }
+
+    /// Whether the database has everything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Whether a batch can go into the journal: it appends and does nothing else, and there is room for it.
+    pub(super) fn takes(&self, batch: &[Queued]) -> bool {
+        let (mut records, mut bytes) = (0, 0);
+        for Queued { op, .. } in batch {
+            let Op::Append { records: more, .. } = op else {
+                return false;
+            };
+            records += more.len();
+            bytes += op.bytes();
+        }
+        records > 0 && self.journal.has_room(records, bytes)
+    }
+
+    /// Writes a batch that the journal takes.
+    ///
+    /// # Errors
+    /// As for [`Journal::append`].
+    pub(super) fn append(
+        &mut self,
+        batch: &[Queued],
+        committed: Option<LogId>,
+        is_synced: bool,
+    ) -> io::Result<()> {
+        let records = batch.iter().flat_map(|Queued { op, .. }| match op {
+            Op::Append { records, .. } => records.as_slice(),
+            _ => &[],
+        });
+        self.journal.append(committed, records, is_synced)
+    }
+
+    /// Keeps the records of an operation that is in the journal.
+    pub(super) fn keep(&mut self, op: &mut Op) {
+        if let Op::Append { records, .. } = op {
+            self.records.append(records);
+        }
+    }
+
+    /// Brings all of it into the database. The mark that was noted, for [`Journaled::brought_over`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) fn bring_over(
+        &self,
+        log: &mut LogTable<'_>,
+        meta: &mut MetaTable<'_>,
+    ) -> Result<Option<Mark>, StorageError> {
+        let mark = self.journal.next_mark();
+        if let Some(mark) = mark {
+            for (index, record) in &self.records {
+                log.insert(index, record.as_slice())?;
+            }
+            put(meta, key::JOURNAL, Some(record::encode(&mark)))?;
+        }
+        Ok(mark)
+    }
+
+    /// It is in the database, durable.
+    pub(super) fn brought_over(&mut self, mark: Option<Mark>) {
+        self.records.clear();
+        if let Some(mark) = mark {
+            self.journal.start_over(mark);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The journal of a directory that is opened: made if there is none, and emptied into the database.
+
+use super::check::check_ends;
+use super::database::{self, Commit, Database, FORMAT, Mark, key};
+use super::errors::{OpenError, Unreadable};
+use super::journal::{self, Frame, Journal};
+use super::latch::Latch;
+use super::on_disk::put;
+use super::record;
+use super::space::Space;
+use super::vfs::Vfs;
+use super::view::next_index;
+use crate::raft::chance::random_u64;
+use std::io;
+use std::path::Path;
+
+/// A directory whose database was read.
+pub(super) struct Replay<'a> {
+    pub(super) vfs: &'a dyn Vfs,
+    pub(super) dir: &'a Path,
+    pub(super) latch: &'a Latch,
+    pub(super) space: &'a Space,
+}
+
+impl Replay<'_> {
+    /// Opens the journal. What it holds is in the database then, durable, and counted to what that held.
+    pub(super) fn open_journal(
+        &self,
+        database: &mut Database,
+        held: &mut database::Held,
+    ) -> Result<Journal, OpenError> {
+        let (journal_path, database_path) =
+            (self.dir.join(journal::FILE), self.dir.join(database::FILE));
+        let mark = match database.mark() {
+            Some(mark) => mark,
+            None => self.make_journal(database)?,
+        };
+        let (mut journal, frames) = Journal::open(self.vfs, self.dir, self.latch, mark)?;
+        let mut log_bytes = 0;
+        for frame in &frames {
+            log_bytes += follow(frame, held)
+                .map_err(|(index, what)| what.in_file(self.dir, &journal_path, index))?;
+        }
+        check_ends(held).map_err(|what| what.in_file(self.dir, &database_path, None))?;
+        if let Some(mark) = journal.next_mark() {
+            self.take_over(database, &frames, held, mark)
+                .map_err(|source| self.unusable(source))?;
+            database.grow_by(log_bytes);
+            journal.start_over(mark);
+        }
+        Ok(journal)
+    }
+
+    fn unusable(&self, source: io::Error) -> OpenError {
+        OpenError::NotWritable {
+            dir: self.dir.to_path_buf(),
+            source,
+        }
+    }
+
+    /// A database that speaks of no journal is new, or was written by a release that had none. A journal beside it was left by a crash
+    /// between the two steps; in one that is used are entries of a newer database.
+    fn make_journal(&self, database: &Database) -> Result<Mark, OpenError> {
+        let is_used = Journal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
+        if is_used == Some(true) {
+            let what = format!("it knows nothing of {} beside it", journal::FILE);
+            let path = self.dir.join(database::FILE);
+            return Err(Unreadable::damaged(what).in_file(self.dir, &path, None));
+        }
+        let make = || {
+            if is_used.is_some() {
+                self.vfs.remove(&self.dir.join(journal::FILE))?;
+            }
+            let mark = Mark {
+                salt: random_u64()?,
+                generation: 1,
+                length_bytes: journal::LENGTH_BYTES,
+            };
+            Journal::create(self.vfs, self.dir)?;
+            database.write(Commit::TwoPhases, |_, meta| {
+                meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
+                put(meta, key::JOURNAL, Some(record::encode(&mark)))
+            })?;
+            Ok(mark)
+        };
+        make().map_err(|source| self.unusable(source))
+    }
+
+    fn take_over(
+        &self,
+        database: &Database,
+        frames: &[Frame],
+        held: &database::Held,
+        mark: Mark,
+    ) -> io::Result<()> {
+        self.space.make_room_for(journal::ROOM_IN_DATABASE_BYTES)?;
+        database.write(Commit::TwoPhases, |log, meta| {
+            for (index, record) in frames.iter().flat_map(|frame| &frame.records) {
+                log.insert(index, record.as_slice())?;
+            }
+            let committed = held.committed.map(record::encode_log_id);
+            put(meta, key::COMMITTED, committed)?;
+            put(meta, key::LAST, held.last.map(record::encode_log_id))?;
+            put(meta, key::JOURNAL, Some(record::encode(&mark)))
+        })
+    }
+}
+
+/// Checks that a frame follows what is held, and counts it to that. The bytes of its records.
+fn follow(frame: &Frame, held: &mut database::Held) -> Result<u64, (Option<u64>, Unreadable)> {
+    let mut bytes = 0;
+    for (index, record) in &frame.records {
+        let next = held.last.map_or(*index, |last| next_index(Some(last)));
+        if *index != next {
+            let what = Unreadable::damaged(format!("it is in the place of log index {next}"));
+            return Err((Some(*index), what));
+        }
+        let entry = record::decode_entry(*index, record).map_err(|what| (Some(*index), what))?;
+        held.last = Some(entry.log_id);
+        bytes += record.len() as u64;
+    }
+    if next_index(frame.committed) > next_index(held.committed) {
+        held.committed = frame.committed;
+    }
+    Ok(bytes)
+}
