@@ -30,6 +30,14 @@ const JVM_ROUND: Duration = Duration::from_secs(5);
 const JVM_ROUNDS_WITHOUT_GAIN: u32 = 3;
 const JVM_ROUNDS: u32 = 12;
 
+/// Others are at rest when they take less than this much processor time between two looks: a tenth of a processor.
+const AT_REST_S: f64 = 0.05;
+const SETTLE_LOOK: Duration = Duration::from_millis(500);
+/// So many looks are taken at most.
+const SETTLE_LOOKS_MAX: u32 = 40;
+/// The least that a service takes in an answer; quorate's takes 280.
+const SERVICE_BYTES_MIN: u64 = 150;
+
 /// What is there to be measured; with the reason for what is not.
 #[derive(Debug)]
 pub struct Programs {
@@ -137,12 +145,19 @@ impl Cluster {
         if task.to == To::Follower {
             self.look_for_follower().await?;
         }
+        settle(others).await;
         let pids = self.pids();
         let (before_s, others_before_s) = (usage::processor_s(&pids), usage::processor_s(others));
         let of_type = format!("{}-{repeat}", task.name);
         let figures = self.load(task, &of_type, WARM_UP, duration).await?;
         if figures.served == 0 {
             bail!("nothing was served: {:?}", figures.errors);
+        }
+        if task.asked == Asked::Lookup && figures.bytes_per_answer < answer_bytes_min(task) {
+            bail!(
+                "an answer has {} bytes only: not all services are in it",
+                figures.bytes_per_answer
+            );
         }
         for process in &mut self.processes {
             process.check_running()?;
@@ -227,6 +242,22 @@ impl Cluster {
         load::figures(&mut command, warm_up + duration)
             .await
             .with_context(|| of_type.to_owned())
+    }
+}
+
+/// Of all services of a task, however they are written.
+fn answer_bytes_min(task: &Task) -> u64 {
+    u64::from(task.nodes) * SERVICE_BYTES_MIN
+}
+
+/// Waits until others are at rest: a JVM goes on compiling for a while. What they take later is in the results.
+async fn settle(others: &[u32]) {
+    for _ in 0..SETTLE_LOOKS_MAX {
+        let before_s = usage::processor_s(others);
+        tokio::time::sleep(SETTLE_LOOK).await;
+        if usage::processor_s(others) - before_s < AT_REST_S {
+            return;
+        }
     }
 }
 
