@@ -4,6 +4,7 @@ use super::check;
 use super::errors::{OpenError, Unreadable};
 use super::guarded::Guarded;
 use super::identity::Identity;
+use super::journal;
 use super::latch::Latch;
 use super::record;
 use super::vfs::{Vfs, parent_of};
@@ -148,7 +149,9 @@ impl Database {
             .set_check_integrity_on_open(true)
             .create_with_backend(Guarded::new(file, latch));
         if opened.is_err() && is_planted(Bug::DamageTruncates) {
-            vfs.remove(&path).map_err(io)?;
+            for file in [FILE, journal::FILE] {
+                vfs.remove(&dir.join(file)).map_err(io)?;
+            }
             Self::create(vfs, dir).map_err(io)?;
             return Self::open(vfs, dir, latch);
         }
