@@ -190,12 +190,12 @@ impl Cluster {
             _ => (1, ROUND),
         };
         for asked in [Asked::Lookup, Asked::Change] {
+            let task = Task {
+                asked,
+                ..crate::tasks::WARM
+            };
             let (mut best, mut without_gain) = (0.0, 0);
             for round in 1..=rounds {
-                let task = Task {
-                    asked,
-                    ..crate::tasks::WARM
-                };
                 let of_type = format!("warm-{asked:?}-{round}");
                 let figures = self.load(&task, &of_type, WARM_UP, lasts).await?;
                 if figures.rate_per_second > 1.05 * best {

@@ -133,7 +133,7 @@ impl Journal {
     pub(super) fn append<'a>(
         &mut self,
         committed: Option<LogId>,
-        records: impl Iterator<Item = &'a (u64, Vec<u8>)>,
+        records: impl Iterator<Item = &'a (u64, Vec<u8>)> + Clone,
         is_synced: bool,
     ) -> io::Result<()> {
         let bytes = frame::encode(self.mark, self.frames, committed, records)?;

@@ -299,9 +299,6 @@ impl Writer {
         after.committed = committed.or(after.committed);
         let is_synced = commit.is_synced();
         self.journaled.append(batch, committed, is_synced)?;
-        self.shared
-            .log_bytes
-            .store(after.log_bytes, Ordering::Relaxed);
         Ok(after)
     }
 
@@ -333,9 +330,6 @@ impl Writer {
             put(meta, key::LAST, after.last.map(record::encode_log_id))
         })?;
         self.journaled.brought_over(mark);
-        self.shared
-            .log_bytes
-            .store(after.log_bytes, Ordering::Relaxed);
         if batch.iter().any(|q| matches!(q.op, Op::Wipe { .. })) {
             self.shared.snapshots.remove_all()?;
         }
@@ -368,6 +362,9 @@ impl Writer {
 
     /// Shows what is on disk now to the readers.
     fn publish(&mut self, batch: &[Queued], in_database: bool) {
+        self.shared
+            .log_bytes
+            .store(self.on_disk.log_bytes, Ordering::Relaxed);
         let mut view = self.shared.view();
         view.last_on_disk = self.on_disk.last;
         for Queued { op, .. } in batch {

@@ -87,9 +87,11 @@ pub(super) fn encode<'a>(
     mark: Mark,
     sequence: u32,
     committed: Option<LogId>,
-    records: impl Iterator<Item = &'a (u64, Vec<u8>)>,
+    records: impl Iterator<Item = &'a (u64, Vec<u8>)> + Clone,
 ) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(BLOCK_BYTES);
+    let record_bytes = records.clone().map(|(_, record)| record.len()).sum();
+    let room = bytes_at_most(records.clone().count(), record_bytes);
+    let mut bytes = Vec::with_capacity(room as usize);
     bytes.resize(HEADER_BYTES, 0);
     let committed = committed.map(record::encode_log_id).transpose();
     let committed = committed.map_err(io::Error::other)?.unwrap_or_default();

@@ -154,12 +154,8 @@ fn a_wrong_bit_in_a_snapshot_is_refused() {
     );
 }
 
-/// Proves that a wrong bit in a database that was not sealed costs at most the last batch: it
-/// cannot be told from a torn write there, and nothing older is lost or wrong.
-#[test]
-fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
-    let mut run = Run::new(SimFs::new(CAPACITY));
-    block_on(run.play(&small())).expect("it opens");
+/// What a power cut leaves once the last step of a run is acknowledged.
+fn unsealed(run: &Run) -> Image {
     let last = run.history.len() - 1;
     let mut unsealed = None;
     let mut random = Random(1);
@@ -168,7 +164,17 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
             unsealed = crash.images(&mut random, 0).into_iter().next();
         }
     });
-    let image = unsealed.expect("the last step was acknowledged before the seal");
+    unsealed.expect("the last step was acknowledged before the seal")
+}
+
+/// Proves that a wrong bit in a database that was not sealed costs at most the last batch: it
+/// cannot be told from a torn write there, and nothing older is lost or wrong.
+#[test]
+fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
+    let mut run = Run::new(SimFs::new(CAPACITY));
+    block_on(run.play(&small())).expect("it opens");
+    let last = run.history.len() - 1;
+    let image = unsealed(&run);
     let whole = contents_of_image(image.clone()).expect("it opens");
     // The purge before it may have ridden in the same batch.
     let acknowledged: Vec<usize> = (1..last - 1).collect();
@@ -194,15 +200,7 @@ fn with_frames() -> (Run, Image) {
         Step::Append(vec![200]),
     ];
     block_on(run.play(&steps)).expect("it opens");
-    let last = run.history.len() - 1;
-    let mut cut = None;
-    let mut random = Random(1);
-    Crash::default().walk(&run.fs.journal(), |crash| {
-        if cut.is_none() && crash.acknowledged.last() == Some(&last) {
-            cut = crash.images(&mut random, 0).into_iter().next();
-        }
-    });
-    let image = cut.expect("the last step was acknowledged before the seal");
+    let image = unsealed(&run);
     (run, image)
 }
 
