@@ -1,5 +1,6 @@
 //! Entity tags of lookups: which one an answer has, and whether a request brings it.
 
+use crate::registry::Rendered;
 use http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue};
 
@@ -41,12 +42,13 @@ fn opaque(element: &str) -> Option<&str> {
 }
 
 /// The header of an answer: a weak tag for gzip, since two encodings of one body must not have one strong tag.
-pub(super) fn header(tag: &str, gzip: bool) -> HeaderValue {
-    let weak = if gzip { "W/" } else { "" };
-    HeaderValue::try_from(format!("{weak}\"{tag}\"")).unwrap_or_else(|_| {
-        // A tag is hexadecimal, so this is never used; a tag that matches nothing is harmless.
-        HeaderValue::from_static("\"\"")
-    })
+pub(super) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
+    let value = match gzip {
+        true => HeaderValue::try_from(format!("W/\"{}\"", of.tag())),
+        false => HeaderValue::from_maybe_shared(of.quoted_tag()),
+    };
+    // A tag is hexadecimal, so the other is never used; a tag that matches nothing is harmless.
+    value.unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 #[cfg(test)]
@@ -91,11 +93,13 @@ mod tests {
     /// An encoded body has a tag of its own kind, which still names the same bytes.
     #[test]
     fn a_tag_comes_back() {
+        let rendered = Rendered::new(b"{}".to_vec());
+        let tag = rendered.tag();
         for gzip in [false, true] {
-            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header("ab12", gzip))]);
-            assert_eq!(known(&headers, "ab12"), Known::These);
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header(&rendered, gzip))]);
+            assert_eq!(known(&headers, tag), Known::These);
         }
-        assert_eq!(header("ab12", false), "\"ab12\"");
-        assert_eq!(header("ab12", true), "W/\"ab12\"");
+        assert_eq!(header(&rendered, false), format!("\"{tag}\""));
+        assert_eq!(header(&rendered, true), format!("W/\"{tag}\""));
     }
 }

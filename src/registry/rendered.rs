@@ -20,7 +20,13 @@ pub struct Rendered {
     /// The JSON body, with the line end that airlift adds.
     pub json: Bytes,
     gzip: OnceLock<Bytes>,
-    tag: OnceLock<Box<str>>,
+    tag: OnceLock<Tag>,
+}
+
+#[derive(Debug)]
+struct Tag {
+    hex: Box<str>,
+    quoted: Bytes,
 }
 
 impl Rendered {
@@ -35,9 +41,21 @@ impl Rendered {
 
     /// A digest of the body, in hex: equal bodies have equal tags, on every node.
     pub fn tag(&self) -> &str {
+        &self.digest().hex
+    }
+
+    /// The same between quotes, as an `ETag` has it.
+    pub fn quoted_tag(&self) -> Bytes {
+        self.digest().quoted.clone()
+    }
+
+    fn digest(&self) -> &Tag {
         self.tag.get_or_init(|| {
             let digest = Fingerprint::of("lookup").bytes(&self.json).finish();
-            format!("{digest:032x}").into()
+            Tag {
+                hex: format!("{digest:032x}").into(),
+                quoted: format!("\"{digest:032x}\"").into(),
+            }
         })
     }
 

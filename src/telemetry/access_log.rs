@@ -3,7 +3,6 @@
 use super::rolling_file::{Retention, RollingFile};
 use super::timestamp;
 use crate::config::AccessLogSettings;
-use std::fmt::Write;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -222,28 +221,37 @@ fn rest_of_line(record: &AccessRecord<'_>) -> String {
     ] {
         push(&mut line, text);
     }
-    let _infallible = write!(
-        line,
-        "\t{}\t{}\t{}\t{}",
-        record.status, record.request_bytes, record.response_bytes, record.total_ms
-    );
+    for number in [
+        record.status.into(),
+        record.request_bytes,
+        record.response_bytes,
+        record.total_ms,
+    ] {
+        push_number(&mut line, number);
+    }
     push(&mut line, record.trace_token);
     push(&mut line, Some(record.protocol));
-    let _infallible = writeln!(
-        line,
-        "\t{}\t{}\t-1\tnull",
-        record.dispatch_ms, record.total_ms
-    );
+    push_number(&mut line, record.dispatch_ms);
+    push_number(&mut line, record.total_ms);
+    line.push_str("\t-1\tnull\n");
     line
+}
+
+fn push_number(line: &mut String, number: u64) {
+    line.push('\t');
+    line.push_str(itoa::Buffer::new().format(number));
 }
 
 /// A column of text; what is absent is `null`, as Java prints it. Control characters would break the columns.
 fn push(line: &mut String, text: Option<&str>) {
     line.push('\t');
     let text = text.unwrap_or("null");
-    if !text.chars().any(char::is_control) {
-        line.push_str(text);
-        return;
+    // Nearly all that is sent, and told without decoding it; to its end, since many bytes are looked at as soon as one.
+    let plain = text
+        .bytes()
+        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+    if plain {
+        return line.push_str(text);
     }
     for c in text.chars() {
         if c.is_control() {
