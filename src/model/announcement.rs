@@ -1,6 +1,6 @@
 //! A client's body, as airlift 1.34 takes it; 400 where airlift answers 500.
 
-use super::fields::{Fields, quoted};
+use super::fields::{Fields, Path, quoted};
 use super::properties::PairsWriter;
 use super::services::ServicesWriter;
 use super::text::Text;
@@ -28,7 +28,7 @@ impl BadAnnouncement {
         }
     }
 
-    fn missing(path: &str, field: &str) -> Self {
+    fn missing(path: Path, field: &str) -> Self {
         Self::new(format!("{path}{field} is missing"))
     }
 }
@@ -66,8 +66,8 @@ impl Announcement {
         })?;
 
         check_environment(environment, provided.as_deref())?;
-        let pool = required_name("", "pool", pool)?;
-        listed.ok_or_else(|| BadAnnouncement::missing("", "services"))?;
+        let pool = required_name(Path::Body, "pool", pool)?;
+        listed.ok_or_else(|| BadAnnouncement::missing(Path::Body, "services"))?;
         match incomplete {
             Some(incomplete) => Err(incomplete),
             None => Ok(Self {
@@ -100,9 +100,9 @@ impl StaticService {
         })?;
 
         check_environment(environment, provided.as_deref())?;
-        let service_type = required_name("", "type", service_type)?;
-        let pool = required_name("", "pool", pool)?;
-        listed.ok_or_else(|| BadAnnouncement::missing("", "properties"))?;
+        let service_type = required_name(Path::Body, "type", service_type)?;
+        let pool = required_name(Path::Body, "pool", pool)?;
+        listed.ok_or_else(|| BadAnnouncement::missing(Path::Body, "properties"))?;
         Ok(Self {
             id: id.to_owned(),
             service_type: service_type.into_owned(),
@@ -138,7 +138,7 @@ fn take_service(
 }
 
 fn required_names<'a>(
-    path: &str,
+    path: Path,
     id: Option<Text<'a>>,
     service_type: Option<Text<'a>>,
 ) -> Result<(Text<'a>, Text<'a>), BadAnnouncement> {
@@ -178,13 +178,13 @@ pub fn check_name(field: &str, name: &str) -> Result<(), BadAnnouncement> {
     if name.is_empty() {
         return Err(BadAnnouncement::new(format!("{field} is empty")));
     }
-    check_length(field, name)
+    check_length(Path::Body, field, name)
 }
 
-fn check_length(field: &str, name: &str) -> Result<(), BadAnnouncement> {
+fn check_length(path: Path, field: &str, name: &str) -> Result<(), BadAnnouncement> {
     if name.len() > MAX_NAME_BYTES {
         return Err(BadAnnouncement::new(format!(
-            "{field} has {} bytes; the most is {MAX_NAME_BYTES}",
+            "{path}{field} has {} bytes; the most is {MAX_NAME_BYTES}",
             name.len()
         )));
     }
@@ -192,12 +192,12 @@ fn check_length(field: &str, name: &str) -> Result<(), BadAnnouncement> {
 }
 
 fn required_name<'a>(
-    path: &str,
+    path: Path,
     field: &str,
     value: Option<Text<'a>>,
 ) -> Result<Text<'a>, BadAnnouncement> {
     let name = value.ok_or_else(|| BadAnnouncement::missing(path, field))?;
-    check_length(&format!("{path}{field}"), &name)?;
+    check_length(path, field, &name)?;
     Ok(name)
 }
 

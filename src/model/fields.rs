@@ -25,11 +25,35 @@ const MAX_ESCAPED_BYTES: usize = 32 << 10;
 /// Those fields of a JSON object that are asked for. Their values are still text: what is not asked for is never parsed nor held.
 ///
 /// Of two equal keys the last one counts, and unknown keys are ignored, both as in Jackson.
+///
+/// Where a field stands is put into words for an error only: most bodies are renewals, and good.
 pub struct Fields<'a, const N: usize> {
-    /// Where the object stands: empty, or a prefix that ends in a dot.
-    path: String,
+    path: Path,
     names: [&'static str; N],
     values: [Option<&'a RawValue>; N],
+}
+
+/// Where an object stands. As text a prefix of its fields' names: empty, or `services[0].`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// It is the body.
+    Body,
+    /// It is an element of an array of the body.
+    Element {
+        /// The array's field.
+        of: &'static str,
+        /// Its place, from 0.
+        at: usize,
+    },
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Body => Ok(()),
+            Path::Element { of, at } => write!(f, "{of}[{at}]."),
+        }
+    }
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
@@ -48,31 +72,27 @@ impl<'a, const N: usize> Fields<'a, N> {
                 "the body is nested deeper than {MAX_NESTING}"
             )));
         }
-        let mut json = serde_json::Deserializer::from_str(text);
-        let whole: &RawValue = serde::Deserialize::deserialize(&mut json)
-            .map_err(|e| BadAnnouncement::new(format!("the body is not JSON: {e}")))?;
-        match Json::of(whole) {
-            Json::Object => Self::from_value("", whole, names),
-            other => Err(BadAnnouncement::new(format!(
-                "the body is {other}, not a JSON object"
-            ))),
+        match Json::of(text) {
+            Json::Object => Self::from_text(Path::Body, text, names, || {
+                "the body is not JSON".to_owned()
+            }),
+            other => Err(not_an_object(text, other)),
         }
     }
 
-    /// Reads an object that stands at `path`.
-    fn from_value(
-        path: &str,
-        value: &'a RawValue,
+    /// Reads an object that stands at `path`. `what` is wrong when it cannot be read.
+    fn from_text(
+        path: Path,
+        text: &'a str,
         names: [&'static str; N],
+        what: impl Fn() -> String,
     ) -> Result<Self, BadAnnouncement> {
         let mut fields = Self {
-            path: path.to_owned(),
+            path,
             names,
             values: [None; N],
         };
-        let name = path.strip_suffix('.').unwrap_or(path);
-        let name = if name.is_empty() { "the body" } else { name };
-        each_entry(name, value, |key, value| {
+        each_entry(text, what, |key, value| {
             if let Some(at) = names.iter().position(|name| *name == key) {
                 fields.values[at] = Some(value);
             }
@@ -83,7 +103,7 @@ impl<'a, const N: usize> Fields<'a, N> {
 
     fn get(&self, field: &str) -> Option<&'a RawValue> {
         let at = self.names.iter().position(|name| *name == field)?;
-        self.values[at].filter(|value| Json::of(value) != Json::Null)
+        self.values[at].filter(|value| Json::of(value.get()) != Json::Null)
     }
 
     fn name(&self, field: &str) -> String {
@@ -101,11 +121,13 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// As `text`, but only a JSON string will do: airlift's ids are not coerced.
     pub fn strict_text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         match self.get(field) {
-            Some(value) if Json::of(value) != Json::Text => Err(BadAnnouncement::new(format!(
-                "{} is {}, not a string",
-                self.name(field),
-                Json::of(value)
-            ))),
+            Some(value) if Json::of(value.get()) != Json::Text => {
+                Err(BadAnnouncement::new(format!(
+                    "{} is {}, not a string",
+                    self.name(field),
+                    Json::of(value.get())
+                )))
+            }
             _ => self.text(field),
         }
     }
@@ -115,41 +137,48 @@ impl<'a, const N: usize> Fields<'a, N> {
         self.get(field).map_or(0, |value| value.get().len())
     }
 
-    /// Hands on the objects of an array, each with those of its fields that are named. `None` when the field is missing or null.
+    /// Hands on the objects of an array of the body, each with those of its fields that are named. `None` when the field is missing or null.
     ///
     /// # Errors
     /// When it is no array of objects, and those of `each`.
     pub fn objects<const M: usize>(
         &self,
-        field: &str,
+        field: &'static str,
         names: [&'static str; M],
         mut each: impl FnMut(Fields<'a, M>) -> Result<(), BadAnnouncement>,
     ) -> Result<Option<()>, BadAnnouncement> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
-        let name = self.name(field);
-        if Json::of(value) != Json::Array {
+        debug_assert_eq!(self.path, Path::Body, "elements have no arrays");
+        let kind = Json::of(value.get());
+        if kind != Json::Array {
             return Err(BadAnnouncement::new(format!(
-                "{name} is {}, not an array",
-                Json::of(value)
+                "{} is {kind}, not an array",
+                self.name(field)
             )));
         }
         let mut bad = None;
         let mut at = 0;
         let elements = Elements(|element: &'a RawValue| {
-            let taken = match Json::of(element) {
-                Json::Object => Fields::from_value(&format!("{name}[{at}]."), element, names)
-                    .and_then(&mut each),
+            let path = Path::Element { of: field, at };
+            let taken = match Json::of(element.get()) {
+                Json::Object => Fields::from_text(path, element.get(), names, || {
+                    format!("{field}[{at}] has a wrong key")
+                })
+                .and_then(&mut each),
                 other => Err(BadAnnouncement::new(format!(
-                    "{name}[{at}] is {other}, not an object"
+                    "{field}[{at}] is {other}, not an object"
                 ))),
             };
             at += 1;
             taken.map_err(|error| bad = Some(error))
         });
         let read = serde_json::Deserializer::from_str(value.get()).deserialize_seq(elements);
-        finished(read, bad, &format!("{name} is not an array")).map(Some)
+        finished(read, bad, || {
+            format!("{} is not an array", self.name(field))
+        })
+        .map(Some)
     }
 
     /// Hands on the scalars of an object, with their keys. `None` when the field is missing or null.
@@ -164,49 +193,60 @@ impl<'a, const N: usize> Fields<'a, N> {
         let Some(value) = self.get(field) else {
             return Ok(None);
         };
-        let name = self.name(field);
-        if Json::of(value) != Json::Object {
+        let kind = Json::of(value.get());
+        if kind != Json::Object {
             return Err(BadAnnouncement::new(format!(
-                "{name} is {}, not an object",
-                Json::of(value)
+                "{} is {kind}, not an object",
+                self.name(field)
             )));
         }
-        let read = each_entry(&name, value, |key, value| {
-            let value = scalar(|| format!("{name}.{}", quoted(key)), value)?;
-            each(key, &value)
+        let what = || format!("{} has a wrong key", self.name(field));
+        let read = each_entry(value.get(), what, |key, value| {
+            let name = || format!("{}.{}", self.name(field), quoted(key));
+            each(key, &scalar(name, value)?)
         });
         read.map(Some)
     }
 
-    /// The path of a field, for an error.
-    pub fn path(&self) -> &str {
-        &self.path
+    /// Where the object stands, for an error.
+    pub fn path(&self) -> Path {
+        self.path
     }
 }
 
-/// Hands on the entries of an object.
+/// Hands on the entries of an object. `what` is wrong when it cannot be read.
 fn each_entry<'a>(
-    name: &str,
-    object: &'a RawValue,
+    object: &'a str,
+    what: impl Fn() -> String,
     mut each: impl FnMut(&str, &'a RawValue) -> Result<(), BadAnnouncement>,
 ) -> Result<(), BadAnnouncement> {
     let mut bad = None;
     let entries = Entries(|key: &str, value: &'a RawValue| {
         each(key, value).map_err(|error| bad = Some(error))
     });
-    let read = serde_json::Deserializer::from_str(object.get()).deserialize_map(entries);
-    finished(read, bad, &format!("{name} has a wrong key"))
+    let read = serde_json::Deserializer::from_str(object).deserialize_map(entries);
+    finished(read, bad, what)
+}
+
+/// What is wrong with a body that does not begin as an object does.
+fn not_an_object(text: &str, begins_as: Json) -> BadAnnouncement {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let whole: Result<&RawValue, _> = serde::Deserialize::deserialize(&mut json);
+    BadAnnouncement::new(match whole {
+        Ok(_) => format!("the body is {begins_as}, not a JSON object"),
+        Err(error) => format!("the body is not JSON: {error}"),
+    })
 }
 
 /// What was found wrong in a piece comes before that reading ended there.
 fn finished(
     read: Result<(), serde_json::Error>,
     bad: Option<BadAnnouncement>,
-    what: &str,
+    what: impl Fn() -> String,
 ) -> Result<(), BadAnnouncement> {
     match (bad, read) {
         (Some(bad), _) => Err(bad),
-        (None, Err(error)) => Err(BadAnnouncement::new(format!("{what}: {error}"))),
+        (None, Err(error)) => Err(BadAnnouncement::new(format!("{}: {error}", what()))),
         (None, Ok(())) => Ok(()),
     }
 }
@@ -230,7 +270,7 @@ pub fn quoted(text: &str) -> String {
 
 fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>, BadAnnouncement> {
     let text = value.get();
-    match Json::of(value) {
+    match Json::of(text) {
         Json::Text if text.len() > MAX_ESCAPED_BYTES && text.contains('\\') => {
             Err(BadAnnouncement::new(format!(
                 "{} has escapes and {} bytes; the most with escapes is {MAX_ESCAPED_BYTES}",
@@ -249,7 +289,7 @@ fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>
     }
 }
 
-/// What a JSON value is, told by its first character (the text is already known to be JSON).
+/// What a JSON value is, if it is one, told by its first character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Json {
     Object,
@@ -261,8 +301,8 @@ enum Json {
 }
 
 impl Json {
-    fn of(value: &RawValue) -> Self {
-        match value.get().trim_ascii_start().as_bytes().first() {
+    fn of(text: &str) -> Self {
+        match text.trim_ascii_start().as_bytes().first() {
             Some(b'{') => Self::Object,
             Some(b'[') => Self::Array,
             Some(b'"') => Self::Text,
@@ -324,6 +364,11 @@ impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for Elements<F> {
 
 /// Counts brackets outside of strings, before anything is parsed or held.
 fn nesting_exceeds(json: &[u8], limit: usize) -> bool {
+    // Where there are so few, in strings too, none can stand too deep. They are counted many bytes at once.
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if json.iter().filter(opens).count() <= limit {
+        return false;
+    }
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for &byte in json {
         if in_string {
