@@ -2,6 +2,7 @@
 
 mod activity;
 mod linger;
+mod seldom;
 mod shared_stream;
 mod version;
 mod wording;
@@ -23,6 +24,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use linger::Lingering;
+use seldom::Seldom;
 use shared_stream::SharedStream;
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -129,8 +131,8 @@ async fn serve<C: Future>(
     (stream, activity): (&SharedStream, &Activity),
     ended: impl Future<Output = ()>,
 ) {
-    let mut given_up = pin!(given_up(stream, activity));
-    let mut ended = pin!(ended);
+    let mut given_up = Seldom::new(given_up(stream, activity));
+    let mut ended = Seldom::new(ended);
     let mut ending = false;
     loop {
         tokio::select! {
@@ -138,11 +140,11 @@ async fn serve<C: Future>(
             biased;
             // How it ended is the client's affair: each request has had its answer, or nobody to take it.
             _ = connection.as_mut() => return,
-            () = ended.as_mut(), if !ending => {
+            () = &mut ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
             }
-            () = given_up.as_mut() => return,
+            () = &mut given_up => return,
         }
     }
 }
@@ -260,7 +262,10 @@ fn answer<D: Discovery>(
         // shut out a proxy that all engines are behind.
         place.prove();
     }
-    let body = Body::new(Lingering::new(&head.headers, body));
+    let body = match body.is_end_stream() {
+        true => Body::empty(),
+        false => Body::new(Lingering::new(&head.headers, body)),
+    };
     let request = Request::from_parts(head, body);
     let answered = shared.front.answer(origin, place.clone(), request);
     async move {

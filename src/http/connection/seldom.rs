@@ -1,0 +1,95 @@
+//! A future beside one that is polled often.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Polls a future only when it was woken itself. A connection is polled twice for each request; what ends it from outside is asked
+/// each time otherwise, and that is a good part of what a small answer costs.
+///
+/// - it belongs to one task, whose waker stays the same.
+/// - whatever wakes it wakes the task as well, so a waker that the future shares with others (a socket's reader) may be this one.
+pub(super) struct Seldom<F> {
+    future: Pin<Box<F>>,
+    wake: Option<(Arc<Woken>, Waker)>,
+}
+
+struct Woken {
+    woken: AtomicBool,
+    task: Waker,
+}
+
+impl<F> Seldom<F> {
+    pub(super) fn new(future: F) -> Seldom<F> {
+        Seldom {
+            future: Box::pin(future),
+            wake: None,
+        }
+    }
+}
+
+impl<F: Future> Future for Seldom<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Seldom { future, wake } = &mut *self;
+        let (woken, waker) = wake.get_or_insert_with(|| {
+            let woken = Arc::new(Woken {
+                woken: AtomicBool::new(true),
+                task: cx.waker().clone(),
+            });
+            (woken.clone(), woken.into())
+        });
+        // Taken back before the poll, so that a wake from here on is seen.
+        if !woken.woken.load(Ordering::Acquire) || !woken.woken.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        future.as_mut().poll(&mut Context::from_waker(waker))
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    /// However often its task is polled, it is polled at its beginning and when it wakes; and then it wakes the task.
+    #[tokio::test(start_paused = true)]
+    async fn it_is_polled_when_it_wakes() {
+        let (tell, mut told) = oneshot::channel::<()>();
+        let mut polls = 0;
+        let mut seldom = Seldom::new(poll_fn(|cx| {
+            polls += 1;
+            Pin::new(&mut told).poll(cx)
+        }));
+        let often = async {
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let mut often = std::pin::pin!(often);
+        tokio::select! {
+            biased;
+            _ = &mut seldom => panic!("nobody told it"),
+            () = &mut often => {}
+        }
+        let (_, ended) = tokio::join!(async { tell.send(()) }, &mut seldom);
+        assert_eq!(ended, Ok(()));
+        drop(seldom);
+        assert_eq!(polls, 2);
+    }
+}
