@@ -9,16 +9,25 @@ use crate::clock::{self, Instant};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Below this a batch is no crowd: one of few clients costs little, and each may be the last.
+/// So few are no crowd: a batch of few clients costs little, and each may be the last.
 const LEAST: usize = 8;
 /// How long the rest is waited for, at least: those who were answered ask again within less where there is little to do; a timer is
 /// a millisecond late.
-pub(super) const LEAST_PATIENCE: Duration = Duration::from_millis(1);
+const LEAST_PATIENCE: Duration = Duration::from_millis(1);
 /// Who has not begun to ask again by then does something else.
 const GONE_AFTER: Duration = Duration::from_millis(10);
 /// For how many batches nobody waits after the first in which they did not come; each time in a row twice as many.
 const FEWEST_PASSED_OVER: u32 = 4;
 const MOST_PASSED_OVER: u32 = 256;
+
+/// How long the rest is waited for: the busier a machine, the longer a batch takes, and the later its clients come back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// As long as the last batch took, so many times.
+    pub(super) batches: u32,
+    /// And no longer than this.
+    pub(super) most: Duration,
+}
 
 /// What is known of those who ask.
 #[derive(Debug)]
@@ -29,8 +38,7 @@ pub(super) struct Crowd {
     answered_at: Instant,
     /// When the last batch was complete.
     gathered_at: Instant,
-    /// The longest that the rest is waited for.
-    most_patience: Duration,
+    patience: Patience,
     /// For so many batches more nobody waits.
     passed_over: u32,
     /// And for so many the next time.
@@ -38,14 +46,14 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// One in which the rest is waited for so long at most.
-    pub(super) fn new(most_patience: Duration) -> Crowd {
+    /// One in which the rest is waited for so long.
+    pub(super) fn new(patience: Patience) -> Crowd {
         let now = clock::now();
         Crowd {
             expected: 0,
             answered_at: now,
             gathered_at: now,
-            most_patience,
+            patience,
             passed_over: 0,
             next_passed_over: FEWEST_PASSED_OVER,
         }
@@ -86,7 +94,7 @@ impl Crowd {
     /// A batch of so many was answered, while so many waited.
     pub(super) fn answered(&mut self, count: usize, waiting: usize) {
         self.answered_at = clock::now();
-        self.expected = match count < LEAST {
+        self.expected = match count + waiting < LEAST {
             true => 0,
             false => count + waiting,
         };
@@ -105,10 +113,9 @@ impl Crowd {
         expected
     }
 
-    /// As long as the last batch took, since who misses the next one waits for as long.
     fn patience(&self) -> Duration {
         let took = self.answered_at.duration_since(self.gathered_at);
-        took.clamp(LEAST_PATIENCE, self.most_patience)
+        (took * self.patience.batches).clamp(LEAST_PATIENCE, self.patience.most)
     }
 
     fn stayed_away(&mut self) {
@@ -147,7 +154,10 @@ mod tests {
     use tokio::sync::mpsc::Sender;
 
     const MOST: usize = 50;
-    const MOST_PATIENCE: Duration = Duration::from_millis(5);
+    const PATIENCE: Patience = Patience {
+        batches: 2,
+        most: Duration::from_millis(5),
+    };
 
     async fn gathered(crowd: &mut Crowd, coming: &mut mpsc::Receiver<u32>) -> usize {
         let mut batch = Vec::new();
@@ -166,7 +176,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn halves_become_one() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(MOST_PATIENCE);
+        let mut crowd = Crowd::new(PATIENCE);
         ask(&clients, 20);
         crowd.answered(20, 20);
         let again = async {
@@ -182,10 +192,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_are_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(MOST_PATIENCE);
+        let mut crowd = Crowd::new(PATIENCE);
         let began = clock::now();
         for _ in 0..100 {
-            crowd.answered(7, 50);
+            crowd.answered(4, 3);
             ask(&clients, 1);
             assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
         }
@@ -196,7 +206,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(MOST_PATIENCE);
+        let mut crowd = Crowd::new(PATIENCE);
         let began = clock::now();
         for _ in 0..2_000 {
             crowd.answered(20, 0);
@@ -217,8 +227,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn as_long_as_a_batch_takes_is_waited() {
         let (clients, mut coming) = mpsc::channel(100);
-        for (took_ms, waits_ms) in [(0, 1), (3, 3), (500, 5)] {
-            let mut crowd = Crowd::new(MOST_PATIENCE);
+        for (took_ms, waits_ms) in [(0, 1), (2, 4), (500, 5)] {
+            let mut crowd = Crowd::new(PATIENCE);
             ask(&clients, 20);
             assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
             tokio::time::advance(Duration::from_millis(took_ms)).await;
@@ -240,7 +250,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(MOST_PATIENCE);
+        let mut crowd = Crowd::new(PATIENCE);
         crowd.answered(60, 0);
         tokio::time::advance(2 * GONE_AFTER).await;
         let began = clock::now();
@@ -253,7 +263,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(MOST_PATIENCE);
+        let mut crowd = Crowd::new(PATIENCE);
         crowd.answered(60, 10);
         ask(&clients, 70);
         assert_eq!(gathered(&mut crowd, &mut coming).await, MOST);

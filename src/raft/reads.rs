@@ -5,7 +5,7 @@
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
 
-use super::crowd::{Crowd, LEAST_PATIENCE};
+use super::crowd::{Crowd, Patience};
 use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, Lane, Request};
@@ -20,6 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
+/// A round is many tasks' turns and a lookup's answer is one, so it is cheaper to wait for the crowd than to ask twice.
+const PATIENCE: Patience = Patience {
+    batches: 16,
+    most: Duration::from_millis(8),
+};
 /// Reads waiting for a round. Past it a read is refused at once: the node is far over what it can serve.
 const MAX_WAITING_READS: usize = 20_000;
 /// A round that takes longer is given up for a new one: a stopped leader must not hold the node's only round (A6).
@@ -51,7 +56,7 @@ impl ReadRounds {
         };
         let to_run = RoundsToRun {
             queue,
-            crowd: Crowd::new(LEAST_PATIENCE),
+            crowd: Crowd::new(PATIENCE),
         };
         (rounds, to_run)
     }

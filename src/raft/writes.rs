@@ -4,7 +4,7 @@
 //! - a write that may have been applied is never proposed again.
 //! - whoever holds a write drops it once its client no longer waits.
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, Patience};
 use super::group::Group;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
@@ -23,9 +23,12 @@ const MAX_WAITING_WRITES: usize = 20_000;
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// The commands of one entry by count, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;
-/// The longest that a batch waits for those who were just answered: one that took longer waited for a disk or a network, and not
-/// for its turn on a processor.
-const MOST_PATIENCE: Duration = Duration::from_millis(5);
+/// Who misses a batch waits for as long as it takes. One that took longer than this waited for a disk or a network, and not for its turn
+/// on a processor.
+const PATIENCE: Patience = Patience {
+    batches: 1,
+    most: Duration::from_millis(5),
+};
 /// A write whose client waits for less than this is not sent any more: it could only come late.
 const TOO_LATE: Duration = Duration::from_millis(20);
 /// Between two tries while no leader is known, unless one appears first.
@@ -59,7 +62,7 @@ impl Writes {
             WritesToRun {
                 waiting,
                 held: Vec::new(),
-                crowd: Crowd::new(MOST_PATIENCE),
+                crowd: Crowd::new(PATIENCE),
             },
         )
     }
