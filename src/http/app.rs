@@ -20,9 +20,6 @@ pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 /// the way there and back, and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
-/// How much later than its deadline the cluster may answer before it is not waited for any more.
-const ANSWER_SLACK: Duration = Duration::from_millis(100);
-
 /// The state of every handler; they share it.
 pub(super) type App<D> = Arc<AppState<D>>;
 
@@ -90,7 +87,7 @@ impl<D: Discovery> AppState<D> {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write of a request that came over the connection `origin`.
+    /// Runs a write of a request that came over the connection `origin`. It ends by itself ([`Discovery`]).
     ///
     /// # Errors
     /// [`Refusal::Woken`], before anything is proposed, when the process was stopped since the connection was opened:
@@ -106,16 +103,10 @@ impl<D: Discovery> AppState<D> {
         if !self.beat.awake(origin.opened_epoch) {
             return Err(Refusal::Woken);
         }
-        let deadline = deadline();
-        match tokio::time::timeout_at(deadline + ANSWER_SLACK, write(deadline)).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Refusal::Unknown(
-                "The cluster did not answer in time".to_owned(),
-            )),
-        }
+        Ok(write(deadline()).await?)
     }
 
-    /// Runs a lookup.
+    /// Runs a lookup. It ends by itself ([`Discovery`]).
     ///
     /// # Errors
     /// When the cluster does not answer in time, or says why it cannot.
@@ -123,13 +114,7 @@ impl<D: Discovery> AppState<D> {
     where
         F: Future<Output = Result<T, Unavailable>>,
     {
-        let deadline = deadline();
-        match tokio::time::timeout_at(deadline + ANSWER_SLACK, read(deadline)).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Refusal::Unavailable(
-                "The cluster did not answer in time".to_owned(),
-            )),
-        }
+        Ok(read(deadline()).await?)
     }
 }
 

@@ -8,7 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The cluster as the endpoints see it: [`Node`] in the server, a lone map in the tests.
 ///
-/// Each method is the one of the same name on [`Node`].
+/// - each method is the one of the same name on [`Node`].
+/// - a read or a write ends by its deadline, or some 20 ms after it: nobody else watches over it, since a timer for each would cost more
+///   than what it guards.
 pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::lookup`].
     fn lookup(

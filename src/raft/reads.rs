@@ -4,6 +4,8 @@
 //! - a read joins only a round that starts after it arrived.
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
+//! - a read is answered by its deadline: a round lasts no longer than the first of those that it is for, and those who wait for the next
+//!   one have time left after it. So one timer a round is enough.
 
 use super::crowd::{Crowd, Patience};
 use super::group::Group;
@@ -61,18 +63,16 @@ impl ReadRounds {
         (rounds, to_run)
     }
 
-    /// An index that, once applied here, shows everything acknowledged before this call.
+    /// An index that, once applied here, shows everything acknowledged before this call. Ends by its deadline, which is to be longer
+    /// away than a round takes.
     pub(super) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
             .try_send(Waiter { deadline, reply })
             .map_err(|_| errors::unavailable("too many lookups are waiting on this node"))?;
-        match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(result)) => result.map_err(errors::unavailable),
-            Ok(Err(_)) => Err(errors::unavailable("this node is stopping")),
-            Err(_) => Err(errors::unavailable(
-                "no majority of the group confirmed the lookup in time",
-            )),
+        match answer.await {
+            Ok(result) => result.map_err(errors::unavailable),
+            Err(_) => Err(errors::unavailable("this node is stopping")),
         }
     }
 
@@ -115,7 +115,7 @@ impl RoundsToRun {
             }
             self.gather(&mut waiters).await;
             let confirmed = tokio::select! {
-                confirmed = round(&group) => confirmed,
+                confirmed = in_time(&waiters, round(&group)) => confirmed,
                 // openraft is gone, and would log an error for each further round.
                 () = group.stopping() => return,
             };
@@ -148,6 +148,18 @@ impl RoundsToRun {
         let is_full = |waiters: &[Waiter]| waiters.len() >= MAX_WAITING_READS;
         crowd.gather(waiters, queue, is_full).await;
     }
+}
+
+/// What came of a round, by the time at which the first of those who wait for it must be answered.
+async fn in_time(
+    waiters: &[Waiter],
+    round: impl Future<Output = Result<u64, String>>,
+) -> Result<u64, String> {
+    let first = waiters.iter().map(|waiter| waiter.deadline).min();
+    let until = first.unwrap_or_else(clock::now);
+    tokio::time::timeout_at(until, round)
+        .await
+        .unwrap_or_else(|_| Err("no majority of the group confirmed the lookup in time".to_owned()))
 }
 
 fn drop_overdue(waiters: &mut Vec<Waiter>, reason: &str) {
@@ -233,5 +245,33 @@ pub(super) async fn confirm(group: &Group) -> Result<u64, String> {
             tracing::debug!(%error, "a read round failed");
             Err(plight(group))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiter(deadline: Instant) -> (Waiter, oneshot::Receiver<Result<u64, String>>) {
+        let (reply, answer) = oneshot::channel();
+        (Waiter { deadline, reply }, answer)
+    }
+
+    /// A round that never ends is over when the first reader must be answered, and only that one is.
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_answered_by_its_deadline() {
+        let began = clock::now();
+        let (late, mut late_answer) = waiter(began + Duration::from_secs(9));
+        let (soon, mut soon_answer) = waiter(began + Duration::from_secs(2));
+        let mut waiters = vec![late, soon];
+        let reason = in_time(&waiters, std::future::pending())
+            .await
+            .expect_err("it never ends");
+        let took = clock::now().duration_since(began);
+        assert!(took < Duration::from_millis(2_010), "{took:?}");
+        drop_overdue(&mut waiters, &reason);
+        assert_eq!(waiters.len(), 1);
+        assert!(matches!(soon_answer.try_recv(), Ok(Err(_))));
+        assert!(late_answer.try_recv().is_err(), "it still waits");
     }
 }

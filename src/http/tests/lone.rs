@@ -92,13 +92,24 @@ impl Lone {
         mode
     }
 
-    async fn write(&self, command: impl FnOnce(u64) -> Command) -> Result<u64, WriteError> {
-        match self.mode().await {
-            Mode::No => return Err(WriteError::NotApplied("no leader".to_owned())),
-            Mode::Unknown => return Err(WriteError::Unknown("the leader went away".to_owned())),
-            Mode::Well | Mode::Silent => {}
+    async fn confirmed(&self, deadline: Instant) -> Result<(), Unavailable> {
+        match tokio::time::timeout_at(deadline, self.mode()).await {
+            Ok(Mode::Well) => Ok(()),
+            _ => Err(no_quorum()),
         }
-        Ok(self.apply(command))
+    }
+
+    async fn write(
+        &self,
+        deadline: Instant,
+        command: impl FnOnce(u64) -> Command,
+    ) -> Result<u64, WriteError> {
+        match tokio::time::timeout_at(deadline, self.mode()).await {
+            Ok(Mode::No) => Err(WriteError::NotApplied("no leader".to_owned())),
+            Ok(Mode::Unknown) => Err(WriteError::Unknown("the leader went away".to_owned())),
+            Ok(Mode::Well) => Ok(self.apply(command)),
+            Ok(Mode::Silent) | Err(_) => Err(WriteError::Unknown("nobody answered".to_owned())),
+        }
     }
 
     pub(super) fn apply(&self, command: impl FnOnce(u64) -> Command) -> u64 {
@@ -129,11 +140,9 @@ fn no_quorum() -> Unavailable {
 }
 
 impl Discovery for Lone {
-    async fn lookup(&self, lookup: &Lookup, _: Instant) -> Result<Answer, Unavailable> {
-        match self.mode().await {
-            Mode::Well => self.lookup_stale(lookup),
-            _ => Err(no_quorum()),
-        }
+    async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
+        self.confirmed(deadline).await?;
+        self.lookup_stale(lookup)
     }
 
     fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
@@ -148,12 +157,10 @@ impl Discovery for Lone {
     async fn coordinators(
         &self,
         query: &CoordinatorQuery,
-        _: Instant,
+        deadline: Instant,
     ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
-        match self.mode().await {
-            Mode::Well => self.coordinators_stale(query),
-            _ => Err(no_quorum()),
-        }
+        self.confirmed(deadline).await?;
+        self.coordinators_stale(query)
     }
 
     fn coordinators_stale(
@@ -172,21 +179,30 @@ impl Discovery for Lone {
         Ok(self.0.feeds.feed(lookups))
     }
 
-    async fn announce(&self, announcement: Announcement, _: Instant) -> Result<u64, WriteError> {
-        self.write(|seen| Command::Announce { seen, announcement })
+    async fn announce(
+        &self,
+        announcement: Announcement,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        self.write(deadline, |seen| Command::Announce { seen, announcement })
             .await
     }
 
-    async fn withdraw(&self, node_id: String, _: Instant) -> Result<u64, WriteError> {
-        self.write(|seen| Command::Withdraw { seen, node_id }).await
+    async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
+        self.write(deadline, |seen| Command::Withdraw { seen, node_id })
+            .await
     }
 
-    async fn add_static(&self, service: StaticService, _: Instant) -> Result<u64, WriteError> {
-        self.write(|_| Command::AddStatic(service)).await
+    async fn add_static(
+        &self,
+        service: StaticService,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        self.write(deadline, |_| Command::AddStatic(service)).await
     }
 
-    async fn remove_static(&self, id: String, _: Instant) -> Result<u64, WriteError> {
-        self.write(|_| Command::RemoveStatic { id }).await
+    async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
+        self.write(deadline, |_| Command::RemoveStatic { id }).await
     }
 
     fn status(&self) -> Status {
