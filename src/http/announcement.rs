@@ -7,10 +7,36 @@ use super::errors::Refusal;
 use crate::model::{Announcement, check_name};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, http::HeaderMap};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
+
+/// The node of a `PUT` by a canonical path with nothing to decode: most requests of a running cluster are of this kind. See
+/// [`super::lookup::plain`].
+pub(super) fn plain(request: &Request<Body>) -> Option<String> {
+    let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
+    let is_plain = request.method() == Method::PUT
+        && !node_id.contains(['%', '/'])
+        // Another resource, which has no PUT.
+        && node_id != "static";
+    is_plain.then(|| node_id.to_owned())
+}
+
+/// Answers a [`plain`] announcement.
+pub(super) fn answer<D: Discovery>(
+    app: App<D>,
+    origin: Origin,
+    node_id: String,
+    request: Request<Body>,
+) -> BoxFuture<'static, Response> {
+    let (head, body) = request.into_parts();
+    let headers = head.headers;
+    let answered = async move { put(&app, origin, &node_id, &headers, body).await };
+    answered.map(IntoResponse::into_response).boxed()
+}
 
 /// `PUT`: 202 once the announcement is committed and applied.
 pub(super) async fn announce<D: Discovery>(
@@ -19,16 +45,20 @@ pub(super) async fn announce<D: Discovery>(
     Path(node_id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<impl IntoResponse, Refusal> {
-    let encoding = json_encoding(&headers, &body)?;
-    let body = read(
-        &headers,
-        body,
-        encoding,
-        app.settings.max_announcement_bytes,
-    )
-    .await?;
-    let announcement = Announcement::from_json(&node_id, &body, &app.settings.environment)
+) -> Result<Response, Refusal> {
+    put(&app, origin, &node_id, &headers, body).await
+}
+
+async fn put<D: Discovery>(
+    app: &App<D>,
+    origin: Origin,
+    node_id: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let encoding = json_encoding(headers, &body)?;
+    let body = read(headers, body, encoding, app.settings.max_announcement_bytes).await?;
+    let announcement = Announcement::from_json(node_id, &body, &app.settings.environment)
         .map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let index = app
         .write(origin, |deadline| {

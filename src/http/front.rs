@@ -6,6 +6,7 @@ use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::limits::Place;
 use super::router::router;
+use super::{announcement, lookup};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -44,19 +45,32 @@ impl<D: Discovery> Front<D> {
         place: Place,
         request: Request<Body>,
     ) -> impl Future<Output = Response> + use<D> {
-        match self.admit(origin, place, request) {
-            Ok(request) => {
-                let answered = self.router.clone().oneshot(request);
-                Either::Left(answered.map(IntoResponse::into_response))
-            }
-            Err(refusal) => Either::Right(ready(refusal.into_response())),
+        let mut request = match self.admit(origin, &place, request) {
+            Ok(request) => request,
+            Err(refusal) => return Either::Right(ready(refusal.into_response())),
+        };
+        // What nearly all requests are passes the router by.
+        if let Some(lookup) = lookup::plain(&request) {
+            let answered = lookup::answer(self.app.clone(), lookup, request);
+            return Either::Left(Either::Left(answered));
         }
+        if let Some(node_id) = announcement::plain(&request) {
+            let answered = announcement::answer(self.app.clone(), origin, node_id, request);
+            return Either::Left(Either::Left(answered));
+        }
+        request.extensions_mut().insert(origin);
+        if request.uri().path().starts_with(CLUSTER_PATH) {
+            // A peer's connection keeps its place after its upgrade.
+            request.extensions_mut().insert(place);
+        }
+        let answered = self.router.clone().oneshot(request);
+        Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
     }
 
     fn admit(
         &self,
         origin: Origin,
-        place: Place,
+        place: &Place,
         mut request: Request<Body>,
     ) -> Result<Request<Body>, Refusal> {
         let max_bytes = self.app.settings.max_header_bytes;
@@ -68,8 +82,7 @@ impl<D: Discovery> Front<D> {
         }
         let path = canonical_path(request.uri().path())
             .map_err(|error| Refusal::BadRequest(error.to_string()))?;
-        let of_the_cluster = path.starts_with(CLUSTER_PATH);
-        if !of_the_cluster {
+        if !path.starts_with(CLUSTER_PATH) {
             if place.for_peers() {
                 return Err(Refusal::TooManyConnections);
             }
@@ -81,11 +94,6 @@ impl<D: Discovery> Front<D> {
             let canonical = with_path(request.uri(), &path)?;
             let sent = std::mem::replace(request.uri_mut(), canonical);
             request.extensions_mut().insert(TargetAsSent(sent));
-        }
-        request.extensions_mut().insert(origin);
-        if of_the_cluster {
-            // A peer's connection keeps its place after its upgrade.
-            request.extensions_mut().insert(place);
         }
         Ok(request)
     }

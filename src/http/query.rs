@@ -30,11 +30,22 @@ pub(super) enum Asked {
     },
 }
 
+impl Asked {
+    /// # Errors
+    /// When the query cannot be read, or asks for what cannot be.
+    pub(super) fn of(uri: &Uri) -> Result<Asked, Refusal> {
+        match uri.query() {
+            None => Ok(Asked::Now),
+            Some(_) => asked(&Parameters::of(uri)?),
+        }
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        asked(&Parameters::of(&parts.uri)?)
+        Asked::of(&parts.uri)
     }
 }
 

@@ -5,6 +5,7 @@ mod held;
 #[path = "../../tests/wire/replay.rs"]
 mod replay;
 mod server;
+mod unrouted;
 mod watches;
 
 use server::Server;
