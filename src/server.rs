@@ -78,6 +78,7 @@ pub fn exit_code_of(error: &OpenError) -> u8 {
 /// When it cannot start or cannot go on.
 pub fn run(settings: Settings) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers())
         .enable_all()
         .build()
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
@@ -85,6 +86,12 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     // A blocking disk call under way must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Half of the processors: the rest is the kernel's, the disk's and the clients'. A worker more would be woken for each of many small
+/// things and find them done (docs/ARCHITECTURE.md).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 async fn serve(settings: Settings) -> Result<(), StartError> {
