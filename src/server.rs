@@ -77,8 +77,12 @@ pub fn exit_code_of(error: &OpenError) -> u8 {
 /// # Errors
 /// When it cannot start or cannot go on.
 pub fn run(settings: Settings) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // tokio's own way to say how many, for who knows better.
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        runtime.worker_threads(workers());
+    }
+    let runtime = runtime
         .enable_all()
         .build()
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;

@@ -35,7 +35,7 @@ pub(super) struct AppState<D> {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// What a request's connection is known by; an extension of each request.
+/// What a request's connection is known by; an extension of each request that is routed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Origin {
     /// Who opened it.

@@ -131,7 +131,7 @@ async fn serve<C: Future>(
     (stream, activity): (&SharedStream, &Activity),
     ended: impl Future<Output = ()>,
 ) {
-    let mut given_up = Seldom::new(given_up(stream, activity));
+    let mut given_up = pin!(given_up(stream, activity));
     let mut ended = Seldom::new(ended);
     let mut ending = false;
     loop {
@@ -144,7 +144,8 @@ async fn serve<C: Future>(
                 ending = true;
                 shut_down(connection.as_mut());
             }
-            () = &mut given_up => return,
+            // Each time, since the socket's one place for a reader may have been another's meanwhile.
+            () = given_up.as_mut() => return,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The wire: airlift's endpoints and the cluster's own, on one port.
 //!
 //! A connection is taken by `accept`, timed and counted by `connection` and `limits`; each of its requests is
-//! looked over by `front` (size of the head, path, the beat) and served by the handler that `router` names.
+//! looked over by `front` (size of the head, path, the beat) and served by the handler that `router` names; what nearly all are, a
+//! lookup or an announcement, passes the router by.
 //! Refusals are `errors`; what is owed to airlift and its clients is listed in `compat`.
 
 mod accept;

@@ -4,8 +4,8 @@
 //! - a read joins only a round that starts after it arrived.
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
-//! - a read is answered by its deadline: a round lasts no longer than the first of those that it is for, and those who wait for the next
-//!   one have time left after it. So one timer a round is enough.
+//! - a read is answered by its deadline, by one timer a round: those whose time is over are told while the round goes on, and those who
+//!   wait for the next one have more time left than a round takes.
 
 use super::crowd::{Crowd, Patience};
 use super::group::Group;
@@ -17,6 +17,7 @@ use super::{Unavailable, errors, vouching};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
 use openraft::{LinearizerOption, ReadPolicy};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,6 +34,8 @@ const MAX_WAITING_READS: usize = 20_000;
 const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two failed rounds, unless the leader changes first.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+const STOPPING: &str = "this node is stopping";
 
 /// The handle through which reads wait.
 #[derive(Clone)]
@@ -63,16 +66,16 @@ impl ReadRounds {
         (rounds, to_run)
     }
 
-    /// An index that, once applied here, shows everything acknowledged before this call. Ends by its deadline, which is to be longer
-    /// away than a round takes.
+    /// An index that, once applied here, shows everything acknowledged before this call. Ends by its deadline, if that is
+    /// further away than a round may take.
     pub(super) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
             .try_send(Waiter { deadline, reply })
-            .map_err(|_| errors::unavailable("too many lookups are waiting on this node"))?;
+            .map_err(|refused| errors::unavailable(refused_for(&refused)))?;
         match answer.await {
             Ok(result) => result.map_err(errors::unavailable),
-            Err(_) => Err(errors::unavailable("this node is stopping")),
+            Err(_) => Err(errors::unavailable(STOPPING)),
         }
     }
 
@@ -102,41 +105,53 @@ pub(super) struct RoundsToRun {
 impl RoundsToRun {
     /// Runs rounds while anyone waits, until the group is gone.
     pub(super) async fn run(mut self, group: Arc<Group>) {
+        tokio::select! {
+            () = self.serve(|| round(&group), || change_of(&group)) => {}
+            // openraft is gone, and would log an error for each further round.
+            () = group.stopping() => {}
+        }
+        // A read that comes in at this moment holds the group, and the queue with it: dropped with the queue, it might wait for itself.
+        self.queue.close();
+        while self.queue.recv().await.is_some() {}
+    }
+
+    /// Runs a `round` for those who wait, and after one that failed waits for a `change`.
+    async fn serve<R, C>(&mut self, round: impl Fn() -> R, change: impl Fn() -> C)
+    where
+        R: Future<Output = Result<u64, String>>,
+        C: Future<Output = ()>,
+    {
         let mut waiters: Vec<Waiter> = Vec::new();
         loop {
             if waiters.is_empty() {
-                tokio::select! {
-                    waiter = self.queue.recv() => match waiter {
-                        Some(waiter) => waiters.push(waiter),
-                        None => return,
-                    },
-                    () = group.stopping() => return,
+                match self.queue.recv().await {
+                    Some(waiter) => waiters.push(waiter),
+                    None => return,
                 }
             }
             self.gather(&mut waiters).await;
-            let confirmed = tokio::select! {
-                confirmed = in_time(&waiters, round(&group)) => confirmed,
-                // openraft is gone, and would log an error for each further round.
-                () = group.stopping() => return,
-            };
-            match confirmed {
-                Ok(index) => {
-                    while is_planted(Bug::ReadIndexReused)
-                        && let Ok(waiter) = self.queue.try_recv()
-                    {
-                        waiters.push(waiter);
-                    }
-                    self.crowd.answered(waiters.len(), self.queue.len());
-                    for waiter in waiters.drain(..) {
-                        // Whoever has stopped waiting needs no answer.
-                        let _ = waiter.reply.send(Ok(index));
-                    }
+            match answer_of(round(), &mut waiters).await {
+                Some(Ok(index)) => self.answer(&mut waiters, index),
+                Some(Err(reason)) => {
+                    // Before the next round there is nothing that could serve them.
+                    drop_overdue(&mut waiters, clock::now() + RETRY_AFTER, &reason);
+                    change().await;
                 }
-                Err(reason) => {
-                    drop_overdue(&mut waiters, &reason);
-                    wait_for_a_change(&group).await;
-                }
+                None => {}
             }
+        }
+    }
+
+    fn answer(&mut self, waiters: &mut Vec<Waiter>, index: u64) {
+        while is_planted(Bug::ReadIndexReused)
+            && let Ok(waiter) = self.queue.try_recv()
+        {
+            waiters.push(waiter);
+        }
+        self.crowd.answered(waiters.len(), self.queue.len());
+        for waiter in waiters.drain(..) {
+            // Whoever has stopped waiting needs no answer.
+            let _ = waiter.reply.send(Ok(index));
         }
     }
 
@@ -150,26 +165,40 @@ impl RoundsToRun {
     }
 }
 
-/// What came of a round, by the time at which the first of those who wait for it must be answered.
-async fn in_time(
-    waiters: &[Waiter],
-    round: impl Future<Output = Result<u64, String>>,
-) -> Result<u64, String> {
-    let first = waiters.iter().map(|waiter| waiter.deadline).min();
-    let until = first.unwrap_or_else(clock::now);
-    tokio::time::timeout_at(until, round)
-        .await
-        .unwrap_or_else(|_| Err("no majority of the group confirmed the lookup in time".to_owned()))
+fn refused_for(refused: &mpsc::error::TrySendError<Waiter>) -> &'static str {
+    match refused {
+        mpsc::error::TrySendError::Full(_) => "too many lookups are waiting on this node",
+        mpsc::error::TrySendError::Closed(_) => STOPPING,
+    }
 }
 
-fn drop_overdue(waiters: &mut Vec<Waiter>, reason: &str) {
-    let soon = clock::now() + RETRY_AFTER;
-    for waiter in waiters.extract_if(.., |waiter| waiter.deadline <= soon) {
+/// What came of a round. Whoever's time is over meanwhile is told so, and the round goes on for the others: cut short for each of them,
+/// no round would ever end where reads come all the time. `None` when nobody waits for it any more.
+async fn answer_of(
+    round: impl Future<Output = Result<u64, String>>,
+    waiters: &mut Vec<Waiter>,
+) -> Option<Result<u64, String>> {
+    const LATE: &str = "no majority of the group confirmed the lookup in time";
+    let mut round = pin!(tokio::time::timeout(ROUND_TIMEOUT, round));
+    loop {
+        let first = waiters.iter().map(|waiter| waiter.deadline).min()?;
+        match tokio::time::timeout_at(first, round.as_mut()).await {
+            Ok(Ok(confirmed)) => return Some(confirmed),
+            Ok(Err(_)) => return Some(Err(LATE.to_owned())),
+            Err(_) => drop_overdue(waiters, clock::now(), LATE),
+        }
+    }
+}
+
+/// Tells those whose time ends by then, and forgets those who wait no more.
+fn drop_overdue(waiters: &mut Vec<Waiter>, by: Instant, reason: &str) {
+    let is_over = |waiter: &mut Waiter| waiter.deadline <= by || waiter.reply.is_closed();
+    for waiter in waiters.extract_if(.., is_over) {
         let _ = waiter.reply.send(Err(reason.to_owned()));
     }
 }
 
-async fn wait_for_a_change(group: &Group) {
+async fn change_of(group: &Group) {
     let mut view = group.view();
     view.mark_unchanged();
     // Either way the next round is tried.
@@ -257,21 +286,59 @@ mod tests {
         (Waiter { deadline, reply }, answer)
     }
 
-    /// A round that never ends is over when the first reader must be answered, and only that one is.
+    /// A round that never ends is given up; who must be answered before is told before, and nobody else.
     #[tokio::test(start_paused = true)]
     async fn a_read_is_answered_by_its_deadline() {
         let began = clock::now();
         let (late, mut late_answer) = waiter(began + Duration::from_secs(9));
-        let (soon, mut soon_answer) = waiter(began + Duration::from_secs(2));
+        let (soon, soon_answer) = waiter(began + ROUND_TIMEOUT / 2);
         let mut waiters = vec![late, soon];
-        let reason = in_time(&waiters, std::future::pending())
-            .await
-            .expect_err("it never ends");
-        let took = clock::now().duration_since(began);
-        assert!(took < Duration::from_millis(2_010), "{took:?}");
-        drop_overdue(&mut waiters, &reason);
+        let answered = async {
+            assert!(matches!(soon_answer.await, Ok(Err(_))));
+            clock::now().duration_since(began)
+        };
+        let round = answer_of(std::future::pending(), &mut waiters);
+        let (came, soon_took) = tokio::join!(round, answered);
+        assert!(matches!(came, Some(Err(_))));
+        assert!(soon_took < ROUND_TIMEOUT, "{soon_took:?}");
+        assert!(clock::now().duration_since(began) < 2 * ROUND_TIMEOUT);
         assert_eq!(waiters.len(), 1);
-        assert!(matches!(soon_answer.try_recv(), Ok(Err(_))));
         assert!(late_answer.try_recv().is_err(), "it still waits");
+    }
+
+    /// Reads that come all the time, and whose times end all the time, do not keep a group that is well again from serving them.
+    #[tokio::test(start_paused = true)]
+    async fn reads_are_served_again_after_a_time_without() {
+        const OUTAGE: Duration = Duration::from_secs(2);
+        let began = clock::now();
+        let (reads, mut rounds) = ReadRounds::new();
+        let round = move || async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            match clock::now().duration_since(began) < OUTAGE {
+                true => Err("nobody leads".to_owned()),
+                false => Ok(7),
+            }
+        };
+        let served = tokio::spawn(async move {
+            rounds
+                .serve(round, || tokio::time::sleep(RETRY_AFTER))
+                .await;
+        });
+        let mut asked = tokio::task::JoinSet::new();
+        while clock::now().duration_since(began) < 2 * OUTAGE {
+            let (reads, at) = (reads.clone(), clock::now());
+            asked.spawn(async move {
+                let index = reads.index(at + Duration::from_millis(1_800)).await;
+                (at, clock::now().duration_since(at), index)
+            });
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while let Some(read) = asked.join_next().await {
+            let (at, took, index) = read.expect("no panic");
+            let at = at.duration_since(began);
+            assert!(took <= Duration::from_millis(1_810), "{at:?}: {took:?}");
+            assert!(at < OUTAGE || index.is_ok(), "{at:?}: {index:?}");
+        }
+        served.abort();
     }
 }

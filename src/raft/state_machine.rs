@@ -136,10 +136,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         meta: &SnapshotMeta,
         snapshot: Bytes,
     ) -> Result<(), io::Error> {
-        let registry = registry_of(&snapshot)?;
         let saved = meta.clone();
-        blocking(self.snapshots.clone(), move |snapshots| {
-            snapshots.save(&saved, &snapshot)
+        let registry = blocking(self.snapshots.clone(), move |snapshots| {
+            let registry = registry_of(&snapshot)?;
+            snapshots.save(&saved, &snapshot).map(|()| registry)
         })
         .await?;
         self.last_applied = meta.last_log_id;

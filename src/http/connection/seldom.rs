@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// each time otherwise, and that is a good part of what a small answer costs.
 ///
 /// - it belongs to one task, whose waker stays the same.
-/// - whatever wakes it wakes the task as well, so a waker that the future shares with others (a socket's reader) may be this one.
+/// - it must not wait where another of the task takes its place: a socket keeps the waker of the last reader only.
 pub(super) struct Seldom<F> {
     future: Pin<Box<F>>,
     wake: Option<(Arc<Woken>, Waker)>,
@@ -55,7 +55,8 @@ impl Wake for Woken {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.woken.store(true, Ordering::Release);
+        // A swap, so that of two wakes the first is seen too.
+        self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }
 }
