@@ -61,7 +61,7 @@ impl Writer {
         };
         connection.write_all(request.as_bytes()).await?;
         let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
+        while !is_whole(&head) {
             let read = connection.read_buf(&mut head).await?;
             if read == 0 || head.len() > HEAD_BYTES_MAX {
                 bail!("the answer is none of an acknowledgement");
@@ -89,5 +89,43 @@ impl Writer {
         format!(
             "PUT /v1/announcement/gaps-{number} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
+    }
+}
+
+/// Whether a head has come to its end; a refusal's body comes with it.
+fn is_whole(head: &[u8]) -> bool {
+    head.windows(4).any(|end| end == b"\r\n\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nnone";
+    const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+
+    /// A refusal is known for one at once, though its body comes in one piece with its head; the next write is another.
+    #[tokio::test]
+    async fn a_refusal_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        let serving = async {
+            for answer in [REFUSED, ACCEPTED] {
+                let (mut stream, _) = listener.accept().await.expect("a writer");
+                let mut bytes = [0; 4_096];
+                let _ = stream.read(&mut bytes).await.expect("a request");
+                stream.write_all(answer).await.expect("it reads");
+            }
+            std::future::pending().await
+        };
+        let acknowledged = Arc::new(Acknowledged::default());
+        let writing = Writer::new(port, 0).run(acknowledged.clone());
+        let reached = tokio::time::timeout(LIMIT / 2, acknowledged.reached(1));
+        tokio::select! {
+            reached = reached => reached.expect("both answers are seen in time"),
+            () = writing => {}
+            () = serving => {}
+        }
     }
 }
