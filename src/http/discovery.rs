@@ -9,8 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// The cluster as the endpoints see it: [`Node`] in the server, a lone map in the tests.
 ///
 /// - each method is the one of the same name on [`Node`].
-/// - a read or a write ends by its deadline, or some 20 ms after it: nobody else watches over it, since a timer for each would cost more
-///   than what it guards.
+/// - a read or a write ends by its deadline, or some 20 ms after it: nobody else watches over it.
 pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::lookup`].
     fn lookup(

@@ -27,14 +27,15 @@ pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-con
 /// airlift's clients ask again after this: soon, since their next lookup is held. It is the shortest pause that they can be
 /// told: 0 is none to them, and they wait 10 s (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
-/// Room for all headers of a whole answer, with those that hyper adds.
-const WHOLE_HEADERS: usize = 12;
 /// What they do by themselves, for when no hold can follow: every second without one would be ten times the load, at the
 /// worst moment (amendment B14).
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
-/// What is asked by most requests there are: `GET`, of a canonical path with nothing to decode. The router serves the same paths; on the
-/// way through it a lookup would cost a tenth more.
+/// Room for all headers of a whole answer, with those that hyper adds.
+const WHOLE_HEADERS: usize = 12;
+
+/// What is asked by most requests there are: `GET`, of a canonical path with nothing to decode. The router serves the same paths, and
+/// the way through it is a good part of what a small answer costs.
 pub(super) fn plain(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;

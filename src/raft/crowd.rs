@@ -176,16 +176,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn halves_become_one() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(PATIENCE);
-        ask(&clients, 20);
-        crowd.answered(20, 20);
-        let again = async {
-            tokio::task::yield_now().await;
-            ask(&clients, 20);
-        };
-        let (all, ()) = tokio::join!(gathered(&mut crowd, &mut coming), again);
-        assert_eq!(all, 40);
-        assert_eq!(crowd.passed_over, 0);
+        // Each of them too few to be a crowd by itself, too.
+        for half in [20, 5] {
+            let mut crowd = Crowd::new(PATIENCE);
+            ask(&clients, half);
+            crowd.answered(half as usize, half as usize);
+            let again = async {
+                tokio::task::yield_now().await;
+                ask(&clients, half);
+            };
+            let (all, ()) = tokio::join!(gathered(&mut crowd, &mut coming), again);
+            assert_eq!(all, 2 * half as usize);
+            assert_eq!(crowd.passed_over, 0);
+        }
     }
 
     /// A client that is alone, or one of few, is never waited for.

@@ -4,7 +4,7 @@
 //! - a read joins only a round that starts after it arrived.
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
 //!   (reusing one is etcd's stale read #20418).
-//! - a read is answered by its deadline, by one timer a round: those whose time is over are told while the round goes on, and those who
+//! - a read is answered by its deadline without a timer of its own: those whose time is over are told while the round goes on, and those who
 //!   wait for the next one have more time left than a round takes.
 
 use super::crowd::{Crowd, Patience};
