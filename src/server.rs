@@ -9,7 +9,7 @@ use crate::config::{Settings, exit_code};
 use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
 use crate::raft::disk::{OpenError, OsFs, Store};
-use crate::raft::{self, Node, Options};
+use crate::raft::{self, LogLimits, Node, Options};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,7 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
         max_age: Duration::from_millis(settings.max_age_ms),
         recovery_gap: Duration::from_millis(settings.recovery_gap_ms),
         recovery_grace: Duration::from_millis(settings.recovery_grace_ms),
+        log_limits: LogLimits::default(),
         auto_rejoin: settings.auto_rejoin,
         heartbeat: Duration::from_millis(settings.heartbeat_ms),
         election: (

@@ -332,6 +332,7 @@ fn check_identity(options: &Options, identity: &Identity) -> Result<(), StartErr
 mod tests {
     use super::*;
     use crate::clock::Beat;
+    use crate::raft::LogLimits;
     use crate::raft::disk::{OsFs, Store};
     use std::path::Path;
 
@@ -347,6 +348,7 @@ mod tests {
             max_age: Duration::from_secs(30),
             recovery_gap: Duration::from_secs(5),
             recovery_grace: Duration::from_secs(30),
+            log_limits: LogLimits::default(),
             auto_rejoin: true,
             heartbeat: Duration::from_millis(100),
             election: (Duration::from_millis(300), Duration::from_millis(500)),

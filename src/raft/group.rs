@@ -14,7 +14,7 @@ use super::state_machine::StateMachine;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
-use super::{hearing, level, membership, pulse, space, ticker, vigil};
+use super::{hearing, level, membership, pulse, retention, space, ticker, vigil};
 use crate::clock::Instant;
 use crate::registry::{Batch, Command};
 use openraft::async_runtime::WatchReceiver;
@@ -29,7 +29,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 pub(super) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
-/// A snapshot after so many entries: a restart replays at most this many and those kept for stragglers.
+/// A snapshot after so many entries, or sooner (`retention`): a restart replays at most this many and those kept for stragglers.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// Entries kept behind a snapshot, so that a node that was away for half a minute under full load needs no snapshot;
 /// also the distance that keeps a purge away from an apply in progress (openraft #2116).
@@ -118,6 +118,7 @@ impl Group {
         tokio::spawn(membership::run(group.clone()));
         tokio::spawn(level::run(group.clone()));
         tokio::spawn(space::run(group.clone()));
+        tokio::spawn(retention::run(group.clone()));
         tokio::spawn(hearing::run(group.clone()));
         Ok(group)
     }

@@ -30,6 +30,7 @@ mod probe;
 mod pulse;
 mod reads;
 mod replica;
+mod retention;
 mod service;
 mod space;
 mod state_machine;
@@ -55,5 +56,6 @@ pub use options::Options;
 pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
+pub use retention::LogLimits;
 pub use status::{GroupState, MemberStatus, Role, Status};
 pub use types::{Member, Proposal, RaftId, TypeConfig};

@@ -2,6 +2,7 @@
 
 use super::disk::Store;
 use super::peer::{Dial, Dialer};
+use super::retention::LogLimits;
 use crate::clock::Beat;
 use crate::model::Inventory;
 use std::net::IpAddr;
@@ -35,6 +36,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// `cluster.election-timeout`, its lower and upper bound.
     pub election: (Duration, Duration),
+    /// How much log is kept.
+    pub log_limits: LogLimits,
     /// The opened data directory.
     pub store: Store,
     /// Tells when this process was stopped for a while.

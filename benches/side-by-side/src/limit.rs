@@ -26,6 +26,9 @@ pub struct LimitArguments {
     /// The port on loopback.
     #[arg(long)]
     port: u16,
+    /// So many services of whatever type is asked for, instead of those of the loads.
+    #[arg(long)]
+    services: Option<u32>,
 }
 
 /// An announcement, read as any server of such would.
@@ -50,8 +53,26 @@ struct Service {
 struct Limit {
     /// Whether a load is on: before one nothing of its type may be there.
     announced: AtomicBool,
-    /// By the type of a load, made beforehand.
-    bodies: BTreeMap<String, Bytes>,
+    bodies: Bodies,
+}
+
+/// Made beforehand.
+enum Bodies {
+    /// By the name of a load.
+    OfLoads(BTreeMap<String, Bytes>),
+    /// The same for all.
+    OfAll(Bytes),
+}
+
+impl Bodies {
+    /// What is answered to a lookup of this type.
+    fn of_type(&self, of_type: &str) -> Option<&Bytes> {
+        match self {
+            // The type of each repeat is another, and the services are the same.
+            Bodies::OfLoads(bodies) => bodies.get(of_type.rsplit_once('-')?.0),
+            Bodies::OfAll(body) => Some(body),
+        }
+    }
 }
 
 /// Serves until it is ended.
@@ -61,10 +82,10 @@ struct Limit {
 pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
     let limit = Limit {
         announced: AtomicBool::new(false),
-        bodies: TASKS
-            .iter()
-            .map(|task| (task.name.to_owned(), body(task)))
-            .collect(),
+        bodies: match arguments.services {
+            Some(services) => Bodies::OfAll(body("bench", services)),
+            None => Bodies::OfLoads(of_tasks(TASKS)),
+        },
     };
     let router = Router::new()
         .route("/v1/service/{type}", get(lookup))
@@ -80,9 +101,7 @@ pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
 }
 
 async fn lookup(State(limit): State<Arc<Limit>>, Path(of_type): Path<String>) -> Response {
-    // The type of each repeat is another, and the services are the same.
-    let task = of_type.rsplit_once('-').map_or("", |(task, _)| task);
-    let body = match limit.bodies.get(task) {
+    let body = match limit.bodies.of_type(&of_type) {
         Some(body) if limit.announced.load(Ordering::Relaxed) => body.clone(),
         _ => Bytes::from_static(NOTHING),
     };
@@ -99,14 +118,21 @@ async fn withdraw(State(limit): State<Arc<Limit>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The answer of a discovery server to which `quorate bench` has announced the nodes of a task.
-fn body(task: &Task) -> Bytes {
-    let services: Vec<_> = (0..task.nodes)
+fn of_tasks(tasks: &[Task]) -> BTreeMap<String, Bytes> {
+    let bodies = tasks
+        .iter()
+        .map(|task| (task.name.to_owned(), body(task.name, task.nodes)));
+    bodies.collect()
+}
+
+/// The answer of a discovery server to which `quorate bench` has announced so many services.
+fn body(of_type: &str, services: u32) -> Bytes {
+    let services: Vec<_> = (0..services)
         .map(|node| {
             json!({
                 "id": format!("00012345-0000-4000-8000-{node:012x}"),
                 "nodeId": format!("bench-12345-{node}"),
-                "type": task.name,
+                "type": of_type,
                 "pool": "general",
                 "location": format!("/bench/{node}"),
                 "properties": {

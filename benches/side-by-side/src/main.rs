@@ -12,13 +12,15 @@
 //! | `gaps` | how long writes stand still when a leader ends |
 //! | `steady` | elections under a long load, of which there should be none |
 //! | `sizes` | what a registry of each size costs |
-//! | `nodes`, `occasion` | the cluster of these three, and where their results go |
+//! | `idle` | what many connections that wait cost |
+//! | `nodes`, `occasion` | the cluster of these four, and where their results go |
 //! | `figures`, `table`, `results` | what came of it, as numbers, as a table, as files |
 
 mod etc;
 mod figures;
 mod gaps;
 mod goals;
+mod idle;
 mod limit;
 mod load;
 mod machine;
@@ -35,6 +37,7 @@ mod usage;
 
 use clap::{Parser, Subcommand};
 use gaps::GapsArguments;
+use idle::IdleArguments;
 use run::RunArguments;
 use sizes::SizesArguments;
 use steady::SteadyArguments;
@@ -57,6 +60,8 @@ enum Command {
     Steady(SteadyArguments),
     /// Measures what a registry of each size costs.
     Sizes(SizesArguments),
+    /// Measures what many connections that wait cost.
+    Idle(IdleArguments),
     /// Serves as the limit does, until it is ended.
     Limit(limit::LimitArguments),
 }
@@ -85,6 +90,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Gaps(arguments) => unless_stopped(gaps::run(arguments)).await,
         Command::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
         Command::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,
+        Command::Idle(arguments) => unless_stopped(idle::run(arguments)).await,
         Command::Limit(arguments) => limit::serve(arguments).await,
     }
 }

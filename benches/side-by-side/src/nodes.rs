@@ -6,6 +6,8 @@ use crate::peers::quorate::{role, start_node, term};
 use crate::peers::request::{get, wait_serving};
 use crate::peers::{NODES, START_LIMIT, urls};
 use anyhow::{Context, bail};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -110,14 +112,20 @@ impl Nodes {
         Ok(())
     }
 
+    /// How many services of a type a node shows.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn shown(&self, node: usize, service_type: &str) -> anyhow::Result<u32> {
+        let path = format!("/v1/service/{service_type}");
+        let shown = get(self.ports[node], &path).await?;
+        Ok(shown.matches("\"nodeId\"").count() as u32)
+    }
+
     /// Waits until each shows so many services of a type.
     pub async fn each_shows(&self, service_type: &str, services: u32) {
-        let path = format!("/v1/service/{service_type}");
-        for port in &self.ports {
-            while !get(*port, &path)
-                .await
-                .is_ok_and(|shown| shown.matches("\"nodeId\"").count() == services as usize)
-            {
+        for node in 0..self.count() {
+            while self.shown(node, service_type).await.ok() != Some(services) {
                 tokio::time::sleep(LOOK_AGAIN_AFTER).await;
             }
         }
@@ -128,10 +136,27 @@ impl Nodes {
         urls(&self.ports).join(",")
     }
 
+    /// The port of one.
+    pub fn port(&self, node: usize) -> u16 {
+        self.ports[node]
+    }
+
     /// The ports of all but one.
     pub fn ports_but(&self, node: usize) -> Vec<u16> {
         let others = self.ports.iter().enumerate().filter(|(i, _)| *i != node);
         others.map(|(_, port)| *port).collect()
+    }
+
+    /// What the data of the largest takes on disk.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn largest_data_bytes(&self) -> anyhow::Result<u64> {
+        let mut largest = 0;
+        for dir in &self.dirs {
+            largest = largest.max(allocated_bytes(&dir.join("data"))?);
+        }
+        Ok(largest)
     }
 
     /// Ends one, now.
@@ -165,4 +190,20 @@ impl Nodes {
         }
         Ok(())
     }
+}
+
+/// What the files of a directory take.
+fn allocated_bytes(dir: &Path) -> anyhow::Result<u64> {
+    /// stat(2): whatever the file system's blocks are.
+    const BLOCK_BYTES: u64 = 512;
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += match metadata.is_dir() {
+            true => allocated_bytes(&entry.path())?,
+            false => metadata.blocks() * BLOCK_BYTES,
+        };
+    }
+    Ok(bytes)
 }

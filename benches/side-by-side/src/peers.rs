@@ -2,7 +2,7 @@
 
 mod airlift;
 mod etcd;
-mod limit;
+pub mod limit;
 pub mod process;
 pub mod quorate;
 pub mod request;

@@ -1,16 +1,20 @@
-//! What a registry of each size costs: a lookup of all of it, memory, and a start after all nodes were killed.
+//! What a registry of each size costs: a lookup of all of it, beside the limit's; memory; and a start after all nodes were killed.
 
 mod plot;
+mod restart;
+mod table;
 
-use crate::figures::Figures;
+use crate::figures::{Figures, median};
 use crate::load;
-use crate::nodes::{Ending, Nodes};
+use crate::nodes::Nodes;
 use crate::occasion::Occasion;
+use crate::peers::limit::Limits;
 use crate::usage;
 use anyhow::bail;
-use quorate::clock::now;
+use restart::Restart;
 use serde::Serialize;
-use std::fmt::Write;
+use std::env;
+use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
 
@@ -20,17 +24,21 @@ const SIZES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
 const NODES_MAX: u32 = 1_000;
 /// Of all lookups.
 const SERVICE_TYPE: &str = "sizes";
-/// From the start of all processes until each shows everything.
-const RESTART_LIMIT: Duration = Duration::from_secs(60);
 
 /// How it is asked for.
 #[derive(Debug, clap::Args)]
 pub struct SizesArguments {
     #[command(flatten)]
     occasion: Occasion,
+    /// How often the lookups of each are measured, in turn with the limit's.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: u32,
     /// How long each load lasts.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// How long services are changed before the second start.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    change_seconds: u64,
     /// How many ask at once.
     #[arg(long, default_value_t = 8)]
     clients: u32,
@@ -48,17 +56,40 @@ struct Sizes {
 #[derive(Debug, Serialize)]
 struct Size {
     services: u32,
-    figures: Figures,
+    lookups: Vec<Lookups>,
     /// Of the largest node, at its peak, with its lookups.
     memory_mb: f64,
-    /// From the start of all nodes, after all were killed, until each shows all services.
-    restart_s: f64,
+    /// After lookups: what was announced is in the log alone, unless it is much.
+    after_lookups: Restart,
+    /// After changes, as many as can be made.
+    after_changes: Restart,
+}
+
+/// The same load on two, one after the other.
+#[derive(Debug, Serialize)]
+struct Lookups {
+    quorate: Figures,
+    limit: Figures,
 }
 
 impl Size {
+    fn median(&self, of: impl Fn(&Lookups) -> f64) -> f64 {
+        median(self.lookups.iter().map(of)).unwrap_or(f64::NAN)
+    }
+
+    /// What an answer has, in kilobytes.
+    fn kb(&self) -> f64 {
+        self.median(|lookups| lookups.quorate.bytes_per_answer as f64 / 1e3)
+    }
+
     /// What a lookup takes of the time in which the whole machine does nothing else, in microseconds.
     fn lookup_us(&self) -> f64 {
-        1e6 / self.figures.rate_per_second
+        self.median(|lookups| 1e6 / lookups.quorate.rate_per_second)
+    }
+
+    /// The same of the limit's.
+    fn limit_us(&self) -> f64 {
+        self.median(|lookups| 1e6 / lookups.limit.rate_per_second)
     }
 }
 
@@ -80,7 +111,7 @@ pub async fn run(arguments: SizesArguments) -> anyhow::Result<()> {
         // What was measured is kept, whatever happens later.
         occasion.write_raw("sizes", &sizes)?;
     }
-    let table = sizes.table(occasion);
+    let table = table::of(&sizes, occasion);
     occasion.write("sizes", "svg", &plot::of(&sizes.sizes)?)?;
     let path = occasion.write("sizes", "md", &table)?;
     println!("{table}{}", path.display());
@@ -91,76 +122,63 @@ async fn measure(arguments: &SizesArguments, services: u32) -> anyhow::Result<Si
     let dir = arguments.occasion.dir()?;
     let program = &arguments.occasion.quorate;
     let mut nodes = Nodes::start(program, &dir.path().join("cluster")).await?;
-    let figures = load(arguments, &nodes, services).await?;
-    if !figures.errors.is_empty() {
-        bail!("{services} services: {:?}", figures.errors);
-    }
+    let lookups = lookups(arguments, &nodes, dir.path(), services).await?;
     let memory_mb = usage::peak_memory_mb(&nodes.pids());
-    for node in 0..nodes.count() {
-        nodes.end(node, Ending::Killed)?;
-    }
-    nodes.all_ended().await?;
-    let began = now();
-    nodes.start_all()?;
-    let shown = nodes.each_shows(SERVICE_TYPE, services);
-    if tokio::time::timeout(RESTART_LIMIT, shown).await.is_err() {
-        bail!("not every node shows {services} services after a start");
-    }
+    let after_lookups = restart::measure(&mut nodes, SERVICE_TYPE, services).await?;
+    nodes.each_shows(SERVICE_TYPE, 0).await;
+    let mut changes = load(arguments, "change", &nodes.servers(), services);
+    changes.arg("--keep");
+    figures(&mut changes, arguments.change_seconds, services).await?;
+    let after_changes = restart::measure(&mut nodes, SERVICE_TYPE, services).await?;
     Ok(Size {
         services,
-        figures,
+        lookups,
         memory_mb,
-        restart_s: now().duration_since(began).as_secs_f64(),
+        after_lookups,
+        after_changes,
     })
 }
 
-/// Announces them, and looks all of them up. They stay announced.
-async fn load(arguments: &SizesArguments, nodes: &Nodes, services: u32) -> anyhow::Result<Figures> {
+/// All repeats. What quorate was told in the last one stays announced.
+async fn lookups(
+    arguments: &SizesArguments,
+    nodes: &Nodes,
+    dir: &Path,
+    services: u32,
+) -> anyhow::Result<Vec<Lookups>> {
+    let limits = Limits::start(&env::current_exe()?, &dir.join("limit"), Some(services)).await?;
+    let mut lookups = Vec::new();
+    for time in 1..=arguments.repeats {
+        let mut on_limit = load(arguments, "lookup", &limits.servers.join(","), services);
+        let limit = figures(&mut on_limit, arguments.seconds, services).await?;
+        let mut on_quorate = load(arguments, "lookup", &nodes.servers(), services);
+        if time == arguments.repeats {
+            on_quorate.arg("--keep");
+        }
+        let quorate = figures(&mut on_quorate, arguments.seconds, services).await?;
+        lookups.push(Lookups { quorate, limit });
+    }
+    Ok(lookups)
+}
+
+/// A load that announces so many services.
+fn load(arguments: &SizesArguments, workload: &str, servers: &str, services: u32) -> Command {
     let of_nodes = services.min(NODES_MAX);
     let mut command = Command::new(&arguments.occasion.quorate);
     command
-        .args([
-            "bench",
-            "lookup",
-            "--json",
-            "--keep",
-            "--of-type",
-            SERVICE_TYPE,
-        ])
-        .args(["--server", &nodes.servers()])
+        .args(["bench", workload, "--json", "--of-type", SERVICE_TYPE])
+        .args(["--server", servers])
         .args(["--clients", &arguments.clients.to_string()])
         .args(["--nodes", &of_nodes.to_string()])
-        .args(["--services", &(services / of_nodes).to_string()])
-        .args(["--duration", &format!("{}s", arguments.seconds)]);
-    load::figures(&mut command, Duration::from_secs(arguments.seconds)).await
+        .args(["--services", &(services / of_nodes).to_string()]);
+    command
 }
 
-impl Sizes {
-    fn table(&self, occasion: &Occasion) -> String {
-        let mut table = format!(
-            "{} clients ask three nodes for all services, {} s each; commit {}, {}.\n\n",
-            self.clients, self.seconds, occasion.commit, occasion.date
-        );
-        table += "| services | kB a lookup | lookups/s | MB/s | µs a lookup | µs a kB | p50 ms | p99 ms | memory of a node, MB | all nodes killed and started again: all shown after, s |\n";
-        table += "|---|---|---|---|---|---|---|---|---|---|\n";
-        for size in &self.sizes {
-            let kb = size.figures.bytes_per_answer as f64 / 1e3;
-            let rate = size.figures.rate_per_second;
-            let latency = size.figures.latency_ms;
-            // A String takes everything.
-            let _ = writeln!(
-                table,
-                "| {} | {kb:.1} | {rate:.0} | {:.0} | {:.0} | {:.2} | {:.2} | {:.1} | {:.0} | {:.1} |",
-                size.services,
-                rate * kb / 1e3,
-                size.lookup_us(),
-                size.lookup_us() / kb,
-                latency.p50,
-                latency.p99,
-                size.memory_mb,
-                size.restart_s
-            );
-        }
-        table
+async fn figures(command: &mut Command, seconds: u64, services: u32) -> anyhow::Result<Figures> {
+    command.args(["--duration", &format!("{seconds}s")]);
+    let figures = load::figures(command, Duration::from_secs(seconds)).await?;
+    if !figures.errors.is_empty() {
+        bail!("{services} services: {:?}", figures.errors);
     }
+    Ok(figures)
 }

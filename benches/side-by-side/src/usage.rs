@@ -23,12 +23,21 @@ pub fn processor_s(pids: &[u32]) -> f64 {
 
 /// The resident memory of the largest, at its peak since its start.
 pub fn peak_memory_mb(pids: &[u32]) -> f64 {
-    let resident_kb = |pid: &u32| -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    };
-    pids.iter().filter_map(resident_kb).fold(0.0, f64::max) / KB_PER_MB
+    let peaks = pids.iter().filter_map(|pid| memory_mb(*pid, "VmHWM:"));
+    peaks.fold(0.0, f64::max)
+}
+
+/// The resident memory of a process now; nothing where there is no /proc.
+pub fn resident_memory_mb(pid: u32) -> Option<f64> {
+    memory_mb(pid, "VmRSS:")
+}
+
+/// What `/proc/PID/status` says in a line (proc(5)).
+fn memory_mb(pid: u32, name: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    let kb: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kb / KB_PER_MB)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -40,6 +49,7 @@ mod tests {
     fn usage_is_read() {
         let own = [std::process::id()];
         assert!(peak_memory_mb(&own) > 0.5, "{}", peak_memory_mb(&own));
+        assert!(resident_memory_mb(own[0]).is_some_and(|mb| mb > 0.5));
         let mut sum = 0u64;
         while processor_s(&own) == 0.0 {
             sum = (0..1_000_000).fold(sum, u64::wrapping_add);

@@ -15,6 +15,7 @@ mod database;
 mod errors;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
+mod growth;
 mod guarded;
 mod identity;
 mod journal;
@@ -42,6 +43,7 @@ mod work;
 mod writer;
 
 pub use errors::OpenError;
+pub use growth::LogGrowth;
 pub use identity::{GroupIdentity, Identity};
 pub use log_store::LogStore;
 #[cfg(feature = "sim")]

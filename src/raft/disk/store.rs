@@ -1,6 +1,7 @@
 //! A data directory: opened once, shared by handles, closed in order.
 
 use super::errors::OpenError;
+use super::growth::LogGrowth;
 use super::identity::Identity;
 use super::latch::Latch;
 use super::log_store::LogStore;
@@ -75,13 +76,14 @@ impl Store {
             space,
             snapshots,
         } = open_directory(vfs, dir, work.clone())?;
-        let on_disk = OnDisk::new(&held, database.log_bytes());
+        let log_bytes = database.log_bytes();
+        let on_disk = OnDisk::new(&held, log_bytes);
         let shared = Arc::new(Shared::new(
             database,
             latch.clone(),
             space,
             snapshots,
-            LogView::new(held),
+            LogView::new(held, log_bytes),
         ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
         let writer = Writer::new(Arc::clone(&shared), receiver, on_disk, journal);
@@ -154,8 +156,17 @@ impl Store {
     /// # Errors
     /// As the system reports them.
     pub fn space(&self) -> io::Result<SpaceState> {
-        let log_bytes = self.inner.shared.log_bytes.load(Ordering::Relaxed);
-        self.inner.shared.space.state(log_bytes)
+        self.inner.shared.space.state(self.log_bytes())
+    }
+
+    /// The records of the log on disk, in bytes.
+    pub fn log_bytes(&self) -> u64 {
+        self.inner.shared.view().log_bytes
+    }
+
+    /// Where in the log how many bytes had come.
+    pub fn log_growth(&self) -> LogGrowth {
+        self.inner.shared.view().growth.clone()
     }
 
     /// The last entry of the log, which may not be on disk yet.

@@ -2,6 +2,7 @@
 //! the newest entries.
 
 use super::database::Held;
+use super::growth::LogGrowth;
 use super::identity::Identity;
 use crate::raft::types::{Entry, LogId, Vote};
 use std::collections::BTreeMap;
@@ -45,6 +46,10 @@ pub(super) struct LogView {
     pub(super) last: Option<LogId>,
     /// The last entry on disk.
     pub(super) last_on_disk: Option<LogId>,
+    /// The records of the log on disk, in bytes; also of those that are purged and not deleted yet.
+    pub(super) log_bytes: u64,
+    /// How it grew to that.
+    pub(super) growth: LogGrowth,
     /// The newest entry that was purged.
     pub(super) purged: Option<LogId>,
     /// The vote on disk.
@@ -57,7 +62,7 @@ pub(super) struct LogView {
 
 impl LogView {
     /// The view of what a database held when it was opened.
-    pub(super) fn new(held: Held) -> Self {
+    pub(super) fn new(held: Held, log_bytes: u64) -> Self {
         let Held {
             identity,
             vote,
@@ -69,6 +74,8 @@ impl LogView {
             first: next_index(purged),
             last,
             last_on_disk: last,
+            log_bytes,
+            growth: LogGrowth::new(last.map(|id| id.index), log_bytes),
             purged,
             vote,
             committed,

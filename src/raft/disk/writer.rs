@@ -18,7 +18,6 @@ use crate::planted::{Bug, is_planted};
 use crate::raft::types::LogId;
 use redb::StorageError;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -41,8 +40,6 @@ pub(super) struct Shared {
     pub(super) latch: Latch,
     pub(super) space: Arc<Space>,
     pub(super) snapshots: Snapshots,
-    /// The records of the log on disk, in bytes.
-    pub(super) log_bytes: AtomicU64,
     /// Held for moments only, never over an operation of the disk.
     view: Mutex<LogView>,
 }
@@ -55,13 +52,11 @@ impl Shared {
         snapshots: Snapshots,
         view: LogView,
     ) -> Self {
-        let log_bytes = database.log_bytes();
         Self {
             database: RwLock::new(Some(database)),
             latch,
             space,
             snapshots,
-            log_bytes: AtomicU64::new(log_bytes),
             view: Mutex::new(view),
         }
     }
@@ -362,11 +357,14 @@ impl Writer {
 
     /// Shows what is on disk now to the readers.
     fn publish(&mut self, batch: &[Queued], in_database: bool) {
-        self.shared
-            .log_bytes
-            .store(self.on_disk.log_bytes, Ordering::Relaxed);
         let mut view = self.shared.view();
-        view.last_on_disk = self.on_disk.last;
+        let OnDisk {
+            last, log_bytes, ..
+        } = self.on_disk;
+        (view.last_on_disk, view.log_bytes) = (last, log_bytes);
+        let appended_bytes = batch.iter().map(|queued| queued.op.bytes() as u64).sum();
+        view.growth
+            .note(last.map(|id| id.index), appended_bytes, log_bytes);
         for Queued { op, .. } in batch {
             match op {
                 Op::Append { sequence, .. } => self.sequence = *sequence,

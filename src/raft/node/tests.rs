@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::{self, Beat};
 use crate::model::Service;
+use crate::raft::LogLimits;
 use crate::raft::disk::{FsSpace, Held, OsFs, Store, Vfs, VfsFile};
 use std::io;
 use std::path::Path;
@@ -11,6 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const MAX_AGE: Duration = Duration::from_millis(1_000);
 /// More than a deadline and a tick allow for beside max-age.
 const WELL_PAST: Duration = Duration::from_secs(3);
+/// Of the log of a node here.
+const LOG_BYTES_MAX: u64 = 256 << 10;
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long an answer may take to become what is wanted.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -64,7 +69,13 @@ impl Vfs for Filling {
 }
 
 async fn lone_node(disk: Arc<Filling>, dir: &Path) -> Node {
-    let options = Options {
+    let store = Store::open(disk, dir).expect("a fresh directory");
+    let started = Node::start(alone(store)).await;
+    started.expect("the directory is its own")
+}
+
+fn alone(store: Store) -> Options {
+    Options {
         node_id: "a".to_owned(),
         environment: "test".to_owned(),
         address: "http://127.0.0.1:1".to_owned(),
@@ -74,18 +85,24 @@ async fn lone_node(disk: Arc<Filling>, dir: &Path) -> Node {
         max_age: MAX_AGE,
         recovery_gap: Duration::from_secs(1),
         recovery_grace: Duration::from_millis(500),
+        log_limits: LogLimits {
+            snapshot_every_bytes: 128 << 10,
+            max_bytes: LOG_BYTES_MAX,
+            kept_bytes: 64 << 10,
+        },
         auto_rejoin: true,
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
-        store: Store::open(disk, dir).expect("a fresh directory"),
+        store,
         beat: Beat::start(),
-    };
-    Node::start(options)
-        .await
-        .expect("the directory is its own")
+    }
 }
 
 fn engine() -> Announcement {
+    engine_with("")
+}
+
+fn engine_with(property: &str) -> Announcement {
     Announcement {
         node_id: "engine".to_owned(),
         pool: "general".to_owned(),
@@ -93,7 +110,7 @@ fn engine() -> Announcement {
         services: vec![Service {
             id: "1".to_owned(),
             service_type: "presto".to_owned(),
-            properties: BTreeMap::new(),
+            properties: [("p".to_owned(), property.to_owned())].into(),
         }]
         .into(),
     }
@@ -136,7 +153,7 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     })
     .await;
     let until = clock::now() + MAX_AGE + WELL_PAST;
-    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    let mut pace = tokio::time::interval(LOOK_INTERVAL);
     while clock::now() < until {
         pace.tick().await;
         assert!(lists_the_engine(&node).await, "it could not renew");
@@ -171,4 +188,54 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     let refused = tokio::time::timeout(LIMIT, waiting).await;
     let refused = refused.expect("soon").expect("no panic");
     assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason.contains("stopping")));
+}
+
+/// However large its entries are, the log of a node does not grow past its limit; and the node starts from what is left of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_of_large_entries_stays_below_its_limit() {
+    const PROPERTY_BYTES: usize = 16 << 10;
+    const ROUNDS: usize = 10;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let disk = Arc::new(Filling::default());
+    let store = Store::open(disk.clone(), dir.path()).expect("a fresh directory");
+    let node = Node::start(alone(store.clone())).await.expect("a group");
+    announce_until(&node, Result::is_ok).await;
+    for round in 0..ROUNDS {
+        let appended_bytes = || store.log_growth().appended_bytes();
+        let end = appended_bytes() + LOG_BYTES_MAX;
+        while appended_bytes() < end {
+            let text = format!("{round}-{}", appended_bytes());
+            let large = engine_with(&text.repeat(PROPERTY_BYTES / text.len()));
+            node.announce(large, soon()).await.expect("it is taken");
+        }
+        let purged = async {
+            let mut pace = tokio::time::interval(LOOK_INTERVAL);
+            while store.log_bytes() > LOG_BYTES_MAX {
+                pace.tick().await;
+            }
+        };
+        let purged = tokio::time::timeout(LIMIT, purged).await;
+        purged.unwrap_or_else(|_| panic!("{} bytes in round {round}", store.log_bytes()));
+    }
+    node.announce(engine_with("the last"), soon())
+        .await
+        .expect("it is taken");
+    node.stop().await;
+    store.close().await;
+
+    let node = lone_node(disk, dir.path()).await;
+    let serves = async {
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        loop {
+            pace.tick().await;
+            if let Ok(found) = node.lookup(&Lookup::All, soon()).await {
+                break found;
+            }
+        }
+    };
+    let found = tokio::time::timeout(LIMIT, serves)
+        .await
+        .expect("it serves");
+    assert!(String::from_utf8_lossy(&found.rendered.json).contains("the last"));
+    node.stop().await;
 }

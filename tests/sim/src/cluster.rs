@@ -8,6 +8,7 @@ use crate::network::name_of;
 use crate::nodes::Nodes;
 use crate::report::Report;
 use crate::world::{Phase, Settings, World};
+use quorate::raft::LogLimits;
 use std::sync::Arc;
 use std::time::Duration;
 use turmoil::Sim;
@@ -74,6 +75,13 @@ struct Cluster {
     torn: usize,
 }
 
+/// A snapshot as often as it can be, and a purge up to it.
+const NEXT_TO_NO_LOG: LogLimits = LogLimits {
+    snapshot_every_bytes: 1,
+    max_bytes: 1,
+    kept_bytes: 0,
+};
+
 fn settings(seed: u64, planted: Planted) -> Settings {
     let mut chance = Chance::of(seed, "settings");
     Settings {
@@ -83,6 +91,7 @@ fn settings(seed: u64, planted: Planted) -> Settings {
         slowest_disk_ms: [2, 10, 40][chance.below(3)],
         slowest_message_ms: [4, 20, 60][chance.below(3)],
         loss: [0.0, 0.0, 0.0005, 0.004][chance.below(4)],
+        log_limits: [LogLimits::default(), NEXT_TO_NO_LOG][chance.below(2)],
         planted,
     }
 }

@@ -68,6 +68,7 @@ async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), Stri
         },
         recovery_gap: Duration::from_secs(5),
         recovery_grace: settings.max_age,
+        log_limits: settings.log_limits,
         auto_rejoin: true,
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),

@@ -6,8 +6,8 @@ use crate::cluster::Planted;
 use crate::network::{address_of, name_of};
 use crate::trace::Trace;
 use quorate::model::Inventory;
-use quorate::raft::Node;
 use quorate::raft::disk::Device;
+use quorate::raft::{LogLimits, Node};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub slowest_message_ms: u64,
     /// Whether messages get lost by themselves.
     pub loss: f64,
+    /// How much log the nodes keep.
+    pub log_limits: LogLimits,
     /// An error to be found.
     pub planted: Planted,
 }
