@@ -4,6 +4,7 @@ mod activity;
 mod linger;
 mod seldom;
 mod shared_stream;
+mod streamed;
 mod version;
 mod wording;
 
@@ -13,9 +14,11 @@ use super::discovery::Discovery;
 use super::front::Front;
 use super::limits::Place;
 use crate::clock::{Instant, now};
+pub(super) use activity::PARKED_AFTER;
 use activity::{Activity, Watched};
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{Request, Version};
@@ -30,6 +33,7 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
+use streamed::Streamed;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use version::Spoken;
@@ -89,78 +93,108 @@ pub(super) async fn run<D: Discovery>(
         answer(shared.clone(), &of_service, origin, place.clone(), request).map(Ok::<_, Infallible>)
     });
     let stream = SharedStream::new(stream);
-    let io = TokioIo::new(Worded::new(Watched::new(stream.clone(), activity.clone())));
+    let io = |unread: Bytes| {
+        let watched = Watched::new(stream.clone(), unread, activity.clone());
+        TokioIo::new(Worded::new(watched))
+    };
     let watched = (&stream, &*activity);
-    let ended = async {
+    let mut ended = Seldom::new(async {
         tokio::select! {
             () = ends.stopping() => {}
             () = ends.woken(origin.opened_epoch) => {}
         }
-    };
-    match spoken {
-        Spoken::Http1 => {
-            let connection = http1(max_header_bytes)
-                .serve_connection(io, service)
-                .with_upgrades();
-            serve(
-                pin!(connection),
-                |it| it.graceful_shutdown(),
-                watched,
-                ended,
-            )
-            .await;
-        }
-        Spoken::Http2 => {
-            // Apart, since it is large and few connections are of this kind.
-            let mut connection = Box::pin(http2(max_header_bytes).serve_connection(io, service));
-            serve(
-                connection.as_mut(),
-                |it| it.graceful_shutdown(),
-                watched,
-                ended,
-            )
-            .await;
+    });
+    if spoken == Spoken::Http2 {
+        let connection = http2(max_header_bytes).serve_connection(io(Bytes::new()), service);
+        // Apart, since it is large and few connections are of this kind.
+        let mut connection = Box::pin(connection);
+        let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
+        serve(connection.as_mut(), shut_down, watched, &mut ended).await;
+        return;
+    }
+    let mut unread = Bytes::new();
+    loop {
+        let mut connection = http1(max_header_bytes)
+            .serve_connection(io(unread), service.clone())
+            .with_upgrades();
+        let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
+        let turn = serve(Pin::new(&mut connection), shut_down, watched, &mut ended).await;
+        unread = match (turn, connection.into_parts()) {
+            (Turn::Parked, Some(parts)) => parts.read_buf,
+            _ => return,
+        };
+        if unread.is_empty() {
+            // Empty, it would keep the whole buffer.
+            unread = Bytes::new();
+            if !is_asked_again(watched, &mut ended).await {
+                return;
+            }
         }
     }
 }
 
-/// Drives a connection until it is over, or its client is gone; tells it to come to an end once `ended` is.
+/// What a connection has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Its end.
+    Over,
+    /// A long wait for the next request, for which hyper and its buffers, 11 kB, are not needed.
+    Parked,
+}
+
+/// Waits for the next request of a parked connection; false when it is to be closed instead.
+async fn is_asked_again(
+    (stream, activity): (&SharedStream, &Activity),
+    ended: &mut Seldom<impl Future<Output = ()>>,
+) -> bool {
+    tokio::select! {
+        // First, so that a request that is there already is answered.
+        biased;
+        () = stream.readable() => true,
+        () = ended => false,
+        () = tokio::time::sleep_until(activity.idle_until()) => false,
+    }
+}
+
+/// Drives a connection until it is over or parked, or its client is gone; tells it to come to an end once `ended` is.
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
     (stream, activity): (&SharedStream, &Activity),
-    ended: impl Future<Output = ()>,
-) {
-    let mut given_up = pin!(given_up(stream, activity));
-    let mut ended = Seldom::new(ended);
+    ended: &mut Seldom<impl Future<Output = ()>>,
+) -> Turn {
+    let mut left = pin!(left(stream, activity));
     let mut ending = false;
     loop {
         tokio::select! {
             // First, so that a request that is there already is answered before the connection ends.
             biased;
             // How it ended is the client's affair: each request has had its answer, or nobody to take it.
-            _ = connection.as_mut() => return,
-            () = &mut ended, if !ending => {
+            _ = connection.as_mut() => return Turn::Over,
+            () = &mut *ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
             }
             // Each time, since the socket's one place for a reader may have been another's meanwhile.
-            () = given_up.as_mut() => return,
+            turn = left.as_mut() => return if ending { Turn::Over } else { turn },
         }
     }
 }
 
-/// Returns when a connection is to be closed for what its client does not do.
-async fn given_up(stream: &SharedStream, activity: &Activity) {
+/// Returns when a connection is to be parked, or closed, for what its client does not do.
+async fn left(stream: &SharedStream, activity: &Activity) -> Turn {
     loop {
         // Without a timer, since ten thousand lookups may be held: what ends the wait is an event.
         if activity.is_answering() && abandoned(stream, activity).await {
-            return;
+            return Turn::Over;
         }
         let at = now();
+        if activity.is_to_be_parked(at) {
+            return Turn::Parked;
+        }
         let look_again = activity.deadline(at);
         if look_again <= at {
-            return;
+            return Turn::Over;
         }
         tokio::time::sleep_until(look_again).await;
     }
@@ -265,12 +299,16 @@ fn answer<D: Discovery>(
     }
     let body = match body.is_end_stream() {
         true => Body::empty(),
-        false => Body::new(Lingering::new(&head.headers, body)),
+        false => Body::new(Lingering::new(&head.headers, body, activity.exchange())),
     };
     let request = Request::from_parts(head, body);
     let answered = shared.front.answer(origin, place.clone(), request);
     async move {
-        let response = answered.await;
+        let mut response = answered.await;
+        if response.body().size_hint().exact().is_none() {
+            let exchange = in_flight.exchange();
+            response = response.map(|body| Body::new(Streamed::new(body, exchange)));
+        }
         drop(in_flight);
         place.prove();
         if let (Some(log), Some(asked)) = (&shared.access_log, asked) {

@@ -2,6 +2,7 @@
 
 mod coordinators;
 mod held;
+mod parked;
 #[path = "../../tests/wire/replay.rs"]
 mod replay;
 mod server;

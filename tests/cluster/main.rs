@@ -29,6 +29,7 @@ mod held_lookups;
 mod histories;
 #[cfg(target_os = "linux")]
 mod hostile_clients;
+mod idle_clients;
 mod lagging_node;
 mod leader;
 mod memory;

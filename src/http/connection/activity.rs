@@ -1,6 +1,7 @@
 //! How long a connection may do nothing, which depends on what it is in the middle of.
 
 use crate::clock::{Instant, now};
+use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,11 +11,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// From the first byte of a request to the end of its head. Also how often a connection between requests is looked at.
+/// From the first byte of a request to the end of its head.
 const HEAD_TIME: Duration = Duration::from_secs(8);
 
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
+
+/// A connection on which nothing has happened for this long, between requests, is parked: most clients ask once in some seconds.
+pub(in crate::http) const PARKED_AFTER: Duration = Duration::from_secs(1);
 
 /// A client that takes nothing of its answer for this long is gone.
 const STALL_TIME: Duration = Duration::from_secs(30);
@@ -26,11 +30,13 @@ const NO_HEAD: u64 = u64::MAX;
 ///
 /// - While a request is in flight, its handler's limits hold and none of ours.
 /// - On HTTP/2 a byte between requests need not begin one, so only idleness counts there.
+/// - A body that moves by parts, or may, holds an [`Exchange`].
 pub(super) struct Activity {
     began: Instant,
     last_io_ms: AtomicU64,
     head_since_ms: AtomicU64,
     in_flight: AtomicUsize,
+    exchanges: AtomicUsize,
     http2: AtomicBool,
     write_waits: AtomicBool,
     /// Told when the last request in flight ends.
@@ -40,6 +46,9 @@ pub(super) struct Activity {
 /// A request in flight; ends when dropped.
 pub(super) struct InFlight(Arc<Activity>);
 
+/// A body that is read or written by parts, and may be when its request is answered already; ends when dropped.
+pub(super) struct Exchange(Arc<Activity>);
+
 impl Activity {
     pub(super) fn new(began: Instant) -> Activity {
         Activity {
@@ -47,6 +56,7 @@ impl Activity {
             last_io_ms: AtomicU64::new(0),
             head_since_ms: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            exchanges: AtomicUsize::new(0),
             http2: AtomicBool::new(false),
             write_waits: AtomicBool::new(false),
             answered: AtomicWaker::new(),
@@ -59,6 +69,27 @@ impl Activity {
         self.head_since_ms.store(NO_HEAD, Ordering::Relaxed);
         self.http2.store(http2, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+
+    /// A body is, or will be, under way.
+    pub(super) fn exchange(self: &Arc<Self>) -> Exchange {
+        self.exchanges.fetch_add(1, Ordering::SeqCst);
+        Exchange(self.clone())
+    }
+
+    /// Whether it has been silent between two requests of HTTP/1 for long enough to be parked.
+    pub(super) fn is_to_be_parked(&self, at: Instant) -> bool {
+        !self.is_answering()
+            && self.exchanges.load(Ordering::SeqCst) == 0
+            && !self.write_waits.load(Ordering::Relaxed)
+            && !self.http2.load(Ordering::Relaxed)
+            && self.head_since_ms.load(Ordering::Relaxed) == NO_HEAD
+            && at >= self.last_io() + PARKED_AFTER
+    }
+
+    /// When a connection between requests is to be closed.
+    pub(super) fn idle_until(&self) -> Instant {
+        self.last_io() + IDLE_TIME
     }
 
     /// Whether a request waits for its answer.
@@ -83,17 +114,23 @@ impl Activity {
         if self.is_answering() {
             return at + HEAD_TIME;
         }
-        let since = |ms| self.began + Duration::from_millis(ms);
-        let last_io = since(self.last_io_ms.load(Ordering::Relaxed));
-        let mut deadline = last_io + IDLE_TIME;
+        let mut deadline = self.idle_until();
         if self.write_waits.load(Ordering::Relaxed) {
-            deadline = last_io + STALL_TIME;
+            deadline = self.last_io() + STALL_TIME;
         }
         let head_since_ms = self.head_since_ms.load(Ordering::Relaxed);
         if head_since_ms != NO_HEAD && !self.http2.load(Ordering::Relaxed) {
-            deadline = deadline.min(since(head_since_ms) + HEAD_TIME);
+            deadline = deadline.min(self.since(head_since_ms) + HEAD_TIME);
         }
-        deadline.min(at + HEAD_TIME)
+        deadline.min(at + PARKED_AFTER)
+    }
+
+    fn since(&self, ms: u64) -> Instant {
+        self.began + Duration::from_millis(ms)
+    }
+
+    fn last_io(&self) -> Instant {
+        self.since(self.last_io_ms.load(Ordering::Relaxed))
     }
 
     fn read(&self, at: Instant) {
@@ -122,6 +159,13 @@ impl Activity {
     }
 }
 
+impl InFlight {
+    /// As [`Activity::exchange`].
+    pub(super) fn exchange(&self) -> Exchange {
+        self.0.exchange()
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         // Ordered before the look of one who has registered.
@@ -131,15 +175,27 @@ impl Drop for InFlight {
     }
 }
 
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.exchanges.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Tells an [`Activity`] of each byte that moves.
 pub(super) struct Watched<IO> {
     io: IO,
+    /// What was read of it before, and comes first.
+    unread: Bytes,
     activity: Arc<Activity>,
 }
 
 impl<IO> Watched<IO> {
-    pub(super) fn new(io: IO, activity: Arc<Activity>) -> Watched<IO> {
-        Watched { io, activity }
+    pub(super) fn new(io: IO, unread: Bytes, activity: Arc<Activity>) -> Watched<IO> {
+        Watched {
+            io,
+            unread,
+            activity,
+        }
     }
 
     fn written(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -154,6 +210,12 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let bytes = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(bytes));
+            self.activity.read(now());
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {
@@ -245,6 +307,31 @@ mod tests {
         assert!(!closed(&activity, began + 1_000 * S));
         drop(in_flight);
         assert!(closed(&activity, began + 1_000 * S));
+    }
+
+    /// Only a connection between two requests is parked, and only when nothing may come of the last one any more.
+    #[test]
+    fn what_is_under_way_is_not_parked() {
+        let began = now();
+        let later = began + 100 * S;
+        let activity = Arc::new(Activity::new(began));
+        assert!(!activity.is_to_be_parked(later), "before the first head");
+        activity.read(began);
+        let in_flight = activity.request(false);
+        assert!(!activity.is_to_be_parked(later), "in flight");
+        let body = in_flight.exchange();
+        drop(in_flight);
+        assert!(!activity.is_to_be_parked(later), "a body");
+        drop(body);
+        activity.wrote(false, began);
+        assert!(!activity.is_to_be_parked(later), "its end is not sent");
+        activity.wrote(true, later);
+        assert!(!activity.is_to_be_parked(later), "just now");
+        assert!(activity.is_to_be_parked(later + PARKED_AFTER));
+        activity.read(later);
+        assert!(!activity.is_to_be_parked(later + 100 * S), "a head");
+        drop(activity.request(true));
+        assert!(!activity.is_to_be_parked(later + 100 * S), "HTTP/2");
     }
 
     /// A client that takes nothing of its answer is cut off.

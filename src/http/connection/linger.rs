@@ -1,5 +1,6 @@
 //! Bodies that nobody read to their end.
 
+use super::activity::Exchange;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::EXPECT;
@@ -17,16 +18,18 @@ const DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// A body whose rest is read, within limits, when it is dropped before its end: a client that is still sending then sees
 /// the answer (413, say), where a connection closed at once would be a reset one.
+///
+/// Until then it is an exchange: what comes is no request.
 pub(super) struct Lingering {
-    body: Option<Incoming>,
+    body: Option<(Incoming, Exchange)>,
     discards: bool,
 }
 
 impl Lingering {
-    pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Lingering {
+    pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: Exchange) -> Lingering {
         // Who waits for 100-continue sends nothing until a body is read, so it must not be.
         Lingering {
-            body: Some(body),
+            body: Some((body, exchange)),
             discards: !headers.contains_key(EXPECT),
         }
     }
@@ -41,31 +44,35 @@ impl Body for Lingering {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
+            Some((body, _)) => Pin::new(body).poll_frame(cx),
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        let body = self.body.as_ref();
+        body.is_none_or(|(body, _)| body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         self.body
             .as_ref()
-            .map_or_else(SizeHint::default, Body::size_hint)
+            .map_or_else(SizeHint::default, |(body, _)| body.size_hint())
     }
 }
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        if let Some(body) = self
+        if let Some((body, exchange)) = self
             .body
             .take()
-            .filter(|body| self.discards && !body.is_end_stream())
+            .filter(|(body, _)| self.discards && !body.is_end_stream())
         {
             // Whether the body ends first or the time, what is left is cut off with the connection.
-            tokio::spawn(tokio::time::timeout(DISCARD_TIME, discard(body)));
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
+                drop(exchange);
+            });
         }
     }
 }

@@ -36,6 +36,11 @@ impl SharedStream {
         }
     }
 
+    /// Waits until there is something to read: bytes, an end or an error. As [`SharedStream::closed`], of the task that reads.
+    pub(super) async fn readable(&self) {
+        std::future::poll_fn(|cx| self.poll_bytes(cx)).await;
+    }
+
     /// Waits until there is something to read, and says whether it is bytes; an end or an error is none.
     fn poll_bytes(&self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {

@@ -62,8 +62,8 @@ async fn ask(port: u16) -> anyhow::Result<TcpStream> {
         stream.write_all(REQUEST).await?;
         let mut answer = vec![0; ANSWER_BYTES_MAX];
         let mut read = 0;
-        // The body is JSON, and the only object in it is the whole.
-        while !answer[..read].ends_with(b"}") {
+        // The body is an object, in a line.
+        while !answer[..read].ends_with(b"}\n") {
             let more = stream.read(&mut answer[read..]).await?;
             ensure!(more > 0, "the answer breaks off");
             read += more;

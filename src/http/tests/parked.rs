@@ -1,0 +1,99 @@
+//! Connections that are silent between two requests.
+
+use super::server::{Server, answer, ask, closed};
+use crate::clock::now;
+use crate::http::connection::PARKED_AFTER;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
+const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
+
+/// Long enough for a silent connection to be parked.
+async fn silence() {
+    let until = now() + 2 * PARKED_AFTER;
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
+    while now() < until {
+        pace.tick().await;
+    }
+}
+
+async fn send(stream: &mut TcpStream, bytes: &str) {
+    let sent = stream.write_all(bytes.as_bytes()).await;
+    sent.expect("the server reads");
+}
+
+/// However often it was silent, it is served, as are two requests at once after that.
+#[tokio::test]
+async fn a_connection_is_served_again_after_a_silence() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        assert_eq!(ask(&mut stream, GET).await.status, 200);
+        silence().await;
+    }
+    send(&mut stream, &[GET, GET].concat()).await;
+    assert_eq!(answer(&mut stream).await.status, 200);
+    assert_eq!(answer(&mut stream).await.status, 200);
+}
+
+/// The beginning of a request that came together with the one before is not lost, however long the rest takes.
+#[tokio::test]
+async fn the_beginning_of_a_request_is_kept_over_a_silence() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    let (begin, rest) = GET.split_at(10);
+    assert_eq!(ask(&mut stream, [GET, begin].concat()).await.status, 200);
+    silence().await;
+    assert_eq!(ask(&mut stream, rest).await.status, 200);
+    // And is cut off like any other that never ends.
+    send(&mut stream, begin).await;
+    assert!(closed(&mut stream).await);
+}
+
+/// A body may pause.
+#[tokio::test]
+async fn a_body_may_pause() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    assert_eq!(ask(&mut stream, GET).await.status, 200);
+    let head = format!(
+        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        BODY.len()
+    );
+    let (begin, rest) = BODY.split_at(10);
+    send(&mut stream, &[&head, begin].concat()).await;
+    silence().await;
+    assert_eq!(ask(&mut stream, rest).await.status, 202);
+}
+
+/// What comes after the head of a refused request is its body, and never taken for another request.
+#[tokio::test]
+async fn the_body_of_a_refused_request_is_none() {
+    let server = Server::start().await;
+    for expects in ["", "Expect: 100-continue\r\n"] {
+        let mut stream = server.connect().await;
+        let head = format!(
+            "POST /v1/service HTTP/1.1\r\nHost: h\r\n{expects}Content-Length: 1000\r\n\r\n"
+        );
+        assert_eq!(ask(&mut stream, head).await.status, 405);
+        silence().await;
+        // It may be closed already.
+        let _ = stream.write_all(GET.as_bytes()).await;
+        assert!(closed(&mut stream).await, "{expects}");
+    }
+}
+
+/// A server that stops does not wait for those who are silent.
+#[tokio::test]
+async fn silent_connections_end_with_the_server() {
+    let server = Server::start().await;
+    let mut stream = server.connect().await;
+    assert_eq!(ask(&mut stream, GET).await.status, 200);
+    silence().await;
+    let began = now();
+    server.stop().await;
+    assert!(now().duration_since(began) < PARKED_AFTER);
+    assert!(closed(&mut stream).await);
+}
