@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use waiting::Waiting;
 
+/// So long they wait before others are measured: parked after a second, and the allocator has given their buffers back after ten more.
+const WAITED: Duration = Duration::from_secs(15);
 /// Of all lookups.
 const SERVICE_TYPE: &str = "idle";
 
@@ -89,6 +91,7 @@ async fn measure(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Rep
     let without = load(arguments, nodes).await?;
     let without_mb = usage::resident_memory_mb(node).context("its memory")?;
     let mut waiting = Waiting::begin(nodes.port(0), arguments.connections).await?;
+    tokio::time::sleep(WAITED).await;
     let with = load(arguments, nodes).await?;
     let with_mb = usage::resident_memory_mb(node).context("its memory")?;
     ensure!(
