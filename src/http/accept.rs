@@ -46,13 +46,14 @@ pub async fn serve<D: Discovery>(
         settings.max_connections,
         settings.max_connections_per_address,
     );
-    let max_header_bytes = settings.max_header_bytes;
+    let (max_header_bytes, parked_after) = (settings.max_header_bytes, settings.parked_after);
     let (stop, stopping) = watch::channel(false);
     let app = AppState::shared(discovery, settings, beat.clone(), stopping.clone());
     let shared = Arc::new(Shared {
         front: Front::new(app),
         access_log,
         max_header_bytes,
+        parked_after,
     });
     let ends = Ends {
         stopping,

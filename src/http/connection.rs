@@ -14,7 +14,6 @@ use super::discovery::Discovery;
 use super::front::Front;
 use super::limits::Place;
 use crate::clock::{Instant, now};
-pub(super) use activity::PARKED_AFTER;
 use activity::{Activity, Watched};
 use axum::body::Body;
 use axum::response::Response;
@@ -30,8 +29,10 @@ use linger::Lingering;
 use seldom::Seldom;
 use shared_stream::SharedStream;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use streamed::Streamed;
 use tokio::net::TcpStream;
@@ -64,6 +65,7 @@ pub(super) struct Shared<D> {
     pub(super) front: Front<D>,
     pub(super) access_log: Option<AccessLog>,
     pub(super) max_header_bytes: usize,
+    pub(super) parked_after: Duration,
 }
 
 /// What ends a connection from outside, once its current request is answered.
@@ -86,7 +88,7 @@ pub(super) async fn run<D: Discovery>(
     let Some(spoken) = first_bytes(&stream, origin, &place, &ends).await else {
         return;
     };
-    let activity = Arc::new(Activity::new(now()));
+    let activity = Arc::new(Activity::new(now(), shared.parked_after));
     let max_header_bytes = shared.max_header_bytes;
     let of_service = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
@@ -123,8 +125,9 @@ pub(super) async fn run<D: Discovery>(
             (Turn::Parked, Some(parts)) => parts.read_buf,
             _ => return,
         };
-        if unread.is_empty() {
-            // Empty, it would keep the whole buffer.
+        // Empty lines before a request are to be passed over (RFC 9112, 2.2): some clients end a body with one.
+        if unread.iter().all(|byte| b"\r\n".contains(byte)) {
+            // However little of it is left, it would keep the whole buffer.
             unread = Bytes::new();
             if !is_asked_again(watched, &mut ended).await {
                 return;
@@ -156,8 +159,29 @@ async fn is_asked_again(
     }
 }
 
-/// Drives a connection until it is over or parked, or its client is gone; tells it to come to an end once `ended` is.
+/// Drives a connection until it is over or to be parked, or its client is gone; tells it to come to an end once `ended` is.
 async fn serve<C: Future>(
+    mut connection: Pin<&mut C>,
+    shut_down: impl Fn(Pin<&mut C>),
+    watched: (&SharedStream, &Activity),
+    ended: &mut Seldom<impl Future<Output = ()>>,
+) -> Turn {
+    while drive(connection.as_mut(), &shut_down, watched, ended).await == Turn::Parked {
+        // A body may have been dropped by another thread since hyper was polled last, and what comes then is no request. hyper sees
+        // it when it is polled again, and ends the connection.
+        if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
+            break;
+        }
+        let (_, activity) = watched;
+        if activity.is_to_be_parked(now()) {
+            return Turn::Parked;
+        }
+    }
+    Turn::Over
+}
+
+/// As [`serve`], but for what has changed since hyper was polled.
+async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
     (stream, activity): (&SharedStream, &Activity),

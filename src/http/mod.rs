@@ -48,9 +48,13 @@ pub use discovery::Discovery;
 pub use errors::QUORATE_APPLIED;
 pub use limits::raise_descriptors;
 pub use lookup::QUORATE_CONSISTENCY;
+use std::time::Duration;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// Most clients ask once in some seconds.
+const PARKED_AFTER: Duration = Duration::from_secs(1);
 
 /// What the server is told about its wire.
 #[derive(Debug, Clone)]
@@ -75,6 +79,8 @@ pub struct HttpSettings {
     pub coordinator_redirect: bool,
     /// Lookups that are held at once, and as many clients that watch or wait.
     pub max_waiting: usize,
+    /// A connection on which nothing has happened for this long, between two requests, is parked.
+    pub parked_after: Duration,
     /// Set when the process is about to stop: `/v1/cluster/ready` says so before the first connection is turned away.
     pub leaving: Arc<AtomicBool>,
 }
@@ -93,6 +99,7 @@ impl HttpSettings {
             coordinator_choice: CoordinatorChoice::Newest,
             coordinator_redirect: true,
             max_waiting: 10_000,
+            parked_after: PARKED_AFTER,
             leaving: Arc::new(AtomicBool::new(false)),
         }
     }

@@ -11,14 +11,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// From the first byte of a request to the end of its head.
+/// From the first byte of a request to the end of its head. Also how often a connection that cannot be parked is looked at.
 const HEAD_TIME: Duration = Duration::from_secs(8);
 
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
-
-/// A connection on which nothing has happened for this long, between requests, is parked: most clients ask once in some seconds.
-pub(in crate::http) const PARKED_AFTER: Duration = Duration::from_secs(1);
 
 /// A client that takes nothing of its answer for this long is gone.
 const STALL_TIME: Duration = Duration::from_secs(30);
@@ -33,6 +30,7 @@ const NO_HEAD: u64 = u64::MAX;
 /// - A body that moves by parts, or may, holds an [`Exchange`].
 pub(super) struct Activity {
     began: Instant,
+    parked_after: Duration,
     last_io_ms: AtomicU64,
     head_since_ms: AtomicU64,
     in_flight: AtomicUsize,
@@ -50,9 +48,10 @@ pub(super) struct InFlight(Arc<Activity>);
 pub(super) struct Exchange(Arc<Activity>);
 
 impl Activity {
-    pub(super) fn new(began: Instant) -> Activity {
+    pub(super) fn new(began: Instant, parked_after: Duration) -> Activity {
         Activity {
             began,
+            parked_after,
             last_io_ms: AtomicU64::new(0),
             head_since_ms: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
@@ -79,12 +78,16 @@ impl Activity {
 
     /// Whether it has been silent between two requests of HTTP/1 for long enough to be parked.
     pub(super) fn is_to_be_parked(&self, at: Instant) -> bool {
+        self.is_between_requests() && at >= self.last_io() + self.parked_after
+    }
+
+    /// Whether all that a request of HTTP/1 may bring has come and gone, and nothing of the next is there.
+    fn is_between_requests(&self) -> bool {
         !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
             && !self.write_waits.load(Ordering::Relaxed)
             && !self.http2.load(Ordering::Relaxed)
             && self.head_since_ms.load(Ordering::Relaxed) == NO_HEAD
-            && at >= self.last_io() + PARKED_AFTER
     }
 
     /// When a connection between requests is to be closed.
@@ -122,7 +125,10 @@ impl Activity {
         if head_since_ms != NO_HEAD && !self.http2.load(Ordering::Relaxed) {
             deadline = deadline.min(self.since(head_since_ms) + HEAD_TIME);
         }
-        deadline.min(at + PARKED_AFTER)
+        match self.is_between_requests() {
+            true => deadline.min(at + self.parked_after),
+            false => deadline.min(at + HEAD_TIME),
+        }
     }
 
     fn since(&self, ms: u64) -> Instant {
@@ -271,7 +277,7 @@ mod tests {
     #[test]
     fn a_trickling_head_is_cut_off() {
         let began = now();
-        let activity = Arc::new(Activity::new(began));
+        let activity = Arc::new(Activity::new(began, S));
         for second in 1..8 {
             activity.read(began + second * S);
             assert!(!closed(&activity, began + second * S));
@@ -284,7 +290,7 @@ mod tests {
     fn an_idle_connection_may_wait() {
         for http2 in [false, true] {
             let began = now();
-            let activity = Arc::new(Activity::new(began));
+            let activity = Arc::new(Activity::new(began, S));
             drop(activity.request(http2));
             activity.wrote(true, began + S);
             assert!(!closed(&activity, began + 200 * S));
@@ -302,7 +308,7 @@ mod tests {
     #[test]
     fn a_request_in_flight_is_not_ours_to_end() {
         let began = now();
-        let activity = Arc::new(Activity::new(began));
+        let activity = Arc::new(Activity::new(began, S));
         let in_flight = activity.request(false);
         assert!(!closed(&activity, began + 1_000 * S));
         drop(in_flight);
@@ -314,7 +320,7 @@ mod tests {
     fn what_is_under_way_is_not_parked() {
         let began = now();
         let later = began + 100 * S;
-        let activity = Arc::new(Activity::new(began));
+        let activity = Arc::new(Activity::new(began, S));
         assert!(!activity.is_to_be_parked(later), "before the first head");
         activity.read(began);
         let in_flight = activity.request(false);
@@ -327,7 +333,7 @@ mod tests {
         assert!(!activity.is_to_be_parked(later), "its end is not sent");
         activity.wrote(true, later);
         assert!(!activity.is_to_be_parked(later), "just now");
-        assert!(activity.is_to_be_parked(later + PARKED_AFTER));
+        assert!(activity.is_to_be_parked(later + S));
         activity.read(later);
         assert!(!activity.is_to_be_parked(later + 100 * S), "a head");
         drop(activity.request(true));
@@ -338,7 +344,7 @@ mod tests {
     #[test]
     fn a_stalled_reader_is_cut_off() {
         let began = now();
-        let activity = Arc::new(Activity::new(began));
+        let activity = Arc::new(Activity::new(began, S));
         drop(activity.request(false));
         activity.wrote(false, began);
         assert!(!closed(&activity, began + 29 * S));

@@ -2,7 +2,7 @@
 
 use super::server::{Server, answer, ask, closed};
 use crate::clock::now;
-use crate::http::connection::PARKED_AFTER;
+use crate::http::HttpSettings;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -10,9 +10,24 @@ use tokio::net::TcpStream;
 const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
+/// Well below a second, for which the body of a refused request is read on.
+const PARKED_AFTER: Duration = Duration::from_millis(200);
+
+async fn start() -> Server {
+    let settings = HttpSettings {
+        parked_after: PARKED_AFTER,
+        ..HttpSettings::new("test")
+    };
+    Server::with(settings).await
+}
+
 /// Long enough for a silent connection to be parked.
 async fn silence() {
-    let until = now() + 2 * PARKED_AFTER;
+    silence_of(2 * PARKED_AFTER).await;
+}
+
+async fn silence_of(time: Duration) {
+    let until = now() + time;
     let mut pace = tokio::time::interval(Duration::from_millis(20));
     while now() < until {
         pace.tick().await;
@@ -27,7 +42,7 @@ async fn send(stream: &mut TcpStream, bytes: &str) {
 /// However often it was silent, it is served, as are two requests at once after that.
 #[tokio::test]
 async fn a_connection_is_served_again_after_a_silence() {
-    let server = Server::start().await;
+    let server = start().await;
     let mut stream = server.connect().await;
     for _ in 0..2 {
         assert_eq!(ask(&mut stream, GET).await.status, 200);
@@ -41,7 +56,7 @@ async fn a_connection_is_served_again_after_a_silence() {
 /// The beginning of a request that came together with the one before is not lost, however long the rest takes.
 #[tokio::test]
 async fn the_beginning_of_a_request_is_kept_over_a_silence() {
-    let server = Server::start().await;
+    let server = start().await;
     let mut stream = server.connect().await;
     let (begin, rest) = GET.split_at(10);
     assert_eq!(ask(&mut stream, [GET, begin].concat()).await.status, 200);
@@ -52,10 +67,21 @@ async fn the_beginning_of_a_request_is_kept_over_a_silence() {
     assert!(closed(&mut stream).await);
 }
 
+/// An empty line after a request is the beginning of none, which would have to go on in time.
+#[tokio::test]
+async fn an_empty_line_is_no_request() {
+    let server = start().await;
+    let mut stream = server.connect().await;
+    let with_line = [GET, "\r\n"].concat();
+    assert_eq!(ask(&mut stream, with_line).await.status, 200);
+    silence_of(Duration::from_secs(9)).await;
+    assert_eq!(ask(&mut stream, GET).await.status, 200);
+}
+
 /// A body may pause.
 #[tokio::test]
 async fn a_body_may_pause() {
-    let server = Server::start().await;
+    let server = start().await;
     let mut stream = server.connect().await;
     assert_eq!(ask(&mut stream, GET).await.status, 200);
     let head = format!(
@@ -71,7 +97,7 @@ async fn a_body_may_pause() {
 /// What comes after the head of a refused request is its body, and never taken for another request.
 #[tokio::test]
 async fn the_body_of_a_refused_request_is_none() {
-    let server = Server::start().await;
+    let server = start().await;
     for expects in ["", "Expect: 100-continue\r\n"] {
         let mut stream = server.connect().await;
         let head = format!(
@@ -88,12 +114,12 @@ async fn the_body_of_a_refused_request_is_none() {
 /// A server that stops does not wait for those who are silent.
 #[tokio::test]
 async fn silent_connections_end_with_the_server() {
-    let server = Server::start().await;
+    let server = start().await;
     let mut stream = server.connect().await;
     assert_eq!(ask(&mut stream, GET).await.status, 200);
     silence().await;
     let began = now();
     server.stop().await;
-    assert!(now().duration_since(began) < PARKED_AFTER);
+    assert!(now().duration_since(began) < Duration::from_secs(1));
     assert!(closed(&mut stream).await);
 }
