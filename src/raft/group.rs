@@ -31,8 +31,9 @@ pub(super) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// A snapshot after so many entries, or sooner (`retention`): a restart replays at most this many and those kept for stragglers.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
-/// Entries kept behind a snapshot, so that a node that was away for half a minute under full load needs no snapshot;
-/// also the distance that keeps a purge away from an apply in progress (openraft #2116).
+/// Entries kept behind a snapshot where they are small (`retention`), so that a node that was away for half a minute under full
+/// load needs no snapshot. A purge up to a snapshot of one's own does not overtake an apply (openraft #2116): what is covered was
+/// submitted before.
 const ENTRIES_KEPT: u64 = 10_000;
 /// Entries of one append; the log reader cuts it at a megabyte (amendment A7).
 const ENTRIES_PER_APPEND: u64 = 300;

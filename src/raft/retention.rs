@@ -4,6 +4,7 @@
 use super::group::{Group, paced};
 use openraft::async_runtime::WatchReceiver;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Between two looks: what a fast disk takes within it may come on top of each limit.
@@ -16,7 +17,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 pub struct LogLimits {
     /// A snapshot is made when it covers so much that the last one does not: what a start applies.
     pub snapshot_every_bytes: u64,
-    /// A larger log is purged: what a start reads.
+    /// A larger log is purged: what a start reads. What comes while a snapshot is made is on top of it.
     pub max_bytes: u64,
     /// So much stays when it is purged, so that a node that was away for a moment needs no snapshot.
     pub kept_bytes: u64,
@@ -44,8 +45,9 @@ pub(super) async fn run(group: Arc<Group>) {
         };
         let applied = group.replica.registry().applied_index();
         let growth = group.store().log_growth();
-        // A group that has ended does neither.
-        if growth.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes {
+        let is_large = growth.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
+        // A full disk takes no entries either. A group that has ended does neither.
+        if is_large && !group.disk_low.load(Ordering::Relaxed) {
             let _ = group.raft.trigger().snapshot().await;
         }
         if group.store().log_bytes() > limits.max_bytes

@@ -2,6 +2,7 @@
 
 use super::database::{FORMAT, Held, LOG, META, Mark, key};
 use super::errors::Unreadable;
+use super::growth::LogGrowth;
 use super::record;
 use super::view::next_index;
 use crate::raft::types::LogId;
@@ -47,8 +48,8 @@ impl From<Unreadable> for Failure {
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) held: Held,
-    /// The records of the log, in bytes.
-    pub(super) log_bytes: u64,
+    /// The records of the log.
+    pub(super) growth: LogGrowth,
     /// Which frames of the journal are not in it.
     pub(super) mark: Option<Mark>,
     /// The last of the entries that a purge left when it was cut off.
@@ -66,7 +67,7 @@ pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     let first = next_index(held.purged);
     let mut checked = Checked {
         held,
-        log_bytes: 0,
+        growth: LogGrowth::default(),
         mark,
         leftover: None,
     };
@@ -92,7 +93,8 @@ pub(super) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
                 "the log does not end with the entry noted as its last",
             ));
         }
-        checked.log_bytes += record.value().len() as u64;
+        let bytes = record.value().len() as u64;
+        checked.growth.note_opened(Some(index), bytes);
         next += 1;
     }
     if next != next_index(checked.held.last) {

@@ -2,6 +2,7 @@
 
 use super::check;
 use super::errors::{OpenError, Unreadable};
+use super::growth::LogGrowth;
 use super::guarded::Guarded;
 use super::identity::Identity;
 use super::journal;
@@ -95,7 +96,7 @@ pub(super) struct Held {
 pub(super) struct Database {
     redb: redb::Database,
     path: PathBuf,
-    log_bytes: u64,
+    growth: LogGrowth,
     /// None before the first journal was made.
     mark: Option<Mark>,
 }
@@ -113,7 +114,7 @@ impl Database {
         let database = Self {
             redb,
             path: tmp.clone(),
-            log_bytes: 0,
+            growth: LogGrowth::default(),
             mark: None,
         };
         database.write(Commit::TwoPhases, |_, meta| {
@@ -169,7 +170,7 @@ impl Database {
         let mut database = Self {
             redb,
             path: path.clone(),
-            log_bytes: 0,
+            growth: LogGrowth::default(),
             mark: None,
         };
         let checked = check::database(&database.redb).map_err(|e| match e {
@@ -177,7 +178,7 @@ impl Database {
             check::Failure::Redb(other) => corrupt(other.to_string()),
             check::Failure::Content(index, what) => what.in_file(dir, &path, index),
         })?;
-        (database.log_bytes, database.mark) = (checked.log_bytes, checked.mark);
+        (database.growth, database.mark) = (checked.growth, checked.mark);
         if let Some(upto) = checked.leftover {
             database
                 .write(Commit::OnePhase, |log, _| {
@@ -188,9 +189,9 @@ impl Database {
         Ok((database, checked.held))
     }
 
-    /// The records that the log held when it was opened, in bytes.
-    pub(super) fn log_bytes(&self) -> u64 {
-        self.log_bytes
+    /// The records that the log held when it was opened, with what the journal had.
+    pub(super) fn growth(&self) -> &LogGrowth {
+        &self.growth
     }
 
     /// Which frames of the journal it did not have when it was opened; none before the first journal was made.
@@ -198,9 +199,9 @@ impl Database {
         self.mark
     }
 
-    /// As many bytes more are in its log than when it was opened.
-    pub(super) fn grow_by(&mut self, log_bytes: u64) {
-        self.log_bytes += log_bytes;
+    /// Records of so many bytes more are in its log than when it was opened, which ends with such an index.
+    pub(super) fn grow_by(&mut self, last: Option<u64>, bytes: u64) {
+        self.growth.note_opened(last, bytes);
     }
 
     /// One transaction over both tables, durable on return.

@@ -18,11 +18,9 @@ pub struct LogGrowth {
 }
 
 impl LogGrowth {
-    /// Of a log that ends with such an index on disk and has so many bytes.
-    pub(super) fn new(last: Option<u64>, log_bytes: u64) -> LogGrowth {
-        let mut growth = LogGrowth::default();
-        growth.note(last, log_bytes, log_bytes);
-        growth
+    /// As [`LogGrowth::note`], of a log that is opened: it has what has come.
+    pub(super) fn note_opened(&mut self, last: Option<u64>, bytes: u64) {
+        self.note(last, bytes, self.appended_bytes + bytes);
     }
 
     /// So many more have come, and the log ends with such an index and has so many.
@@ -75,10 +73,16 @@ mod tests {
 
     const KB: u64 = 1 << 10;
 
+    fn opened() -> LogGrowth {
+        let mut growth = LogGrowth::default();
+        growth.note_opened(Some(10), 500 * KB);
+        growth
+    }
+
     /// What came between two indexes is known to a mark, and what was there before the first belongs to it.
     #[test]
     fn bytes_are_found_by_index() {
-        let mut growth = LogGrowth::new(Some(10), 500 * KB);
+        let mut growth = opened();
         growth.note(Some(20), 200 * KB, 700 * KB);
         growth.note(Some(21), 1, 700 * KB);
         growth.note(Some(30), 200 * KB - 1, 900 * KB);
@@ -95,7 +99,7 @@ mod tests {
     /// After the index that is told there are at least so many bytes; of a smaller log none is told.
     #[test]
     fn what_is_to_stay_is_found() {
-        let mut growth = LogGrowth::new(Some(10), 500 * KB);
+        let mut growth = opened();
         growth.note(Some(20), 200 * KB, 700 * KB);
         growth.note(Some(30), 200 * KB, 900 * KB);
         assert_eq!(growth.index_before(0), Some(30));
@@ -108,7 +112,7 @@ mod tests {
     /// After a cut the same indexes are others.
     #[test]
     fn a_cut_takes_its_marks() {
-        let mut growth = LogGrowth::new(Some(10), 500 * KB);
+        let mut growth = opened();
         growth.note(Some(20), 200 * KB, 700 * KB);
         growth.note(Some(15), 100 * KB, 600 * KB);
         assert_eq!(growth.bytes_between(Some(10), 15), 300 * KB);
@@ -119,6 +123,23 @@ mod tests {
             "too close for a mark"
         );
         assert_eq!(growth.index_before(300 * KB), Some(10));
+    }
+
+    /// Of a log that is opened each part is known, so that it can be purged and need not be covered by a snapshot again.
+    #[test]
+    fn an_opened_log_is_known_by_its_parts() {
+        let mut growth = LogGrowth::default();
+        for nth in 0..100_000 {
+            growth.note_opened(Some(nth), KB);
+        }
+        assert_eq!(growth.appended_bytes(), 100_000 * KB);
+        let near = |bytes: u64, exact: u64| bytes.abs_diff(exact) <= 100_000 / PART_OF_LOG;
+        assert!(near(
+            growth.bytes_between(Some(70_000), 99_999) / KB,
+            29_999
+        ));
+        let old = growth.index_before(32_000 * KB).expect("a larger log");
+        assert!(near(old, 67_999), "{old}");
     }
 
     /// A log of any length takes no more memory than that.

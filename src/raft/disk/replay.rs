@@ -36,16 +36,15 @@ impl Replay<'_> {
             None => self.make_journal(database)?,
         };
         let (mut journal, frames) = Journal::open(self.vfs, self.dir, self.latch, mark)?;
-        let mut log_bytes = 0;
         for frame in &frames {
-            log_bytes += follow(frame, held)
+            let bytes = follow(frame, held)
                 .map_err(|(index, what)| what.in_file(self.dir, &journal_path, index))?;
+            database.grow_by(held.last.map(|id| id.index), bytes);
         }
         check_ends(held).map_err(|what| what.in_file(self.dir, &database_path, None))?;
         if let Some(mark) = journal.next_mark() {
             self.take_over(database, &frames, held, mark)
                 .map_err(|source| self.unusable(source))?;
-            database.grow_by(log_bytes);
             journal.start_over(mark);
         }
         Ok(journal)

@@ -76,14 +76,14 @@ impl Store {
             space,
             snapshots,
         } = open_directory(vfs, dir, work.clone())?;
-        let log_bytes = database.log_bytes();
-        let on_disk = OnDisk::new(&held, log_bytes);
+        let growth = database.growth().clone();
+        let on_disk = OnDisk::new(&held, growth.appended_bytes());
         let shared = Arc::new(Shared::new(
             database,
             latch.clone(),
             space,
             snapshots,
-            LogView::new(held, log_bytes),
+            LogView::new(held, growth),
         ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
         let writer = Writer::new(Arc::clone(&shared), receiver, on_disk, journal);

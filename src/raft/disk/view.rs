@@ -62,7 +62,7 @@ pub(super) struct LogView {
 
 impl LogView {
     /// The view of what a database held when it was opened.
-    pub(super) fn new(held: Held, log_bytes: u64) -> Self {
+    pub(super) fn new(held: Held, growth: LogGrowth) -> Self {
         let Held {
             identity,
             vote,
@@ -74,8 +74,8 @@ impl LogView {
             first: next_index(purged),
             last,
             last_on_disk: last,
-            log_bytes,
-            growth: LogGrowth::new(last.map(|id| id.index), log_bytes),
+            log_bytes: growth.appended_bytes(),
+            growth,
             purged,
             vote,
             committed,
