@@ -15,7 +15,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use waiting::Waiting;
 
-/// So long they wait before others are measured: parked after a second, and the allocator has given their buffers back after ten more.
+/// So long nothing is asked before others are measured. A second after it was asked last a connection is parked, and the allocator
+/// gives its buffers back over ten more.
 const WAITED: Duration = Duration::from_secs(15);
 /// Of all lookups.
 const SERVICE_TYPE: &str = "idle";
@@ -88,15 +89,18 @@ pub async fn run(arguments: IdleArguments) -> anyhow::Result<()> {
 
 async fn measure(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Repeat> {
     let node = nodes.pids()[0];
+    tokio::time::sleep(WAITED).await;
     let without = load(arguments, nodes).await?;
     let without_mb = usage::resident_memory_mb(node).context("its memory")?;
-    let mut waiting = Waiting::begin(nodes.port(0), arguments.connections).await?;
+    let waiting = Waiting::begin(nodes.port(0), arguments.connections).await?;
     tokio::time::sleep(WAITED).await;
     let with = load(arguments, nodes).await?;
     let with_mb = usage::resident_memory_mb(node).context("its memory")?;
+    let closed = waiting.closed();
     ensure!(
-        waiting.all_open(),
-        "connections that waited were closed: they were not borne"
+        closed == 0,
+        "{closed} connections that waited were closed:\n{}",
+        nodes.last_words(0)
     );
     Ok(Repeat {
         without,

@@ -136,6 +136,11 @@ impl Nodes {
         urls(&self.ports).join(",")
     }
 
+    /// The end of one's log.
+    pub fn last_words(&self, node: usize) -> String {
+        self.processes[node].last_words()
+    }
+
     /// The port of one.
     pub fn port(&self, node: usize) -> u16 {
         self.ports[node]

@@ -125,7 +125,7 @@ async fn measure(arguments: &SizesArguments, services: u32) -> anyhow::Result<Si
     let lookups = lookups(arguments, &nodes, dir.path(), services).await?;
     let memory_mb = usage::peak_memory_mb(&nodes.pids());
     let after_lookups = restart::measure(&mut nodes, SERVICE_TYPE, services).await?;
-    nodes.each_shows(SERVICE_TYPE, 0).await;
+    restart::expiry(&nodes, SERVICE_TYPE).await?;
     let mut changes = load(arguments, "change", &nodes.servers(), services);
     changes.arg("--keep");
     figures(&mut changes, arguments.change_seconds, services).await?;

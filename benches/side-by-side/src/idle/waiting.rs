@@ -38,14 +38,13 @@ impl Waiting {
         Ok(Waiting(open))
     }
 
-    /// Whether the server has closed none of them.
-    pub fn all_open(&mut self) -> bool {
-        let mut byte = [0];
-        self.0.iter().all(|stream| {
-            stream
-                .try_read(&mut byte)
-                .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-        })
+    /// How many of them the server has closed.
+    pub fn closed(&self) -> usize {
+        let is_open = |stream: &TcpStream| {
+            let read = stream.try_read(&mut [0]);
+            read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        self.0.iter().filter(|stream| !is_open(stream)).count()
     }
 }
 

@@ -81,7 +81,7 @@ impl Process {
     }
 
     /// The end of what it wrote.
-    fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(SHOWN_BYTES);
         String::from_utf8_lossy(&text[from..]).into_owned()
