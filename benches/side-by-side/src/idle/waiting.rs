@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 
 /// Connections that are opened at once.
 const OPENING_AT_ONCE: usize = 100;
+/// One after the other, 10,000 in 10 s: else what the kernel does for each every 10 s, a keep-alive probe, comes for all in one second.
+const PACE: Duration = Duration::from_millis(1);
 /// An answer that takes longer is none.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Of a type that nobody has: an answer without services.
@@ -26,7 +28,9 @@ impl Waiting {
     pub async fn begin(port: u16, count: u32) -> anyhow::Result<Waiting> {
         let mut opening = JoinSet::new();
         let mut open = Vec::with_capacity(count as usize);
+        let mut pace = tokio::time::interval(PACE);
         for _ in 0..count {
+            pace.tick().await;
             if opening.len() == OPENING_AT_ONCE {
                 open.extend(opened(&mut opening).await?);
             }
