@@ -82,7 +82,7 @@ impl Size {
         self.median(|lookups| lookups.quorate.bytes_per_answer as f64 / 1e3)
     }
 
-    /// What a lookup takes of the time in which the whole machine does nothing else, in microseconds.
+    /// What a lookup takes of the time, with all clients at once, in microseconds.
     fn lookup_us(&self) -> f64 {
         self.median(|lookups| 1e6 / lookups.quorate.rate_per_second)
     }
