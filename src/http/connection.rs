@@ -4,7 +4,6 @@ mod activity;
 mod linger;
 mod seldom;
 mod shared_stream;
-mod streamed;
 mod version;
 mod wording;
 
@@ -21,6 +20,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::{Request, Version};
+use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -34,7 +34,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use streamed::Streamed;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use version::Spoken;
@@ -330,8 +329,14 @@ fn answer<D: Discovery>(
     async move {
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
+            // It comes by parts, and between two of them the connection only looks idle. Held for as long as hyper keeps the body.
             let exchange = in_flight.exchange();
-            response = response.map(|body| Body::new(Streamed::new(body, exchange)));
+            response = response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _held = &exchange;
+                    frame
+                }))
+            });
         }
         drop(in_flight);
         place.prove();

@@ -48,10 +48,10 @@ pub use discovery::Discovery;
 pub use errors::QUORATE_APPLIED;
 pub use limits::raise_descriptors;
 pub use lookup::QUORATE_CONSISTENCY;
-use std::time::Duration;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Most clients ask once in some seconds.
 const PARKED_AFTER: Duration = Duration::from_secs(1);

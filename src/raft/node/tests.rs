@@ -190,9 +190,9 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason.contains("stopping")));
 }
 
-/// However large its entries are, the log of a node does not grow past its limit; and the node starts from what is left of it.
+/// However large its entries are, the log of a node comes back below its limit by itself; and the node starts from what is left of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_of_large_entries_stays_below_its_limit() {
+async fn a_log_of_large_entries_comes_back_below_its_limit() {
     const PROPERTY_BYTES: usize = 16 << 10;
     const ROUNDS: usize = 10;
     let dir = tempfile::tempdir().expect("a temporary directory");

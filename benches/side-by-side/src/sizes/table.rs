@@ -5,8 +5,8 @@ use crate::occasion::Occasion;
 use std::fmt::Write;
 
 const HEAD: &str = "\
-| services | kB a lookup | lookups/s | of the limit's | MB/s | µs a kB | the limit's | p50 ms | p99 ms | memory MB | all killed and started, after lookups: all shown after s | after changes | memory MB | data MB |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| services | kB a lookup | lookups/s | of the limit's | MB/s | µs a kB | the limit's | p50 ms | p99 ms | memory MB | all killed and started, after lookups: all shown after s | memory MB | after changes | memory MB | data MB |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// With what was measured above it.
@@ -29,7 +29,7 @@ fn row(size: &Size) -> String {
     let of_limit =
         size.median(|lookups| lookups.quorate.rate_per_second / lookups.limit.rate_per_second);
     format!(
-        "| {} | {kb:.1} | {rate:.0} | {of_limit:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} |",
+        "| {} | {kb:.1} | {rate:.0} | {of_limit:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} | {:.0} | {:.0} |",
         size.services,
         rate * kb / 1e3,
         size.lookup_us() / kb,
@@ -38,6 +38,7 @@ fn row(size: &Size) -> String {
         size.median(|lookups| lookups.quorate.latency_ms.p99),
         size.memory_mb,
         size.after_lookups.shown_after_s,
+        size.after_lookups.memory_mb,
         size.after_changes.shown_after_s,
         size.after_changes.memory_mb,
         size.after_changes.data_mb,
