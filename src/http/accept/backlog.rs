@@ -4,6 +4,7 @@ use crate::clock::{Beat, Instant, now};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -11,8 +12,9 @@ use tokio::sync::watch;
 /// How long nothing is accepted after an error that is the process's own, such as no descriptor left. The connection
 /// that could not be taken stays in the backlog, so trying again at once would spin.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A silent connection is probed after this, and taken for dead within 25 s: sooner than anybody waits for its place.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
+/// A silent connection is probed after this many seconds, and taken for dead within 30 s: sooner than anybody waits for its place.
+/// Not all after as many: thousands that were opened at once would be probed at once, while others wait for their answers.
+const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
 
@@ -38,6 +40,8 @@ pub(super) struct Backlog {
     emptied: bool,
     /// Set by an error of the process's own.
     paused_until: Option<Instant>,
+    /// How many connections were taken.
+    taken: u64,
 }
 
 impl Backlog {
@@ -50,6 +54,7 @@ impl Backlog {
             emptied_epoch,
             emptied: false,
             paused_until: None,
+            taken: 0,
         }
     }
 
@@ -99,9 +104,7 @@ impl Backlog {
             Ok((socket, address)) => {
                 let address = address.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
                 socket.set_nonblocking(true)?;
-                let stream = TcpStream::from_std(socket.into())?;
-                tune(&stream)?;
-                Ok(Some((stream, address)))
+                self.tuned(TcpStream::from_std(socket.into())?, address)
             }
         }
     }
@@ -111,8 +114,7 @@ impl Backlog {
             accepted = self.listener.accept() => {
                 self.emptied = false;
                 let (stream, address) = accepted?;
-                tune(&stream)?;
-                Ok(Some((stream, address)))
+                self.tuned(stream, address)
             }
             // The backlog is looked at after a wake even when nothing comes, or the first connection opened after it
             // would count as opened before.
@@ -121,6 +123,23 @@ impl Backlog {
                 Ok(None)
             }
         }
+    }
+
+    /// The connection, whose answers leave at once. A peer or client whose machine is gone is noticed: without it the connection would
+    /// keep its place for ever.
+    fn tuned(
+        &mut self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        self.taken += 1;
+        stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(keepalive_after(self.taken))
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_RETRIES);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Some((stream, address)))
     }
 }
 
@@ -141,21 +160,35 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Answers leave at once, and a peer or client whose machine is gone is noticed: without it the connection would keep
-/// its place for ever.
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_RETRIES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// When the nth connection is probed.
+fn keepalive_after(nth: u64) -> Duration {
+    let Range { start, end } = KEEPALIVE_AFTER_S;
+    Duration::from_secs(start + nth % (end - start))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+
+    /// Connections that are opened together are not probed together, and each for the first time within its time.
+    #[tokio::test]
+    async fn probes_are_spread() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let mut backlog = Backlog::new(listener, Beat::start());
+        let mut probed_after = Vec::new();
+        for _ in 0..16 {
+            let _client = std::net::TcpStream::connect(address).expect("the kernel takes it");
+            let accepted = backlog.next().await;
+            let socket = SockRef::from(&accepted.stream);
+            assert!(socket.keepalive().expect("an option"));
+            probed_after.push(socket.tcp_keepalive_time().expect("an option").as_secs());
+        }
+        probed_after.sort();
+        let expected: Vec<u64> = KEEPALIVE_AFTER_S.flat_map(|after| [after; 2]).collect();
+        assert_eq!(probed_after, expected);
+    }
 
     /// A connection that waited while the process was stopped is as old as the stop, even when it is taken after the
     /// beat has noticed the wake; one that came after it is not, even when nothing came in between.
