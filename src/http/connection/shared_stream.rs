@@ -69,20 +69,20 @@ impl SharedStream {
     /// taken for empty without a look at it, which would be one more system call for each request (as tokio's own `poll_read` does).
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let room = buf.remaining();
-        let mut read = None;
+        let mut has_read = false;
         // Around the read, so that what comes after it is not taken back with it.
         let tried = self.0.try_io(Interest::READABLE, || {
             let bytes = self.0.try_read_buf(buf)?;
-            read = Some(bytes);
+            has_read = true;
             let is_emptied = cfg!(target_os = "linux") && (1..room).contains(&bytes);
             match is_emptied {
                 true => Err(io::ErrorKind::WouldBlock.into()),
                 false => Ok(()),
             }
         });
-        match read {
-            Some(_) => Ok(()),
-            None => tried,
+        match has_read {
+            true => Ok(()),
+            false => tried,
         }
     }
 
