@@ -1,6 +1,6 @@
 //! Doors for fuzzing: what comes from a peer or from the disk, past its checksum; and samples to begin with.
 
-use super::disk::fuzzing::{log_record_of, read_log_record};
+use super::disk::fuzzing::{log_frame_again, log_frame_of, log_record_of, read_log_record};
 use super::peer::fuzzing::{frames_of, read_as_each_message};
 use super::types::{Entry, LogId, Member, Proposal};
 use crate::registry::{Batch, Command};
@@ -19,6 +19,11 @@ pub fn log_record(content: &[u8]) -> bool {
     read_log_record(content)
 }
 
+/// Reads the body of a frame of the journal whose checksums are right, and writes it again; `None` when it was none.
+pub fn log_frame(body: &[u8]) -> Option<Vec<u8>> {
+    log_frame_again(body)
+}
+
 /// Frames that carry `commands`, and the others.
 pub fn peer_message_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     frames_of(entries(commands.clone()), commands)
@@ -27,6 +32,13 @@ pub fn peer_message_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
 /// Contents of log records of every kind, one of them with `commands`.
 pub fn log_record_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     entries(commands).iter().map(log_record_of).collect()
+}
+
+/// Bodies of frames of the journal: with no entry, with one, and with all of them.
+pub fn log_frame_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
+    let entries = entries(commands);
+    let parts = [&entries[..0], &entries[..1], &entries[..]];
+    parts.map(log_frame_of).to_vec()
 }
 
 fn entries(commands: Vec<Command>) -> Vec<Entry> {

@@ -1,5 +1,6 @@
-//! A door for fuzzing: log records whose checksum is right.
+//! Doors for fuzzing: log records and frames of the journal whose checksums are right.
 
+use super::journal::{Frame, fuzzing as journal};
 use super::record::{HEADER, decode_entry, encode_entry, entry_index, seal};
 use crate::raft::types::Entry;
 
@@ -15,4 +16,19 @@ pub(in crate::raft) fn read_log_record(content: &[u8]) -> bool {
 pub(in crate::raft) fn log_record_of(entry: &Entry) -> Vec<u8> {
     let record = encode_entry(entry).unwrap_or_default();
     record.get(HEADER..).unwrap_or_default().to_vec()
+}
+
+/// Reads the body of a frame, and writes it again; `None` when it was none.
+pub(in crate::raft) fn log_frame_again(body: &[u8]) -> Option<Vec<u8>> {
+    journal::body_of(&journal::read(body)?)
+}
+
+/// The body of a frame that brings entries, and says that all but the last are committed.
+pub(in crate::raft) fn log_frame_of(entries: &[Entry]) -> Vec<u8> {
+    let record = |entry: &Entry| Some((entry.log_id.index, encode_entry(entry).ok()?));
+    let frame = Frame {
+        committed: entries.iter().rev().nth(1).map(|entry| entry.log_id),
+        records: entries.iter().filter_map(record).collect(),
+    };
+    journal::body_of(&frame).unwrap_or_default()
 }

@@ -12,6 +12,8 @@
 //! - That transaction has two phases: what it took over is written over next, and it must not be taken for torn and rolled back.
 
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub(super) use frame::fuzzing;
 
 use super::database::{self, Mark};
 use super::errors::{OpenError, Unreadable};

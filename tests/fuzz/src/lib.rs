@@ -39,7 +39,7 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     target("announcement", announcement, BODY),
     target("static_announcement", static_announcement, BODY),
     target("inventory", inventory, (4 << 10, 64)),
@@ -47,6 +47,8 @@ pub const TARGETS: [Target; 8] = [
     target("request", wire::request, (1 << 20, 64)),
     target("peer_message", peer_message, (4 << 10, 144)),
     target("log_record", log_record, (4 << 10, 144)),
+    // It is written again, by blocks of 4 KiB.
+    target("log_frame", log_frame, (12 << 10, 16)),
     target("snapshot", snapshot, (4 << 10, 64)),
 ];
 
@@ -82,6 +84,23 @@ fn peer_message(frame: &[u8]) {
 
 fn log_record(content: &[u8]) {
     quorate::raft::fuzzing::log_record(content);
+}
+
+fn log_frame(body: &[u8]) {
+    if let Some(written) = quorate::raft::fuzzing::log_frame(body) {
+        // The committed log id before them may be written in fewer bytes.
+        assert_eq!(
+            records_of(&written),
+            records_of(body),
+            "what was read is written as it was"
+        );
+    }
+}
+
+/// What is behind the first length and its log id.
+fn records_of(frame: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = frame.split_first_chunk()?;
+    rest.get(u32::from_le_bytes(*length) as usize..)
 }
 
 fn snapshot(bytes: &[u8]) {

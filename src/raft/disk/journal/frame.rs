@@ -179,3 +179,36 @@ fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
     *bytes = rest;
     Some(u64::from_le_bytes(*first))
 }
+
+/// A door for fuzzing: the bodies of frames whose checksums are right.
+#[cfg(feature = "fuzzing")]
+pub(in crate::raft::disk) mod fuzzing {
+    use super::{Frame, HEADER_BYTES, Header, Mark, decode, encode};
+
+    const MARK: Mark = Mark {
+        salt: 0,
+        generation: 1,
+        length_bytes: super::super::LENGTH_BYTES,
+    };
+
+    pub(in crate::raft::disk) fn read(body: &[u8]) -> Option<Frame> {
+        let mut bytes = vec![0; HEADER_BYTES];
+        bytes.extend_from_slice(body);
+        Header {
+            generation: MARK.generation,
+            sequence: 0,
+            body_bytes: u32::try_from(body.len()).ok()?,
+            body_crc: crc32c::crc32c(body),
+        }
+        .write(&mut bytes, MARK.salt);
+        let (frame, _) = decode(&bytes, MARK, 0).ok()??;
+        Some(frame)
+    }
+
+    pub(in crate::raft::disk) fn body_of(frame: &Frame) -> Option<Vec<u8>> {
+        let bytes = encode(MARK, 0, frame.committed, frame.records.iter()).ok()?;
+        let header = Header::read(&bytes, MARK.salt)?;
+        let body = bytes.get(HEADER_BYTES..)?;
+        body.get(..header.body_bytes as usize).map(<[u8]>::to_vec)
+    }
+}

@@ -1,7 +1,7 @@
 //! Writes the samples that the corpora of binary inputs begin with, into the folder that is named.
 
 use quorate::model::{Announcement, Service, StaticService};
-use quorate::registry::{Batch, Command, Registry};
+use quorate::registry::{Batch, Command, LEVEL, Registry};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -23,6 +23,10 @@ fn main() -> std::io::Result<()> {
         (
             "log_record",
             quorate::raft::fuzzing::log_record_samples(commands()),
+        ),
+        (
+            "log_frame",
+            quorate::raft::fuzzing::log_frame_samples(commands()),
         ),
         (
             "peer_message",
@@ -82,5 +86,6 @@ fn commands() -> Vec<Command> {
             node_id: "w1".to_owned(),
         },
         Command::RemoveStatic { id: "x".to_owned() },
+        Command::Level(LEVEL),
     ]
 }
