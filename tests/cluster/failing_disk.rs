@@ -172,7 +172,7 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
 #[test]
 fn every_operation_of_a_start_may_fail() {
     /// A directory is made and opened by then, and the first entries of the log are written.
-    const OPERATIONS: u64 = 80;
+    const OPERATIONS: u64 = 95;
     let (mut cluster, disks) = cluster();
     let traffic = traffic(&cluster);
     let victim = victim(&cluster, false);

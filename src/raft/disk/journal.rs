@@ -35,6 +35,9 @@ pub(super) const FILE: &str = "raft.journal";
 /// So much waits to be brought into the database, which then takes some milliseconds. A batch that is larger goes there at once.
 pub(super) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 
+/// It is made by pieces of this length: what comes at once the page cache keeps as one, and looks over all of it at each write into it.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// What the frames of a whole journal take in the database at most: pages come in powers of two.
 pub(super) const ROOM_IN_DATABASE_BYTES: u64 = 2 * LENGTH_BYTES;
 
@@ -58,7 +61,9 @@ impl Journal {
         let tmp = dir.join(format!("{FILE}{TMP}"));
         let file = vfs.create_new(&tmp)?;
         // Written and not only allocated: to write into space that never was is two writes.
-        file.write_at(0, &vec![0; LENGTH_BYTES as usize])?;
+        for at in (0..LENGTH_BYTES).step_by(PIECE_BYTES) {
+            file.write_at(at, &[0; PIECE_BYTES])?;
+        }
         file.sync_all()?;
         vfs.rename(&tmp, &path)?;
         vfs.sync_dir(dir)
