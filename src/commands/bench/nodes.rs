@@ -5,7 +5,7 @@ use super::super::output;
 use super::connection::{Address, Connection};
 use http::Method;
 use hyper::body::Bytes;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,12 +31,16 @@ pub struct Nodes {
     tokens: Vec<AtomicU64>,
 }
 
+/// All but the unreserved characters (RFC 3986, section 2.3), as engines encode a type: `presto-coordinator` stays what it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// The path of the lookup of a type.
 pub fn lookup_path(of_type: &str) -> String {
-    format!(
-        "/v1/service/{}",
-        utf8_percent_encode(of_type, NON_ALPHANUMERIC)
-    )
+    format!("/v1/service/{}", utf8_percent_encode(of_type, RESERVED))
 }
 
 impl Nodes {
@@ -223,5 +227,22 @@ impl Lane {
             failed += u64::from(!asked.is_ok_and(|answer| answer.status.is_success()));
         }
         failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A type is in the path as an engine puts it there.
+    #[test]
+    fn types_are_encoded_as_engines_do() {
+        for (of_type, path) in [
+            ("presto-coordinator", "/v1/service/presto-coordinator"),
+            ("a.b_c~d", "/v1/service/a.b_c~d"),
+            ("a b/c?d#e%", "/v1/service/a%20b%2Fc%3Fd%23e%25"),
+        ] {
+            assert_eq!(lookup_path(of_type), path);
+        }
     }
 }
