@@ -54,7 +54,11 @@ impl Registry {
             } => self.tick(index, *advance_ms, batch.step_ms, *grace_ms),
             Command::Retire { raft_ids } => self.retire(raft_ids),
             Command::Level(level) => {
-                self.level = self.level.max(*level);
+                if *level > self.level {
+                    self.level = *level;
+                    // Elements are computed otherwise from some levels on.
+                    self.sum = self.recompute_sum();
+                }
                 Outcome::Applied
             }
         }
@@ -94,12 +98,13 @@ impl Registry {
             }
             self.deadlines
                 .remove(&(before.deadline_ms, node_id.clone()));
-            self.sum = self.sum.wrapping_sub(before.element());
+            self.sum = self.sum.wrapping_sub(before.element(self.level));
         }
-        held.deadline_ms = self.next_deadline(batch);
+        self.step_limit_ms = self.step_limit_ms.min(batch.step_ms);
+        held.deadline_ms = batch.deadline_ms(self.cluster_ms);
         self.regroup(&node_id, old.as_ref(), Some(&new), index);
         self.removals.forget(&node_id);
-        self.sum = self.sum.wrapping_add(held.element());
+        self.sum = self.sum.wrapping_add(held.element(self.level));
         self.deadlines.insert((held.deadline_ms, node_id.clone()));
         self.nodes.insert(node_id, held);
         Outcome::Applied
@@ -119,25 +124,31 @@ impl Registry {
     }
 
     fn renew(&mut self, index: u64, batch: &Batch, node_id: &str, digest: u128) -> Outcome {
-        let known = self.nodes.get_key_value(node_id);
-        let Some((node_id, held)) = known.filter(|(_, held)| held.digest == digest) else {
+        let known = self.nodes.get_mut(node_id);
+        let Some(held) = known.filter(|held| held.digest == digest) else {
             return Outcome::NotHeld;
         };
-        let (node_id, held) = (node_id.clone(), held.clone());
-        let deadline_ms = self.next_deadline(batch);
-        let mut renewed = held.clone();
-        renewed.deadline_ms = deadline_ms;
-        renewed.written_index = index;
-        self.sum = self
-            .sum
-            .wrapping_sub(held.element())
-            .wrapping_add(renewed.element());
-        if !is_planted(Bug::OldDeadline) {
-            self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
+        self.step_limit_ms = self.step_limit_ms.min(batch.step_ms);
+        let deadline_ms = batch.deadline_ms(self.cluster_ms);
+        self.sum = self.sum.wrapping_sub(held.element(self.level));
+        let before_ms = std::mem::replace(&mut held.deadline_ms, deadline_ms);
+        held.written_index = index;
+        self.sum = self.sum.wrapping_add(held.element(self.level));
+        // A node that renews twice between two ticks has the same.
+        if before_ms != deadline_ms {
+            self.move_deadline(node_id, before_ms, deadline_ms);
         }
-        self.deadlines.insert((deadline_ms, node_id.clone()));
-        self.nodes.insert(node_id, renewed);
         Outcome::Applied
+    }
+
+    fn move_deadline(&mut self, node_id: &str, before_ms: u64, deadline_ms: u64) {
+        let before = (before_ms, Arc::from(node_id));
+        let known = match is_planted(Bug::OldDeadline) {
+            true => self.deadlines.get(&before).cloned(),
+            false => self.deadlines.take(&before),
+        };
+        let node_id = known.map_or(before.1, |(_, node_id)| node_id);
+        self.deadlines.insert((deadline_ms, node_id));
     }
 
     /// Whether the node was written, renewed or removed after `seen`.
@@ -155,7 +166,7 @@ impl Registry {
             return;
         };
         self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
-        self.sum = self.sum.wrapping_sub(held.element());
+        self.sum = self.sum.wrapping_sub(held.element(self.level));
         self.held_bytes -= held.cost_bytes();
         self.regroup(node_id, Some(&held.unpack()), None, index);
         self.removals.record(node_id, index);

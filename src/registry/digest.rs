@@ -23,10 +23,9 @@ impl Registry {
     }
 
     pub(super) fn recompute_sum(&self) -> u128 {
-        let nodes = self
-            .nodes
-            .values()
-            .fold(0u128, |sum, held| sum.wrapping_add(held.element()));
+        let nodes = self.nodes.values().fold(0u128, |sum, held| {
+            sum.wrapping_add(held.element(self.level))
+        });
         self.statics
             .values()
             .fold(nodes, |sum, held| sum.wrapping_add(held.element()))

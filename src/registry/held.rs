@@ -1,7 +1,10 @@
 //! What the registry keeps of one announcement.
 
+use super::LEVEL_OF_SIPHASH;
 use crate::model::{Announcement, Fingerprint};
 use serde::Deserialize;
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher;
 use std::sync::Arc;
 
 /// One node's announcement as it is held.
@@ -125,8 +128,30 @@ impl Held {
         self.packed.len() + ENTRY_BYTES
     }
 
-    /// Its part of the registry's digest.
-    pub(super) fn element(&self) -> u128 {
+    /// Its part of the registry's digest at a level.
+    pub(super) fn element(&self, level: u32) -> u128 {
+        match level < LEVEL_OF_SIPHASH {
+            true => self.sha_element(),
+            false => self.sip_element(),
+        }
+    }
+
+    /// What is fed in, and in what order, is part of the wire between releases.
+    fn sip_element(&self) -> u128 {
+        let mut hasher = SipHasher13::new();
+        hasher.write(&self.digest.to_le_bytes());
+        for number in [
+            self.deadline_ms,
+            self.joined_index,
+            self.changed_index,
+            self.written_index,
+        ] {
+            hasher.write(&number.to_le_bytes());
+        }
+        u128::from(hasher.finish128())
+    }
+
+    fn sha_element(&self) -> u128 {
         Fingerprint::of("node")
             .digest(self.digest)
             .number(self.deadline_ms)
@@ -145,3 +170,30 @@ pub(super) const ENTRY_BYTES: usize = 512;
 
 const PACKED: &str =
     "packed bytes come from an announcement, or were read as one with their snapshot";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::LEVEL;
+
+    fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> Held {
+        Held::from_packed(Arc::from([]), digest, deadline_ms, indexes)
+    }
+
+    /// What nodes of two releases compare stays what it is, and each of its parts counts. The value is that of another SipHash-1-3.
+    #[test]
+    fn an_element_stays_what_it_is() {
+        let digest = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;
+        let element = held(digest, 34_000, [7, 8, 9]).element(LEVEL);
+        assert_eq!(element, 0xb847_14ce_ab1b_24bf_1c8f_7f99_3796_a8f9);
+        for other in [
+            held(digest + 1, 34_000, [7, 8, 9]),
+            held(digest, 34_001, [7, 8, 9]),
+            held(digest, 34_000, [6, 8, 9]),
+            held(digest, 34_000, [7, 7, 9]),
+            held(digest, 34_000, [7, 8, 8]),
+        ] {
+            assert_ne!(other.element(LEVEL), element);
+        }
+    }
+}

@@ -3,6 +3,15 @@
 use super::{Batch, Outcome, Registry};
 use crate::planted::{Bug, is_planted};
 
+impl Batch {
+    /// The deadline of what is announced or renewed at a cluster time. Whoever sets one notes the batch's step in `step_limit_ms`.
+    pub(super) fn deadline_ms(&self, cluster_ms: u64) -> u64 {
+        cluster_ms
+            .saturating_add(self.max_age_ms)
+            .saturating_add(self.step_ms)
+    }
+}
+
 impl Registry {
     /// Moves cluster time, and removes what it has reached.
     ///
@@ -36,14 +45,6 @@ impl Registry {
             self.cluster_ms = self.cluster_ms.saturating_add(advance_ms - used_ms);
         }
         Outcome::Expired(self.expire(index))
-    }
-
-    /// The deadline of what is announced or renewed now.
-    pub(super) fn next_deadline(&mut self, batch: &Batch) -> u64 {
-        self.step_limit_ms = self.step_limit_ms.min(batch.step_ms);
-        self.cluster_ms
-            .saturating_add(batch.max_age_ms)
-            .saturating_add(batch.step_ms)
     }
 
     fn expire(&mut self, index: u64) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Random commands against the promises of the registry.
 
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
-use crate::registry::{Batch, Command, Outcome, Registry};
+use crate::registry::{Batch, Command, LEVEL, Outcome, Registry};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ fn command() -> impl Strategy<Value = Command> {
         4 => (0..2_000u64, prop_oneof![9 => Just(None), 1 => (0..3_000u64).prop_map(Some)])
             .prop_map(|(advance_ms, grace_ms)| Command::Tick { advance_ms, grace_ms }),
         1 => vec(0..9u64, 0..3).prop_map(|raft_ids| Command::Retire { raft_ids }),
-        1 => (0..2u32).prop_map(Command::Level),
+        1 => (0..=LEVEL).prop_map(Command::Level),
     ]
 }
 
