@@ -58,11 +58,22 @@ async fn put<D: Discovery>(
 ) -> Result<Response, Refusal> {
     let encoding = json_encoding(headers, &body)?;
     let body = read(headers, body, encoding, app.settings.max_announcement_bytes).await?;
-    let announcement = Announcement::from_json(node_id, &body, &app.settings.environment)
-        .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    let parse = || Announcement::from_json(node_id, &body, &app.settings.environment);
+    let hash = app.bodies.hash(node_id, &body);
+    let (digest, mut announcement) = match app.bodies.digest(hash) {
+        Some(digest) => (digest, None),
+        None => {
+            let announcement = parse().map_err(|error| Refusal::BadRequest(error.to_string()))?;
+            let digest = announcement.digest();
+            app.bodies.note(hash, digest);
+            (digest, Some(announcement))
+        }
+    };
+    let whole = || announcement.take().map_or_else(parse, Ok);
     let index = app
         .write(origin, |deadline| {
-            app.discovery.announce(announcement, deadline)
+            app.discovery
+                .renew_or_announce(node_id, digest, whole, deadline)
         })
         .await?;
     let mut response = acknowledged(StatusCode::ACCEPTED, index).into_response();
@@ -86,4 +97,51 @@ pub(super) async fn withdraw<D: Discovery>(
         .write(origin, |deadline| app.discovery.withdraw(node_id, deadline))
         .await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Beat;
+    use crate::http::HttpSettings;
+    use crate::http::app::AppState;
+    use crate::http::lone::Lone;
+    use tokio::sync::watch;
+
+    const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
+
+    async fn put_by_n(app: &App<Lone>, body: &'static str) -> Result<StatusCode, Refusal> {
+        let origin = Origin {
+            address: ([127, 0, 0, 1], 1).into(),
+            opened_epoch: app.beat.epoch(),
+        };
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]);
+        let answered = put(app, origin, "n", &headers, Body::from(body)).await;
+        answered.map(|response| response.status())
+    }
+
+    /// Bytes that were read once are not read again while what they announced is held, and are when it is not.
+    #[tokio::test]
+    async fn known_bytes_are_read_when_they_must_be() {
+        let (_stop, stopping) = watch::channel(false);
+        let settings = HttpSettings::new("test");
+        let app = AppState::shared(Lone::new(), settings, Beat::start(), stopping);
+        assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
+        let digest = app.bodies.digest(app.bodies.hash("n", BODY.as_bytes()));
+        let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");
+        assert_eq!(digest, Some(announced.digest()));
+
+        // As if it had been read as the same.
+        const NO_JSON: &str = "{";
+        let hash = app.bodies.hash("n", NO_JSON.as_bytes());
+        app.bodies.note(hash, announced.digest());
+        assert_eq!(put_by_n(&app, NO_JSON).await, Ok(StatusCode::ACCEPTED));
+        let deadline = crate::http::app::deadline();
+        let withdrawn = app.discovery.withdraw("n".to_owned(), deadline).await;
+        withdrawn.expect("it is taken");
+        assert!(put_by_n(&app, NO_JSON).await.is_err(), "it is read");
+        assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
+        assert!(app.discovery.lists("n"));
+    }
 }

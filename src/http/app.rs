@@ -3,6 +3,7 @@
 use super::HttpSettings;
 use super::discovery::Discovery;
 use super::errors::Refusal;
+use super::known_bodies::KnownBodies;
 use crate::clock::{Beat, Instant, now};
 use crate::raft::{Unavailable, WriteError};
 use axum::response::IntoResponse;
@@ -27,6 +28,7 @@ pub(super) struct AppState<D> {
     pub(super) discovery: D,
     pub(super) settings: Arc<HttpSettings>,
     pub(super) beat: Beat,
+    pub(super) bodies: KnownBodies,
     /// Places of lookups that are held.
     pub(super) holds: Semaphore,
     /// Places of clients that watch, or wait for an index.
@@ -67,6 +69,7 @@ impl<D: Discovery> AppState<D> {
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),
             beat,
+            bodies: KnownBodies::new(),
             stop,
         })
     }

@@ -1,7 +1,9 @@
 //! What the endpoints need of the cluster.
 
 use crate::clock::Instant;
-use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
+use crate::model::{
+    Announcement, BadAnnouncement, Coordinator, CoordinatorQuery, Lookup, StaticService,
+};
 use crate::raft::{Answer, Feed, Node, Progress, Status, Unavailable, WriteError};
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -52,10 +54,12 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// Before the group is formed.
     fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable>;
 
-    /// See [`Node::announce`].
-    fn announce(
+    /// See [`Node::renew_or_announce`].
+    fn renew_or_announce(
         &self,
-        announcement: Announcement,
+        node_id: &str,
+        digest: u128,
+        announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send;
 
@@ -131,12 +135,14 @@ impl Discovery for Node {
         Node::progress(self, lookup)
     }
 
-    fn announce(
+    fn renew_or_announce(
         &self,
-        announcement: Announcement,
+        node_id: &str,
+        digest: u128,
+        announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
         deadline: Instant,
     ) -> impl Future<Output = Result<u64, WriteError>> + Send {
-        Node::announce(self, announcement, deadline)
+        Node::renew_or_announce(self, node_id, digest, announcement, deadline)
     }
 
     fn withdraw(

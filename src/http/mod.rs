@@ -22,6 +22,7 @@ mod front;
 pub mod fuzzing;
 mod hold;
 mod inventory;
+mod known_bodies;
 mod limits;
 // With the tests, since it puts a bare registry in the group's place.
 #[cfg(any(test, feature = "fuzzing"))]

@@ -13,7 +13,9 @@ use super::service::{Service, founders};
 use super::status::{self, Status};
 use super::{founding, hand_over};
 use crate::clock::{self, Instant};
-use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
+use crate::model::{
+    Announcement, BadAnnouncement, Coordinator, CoordinatorQuery, Lookup, StaticService,
+};
 use crate::planted::{Bug, is_planted};
 use crate::registry::{Command, Outcome, Rendered};
 use openraft::async_runtime::WatchReceiver;
@@ -180,24 +182,41 @@ impl Node {
         deadline: Instant,
     ) -> Result<u64, WriteError> {
         let digest = announcement.digest();
-        let mut must_be_whole = false;
-        let node_id = announcement.node_id.clone();
-        self.write(deadline, Some(&node_id), |group, known| {
-            let registry = group.replica.registry();
-            let seen = registry.applied_index().max(known);
-            let renews = !must_be_whole && registry.holds(&announcement.node_id, digest);
-            must_be_whole = renews;
-            match renews {
-                true => Command::Renew {
+        let node_id = announcement.node_id.as_str();
+        self.renew_or_announce(node_id, digest, || Ok(announcement.clone()), deadline)
+            .await
+    }
+
+    /// As [`Node::announce`], for what is known by its digest: the announcement itself is asked for when the node does not hold it.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`]; what cannot be read is surely not applied.
+    pub async fn renew_or_announce(
+        &self,
+        node_id: &str,
+        digest: u128,
+        mut announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        let mut renewed = false;
+        self.write(deadline, Some(node_id), |group, known| {
+            let (seen, holds) = {
+                let registry = group.replica.registry();
+                let seen = registry.applied_index().max(known);
+                (seen, registry.holds(node_id, digest))
+            };
+            // What was no longer held when it was renewed is announced.
+            renewed = holds && !renewed;
+            if renewed {
+                return Ok(Command::Renew {
                     seen,
-                    node_id: announcement.node_id.clone(),
+                    node_id: node_id.to_owned(),
                     digest,
-                },
-                false => Command::Announce {
-                    seen,
-                    announcement: announcement.clone(),
-                },
+                });
             }
+            let announcement =
+                announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
+            Ok(Command::Announce { seen, announcement })
         })
         .await
     }
@@ -207,9 +226,11 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, Some(&node_id), |group, known| Command::Withdraw {
-            seen: group.replica.registry().applied_index().max(known),
-            node_id: node_id.clone(),
+        self.write(deadline, Some(&node_id), |group, known| {
+            Ok(Command::Withdraw {
+                seen: group.replica.registry().applied_index().max(known),
+                node_id: node_id.clone(),
+            })
         })
         .await
     }
@@ -223,8 +244,10 @@ impl Node {
         service: StaticService,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        self.write(deadline, None, |_, _| Command::AddStatic(service.clone()))
-            .await
+        self.write(deadline, None, |_, _| {
+            Ok(Command::AddStatic(service.clone()))
+        })
+        .await
     }
 
     /// Commits the removal of a static service. The log index.
@@ -232,8 +255,8 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, None, |_, _| Command::RemoveStatic {
-            id: id.clone(),
+        self.write(deadline, None, |_, _| {
+            Ok(Command::RemoveStatic { id: id.clone() })
         })
         .await
     }
@@ -344,7 +367,7 @@ impl Node {
         &self,
         deadline: Instant,
         of_node: Option<&str>,
-        mut command: impl FnMut(&Group, u64) -> Command,
+        mut command: impl FnMut(&Group, u64) -> Result<Command, WriteError>,
     ) -> Result<u64, WriteError> {
         let group = self
             .group()
@@ -363,7 +386,7 @@ impl Node {
         };
         let mut known = 0;
         loop {
-            let proposed = command(&group, known);
+            let proposed = command(&group, known)?;
             match group.writes.write(proposed, deadline).await {
                 WriteResult::Done {
                     outcome: Outcome::Overtaken | Outcome::NotHeld,

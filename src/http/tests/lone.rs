@@ -2,7 +2,9 @@
 
 use crate::clock::Instant;
 use crate::http::Discovery;
-use crate::model::{Announcement, Coordinator, CoordinatorQuery, Lookup, StaticService};
+use crate::model::{
+    Announcement, BadAnnouncement, Coordinator, CoordinatorQuery, Lookup, StaticService,
+};
 use crate::raft::{
     Answer, Feed, Feeds, GroupState, Progress, Role, Status, Unavailable, WriteError,
 };
@@ -69,6 +71,12 @@ impl Lone {
 
     pub(super) fn set(&self, mode: Mode) {
         *self.0.mode.lock().expect("no panic") = mode;
+    }
+
+    /// Whether it holds an announcement of a node.
+    #[cfg(test)]
+    pub(super) fn lists(&self, node_id: &str) -> bool {
+        self.registry().held(node_id).is_some()
     }
 
     pub(super) async fn asked(&self) {
@@ -179,11 +187,24 @@ impl Discovery for Lone {
         Ok(self.0.feeds.feed(lookups))
     }
 
-    async fn announce(
+    async fn renew_or_announce(
         &self,
-        announcement: Announcement,
+        node_id: &str,
+        digest: u128,
+        mut announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
+        if self.registry().holds(node_id, digest) {
+            let node_id = node_id.to_owned();
+            let renew = |seen| Command::Renew {
+                seen,
+                node_id,
+                digest,
+            };
+            return self.write(deadline, renew).await;
+        }
+        let announcement =
+            announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
         self.write(deadline, |seen| Command::Announce { seen, announcement })
             .await
     }

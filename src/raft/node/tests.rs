@@ -132,6 +132,40 @@ async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -
         .expect("the answer comes");
 }
 
+/// What is held is renewed by its digest alone; else the announcement is asked for, and one that cannot be read changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_announcement_is_asked_for_when_it_is_not_held() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let node = lone_node(Arc::default(), dir.path()).await;
+    announce_until(&node, Result::is_ok).await;
+    node.withdraw("engine".to_owned(), soon())
+        .await
+        .expect("it is taken");
+
+    let digest = engine().digest();
+    let unreadable = || Err(Announcement::from_json("engine", b"{", "test").expect_err("no JSON"));
+    let refused = node
+        .renew_or_announce("engine", digest, unreadable, soon())
+        .await;
+    let said = Announcement::from_json("engine", b"{", "test").expect_err("no JSON");
+    assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason == said.to_string()));
+    assert!(!lists_the_engine(&node).await);
+
+    let mut asked = 0;
+    for _ in 0..3 {
+        let announcement = || {
+            asked += 1;
+            Ok(engine())
+        };
+        node.renew_or_announce("engine", digest, announcement, soon())
+            .await
+            .expect("it is taken");
+        assert!(lists_the_engine(&node).await);
+    }
+    assert_eq!(asked, 1);
+    node.stop().await;
+}
+
 async fn lists_the_engine(node: &Node) -> bool {
     let found = node.lookup(&Lookup::All, soon()).await;
     let found = found.expect("reads go on");
