@@ -1,6 +1,7 @@
 //! What each command does.
 
 use super::held::Unpacked;
+use super::ticks::next_deadline;
 use super::{Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, MAX_RETIRED, Outcome, Registry};
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
@@ -100,8 +101,7 @@ impl Registry {
                 .remove(&(before.deadline_ms, node_id.clone()));
             self.sum = self.sum.wrapping_sub(before.element(self.level));
         }
-        self.step_limit_ms = self.step_limit_ms.min(batch.step_ms);
-        held.deadline_ms = batch.deadline_ms(self.cluster_ms);
+        held.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.regroup(&node_id, old.as_ref(), Some(&new), index);
         self.removals.forget(&node_id);
         self.sum = self.sum.wrapping_add(held.element(self.level));
@@ -128,8 +128,7 @@ impl Registry {
         let Some(held) = known.filter(|held| held.digest == digest) else {
             return Outcome::NotHeld;
         };
-        self.step_limit_ms = self.step_limit_ms.min(batch.step_ms);
-        let deadline_ms = batch.deadline_ms(self.cluster_ms);
+        let deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.sum = self.sum.wrapping_sub(held.element(self.level));
         let before_ms = std::mem::replace(&mut held.deadline_ms, deadline_ms);
         held.written_index = index;

@@ -3,13 +3,12 @@
 use super::{Batch, Outcome, Registry};
 use crate::planted::{Bug, is_planted};
 
-impl Batch {
-    /// The deadline of what is announced or renewed at a cluster time. Whoever sets one notes the batch's step in `step_limit_ms`.
-    pub(super) fn deadline_ms(&self, cluster_ms: u64) -> u64 {
-        cluster_ms
-            .saturating_add(self.max_age_ms)
-            .saturating_add(self.step_ms)
-    }
+/// The deadline of what is announced or renewed now; of the registry's fields alone that it needs, while one of its nodes is changed.
+pub(super) fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64 {
+    *step_limit_ms = batch.step_ms.min(*step_limit_ms);
+    cluster_ms
+        .saturating_add(batch.max_age_ms)
+        .saturating_add(batch.step_ms)
 }
 
 impl Registry {
