@@ -143,3 +143,29 @@ impl Replica {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::LEVEL;
+    use openraft::impls::leader_id_adv::LeaderId;
+
+    /// A digest of a level that this release does not know is none that others may compare with theirs.
+    #[test]
+    fn no_digest_of_an_unknown_level_is_kept() {
+        for (level, kept) in [(LEVEL, 1), (LEVEL + 1, 0)] {
+            let replica = Replica::new(Registry::new("test"), 1, Duration::from_secs(1));
+            let leader = LeaderId {
+                term: 1,
+                node_id: 1,
+            };
+            let batch = Batch {
+                max_age_ms: 3_000,
+                step_ms: 1_000,
+                commands: vec![Command::Level(level)],
+            };
+            replica.apply(&LogId::new(leader, CHECKPOINT_EVERY), Some(&batch));
+            assert_eq!(replica.checkpoints().len(), kept, "level {level}");
+        }
+    }
+}

@@ -345,6 +345,9 @@ fn digests_tell_states_apart() {
         }],
     );
     add("test", 1, vec![Command::Retire { raft_ids: vec![1] }]);
+    let mut registry = Registry::new("test");
+    registry.apply(1, &batch(vec![Command::Level(2)]));
+    assert!(digests.insert(registry.digest()));
 }
 
 /// A snapshot of format 1, written by the first release, stays readable; and an announcement's digest, which nodes of
