@@ -1,13 +1,13 @@
 //! Which bodies were read lately, and the digests of what they announced.
 //!
-//! A node announces the same bytes every few seconds. To read them again is a tenth of what a renewal costs, and to digest what they say
-//! is half as much again where the processor has no instructions for it.
+//! A node announces the same bytes every few seconds. To read them again, and to digest what they say, is a good part of what a renewal
+//! costs (docs/ARCHITECTURE.md).
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::{Mutex, PoisonError};
 
-/// Of 10,000 bodies one in seven finds its place taken by another; 2 MB at most, of which only what is used counts.
+/// Of 10,000 bodies one in seven finds its place taken by another. Together they are 2 MB.
 const PLACES: usize = 1 << 16;
 
 /// - A body is known by 128 bits of SipHash under a key drawn at start: nobody who does not know it makes two bodies of one hash.

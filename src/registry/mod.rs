@@ -58,8 +58,8 @@ pub const LEVEL: u32 = 3;
 /// From this level on, another process under a node's id joins anew.
 const LEVEL_OF_PROCESSES: u32 = 2;
 
-/// From this level on a node's element in the digest is of SipHash. Each renewal computes two on each node, and a SHA-256 costs ten
-/// times as much on a processor that has no instructions for it.
+/// From this level on a node's element in the digest is of SipHash. Each renewal computes two on each node, and SHA-256 showed there on a
+/// processor that has no instructions for it (docs/ARCHITECTURE.md).
 const LEVEL_OF_SIPHASH: u32 = 3;
 
 /// The most retired raft ids that are remembered; each is one replaced member, so this is years of replacements.
