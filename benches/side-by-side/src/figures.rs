@@ -36,6 +36,8 @@ pub struct Measured {
     pub processor_s: f64,
     /// Processor time that those at rest beside them took meanwhile, in seconds.
     pub others_s: f64,
+    /// Whether those had come to rest before it.
+    pub others_at_rest: bool,
     /// Resident memory of the largest node, at its peak since its start, in megabytes.
     pub memory_mb: f64,
 }

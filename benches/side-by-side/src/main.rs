@@ -27,6 +27,7 @@ mod machine;
 mod nodes;
 mod occasion;
 mod peers;
+mod rest;
 mod results;
 mod run;
 mod sizes;

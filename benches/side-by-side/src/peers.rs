@@ -9,6 +9,7 @@ pub mod request;
 
 use crate::figures::{Figures, Measured};
 use crate::load;
+use crate::rest::came_to_rest;
 use crate::tasks::{Asked, Name, Task, To};
 use crate::usage;
 use anyhow::{Context, bail};
@@ -30,11 +31,6 @@ const JVM_ROUND: Duration = Duration::from_secs(5);
 const JVM_ROUNDS_WITHOUT_GAIN: u32 = 3;
 const JVM_ROUNDS: u32 = 12;
 
-/// Others are at rest when they take less than this much processor time between two looks: a tenth of a processor.
-const AT_REST_S: f64 = 0.05;
-const SETTLE_LOOK: Duration = Duration::from_millis(500);
-/// So many looks are taken at most.
-const SETTLE_LOOKS_MAX: u32 = 40;
 /// The least that a service takes in an answer; quorate's takes 280.
 const SERVICE_BYTES_MIN: u64 = 150;
 
@@ -145,7 +141,7 @@ impl Cluster {
         if task.to == To::Follower {
             self.look_for_follower().await?;
         }
-        settle(others).await;
+        let others_at_rest = came_to_rest(|| usage::processor_s(others)).await;
         let pids = self.pids();
         let (before_s, others_before_s) = (usage::processor_s(&pids), usage::processor_s(others));
         let of_type = format!("{}-{repeat}", task.name);
@@ -166,6 +162,7 @@ impl Cluster {
             figures,
             processor_s: usage::processor_s(&pids) - before_s,
             others_s: usage::processor_s(others) - others_before_s,
+            others_at_rest,
             memory_mb: usage::peak_memory_mb(&pids),
         })
     }
@@ -248,17 +245,6 @@ impl Cluster {
 /// Of all services of a task, however they are written.
 fn answer_bytes_min(task: &Task) -> u64 {
     u64::from(task.nodes) * SERVICE_BYTES_MIN
-}
-
-/// Waits until others are at rest: a JVM goes on compiling for a while. What they take later is in the results.
-async fn settle(others: &[u32]) {
-    for _ in 0..SETTLE_LOOKS_MAX {
-        let before_s = usage::processor_s(others);
-        tokio::time::sleep(SETTLE_LOOK).await;
-        if usage::processor_s(others) - before_s < AT_REST_S {
-            return;
-        }
-    }
 }
 
 /// What a program prints.

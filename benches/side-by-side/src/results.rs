@@ -93,6 +93,15 @@ impl Results {
         Some((median(took)?, most))
     }
 
+    /// How many loads, of all of them, began while others did not rest.
+    pub fn beside_others(&self) -> usize {
+        let beside = |one: &&Outcome| match &one.came {
+            Came::Measured(measured) => !measured.others_at_rest,
+            Came::Failed(_) => false,
+        };
+        self.outcomes.iter().filter(beside).count()
+    }
+
     /// How many repeats of one load on one of them failed.
     pub fn failed(&self, name: Name, task: &str) -> usize {
         let own = |one: &&Outcome| one.name == name && one.task == task;

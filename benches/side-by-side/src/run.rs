@@ -33,7 +33,7 @@ pub struct RunArguments {
     #[arg(long)]
     etcd_server: Option<PathBuf>,
     /// How often each is measured.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
     /// How long a load lasts.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]

@@ -37,7 +37,9 @@ fn head(results: &Results) -> String {
     if let Some((median_s, most_s)) = results.others_s() {
         let _ = writeln!(
             text,
-            "\nBeside each load the others were at rest. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
+            "\nBefore each load the others came to rest, but for {} of {} loads. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
+            results.beside_others(),
+            results.outcomes.len(),
             results.seconds
         );
     }
@@ -143,6 +145,7 @@ mod tests {
             },
             processor_s: 1.0,
             others_s: 0.1,
+            others_at_rest: true,
             memory_mb: 1.0,
         })
     }
