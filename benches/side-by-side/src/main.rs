@@ -9,6 +9,7 @@
 //! | `load` | runs a load generator |
 //! | `usage` | processor time and memory of processes |
 //! | `run` | the repeats, in turn |
+//! | `rest` | waits until those who are not measured do nothing |
 //! | `gaps` | how long writes stand still when a leader ends |
 //! | `steady` | elections under a long load, of which there should be none |
 //! | `sizes` | what a registry of each size costs |

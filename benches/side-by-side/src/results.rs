@@ -93,13 +93,14 @@ impl Results {
         Some((median(took)?, most))
     }
 
-    /// How many loads, of all of them, began while others did not rest.
-    pub fn beside_others(&self) -> usize {
-        let beside = |one: &&Outcome| match &one.came {
-            Came::Measured(measured) => !measured.others_at_rest,
-            Came::Failed(_) => false,
-        };
-        self.outcomes.iter().filter(beside).count()
+    /// How many loads began while others did not rest, and of how many that were measured.
+    pub fn beside_others(&self) -> (usize, usize) {
+        let rested = self.outcomes.iter().filter_map(|one| match &one.came {
+            Came::Measured(measured) => Some(measured.others_at_rest),
+            Came::Failed(_) => None,
+        });
+        let beside = rested.clone().filter(|at_rest| !at_rest);
+        (beside.count(), rested.count())
     }
 
     /// How many repeats of one load on one of them failed.

@@ -34,12 +34,11 @@ fn head(results: &Results) -> String {
     for (name, why) in &results.missing {
         let _ = writeln!(text, "- {name}: not measured: {why}");
     }
+    let (beside, of) = results.beside_others();
     if let Some((median_s, most_s)) = results.others_s() {
         let _ = writeln!(
             text,
-            "\nBefore each load the others came to rest, but for {} of {} loads. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
-            results.beside_others(),
-            results.outcomes.len(),
+            "\nOf {of} loads {beside} began before the others had come to rest. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
             results.seconds
         );
     }
@@ -190,6 +189,29 @@ mod tests {
         assert!(text.contains(row), "{text}");
         assert!(
             text.contains("| lookup-100: rate / limit's | at least 0.7 | 1.00 | **missed** |"),
+            "{text}"
+        );
+    }
+
+    /// Loads beside others that did not rest are counted, of those that were measured.
+    #[test]
+    fn others_that_did_not_rest_are_told_of() {
+        let restless = match measured(100.0) {
+            Came::Measured(measured) => Came::Measured(Measured {
+                others_at_rest: false,
+                ..measured
+            }),
+            failed => failed,
+        };
+        let outcomes = vec![
+            outcome(1, Name::Quorate, measured(100.0)),
+            outcome(2, Name::Quorate, restless),
+            outcome(1, Name::Limit, measured(100.0)),
+            outcome(2, Name::Limit, Came::Failed("it ended".to_owned())),
+        ];
+        let text = of(&results(outcomes));
+        assert!(
+            text.contains("Of 3 loads 1 began before the others had come to rest."),
             "{text}"
         );
     }
