@@ -196,13 +196,10 @@ mod tests {
     /// Loads beside others that did not rest are counted, of those that were measured.
     #[test]
     fn others_that_did_not_rest_are_told_of() {
-        let restless = match measured(100.0) {
-            Came::Measured(measured) => Came::Measured(Measured {
-                others_at_rest: false,
-                ..measured
-            }),
-            failed => failed,
-        };
+        let mut restless = measured(100.0);
+        if let Came::Measured(measured) = &mut restless {
+            measured.others_at_rest = false;
+        }
         let outcomes = vec![
             outcome(1, Name::Quorate, measured(100.0)),
             outcome(2, Name::Quorate, restless),
