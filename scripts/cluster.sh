@@ -238,11 +238,12 @@ build() {
   local target=${CARGO_TARGET_DIR:-$REPO/target}
   if ((release)); then
     printf 'Building quorate (release)\n'
-    (cd "$REPO" && cargo build --quiet --locked --release --bin quorate)
+    (cd "$REPO" && cargo build --locked --release --bin quorate)
     bin="$target/release/quorate"
   else
     printf 'Building quorate (dev build; --release for an optimized one)\n'
-    (cd "$REPO" && cargo build --quiet --locked --bin quorate)
+    # Without the allocator of releases, which takes longer to compile than everything else here.
+    (cd "$REPO" && cargo build --locked --no-default-features --bin quorate)
     bin="$target/debug/quorate"
   fi
 }
