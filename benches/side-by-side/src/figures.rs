@@ -42,6 +42,15 @@ pub struct Measured {
     pub memory_mb: f64,
 }
 
+/// One short load on one build, of many in turn with those on another.
+#[derive(Debug, Clone, Serialize)]
+pub struct Slice {
+    /// What the clients saw.
+    pub figures: Figures,
+    /// Processor time of all nodes together, in seconds.
+    pub processor_s: f64,
+}
+
 /// A number of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {

@@ -10,6 +10,7 @@
 //! | `usage` | processor time and memory of processes |
 //! | `run` | the repeats, in turn |
 //! | `rest` | waits until those who are not measured do nothing |
+//! | `against` | two builds in short slices in turn |
 //! | `gaps` | how long writes stand still when a leader ends |
 //! | `steady` | elections under a long load, of which there should be none |
 //! | `sizes` | what a registry of each size costs |
@@ -17,6 +18,7 @@
 //! | `nodes`, `occasion` | the cluster of these four, and where their results go |
 //! | `figures`, `table`, `results` | what came of it, as numbers, as a table, as files |
 
+mod against;
 mod etc;
 mod figures;
 mod gaps;
@@ -37,6 +39,7 @@ mod table;
 mod tasks;
 mod usage;
 
+use against::AgainstArguments;
 use clap::{Parser, Subcommand};
 use gaps::GapsArguments;
 use idle::IdleArguments;
@@ -56,6 +59,8 @@ struct Arguments {
 enum Command {
     /// Measures all, and writes what came of it.
     Run(Box<RunArguments>),
+    /// Compares two builds, and fails when the new one is slower.
+    Against(AgainstArguments),
     /// Measures how long writes stand still when a leader ends.
     Gaps(GapsArguments),
     /// Puts a long load on a cluster, and counts the elections that nobody needs.
@@ -89,6 +94,7 @@ async fn asked_to_stop() {
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Run(arguments) => unless_stopped(run::run(*arguments)).await,
+        Command::Against(arguments) => unless_stopped(against::run(arguments)).await,
         Command::Gaps(arguments) => unless_stopped(gaps::run(arguments)).await,
         Command::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
         Command::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,

@@ -7,7 +7,7 @@ pub mod process;
 pub mod quorate;
 pub mod request;
 
-use crate::figures::{Figures, Measured};
+use crate::figures::{Figures, Measured, Slice};
 use crate::load;
 use crate::rest::came_to_rest;
 use crate::tasks::{Asked, Name, Task, To};
@@ -24,6 +24,8 @@ pub const NODES: usize = 3;
 pub const START_LIMIT: Duration = Duration::from_secs(60);
 /// Before each load is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Before each slice: its connections are made in it.
+const SLICE_WARM_UP: Duration = Duration::from_millis(200);
 /// Of a warm-up. A JVM compiles what it has run often, and has little time for it beside two others on the same machine.
 const ROUND: Duration = Duration::from_secs(1);
 const JVM_ROUND: Duration = Duration::from_secs(5);
@@ -39,8 +41,11 @@ const SERVICE_BYTES_MIN: u64 = 150;
 pub struct Programs {
     /// This program, which is the limit too.
     pub itself: PathBuf,
-    /// quorate, which is the load on all that speak HTTP too.
+    /// quorate.
     pub quorate: PathBuf,
+    /// The quorate whose `bench` puts the load on all that speak HTTP. It is the same for all builds
+    /// that are compared, so that a change of the load generator is not taken for one of the server.
+    pub load: PathBuf,
     /// airlift's discovery server.
     pub airlift: Result<Airlift, String>,
     /// etcd's server and the load on it.
@@ -142,10 +147,54 @@ impl Cluster {
             self.look_for_follower().await?;
         }
         let others_at_rest = came_to_rest(|| usage::processor_s(others)).await;
-        let pids = self.pids();
-        let (before_s, others_before_s) = (usage::processor_s(&pids), usage::processor_s(others));
+        let others_before_s = usage::processor_s(others);
         let of_type = format!("{}-{repeat}", task.name);
-        let figures = self.load(task, &of_type, WARM_UP, duration).await?;
+        let (figures, processor_s) = self.checked_load(task, &of_type, WARM_UP, duration).await?;
+        Ok(Measured {
+            figures,
+            processor_s,
+            others_s: usage::processor_s(others) - others_before_s,
+            others_at_rest,
+            memory_mb: usage::peak_memory_mb(&self.pids()),
+        })
+    }
+
+    /// Puts one short load on it, and does not wait until others are at rest.
+    ///
+    /// # Errors
+    /// As for [`Cluster::measure`].
+    pub async fn measure_slice(
+        &mut self,
+        task: &Task,
+        slice: u32,
+        duration: Duration,
+    ) -> anyhow::Result<Slice> {
+        if task.to == To::Follower {
+            self.look_for_follower().await?;
+        }
+        let of_type = format!("{}-{slice}", task.name);
+        let (figures, processor_s) = self
+            .checked_load(task, &of_type, SLICE_WARM_UP, duration)
+            .await?;
+        Ok(Slice {
+            figures,
+            processor_s,
+        })
+    }
+
+    /// Runs a load, and checks that it was served whole. Returns its figures, and the processor
+    /// time of all nodes in seconds.
+    async fn checked_load(
+        &mut self,
+        task: &Task,
+        of_type: &str,
+        warm_up: Duration,
+        duration: Duration,
+    ) -> anyhow::Result<(Figures, f64)> {
+        let pids = self.pids();
+        let before_s = usage::processor_s(&pids);
+        let figures = self.load(task, of_type, warm_up, duration).await?;
+        let processor_s = usage::processor_s(&pids) - before_s;
         if figures.served == 0 {
             bail!("nothing was served: {:?}", figures.errors);
         }
@@ -158,13 +207,7 @@ impl Cluster {
         for process in &mut self.processes {
             process.check_running()?;
         }
-        Ok(Measured {
-            figures,
-            processor_s: usage::processor_s(&pids) - before_s,
-            others_s: usage::processor_s(others) - others_before_s,
-            others_at_rest,
-            memory_mb: usage::peak_memory_mb(&pids),
-        })
+        Ok((figures, processor_s))
     }
 
     /// Asks again who does not lead: that may have changed since the last load.

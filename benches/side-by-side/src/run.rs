@@ -5,7 +5,7 @@ use crate::machine::Machine;
 use crate::peers::{Airlift, Cluster, Etcd, Programs};
 use crate::results::{Came, Outcome, Results, Verdict};
 use crate::table;
-use crate::tasks::{ALL, Length, Name, TASKS, Task};
+use crate::tasks::{ALL, Length, Name, Task, selected};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -78,21 +78,10 @@ impl RunArguments {
         Ok(Programs {
             itself: std::env::current_exe()?,
             quorate: self.quorate.clone(),
+            load: self.quorate.clone(),
             airlift,
             etcd,
         })
-    }
-
-    fn tasks(&self) -> anyhow::Result<Vec<Task>> {
-        for load in &self.loads {
-            if !TASKS.iter().any(|task| task.name == load) {
-                let known: Vec<&str> = TASKS.iter().map(|task| task.name).collect();
-                bail!("'{load}' is none of the loads: {}", known.join(", "));
-            }
-        }
-        let is_wanted =
-            |task: &&Task| self.loads.is_empty() || self.loads.iter().any(|load| load == task.name);
-        Ok(TASKS.iter().filter(is_wanted).copied().collect())
     }
 
     fn duration(&self, task: &Task) -> Duration {
@@ -119,7 +108,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         repeats: arguments.repeats,
         versions: Default::default(),
         missing: Default::default(),
-        tasks: arguments.tasks()?,
+        tasks: selected(&arguments.loads)?,
         outcomes: Vec::new(),
     };
     let mut there = Vec::new();

@@ -1,5 +1,6 @@
 //! What is measured, of whom.
 
+use anyhow::bail;
 use serde::Serialize;
 use std::fmt;
 
@@ -156,6 +157,21 @@ pub const TASKS: &[Task] = &[
         ..USUAL
     },
 ];
+
+/// Returns the loads of these names, or all when none is named.
+///
+/// # Errors
+/// When a name is no load's.
+pub fn selected(names: &[String]) -> anyhow::Result<Vec<Task>> {
+    for name in names {
+        if !TASKS.iter().any(|task| task.name == name) {
+            let known: Vec<&str> = TASKS.iter().map(|task| task.name).collect();
+            bail!("'{name}' is none of the loads: {}", known.join(", "));
+        }
+    }
+    let is_selected = |task: &&Task| names.is_empty() || names.iter().any(|name| name == task.name);
+    Ok(TASKS.iter().filter(is_selected).copied().collect())
+}
 
 #[cfg(test)]
 mod tests {

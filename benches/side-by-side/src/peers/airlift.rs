@@ -53,6 +53,6 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         follower: servers[1].clone(),
         processes,
         servers,
-        load: programs.quorate.clone(),
+        load: programs.load.clone(),
     })
 }

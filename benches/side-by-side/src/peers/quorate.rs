@@ -61,7 +61,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         follower: follower(&servers).await?,
         processes,
         servers,
-        load: programs.quorate.clone(),
+        load: programs.load.clone(),
     })
 }
 
