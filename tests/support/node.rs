@@ -6,7 +6,7 @@ use super::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ const EXIT_LIMIT: Duration = Duration::from_secs(10);
 /// A node of a test cluster, running or not.
 pub struct Node {
     pub etc: Etc,
+    /// What it runs: [`BINARY`], unless a test puts another release in its place.
+    pub program: PathBuf,
     /// Options of the command line beside `--etc-dir`.
     pub options: Vec<String>,
     /// Variables of its environment.
@@ -55,6 +57,7 @@ impl Node {
     pub fn new_as_written(etc: Etc) -> Node {
         Node {
             etc,
+            program: PathBuf::from(BINARY),
             options: Vec::new(),
             environment: Vec::new(),
             started_by: Vec::new(),
@@ -73,7 +76,9 @@ impl Node {
             .open(self.log_path())
             .expect("a log file");
         let etc = self.etc.etc_dir();
-        let mut words = self.started_by.iter().map(String::as_str).chain([BINARY]);
+        let program = self.program.as_os_str();
+        let started_by = self.started_by.iter().map(OsStr::new);
+        let mut words = started_by.chain([program]);
         let mut command = Command::new(words.next().expect("the product at least"));
         command
             .args(words)

@@ -11,6 +11,7 @@ pub fn scripts() -> Vec<PathBuf> {
         PathBuf::from(".ci/run"),
         PathBuf::from("tests/compat/run"),
         PathBuf::from("tests/checker/compare"),
+        PathBuf::from("tests/first-run"),
         PathBuf::from("examples/test"),
     ];
     for entry in fs::read_dir(root().join("scripts"))

@@ -1,0 +1,153 @@
+//! A rolling upgrade from an older release; `scripts/upgrade` builds that release and runs this.
+
+#![cfg(target_os = "linux")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "other test binaries use the rest of it"
+)]
+mod support;
+
+use quorate::clock;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use support::cluster::FORM_LIMIT;
+use support::traffic::{Done, Traffic};
+use support::{Cluster, Options, until};
+
+/// The longest time for which writes through any of the nodes may stand still.
+const MAX_GAP: Duration = Duration::from_millis(2_500);
+/// How many writes are acknowledged between two steps: over two rounds of compared digests, which
+/// are of every 64th entry.
+const WRITES_BETWEEN: usize = 500;
+const KIND: &str = "upgraded";
+
+/// Writers at the nodes that stay up while one is replaced.
+fn traffic_beside(cluster: &Cluster, replaced: usize) -> Traffic {
+    let others: Vec<SocketAddr> = cluster
+        .others(replaced)
+        .into_iter()
+        .map(|i| cluster.nodes[i].address())
+        .collect();
+    let mut traffic = Traffic::start(KIND, &others);
+    traffic.read_from(&others);
+    traffic
+}
+
+fn wait_for_writes(traffic: &Traffic) {
+    let before = traffic.acked();
+    until("writes are acknowledged", FORM_LIMIT, || {
+        (traffic.acked() >= before + WRITES_BETWEEN).then_some(())
+    });
+}
+
+/// Replaces the program of one node under writes and lookups through the others.
+fn replace(cluster: &mut Cluster, node: usize, program: &str) -> Done {
+    let traffic = traffic_beside(cluster, node);
+    wait_for_writes(&traffic);
+    let stopped_at = clock::now();
+    let status = cluster.nodes[node].stop();
+    assert_eq!(status.code(), Some(0), "the old release ends cleanly");
+    cluster.nodes[node].program = PathBuf::from(program);
+    cluster.nodes[node].start();
+    cluster.nodes[node].wait_ready(FORM_LIMIT);
+    wait_for_writes(&traffic);
+    let done = traffic.stop();
+    let gap = done.longest_gap(stopped_at);
+    println!(
+        "node {node}: writes stood still for {gap:?} at most, {} acknowledged",
+        done.acked()
+    );
+    assert!(
+        gap <= MAX_GAP,
+        "node {node}: writes stood still for {gap:?}"
+    );
+    done
+}
+
+fn assert_alive(cluster: &mut Cluster) {
+    for node in &mut cluster.nodes {
+        // A node whose state differs from that of the majority ends (exit code of divergence).
+        assert!(
+            node.is_alive(),
+            "{} has ended: {}",
+            node.etc.node_id,
+            node.log()
+        );
+    }
+}
+
+/// Returns the committed entries by index.
+fn committed(log: &str) -> BTreeMap<u64, Value> {
+    log.lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("an entry a line"))
+        .filter_map(|entry| Some((entry["index"].as_u64()?, entry)))
+        .collect()
+}
+
+/// Upgrades three nodes one by one under writes: no node ends for a state that differs, nothing
+/// acknowledged is lost, writes stand still for 2.5 s at most, the data directories of the older
+/// release are read, and the three logs agree. Downtime of a whole cluster is tried as well: all
+/// nodes are stopped and started once more at the end.
+#[test]
+fn nodes_are_upgraded_one_by_one() {
+    let old = std::env::var_os("QUORATE_TEST_OLD")
+        .expect("QUORATE_TEST_OLD is the binary of the older release (scripts/upgrade sets it)");
+    let mut cluster = Cluster::prepare(3, Options::max_age("60s").alone());
+    for node in &mut cluster.nodes {
+        node.program = PathBuf::from(&old);
+    }
+    cluster.start_all();
+    cluster.wait_serving();
+    let statics: Vec<_> = (0..3)
+        .map(|_| {
+            cluster.nodes[0]
+                .add_static("kept")
+                .expect("an answer")
+                .status
+        })
+        .collect();
+    assert_eq!(statics, [201; 3], "static announcements are taken");
+
+    let leader = cluster.leader();
+    let mut order = cluster.others(leader);
+    order.push(leader);
+    for node in order {
+        let done = replace(&mut cluster, node, support::node::BINARY);
+        assert_alive(&mut cluster);
+        done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(KIND));
+    }
+    let is_new = |node: &support::node::Node| node.log().contains("a higher level of commands");
+    until("the level of commands rises", FORM_LIMIT, || {
+        cluster.nodes.iter().any(is_new).then_some(())
+    });
+    let traffic = traffic_beside(&cluster, 3);
+    wait_for_writes(&traffic);
+    let done = traffic.stop();
+    assert_alive(&mut cluster);
+    done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(KIND));
+
+    cluster.stop_all();
+    let logs: Vec<_> = cluster
+        .nodes
+        .iter()
+        .map(|node| committed(&node.committed_log()))
+        .collect();
+    for (index, entry) in &logs[0] {
+        for other in &logs[1..] {
+            assert!(
+                other.get(index).is_none_or(|other| other == entry),
+                "entry {index} differs"
+            );
+        }
+    }
+    cluster.start_all();
+    cluster.wait_ready();
+    done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(KIND));
+    for node in &cluster.nodes {
+        assert_eq!(node.lookup("kept").map(|kept| kept.len()), Some(3));
+    }
+}
