@@ -9,6 +9,10 @@ use thiserror::Error;
 /// The longest `node.id`: a host name has at most 253 bytes, and a node id travels in every request between nodes.
 pub const NODE_ID_BYTES_MAX: usize = 256;
 
+/// The longest address of a discovery node: a host name has at most 253 bytes, and an address
+/// travels in the log.
+pub const ADDRESS_BYTES_MAX: usize = 512;
+
 /// The largest inventory that is parsed: 64 entries need some 30 kB, the rest may be entries of other types.
 pub const INVENTORY_BYTES_MAX: usize = 1 << 20;
 
@@ -382,10 +386,11 @@ fn http_address(text: &str) -> Result<String, String> {
         (_, Some(port)) if port != 0 => port,
         _ => return Err(bad("has a port outside 1 to 65535")),
     };
-    Ok(format!(
-        "http://{}:{port}",
-        authority.host().to_ascii_lowercase()
-    ))
+    let address = format!("http://{}:{port}", authority.host().to_ascii_lowercase());
+    match address.len() <= ADDRESS_BYTES_MAX {
+        true => Ok(address),
+        false => Err(bad(&format!("must have at most {ADDRESS_BYTES_MAX} bytes"))),
+    }
 }
 
 #[cfg(test)]

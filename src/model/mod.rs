@@ -33,8 +33,8 @@ pub use services::{ServiceOf, Services};
 
 mod inventory;
 pub use inventory::{
-    BadInventory, INVENTORY_BYTES_MAX, Inventory, InventoryEntry, InventoryProblem, MEMBERS_MAX,
-    NODE_ID_BYTES_MAX, is_node_id,
+    ADDRESS_BYTES_MAX, BadInventory, INVENTORY_BYTES_MAX, Inventory, InventoryEntry,
+    InventoryProblem, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id,
 };
 
 use serde::{Deserialize, Serialize};

@@ -247,3 +247,17 @@ fn limits_hold() {
         "inventory.json: has 65 services of type `discovery`; at most 64 are allowed"
     );
 }
+
+/// An address has an end, since it travels in the log and in every snapshot.
+#[test]
+fn an_address_has_an_end() {
+    let of = |bytes: usize| {
+        let host = "h".repeat(bytes - "http://:8411".len());
+        one(&format!(r#"{{"http": "http://{host}:8411"}}"#))
+    };
+    let longest = Inventory::parse(of(ADDRESS_BYTES_MAX).as_bytes(), "f").expect("valid");
+    assert_eq!(longest.entries[0].address.len(), ADDRESS_BYTES_MAX);
+    let refused = problem(&of(ADDRESS_BYTES_MAX + 1));
+    assert!(refused.contains("properties.http"), "{refused}");
+    assert!(refused.contains("at most 512 bytes"), "{refused}");
+}

@@ -105,6 +105,21 @@ fn missing(range: &Range<u64>, found: &[(Entry, usize)], bytes_max: usize) -> Op
     hole.or((next < range.end && !may_be_short).then_some(next))
 }
 
+/// Checks that an entry's record can travel to the followers. What they can never get must not be
+/// written.
+fn check_record(index: u64, bytes: usize) -> io::Result<()> {
+    match bytes <= record::ENTRY_BYTES_MAX {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "log index {index}: a record of {bytes} bytes is over the limit of {}",
+                record::ENTRY_BYTES_MAX
+            ),
+        )),
+    }
+}
+
 fn half_open(range: &impl RangeBounds<u64>) -> Range<u64> {
     let start = match range.start_bound() {
         Bound::Included(i) => *i,
@@ -174,6 +189,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut encoded = Vec::new();
         for entry in entries {
             let record = record::encode_entry(&entry).map_err(io::Error::other)?;
+            check_record(entry.log_id.index, record.len())?;
             encoded.push((entry, record));
         }
         self.inner.append(encoded, callback).await

@@ -46,9 +46,11 @@ pub use errors::OpenError;
 pub use growth::LogGrowth;
 pub use identity::{GroupIdentity, Identity};
 pub use log_store::LogStore;
+pub(super) use record::check_members;
 #[cfg(feature = "sim")]
 pub use sim::Device;
 pub use snapshots::Snapshots;
+pub(super) use snapshots::{SNAPSHOT_BYTES_MAX, check_snapshot_meta};
 pub use space::SpaceState;
 pub use store::Store;
 pub use vfs::{FsSpace, Held, OsFs, Vfs, VfsFile};

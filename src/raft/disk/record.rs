@@ -5,6 +5,7 @@
 //! differently does not change what is on disk.
 
 use super::errors::Unreadable;
+use crate::model::{ADDRESS_BYTES_MAX, MEMBERS_MAX, is_node_id, shown};
 use crate::raft::types::{Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, Vote};
 use crate::registry::Batch;
 use openraft::entry::EntryPayload;
@@ -19,8 +20,15 @@ pub(super) const VERSION: u8 = 1;
 
 pub(super) const HEADER: usize = 5;
 
+/// The largest record of a log entry: it travels to the followers in one frame of as many bytes.
+pub(super) const ENTRY_BYTES_MAX: usize = 64 << 20;
+
 /// Room that a record is given before its length is known: to grow byte by byte costs more than most records do.
 const FIRST_ROOM_BYTES: usize = 4 << 10;
+
+/// The most members of a membership: each node of the largest inventory, with those that take its
+/// place.
+const NODES_MAX: usize = 4 * MEMBERS_MAX;
 
 type LeaderId = openraft::type_config::alias::LeaderIdOf<crate::raft::types::TypeConfig>;
 type Membership = openraft::Membership<u64, Member>;
@@ -101,6 +109,33 @@ impl StoredMembers {
         Membership::new(self.configs, self.nodes)
             .map_err(|e| Unreadable::damaged(format!("it holds no valid membership: {e}")))
     }
+}
+
+/// Checks that a reader of the log and of snapshots would take a membership.
+///
+/// # Errors
+/// What is wrong with it.
+pub(in crate::raft) fn check_members(members: &Membership) -> Result<(), String> {
+    if members.get_joint_config().is_empty() {
+        return Err("it holds no voter".to_owned());
+    }
+    let nodes = members.nodes().count();
+    if nodes > NODES_MAX {
+        return Err(format!(
+            "it holds {nodes} members, at most {NODES_MAX} are taken"
+        ));
+    }
+    for (_, member) in members.nodes() {
+        if !is_node_id(&member.node_id) || member.address.len() > ADDRESS_BYTES_MAX {
+            return Err(format!(
+                "it holds a member {} at {}",
+                shown(&member.node_id),
+                shown(&member.address)
+            ));
+        }
+    }
+    let restored = StoredMembers::from(members).restore();
+    restored.map(|_| ()).map_err(|what| what.to_string())
 }
 
 fn checksum(version: u8, body: &[u8]) -> u32 {

@@ -12,6 +12,7 @@ use super::vfs::{Vfs, VfsFile};
 use super::work::Work;
 use crate::planted::{Bug, is_planted};
 use crate::raft::types::{LogId, SnapshotMeta};
+use crate::registry::MAX_HELD_BYTES;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,8 +25,10 @@ const FOOTER: usize = 12;
 const BLOCK: usize = 64 * 1024;
 /// A membership has at most some tens of members; a header that says more is not believed.
 const META_BYTES_MAX: u32 = 1 << 20;
-/// Far over 100,000 services (30 MB); a header that says more is not believed.
-const BODY_BYTES_MAX: u64 = 4 << 30;
+/// The largest body: written, read and taken from a leader. Twice what the registry may count,
+/// which is more than a body of it takes; a header that says more is not believed.
+pub(in crate::raft) const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
+const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 
 const PREFIX: &str = "snapshot-";
 pub(super) const SUFFIX: &str = ".snap";
@@ -104,15 +107,18 @@ impl Snapshots {
     /// Writes a snapshot; it is durable on return, and older ones are gone.
     ///
     /// # Errors
-    /// When a write or a sync failed, which is latched: the process must stop.
+    /// - When a reader would refuse the file: nothing is written then.
+    /// - When a write or a sync failed, which is latched: the process must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+        let encoded = check_snapshot_meta(meta)?;
+        check_body(body.len() as u64)?;
         let _one_at_a_time = self
             .inner
             .saving
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.inner.latch.check()?;
-        self.inner.latch.watch(self.write(meta, body))
+        self.inner.latch.watch(self.write(meta, &encoded, body))
     }
 
     /// The newest snapshot.
@@ -126,7 +132,16 @@ impl Snapshots {
             .watch(self.read_newest().map_err(io::Error::from))
     }
 
-    fn write(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+    /// Whether there is room on the disk for a snapshot of so many bytes. Blocks for moments: it
+    /// asks the file system.
+    ///
+    /// # Errors
+    /// As the system reports them.
+    pub fn have_room(&self, body_bytes: u64) -> io::Result<bool> {
+        self.inner.space.could_take(body_bytes)
+    }
+
+    fn write(&self, meta: &SnapshotMeta, encoded: &[u8], body: &[u8]) -> io::Result<()> {
         let Inner {
             vfs, dir, space, ..
         } = &*self.inner;
@@ -138,7 +153,7 @@ impl Snapshots {
             _ => {}
         }
         let file = vfs.create_new(&tmp)?;
-        write_file(&*file, meta, body)?;
+        write_file(&*file, encoded, body)?;
         file.sync_all()?;
         drop(file);
         vfs.rename(&tmp, &dir.join(&name))?;
@@ -196,22 +211,48 @@ fn block_crc(number: u64, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&number.to_le_bytes()), block)
 }
 
-fn write_file(file: &dyn VfsFile, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
-    let meta = record::encode_snapshot_meta(meta).map_err(io::Error::other)?;
-    let too_large = |_| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the membership is too large for a snapshot",
-        )
+/// Checks that a reader would take what a snapshot says of itself. Its record.
+///
+/// # Errors
+/// When it would not.
+pub(in crate::raft) fn check_snapshot_meta(meta: &SnapshotMeta) -> io::Result<Vec<u8>> {
+    let refused = |what: String| {
+        let text = format!("a snapshot's membership cannot be written: {what}");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
     };
+    let encoded = record::encode_snapshot_meta(meta).map_err(io::Error::other)?;
+    if encoded.len() > META_BYTES_MAX as usize {
+        let bytes = encoded.len();
+        return Err(refused(format!(
+            "it has {bytes} bytes, at most {META_BYTES_MAX} are read"
+        )));
+    }
+    match record::decode_snapshot_meta(&encoded) {
+        Ok(_) => Ok(encoded),
+        Err(what) => Err(refused(what.to_string())),
+    }
+}
+
+fn check_body(bytes: u64) -> io::Result<()> {
+    match bytes <= SNAPSHOT_BYTES_MAX {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("a snapshot has {bytes} bytes, at most {SNAPSHOT_BYTES_MAX} are read"),
+        )),
+    }
+}
+
+fn write_file(file: &dyn VfsFile, meta: &[u8], body: &[u8]) -> io::Result<()> {
+    let meta_bytes = u32::try_from(meta.len()).map_err(io::Error::other)?;
     let mut header = Vec::with_capacity(HEADER + meta.len());
     header.extend_from_slice(&MAGIC);
     header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&u32::try_from(meta.len()).map_err(too_large)?.to_le_bytes());
+    header.extend_from_slice(&meta_bytes.to_le_bytes());
     header.extend_from_slice(&(body.len() as u64).to_le_bytes());
     header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
     let mut whole = crc32c::crc32c(&header);
-    header.extend_from_slice(&meta);
+    header.extend_from_slice(meta);
     file.write_at(0, &header)?;
     let mut at = header.len() as u64;
     for (number, block) in body.chunks(BLOCK).enumerate() {
@@ -260,7 +301,7 @@ fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), LoadError> {
     let meta_len = u32::from_le_bytes(number(&header, 12));
     let body_len = u64::from_le_bytes(number(&header, 16));
     let blocks = body_len.div_ceil(BLOCK as u64);
-    if meta_len > META_BYTES_MAX || body_len > BODY_BYTES_MAX {
+    if meta_len > META_BYTES_MAX || body_len > SNAPSHOT_BYTES_MAX {
         return Err(damaged("its header is damaged"));
     }
     let expected = (HEADER + FOOTER) as u64 + u64::from(meta_len) + body_len + 4 * blocks;

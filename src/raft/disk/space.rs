@@ -13,6 +13,9 @@ const BALLAST_BYTES: u64 = 16 << 20;
 /// Neither takes more than this part of the file system, so that a small one works too.
 const PART_OF_FS: u64 = 8;
 
+/// What a snapshot leaves of the floor to the log, as a part of it: a few of its batches.
+const PART_FOR_LOG: u64 = 4;
+
 /// What the database takes beside the log's records.
 const OVERHEAD_BYTES: u64 = 1 << 20;
 
@@ -72,6 +75,17 @@ impl Space {
     /// Whether so many bytes can be written.
     pub(super) fn has(&self, bytes: u64) -> io::Result<bool> {
         Ok(self.vfs.space(&self.dir)?.free_bytes >= bytes)
+    }
+
+    /// Whether a file of `bytes` could be written beside all others, with the ballast given up for
+    /// it if need be, and the log still have room.
+    pub(super) fn could_take(&self, bytes: u64) -> io::Result<bool> {
+        let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(BALLAST)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
+            allocated => allocated?,
+        };
+        let free_bytes = self.vfs.space(&self.dir)?.free_bytes + ballast_bytes;
+        Ok(free_bytes >= bytes.saturating_add(self.floor_bytes / PART_FOR_LOG))
     }
 
     /// Gives the ballast up if writing `bytes` would go below the floor.

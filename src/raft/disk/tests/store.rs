@@ -5,11 +5,14 @@ use super::script::{append, entry, identity, log_id, snapshot_of};
 use crate::raft::disk::database::{Commit, Database, FILE, FORMAT, key};
 use crate::raft::disk::journal;
 use crate::raft::disk::latch::Latch;
+use crate::raft::disk::record::ENTRY_BYTES_MAX;
 use crate::raft::disk::sim::{Event, SimFs};
-use crate::raft::disk::{OpenError, OsFs, Store};
-use crate::raft::types::Vote;
+use crate::raft::disk::{OpenError, OsFs, SNAPSHOT_BYTES_MAX, Store};
+use crate::raft::types::{Member, SnapshotMeta, StoredMembership, Vote};
+use openraft::Membership;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use redb::ReadableTable;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -275,5 +278,80 @@ fn a_database_without_its_journal_is_refused() {
         let refused = open(dir.path()).expect_err("the journal is of another");
         let said = refused.to_string();
         assert!(said.contains(FILE) && said.contains("beside"), "{said}");
+    });
+}
+
+/// Proves that what a reader of snapshots would refuse is an error and no file, that the store goes
+/// on, and that the log is still whole: nothing is purged behind a snapshot that is not there.
+#[test]
+fn a_snapshot_that_no_reader_takes_is_not_written() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path()).expect("a new store");
+        filled(&store, 10, 300).await;
+        let (meta, body) = snapshot_of(log_id(1, 5), 2_000);
+        let with_members = |members: Membership<u64, Member>| SnapshotMeta {
+            last_membership: StoredMembership::new(Some(log_id(1, 0)), members),
+            ..meta.clone()
+        };
+        let member = |bytes: usize| Member {
+            node_id: "c".to_owned(),
+            incarnation: 1,
+            address: "a".repeat(bytes),
+        };
+        let large = Membership::new(
+            vec![BTreeSet::from([1])],
+            BTreeMap::from([(1, member(3 << 20))]),
+        )
+        .expect("a membership");
+        // As a peer may send it: voters that are no members.
+        let parts = (
+            vec![BTreeSet::from([1u64, 2])],
+            BTreeMap::from([(1u64, member(9))]),
+        );
+        let bytes = postcard::to_allocvec(&parts).expect("to memory");
+        let incomplete: Membership<u64, Member> = postcard::from_bytes(&bytes).expect("unchecked");
+        for (what, refused) in [
+            ("large", with_members(large)),
+            ("incomplete", with_members(incomplete)),
+        ] {
+            let error = store.snapshots().save(&refused, &body).expect_err(what);
+            assert!(error.to_string().contains("membership"), "{what}: {error}");
+        }
+        let too_large = vec![0; SNAPSHOT_BYTES_MAX as usize + 1];
+        let error = store
+            .snapshots()
+            .save(&meta, &too_large)
+            .expect_err("its body is too large");
+        assert!(error.to_string().contains("at most 536870912"), "{error}");
+        assert_eq!(store.snapshots().load().expect("none is there"), None);
+        store
+            .snapshots()
+            .save(&meta, &body)
+            .expect("the store goes on");
+        assert_eq!(*store.failed().borrow(), None);
+        store.close().await;
+        let store = open(dir.path()).expect("it opens");
+        assert_eq!(store.snapshots().load().expect("read"), Some((meta, body)));
+        assert_eq!(store.last_log_id(), Some(log_id(1, 9)));
+        store.close().await;
+    });
+}
+
+/// Proves that an entry that no frame between nodes holds is an error, and not in the log.
+#[test]
+fn an_entry_that_no_frame_holds_is_not_written() {
+    block_on(async {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path()).expect("a new store");
+        filled(&store, 2, 300).await;
+        let too_large = entry(1, 2, ENTRY_BYTES_MAX);
+        let Err(error) = append(&mut store.log_store(), vec![too_large]).await else {
+            panic!("it was taken");
+        };
+        assert!(error.to_string().contains("log index 2"), "{error}");
+        assert_eq!(store.last_log_id(), Some(log_id(1, 1)));
+        assert_eq!(*store.failed().borrow(), None);
+        store.close().await;
     });
 }
