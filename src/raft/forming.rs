@@ -65,7 +65,7 @@ impl Forming {
             },
             environment: identity.environment,
             process: random_u64()?,
-            last_log_id: options.store.last_log_id(),
+            last_log_id: options.store.reach_at_open(),
             vote_term: options
                 .store
                 .vote()
@@ -334,6 +334,7 @@ mod tests {
     use crate::clock::Beat;
     use crate::raft::LogLimits;
     use crate::raft::disk::{OsFs, Store};
+    use crate::raft::types::LogId;
     use std::path::Path;
 
     fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
@@ -376,6 +377,38 @@ mod tests {
         assert!(
             matches!(refused, Err(StartError::Diverged(reason)) if reason.contains("Empty it"))
         );
+    }
+
+    /// A node whose snapshot goes further than its log says so: the leader saw it acknowledge the
+    /// snapshot.
+    #[tokio::test]
+    async fn a_snapshot_ahead_of_the_log_is_shown() {
+        use crate::raft::types::SnapshotMeta;
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let forming = Forming::open(options(dir.path(), "a", "test"))
+            .await
+            .expect("it is fresh");
+        let leader = openraft::impls::leader_id_adv::LeaderId {
+            term: 1,
+            node_id: 1,
+        };
+        let last = Some(LogId::new(leader, 9));
+        let meta = SnapshotMeta {
+            last_log_id: last,
+            ..SnapshotMeta::default()
+        };
+        let store = forming.options.store.clone();
+        store
+            .snapshots()
+            .save(&meta, b"body")
+            .expect("the disk is well");
+        drop(forming);
+        store.close().await;
+        let again = Forming::open(options(dir.path(), "a", "test"))
+            .await
+            .expect("it opens");
+        assert_eq!(again.options.store.last_log_id(), None);
+        assert_eq!(again.image().introduction().last_log_id, last);
     }
 
     /// A data directory is one node's, of one environment: another is refused, and both are named.

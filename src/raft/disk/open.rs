@@ -10,6 +10,7 @@ use super::space::Space;
 use super::vfs::{Held, Vfs, parent_of};
 use super::view::next_index;
 use super::work::Work;
+use crate::raft::types::LogId;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,10 +23,21 @@ pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) journal: Journal,
     pub(super) held: database::Held,
+    /// The last log id of the newest snapshot.
+    pub(super) covered: Option<LogId>,
     pub(super) snapshots: Snapshots,
     pub(super) latch: Latch,
     pub(super) space: Arc<Space>,
     pub(super) lock: Box<dyn Held>,
+}
+
+impl Opened {
+    /// How far the directory goes: the last log id of its log, or of its snapshot where that goes
+    /// further. A snapshot from a leader is durable before what it covers is purged, so a crash may
+    /// leave it ahead of the log.
+    pub(super) fn reach(&self) -> Option<LogId> {
+        self.held.last.max(self.covered)
+    }
 }
 
 /// Opens a data directory and checks everything in it.
@@ -60,12 +72,13 @@ pub(super) fn open_directory(
     }
     .open_journal(&mut database, &mut held)?;
     let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space), work);
-    check_snapshots(&snapshots, dir, &held)?;
+    let covered = check_snapshots(&snapshots, dir, &held)?;
     space.restore_ballast().map_err(unusable)?;
     Ok(Opened {
         database,
         journal,
         held,
+        covered,
         snapshots,
         latch,
         space,
@@ -98,19 +111,20 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
     Database::create(vfs, dir).map_err(unusable)
 }
 
-/// What was purged from the log must be in a snapshot, whole.
+/// What was purged from the log must be in a snapshot, whole. The last log id that the newest one
+/// covers.
 fn check_snapshots(
     snapshots: &Snapshots,
     dir: &Path,
     held: &database::Held,
-) -> Result<(), OpenError> {
+) -> Result<Option<LogId>, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
         source,
     };
     if *held == database::Held::default() {
         // A crash while the directory was emptied left them.
-        return snapshots.remove_all().map_err(unusable);
+        return snapshots.remove_all().map(|()| None).map_err(unusable);
     }
     let newest = snapshots.read_newest().map_err(|e| match e {
         LoadError::Io(source) => unusable(source),
@@ -125,5 +139,5 @@ fn check_snapshots(
             log_index: held.purged.map(|p| p.index),
         });
     }
-    Ok(())
+    Ok(covered)
 }

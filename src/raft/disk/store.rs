@@ -49,6 +49,8 @@ pub(super) struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Wakes the writer where it is a task.
     wake: Option<Arc<Notify>>,
+    /// How far the directory went when it was opened.
+    reach: Option<LogId>,
 }
 
 impl Store {
@@ -67,6 +69,8 @@ impl Store {
     /// # Errors
     /// As for [`Store::open`].
     pub fn open_with(vfs: Arc<dyn Vfs>, dir: &Path, work: Work) -> Result<Self, OpenError> {
+        let opened = open_directory(vfs, dir, work.clone())?;
+        let reach = opened.reach();
         let Opened {
             database,
             journal,
@@ -75,7 +79,8 @@ impl Store {
             latch,
             space,
             snapshots,
-        } = open_directory(vfs, dir, work.clone())?;
+            covered: _,
+        } = opened;
         let growth = database.growth().clone();
         let on_disk = OnDisk::new(&held, growth.appended_bytes());
         let shared = Arc::new(Shared::new(
@@ -110,6 +115,7 @@ impl Store {
             sequence: AtomicU64::new(0),
             thread: Mutex::new(thread),
             wake,
+            reach,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -172,6 +178,12 @@ impl Store {
     /// The last entry of the log, which may not be on disk yet.
     pub fn last_log_id(&self) -> Option<LogId> {
         self.inner.shared.view().last
+    }
+
+    /// How far the directory went when it was opened: the last log id of its log, or of its
+    /// snapshot where that goes further.
+    pub fn reach_at_open(&self) -> Option<LogId> {
+        self.inner.reach
     }
 
     /// The vote on disk.

@@ -1,12 +1,15 @@
 //! Power cuts at every point of a script.
 
 use super::judge::Matches;
-use super::script::{CAPACITY, Contents, Run, Step, contents_of, contents_of_image, dir};
+use super::script::{CAPACITY, Contents, Run, Step, contents_of, contents_of_image, dir, log_id};
 use super::scripts::{everything, long};
 use super::slices::in_slices;
+use crate::raft::disk::Work;
+use crate::raft::disk::open::open_directory;
 use crate::raft::disk::sim::{Crash, Event, Image, Random, SimFs, digest_of};
 use std::collections::HashMap;
 use std::ops::AddAssign;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many different images of the long script are opened at least.
@@ -110,6 +113,38 @@ fn examine(
         all += slice;
     }
     all
+}
+
+/// Proves that a process that ends between a snapshot from its leader and the entry after it shows,
+/// when it starts again, all that it acknowledged: the purge of what the snapshot covers is not
+/// waited for.
+#[test]
+fn a_snapshot_received_counts_before_the_log_is_purged() {
+    const SNAPSHOT: usize = 3;
+    let run = played(&[
+        Step::Vote(1, true),
+        Step::Append(vec![300; 5]),
+        Step::Snapshot(9, 100_000),
+        Step::Purge(9),
+        Step::Append(vec![300]),
+    ]);
+    let acknowledged = Some(log_id(1, 9));
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let (mut judged, mut behind) = (0, 0);
+    Crash::default().walk(&run.fs.journal(), |crash| {
+        if !crash.acknowledged.contains(&SNAPSHOT) {
+            return;
+        }
+        for image in crash.images(&mut random, 100) {
+            let fs = Arc::new(SimFs::of_image(image, CAPACITY, false));
+            let opened = open_directory(fs, &dir(), Work::Threads).expect("it opens");
+            judged += 1;
+            behind += usize::from(opened.held.last < acknowledged);
+            assert!(opened.reach() >= acknowledged, "{:?}", opened.held);
+        }
+    });
+    println!("{judged} images, in {behind} of them the log was behind the snapshot");
+    assert!(behind > 0, "nothing was tried");
 }
 
 /// Proves that no power cut after any operation of a script of 200 steps loses or changes anything
