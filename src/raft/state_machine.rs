@@ -120,6 +120,20 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
+    /// Puts a snapshot off that the disk has no room for: one that fails to be written ends the
+    /// process.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
+        let body_bytes = self.replica.registry().counted_bytes() as u64;
+        let room = blocking(self.snapshots.clone(), move |snapshots| {
+            snapshots.have_room(body_bytes)
+        });
+        match room.await {
+            Ok(false) if !force => None,
+            // A disk that cannot be asked fails at the write, and stops the process then.
+            _ => Some(self.get_snapshot_builder().await),
+        }
+    }
+
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         SnapshotBuilder {
             image: self.replica.registry().image(),

@@ -165,6 +165,11 @@ impl Registry {
         &self.environment
     }
 
+    /// What all that it holds counts for in [`MAX_HELD_BYTES`]; a snapshot's body is no larger.
+    pub fn counted_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     /// The log index of the last entry that was applied.
     pub fn applied_index(&self) -> u64 {
         self.applied_index
