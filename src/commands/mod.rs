@@ -66,7 +66,10 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = Result<u8, Comm
             return exit_code::INTERNAL;
         }
     };
-    runtime.block_on(command).unwrap_or_else(|error| {
+    let ended = runtime.block_on(command);
+    // A name server that hangs holds a thread of the runtime, and is not to hold up the exit.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|error| {
         let code = error.exit_code();
         // A reader that has seen enough is no failure.
         if code != exit_code::OK {

@@ -8,7 +8,7 @@ use super::errors::StartError;
 use super::identity::{NodeName, cluster_id};
 use super::locks::{lock, read, write};
 use super::options::Options;
-use super::peer::{Answer, GroupView, Hello, JoinAnswer, JoinWish, Link, Request};
+use super::peer::{Answer, Dialer, GroupView, Hello, JoinAnswer, JoinWish, Link, Request};
 use super::peers::SelfImage;
 use crate::clock::{self, Instant};
 use crate::model::{Inventory, InventoryEntry};
@@ -30,6 +30,7 @@ const MAX_REFUSALS: usize = 64;
 /// The state of a node before, and beside, its group.
 pub(super) struct Forming {
     pub(super) options: Options,
+    dialer: Dialer,
     image: RwLock<std::sync::Arc<SelfImage>>,
     group: RwLock<Option<GroupIdentity>>,
     waits_for: watch::Sender<String>,
@@ -72,6 +73,7 @@ impl Forming {
                 .map_or(0, |vote| vote.leader_id().term()),
         };
         Ok(Forming {
+            dialer: options.dialer(),
             options,
             image: RwLock::new(std::sync::Arc::new(image)),
             group: RwLock::new(identity.group),
@@ -82,6 +84,11 @@ impl Forming {
 
     pub(super) fn image(&self) -> std::sync::Arc<SelfImage> {
         read(&self.image).clone()
+    }
+
+    /// The way to every peer of this process. The clones share what they know of names.
+    pub(super) fn dialer(&self) -> Dialer {
+        self.dialer.clone()
     }
 
     pub(super) fn group_identity(&self) -> Option<GroupIdentity> {
@@ -267,7 +274,7 @@ impl Forming {
 
     async fn ask(&self, address: &str, request: Request) -> Result<Answer, String> {
         let hello = Hello::stranger(self.image().introduction());
-        let link = Link::new(address, self.options.dialer());
+        let link = Link::new(address, self.dialer());
         link.call(hello, request, LOOK_TIMEOUT)
             .await
             .map_err(|error| error.to_string())

@@ -287,7 +287,8 @@ impl Node {
         }
     }
 
-    /// Whether this very process answers at an address, within a limit.
+    /// Whether this very process answers at an address, within a limit. Also `true` when the
+    /// address has a name that does not resolve, since nobody can say then.
     pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
         let forming = &self.service.forming;
         let own = forming.image().name.clone();
@@ -296,7 +297,7 @@ impl Node {
                 tokio::time::sleep(LOOK_AGAIN_AFTER).await;
             }
         };
-        tokio::time::timeout(limit, answered).await.is_ok()
+        tokio::time::timeout(limit, answered).await.is_ok() || forming.dialer().is_unknown(address)
     }
 
     /// Serves a peer's connection until it closes. `opened_epoch`: the beat's epoch when it was opened.
@@ -446,7 +447,7 @@ impl Node {
             self.service.forming.image(),
             identity.cluster_id,
             inventory,
-            options.dialer(),
+            self.service.forming.dialer(),
         );
         Group::start(options, Arc::new(peers), founders(identity)).await
     }

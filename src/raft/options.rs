@@ -48,7 +48,7 @@ impl Options {
     /// How this node dials its peers.
     pub(super) fn dialer(&self) -> Dialer {
         match &self.dial {
-            None => Dialer::Tcp { bind: self.bind },
+            None => Dialer::tcp(self.bind),
             Some(dial) => Dialer::Own(dial.clone()),
         }
     }

@@ -111,6 +111,20 @@ impl Peers {
             .map_or(member.address.as_str(), String::as_str)
     }
 
+    pub(super) fn dialer(&self) -> Dialer {
+        self.dialer.clone()
+    }
+
+    /// Where the inventory says that a node is reached.
+    pub(super) fn inventory_address(&self, node_id: &str) -> Option<&str> {
+        self.inventory.get(node_id).map(String::as_str)
+    }
+
+    /// Why a member's name does not resolve; `None` when it does, or when its address has none.
+    pub(super) fn trouble_with_name(&self, member: &Member) -> Option<String> {
+        self.dialer.trouble(self.address_of(member))
+    }
+
     pub(super) fn introduction(&self) -> Introduction {
         self.image.introduction()
     }
@@ -303,12 +317,7 @@ mod tests {
     }
 
     fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
-        let peers = Peers::new(
-            Arc::new(image("a")),
-            7,
-            BTreeMap::new(),
-            Dialer::Tcp { bind: None },
-        );
+        let peers = Peers::new(Arc::new(image("a")), 7, BTreeMap::new(), Dialer::tcp(None));
         peers.judge(&says(1, None, 1)).expect("a first hello");
         peers.note_acknowledged(image("b").name.raft_id(), acknowledged);
         peers

@@ -160,15 +160,19 @@ pub(super) fn plight(group: &Group) -> String {
     )
 }
 
-/// The members that do not answer this node, with the reason of those that refuse it.
+/// The voters that do not answer this node: why they refuse it, or that their name does not
+/// resolve.
 pub(super) fn unreached(group: &Group) -> Vec<String> {
     let view = group.view().borrow().clone();
     let own = group.raft_id();
     view.members()
-        .filter(|(id, ..)| *id != own && !group.peers.is_reachable(*id))
-        .map(|(id, member, _)| match group.peers.known(id).refusal {
-            Some(reason) => format!("{} ({reason})", member.node_id),
-            None => member.node_id.clone(),
+        .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
+        .map(|(id, member, _)| {
+            let refusal = group.peers.known(id).refusal;
+            match refusal.or_else(|| group.peers.trouble_with_name(member)) {
+                Some(reason) => format!("{} ({reason})", member.node_id),
+                None => member.node_id.clone(),
+            }
         })
         .collect()
 }

@@ -33,6 +33,8 @@ mod idle_clients;
 mod lagging_node;
 mod leader;
 mod memory;
+#[cfg(target_os = "linux")]
+mod names;
 mod no_quorum;
 mod own_address;
 mod silent_links;

@@ -22,6 +22,8 @@ pub mod power_cut;
 pub mod preloaded;
 pub mod proxy;
 pub mod recorded;
+#[cfg(target_os = "linux")]
+pub mod resolver;
 pub mod slots;
 #[cfg(target_os = "linux")]
 pub mod small_disk;

@@ -154,25 +154,26 @@ impl Link {
         }
     }
 
+    /// The connection, or a new one in its place when it is long out of use.
+    ///
+    /// A connection that is open is given up for a new one, and for a peer that refuses this node;
+    /// not for one that could not be made. A name server, a firewall or a full peer may stand in
+    /// the way of new connections alone.
     async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<Connection>| !connection.out.is_closed();
-        let old = slot.as_ref().filter(open).cloned();
-        if let Some(fresh) = old.as_ref().filter(|connection| connection.is_fresh()) {
+        if let Some(fresh) = slot.as_ref().filter(open).filter(|old| old.is_fresh()) {
             return Ok(fresh.clone());
         }
-        let made = tokio::time::timeout(
-            CONNECT_TIMEOUT,
-            connect(&self.address, &self.dialer, hello, self.check.as_ref()),
-        );
-        let connection = match (made.await, old) {
-            (Ok(made), _) => made.map(Arc::new),
-            // A network too slow for a new one: perhaps the old one lives.
-            (Err(_), Some(old)) => Ok(old),
-            (Err(_), None) => {
-                let reason = format!("{} does not answer", self.address);
-                Err(CallError::NotSent(reason))
-            }
+        let connecting = connect(&self.address, &self.dialer, hello, self.check.as_ref());
+        let made = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(made) => made,
+            Err(_) => Err(CallError::NotSent(self.dialer.silence(&self.address))),
+        };
+        let connection = match (made, slot.as_ref().filter(open)) {
+            (Ok(made), _) => Ok(Arc::new(made)),
+            (Err(CallError::NotSent(_) | CallError::NoAnswer(_)), Some(old)) => Ok(old.clone()),
+            (Err(error), _) => Err(error),
         };
         *slot = connection.as_ref().ok().cloned();
         connection
@@ -188,8 +189,8 @@ async fn connect(
     let unreached =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
     match dialer {
-        Dialer::Tcp { bind } => {
-            let stream = dial_http(address, *bind)
+        Dialer::Tcp { bind, names } => {
+            let stream = dial_http(address, *bind, names)
                 .await
                 .map_err(|error| unreached(&error))?;
             introduced(address, stream, hello, check).await

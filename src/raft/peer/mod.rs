@@ -9,6 +9,8 @@ mod frame;
 pub(super) mod fuzzing;
 mod link;
 mod messages;
+mod names;
+mod race;
 mod serve;
 
 pub(super) use dial::Dialer;

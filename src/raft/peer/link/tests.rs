@@ -27,20 +27,40 @@ fn introduction() -> Introduction {
 struct FarEnd {
     /// How many answers each connection brings.
     answers: usize,
-    /// How many connections there may be; making another one takes for ever.
+    /// How many connections there may be.
     most: usize,
+    /// What becomes of another one.
+    then: Then,
     /// Whether a connection is closed then, instead of falling silent.
     closes: bool,
     dialled: Arc<AtomicUsize>,
 }
 
+/// What becomes of a connection past the most.
+#[derive(Clone, Copy)]
+enum Then {
+    /// Making it takes for ever.
+    Hangs,
+    /// It is not made: no name, no route, no place.
+    Fails,
+    /// The peer does not take this node.
+    IsRefused,
+}
+
 impl Dial for FarEnd {
     fn dial<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
-        if self.dialled.fetch_add(1, Ordering::Relaxed) >= self.most {
-            return std::future::pending().boxed();
-        }
         let (near, far) = tokio::io::duplex(1 << 16);
-        tokio::spawn(answer(far, self.answers, self.closes));
+        match (
+            self.dialled.fetch_add(1, Ordering::Relaxed) < self.most,
+            self.then,
+        ) {
+            (true, _) => tokio::spawn(answer(far, self.answers, self.closes)),
+            (false, Then::Hangs) => return std::future::pending().boxed(),
+            (false, Then::Fails) => {
+                return async { Err(io::Error::other("try again later")) }.boxed();
+            }
+            (false, Then::IsRefused) => tokio::spawn(refuse(far)),
+        };
         async { Ok(Box::new(near) as Box<dyn PeerStream>) }.boxed()
     }
 }
@@ -49,27 +69,43 @@ async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
     let welcome = Welcome::Accepted(introduction());
-    sender.send(0, &welcome).await.expect("it is read");
+    sender.send(0, &welcome)
+        .await
+        .expect("it is read");
     while let Ok(Some((number, _))) = receiver.receive::<Request>().await {
         if answers > 0 {
             answers -= 1;
             let index = Answer::ReadIndex(Ok(number));
-            sender.send(number, &index).await.expect("it is read");
+            sender.send(number, &index)
+                .await
+                .expect("it is read");
         } else if closes {
             return;
         }
     }
 }
 
-fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
-    link_to(answers, usize::MAX, false)
+async fn refuse(io: DuplexStream) {
+    let (mut sender, mut receiver) = frame::split(io);
+    receiver.receive::<Hello>().await.expect("a hello");
+    let welcome = Welcome::Refused {
+        reason: "another incarnation is meant".to_owned(),
+        fatal: false,
+    };
+    let sent = sender.send(0, &welcome).await;
+    sent.expect("it is read");
 }
 
-fn link_to(answers: usize, most: usize, closes: bool) -> (Link, Arc<AtomicUsize>) {
+fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
+    link_to(answers, usize::MAX, Then::Hangs, false)
+}
+
+fn link_to(answers: usize, most: usize, then: Then, closes: bool) -> (Link, Arc<AtomicUsize>) {
     let dialled = Arc::new(AtomicUsize::new(0));
     let far = FarEnd {
         answers,
         most,
+        then,
         closes,
         dialled: dialled.clone(),
     };
@@ -131,7 +167,7 @@ async fn a_connection_with_abandoned_requests_is_replaced() {
 /// On a network that is too slow for new connections those that are there are used on.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
-    let (link, dialled) = link_to(10, 1, false);
+    let (link, dialled) = link_to(10, 1, Then::Hangs, false);
     assert!(call(&link).await.is_ok());
     tokio::time::sleep(2 * SILENT_AFTER).await;
     let began = clock::now();
@@ -141,10 +177,39 @@ async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
     assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
 }
 
+/// A connection that works is not given up for one that cannot be made: the name server, a firewall
+/// or a peer without a place for more may stand in the way of new ones alone.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_replaced_is_used_on() {
+    let (link, dialled) = link_to(10, 1, Then::Fails, false);
+    for tried in 1..5 {
+        let answer = call(&link).await;
+        assert!(answer.is_ok(), "{answer:?}");
+        assert_eq!(dialled.load(Ordering::Relaxed), tried);
+        tokio::time::sleep(2 * SILENT_AFTER).await;
+    }
+}
+
+/// A peer that refuses this node loses the connection that it has, too.
+#[tokio::test(start_paused = true)]
+async fn a_connection_to_a_peer_that_refuses_is_given_up() {
+    let (link, dialled) = link_to(10, 1, Then::IsRefused, false);
+    assert!(call(&link).await.is_ok());
+    tokio::time::sleep(2 * SILENT_AFTER).await;
+    for tried in 2..5 {
+        let refused = call(&link).await;
+        assert!(
+            matches!(refused, Err(CallError::Refused { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(dialled.load(Ordering::Relaxed), tried);
+    }
+}
+
 /// Whoever waits on a connection that is closed is told at once, not after the time that it would wait.
 #[tokio::test(start_paused = true)]
 async fn who_waits_on_a_closed_connection_is_told_at_once() {
-    let (link, _) = link_to(1, usize::MAX, true);
+    let (link, _) = link_to(1, usize::MAX, Then::Hangs, true);
     assert!(call(&link).await.is_ok());
     let began = clock::now();
     let told = call(&link).await;

@@ -1,0 +1,93 @@
+use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+const HOST: &str = "node-b";
+
+fn at(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 0))
+}
+
+/// Names behind a resolver that answers one question for each answer that the sender brings, and
+/// how many it was asked.
+fn told() -> (
+    Arc<Names>,
+    mpsc::SyncSender<io::Result<Vec<SocketAddr>>>,
+    Arc<AtomicUsize>,
+) {
+    let (answers, waiting) = mpsc::sync_channel(100);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (count, waiting) = (asked.clone(), Mutex::new(waiting));
+    let names = Names::resolved_by(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let answer = lock(&waiting).recv();
+        answer.unwrap_or_else(|_| Err(io::Error::other("the test is over")))
+    });
+    (Arc::new(names), answers, asked)
+}
+
+fn failed() -> io::Result<Vec<SocketAddr>> {
+    Err(io::Error::other("try again later"))
+}
+
+/// However many dials want a name that hangs, one thread waits for it; all are told, and those
+/// after them begin anew.
+#[tokio::test]
+async fn a_name_is_resolved_once_at_a_time() {
+    let (names, answers, asked) = told();
+    let questions: Vec<_> = (0..100).map(|_| names.ask(HOST)).collect();
+    answers.send(Ok(vec![at(1)])).expect("it is read");
+    for mut question in questions {
+        assert_eq!(question.answer().await, Ok(vec![at(1)]));
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    answers.send(Ok(vec![at(2)])).expect("it is read");
+    let mut next = names.ask(HOST);
+    assert_eq!(next.remembered, [at(1)]);
+    assert_eq!(next.answer().await, Ok(vec![at(2)]));
+}
+
+/// What a name resolved to is kept while it does not resolve, and the reason is told with the name.
+#[tokio::test]
+async fn a_failure_forgets_nothing() {
+    let (names, answers, _) = told();
+    answers.send(Ok(vec![at(1)])).expect("it is read");
+    names.ask(HOST).answer().await.expect("it resolves");
+    assert_eq!(names.trouble(HOST), None);
+    answers.send(failed()).expect("it is read");
+    names.ask(HOST).answer().await.expect_err("it fails");
+    let trouble = names.trouble(HOST).expect("it failed");
+    assert_eq!(trouble, "node-b does not resolve: try again later");
+    assert!(!names.is_unknown(HOST));
+    answers.send(Ok(vec![at(3)])).expect("it is read");
+    let mut question = names.ask(HOST);
+    assert_eq!(question.remembered, [at(1)]);
+    question.answer().await.expect("it resolves again");
+    assert_eq!(names.trouble(HOST), None);
+}
+
+/// A name server that hangs takes a thread for each of a few names, and no more.
+#[tokio::test]
+async fn few_names_are_resolved_at_once() {
+    let (names, answers, asked) = told();
+    let mut refused = 0;
+    for i in 0..50 {
+        let mut question = names.ask(&format!("node-{i}"));
+        let answer = tokio::time::timeout(Duration::ZERO, question.answer()).await;
+        refused += usize::from(matches!(answer, Ok(Err(_))));
+    }
+    assert_eq!(refused, 50 - MAX_AT_ONCE);
+    assert!(asked.load(Ordering::Relaxed) <= MAX_AT_ONCE);
+    drop(answers);
+}
+
+/// Names that nobody asks for any more are forgotten once there are many.
+#[tokio::test]
+async fn the_names_remembered_are_bounded() {
+    let names = Arc::new(Names::resolved_by(|_| Ok(vec![at(1)])));
+    for i in 0..2 * MAX_NAMES {
+        let answer = names.ask(&format!("node-{i}")).answer().await;
+        answer.expect("it resolves");
+    }
+    assert!(lock(&names.known).len() <= MAX_NAMES);
+}

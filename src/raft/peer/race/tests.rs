@@ -1,0 +1,168 @@
+use super::*;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const HOST: &str = "node-b";
+/// Longer than a name or an address may cost a dial.
+const SOON: Duration = Duration::from_millis(500);
+
+fn at(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 0))
+}
+
+type Script = Arc<Mutex<Box<dyn FnMut() -> io::Result<Vec<SocketAddr>> + Send>>>;
+
+fn unpoisoned<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Names that a test resolves as it likes, another way each time.
+fn names_of(script: &Script) -> Arc<Names> {
+    let script = script.clone();
+    Arc::new(Names::resolved_by(move |_| {
+        let mut next = unpoisoned(&script);
+        next()
+    }))
+}
+
+fn script(next: impl FnMut() -> io::Result<Vec<SocketAddr>> + Send + 'static) -> Script {
+    Arc::new(Mutex::new(Box::new(next)))
+}
+
+fn resolves_to(addresses: Vec<SocketAddr>) -> Script {
+    script(move || Ok(addresses.clone()))
+}
+
+/// A resolver that hangs until the sender is dropped or speaks.
+fn hangs() -> (Script, SyncSender<Vec<SocketAddr>>) {
+    let (answers, waiting) = sync_channel::<Vec<SocketAddr>>(1);
+    let hang = script(move || {
+        waiting
+            .recv()
+            .map_err(|_| io::Error::other("the test is over"))
+    });
+    (hang, answers)
+}
+
+fn replace(script: &Script, with: Script) {
+    let with = Arc::into_inner(with).map(|with| with.into_inner());
+    if let Some(Ok(with)) = with {
+        *unpoisoned(script) = with;
+    }
+}
+
+/// Connects where one of `alive` is; elsewhere nothing answers, or all is refused.
+async fn dial(
+    names: &Arc<Names>,
+    alive: &[SocketAddr],
+    refuses: bool,
+) -> Result<SocketAddr, String> {
+    let attempt = |target: SocketAddr| {
+        let is_alive = alive.contains(&target);
+        async move {
+            match (is_alive, refuses) {
+                (true, _) => Ok(target),
+                (false, true) => Err("refused".to_owned()),
+                (false, false) => std::future::pending().await,
+            }
+        }
+    };
+    match tokio::time::timeout(SOON, connect(names, HOST, attempt)).await {
+        Ok(result) => result,
+        Err(_) => Err("not in time".to_owned()),
+    }
+}
+
+/// A name that fails, and then hangs, costs a peer that was reached before nothing: its last
+/// address is dialled.
+#[tokio::test]
+async fn the_last_address_serves_while_the_name_does_not() {
+    let state = resolves_to(vec![at(1)]);
+    let names = names_of(&state);
+    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    replace(&state, script(|| Err(io::Error::other("try again later"))));
+    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    let (hang, _answers) = hangs();
+    replace(&state, hang);
+    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    let began = clock::now();
+    for _ in 0..20 {
+        assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    }
+    let took = began.elapsed();
+    assert!(
+        took < SOON,
+        "each of them waited for a name that hangs: {took:?}"
+    );
+}
+
+/// A peer that moved is found at its new address, whether the old one refuses or is silent, and
+/// however slowly its name resolves.
+#[tokio::test]
+async fn a_new_address_is_found() {
+    for refuses in [true, false] {
+        let state = resolves_to(vec![at(1)]);
+        let names = names_of(&state);
+        assert_eq!(dial(&names, &[at(1)], refuses).await, Ok(at(1)));
+        replace(&state, resolves_to(vec![at(2)]));
+        assert_eq!(dial(&names, &[at(2)], refuses).await, Ok(at(2)));
+        let (slow, answers) = hangs();
+        replace(&state, slow);
+        let late = async {
+            tokio::time::sleep(2 * RESOLVED_WITHIN).await;
+            answers.send(vec![at(3)]).expect("it is waited for");
+        };
+        let alive = [at(3)];
+        let (found, ()) = tokio::join!(dial(&names, &alive, refuses), late);
+        assert_eq!(found, Ok(at(3)), "refuses: {refuses}");
+    }
+}
+
+/// A resolution outlives the dial that wanted it: what it brings is there for the next.
+#[tokio::test]
+async fn a_late_answer_serves_the_next_dial() {
+    let (slow, answers) = hangs();
+    let names = names_of(&slow);
+    let late = dial(&names, &[at(1)], true).await;
+    assert_eq!(late, Err("not in time".to_owned()));
+    let trouble = names.trouble(HOST).expect("it is late");
+    assert_eq!(
+        trouble,
+        "node-b does not resolve: no answer from the name server"
+    );
+    answers.send(vec![at(1)]).expect("it is waited for");
+    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+}
+
+/// A name that never resolved says so, by its name.
+#[tokio::test]
+async fn a_name_that_never_resolved_is_named() {
+    let names = names_of(&script(|| Err(io::Error::other("no such host"))));
+    let reason = dial(&names, &[], true)
+        .await
+        .expect_err("it has no address");
+    assert_eq!(reason, "node-b does not resolve: no such host");
+}
+
+/// A name that resolves to another host for a while does not cut a peer off from where it answered.
+#[tokio::test]
+async fn where_a_peer_answered_is_tried_last() {
+    for refuses in [true, false] {
+        let state = resolves_to(vec![at(1)]);
+        let names = names_of(&state);
+        assert_eq!(dial(&names, &[at(1)], refuses).await, Ok(at(1)));
+        replace(&state, resolves_to(vec![at(9)]));
+        for _ in 0..3 {
+            assert_eq!(dial(&names, &[at(1)], refuses).await, Ok(at(1)));
+        }
+    }
+}
+
+/// Of several addresses one that is silent does not keep the dial from the next.
+#[tokio::test]
+async fn a_silent_address_does_not_hold_up_the_others() {
+    let names = names_of(&resolves_to(vec![at(1), at(2), at(3)]));
+    assert_eq!(dial(&names, &[at(3)], false).await, Ok(at(3)));
+}
