@@ -8,10 +8,11 @@ use super::errors::StartError;
 use super::identity::{NodeName, cluster_id};
 use super::locks::{lock, read, write};
 use super::options::Options;
-use super::peer::{Answer, Dialer, GroupView, Hello, JoinAnswer, JoinWish, Link, Request};
+use super::peer::{Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request};
+use super::peer_checks;
 use super::peers::SelfImage;
 use crate::clock::{self, Instant};
-use crate::model::{Inventory, InventoryEntry};
+use crate::model::{Inventory, InventoryEntry, shown};
 use openraft::vote::RaftLeaderId;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, RwLock};
@@ -27,9 +28,14 @@ const SAY_INTERVAL: Duration = Duration::from_secs(10);
 /// Refusals remembered at once: more senders than an inventory may list are an attack, and not worth a line each.
 const MAX_REFUSALS: usize = 64;
 
+/// Of a reason that a peer gives so much is kept and shown; no node gives a longer one.
+const SHOWN_REASON_CHARS_MAX: usize = 1_000;
+
 /// The state of a node before, and beside, its group.
 pub(super) struct Forming {
     pub(super) options: Options,
+    /// The connections of nodes that are no members.
+    pub(super) guests: Guests,
     dialer: Dialer,
     image: RwLock<std::sync::Arc<SelfImage>>,
     group: RwLock<Option<GroupIdentity>>,
@@ -74,6 +80,7 @@ impl Forming {
         };
         Ok(Forming {
             dialer: options.dialer(),
+            guests: Guests::default(),
             options,
             image: RwLock::new(std::sync::Arc::new(image)),
             group: RwLock::new(identity.group),
@@ -110,11 +117,19 @@ impl Forming {
         let now = clock::now();
         let mut said = lock(&self.refusals);
         said.retain(|_, at| now.duration_since(*at) < SAY_INTERVAL);
-        let text = format!("refused {from}: {reason}");
+        let incarnation = from.incarnation;
+        let name = shown(&from.node_id);
+        let text = format!("refused {name} (incarnation {incarnation:016x}): {reason}");
         if said.len() < MAX_REFUSALS && !said.contains_key(&text) {
             tracing::warn!("{text}");
             said.insert(text, now);
         }
+    }
+
+    /// What the refusals that are remembered take.
+    #[cfg(test)]
+    pub(super) fn refusals_bytes(&self) -> usize {
+        lock(&self.refusals).keys().map(String::len).sum()
     }
 
     /// Returns once this node knows its group; the identity is on disk then.
@@ -267,7 +282,10 @@ impl Forming {
     /// Looks at whoever answers at an address.
     pub(super) async fn look(&self, address: &str) -> Result<GroupView, String> {
         match self.ask(address, Request::Look).await? {
-            Answer::Look(view) => Ok(view),
+            Answer::Look(view) => match peer_checks::view(&view) {
+                Ok(()) => Ok(view),
+                Err(what) => Err(format!("answered what makes no sense: {what}")),
+            },
             _ => Err("answered something else".to_owned()),
         }
     }
@@ -298,10 +316,12 @@ impl Forming {
             match self.ask(address, Request::Join(wish.clone())).await {
                 Ok(Answer::Join(
                     JoinAnswer::Pending { founders, .. } | JoinAnswer::Voter { founders, .. },
-                )) => {
-                    return Ok(founders);
-                }
+                )) => match peer_checks::founders(&founders) {
+                    Ok(()) => return Ok(founders),
+                    Err(what) => reason = format!("{address} answered what makes no sense: {what}"),
+                },
                 Ok(Answer::Join(JoinAnswer::Refused(why))) => {
+                    let why: String = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
                     reason = format!("the group does not take this node in: {why}")
                 }
                 Ok(_) => {}

@@ -24,6 +24,7 @@ mod network;
 mod node;
 mod options;
 mod peer;
+mod peer_checks;
 mod peers;
 #[cfg(feature = "sim")]
 mod probe;

@@ -344,6 +344,12 @@ impl Node {
         &self.service.forming.options.store
     }
 
+    /// The parts behind the façade, once there is a group.
+    #[cfg(test)]
+    pub(super) fn parts_now(&self) -> Option<(Arc<Group>, Arc<Service>)> {
+        Some((self.service.group()?, self.service.clone()))
+    }
+
     fn group(&self) -> Result<Arc<Group>, Unavailable> {
         self.service
             .group()

@@ -16,6 +16,12 @@ use tokio::sync::watch;
 /// A member that answered a pulse within this time is reachable: two pulses may be lost.
 const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
+/// What a peer does wrong is logged this often.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+/// Peers of which something is known, beside those that answered: an id that nobody knows costs a
+/// hello.
+const MAX_KNOWN: usize = 256;
+
 /// What this node says of itself on every connection.
 pub(super) struct SelfImage {
     pub(super) name: NodeName,
@@ -51,12 +57,16 @@ pub(super) struct Known {
     pub(super) last_request: Option<Instant>,
     /// How many entries it was behind this node, or ahead of it (negative), when it last told.
     pub(super) behind: i64,
+    /// When it last took a piece of a snapshot from this node.
+    pub(super) last_piece: Option<Instant>,
     /// Whether its disk is below the floor.
     pub(super) disk_low: bool,
     /// The highest level of commands that it said it knows; 0 before it said so.
     pub(super) level: u32,
     /// Why it last refused this node, until it answers.
     pub(super) refusal: Option<String>,
+    /// When this node last complained of what it sent.
+    complained: Option<Instant>,
     /// The process that spoke last.
     process: Option<u64>,
     /// The highest log id that it acknowledged to this process.
@@ -218,9 +228,34 @@ impl Peers {
             .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
     }
 
+    /// Of how many peers something is known.
+    #[cfg(test)]
+    pub(super) fn known_count(&self) -> usize {
+        lock(&self.known).len()
+    }
+
     /// A member asked this node something.
     pub(super) fn note_request(&self, id: RaftId) {
         lock(&self.known).entry(id).or_default().last_request = Some(clock::now());
+    }
+
+    /// Logs what is wrong with what a peer sent, unless that was done just now.
+    pub(super) fn complain_of(&self, id: RaftId, reason: &str) {
+        let now = clock::now();
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        if known
+            .complained
+            .is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL)
+        {
+            known.complained = Some(now);
+            tracing::warn!("{reason}");
+        }
+    }
+
+    /// A member took a piece of a snapshot.
+    pub(super) fn note_piece(&self, id: RaftId) {
+        lock(&self.known).entry(id).or_default().last_piece = Some(clock::now());
     }
 
     /// A member told whether its disk takes entries.
@@ -254,7 +289,12 @@ impl Peers {
     /// Why it is not who it says: its disk was put back from a copy, or a second process runs on one.
     pub(super) fn judge(&self, from: &Introduction) -> Result<(), String> {
         let mut known = lock(&self.known);
-        let known = known.entry(from.name.raft_id()).or_default();
+        let id = from.name.raft_id();
+        if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
+            // Those that this node asks are members; what strangers said of themselves makes room.
+            known.retain(|_, known| known.last_answer.is_some());
+        }
+        let known = known.entry(id).or_default();
         let is_new = known.process.is_none_or(|process| process != from.process);
         // A log cut back by a newer leader is shorter in good faith; the vote tells.
         let cut_back = known

@@ -1,23 +1,23 @@
 //! What this node answers its peers.
 
-use super::disk::GroupIdentity;
+use super::disk::{GroupIdentity, SNAPSHOT_BYTES_MAX};
 use super::forming::Forming;
 use super::group::Group;
 use super::identity::NodeName;
 use super::locks::{lock, read};
 use super::peer::{
-    Answer, GroupView, Hello, Introduction, JoinAnswer, MESSAGES_VERSION, PeerService, Request,
-    SnapshotChunk, Welcome,
+    Answer, GroupView, Guests, Hello, Introduction, JoinAnswer, MESSAGES_VERSION, PeerService,
+    Request, SnapshotChunk, Welcome,
 };
-use super::types::{RaftId, TypeConfig};
-use super::{membership, pulse, reads, writes};
+use super::state_machine::registry_of;
+use super::types::{RaftId, SnapshotMeta, TypeConfig};
+use super::{membership, peer_checks, pulse, reads, writes};
+use crate::model::shown;
 use bytes::Bytes;
+use openraft::raft::AppendEntriesRequest;
 use openraft::type_config::alias::SnapshotOf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
-
-/// A snapshot larger than this is not taken: four times what 100,000 services need.
-const MAX_SNAPSHOT_BYTES: usize = 512 << 20;
 
 /// The server side of the peers' connections.
 pub(super) struct Service {
@@ -55,6 +55,7 @@ impl Service {
 
     fn accept(&self, hello: &Hello) -> Result<Session, Objection> {
         let own = &self.forming.options;
+        peer_checks::hello(hello).map_err(Objection::Refuse)?;
         if hello.version != MESSAGES_VERSION {
             return Err(Objection::Refuse(format!(
                 "it speaks version {}, this node {MESSAGES_VERSION}",
@@ -64,7 +65,8 @@ impl Service {
         if hello.from.environment != own.environment {
             return Err(Objection::Refuse(format!(
                 "it is of environment {}, this node of {}",
-                hello.from.environment, own.environment
+                shown(&hello.from.environment),
+                own.environment
             )));
         }
         match (hello.to, self.group()) {
@@ -167,6 +169,14 @@ impl PeerService for Service {
         (Welcome::Refused { reason, fatal }, None)
     }
 
+    fn guests(&self) -> &Guests {
+        &self.forming.guests
+    }
+
+    fn is_guest(&self, session: &Session) -> bool {
+        matches!(session, Session::Stranger)
+    }
+
     fn awake(&self, session: &Session, opened_epoch: u64) -> bool {
         let still_the_group = match session {
             Session::Stranger => true,
@@ -221,17 +231,12 @@ async fn serve_member(
             .pre_vote(rpc)
             .await
             .map_or_else(|error| failed(&error), Answer::Vote),
-        Request::Append(rpc)
-            if !rpc.entries.is_empty() && group.disk_low.load(Ordering::Relaxed) =>
-        {
-            Answer::Failed(format!("the disk of {} is full", group.options.node_id))
-        }
-        Request::Append(rpc) => group
-            .raft
-            .append_entries(rpc)
-            .await
-            .map_or_else(|error| failed(&error), Answer::Append),
-        Request::Snapshot(chunk) => take_chunk(group, snapshot, *chunk).await,
+        Request::Append(rpc) if !rpc.entries.is_empty() => match takes(group, &rpc) {
+            Err(reason) => Answer::Failed(reason),
+            Ok(()) => append(group, rpc).await,
+        },
+        Request::Append(rpc) => append(group, rpc).await,
+        Request::Snapshot(chunk) => take_chunk(from, group, snapshot, *chunk).await,
         Request::Transfer(rpc) => group
             .raft
             .handle_transfer_leader(rpc)
@@ -253,35 +258,106 @@ async fn serve_member(
     }
 }
 
-async fn take_chunk(group: &Group, buffer: &Mutex<Vec<u8>>, chunk: SnapshotChunk) -> Answer {
-    let complete = {
-        let mut buffer = lock(buffer);
-        if chunk.offset == 0 {
-            buffer.clear();
-        }
-        if chunk.offset != buffer.len() as u64 {
-            return Answer::Failed(format!(
-                "a piece at {} where {} was next",
-                chunk.offset,
-                buffer.len()
-            ));
-        }
-        if buffer.len() + chunk.data.len() > MAX_SNAPSHOT_BYTES {
-            return Answer::Failed(format!("a snapshot of over {MAX_SNAPSHOT_BYTES} bytes"));
-        }
-        buffer.extend_from_slice(&chunk.data);
-        chunk.last.then(|| std::mem::take(&mut *buffer))
+async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Answer {
+    match group.raft.append_entries(rpc).await {
+        Ok(response) => Answer::Append(response),
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+/// Whether this node takes entries into its log.
+///
+/// # Errors
+/// Why not.
+fn takes(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) -> Result<(), String> {
+    disk_takes_more(group)?;
+    peer_checks::append(rpc)
+}
+
+fn disk_takes_more(group: &Group) -> Result<(), String> {
+    match group.disk_low.load(Ordering::Relaxed) {
+        true => Err(format!("the disk of {} is full", group.options.node_id)),
+        false => Ok(()),
+    }
+}
+
+async fn take_chunk(
+    from: RaftId,
+    group: &Group,
+    buffer: &Mutex<Vec<u8>>,
+    chunk: SnapshotChunk,
+) -> Answer {
+    let gathered = disk_takes_more(group).and_then(|()| gather(&mut lock(buffer), &chunk));
+    let data = match gathered {
+        Ok(None) => return Answer::Snapshot(None),
+        Ok(Some(data)) => Bytes::from(data),
+        Err(reason) => return Answer::Failed(reason),
     };
-    let Some(data) = complete else {
-        return Answer::Snapshot(None);
-    };
+    if let Err(reason) = check_snapshot(group, &chunk.meta, data.clone()).await {
+        let reason = format!(
+            "{} does not take the snapshot: {reason}",
+            group.options.node_id
+        );
+        group.peers.complain_of(from, &reason);
+        return Answer::Failed(reason);
+    }
     tracing::info!(bytes = data.len(), "installing a snapshot from the leader");
     let snapshot = SnapshotOf::<TypeConfig, Bytes> {
         meta: chunk.meta,
-        snapshot: Bytes::from(data),
+        snapshot: data,
     };
     match group.raft.install_full_snapshot(chunk.vote, snapshot).await {
         Ok(response) => Answer::Snapshot(Some(response.vote)),
         Err(error) => Answer::Failed(error.to_string()),
     }
 }
+
+/// Adds a piece to those before. All of them, once this is the last.
+fn gather(buffer: &mut Vec<u8>, chunk: &SnapshotChunk) -> Result<Option<Vec<u8>>, String> {
+    if chunk.offset == 0 {
+        *buffer = Vec::new();
+    }
+    if chunk.offset != buffer.len() as u64 {
+        let next = buffer.len();
+        return Err(format!("a piece at {} where {next} was next", chunk.offset));
+    }
+    if buffer.len().saturating_add(chunk.data.len()) as u64 > SNAPSHOT_BYTES_MAX {
+        return Err(format!("it has over {SNAPSHOT_BYTES_MAX} bytes"));
+    }
+    peer_checks::snapshot_meta(&chunk.meta)?;
+    buffer.extend_from_slice(&chunk.data);
+    Ok(chunk.last.then(|| std::mem::take(buffer)))
+}
+
+/// Checks a whole snapshot: openraft ends the process for one that cannot be installed.
+async fn check_snapshot(group: &Group, meta: &SnapshotMeta, data: Bytes) -> Result<(), String> {
+    let store = group.store().clone();
+    let environment = group.options.environment.clone();
+    let last = meta.last_log_id.map_or(0, |id| id.index);
+    let check = move || {
+        let snapshots = store.snapshots();
+        if !snapshots
+            .have_room(data.len() as u64)
+            .map_err(|error| error.to_string())?
+        {
+            return Err(format!("the disk has no room for its {} bytes", data.len()));
+        }
+        let registry = registry_of(&data).map_err(|error| error.to_string())?;
+        if registry.environment() != environment {
+            let other = shown(registry.environment());
+            return Err(format!("it is of environment {other}"));
+        }
+        match registry.applied_index() == last {
+            true => Ok(()),
+            false => Err(format!(
+                "it holds the state at log index {}, and says {last}",
+                registry.applied_index()
+            )),
+        }
+    };
+    let work = group.store().work();
+    work.run(check).await.map_err(|error| error.to_string())?
+}
+
+#[cfg(test)]
+mod tests;

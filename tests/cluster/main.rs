@@ -37,6 +37,8 @@ mod memory;
 mod names;
 mod no_quorum;
 mod own_address;
+#[cfg(target_os = "linux")]
+mod peer_messages;
 mod silent_links;
 #[cfg(target_os = "linux")]
 mod slow_clock;

@@ -15,6 +15,7 @@ pub mod http;
 pub mod many_clients;
 pub mod mesh;
 pub mod node;
+pub mod peer_wire;
 pub mod ports;
 #[cfg(target_os = "linux")]
 pub mod power_cut;

@@ -1,6 +1,6 @@
 //! A door for fuzzing: frames as messages.
 
-use super::frame::{decode, encode};
+use super::frame::{MAX_FRAME_BYTES, decode, encode};
 use super::messages::{Checkpoint, Forwarded, GroupView, JoinWish};
 use super::{Answer, Hello, Introduction, Pulse, Request, SnapshotChunk, Welcome};
 use crate::raft::identity::NodeName;
@@ -94,5 +94,7 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
 }
 
 fn frame<T: Serialize>(message: &T) -> Vec<u8> {
-    encode(1, message).map(Vec::from).unwrap_or_default()
+    encode(1, message, MAX_FRAME_BYTES)
+        .map(Vec::from)
+        .unwrap_or_default()
 }

@@ -1,7 +1,9 @@
 //! The client side: one connection to one peer for one kind of traffic, made when first needed.
 
 use super::dial::{Dialer, dial_http};
-use super::frame::{self, Receiver};
+use super::frame::{
+    self, MAX_ANSWER_TO_STRANGER_BYTES, MAX_FRAME_BYTES, MAX_STRANGER_FRAME_BYTES, Receiver,
+};
 use super::messages::{Answer, Hello, Introduction, Request, Welcome};
 use crate::clock::{self, Instant};
 use crate::raft::locks::lock;
@@ -58,8 +60,11 @@ pub(crate) struct Link {
 /// Judges whoever answers before anything is asked of it.
 type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
 
+/// Where the answer to a request goes, or why the request was not sent.
+type Reply = oneshot::Sender<Result<Answer, CallError>>;
+
 struct Connection {
-    out: mpsc::Sender<(Request, oneshot::Sender<Answer>)>,
+    out: mpsc::Sender<(Request, Reply)>,
     heard: Arc<Mutex<Instant>>,
     /// Of the task that drives it, with which it ends: whoever waits is told at once that it broke.
     pending: Weak<Mutex<Waiting>>,
@@ -119,8 +124,9 @@ impl Link {
                 )));
             }
             sent.store(true, std::sync::atomic::Ordering::Relaxed);
-            answer.await.map_err(|_| {
-                CallError::NoAnswer(format!("the connection to {} broke", self.address))
+            answer.await.unwrap_or_else(|_| {
+                let reason = format!("the connection to {} broke", self.address);
+                Err(CallError::NoAnswer(reason))
             })
         };
         match tokio::time::timeout(limit, work).await {
@@ -218,8 +224,9 @@ where
     let not_sent =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
     let (mut sender, mut receiver) = frame::split(io);
+    let is_stranger = hello.to.is_none();
     sender
-        .send(0, &hello)
+        .send(0, &hello, MAX_STRANGER_FRAME_BYTES)
         .await
         .map_err(|error| not_sent(&error))?;
     match receiver
@@ -229,9 +236,12 @@ where
     {
         None => return Err(not_sent(&"closed before its welcome")),
         Some((_, Welcome::Refused { reason, fatal })) => {
+            let reason = shown_reason(&reason);
             return Err(CallError::Refused { reason, fatal });
         }
-        Some((_, Welcome::NotYet { reason })) => return Err(CallError::NotSent(reason)),
+        Some((_, Welcome::NotYet { reason })) => {
+            return Err(CallError::NotSent(shown_reason(&reason)));
+        }
         Some((_, Welcome::Accepted(introduction))) => {
             let judged = check.map_or(Ok(()), |check| check(&introduction));
             judged.map_err(|reason| CallError::Refused {
@@ -240,6 +250,10 @@ where
             })?;
         }
     }
+    receiver.take_up_to(match is_stranger {
+        true => MAX_ANSWER_TO_STRANGER_BYTES,
+        false => MAX_FRAME_BYTES,
+    });
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
     let heard = Arc::new(Mutex::new(clock::now()));
     let pending = Arc::default();
@@ -252,14 +266,24 @@ where
     Ok(connection)
 }
 
+/// A peer's reason as this node repeats it in its status and its log, where it may stay for long.
+fn shown_reason(reason: &str) -> String {
+    /// Longer than any reason that a node gives.
+    const REASON_CHARS_MAX: usize = 1_000;
+    let chars = reason.chars().take(REASON_CHARS_MAX);
+    chars
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
 /// Those who wait for an answer, by the number of their request.
-type Waiting = BTreeMap<u64, oneshot::Sender<Answer>>;
+type Waiting = BTreeMap<u64, Reply>;
 
 /// Sends what is asked and hands out what is answered, until either side closes; then every waiting call fails.
 async fn drive<IO>(
     mut sender: frame::Sender<IO>,
     mut receiver: Receiver<IO>,
-    mut requests: mpsc::Receiver<(Request, oneshot::Sender<Answer>)>,
+    mut requests: mpsc::Receiver<(Request, Reply)>,
     heard: Arc<Mutex<Instant>>,
     pending: Arc<Mutex<Waiting>>,
 ) where
@@ -267,14 +291,22 @@ async fn drive<IO>(
 {
     let send = async {
         let mut number = 0;
-        let mut register = |(request, reply): (Request, oneshot::Sender<Answer>)| {
+        let mut register = |(request, reply): (Request, Reply)| {
             if reply.is_closed() {
                 return None;
             }
             number += 1;
-            let encoded = frame::encode(number, &request).ok()?;
-            lock(&pending).insert(number, reply);
-            Some(encoded)
+            match frame::encode(number, &request, MAX_FRAME_BYTES) {
+                Ok(encoded) => {
+                    lock(&pending).insert(number, reply);
+                    Some(encoded)
+                }
+                Err(error) => {
+                    // The caller may have given up meanwhile.
+                    let _ = reply.send(Err(CallError::NotSent(error.to_string())));
+                    None
+                }
+            }
         };
         while let Some(next) = requests.recv().await {
             let Some(first) = register(next) else {
@@ -295,7 +327,7 @@ async fn drive<IO>(
             let reply = lock(&pending).remove(&number);
             if let Some(reply) = reply {
                 // The caller has given up; its answer is no longer wanted.
-                let _ = reply.send(answer);
+                let _ = reply.send(Ok(answer));
             }
         }
     };

@@ -7,6 +7,7 @@ mod dial;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
+mod guests;
 mod link;
 mod messages;
 mod names;
@@ -15,6 +16,7 @@ mod serve;
 
 pub(super) use dial::Dialer;
 pub use dial::{Dial, PeerStream};
+pub(super) use guests::Guests;
 pub(super) use link::{CallError, Lane, Link};
 pub(super) use messages::{
     Answer, Checkpoint, Forwarded, GroupView, Hello, Introduction, JoinAnswer, JoinWish,

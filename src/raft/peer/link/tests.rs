@@ -1,4 +1,5 @@
 use super::super::dial::{Dial, PeerStream};
+use super::super::messages::SnapshotChunk;
 use super::*;
 use crate::raft::identity::NodeName;
 use futures_util::FutureExt;
@@ -69,14 +70,16 @@ async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
     let welcome = Welcome::Accepted(introduction());
-    sender.send(0, &welcome)
+    sender
+        .send(0, &welcome, MAX_FRAME_BYTES)
         .await
         .expect("it is read");
     while let Ok(Some((number, _))) = receiver.receive::<Request>().await {
         if answers > 0 {
             answers -= 1;
             let index = Answer::ReadIndex(Ok(number));
-            sender.send(number, &index)
+            sender
+                .send(number, &index, MAX_FRAME_BYTES)
                 .await
                 .expect("it is read");
         } else if closes {
@@ -92,7 +95,7 @@ async fn refuse(io: DuplexStream) {
         reason: "another incarnation is meant".to_owned(),
         fatal: false,
     };
-    let sent = sender.send(0, &welcome).await;
+    let sent = sender.send(0, &welcome, MAX_FRAME_BYTES).await;
     sent.expect("it is read");
 }
 
@@ -204,6 +207,28 @@ async fn a_connection_to_a_peer_that_refuses_is_given_up() {
         );
         assert_eq!(dialled.load(Ordering::Relaxed), tried);
     }
+}
+
+/// A request that is too large for its reader is not sent, and says so: nothing of it was done.
+#[tokio::test(start_paused = true)]
+async fn a_request_over_the_limit_is_not_sent() {
+    let (link, _) = link(10);
+    let chunk = SnapshotChunk {
+        vote: crate::raft::types::Vote::new_committed(1, 1),
+        meta: crate::raft::types::SnapshotMeta::default(),
+        offset: 0,
+        data: vec![0; MAX_FRAME_BYTES],
+        last: false,
+    };
+    let request = Request::Snapshot(Box::new(chunk));
+    let refused = link
+        .call(Hello::stranger(introduction()), request, LIMIT)
+        .await;
+    assert!(
+        matches!(&refused, Err(CallError::NotSent(reason)) if reason.contains("over the limit")),
+        "{refused:?}"
+    );
+    assert!(call(&link).await.is_ok(), "the connection goes on");
 }
 
 /// Whoever waits on a connection that is closed is told at once, not after the time that it would wait.
