@@ -4,7 +4,9 @@ use super::group::{Group, paced};
 use super::identity::NodeName;
 use super::leader::View;
 use super::locks::lock;
+use super::newcomers::{Newcomers, is_level};
 use super::peer::{Answer, Hello, JoinAnswer, JoinWish, Lane, Link, Request, WriteResult};
+use super::peer_checks;
 use super::types::{Member, RaftId};
 use crate::clock::{self, Instant};
 use crate::registry::Command;
@@ -20,8 +22,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const WISH_AGE: Duration = Duration::from_secs(5);
 /// The old incarnation is taken for dead when its address is silent for this long (amendment B12).
 const SILENT_FOR: Duration = Duration::from_secs(30);
-/// A learner this close to the end of the log is level.
-const LEVEL_WITHIN_ENTRIES: u64 = 16;
 /// One change of membership. What a leader leaves half done, the next finishes.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
@@ -35,14 +35,25 @@ pub(super) struct Wishes {
 #[derive(Debug, Clone)]
 struct Heard {
     name: NodeName,
+    /// Where the leader's inventory has it. What a newcomer says of its own address is not taken.
     address: String,
     at: Instant,
     old_silent_since: Option<Instant>,
     refusal: Option<String>,
 }
 
+impl Wishes {
+    /// When a node of this id last asked to join.
+    pub(super) fn asked(&self, node_id: &str) -> Option<Instant> {
+        lock(&self.by_node).get(node_id).map(|heard| heard.at)
+    }
+}
+
 /// Takes a wish, or passes it to the leader.
 pub(super) async fn take_wish(group: &Group, wish: JoinWish) -> JoinAnswer {
+    if let Err(reason) = peer_checks::wish(&wish, &group.options.environment) {
+        return JoinAnswer::Refused(reason);
+    }
     let view = group.view().borrow().clone();
     match &view.leader {
         None => JoinAnswer::Refused("the group has no leader now".to_owned()),
@@ -75,15 +86,12 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
     if group.replica.registry().is_retired(id) {
         return JoinAnswer::Refused(format!("{} was replaced by a newer incarnation", wish.name));
     }
-    if !view
-        .members()
-        .any(|(_, member, _)| member.node_id == *node_id)
-    {
+    let Some(address) = vouched_address(group, view, node_id) else {
         return JoinAnswer::Refused(format!(
             "the group does not hold a node {node_id}; its members are {}",
             member_names(view)
         ));
-    }
+    };
     if !group.options.auto_rejoin {
         return JoinAnswer::Refused(format!(
             "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself",
@@ -93,7 +101,7 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
     let mut wishes = lock(&group.wishes.by_node);
     let heard = wishes.entry(node_id.clone()).or_insert_with(|| Heard {
         name: wish.name.clone(),
-        address: wish.address.clone(),
+        address: address.clone(),
         at: clock::now(),
         old_silent_since: None,
         refusal: None,
@@ -107,7 +115,7 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
         };
     }
     heard.at = clock::now();
-    heard.address = wish.address;
+    heard.address = address;
     match &heard.refusal {
         Some(reason) => JoinAnswer::Refused(reason.clone()),
         None => JoinAnswer::Pending {
@@ -115,6 +123,15 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
             founders,
         },
     }
+}
+
+/// Where a node of the group is reached: as this node's inventory has it, or, without one, as the
+/// log has it. A node may see itself under another name, and anyone can claim an address.
+fn vouched_address(group: &Group, view: &View, node_id: &str) -> Option<String> {
+    let mut members = view.members();
+    let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;
+    let address = group.peers.inventory_address(node_id);
+    Some(address.unwrap_or(&member.address).to_owned())
 }
 
 fn member_names(view: &View) -> String {
@@ -128,11 +145,14 @@ fn member_names(view: &View) -> String {
 /// While this node leads: finishes changes left half done and fulfils wishes, until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
+    let mut newcomers = Newcomers::default();
     while group.next(&mut pace).await {
         if !group.leads() {
+            newcomers.forget();
             continue;
         }
         finish_joint(&group).await;
+        remove_strays(&group, &mut newcomers).await;
         for heard in due_wishes(&group) {
             fulfil(&group, heard).await;
         }
@@ -171,6 +191,34 @@ async fn finish_joint(group: &Group) {
     .await;
 }
 
+/// Removes the learners that will not become voters.
+async fn remove_strays(group: &Group, newcomers: &mut Newcomers) {
+    let strays = newcomers.look(group);
+    if strays.is_empty() || is_changing(group) {
+        return;
+    }
+    let view = group.view().borrow().clone();
+    let ids: BTreeSet<RaftId> = strays.iter().map(|(id, _)| *id).collect();
+    if !change(group, ChangeMembers::RemoveNodes(ids), "removing a learner").await {
+        return;
+    }
+    for (id, reason) in strays {
+        let member = view.members().find(|(member, ..)| *member == id);
+        if let Some((_, member, _)) = member {
+            tracing::warn!("the learner {member} is removed: {reason}");
+        }
+    }
+}
+
+/// Whether a change of the membership is under way.
+fn is_changing(group: &Group) -> bool {
+    let metrics = group.raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let effective = &metrics.membership_config;
+    effective.membership().get_joint_config().len() > 1
+        || metrics.committed_membership_config != *effective
+}
+
 async fn fulfil(group: &Group, heard: Heard) {
     let id = heard.name.raft_id();
     let view = group.view().borrow().clone();
@@ -188,29 +236,54 @@ async fn fulfil(group: &Group, heard: Heard) {
         return;
     }
     if !view.members().any(|(member, ..)| member == id) {
-        let member = Member {
-            node_id: node_id.clone(),
-            incarnation: heard.name.incarnation,
-            address: heard.address.clone(),
-        };
-        let added =
-            tokio::time::timeout(CHANGE_TIMEOUT, group.raft.add_learner(id, member, false)).await;
-        match added {
-            Ok(Ok(_)) => tracing::info!(
-                node = node_id,
-                "an emptied node comes back: it receives the log as a learner"
-            ),
-            Ok(Err(error)) => {
-                tracing::warn!(node = node_id, %error, "an emptied node could not be added")
-            }
-            Err(_) => {}
-        }
+        add(group, &heard, &view).await;
         return;
     }
     if !is_level(group, id) {
         return;
     }
     replace(group, id, &node_id, &old).await;
+}
+
+/// Adds a newcomer as a learner, once it answers where the others will look for it: what cannot be
+/// reached would never become level.
+async fn add(group: &Group, heard: &Heard, view: &View) {
+    let NodeName {
+        node_id,
+        incarnation,
+    } = heard.name.clone();
+    if look(group, &heard.address).await != Looked::At(heard.name.clone()) {
+        return;
+    }
+    // Learners of incarnations before are behind the newcomer's address, and nothing answers as
+    // them any more.
+    let before: BTreeSet<RaftId> = view
+        .members()
+        .filter(|(_, member, voter)| !voter && member.node_id == node_id)
+        .map(|(id, ..)| id)
+        .collect();
+    if !before.is_empty() {
+        let what = "removing the learners of an emptied node";
+        change(group, ChangeMembers::RemoveNodes(before), what).await;
+        return;
+    }
+    let id = heard.name.raft_id();
+    let member = Member {
+        node_id: node_id.clone(),
+        incarnation,
+        address: heard.address.clone(),
+    };
+    let adding = group.raft.add_learner(id, member, false);
+    match tokio::time::timeout(CHANGE_TIMEOUT, adding).await {
+        Ok(Ok(_)) => tracing::info!(
+            node = node_id,
+            "an emptied node comes back: it receives the log as a learner"
+        ),
+        Ok(Err(error)) => {
+            tracing::warn!(node = node_id, %error, "an emptied node could not be added")
+        }
+        Err(_) => {}
+    }
 }
 
 /// The old incarnation must not answer any more: its address answers as the newcomer, or has been silent for long.
@@ -221,8 +294,10 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
             return false;
         }
         match look(group, group.peers.address_of(member)).await {
-            Some(name) if name == heard.name => {}
-            Some(name) if name.incarnation == member.incarnation && name.node_id == *node_id => {
+            Looked::At(name) if name == heard.name => {}
+            Looked::At(name)
+                if name.incarnation == member.incarnation && name.node_id == *node_id =>
+            {
                 let reason = format!(
                     "two processes have node.id {node_id}: {} answers at {}, and another asks to join from {}",
                     name, member.address, heard.address
@@ -237,7 +312,9 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 });
                 return false;
             }
-            _ => {
+            // Where it is nobody knows, so that nobody heard it be silent.
+            Looked::Nowhere => return false,
+            Looked::At(_) | Looked::Silent => {
                 let now = clock::now();
                 let since = heard.old_silent_since.unwrap_or(now);
                 update(group, node_id, |heard| {
@@ -254,27 +331,26 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
     true
 }
 
-async fn look(group: &Group, address: &str) -> Option<NodeName> {
-    let hello = Hello::stranger(group.peers.introduction());
-    match Link::new(address, group.options.dialer())
-        .call(hello, Request::Look, LOOK_TIMEOUT)
-        .await
-    {
-        Ok(Answer::Look(view)) => Some(view.name),
-        Ok(_) | Err(_) => None,
-    }
+/// What was found at an address.
+#[derive(Debug, PartialEq, Eq)]
+enum Looked {
+    /// A node of this name.
+    At(NodeName),
+    /// Nothing that answers.
+    Silent,
+    /// Its name does not resolve, and never did.
+    Nowhere,
 }
 
-fn is_level(group: &Group, id: RaftId) -> bool {
-    let metrics = group.raft.metrics();
-    let metrics = metrics.borrow_watched();
-    let matched = metrics
-        .replication
-        .as_ref()
-        .and_then(|matched| matched.get(&id).cloned().flatten());
-    match (matched, metrics.last_log_index) {
-        (Some(matched), Some(last)) => matched.index() + LEVEL_WITHIN_ENTRIES >= last,
-        _ => false,
+async fn look(group: &Group, address: &str) -> Looked {
+    let hello = Hello::stranger(group.peers.introduction());
+    let dialer = group.peers.dialer();
+    let link = Link::new(address, dialer.clone());
+    match link.call(hello, Request::Look, LOOK_TIMEOUT).await {
+        Ok(Answer::Look(view)) => Looked::At(view.name),
+        Ok(_) => Looked::Silent,
+        Err(_) if dialer.is_unknown(address) => Looked::Nowhere,
+        Err(_) => Looked::Silent,
     }
 }
 

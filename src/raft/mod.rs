@@ -21,6 +21,7 @@ mod level;
 mod locks;
 mod membership;
 mod network;
+mod newcomers;
 mod node;
 mod options;
 mod peer;

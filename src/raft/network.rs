@@ -111,7 +111,10 @@ impl Client {
                 .await?
             {
                 Answer::Snapshot(Some(vote)) => return Ok(SnapshotResponse::new(vote)),
-                Answer::Snapshot(None) if !last => offset = end,
+                Answer::Snapshot(None) if !last => {
+                    self.peers.note_piece(self.target);
+                    offset = end;
+                }
                 other => return Err(mismatch(&other)),
             }
         }

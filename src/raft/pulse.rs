@@ -3,10 +3,11 @@
 use super::errors::StartError;
 use super::group::{Group, paced};
 use super::peer::{Answer, Checkpoint, Lane, Pulse, Request};
+use super::replica::CHECKPOINTS_KEPT;
 use super::types::{Member, RaftId};
 use crate::clock;
 use crate::registry::LEVEL;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -41,7 +42,9 @@ pub(super) async fn run(group: Arc<Group>) {
             group.peers.note_applied(id, pulse.applied, own);
             group.peers.note_disk(id, pulse.disk_low);
             group.peers.note_level(id, pulse.level);
-            heard.insert(id, pulse.checkpoints);
+            let mut checkpoints = pulse.checkpoints;
+            checkpoints.truncate(CHECKPOINTS_KEPT);
+            heard.insert(id, checkpoints);
         }
         if let Verdict::Stop(reason) = compare(&group, &heard) {
             group.peers.condemn(StartError::Diverged(reason));
@@ -101,14 +104,25 @@ enum Verdict {
 }
 
 fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) -> Verdict {
-    let members = group.view().borrow().members().count();
+    let voters: BTreeSet<RaftId> = {
+        let view = group.view();
+        let view = view.borrow();
+        view.membership.membership().voter_ids().collect()
+    };
+    let ballot = Ballot {
+        voters: voters.len(),
+        own_counts: voters.contains(&group.raft_id()),
+    };
     for own in group.replica.checkpoints() {
         let others: Vec<u128> = heard
-            .values()
-            .filter_map(|checkpoints| checkpoints.iter().find(|other| other.index == own.index))
+            .iter()
+            .filter(|(id, _)| voters.contains(id))
+            .filter_map(|(_, checkpoints)| {
+                checkpoints.iter().find(|other| other.index == own.index)
+            })
             .map(|other| other.digest)
             .collect();
-        let verdict = judge(own, &others, members);
+        let verdict = judge(own, &others, ballot);
         if verdict != Verdict::Agreed {
             return verdict;
         }
@@ -116,23 +130,36 @@ fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) -> Verdict 
     Verdict::Agreed
 }
 
+/// Whose digests are counted: those of the voters. A learner holds what it was sent, and decides
+/// nothing.
+#[derive(Debug, Clone, Copy)]
+struct Ballot {
+    voters: usize,
+    /// Whether this node is one of them.
+    own_counts: bool,
+}
+
+/// Compares this node's digest with those of the other voters that were heard.
+///
 /// The minority stops; when no majority can come together any more, all stop (amendment A2).
-fn judge(own: Checkpoint, others: &[u128], members: usize) -> Verdict {
-    let majority = members / 2 + 1;
-    let with_own = 1 + others
+fn judge(own: Checkpoint, others: &[u128], ballot: Ballot) -> Verdict {
+    let Ballot { voters, own_counts } = ballot;
+    let majority = voters / 2 + 1;
+    let agreeing = others
         .iter()
         .filter(|digest| **digest == own.digest)
         .count();
-    if with_own == 1 + others.len() {
+    if agreeing == others.len() {
         return Verdict::Agreed;
     }
+    let with_own = agreeing + usize::from(own_counts);
     let largest_other = others
         .iter()
         .filter(|digest| **digest != own.digest)
         .map(|digest| others.iter().filter(|other| *other == digest).count())
         .max()
         .unwrap_or(0);
-    let unheard = members.saturating_sub(1 + others.len());
+    let unheard = voters.saturating_sub(usize::from(own_counts) + others.len());
     if largest_other >= majority {
         return Verdict::Stop(format!(
             "what this node holds at log index {} differs from what the majority holds. \
@@ -158,8 +185,32 @@ mod tests {
         digest: 1,
     };
 
-    fn stops(others: &[u128], members: usize) -> bool {
-        matches!(judge(OWN, others, members), Verdict::Stop(_))
+    fn stops(others: &[u128], voters: usize) -> bool {
+        let own_counts = true;
+        matches!(
+            judge(OWN, others, Ballot { voters, own_counts }),
+            Verdict::Stop(_)
+        )
+    }
+
+    fn learner_stops(others: &[u128], voters: usize) -> bool {
+        let own_counts = false;
+        matches!(
+            judge(OWN, others, Ballot { voters, own_counts }),
+            Verdict::Stop(_)
+        )
+    }
+
+    /// A learner that differs from a majority of the voters stops, and adds to no majority itself.
+    #[test]
+    fn a_learner_is_not_counted() {
+        assert!(learner_stops(&[2, 2], 3));
+        assert!(
+            !learner_stops(&[1, 1, 2], 3),
+            "the third voter is wrong, not the learner"
+        );
+        assert!(!learner_stops(&[1, 2], 3), "the third voter decides");
+        assert!(learner_stops(&[1, 2], 2), "no majority is left");
     }
 
     /// Members that agree, or that have not been heard, stop nobody.

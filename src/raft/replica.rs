@@ -17,7 +17,7 @@ use tokio::sync::watch;
 /// seconds of ticks, and rare enough that a pulse carries them all.
 const CHECKPOINT_EVERY: u64 = 16;
 /// How many digests are kept: at full load this covers a member that lags by some seconds.
-const CHECKPOINTS_KEPT: usize = 64;
+pub(super) const CHECKPOINTS_KEPT: usize = 64;
 
 /// The registry with its waiting readers.
 ///

@@ -35,6 +35,7 @@ mod leader;
 mod memory;
 #[cfg(target_os = "linux")]
 mod names;
+mod newcomers;
 mod no_quorum;
 mod own_address;
 #[cfg(target_os = "linux")]
