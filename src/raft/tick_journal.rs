@@ -1,5 +1,6 @@
 //! When this node applied ticks, and whether the next one owes a grace (amendment A4).
 
+use super::ticker::TICK_INTERVAL;
 use super::types::RaftId;
 use crate::clock::Instant;
 use crate::planted::{Bug, is_planted};
@@ -12,8 +13,11 @@ pub(super) type LeaderKey = (u64, RaftId);
 ///
 /// - replayed ticks, and ticks of an earlier leader, do not count: only those of `current` do.
 /// - a gap that ended with an old tick committed late still shows, as the distance to that tick.
-/// - what the present leader judged of its own ticks holds: a tick of its that carries no grace, after one of its
-///   before, says that there was no gap between them.
+/// - what the present leader judged of its own ticks holds: a tick of its that carries no grace
+///   says that there was no gap, if it was proposed after the gap that this node saw. Ticks from
+///   before an outage may be committed after it, several at once, and say nothing of it. They come
+///   in one burst; a tick that comes at a leader's pace, a while after the gap was seen, was
+///   proposed after it.
 pub(super) struct TickJournal {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
@@ -21,7 +25,8 @@ pub(super) struct TickJournal {
     /// The last tick of any leader that moved time while this process watched.
     last_any: Option<Instant>,
     last_entry_of: Option<LeaderKey>,
-    grace_owed: bool,
+    /// When this node saw a gap for which no tick has brought a grace yet.
+    owed_since: Option<Instant>,
 }
 
 impl TickJournal {
@@ -32,7 +37,7 @@ impl TickJournal {
             last: None,
             last_any: None,
             last_entry_of: None,
-            grace_owed: false,
+            owed_since: None,
         }
     }
 
@@ -60,14 +65,24 @@ impl TickJournal {
         if self.current != Some(leader) {
             return;
         }
-        let gap = self.is_gap(now);
-        let same_leader = self.last.is_some_and(|(last, _)| last == leader);
-        self.grace_owed = match (carried_grace, same_leader) {
-            (true, _) => false,
-            (false, true) => gap,
-            (false, false) => self.grace_owed || gap,
-        };
+        if carried_grace || (!self.is_gap(now) && self.shows_no_gap(leader, now)) {
+            self.owed_since = None;
+        } else if self.is_gap(now) {
+            self.owed_since = Some(now);
+        }
         self.last = Some((leader, now));
+    }
+
+    /// Whether a tick without a grace that is applied now was surely proposed after the gap that is
+    /// owed for.
+    fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
+        let came_at_pace = self.last.is_some_and(|(last, at)| {
+            last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
+        });
+        let is_settled = self
+            .owed_since
+            .is_some_and(|since| now.duration_since(since) >= 2 * TICK_INTERVAL);
+        came_at_pace && is_settled
     }
 
     /// A snapshot took the place of what was applied: it may hold ticks that this node never saw.
@@ -79,7 +94,7 @@ impl TickJournal {
 
     /// Whether a tick proposed now has to carry a grace.
     pub(super) fn owes_grace(&self, now: Instant) -> bool {
-        !is_planted(Bug::NoGrace) && (self.grace_owed || self.is_gap(now))
+        !is_planted(Bug::NoGrace) && (self.owed_since.is_some() || self.is_gap(now))
     }
 
     /// When time last moved: the base of the next advance.
@@ -139,6 +154,42 @@ mod tests {
         assert!(journal.owes_grace(start + seconds(60)));
         journal.applied(OLD, start + seconds(61), true);
         assert!(!journal.owes_grace(start + seconds(61)));
+    }
+
+    /// Several ticks from before an outage may be committed after it, one right behind the other or
+    /// after a while of the disk's: the leader judged none of them by the outage, and the gap is
+    /// not forgotten.
+    #[test]
+    fn ticks_committed_late_do_not_hide_the_gap() {
+        for apart_ms in [0, 1, 100, 400] {
+            let (mut journal, start) = following(OLD);
+            journal.applied(OLD, start, true);
+            let mut at = start + seconds(60);
+            for tick in 1..=3 {
+                journal.applied(OLD, at, false);
+                assert!(journal.owes_grace(at), "tick {tick}, {apart_ms} ms apart");
+                at += Duration::from_millis(apart_ms);
+            }
+            journal.follow(NEW);
+            assert!(journal.owes_grace(at), "{apart_ms} ms apart");
+        }
+    }
+
+    /// A node that stood still while the others did not forgets the gap that it alone saw, by the
+    /// leader's next ticks.
+    #[test]
+    fn a_gap_of_ones_own_is_forgotten() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        let woken = start + seconds(60);
+        for _ in 0..120 {
+            journal.applied(OLD, woken, false);
+        }
+        for half_seconds in 1..=2 {
+            assert!(journal.owes_grace(woken));
+            journal.applied(OLD, woken + half_seconds * TICK_INTERVAL, false);
+        }
+        assert!(!journal.owes_grace(woken + 2 * TICK_INTERVAL));
     }
 
     /// A plain change of leader is no gap, so that flapping leaders do not keep the dead.
