@@ -1,8 +1,11 @@
 //! The only place that asks the system for the time.
 
 mod beat;
+mod pulse;
 
 pub use beat::Beat;
+pub use pulse::Moment;
+pub(crate) use pulse::WRITE_AHEAD_MAX;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +18,22 @@ pub fn now() -> Instant {
         reason = "the one reader of the monotonic clock"
     )]
     Instant::now()
+}
+
+/// The time since the machine was booted. It goes on in a suspended machine, where [`now`] stands
+/// still.
+///
+/// Only for [`Beat`]. Systems other than Linux have no such clock by this name; there it is always
+/// zero, and says nothing.
+pub fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        // Neither is ever negative.
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+    #[cfg(not(target_os = "linux"))]
+    Duration::ZERO
 }
 
 /// Wall-clock milliseconds since the Unix epoch. For log lines only: no decision rests on it.

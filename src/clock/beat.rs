@@ -1,6 +1,7 @@
 //! Whether this process has been running all along (amendment A3).
 
-use super::{Instant, now};
+use super::pulse::{Moment, Pulse};
+use super::{now, since_boot};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -8,57 +9,52 @@ use tokio::sync::watch;
 /// How often the beat is taken. Ten in the time that decides, so that one late beat decides nothing.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A beat older than this means that the process was stopped: what it reads now may have waited in
-/// a socket for as long (amendment A3).
-const STOPPED_AFTER: Duration = Duration::from_secs(1);
-
 /// The process's own pulse, by which it knows that it was stopped and has just woken.
 ///
-/// A stopped process (SIGSTOP, a frozen virtual machine, a stalled runtime) finds requests in its
-/// sockets that look new and are old. Whoever takes a write asks [`Beat::awake`] with the epoch in
-/// which its connection was opened, and refuses when the answer is no.
+/// A stopped process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
+/// sockets that look new and are old. Before a write is taken, [`Beat::awake`] is asked with the
+/// epoch in which its connection was opened, and the write is refused if the answer is no.
 ///
-/// - The epoch grows by one with each wake, and never otherwise.
+/// - The epoch grows with each wake, and never otherwise.
 /// - Between a wake and the beat that notices it, nothing is awake.
 /// - The beat is a task, not a thread: a runtime that does not come round is as stopped as a process.
+/// - Two clocks are read, since a paused machine may stop either. If both stood still, cluster time
+///   tells: it went on meanwhile. Then nothing is awake until a read that began after the wake is
+///   confirmed, so that all is known that happened during the stop.
+///
+/// The beat is the second line. What a write may come over rests on log indexes and cluster time
+/// ([`crate::registry::Arrival`]); the beat closes connections, refuses what is old sooner, and
+/// gives the bound on cluster time that a write carries.
 #[derive(Clone)]
 pub struct Beat(Arc<Shared>);
 
 struct Shared {
     pulse: Mutex<Pulse>,
     epoch: watch::Sender<u64>,
-}
-
-/// The state behind a [`Beat`], with time passed in.
-#[derive(Debug)]
-struct Pulse {
-    last: Instant,
-    epoch: u64,
-}
-
-impl Pulse {
-    fn new(at: Instant) -> Pulse {
-        Pulse { last: at, epoch: 0 }
-    }
-
-    fn beat(&mut self, at: Instant) {
-        if at.duration_since(self.last) > STOPPED_AFTER {
-            self.epoch += 1;
-        }
-        self.last = at;
-    }
-
-    fn awake(&self, opened_epoch: u64, at: Instant) -> bool {
-        self.epoch == opened_epoch && at.duration_since(self.last) <= STOPPED_AFTER
-    }
+    since_boot: fn() -> Duration,
 }
 
 impl Beat {
     /// Starts to beat, on the current tokio runtime, until the last clone is dropped.
     pub fn start() -> Beat {
+        Beat::start_with(since_boot)
+    }
+
+    /// Starts to beat by tokio's clock alone, which a simulation moves.
+    #[cfg(any(test, feature = "sim", feature = "fuzzing"))]
+    pub fn start_simulated() -> Beat {
+        Beat::start_with(|| Duration::ZERO)
+    }
+
+    fn start_with(since_boot: fn() -> Duration) -> Beat {
+        let at = Moment {
+            monotonic: now(),
+            since_boot: since_boot(),
+        };
         let beat = Beat(Arc::new(Shared {
-            pulse: Mutex::new(Pulse::new(now())),
+            pulse: Mutex::new(Pulse::new(at)),
             epoch: watch::Sender::new(0),
+            since_boot,
         }));
         tokio::spawn(keep(Arc::downgrade(&beat.0)));
         beat
@@ -66,12 +62,20 @@ impl Beat {
 
     /// How often this process woke from a stop. Note it when a connection is opened.
     pub fn epoch(&self) -> u64 {
-        self.with_pulse(|pulse| pulse.epoch)
+        self.with_pulse(|pulse| pulse.epoch())
     }
 
-    /// Whether the last beat is at most a second old and the process did not wake since `opened_epoch`.
+    /// Whether what is read now, from a connection opened in `opened_epoch`, may be taken for new.
     pub fn awake(&self, opened_epoch: u64) -> bool {
-        self.with_pulse(|pulse| pulse.awake(opened_epoch, now()))
+        let at = self.moment();
+        self.with_pulse(|pulse| pulse.awake(opened_epoch, at))
+    }
+
+    /// Whether the process ran since `opened_epoch`. For peers: what they bring is what a process
+    /// lacks after a stop.
+    pub fn runs(&self, opened_epoch: u64) -> bool {
+        let at = self.moment();
+        self.with_pulse(|pulse| pulse.runs(opened_epoch, at))
     }
 
     /// Changes with each wake, so that what was opened before it can be closed.
@@ -79,10 +83,41 @@ impl Beat {
         self.0.epoch.subscribe()
     }
 
+    /// Reads the clocks. To be handed to [`Beat::confirm_cluster_time`] later.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            monotonic: now(),
+            since_boot: (self.0.since_boot)(),
+        }
+    }
+
+    /// Cluster time has come to this. If it ran ahead of this machine's clocks, the process stood
+    /// still: its epoch ends.
+    pub fn observe_cluster_time(&self, cluster_ms: u64) {
+        let at = self.moment();
+        self.with_pulse(|pulse| pulse.observe(cluster_ms, at));
+        self.tell_wake();
+    }
+
+    /// A linearizable read that began at a moment is done, and cluster time is this now. What
+    /// follows is judged by it.
+    pub fn confirm_cluster_time(&self, began: Moment, cluster_ms: u64) {
+        let at = self.moment();
+        self.with_pulse(|pulse| pulse.confirm(began, cluster_ms, at));
+        self.tell_wake();
+    }
+
+    /// The most that cluster time can be this much later, if this process has been running; `None`
+    /// before it knows, and zero while it has yet to learn what happened during a stop.
+    pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
+        let at = self.moment();
+        self.with_pulse(|pulse| pulse.highest_cluster_ms(later, at))
+    }
+
     /// Makes it seem that the process was stopped until now, for so long.
     #[cfg(test)]
     pub(crate) fn pretend_stopped(&self, time: Duration) {
-        self.with_pulse(|pulse| pulse.last -= time);
+        self.with_pulse(|pulse| pulse.pretend_stopped(time));
     }
 
     fn with_pulse<T>(&self, f: impl FnOnce(&mut Pulse) -> T) -> T {
@@ -90,14 +125,18 @@ impl Beat {
     }
 
     fn beat(&self) {
-        let epoch = self.with_pulse(|pulse| {
-            pulse.beat(now());
-            pulse.epoch
+        let at = self.moment();
+        self.with_pulse(|pulse| pulse.beat(at));
+        self.tell_wake();
+    }
+
+    fn tell_wake(&self) {
+        let epoch = self.epoch();
+        let woke = self.0.epoch.send_if_modified(|told| {
+            let is_new = epoch > *told;
+            *told = epoch.max(*told);
+            is_new
         });
-        let woke = self
-            .0
-            .epoch
-            .send_if_modified(|held| std::mem::replace(held, epoch) != epoch);
         if woke {
             tracing::warn!(
                 "this process was stopped for over a second: it closes the connections opened before"
@@ -121,41 +160,11 @@ mod tests {
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
-    const MS: Duration = Duration::from_millis(1);
-
-    /// A connection opened before a stop is never awake again, and one opened after it is.
-    #[test]
-    fn a_stop_ends_the_epoch() {
-        let start = now();
-        let mut pulse = Pulse::new(start);
-        assert!(pulse.awake(0, start + S));
-
-        let woken = start + 60 * S;
-        assert!(
-            !pulse.awake(0, woken),
-            "the beat has not come round yet: nothing is awake"
-        );
-        pulse.beat(woken);
-        assert!(!pulse.awake(0, woken), "opened before the stop");
-        assert!(pulse.awake(1, woken + S), "opened after it");
-    }
-
-    /// Beats that come late by less than a second are no stop, however many they are.
-    #[test]
-    fn a_busy_machine_is_not_a_stop() {
-        let start = now();
-        let mut pulse = Pulse::new(start);
-        for n in 1..100 {
-            pulse.beat(start + n * S);
-        }
-        assert!(pulse.awake(0, start + 100 * S));
-        assert!(!pulse.awake(0, start + 100 * S + MS));
-    }
 
     /// The task beats by itself, notices a jump of the monotonic clock, and says so to those who wait for it.
     #[tokio::test(start_paused = true)]
     async fn the_task_notices_a_stop() {
-        let beat = Beat::start();
+        let beat = Beat::start_simulated();
         let mut wakes = beat.wakes();
         let opened = beat.epoch();
         tokio::time::sleep(10 * S).await;
@@ -166,5 +175,36 @@ mod tests {
         wakes.changed().await.expect("the beat goes on");
         assert!(!beat.awake(opened));
         assert!(beat.awake(beat.epoch()));
+    }
+
+    /// A jump of cluster time is told to those who wait for a wake, and peers are served before
+    /// clients are.
+    #[tokio::test(start_paused = true)]
+    async fn a_jump_of_cluster_time_is_a_wake() {
+        let beat = Beat::start_simulated();
+        let mut wakes = beat.wakes();
+        beat.confirm_cluster_time(beat.moment(), 1_000);
+        tokio::time::sleep(S).await;
+        beat.observe_cluster_time(2_500);
+        assert_eq!(beat.epoch(), 0);
+
+        beat.observe_cluster_time(9_000);
+        wakes.changed().await.expect("the beat goes on");
+        assert!(!beat.awake(1) && beat.runs(1) && !beat.runs(0));
+        tokio::time::sleep(S).await;
+        beat.confirm_cluster_time(beat.moment(), 10_000);
+        assert!(beat.awake(1));
+    }
+
+    /// Both clocks of the machine are read, and run.
+    #[tokio::test]
+    async fn both_clocks_run() {
+        let beat = Beat::start();
+        let first = beat.moment();
+        let mut last = first;
+        while last.monotonic == first.monotonic || last.since_boot == first.since_boot {
+            last = beat.moment();
+        }
+        assert!(last.monotonic > first.monotonic && last.since_boot > first.since_boot);
     }
 }

@@ -31,7 +31,7 @@ impl Wire {
             settings.max_connections,
             settings.max_connections_per_address,
         );
-        let beat = Beat::start();
+        let beat = Beat::start_simulated();
         let (stop, stopping) = watch::channel(false);
         Wire {
             front: Front::new(AppState::shared(

@@ -17,6 +17,9 @@ pub(super) const TICK_INTERVAL: Duration = Duration::from_millis(500);
 /// before time runs on.
 pub(super) const STEP: Duration = Duration::from_millis(1_000);
 
+// A tick that follows a moment may count one step from before it, and no write is refused for that.
+const _: () = assert!(STEP.as_millis() < clock::WRITE_AHEAD_MAX.as_millis());
+
 /// Proposes ticks while this node leads, until the group is gone.
 ///
 /// - one tick is in flight at a time, proposed on condition of this leadership and never forwarded.

@@ -54,7 +54,7 @@ async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), Stri
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .map_err(|error| text(&error))?;
-    let beat = Beat::start();
+    let beat = Beat::start_simulated();
     let options = Options {
         node_id: name_of(host),
         environment: "sim".to_owned(),
