@@ -26,6 +26,8 @@ pub(crate) enum Bug {
     VouchedByTwo,
     /// A write that may have been applied is proposed again.
     Reproposed,
+    /// A write that was overtaken is proposed again with the index that overtook it.
+    SecondProposal,
     /// An announcement expires by a deadline that a renewal has moved.
     OldDeadline,
     /// Announcements age by the leader's wall clock.

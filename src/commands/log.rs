@@ -4,7 +4,7 @@ use super::output;
 use clap::Parser;
 use quorate::raft::disk::{OpenError, OsFs, Store};
 use quorate::raft::{CommittedEntry, Content, Effect, committed_log};
-use quorate::registry::{Change, Command, Outcome};
+use quorate::registry::{Arrival, Change, Command, Outcome};
 use quorate::{config, server};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
@@ -102,7 +102,30 @@ fn command(command: &Command) -> Value {
         } => json!({ "tick": { "advanceMs": advance_ms, "graceMs": grace_ms } }),
         Command::Retire { raft_ids } => json!({ "retire": raft_ids }),
         Command::Level(level) => json!({ "level": level }),
+        Command::OrderedAnnounce {
+            arrival,
+            announcement,
+        } => json!({ "announce": announcement, "arrival": arrival_of(arrival) }),
+        Command::OrderedWithdraw { arrival, node_id } => {
+            json!({ "withdraw": node_id, "arrival": arrival_of(arrival) })
+        }
+        Command::OrderedRenew {
+            arrival,
+            node_id,
+            digest,
+        } => {
+            json!({ "renew": node_id, "arrival": arrival_of(arrival), "digest": format!("{digest:032x}") })
+        }
     }
+}
+
+fn arrival_of(arrival: &Arrival) -> Value {
+    json!({
+        "committed": arrival.committed,
+        "tail": arrival.tail.map(|tail| json!({ "term": tail.leadership.term, "index": tail.index })),
+        "previous": arrival.previous,
+        "untilMs": arrival.until_ms,
+    })
 }
 
 fn outcome(outcome: &Outcome) -> Value {

@@ -2,7 +2,7 @@
 
 use super::disk::Store;
 use super::state_machine::registry_of;
-use super::types::Entry;
+use super::types::{Entry, leadership};
 use crate::registry::{Change, Command, Outcome, Registry};
 use openraft::EntryPayload;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
@@ -90,7 +90,9 @@ fn committed_entry(registry: &mut Registry, entry: &Entry, is_new: bool) -> Comm
     };
     let effect = is_new.then(|| {
         let outcomes = match &entry.payload {
-            EntryPayload::Normal(proposal) => registry.apply(index, &proposal.0),
+            EntryPayload::Normal(proposal) => {
+                registry.apply_proposed(index, leadership(&entry.log_id), &proposal.0)
+            }
             _ => {
                 registry.advance(index);
                 Vec::new()

@@ -27,6 +27,13 @@ pub enum WriteError {
     Unknown(String),
 }
 
+impl WriteError {
+    /// The registry has no room for it.
+    pub(super) fn full() -> WriteError {
+        WriteError::NotApplied("the registry holds as much as it may".to_owned())
+    }
+}
+
 /// Why a node cannot go on. The process ends; which of these a restart may mend is in its exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StartError {

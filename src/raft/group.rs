@@ -16,7 +16,7 @@ use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
 use super::{hearing, level, membership, pulse, retention, space, ticker, vigil};
 use crate::clock::Instant;
-use crate::registry::{Batch, Command};
+use crate::registry::{Batch, Command, Leadership};
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::{RaftMetrics, RaftServerMetrics};
 use openraft::vote::RaftLeaderId;
@@ -74,6 +74,7 @@ impl Group {
             &options.environment,
             peers.cluster_id(),
             options.recovery_gap,
+            options.beat.clone(),
         )
         .await?;
         // From the disk: openraft tells its membership only once it runs, and then this node may vote.
@@ -172,6 +173,7 @@ impl Group {
     /// When no majority confirms it, or this node is behind, until the deadline.
     pub(super) async fn confirm_applied(&self, deadline: Instant) -> Result<(), Unavailable> {
         let index = self.reads.index(deadline).await?;
+        self.replica.evidence().note_committed(index);
         self.wait_applied(index, deadline).await?;
         self.reads.note_served();
         self.replica.feeds().set_lost(None);
@@ -294,6 +296,13 @@ async fn follow_metrics(group: Arc<Group>, sender: watch::Sender<View>) {
             let now = metrics.borrow_watched();
             if now.vote.is_committed() {
                 let leader = now.vote.leader_id();
+                if now.state == ServerState::Leader
+                    && let Some(index) = now.last_log_index
+                {
+                    let (term, node) = (leader.term(), *leader.node_id());
+                    let evidence = group.replica.evidence();
+                    evidence.note_tail(Leadership { term, node }, index);
+                }
                 group
                     .replica
                     .journal()

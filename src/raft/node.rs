@@ -7,6 +7,7 @@ use super::forming::Forming;
 use super::group::Group;
 use super::locks::write;
 use super::options::Options;
+use super::ordered_write::{self, Wish};
 use super::peer::{self, WriteResult};
 use super::peers::Peers;
 use super::service::{Service, founders};
@@ -195,30 +196,15 @@ impl Node {
         &self,
         node_id: &str,
         digest: u128,
-        mut announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        let mut renewed = false;
-        self.write(deadline, Some(node_id), |group, known| {
-            let (seen, holds) = {
-                let registry = group.replica.registry();
-                let seen = registry.applied_index().max(known);
-                (seen, registry.holds(node_id, digest))
-            };
-            // What was no longer held when it was renewed is announced.
-            renewed = holds && !renewed;
-            if renewed {
-                return Ok(Command::Renew {
-                    seen,
-                    node_id: node_id.to_owned(),
-                    digest,
-                });
-            }
-            let announcement =
-                announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
-            Ok(Command::Announce { seen, announcement })
-        })
-        .await
+        let wish = Wish::Announce {
+            node_id,
+            digest,
+            announcement,
+        };
+        ordered_write::write(&*self.group_to_write()?, wish, deadline).await
     }
 
     /// Commits that the node has left. The log index.
@@ -226,13 +212,9 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, Some(&node_id), |group, known| {
-            Ok(Command::Withdraw {
-                seen: group.replica.registry().applied_index().max(known),
-                node_id: node_id.clone(),
-            })
-        })
-        .await
+        type Nothing = fn() -> Result<Announcement, BadAnnouncement>;
+        let wish: Wish<'_, Nothing> = Wish::Withdraw { node_id: &node_id };
+        ordered_write::write(&*self.group_to_write()?, wish, deadline).await
     }
 
     /// Commits a static service, whose id the caller drew. The log index.
@@ -244,10 +226,7 @@ impl Node {
         service: StaticService,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        self.write(deadline, None, |_, _| {
-            Ok(Command::AddStatic(service.clone()))
-        })
-        .await
+        self.write(Command::AddStatic(service), deadline).await
     }
 
     /// Commits the removal of a static service. The log index.
@@ -255,10 +234,7 @@ impl Node {
     /// # Errors
     /// As for [`Node::announce`].
     pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
-        self.write(deadline, None, |_, _| {
-            Ok(Command::RemoveStatic { id: id.clone() })
-        })
-        .await
+        self.write(Command::RemoveStatic { id }, deadline).await
     }
 
     /// What this node knows of the group, at once and without a quorum too.
@@ -368,59 +344,32 @@ impl Node {
         }
     }
 
-    /// Proposes what `command` makes of the present state and of the index that is known, again when it was
-    /// overtaken, as long as the client waits. What may have been applied is never proposed again.
-    async fn write(
-        &self,
-        deadline: Instant,
-        of_node: Option<&str>,
-        mut command: impl FnMut(&Group, u64) -> Result<Command, WriteError>,
-    ) -> Result<u64, WriteError> {
-        let group = self
-            .group()
-            .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))?;
-        let _turn = match of_node {
-            None => None,
-            Some(node_id) => {
-                match tokio::time::timeout_at(deadline, group.turns.take(node_id)).await {
-                    Ok(turn) => Some(turn),
-                    Err(_) => {
-                        let reason = format!("an earlier write of {node_id} is still under way");
-                        return Err(WriteError::NotApplied(explain(&group, reason)));
-                    }
-                }
-            }
-        };
-        let mut known = 0;
+    fn group_to_write(&self) -> Result<Arc<Group>, WriteError> {
+        self.group()
+            .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))
+    }
+
+    /// Proposes a command that no other write can overtake.
+    async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
+        let group = self.group_to_write()?;
         loop {
-            let proposed = command(&group, known)?;
-            match group.writes.write(proposed, deadline).await {
-                WriteResult::Done {
-                    outcome: Outcome::Overtaken | Outcome::NotHeld,
-                    index,
-                } => {
-                    // What overtook it is known now, whether or not this node has applied it: a node that is behind,
-                    // with a full disk for one, still takes the writes of its clients.
-                    known = index;
-                }
+            return match group.writes.write(command.clone(), deadline).await {
                 WriteResult::Done {
                     outcome: Outcome::Full,
                     ..
-                } => {
-                    return Err(WriteError::NotApplied(
-                        "the registry holds as much as it may".to_owned(),
-                    ));
-                }
-                WriteResult::Done { index, .. } => return Ok(index),
+                } => Err(WriteError::full()),
+                WriteResult::Done { index, .. } => Ok(index),
                 WriteResult::NotApplied(reason) => {
-                    return Err(WriteError::NotApplied(explain(&group, reason)));
+                    Err(WriteError::NotApplied(explain(&group, reason)))
                 }
+                // What may have been applied is never proposed again.
                 WriteResult::Unknown(_)
-                    if is_planted(Bug::Reproposed) && clock::now() < deadline => {}
-                WriteResult::Unknown(reason) => {
-                    return Err(WriteError::Unknown(explain(&group, reason)));
+                    if is_planted(Bug::Reproposed) && clock::now() < deadline =>
+                {
+                    continue;
                 }
-            }
+                WriteResult::Unknown(reason) => Err(WriteError::Unknown(explain(&group, reason))),
+            };
         }
     }
 
@@ -504,7 +453,7 @@ impl Node {
 }
 
 /// The reason, with what the group waits for when that is why.
-fn explain(group: &Group, reason: String) -> String {
+pub(super) fn explain(group: &Group, reason: String) -> String {
     let is_well = group.serves() && status::unreached(group).is_empty();
     let plight = status::plight(group);
     match is_well || reason.contains(&plight) {

@@ -40,6 +40,7 @@ pub(super) async fn run(group: Arc<Group>) {
         for (id, pulse) in exchange(&group, &members).await {
             let own = group.replica.registry().applied_index();
             group.peers.note_applied(id, pulse.applied, own);
+            group.replica.evidence().note_committed(pulse.applied);
             group.peers.note_disk(id, pulse.disk_low);
             group.peers.note_level(id, pulse.level);
             let mut checkpoints = pulse.checkpoints;
@@ -62,10 +63,20 @@ pub(super) fn own(group: &Group) -> Pulse {
     }
 }
 
-/// A read of its own keeps `ready` honest on a node that nobody asks.
+/// A read of its own keeps `ready` honest on a node that nobody asks, and tells what cluster time
+/// is by now.
 async fn read_for_itself(group: Arc<Group>) {
+    let beat = &group.options.beat;
+    let began = beat.moment();
     // A failure shows as the absence of success.
-    let _ = group.confirm_applied(clock::now() + READ_DEADLINE).await;
+    if group
+        .confirm_applied(clock::now() + READ_DEADLINE)
+        .await
+        .is_ok()
+    {
+        let cluster_ms = group.replica.registry().cluster_ms();
+        beat.confirm_cluster_time(began, cluster_ms);
+    }
 }
 
 fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {

@@ -1,13 +1,13 @@
 //! This node's copy of the registry, and what those who wait for it need to know.
 
+use super::evidence::Evidence;
 use super::feeds::Feeds;
 use super::locks::{lock, read, write};
 use super::peer::Checkpoint;
 use super::tick_journal::TickJournal;
-use super::types::LogId;
-use crate::clock;
+use super::types::{LogId, leadership};
+use crate::clock::{self, Beat};
 use crate::registry::{Batch, Change, Command, Outcome, Registry};
-use openraft::vote::RaftLeaderId;
 use std::collections::VecDeque;
 use std::sync::{Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -29,10 +29,20 @@ pub(super) struct Replica {
     feeds: Feeds,
     checkpoints: Mutex<VecDeque<Checkpoint>>,
     journal: Mutex<TickJournal>,
+    evidence: Evidence,
+    /// Is told how cluster time goes.
+    beat: Beat,
 }
 
 impl Replica {
-    pub(super) fn new(registry: Registry, cluster_id: u64, recovery_gap: Duration) -> Replica {
+    pub(super) fn new(
+        registry: Registry,
+        cluster_id: u64,
+        recovery_gap: Duration,
+        beat: Beat,
+    ) -> Replica {
+        let evidence = Evidence::default();
+        evidence.note_committed(registry.applied_index());
         let feeds = Feeds::new(cluster_id, registry.applied_index());
         let applied = watch::Sender::new(registry.applied_index());
         Replica {
@@ -41,6 +51,8 @@ impl Replica {
             feeds,
             checkpoints: Mutex::default(),
             journal: Mutex::new(TickJournal::new(recovery_gap)),
+            evidence,
+            beat,
         }
     }
 
@@ -50,6 +62,11 @@ impl Replica {
 
     pub(super) fn feeds(&self) -> &Feeds {
         &self.feeds
+    }
+
+    /// What this node has heard of the log.
+    pub(super) fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     pub(super) fn has_applied(&self, index: u64) -> bool {
@@ -72,7 +89,7 @@ impl Replica {
     ) -> (Vec<Outcome>, Vec<Change>) {
         let mut registry = write(&self.registry);
         let outcomes = match batch {
-            Some(batch) => registry.apply(log_id.index(), batch),
+            Some(batch) => registry.apply_proposed(log_id.index(), leadership(log_id), batch),
             None => {
                 registry.advance(log_id.index());
                 Vec::new()
@@ -87,8 +104,9 @@ impl Replica {
         }
         let changes = registry.take_changes();
         self.feeds.keep(&changes);
+        let cluster_ms = registry.cluster_ms();
         drop(registry);
-        self.note(log_id, batch);
+        self.note(log_id, batch, cluster_ms);
         (outcomes, changes)
     }
 
@@ -113,7 +131,10 @@ impl Replica {
         *held = registry;
         // Before the lock is given back: nobody may look for changes of the old state from the new one on.
         self.feeds.start_over(held.applied_index());
+        let (index, cluster_ms) = (held.applied_index(), held.cluster_ms());
         drop(held);
+        self.beat.observe_cluster_time(cluster_ms);
+        self.evidence.note_committed(index);
         self.journal().installed(clock::now());
         lock(&self.checkpoints).clear();
         self.announce_applied();
@@ -131,16 +152,19 @@ impl Replica {
         kept.push_back(checkpoint);
     }
 
-    fn note(&self, log_id: &LogId, batch: Option<&Batch>) {
-        let leader = log_id.committed_leader_id();
-        let leader = (leader.term(), *leader.node_id());
+    fn note(&self, log_id: &LogId, batch: Option<&Batch>, cluster_ms: u64) {
+        let leader = leadership(log_id);
+        let leader = (leader.term, leader.node);
         let mut journal = self.journal();
         journal.saw_entry_of(leader);
         for command in batch.map_or(&[][..], |batch| &batch.commands) {
             if let Command::Tick { grace_ms, .. } = command {
+                self.beat.observe_cluster_time(cluster_ms);
                 journal.applied(leader, clock::now(), grace_ms.is_some());
             }
         }
+        // After the tick was told: who reads in this what came with it knows of a stop as well.
+        self.evidence.note_committed(log_id.index());
     }
 }
 
@@ -151,10 +175,11 @@ mod tests {
     use openraft::impls::leader_id_adv::LeaderId;
 
     /// A digest of a level that this release does not know is none that others may compare with theirs.
-    #[test]
-    fn no_digest_of_an_unknown_level_is_kept() {
+    #[tokio::test]
+    async fn no_digest_of_an_unknown_level_is_kept() {
         for (level, kept) in [(LEVEL, 1), (LEVEL + 1, 0)] {
-            let replica = Replica::new(Registry::new("test"), 1, Duration::from_secs(1));
+            let registry = Registry::new("test");
+            let replica = Replica::new(registry, 1, Duration::from_secs(1), Beat::start());
             let leader = LeaderId {
                 term: 1,
                 node_id: 1,

@@ -13,9 +13,11 @@ use super::state_machine::registry_of;
 use super::types::{RaftId, SnapshotMeta, TypeConfig};
 use super::{membership, peer_checks, pulse, reads, writes};
 use crate::model::shown;
+use crate::registry::Leadership;
 use bytes::Bytes;
 use openraft::raft::AppendEntriesRequest;
 use openraft::type_config::alias::SnapshotOf;
+use openraft::vote::RaftLeaderId;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -184,7 +186,7 @@ impl PeerService for Service {
                 self.group().is_some_and(|now| Arc::ptr_eq(&now, group))
             }
         };
-        still_the_group && self.forming.options.beat.awake(opened_epoch)
+        still_the_group && self.forming.options.beat.runs(opened_epoch)
     }
 
     async fn serve(self: Arc<Self>, session: Arc<Session>, request: Request) -> Answer {
@@ -231,10 +233,6 @@ async fn serve_member(
             .pre_vote(rpc)
             .await
             .map_or_else(|error| failed(&error), Answer::Vote),
-        Request::Append(rpc) if !rpc.entries.is_empty() => match takes(group, &rpc) {
-            Err(reason) => Answer::Failed(reason),
-            Ok(()) => append(group, rpc).await,
-        },
         Request::Append(rpc) => append(group, rpc).await,
         Request::Snapshot(chunk) => take_chunk(from, group, snapshot, *chunk).await,
         Request::Transfer(rpc) => group
@@ -252,6 +250,7 @@ async fn serve_member(
         Request::Pulse(theirs) => {
             let own = pulse::own(group);
             group.peers.note_applied(from, theirs.applied, own.applied);
+            group.replica.evidence().note_committed(theirs.applied);
             Answer::Pulse(own)
         }
         Request::Look | Request::Join(_) => Answer::Failed("answered elsewhere".to_owned()),
@@ -259,19 +258,35 @@ async fn serve_member(
 }
 
 async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Answer {
-    match group.raft.append_entries(rpc).await {
-        Ok(response) => Answer::Append(response),
-        Err(error) => Answer::Failed(error.to_string()),
+    if let Err(reason) = peer_checks::append(&rpc) {
+        return Answer::Failed(reason);
     }
+    // Before the entries are on disk, which may take long: what the leader says of its log and of
+    // the commits is true all the same.
+    note_evidence(group, &rpc);
+    if !rpc.entries.is_empty()
+        && let Err(reason) = disk_takes_more(group)
+    {
+        return Answer::Failed(reason);
+    }
+    group
+        .raft
+        .append_entries(rpc)
+        .await
+        .map_or_else(|error| Answer::Failed(error.to_string()), Answer::Append)
 }
 
-/// Whether this node takes entries into its log.
-///
-/// # Errors
-/// Why not.
-fn takes(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) -> Result<(), String> {
-    disk_takes_more(group)?;
-    peer_checks::append(rpc)
+fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
+    let evidence = group.replica.evidence();
+    if let Some(committed) = &rpc.leader_commit {
+        evidence.note_committed(committed.index);
+    }
+    let leader = rpc.vote.leader_id();
+    let (term, node) = (leader.term(), *leader.node_id());
+    let last = rpc.entries.last().map(|entry| entry.log_id.index);
+    if let Some(index) = last.or(rpc.prev_log_id.map(|log_id| log_id.index)) {
+        evidence.note_tail(Leadership { term, node }, index);
+    }
 }
 
 fn disk_takes_more(group: &Group) -> Result<(), String> {

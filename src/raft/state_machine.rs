@@ -3,6 +3,7 @@
 use super::disk::Snapshots;
 use super::replica::Replica;
 use super::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::clock::Beat;
 use crate::registry::{Change, Image, Registry};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
@@ -31,6 +32,7 @@ impl StateMachine {
         environment: &str,
         cluster_id: u64,
         recovery_gap: std::time::Duration,
+        beat: Beat,
     ) -> io::Result<(StateMachine, Arc<Replica>)> {
         let loaded = blocking(snapshots.clone(), |snapshots| snapshots.load()).await?;
         let (registry, last_applied, membership) = match loaded {
@@ -53,7 +55,7 @@ impl StateMachine {
                 (registry, meta.last_log_id, meta.last_membership)
             }
         };
-        let replica = Arc::new(Replica::new(registry, cluster_id, recovery_gap));
+        let replica = Arc::new(Replica::new(registry, cluster_id, recovery_gap, beat));
         Ok((
             StateMachine {
                 replica: replica.clone(),

@@ -1,53 +1,118 @@
 //! Writes of one `node.id` take turns in order of arrival (amendment A3).
 //!
-//! A Java node's last PUT and its DELETE come on two connections. Were both under way at once, the
-//! PUT could be overtaken, proposed again, and leave a ghost for max-age.
+//! A Java node's last PUT and its DELETE come on two connections. If both were under way at once,
+//! the DELETE might be applied first, and the PUT would then have to be refused.
 
 use super::locks::lock;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use tokio::sync::oneshot;
 
-/// Who is writing for which node. Bounded by the requests that wait: a node without one has no entry.
+/// The writes under way by node. Bounded by the requests that wait: a node without one has no
+/// entry.
 #[derive(Default)]
 pub(super) struct Turns {
-    by_node: Mutex<BTreeMap<String, Arc<AsyncMutex<()>>>>,
+    by_node: Mutex<BTreeMap<String, Queue>>,
+}
+
+/// The writes of one node that wait behind the one whose turn it is.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<oneshot::Sender<()>>,
+    /// The index of the last write that was accepted in a turn of this queue.
+    accepted: Option<u64>,
+}
+
+/// A write's place in the queue of its node.
+pub(super) struct Place<'a> {
+    turns: &'a Turns,
+    node_id: String,
+    /// Absent once the turn has come.
+    waits_for: Option<oneshot::Receiver<()>>,
 }
 
 /// One write's turn; the next one's begins when it is dropped.
-pub(super) struct Turn<'a> {
-    turns: &'a Turns,
-    node_id: String,
-    guard: Option<OwnedMutexGuard<()>>,
-}
+pub(super) struct Turn<'a>(Place<'a>);
 
 impl Turns {
-    /// Waits for the turn of a write of this node. Cancel-safe: whoever stops waiting loses its place.
-    pub(super) async fn take(&self, node_id: &str) -> Turn<'_> {
-        let queue = lock(&self.by_node)
-            .entry(node_id.to_owned())
-            .or_default()
-            .clone();
-        // Made before the wait, so that whoever stops waiting tidies up as well.
-        let mut turn = Turn {
+    /// Takes a place in the queue of a node, at once and before anyone who comes later.
+    pub(super) fn enter(&self, node_id: &str) -> Place<'_> {
+        let mut by_node = lock(&self.by_node);
+        let waits_for = match by_node.get_mut(node_id) {
+            Some(queue) => {
+                let (sender, receiver) = oneshot::channel();
+                queue.waiting.push_back(sender);
+                Some(receiver)
+            }
+            None => {
+                by_node.insert(node_id.to_owned(), Queue::default());
+                None
+            }
+        };
+        Place {
             turns: self,
             node_id: node_id.to_owned(),
-            guard: None,
+            waits_for,
+        }
+    }
+
+    /// Gives the turn to the next who still waits.
+    fn pass_on(&self, node_id: &str) {
+        let mut by_node = lock(&self.by_node);
+        let Some(queue) = by_node.get_mut(node_id) else {
+            return;
         };
-        turn.guard = Some(queue.lock_owned().await);
-        turn
+        while let Some(next) = queue.waiting.pop_front() {
+            if next.send(()).is_ok() {
+                return;
+            }
+        }
+        by_node.remove(node_id);
     }
 }
 
-impl Drop for Turn<'_> {
+impl<'a> Place<'a> {
+    /// Waits for the turn. A write that stops waiting loses its place.
+    pub(super) async fn turn(mut self) -> Turn<'a> {
+        if let Some(waits_for) = &mut self.waits_for {
+            // The sender is dropped unused only if this place is dropped first.
+            let _ = waits_for.await;
+            self.waits_for = None;
+        }
+        Turn(self)
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.guard = None;
-        let mut by_node = lock(&self.turns.by_node);
-        let idle = by_node
-            .get(&self.node_id)
-            .is_some_and(|queue| Arc::strong_count(queue) == 1);
-        if idle {
-            by_node.remove(&self.node_id);
+        let holds_turn = match &mut self.waits_for {
+            None => true,
+            Some(waits_for) => {
+                waits_for.close();
+                // The turn may have been given right before the wait ended.
+                waits_for.try_recv().is_ok()
+            }
+        };
+        if holds_turn {
+            self.turns.pass_on(&self.node_id);
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// The index of the last write of this node that was accepted in a turn before this one, if
+    /// this one came while the other was under way.
+    pub(super) fn previous(&self) -> Option<u64> {
+        let by_node = lock(&self.0.turns.by_node);
+        by_node
+            .get(&self.0.node_id)
+            .and_then(|queue| queue.accepted)
+    }
+
+    /// This write was accepted by the entry at an index.
+    pub(super) fn accepted(&self, index: u64) {
+        if let Some(queue) = lock(&self.0.turns.by_node).get_mut(&self.0.node_id) {
+            queue.accepted = Some(index);
         }
     }
 }
@@ -61,25 +126,49 @@ mod tests {
     #[tokio::test]
     async fn writes_of_one_node_take_turns() {
         let turns = Turns::default();
-        let first = turns.take("w1").await;
-        let mut second = Box::pin(turns.take("w1"));
+        let first = turns.enter("w1").turn().await;
+        let mut second = Box::pin(turns.enter("w1").turn());
         assert!((&mut second).now_or_never().is_none());
-        assert!(turns.take("w2").now_or_never().is_some());
+        assert!(turns.enter("w2").turn().now_or_never().is_some());
         drop(first);
         drop(second.await);
         assert!(lock(&turns.by_node).is_empty());
     }
 
-    /// A client that stops waiting frees its place.
+    /// A client that stops waiting frees its place, before its turn came and after it.
     #[tokio::test]
     async fn a_write_given_up_holds_nobody() {
         let turns = Turns::default();
-        let first = turns.take("w1").await;
-        let mut second = Box::pin(turns.take("w1"));
-        assert!((&mut second).now_or_never().is_none());
-        drop(second);
+        let first = turns.enter("w1").turn().await;
+        let given_up = turns.enter("w1").turn();
+        let given_late = turns.enter("w1").turn();
+        let last = turns.enter("w1").turn();
+        drop(given_up);
         drop(first);
+        drop(given_late);
+        drop(last.now_or_never().expect("its turn has come"));
         assert!(lock(&turns.by_node).is_empty());
-        assert!(turns.take("w1").now_or_never().is_some());
+        assert!(turns.enter("w1").turn().now_or_never().is_some());
+    }
+
+    /// The order is that of entering, not of waiting; and each learns which write before it was
+    /// accepted last.
+    #[tokio::test]
+    async fn a_place_is_taken_at_once() {
+        let turns = Turns::default();
+        let first = turns.enter("w1").turn().await;
+        let (second, third) = (turns.enter("w1"), turns.enter("w1"));
+        let mut third = Box::pin(third.turn());
+        assert!((&mut third).now_or_never().is_none());
+        assert_eq!(first.previous(), None);
+        first.accepted(7);
+        drop(first);
+        let second = second.turn().now_or_never().expect("its turn has come");
+        assert_eq!(second.previous(), Some(7));
+        drop(second);
+        let third = third.now_or_never().expect("its turn has come");
+        assert_eq!(third.previous(), Some(7), "the second was not accepted");
+        drop(third);
+        assert_eq!(turns.enter("w1").turn().await.previous(), None);
     }
 }

@@ -1,7 +1,8 @@
 //! The types that openraft is instantiated with.
 
 use super::chance::Runtime;
-use crate::registry::{Batch, Outcome};
+use crate::registry::{Batch, Leadership, Outcome};
+use openraft::vote::RaftLeaderId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -61,6 +62,15 @@ openraft::declare_raft_types!(
 pub type RaftId = u64;
 /// openraft's log id with our types.
 pub type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
+/// The leader that proposed an entry, as the registry knows it.
+pub(super) fn leadership(log_id: &LogId) -> Leadership {
+    let leader = log_id.committed_leader_id();
+    Leadership {
+        term: leader.term(),
+        node: *leader.node_id(),
+    }
+}
+
 /// openraft's vote with our types.
 pub type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
 /// openraft's log entry with our types.

@@ -176,15 +176,23 @@ impl Measure {
 fn size_of(command: &Command) -> usize {
     /// Variant, indexes, digest and lengths: what a command costs beside its texts.
     const BASE_BYTES: usize = 64;
+    /// The most that an `Arrival` takes.
+    const ARRIVAL_BYTES: usize = 64;
+    /// The most that it takes beside a digest, whose room is in the base: an entry is to hold many
+    /// renewals.
+    const RENEWAL_ARRIVAL_BYTES: usize = 32;
     const RAFT_ID_BYTES: usize = 12;
     let texts = match command {
-        Command::Announce { announcement, .. } => {
+        Command::Announce { announcement, .. } | Command::OrderedAnnounce { announcement, .. } => {
             let names =
                 announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
             // Packed, a service is a few bytes longer than in an entry.
             names + announcement.services.packed_bytes()
         }
-        Command::Withdraw { node_id, .. } | Command::Renew { node_id, .. } => node_id.len(),
+        Command::Withdraw { node_id, .. }
+        | Command::OrderedWithdraw { node_id, .. }
+        | Command::Renew { node_id, .. }
+        | Command::OrderedRenew { node_id, .. } => node_id.len(),
         Command::AddStatic(service) => {
             service.id.len()
                 + service.service_type.len()
@@ -196,7 +204,12 @@ fn size_of(command: &Command) -> usize {
         Command::Retire { raft_ids } => raft_ids.len() * RAFT_ID_BYTES,
         Command::Tick { .. } | Command::Level(_) => 0,
     };
-    BASE_BYTES + texts
+    let arrival = match command {
+        Command::OrderedAnnounce { .. } | Command::OrderedWithdraw { .. } => ARRIVAL_BYTES,
+        Command::OrderedRenew { .. } => RENEWAL_ARRIVAL_BYTES,
+        _ => 0,
+    };
+    BASE_BYTES + arrival + texts
 }
 
 /// What one try came to.
@@ -397,6 +410,7 @@ pub(super) fn batch_of(commands: Vec<Command>, max_age: Duration) -> Batch {
 mod tests {
     use super::*;
     use crate::model::{Announcement, Service};
+    use crate::registry::{Arrival, Leadership, Tail};
     use std::collections::BTreeMap;
 
     fn name() -> String {
@@ -416,6 +430,10 @@ mod tests {
             services: services.collect(),
         };
         vec![
+            Command::OrderedAnnounce {
+                arrival: largest_arrival(),
+                announcement: announcement.clone(),
+            },
             Command::Announce {
                 seen: u64::MAX,
                 announcement,
@@ -424,7 +442,16 @@ mod tests {
                 seen: u64::MAX,
                 node_id: name(),
             },
+            Command::OrderedWithdraw {
+                arrival: largest_arrival(),
+                node_id: name(),
+            },
             renewal(),
+            Command::OrderedRenew {
+                arrival: largest_arrival(),
+                node_id: name(),
+                digest: u128::MAX,
+            },
             Command::RemoveStatic { id: name() },
             Command::Retire {
                 raft_ids: vec![u64::MAX; 9],
@@ -434,6 +461,21 @@ mod tests {
                 grace_ms: Some(u64::MAX),
             },
         ]
+    }
+
+    fn largest_arrival() -> Arrival {
+        Arrival {
+            committed: u64::MAX,
+            tail: Some(Tail {
+                leadership: Leadership {
+                    term: u64::MAX,
+                    node: u64::MAX,
+                },
+                index: u64::MAX,
+            }),
+            previous: Some(u64::MAX),
+            until_ms: Some(u64::MAX),
+        }
     }
 
     fn renewal() -> Command {

@@ -1,8 +1,12 @@
 //! What each command does.
 
 use super::held::Unpacked;
+use super::order::Order;
 use super::ticks::next_deadline;
-use super::{Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, MAX_RETIRED, Outcome, Registry};
+use super::{
+    Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, Leadership, MAX_RETIRED, Outcome,
+    Registry,
+};
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
 use std::sync::Arc;
@@ -10,7 +14,29 @@ use std::sync::Arc;
 impl Registry {
     /// Applies the entry at `index`, which comes after every entry applied so far (the first of all may have
     /// index 0). One outcome a command, in order.
+    ///
+    /// The leader that proposed it is not known, so that what a leader had in its log counts for
+    /// nothing ([`super::Tail`]).
     pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
+        self.apply_entry(index, None, batch)
+    }
+
+    /// Applies the entry at `index` as [`Registry::apply`] does, proposed by this leader.
+    pub fn apply_proposed(
+        &mut self,
+        index: u64,
+        proposer: Leadership,
+        batch: &Batch,
+    ) -> Vec<Outcome> {
+        self.apply_entry(index, Some(proposer), batch)
+    }
+
+    fn apply_entry(
+        &mut self,
+        index: u64,
+        proposer: Option<Leadership>,
+        batch: &Batch,
+    ) -> Vec<Outcome> {
         debug_assert!(
             index >= self.applied_index,
             "entry {index} comes after {}",
@@ -21,7 +47,7 @@ impl Registry {
         batch
             .commands
             .iter()
-            .map(|command| self.apply_one(index, batch, command))
+            .map(|command| self.apply_one(index, proposer, batch, command))
             .collect()
     }
 
@@ -36,17 +62,44 @@ impl Registry {
         self.effects.clear();
     }
 
-    fn apply_one(&mut self, index: u64, batch: &Batch, command: &Command) -> Outcome {
+    fn apply_one(
+        &mut self,
+        index: u64,
+        proposer: Option<Leadership>,
+        batch: &Batch,
+        command: &Command,
+    ) -> Outcome {
         match command {
             Command::Announce { seen, announcement } => {
-                self.announce(index, batch, *seen, announcement)
+                self.announce(index, batch, Order::seen(*seen), announcement)
             }
-            Command::Withdraw { seen, node_id } => self.withdraw(index, *seen, node_id),
+            Command::OrderedAnnounce {
+                arrival,
+                announcement,
+            } => {
+                let order = Order::of(arrival, proposer, self.cluster_ms);
+                self.announce(index, batch, order, announcement)
+            }
+            Command::Withdraw { seen, node_id } => {
+                self.withdraw(index, Order::seen(*seen), node_id)
+            }
+            Command::OrderedWithdraw { arrival, node_id } => {
+                let order = Order::of(arrival, proposer, self.cluster_ms);
+                self.withdraw(index, order, node_id)
+            }
             Command::Renew {
-                seen: _,
+                seen,
                 node_id,
                 digest,
-            } => self.renew(index, batch, node_id, *digest),
+            } => self.renew(index, batch, Order::seen(*seen), (node_id, *digest)),
+            Command::OrderedRenew {
+                arrival,
+                node_id,
+                digest,
+            } => {
+                let order = Order::of(arrival, proposer, self.cluster_ms);
+                self.renew(index, batch, order, (node_id, *digest))
+            }
             Command::AddStatic(service) => self.add_static(index, service),
             Command::RemoveStatic { id } => self.remove_static(index, id),
             Command::Tick {
@@ -69,19 +122,20 @@ impl Registry {
         &mut self,
         index: u64,
         batch: &Batch,
-        seen: u64,
+        order: Order,
         announcement: &Announcement,
     ) -> Outcome {
         let name = announcement.node_id.as_str();
         let digest = announcement.digest();
         let known = self.nodes.get_key_value(name);
         let (node_id, before) = match known {
-            // What says nothing new overtakes nothing, and is a renewal however late it comes.
             Some((_, held)) if held.digest == digest => {
-                return self.renew(index, batch, name, digest);
+                return self.renew(index, batch, order, (name, digest));
             }
-            Some((_, held)) if held.written_index > seen => return Outcome::Overtaken,
-            None if self.removals.last(name) > seen => return Outcome::Overtaken,
+            Some((_, held)) if order.is_overtaken_by(held.written_index) => {
+                return Outcome::Overtaken;
+            }
+            None if order.is_overtaken_by(self.removals.last(name)) => return Outcome::Overtaken,
             Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
             None => (Arc::from(name), None),
         };
@@ -110,9 +164,14 @@ impl Registry {
         Outcome::Applied
     }
 
-    fn withdraw(&mut self, index: u64, seen: u64, node_id: &str) -> Outcome {
+    fn withdraw(&mut self, index: u64, order: Order, node_id: &str) -> Outcome {
         match self.nodes.get_key_value(node_id) {
-            Some(_) if self.is_overtaken(node_id, seen) => return Outcome::Overtaken,
+            Some((_, held)) if order.is_overtaken_by(held.written_index) => {
+                return Outcome::Overtaken;
+            }
+            None if order.is_overtaken_without_effect_by(self.removals.last(node_id)) => {
+                return Outcome::Overtaken;
+            }
             Some((node_id, _)) => {
                 let node_id = node_id.clone();
                 self.remove_node(&node_id, index);
@@ -123,11 +182,20 @@ impl Registry {
         Outcome::Applied
     }
 
-    fn renew(&mut self, index: u64, batch: &Batch, node_id: &str, digest: u128) -> Outcome {
+    fn renew(
+        &mut self,
+        index: u64,
+        batch: &Batch,
+        order: Order,
+        (node_id, digest): (&str, u128),
+    ) -> Outcome {
         let known = self.nodes.get_mut(node_id);
         let Some(held) = known.filter(|held| held.digest == digest) else {
             return Outcome::NotHeld;
         };
+        if order.is_overtaken_without_effect_by(held.written_index) {
+            return Outcome::Overtaken;
+        }
         let deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.sum = self.sum.wrapping_sub(held.element(self.level));
         let before_ms = std::mem::replace(&mut held.deadline_ms, deadline_ms);
@@ -148,15 +216,6 @@ impl Registry {
         };
         let node_id = known.map_or(before.1, |(_, node_id)| node_id);
         self.deadlines.insert((deadline_ms, node_id));
-    }
-
-    /// Whether the node was written, renewed or removed after `seen`.
-    fn is_overtaken(&self, node_id: &str, seen: u64) -> bool {
-        let last = self
-            .nodes
-            .get(node_id)
-            .map_or_else(|| self.removals.last(node_id), |held| held.written_index);
-        last > seen
     }
 
     /// Removes a node that is held.

@@ -1,5 +1,6 @@
 //! What the log carries, and what each command came to.
 
+use super::Arrival;
 use crate::model::{Announcement, StaticService};
 use serde::{Deserialize, Serialize};
 
@@ -19,27 +20,41 @@ pub struct Batch {
 
 /// One change of the registry.
 ///
-/// **Writes of one node.** Each carries `seen`, the applied index of the node that took it, at arrival. It is overtaken,
-/// and changes nothing, if the registry accepted another write of that `node_id` after `seen` (an announcement, a
-/// renewal, a withdrawal) or expired the node after it. So a write that was held up somewhere, in a stopped process
-/// or in the network, never lands on top of a later one that was acknowledged, and never makes a ghost.
+/// **The order of writes of one node.** A write that arrived at any server before another write of
+/// the same node began never takes effect after that one was acknowledged. Each write therefore
+/// carries what its taker knew when it arrived ([`Arrival`]), and `apply` compares that with the
+/// entry in which the registry last accepted a write of the node (an announcement, a renewal or a
+/// withdrawal) or expired it. If that entry is not surely older than the arrival, the write is
+/// `Overtaken` and changes nothing.
 ///
-/// - Commands of one batch are applied in order, each after the one before it: two writes of one node in one batch have
-///   the same index, so the second is overtaken. They come from two takers, and whose is first is free.
-/// - A taker therefore has one write of a node under way at a time. When that one is decided by the entry at index i, the
-///   next has `seen` of at least i: it arrived later, and its taker knows it.
-/// - After `Overtaken` the taker may propose the same write with a new `seen` while its client still waits. After
-///   `NotHeld` it proposes the announcement with the `seen` that the renewal had.
+/// - The taker never proposes a write with later evidence than that of its arrival. It cannot know
+///   whether the write that overtook it ended before this one arrived or began after it, so the
+///   client is told to send it again.
+/// - After `NotHeld` the announcement follows with the evidence that the renewal had.
+/// - Of one entry the registry accepts one write of a node, since the evidence of any is older than
+///   the entry. So `previous` names one write, and not two of which the other may have begun later.
+/// - A renewal shows nothing in a lookup, nor does a withdrawal of a node that is not held. Both
+///   are in this order all the same: a late one would become the last write of its node, and the
+///   write behind it in its turn, which may come over it, would come over what it had passed by.
+/// - A renewal need not end with `until_ms`, though. If its evidence is newer than its request, all
+///   that comes of it is that exactly what is held lives longer, and the writes behind it carry
+///   their own.
+///
+/// Below level 4 commands carry `seen`, one index, renewals ask for no order, and a taker proposes
+/// an overtaken write again with a later index. Then the order holds only as long as no second
+/// proposal comes between.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replace everything that the node announces. If exactly this is held already it is a renewal, whatever `seen` says.
+    /// From level 4 on, takers propose `OrderedAnnounce`.
     Announce {
-        /// The applied index of the node that took the write, when it arrived.
+        /// The highest index that the node that took the write knew to be committed.
         seen: u64,
         /// What the node announces.
         announcement: Announcement,
     },
     /// The node has left. For a node that is not held there is nothing to do, and that is done.
+    /// From level 4 on, takers propose `OrderedWithdraw`.
     Withdraw {
         /// As in `Announce`.
         seen: u64,
@@ -47,9 +62,9 @@ pub enum Command {
         node_id: String,
     },
     /// The node sent again what is held of it. It cannot be overtaken: it changes nothing but the deadline of
-    /// exactly that announcement.
+    /// exactly that announcement. From level 4 on, takers propose `OrderedRenew`, which can be.
     Renew {
-        /// As in `Announce`; carried for the announcement that may have to follow.
+        /// As in `Announce`. Nothing reads it.
         seen: u64,
         /// The node.
         node_id: String,
@@ -78,6 +93,29 @@ pub enum Command {
     },
     /// From here on, commands and fields of this level may be used.
     Level(u32),
+    /// As `Announce`, with all that the taker knew at the arrival. From level 4 on.
+    OrderedAnnounce {
+        /// What the taker knew.
+        arrival: Arrival,
+        /// What the node announces.
+        announcement: Announcement,
+    },
+    /// As `Withdraw`, with all that the taker knew at the arrival. From level 4 on.
+    OrderedWithdraw {
+        /// What the taker knew.
+        arrival: Arrival,
+        /// The node.
+        node_id: String,
+    },
+    /// As `Renew`, with all that the taker knew at the arrival. From level 4 on.
+    OrderedRenew {
+        /// What the taker knew.
+        arrival: Arrival,
+        /// The node.
+        node_id: String,
+        /// The digest of the announcement that it sent.
+        digest: u128,
+    },
 }
 
 /// What a command came to; the same on every node.
@@ -85,7 +123,8 @@ pub enum Command {
 pub enum Outcome {
     /// Done.
     Applied,
-    /// Nothing changed: the node was written, or removed, after the write was taken. Take it again with a new `seen`.
+    /// Nothing changed: the node was written or removed, and that is not surely older than the
+    /// write. The client may send it again.
     Overtaken,
     /// Nothing changed: the registry does not hold that node with that digest. Propose the whole announcement.
     NotHeld,

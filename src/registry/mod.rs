@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `command` | what the log carries, and what comes of it |
 //! | `apply` | what each command does |
+//! | `order` | what a write knows of the writes before it |
 //! | `changes` | what an entry did to each type and pool, for those who follow them |
 //! | `coordinators` | where the coordinators are |
 //! | `ticks` | cluster time: grace, deadlines, expiry |
@@ -21,6 +22,7 @@ mod digest;
 mod groups;
 mod held;
 mod lookup;
+mod order;
 mod regroup;
 mod removals;
 mod rendered;
@@ -32,6 +34,7 @@ mod ticks;
 pub use changes::Change;
 pub use command::{Batch, Command, Outcome};
 pub use held::Held;
+pub use order::{Arrival, Leadership, Tail};
 pub use rendered::Rendered;
 pub use snapshot::{BadSnapshot, Image};
 
@@ -50,10 +53,11 @@ use std::sync::Arc;
 /// | 1 | |
 /// | 2 | a node whose announcement shares no service id with the one before joins anew |
 /// | 3 | the elements of nodes in the state's digest are of SipHash |
+/// | 4 | writes carry what their taker knew at their arrival |
 ///
 /// A later release that adds a command or a field raises it, and uses what it added only after a
 /// [`Command::Level`], which the leader proposes when every voter knows that level.
-pub const LEVEL: u32 = 3;
+pub const LEVEL: u32 = 4;
 
 /// From this level on, another process under a node's id joins anew.
 const LEVEL_OF_PROCESSES: u32 = 2;
@@ -61,6 +65,9 @@ const LEVEL_OF_PROCESSES: u32 = 2;
 /// From this level on a node's element in the digest is of SipHash. Each renewal computes two on each node, and SHA-256 showed there on a
 /// processor that has no instructions for it (docs/ARCHITECTURE.md).
 const LEVEL_OF_SIPHASH: u32 = 3;
+
+/// From this level on a write carries its [`Arrival`].
+pub const LEVEL_OF_ORDER: u32 = 4;
 
 /// The most retired raft ids that are remembered; each is one replaced member, so this is years of replacements.
 /// Past it the oldest is forgotten.

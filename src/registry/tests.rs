@@ -1,6 +1,7 @@
 mod changes;
 mod coordinators;
 mod golden;
+mod order;
 mod properties;
 
 use super::rendered::MAX_RENDERINGS;
@@ -281,7 +282,7 @@ fn a_later_level_is_told() {
     assert_eq!(refused, BadSnapshot::Level { needed: LEVEL + 1 });
     assert_eq!(
         refused.to_string(),
-        "it needs a release that knows level 4; this one knows level 3"
+        "it needs a release that knows level 5; this one knows level 4"
     );
 }
 

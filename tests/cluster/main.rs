@@ -47,6 +47,7 @@ mod slow_clock;
 mod soak;
 mod strangers;
 mod two_nodes;
+mod two_takers;
 mod unknown_writes;
 mod watches;
 mod whole_cluster_kill;

@@ -5,6 +5,7 @@ use crate::clock::{self, Beat};
 use crate::model::Service;
 use crate::raft::LogLimits;
 use crate::raft::disk::{FsSpace, Held, OsFs, Store, Vfs, VfsFile};
+use crate::registry::{Arrival, LEVEL_OF_ORDER};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -163,6 +164,115 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
         assert!(lists_the_engine(&node).await);
     }
     assert_eq!(asked, 1);
+    node.stop().await;
+}
+
+/// Proposes a command as another taker would, which waits for no turn here.
+async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
+    let group = node.group().expect("a group");
+    match group.writes.write(command, soon()).await {
+        WriteResult::Done {
+            outcome: Outcome::Applied,
+            index,
+        } => index,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What another taker knows now.
+fn arrival_now(node: &Node) -> Arrival {
+    let group = node.group().expect("a group");
+    let (committed, tail) = group.replica.evidence().known();
+    Arrival {
+        committed,
+        tail,
+        ..Arrival::default()
+    }
+}
+
+async fn level_of_order(node: &Node) {
+    let reached = async {
+        let mut pace = tokio::time::interval(LOOK_INTERVAL);
+        let level = || node.group().map(|group| group.replica.registry().level());
+        while level().is_ok_and(|level| level < LEVEL_OF_ORDER) {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, reached)
+        .await
+        .expect("the level rises");
+}
+
+/// A write keeps what its taker knew when it arrived, however long it waits for its turn: what is
+/// written meanwhile through another node overtakes it, and it is refused and not proposed again
+/// with what is known by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_overtaken_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let node = lone_node(Arc::default(), dir.path()).await;
+    announce_until(&node, Result::is_ok).await;
+    level_of_order(&node).await;
+    let group = node.group().expect("a group");
+
+    let newer = Command::OrderedAnnounce {
+        arrival: arrival_now(&node),
+        announcement: engine_with("newer"),
+    };
+    let gone = Command::OrderedWithdraw {
+        arrival: Arrival {
+            committed: u64::MAX,
+            ..Arrival::default()
+        },
+        node_id: "engine".to_owned(),
+    };
+    // A change of what is replaced meanwhile, and a renewal of what is gone meanwhile.
+    for (earlier, later) in [(engine_with("older"), newer), (engine_with("newer"), gone)] {
+        let turn = group.turns.enter("engine").turn().await;
+        let (writer, until) = (node.clone(), soon());
+        let mut waiting = tokio::spawn(async move { writer.announce(earlier, until).await });
+        let early = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
+        assert!(early.is_err(), "it waits");
+        propose_elsewhere(&node, later).await;
+        drop(turn);
+        let refused = waiting.await.expect("no panic");
+        assert!(
+            matches!(&refused, Err(WriteError::NotApplied(reason))
+                if reason == "overtaken by another write of node engine; send it again"),
+            "{refused:?}"
+        );
+        let held = || {
+            group
+                .replica
+                .registry()
+                .held("engine")
+                .map(|held| held.digest)
+        };
+        assert_ne!(held(), Some(engine_with("older").digest()));
+    }
+    assert!(!lists_the_engine(&node).await);
+    node.announce(engine(), soon()).await.expect("sent again");
+    node.stop().await;
+}
+
+/// Writes of one client that wait for each other at one node are all taken, in their order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_that_take_turns_are_all_taken() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let node = lone_node(Arc::default(), dir.path()).await;
+    announce_until(&node, Result::is_ok).await;
+    level_of_order(&node).await;
+    for round in 0..20 {
+        let first = engine_with(&format!("first {round}"));
+        let (first, second, third) = tokio::join!(
+            biased;
+            node.announce(first, soon()),
+            node.announce(engine_with("second"), soon()),
+            node.withdraw("engine".to_owned(), soon()),
+        );
+        let indexes = [first, second, third].map(|taken| taken.expect("it is taken"));
+        assert!(indexes.is_sorted(), "{indexes:?}");
+        assert!(!lists_the_engine(&node).await);
+    }
     node.stop().await;
 }
 

@@ -34,16 +34,24 @@ impl Wish {
 
     fn is(&self, command: &Command) -> bool {
         match (self, command) {
-            (Wish::Announce(wished), Command::Announce { announcement, .. }) => {
-                wished == announcement
-            }
+            (
+                Wish::Announce(wished),
+                Command::Announce { announcement, .. }
+                | Command::OrderedAnnounce { announcement, .. },
+            ) => wished == announcement,
             (
                 Wish::Announce(wished),
                 Command::Renew {
                     node_id, digest, ..
+                }
+                | Command::OrderedRenew {
+                    node_id, digest, ..
                 },
             ) => wished.node_id == *node_id && wished.digest() == *digest,
-            (Wish::Withdraw(wished), Command::Withdraw { node_id, .. }) => wished == node_id,
+            (
+                Wish::Withdraw(wished),
+                Command::Withdraw { node_id, .. } | Command::OrderedWithdraw { node_id, .. },
+            ) => wished == node_id,
             _ => false,
         }
     }

@@ -3,7 +3,7 @@
 use crate::cluster::STEP;
 use quorate::model::Lookup;
 use quorate::raft::{Content, LoggedEntry};
-use quorate::registry::{Command, Outcome, Registry};
+use quorate::registry::{Command, Leadership, Outcome, Registry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -95,7 +95,11 @@ impl History {
             return Err(format!("monotonic leaders: {entry:?} follows {last:?}"));
         }
         let outcomes = match &entry.batch {
-            Some(batch) => self.registry.apply(entry.index, batch),
+            Some(batch) => {
+                let (term, node) = entry.leader;
+                self.registry
+                    .apply_proposed(entry.index, Leadership { term, node }, batch)
+            }
             None => {
                 self.registry.advance(entry.index);
                 Vec::new()
@@ -127,11 +131,18 @@ impl History {
         };
         for (command, outcome) in commands.iter().zip(outcomes) {
             match (command, outcome) {
-                (Command::Announce { announcement, .. }, Outcome::Applied) => {
+                (
+                    Command::Announce { announcement, .. }
+                    | Command::OrderedAnnounce { announcement, .. },
+                    Outcome::Applied,
+                ) => {
                     self.renewed
                         .insert(announcement.node_id.clone(), (entry.index, at));
                 }
-                (Command::Renew { node_id, .. }, Outcome::Applied) => {
+                (
+                    Command::Renew { node_id, .. } | Command::OrderedRenew { node_id, .. },
+                    Outcome::Applied,
+                ) => {
                     self.renewed.insert(node_id.clone(), (entry.index, at));
                 }
                 (_, Outcome::Expired(nodes)) => {

@@ -1,7 +1,7 @@
 //! Writes the samples that the corpora of binary inputs begin with, into the folder that is named.
 
 use quorate::model::{Announcement, Service, StaticService};
-use quorate::registry::{Batch, Command, LEVEL, Registry};
+use quorate::registry::{Arrival, Batch, Command, LEVEL, Leadership, Registry, Tail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -61,6 +61,15 @@ fn commands() -> Vec<Command> {
         }]
         .into(),
     };
+    let arrival = Arrival {
+        committed: 2,
+        tail: Some(Tail {
+            leadership: Leadership { term: 1, node: 1 },
+            index: 3,
+        }),
+        previous: Some(1),
+        until_ms: Some(5_000),
+    };
     vec![
         Command::Announce {
             seen: 0,
@@ -86,6 +95,19 @@ fn commands() -> Vec<Command> {
             node_id: "w1".to_owned(),
         },
         Command::RemoveStatic { id: "x".to_owned() },
+        Command::OrderedAnnounce {
+            arrival,
+            announcement: announcement("w3", "s3"),
+        },
+        Command::OrderedRenew {
+            arrival,
+            node_id: "w3".to_owned(),
+            digest: announcement("w3", "s3").digest(),
+        },
+        Command::OrderedWithdraw {
+            arrival,
+            node_id: "w3".to_owned(),
+        },
         Command::Level(LEVEL),
     ]
 }

@@ -1,0 +1,101 @@
+//! Writes of one node id through different nodes: what they come over, and when they are refused.
+
+use crate::support::node::{PATIENCE, announcement, announcement_path, write_of};
+use crate::support::{Cluster, Options, Write, http, until};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Each a kill of the leader.
+const ROUNDS: usize = 4;
+/// Between an earlier write and a later one: less than an election takes.
+const BETWEEN: Duration = Duration::from_millis(150);
+const DECIDED_WITHIN: Duration = Duration::from_secs(20);
+/// Each through another node than the one before.
+const ALTERNATING: u64 = 200;
+
+fn rounds() -> usize {
+    let kills = std::env::var_os("QUORATE_TEST_KILLS");
+    kills
+        .and_then(|rounds| rounds.to_str()?.parse().ok())
+        .unwrap_or(ROUNDS)
+}
+
+fn send_put(to: SocketAddr, node_id: &str, token: u64) -> http::Pending {
+    let body = announcement("two", node_id, token);
+    let path = announcement_path(node_id);
+    http::send(to, "PUT", &path, Some(&body), PATIENCE).expect("the kernel takes it")
+}
+
+/// Proves that a write that arrived at one node while nobody led does not take effect after a later
+/// one, through another node, was acknowledged: no announcement comes back after its withdrawal,
+/// and none replaces a newer one.
+#[test]
+fn an_earlier_write_through_another_node_undoes_nothing() {
+    let mut cluster = Cluster::start(3, Options::default());
+    for round in 0..rounds() as u64 {
+        let leader = cluster.leader();
+        let [early, late] = cluster.others(leader)[..] else {
+            panic!("three nodes");
+        };
+        let token = 10 * round;
+        for node_id in ["left", "changed", "replaced"] {
+            cluster.nodes[early].announce_acked("two", node_id, token);
+        }
+        cluster.nodes[leader].kill9();
+        let to = cluster.nodes[early].address();
+        let earlier = [
+            // A renewal, and an announcement of something else.
+            send_put(to, "left", token),
+            send_put(to, "changed", token),
+            send_put(to, "replaced", token + 1),
+        ];
+        crate::support::let_pass(BETWEEN);
+        let node = &cluster.nodes[late];
+        let withdrawn = node.withdraw("left");
+        let changed = node.announce("two", "changed", token + 2);
+        let replaced = node.announce("two", "replaced", token + 2);
+        let told: Vec<Write> = earlier
+            .into_iter()
+            .map(|pending| write_of(pending.answer()))
+            .collect();
+        let seen = until("the survivors serve", DECIDED_WITHIN, || {
+            cluster.nodes[late].tokens("two")
+        });
+        let story = format!(
+            "round {round}: the earlier writes were told {told:?}, the later ones {withdrawn:?}, {changed:?}, {replaced:?}"
+        );
+        if matches!(withdrawn, Write::Acked(_)) {
+            assert_eq!(seen.get("left"), None, "a ghost: {story}");
+        }
+        for (node_id, later) in [("changed", changed), ("replaced", replaced)] {
+            if matches!(later, Write::Acked(_)) {
+                let shown = seen.get(node_id);
+                assert_eq!(shown, Some(&(token + 2)), "{node_id} is undone: {story}");
+            }
+        }
+        cluster.nodes[leader].start();
+        cluster.nodes[leader].wait_ready(DECIDED_WITHIN);
+        cluster.wait_all_voters(late);
+    }
+}
+
+/// Proves that refusals are rare where nothing is amiss: a client that is acknowledged by one node
+/// and writes through another at once is taken at its first try.
+#[test]
+fn a_client_that_changes_nodes_at_once_is_not_refused() {
+    let cluster = Cluster::start(3, Options::default());
+    let mut refused = Vec::new();
+    for n in 0..ALTERNATING {
+        let [first, second] = [n, n + 1 + n / 3 % 2].map(|at| &cluster.nodes[at as usize % 3]);
+        let writes = [
+            first.announce("two", "mover", n),
+            match n % 2 {
+                0 => second.withdraw("mover"),
+                _ => second.announce("two", "mover", n + ALTERNATING),
+            },
+        ];
+        let not_acked = |write: &Write| !matches!(write, Write::Acked(_));
+        refused.extend(writes.into_iter().filter(not_acked));
+    }
+    assert!(refused.is_empty(), "{}: {refused:?}", refused.len());
+}
