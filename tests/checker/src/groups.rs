@@ -6,9 +6,13 @@
 //! groups: an announcement of several types counts in each of them, one that no longer names a type is a withdrawal from it, and
 //! lookups that do not name type and pool are left to the second layer ([`crate::certificate`]).
 //!
+//! A write that had arrived at a node when another one of the same node id was called comes before that one in the order, if
+//! that one was acknowledged (`groups/arrivals.rs`).
+//!
 //! A change of unknown fate may take effect at any time after its call, or never. That is the whole rule, and costs most when a
 //! history is broken; what changes no verdict and makes it cheap is in `groups/unknown.rs`, and in the search itself.
 
+mod arrivals;
 mod unknown;
 
 use crate::MaxAge;
@@ -101,7 +105,8 @@ pub fn check_groups(
     };
     for (group, part) in parts {
         let model = GroupModel { max_age };
-        let (positions, calls) = unknown::bounded(part.calls);
+        let (positions, mut calls) = unknown::bounded(part.calls);
+        arrivals::order(history, &positions, &mut calls);
         report.calls += calls.len();
         let explanation = match check(&model, &calls, give_up) {
             Verdict::Ok => continue,
@@ -249,6 +254,7 @@ impl Part {
             call_ns: operation.call_ns,
             return_ns: operation.over_by_ns(),
             is_optional: operation.outcome == Outcome::Unknown,
+            after: Vec::new(),
             op,
         };
         self.calls.push((position, call));

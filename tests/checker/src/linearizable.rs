@@ -2,7 +2,7 @@
 //!
 //! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by
 //! time; the search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A
-//! state that was reached before with the same calls taken out is not searched again. Three things differ:
+//! state that was reached before with the same calls taken out is not searched again. Four things differ:
 //! - What is taken out is kept as a window, not as a bit for each call of the history, so that memory grows with the history's
 //!   length and not with its square.
 //! - A call of unknown fate is *optional*: it may take effect at any time after its call, or not at all. The search tries none for
@@ -10,6 +10,9 @@
 //!   right before the call whose answer needs it, together with that one, and only then ([`Model::needs`]). A withdrawal of unknown
 //!   fate is open for as long as its node lives: were each tried like other calls, ten of them would be taken out in a thousand
 //!   combinations before each lookup.
+//! - A call may be said to come *after* others that are under way at the same time ([`Call::after`]): once it is taken out,
+//!   they are not taken out any more. Where one of them stands in an order does not change by that, so what is said of
+//!   optional calls above holds as it is.
 
 mod entries;
 mod placed;
@@ -66,6 +69,8 @@ pub struct Call<Op> {
     pub return_ns: u64,
     /// Whether it may also have had no effect at all.
     pub is_optional: bool,
+    /// Calls, as positions in the calls given, that have no effect after this one.
+    pub after: Vec<usize>,
     /// What was asked and answered.
     pub op: Op,
 }
@@ -121,6 +126,8 @@ struct Search<'a, M: Model> {
     order: Vec<Taken<M::State>>,
     seen: HashSet<(Box<[u64]>, M::State)>,
     helpers: Helpers<M::Need>,
+    /// For each optional call: the calls after which it has no effect.
+    barred_by: Vec<Vec<usize>>,
     best: Explanation,
 }
 
@@ -145,6 +152,7 @@ impl<'a, M: Model> Search<'a, M> {
             order: Vec::new(),
             seen: HashSet::new(),
             helpers: Helpers::new(model, calls),
+            barred_by: barred_by(calls),
             best: Explanation::default(),
         }
     }
@@ -187,7 +195,7 @@ impl<'a, M: Model> Search<'a, M> {
         let Call {
             op, is_optional, ..
         } = &self.calls[call];
-        if *is_optional {
+        if *is_optional || self.comes_too_early(call) {
             return false;
         }
         let helpers = match with_help {
@@ -220,12 +228,23 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
+    /// Whether a call that must have its effect before this one has not had it.
+    fn comes_too_early(&self, call: usize) -> bool {
+        let is_missing =
+            |other: &usize| !self.calls[*other].is_optional && !self.placed.contains(*other);
+        self.calls[call].after.iter().any(is_missing)
+    }
+
     /// The optional calls that a call needs and that may be next; none if one is missing.
     fn helpers_for(&self, call: usize) -> Option<Vec<usize>> {
         let needs = self.model.needs(&self.state, &self.calls[call].op)?;
         let first_return = self.entries.first_return()?;
         let is_open = |helper: &&usize| {
-            !self.placed.contains(**helper) && self.entries.is_called_before(**helper, first_return)
+            !self.placed.contains(**helper)
+                && self.entries.is_called_before(**helper, first_return)
+                && !self.barred_by[**helper]
+                    .iter()
+                    .any(|later| self.placed.contains(*later))
         };
         let helper_for = |need| self.helpers.of(need).iter().find(is_open).copied();
         needs.into_iter().map(helper_for).collect()
@@ -294,6 +313,16 @@ impl<'a, M: Model> Search<'a, M> {
             stuck: self.entries.candidates(MAX_NAMED),
         };
     }
+}
+
+fn barred_by<Op>(calls: &[Call<Op>]) -> Vec<Vec<usize>> {
+    let mut barred_by = vec![Vec::new(); calls.len()];
+    for (later, call) in calls.iter().enumerate() {
+        for earlier in call.after.iter().filter(|call| calls[**call].is_optional) {
+            barred_by[*earlier].push(later);
+        }
+    }
+    barred_by
 }
 
 impl<Op> Call<Op> {

@@ -2,7 +2,9 @@
 //!
 //! One seed decides everything. Clients ask concurrently; each change and each lookup takes effect at a moment between its
 //! call and its return, a change of unknown fate at any time after its call or never. Expiry comes at max-age or up to half
-//! of it later. Changes that are under way at once may share a log entry.
+//! of it later. Changes that are under way at once may share a log entry. Any client writes any node. Most changes are
+//! known to have arrived some time after their call; one that finds that a later change of its node was acknowledged is
+//! refused, unless it changes nothing.
 
 mod execution;
 mod garble;
@@ -61,11 +63,13 @@ pub enum Bug {
     RefusedApplied,
     /// A change happens again later.
     AppliedTwice,
+    /// A change that is overtaken happens all the same, after what overtook it.
+    SecondProposal,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LostAck,
         Self::StaleLookup,
         Self::FracturedLookup,
@@ -73,6 +77,7 @@ impl Bug {
         Self::Resurrection,
         Self::RefusedApplied,
         Self::AppliedTwice,
+        Self::SecondProposal,
     ];
 }
 

@@ -6,6 +6,7 @@ mod groups;
 mod histories;
 mod logs;
 mod overstays;
+mod overtaken;
 mod searches;
 mod simulations;
 mod windows;

@@ -7,7 +7,7 @@ use super::{Certificate, Violation};
 use crate::MaxAge;
 use crate::history::{Input, Name, Operation, Outcome, Service};
 use crate::log::{Applied, Log};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// One replay.
 pub struct Replay<'a> {
@@ -20,6 +20,8 @@ pub struct Replay<'a> {
     state: State,
     /// Nodes that the log has changed: from there on it says what becomes of them, and nothing is guessed any more.
     settled: HashSet<Name>,
+    /// Of the acknowledged changes of each node that were replayed, the one that was called last.
+    called_last: HashMap<Name, usize>,
 }
 
 /// Something that changes the state.
@@ -50,6 +52,7 @@ impl<'a> Replay<'a> {
             writers,
             state: State::default(),
             settled: HashSet::new(),
+            called_last: HashMap::new(),
         }
     }
 
@@ -111,9 +114,12 @@ impl<'a> Replay<'a> {
         changes
     }
 
-    fn apply(&mut self, index: u64, source: Source<'_>) {
+    fn apply(&mut self, index: u64, source: Source<'a>) {
         match source {
-            Source::Acked(at) => self.perform(at, self.order.called_before(index)),
+            Source::Acked(at) => {
+                self.note_call(at);
+                self.perform(at, self.order.called_before(index));
+            }
             Source::Log(applied) => self.apply_logged(index, applied),
         }
     }
@@ -144,7 +150,55 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn apply_logged(&mut self, index: u64, applied: &Applied) {
+    /// Notes when a change that was replayed was called, if it was acknowledged.
+    fn note_call(&mut self, at: usize) {
+        let operation = &self.history[at];
+        let Some(node) = operation.input.node() else {
+            return;
+        };
+        if operation.outcome != Outcome::Acked {
+            return;
+        }
+        let last = self.called_last.entry(node.clone()).or_insert(at);
+        if self.history[*last].call_ns < operation.call_ns {
+            *last = at;
+        }
+    }
+
+    /// Reports a change that has an effect although a later write of its node was acknowledged with an earlier index.
+    fn judge_order(&mut self, index: u64, node: &'a Name, change: Change) {
+        let Some(log) = self.log else {
+            return;
+        };
+        if !log.is_complete && !self.settled.contains(node) {
+            // What is held is not known for certain.
+            return;
+        }
+        let has_effect = match (self.state.held(node), change) {
+            (Some(held), Change::To(token)) => held.token != token,
+            (None, Change::To(_)) | (Some(_), Change::Gone) => true,
+            (None, Change::Gone) => false,
+        };
+        if !has_effect {
+            return;
+        }
+        let order = self.order;
+        let is_possible =
+            |operation: &Operation| order.known_before(index, operation.call_ns).is_none();
+        if let Some(&second) = self.called_last.get(node)
+            && let Some((arrived_ns, first)) =
+                self.writers.last_arrived(index, node, change, is_possible)
+            && arrived_ns < self.history[second].call_ns
+        {
+            self.certificate.report(Violation::Overtaken {
+                first,
+                second,
+                index,
+            });
+        }
+    }
+
+    fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
             // Somebody else's: that no lookup of the history shows it is held to as well.
             return;
@@ -156,6 +210,7 @@ impl<'a> Replay<'a> {
                 types,
                 token,
             } => {
+                self.judge_order(index, node, Change::To(*token));
                 let at = self.asked_for(index, node, Change::To(*token));
                 let accepted = self.accepted(at, self.order.called_before(index));
                 self.state.announce(node, pool, types, *token, accepted);
@@ -164,6 +219,7 @@ impl<'a> Replay<'a> {
             }
             Applied::Renew { node } => self.renew(index, node),
             Applied::Withdraw { node } => {
+                self.judge_order(index, node, Change::Gone);
                 self.asked_for(index, node, Change::Gone);
                 self.state.remove(node);
                 self.certificate.writes += 1;
@@ -185,6 +241,7 @@ impl<'a> Replay<'a> {
                 if let Some(change) = change_of(&self.history[at].input) {
                     self.writers.take_acked(index, node, change);
                 }
+                self.note_call(at);
                 self.perform(at, self.order.called_before(index));
             }
             return;
@@ -200,6 +257,7 @@ impl<'a> Replay<'a> {
     /// Who asked for a change that the log has.
     fn asked_for(&mut self, index: u64, node: &Name, change: Change) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
+            self.note_call(at);
             return Some(at);
         }
         let is_it = |operation: &Operation| change_of(&operation.input) == Some(change);

@@ -66,6 +66,18 @@ pub enum Violation {
         /// Where it is.
         index: u64,
     },
+    /// A write took effect after a later one of the same node id that was acknowledged: promise e.
+    #[error(
+        "the first had arrived when the second was called, and took effect at index {index}, after the second"
+    )]
+    Overtaken {
+        /// The write that took effect too late.
+        first: usize,
+        /// The later one, which was acknowledged with an earlier index.
+        second: usize,
+        /// Where the first took effect.
+        index: u64,
+    },
     /// A node expired, or was gone with no other reason, too early: promise c.
     #[error(
         "{node} was gone at index {index}, at most {age_ms} ms after its last accepted renewal"
@@ -112,6 +124,7 @@ impl Violation {
             | Self::RefusedButApplied { operation, .. } => vec![operation],
             Self::BackInTime { first, second }
             | Self::BeforeItsCall { first, second, .. }
+            | Self::Overtaken { first, second, .. }
             | Self::TwoAtOneIndex { first, second } => vec![first, second],
             Self::EarlyExpiry {
                 renewal, known_by, ..

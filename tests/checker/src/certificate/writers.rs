@@ -5,7 +5,7 @@ use crate::history::{Input, Name, Operation, Outcome};
 use std::collections::{HashMap, HashSet};
 
 /// What became of a node by a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
     /// It announced or renewed this token.
     To(u64),
@@ -37,6 +37,9 @@ pub struct Writers<'a> {
     acked: HashMap<(u64, Name), Acked>,
     /// By the time of the call, earliest first: it has the fewest rules against it.
     unknown: HashMap<&'a str, Vec<usize>>,
+    /// What may be behind a change in the log, whether or not it was taken already: acknowledged with that index, or of
+    /// unknown fate.
+    suspects: HashMap<(Option<u64>, &'a str, Change), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
 }
@@ -48,6 +51,7 @@ impl<'a> Writers<'a> {
             history,
             acked: HashMap::new(),
             unknown: HashMap::new(),
+            suspects: HashMap::new(),
             refused: HashMap::new(),
             nodes: HashSet::new(),
         };
@@ -56,6 +60,7 @@ impl<'a> Writers<'a> {
                 continue;
             };
             writers.nodes.insert(node);
+            writers.suspect(at, node);
             match (&operation.outcome, operation.index) {
                 (Outcome::Acked, Some(index)) => {
                     let same = writers.acked.entry((index, node.clone())).or_default();
@@ -75,6 +80,36 @@ impl<'a> Writers<'a> {
             waiting.sort_by_key(|&at| history[at].call_ns);
         }
         writers
+    }
+
+    fn suspect(&mut self, operation: usize, node: &'a str) {
+        let of = &self.history[operation];
+        let index = match of.outcome {
+            Outcome::Acked => of.index,
+            Outcome::Unknown => None,
+            Outcome::Refused | Outcome::Found(_) => return,
+        };
+        if let Some(change) = change_of(&of.input) {
+            let suspects = self.suspects.entry((index, node, change)).or_default();
+            suspects.push(operation);
+        }
+    }
+
+    /// Of the operations that may be behind a change at an index, the one that arrived last, with the time at which it had
+    /// surely arrived: `u64::MAX` if that is not known.
+    pub fn last_arrived(
+        &self,
+        index: u64,
+        node: &'a str,
+        change: Change,
+        is_possible: impl Fn(&Operation) -> bool,
+    ) -> Option<(u64, usize)> {
+        let of = |index| self.suspects.get(&(index, node, change));
+        let both = [of(Some(index)), of(None)].into_iter().flatten().flatten();
+        let possible = both.filter(|at| is_possible(&self.history[**at]));
+        possible
+            .map(|&at| (self.history[at].arrived_ns.unwrap_or(u64::MAX), at))
+            .max()
     }
 
     /// Takes the acknowledged change of a node at an index.

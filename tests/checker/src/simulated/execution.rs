@@ -38,12 +38,16 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Sim
             at_ns,
             position,
             is_lost,
+            is_again: false,
         };
         let is_lost = is_chosen && bug == Some(Bug::LostAck);
         effects.extend(at_ns.map(|at_ns| effect(at_ns, is_lost)));
         if is_chosen && bug == Some(Bug::AppliedTwice) {
             let later_ns = random.below(MAX_AGE_NS);
-            effects.extend(at_ns.map(|at_ns| effect(at_ns + later_ns, false)));
+            effects.extend(at_ns.map(|at_ns| Effect {
+                is_again: true,
+                ..effect(at_ns + later_ns, false)
+            }));
         }
         history.push(operation);
     }
@@ -53,6 +57,7 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Sim
         bug,
         nodes: Nodes::new(),
         past: VecDeque::new(),
+        called_last_ns: BTreeMap::new(),
         ghosts: Vec::new(),
         index: 1,
         batch_ns: None,
@@ -77,6 +82,8 @@ struct Effect {
     position: usize,
     /// Whether it has an index and does nothing.
     is_lost: bool,
+    /// Whether it has happened before.
+    is_again: bool,
 }
 
 struct Execution<'a> {
@@ -85,6 +92,8 @@ struct Execution<'a> {
     nodes: Nodes,
     /// Earlier states with their indexes.
     past: VecDeque<(Nodes, u64)>,
+    /// When the last of the acknowledged changes of each node that took effect was called.
+    called_last_ns: BTreeMap<Name, u64>,
     /// What is gone and may come back.
     ghosts: Vec<(Name, Held)>,
     index: u64,
@@ -105,6 +114,11 @@ impl Execution<'_> {
                 operation.index = Some(index);
                 self.batch_ns = None;
             }
+            change if !effect.is_again && self.refuses(operation, change) => {
+                if operation.outcome == Outcome::Acked {
+                    operation.outcome = Outcome::Refused;
+                }
+            }
             change => {
                 self.remember();
                 if effect.is_lost {
@@ -115,9 +129,30 @@ impl Execution<'_> {
                 }
                 if operation.outcome == Outcome::Acked && operation.index.is_none() {
                     operation.index = Some(self.index);
+                    if let Some(node) = operation.input.node() {
+                        let last_ns = self.called_last_ns.entry(node.clone()).or_default();
+                        *last_ns = operation.call_ns.max(*last_ns);
+                    }
                 }
             }
         }
+    }
+
+    /// Whether a later change of the node was acknowledged, and this one would undo it.
+    fn refuses(&self, operation: &Operation, change: &Input) -> bool {
+        let Some(node) = change.node() else {
+            return false;
+        };
+        let changes = match (change, self.nodes.get(node)) {
+            (Input::Announce { token, .. }, Some(held)) => held.token != *token,
+            (Input::Announce { .. }, None) | (_, Some(_)) => true,
+            (_, None) => false,
+        };
+        let is_overtaken = operation.arrived_ns.is_some_and(|arrived_ns| {
+            let last_ns = self.called_last_ns.get(node);
+            last_ns.is_some_and(|last_ns| arrived_ns < *last_ns)
+        });
+        changes && is_overtaken && self.bug != Some(Bug::SecondProposal)
     }
 
     fn is_bug(&mut self, bug: Bug) -> bool {

@@ -31,6 +31,8 @@ fn narrow(random: &mut Random, history: &mut [Operation], mut positions: Positio
     let middle_ns = operation.call_ns.midpoint(operation.over_by_ns());
     if random.chance(50) {
         operation.call_ns = middle_ns;
+        let arrived_ns = operation.arrived_ns;
+        operation.arrived_ns = arrived_ns.map(|arrived_ns| arrived_ns.max(middle_ns));
     } else {
         operation.return_ns = Some(middle_ns);
     }

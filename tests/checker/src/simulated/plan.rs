@@ -86,10 +86,14 @@ impl Drawing<'_> {
         } else {
             (Outcome::Acked, Some(effect_ns), Some(return_ns))
         };
+        let arrives_by_ns = effect_ns.unwrap_or(call_ns + 5 * MS).min(call_ns + 5 * MS);
+        let arrived_ns = (is_write && self.random.chance(80))
+            .then(|| call_ns + self.random.below(arrives_by_ns - call_ns));
         let operation = Operation {
             client,
             server: self.random.below(SERVERS) as u32,
             call_ns,
+            arrived_ns,
             return_ns,
             input,
             outcome,

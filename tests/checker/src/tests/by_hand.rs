@@ -65,6 +65,7 @@ fn operation(input: Input, outcome: Outcome) -> Operation {
         client: 0,
         server: 0,
         call_ns: 0,
+        arrived_ns: None,
         return_ns: None,
         input,
         outcome,
@@ -79,6 +80,14 @@ impl Operation {
             call_ns: call_ms * MS,
             return_ns: Some(return_ms * MS),
             index: Some(index),
+            ..self
+        }
+    }
+
+    /// Surely taken by its node at this time.
+    pub fn arrived(self, arrived_ms: u64) -> Self {
+        Self {
+            arrived_ns: Some(arrived_ms * MS),
             ..self
         }
     }

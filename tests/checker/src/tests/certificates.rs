@@ -10,7 +10,7 @@ fn check(history: &[Operation]) -> Certificate {
 }
 
 /// With a whole log of these entries.
-fn check_with(history: &[Operation], entries: &[(u64, Applied)]) -> Certificate {
+pub fn check_with(history: &[Operation], entries: &[(u64, Applied)]) -> Certificate {
     certify(history, Some(&log(entries)), max_age())
 }
 
@@ -27,7 +27,7 @@ fn log(entries: &[(u64, Applied)]) -> Log {
     }
 }
 
-fn announced(node: &str, token: u64) -> Applied {
+pub fn announced(node: &str, token: u64) -> Applied {
     Applied::Announce {
         node: node.into(),
         pool: "p".into(),
@@ -37,7 +37,7 @@ fn announced(node: &str, token: u64) -> Applied {
 }
 
 /// The kinds of violation, for comparison.
-fn kinds(certificate: &Certificate) -> Vec<&'static str> {
+pub fn kinds(certificate: &Certificate) -> Vec<&'static str> {
     let kind = |violation: &Violation| match violation {
         Violation::NoIndex { .. } => "no index",
         Violation::BackInTime { .. } => "back in time",
@@ -46,6 +46,7 @@ fn kinds(certificate: &Certificate) -> Vec<&'static str> {
         Violation::RefusedButApplied { .. } => "refused but applied",
         Violation::NobodyAsked { .. } => "nobody asked",
         Violation::BeforeItsCall { .. } => "before its call",
+        Violation::Overtaken { .. } => "overtaken",
         Violation::EarlyExpiry { .. } => "early expiry",
         Violation::TwoAtOneIndex { .. } => "two at one index",
     };

@@ -37,6 +37,10 @@ fn the_lines_are_as_they_were() {
         r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"outcome":"acked","index":9}"#
     );
     assert_eq!(
+        line(announce("n1", 7).at(1, 3, 9).arrived(2)),
+        r#"{"client":0,"server":0,"call_ns":1000000,"arrived_ns":2000000,"return_ns":3000000,"input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"outcome":"acked","index":9}"#
+    );
+    assert_eq!(
         line(withdraw("n1").unknown(1)),
         r#"{"client":0,"server":0,"call_ns":1000000,"input":{"withdraw":{"node":"n1"}},"outcome":"unknown"}"#
     );
@@ -56,6 +60,7 @@ fn what_cannot_be_is_refused() {
         good.replace("\"acked\"", r#"{"found":[]}"#),
         good.replace(r#""return_ns":2000000,"#, ""),
         good.replace(r#""return_ns":2000000"#, r#""return_ns":999999"#),
+        good.replace(r#""return_ns""#, r#""arrived_ns":999999,"return_ns""#),
     ];
     for bad in bad {
         let file = format!("{good}\n{bad}\n");

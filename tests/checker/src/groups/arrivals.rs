@@ -1,0 +1,74 @@
+//! Promise e in the search: what had arrived before a write began, and which of the two comes first.
+//!
+//! A write that arrived at a node before another one of the same node id was called has no effect after that one, if that one
+//! was acknowledged. So it comes before it in the order, or not at all. One that the registry takes late because it changes
+//! nothing (a renewal, a withdrawal of a node that is gone) may stand right before the later write as well: nothing shows
+//! between the two.
+
+use crate::history::{Operation, Outcome};
+use crate::linearizable::Call;
+use crate::model::GroupOp;
+use std::collections::BTreeMap;
+
+/// Says of each acknowledged write which others it comes after. `positions` are those of the calls in the history.
+pub fn order(history: &[Operation], positions: &[usize], calls: &mut [Call<GroupOp>]) {
+    let acked = acked(history, positions, calls);
+    let mut pairs = Vec::new();
+    for (first, call) in calls.iter().enumerate() {
+        let node = node_of(&call.op);
+        let arrived_ns = history[positions[first]].arrived_ns;
+        if let (Some(node), Some(arrived_ns)) = (node, arrived_ns)
+            && let Some(of_node) = acked.get(&node)
+        {
+            let later = later_than(arrived_ns, call.return_ns, of_node, calls);
+            pairs.extend(later.map(|second| (first, second)));
+        }
+    }
+    for (first, second) in pairs {
+        calls[second].after.push(first);
+    }
+}
+
+fn node_of(op: &GroupOp) -> Option<usize> {
+    match op {
+        GroupOp::Announce { node, .. } | GroupOp::Withdraw { node } => Some(*node),
+        GroupOp::Lookup { .. } => None,
+    }
+}
+
+/// The acknowledged writes of each node, by the time of the call.
+fn acked(
+    history: &[Operation],
+    positions: &[usize],
+    calls: &[Call<GroupOp>],
+) -> BTreeMap<usize, Vec<usize>> {
+    let mut acked: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, call) in calls.iter().enumerate() {
+        if let Some(node) = node_of(&call.op)
+            && history[positions[at]].outcome == Outcome::Acked
+        {
+            acked.entry(node).or_default().push(at);
+        }
+    }
+    for of_node in acked.values_mut() {
+        of_node.sort_by_key(|&at| calls[at].call_ns);
+    }
+    acked
+}
+
+/// The writes that were called after `arrived_ns`, as far as time alone does not say that they come later: those called after
+/// the first of them has returned come after that one.
+fn later_than<'a>(
+    arrived_ns: u64,
+    return_ns: u64,
+    of_node: &'a [usize],
+    calls: &'a [Call<GroupOp>],
+) -> impl Iterator<Item = usize> + 'a {
+    let from = of_node.partition_point(|&at| calls[at].call_ns <= arrived_ns);
+    let mut until_ns = return_ns;
+    of_node[from..].iter().copied().take_while(move |&at| {
+        let is_open = calls[at].call_ns <= until_ns;
+        until_ns = until_ns.min(calls[at].return_ns);
+        is_open
+    })
+}

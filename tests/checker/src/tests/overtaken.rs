@@ -1,0 +1,194 @@
+//! Promise e against histories written by hand, by both layers: two writers of one node id, `x` and `y`, at different nodes.
+//!
+//! Each history is judged with the log. Times are in ms; the earlier write arrives at 12, and the later one is called at 20.
+
+use super::by_hand::{announce, lookup, max_age, withdraw};
+use super::certificates::{announced, check_with, kinds};
+use crate::groups::check_groups;
+use crate::history::Operation;
+use crate::log::Applied;
+
+const RENEWED: fn() -> Applied = || Applied::Renew { node: "a".into() };
+const WITHDRAWN: fn() -> Applied = || Applied::Withdraw { node: "a".into() };
+
+/// Judges by both layers: what the second one says, and whether the first one finds an order.
+fn check(history: &[Operation], log: &[(u64, Applied)]) -> (Vec<&'static str>, bool) {
+    let report = check_groups(history, max_age(), &mut || false);
+    (kinds(&check_with(history, log)), report.is_linearizable())
+}
+
+fn fine() -> (Vec<&'static str>, bool) {
+    (Vec::new(), true)
+}
+
+fn broken() -> (Vec<&'static str>, bool) {
+    (vec!["overtaken"], false)
+}
+
+/// Proves that a write that comes after an acknowledged withdrawal, and had arrived before it was called, is found: a ghost. So
+/// it is where the earlier write is of unknown fate, or announces something new.
+#[test]
+fn a_ghost_after_a_withdrawal_is_found() {
+    let history = |earlier: Operation, token: u64| {
+        [
+            announce("a", 1).at(0, 1, 1),
+            earlier,
+            withdraw("a").at(20, 40, 2),
+            lookup(&[("a", token)]).at(60, 61, 3),
+        ]
+    };
+    let log = |token| {
+        [
+            (1, announced("a", 1)),
+            (2, WITHDRAWN()),
+            (3, announced("a", token)),
+        ]
+    };
+    for token in [1, 7] {
+        let acked = announce("a", token).at(10, 50, 3).arrived(12);
+        assert_eq!(check(&history(acked, token), &log(token)), broken());
+        let unknown = announce("a", token).unknown(10).arrived(12);
+        assert_eq!(check(&history(unknown, token), &log(token)), broken());
+        // Nobody knows whether these had arrived.
+        let late = announce("a", token).at(10, 50, 3).arrived(20);
+        assert_eq!(check(&history(late, token), &log(token)), fine());
+        let unheard_of = announce("a", token).at(10, 50, 3);
+        assert_eq!(check(&history(unheard_of, token), &log(token)), fine());
+    }
+}
+
+/// Proves that an old announcement over a newer one, and over a renewal, is found, and that an old withdrawal of a node that
+/// announced itself later is.
+#[test]
+fn an_old_write_over_a_newer_one_is_found() {
+    for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
+        let history = [
+            announce("a", 1).at(0, 1, 1),
+            announce("a", 7).at(10, 50, 3).arrived(12),
+            announce("a", newer).at(20, 40, 2),
+            lookup(&[("a", 7)]).at(60, 61, 3),
+        ];
+        let log = [(1, announced("a", 1)), (2, logged), (3, announced("a", 7))];
+        assert_eq!(check(&history, &log), broken());
+    }
+    let history = [
+        announce("a", 1).at(0, 1, 1),
+        withdraw("a").at(10, 50, 3).arrived(12),
+        announce("a", 2).at(20, 40, 2),
+        lookup(&[]).at(60, 61, 3),
+    ];
+    let log = [
+        (1, announced("a", 1)),
+        (2, announced("a", 2)),
+        (3, WITHDRAWN()),
+    ];
+    assert_eq!(check(&history, &log), broken());
+}
+
+/// Proves that the write that arrived first may come first, that two that were under way at once may come in any order where the
+/// first had not surely arrived, and that one that was refused is out of it.
+#[test]
+fn what_keeps_the_order_passes() {
+    let earlier = announce("a", 7).at(10, 50, 2).arrived(12);
+    let first = [
+        announce("a", 1).at(0, 1, 1),
+        earlier,
+        withdraw("a").at(20, 40, 3),
+        lookup(&[]).at(60, 61, 3),
+    ];
+    let log = [
+        (1, announced("a", 1)),
+        (2, announced("a", 7)),
+        (3, WITHDRAWN()),
+    ];
+    assert_eq!(check(&first, &log), fine());
+    let refused = [
+        announce("a", 1).at(0, 1, 1),
+        announce("a", 7).refused(10, 50).arrived(12),
+        withdraw("a").at(20, 40, 2),
+        lookup(&[]).at(60, 61, 2),
+    ];
+    let log = [(1, announced("a", 1)), (2, WITHDRAWN())];
+    assert_eq!(check(&refused, &log), fine());
+}
+
+/// Proves that a later write that nobody acknowledged forbids nothing: its client knows that it may come at any time.
+#[test]
+fn a_later_write_of_unknown_fate_forbids_nothing() {
+    let history = [
+        announce("a", 1).at(0, 1, 1),
+        announce("a", 7).at(10, 50, 3).arrived(12),
+        withdraw("a").unknown(20),
+        lookup(&[("a", 7)]).at(60, 61, 3),
+    ];
+    let log = [
+        (1, announced("a", 1)),
+        (2, WITHDRAWN()),
+        (3, announced("a", 7)),
+    ];
+    assert_eq!(check(&history, &log), fine());
+}
+
+/// Proves that what changes nothing may come late: a renewal of what the later writes hold, an announcement of it, and a
+/// withdrawal of a node that is gone.
+#[test]
+fn what_changes_nothing_may_come_late() {
+    for logged in [RENEWED(), announced("a", 1)] {
+        let history = [
+            announce("a", 1).at(0, 1, 1),
+            announce("a", 1).at(10, 50, 4).arrived(12),
+            withdraw("a").at(20, 30, 2),
+            announce("a", 1).at(32, 40, 3),
+            lookup(&[("a", 1)]).at(60, 61, 4),
+        ];
+        let log = [
+            (1, announced("a", 1)),
+            (2, WITHDRAWN()),
+            (3, announced("a", 1)),
+            (4, logged),
+        ];
+        assert_eq!(check(&history, &log), fine());
+    }
+    let history = [
+        announce("a", 1).at(0, 1, 1),
+        withdraw("a").at(10, 50, 3).arrived(12),
+        withdraw("a").at(20, 40, 2),
+        lookup(&[]).at(60, 61, 3),
+    ];
+    let log = [(1, announced("a", 1)), (2, WITHDRAWN()), (3, WITHDRAWN())];
+    assert_eq!(check(&history, &log), fine());
+}
+
+/// Proves that of two writes of unknown fate that may be behind an entry the one that arrived last counts, and that what the log
+/// does not know from its beginning is not judged.
+#[test]
+fn doubt_is_no_breach() {
+    let history = [
+        announce("a", 1).at(0, 1, 1),
+        withdraw("a").unknown(10).arrived(12),
+        withdraw("a").unknown(11).arrived(24),
+        announce("a", 2).at(20, 40, 2),
+        lookup(&[]).at(60, 61, 3),
+    ];
+    let log = [
+        (1, announced("a", 1)),
+        (2, announced("a", 2)),
+        (3, WITHDRAWN()),
+    ];
+    assert_eq!(check(&history, &log), fine());
+    assert_eq!(check(&history[..3], &log[..1]), fine());
+    let one = [&history[..2], &history[3..]].concat();
+    assert_eq!(check(&one, &log), broken());
+}
+
+/// Proves that writers of different nodes, and a write that was called after the earlier one returned, are not mixed up.
+#[test]
+fn other_nodes_forbid_nothing() {
+    let history = [
+        announce("a", 7).at(10, 50, 2).arrived(12),
+        announce("b", 2).at(20, 40, 1),
+        lookup(&[("a", 7), ("b", 2)]).at(60, 61, 2),
+    ];
+    let log = [(1, announced("b", 2)), (2, announced("a", 7))];
+    assert_eq!(check(&history, &log), fine());
+}
