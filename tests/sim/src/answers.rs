@@ -13,6 +13,13 @@ pub const CLIENT_WAITS: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_millis(50);
 /// Workers that announce themselves.
 const WORKERS: usize = 16;
+/// Of these, several clients may write at once.
+const SHARED: usize = 8;
+/// How many writes of one of them are under way at most.
+const WRITERS: usize = 3;
+
+/// More tokens than a worker announces.
+pub const TOKENS: u64 = 1_000_000;
 
 /// What a client asked to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +88,8 @@ pub struct Served {
 
 #[derive(Debug, Default)]
 struct Worker {
-    busy: bool,
+    /// Writes of it that are under way.
+    underway: usize,
     held: Option<Announcement>,
     next_at: Duration,
     serial: u64,
@@ -135,11 +143,17 @@ impl Answers {
     ) -> Option<(usize, Wish)> {
         let at = chance.below(WORKERS);
         let worker = &mut self.workers[at];
-        if worker.busy || worker.next_at > now {
+        let writers = if at < SHARED { WRITERS } else { 1 };
+        if worker.underway >= writers || worker.next_at > now {
             return None;
         }
         let node_id = format!("worker{at}");
-        let wish = match (&worker.held, chance.below(20)) {
+        let what = match worker.underway {
+            0 => chance.below(20),
+            // Rather something that the other write does not say.
+            _ => [1, 3, 19][chance.below(3)],
+        };
+        let wish = match (&worker.held, what) {
             (Some(_), 0) => {
                 // It dies, and comes back when it must be gone.
                 worker.held = None;
@@ -150,13 +164,11 @@ impl Answers {
             (Some(held), 3..16) => Wish::Announce(held.clone()),
             _ => {
                 worker.serial += 1;
-                Wish::Announce(announcement(
-                    &node_id,
-                    &format!("{node_id}-{}", worker.serial),
-                ))
+                let token = at as u64 * TOKENS + worker.serial;
+                Wish::Announce(announcement(&node_id, token))
             }
         };
-        worker.busy = true;
+        worker.underway += 1;
         Some((at, wish))
     }
 
@@ -184,7 +196,7 @@ impl Answers {
 
     fn rest(&mut self, worker: usize, wish: &Wish, next_at: Duration) {
         let worker = &mut self.workers[worker];
-        worker.busy = false;
+        worker.underway -= 1;
         worker.next_at = next_at;
         worker.held = match wish {
             Wish::Announce(announcement) => Some(announcement.clone()),
@@ -285,7 +297,7 @@ fn judge_lookup(served: &Served, history: &History) -> Result<(), String> {
 }
 
 /// An announcement of one service that carries a token.
-pub fn announcement(node_id: &str, token: &str) -> Announcement {
+pub fn announcement(node_id: &str, token: u64) -> Announcement {
     Announcement {
         node_id: node_id.to_owned(),
         pool: "general".to_owned(),
@@ -293,7 +305,7 @@ pub fn announcement(node_id: &str, token: &str) -> Announcement {
         services: vec![Service {
             id: node_id.to_owned(),
             service_type: TYPE.to_owned(),
-            properties: BTreeMap::from([("token".to_owned(), token.to_owned())]),
+            properties: BTreeMap::from([("token".to_owned(), token.to_string())]),
         }]
         .into(),
     }

@@ -1,6 +1,6 @@
 //! Who announces, renews, withdraws and looks up, through the node of a host.
 
-use crate::answers::{CLIENT_WAITS, Served, Wish, announcement};
+use crate::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
 use crate::chance::Chance;
 use crate::cluster::Planted;
 use crate::history::TYPE;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Clients of a node: half of them write, half of them look up.
 const CLIENTS: usize = 6;
+/// The tokens of hosts that show that they take writes: those of no worker.
+const PROOF_TOKENS: u64 = 1_000 * TOKENS;
 
 /// Starts the clients of a host's process.
 pub fn start(world: &Arc<World>, host: usize, process: u64, node: &Node) {
@@ -63,13 +65,14 @@ impl Client {
             .answers()
             .next_wish(now(), max_age, &mut self.chance);
         let Some((worker, wish)) = wished else { return };
+        let began = now();
         let mut underway = Underway {
             world: &self.world,
             worker,
             wish: wish.clone(),
+            number: self.world.writes().begin(self.host, &wish, began),
             decided: false,
         };
-        let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let written = match &wish {
             Wish::Announce(announcement) => {
@@ -79,6 +82,7 @@ impl Client {
         };
         underway.decided = true;
         let ended = now();
+        self.world.writes().end(underway.number, &written, ended);
         let renews_after = max_age / 4 + self.chance.between_ms(0, max_age.as_millis() as u64 / 4);
         let tries_after = self.chance.between_ms(50, 500);
         let came_to = match &written {
@@ -138,14 +142,17 @@ impl Client {
 
     async fn prove(&mut self) {
         let node_id = format!("proof{}", self.host);
-        let wish = Wish::Announce(announcement(&node_id, &node_id));
+        let token = PROOF_TOKENS + self.host as u64;
+        let wish = Wish::Announce(announcement(&node_id, token));
         let Wish::Announce(announced) = &wish else {
             return;
         };
         let began = now();
+        let number = self.world.writes().begin(self.host, &wish, began);
         let deadline = clock::now() + CLIENT_WAITS;
         let written = self.node.announce(announced.clone(), deadline).await;
         let ended = now();
+        self.world.writes().end(number, &written, ended);
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         if let Ok(index) = written {
@@ -160,12 +167,15 @@ struct Underway<'a> {
     world: &'a World,
     worker: usize,
     wish: Wish,
+    /// Its number among all writes.
+    number: usize,
     decided: bool,
 }
 
 impl Drop for Underway<'_> {
     fn drop(&mut self) {
         if !self.decided {
+            self.world.writes().leave(self.number);
             self.world
                 .answers()
                 .fail(self.worker, &self.wish, false, Duration::ZERO);

@@ -152,6 +152,7 @@ impl Cluster {
             unknown,
             served,
             unserved,
+            self.world.writes().contended as u64,
             self.nodes.installed as u64,
             self.torn as u64,
             lines,
@@ -187,7 +188,8 @@ impl Cluster {
             (0..self.up.len()).for_each(|host| self.start(host));
             let unproved = self.world.answers().unproved();
             if unproved == (Vec::new(), Vec::new()) {
-                return Ok(());
+                let max_age = self.world.settings.max_age;
+                return self.world.writes().judge(&self.history, max_age);
             }
             if self.sim.elapsed() > rested + PROVES_WITHIN {
                 return Err(format!(

@@ -170,6 +170,19 @@ impl History {
         Ok(())
     }
 
+    /// Every command that was committed, in order, with the index of its entry and what came of it.
+    pub fn applied(&self) -> impl Iterator<Item = (u64, &Command, &Outcome)> {
+        let entries = self.entries.iter().zip(&self.outcomes);
+        entries.flat_map(|(entry, outcomes)| {
+            let commands = match &entry.content {
+                Content::Commands(commands) => &commands[..],
+                _ => &[],
+            };
+            let both = commands.iter().zip(outcomes);
+            both.map(|(command, outcome)| (entry.index, command, outcome))
+        })
+    }
+
     /// Whether an entry holds a write, and applied it.
     ///
     /// # Errors

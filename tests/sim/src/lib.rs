@@ -14,6 +14,7 @@
 //! | `clients` | who announces, renews, withdraws and looks up |
 //! | `history` | the one log that was committed, and what it makes of the registry |
 //! | `answers` | what clients were told, held against the history |
+//! | `writes` | what several clients wrote of one node id, judged by the checker |
 //! | `nodes` | what nodes show after every step, held against the history and against what they showed before |
 //! | `chance`, `trace`, `world` | the seed's numbers, what happened, what all of these share |
 //!
@@ -29,6 +30,8 @@
 //! - *acknowledged writes*: the entry at the acknowledged index holds the write.
 //! - *linearizable lookups*: an answer is the committed log's state at its index, and that index is no less than any that
 //!   was acknowledged before the lookup began.
+//! - *order of writes*: a write that began before another one of the same node id has no effect after that one, if that one was
+//!   acknowledged. Each entry that changes a node was asked for, and none was refused.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
 //! - *no early expiry*: nothing expires before max-age has passed since its last renewal was committed.
 //! - *liveness*: once healed, all nodes are voters of one leader, hold the same and serve reads and writes.
@@ -47,6 +50,7 @@ mod nodes;
 mod report;
 mod trace;
 mod world;
+mod writes;
 
 pub use cluster::{Planted, run};
 pub use many::{Said, run_apart, run_seeds};

@@ -8,7 +8,7 @@ pub struct Report {
     numbers: [u64; NAMES.len()],
 }
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "seed",
     "hosts",
     "ms",
@@ -22,6 +22,7 @@ const NAMES: [&str; 17] = [
     "unknown",
     "served",
     "unserved",
+    "contended",
     "installed",
     "torn",
     "lines",
@@ -35,7 +36,8 @@ impl Report {
     }
 
     /// A number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`, `entries`, `expired`; writes
-    /// `written`, `refused`, `unknown`; lookups `served`, `unserved`; snapshots `installed`, power cuts amid an operation
+    /// `written`, `refused`, `unknown`; lookups `served`, `unserved`; writes `contended` by another
+    /// of their node id; snapshots `installed`, power cuts amid an operation
     /// `torn`; of the trace `lines`, `digest`.
     pub fn number(&self, name: &str) -> u64 {
         let at = NAMES.iter().position(|known| *known == name);

@@ -5,6 +5,7 @@ use crate::chance::Chance;
 use crate::cluster::Planted;
 use crate::network::{address_of, name_of};
 use crate::trace::Trace;
+use crate::writes::Writes;
 use quorate::model::Inventory;
 use quorate::raft::disk::Device;
 use quorate::raft::{LogLimits, Node};
@@ -84,6 +85,7 @@ pub struct World {
     pub devices: Vec<Device>,
     slots: Vec<Mutex<Slot>>,
     answers: Mutex<Answers>,
+    writes: Mutex<Writes>,
     trace: Mutex<Trace>,
     phase: Mutex<Phase>,
 }
@@ -115,6 +117,7 @@ impl World {
                 .collect(),
             slots: (0..settings.hosts).map(|_| Mutex::default()).collect(),
             answers: Mutex::new(Answers::new(settings.hosts)),
+            writes: Mutex::default(),
             trace: Mutex::default(),
             phase: Mutex::new(Phase::Faults),
             settings,
@@ -134,6 +137,11 @@ impl World {
     /// What clients were told.
     pub fn answers(&self) -> MutexGuard<'_, Answers> {
         held(&self.answers)
+    }
+
+    /// What clients wrote.
+    pub fn writes(&self) -> MutexGuard<'_, Writes> {
+        held(&self.writes)
     }
 
     /// What happened.
