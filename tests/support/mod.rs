@@ -25,6 +25,7 @@ pub mod proxy;
 pub mod recorded;
 #[cfg(target_os = "linux")]
 pub mod resolver;
+pub mod rivals;
 pub mod slots;
 #[cfg(target_os = "linux")]
 pub mod small_disk;

@@ -1,7 +1,8 @@
 //! Clients that announce, renew, withdraw and look up without pause, and write down what they saw.
 
 use super::http;
-use super::node::{PATIENCE, Write, announcement, announcement_path, services, write_of};
+use super::node::{PATIENCE, services, write_of};
+use super::rivals::{Ask, outcome_of, request_of};
 use super::workers::WORKER;
 use quorate::clock::{self, Instant};
 use quorate_checker::history::{Input, Name, Operation, Outcome, Service};
@@ -22,6 +23,9 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 const STAYS: u64 = 400;
 /// Of so many lookups, one is for everything.
 const EVERYTHING: u64 = 30;
+/// Longer than a write takes when all is well. A rival waits for so long in half of all cases, and then makes sure that the
+/// other's write has arrived.
+const HEAD_START: Duration = Duration::from_millis(25);
 
 /// How many clients, and of how many groups.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,8 @@ pub struct Crowd {
     pub groups: u32,
     /// Node ids of each: of one the others' changes are seen while it rests.
     pub nodes_per_client: u64,
+    /// Beside these, pairs of clients that write the same node ids through different servers.
+    pub rivals: u32,
     pub seed: u64,
 }
 
@@ -58,12 +64,16 @@ impl Recorded {
             served: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
-        let threads = (0..crowd.clients)
-            .map(|number| {
-                let client = Client::new(number, crowd, shared.clone());
-                std::thread::spawn(move || client.run())
-            })
-            .collect();
+        let alone = (0..crowd.clients).map(|number| {
+            let client = Client::new(number, crowd, shared.clone());
+            std::thread::spawn(move || client.run(Client::write))
+        });
+        // The second client of a pair has the number after the first one's.
+        let pairs = (0..crowd.rivals).map(|pair| {
+            let client = Client::new(crowd.clients + 2 * pair, crowd, shared.clone());
+            std::thread::spawn(move || client.run(Client::write_as_two))
+        });
+        let threads = alone.chain(pairs).collect();
         Recorded { shared, threads }
     }
 
@@ -117,7 +127,7 @@ struct Client {
     operations: Vec<Operation>,
 }
 
-/// A node id of one client alone.
+/// A node id of one client alone, or of a pair.
 struct Announced {
     node: Name,
     /// What it was last acknowledged with; none: it is withdrawn, or was never announced.
@@ -152,11 +162,11 @@ impl Client {
         }
     }
 
-    fn run(mut self) -> Vec<Operation> {
+    fn run(mut self, mut write: impl FnMut(&mut Client, u32) -> bool) -> Vec<Operation> {
         while !self.shared.stop.load(Ordering::Relaxed) {
             let server = self.server % self.shared.servers.len() as u32;
             let served = match self.random.below(10) {
-                0..3 => self.write(server),
+                0..3 => write(&mut self, server),
                 _ => {
                     let own = self.random.below(EVERYTHING) != 0;
                     self.look_up(server, own)
@@ -187,16 +197,12 @@ impl Client {
                 (self.announcement(node, token), Some(token))
             }
         };
-        let (method, path, body) = self.request_of(&input);
+        let (method, path, body) = request_of(&input);
         let call_ns = self.shared.now_ns();
         let address = self.shared.servers[server as usize];
         let answer = http::request(address, method, &path, body.as_deref(), PATIENCE);
         let return_ns = Some(self.shared.now_ns());
-        let (outcome, index) = match write_of(answer) {
-            Write::Acked(index) => (Outcome::Acked, Some(index)),
-            Write::NotApplied(_) => (Outcome::Refused, None),
-            Write::Unknown(_) => (Outcome::Unknown, None),
-        };
+        let (outcome, index) = outcome_of(&write_of(answer));
         match outcome {
             Outcome::Acked => self.nodes[at].token = then,
             // Its state is known to nobody; it is left alone from now on, to expire.
@@ -215,21 +221,71 @@ impl Client {
         }
     }
 
-    fn request_of(&self, input: &Input) -> (&'static str, String, Option<String>) {
-        match input {
-            Input::Announce { node, token, .. } => (
-                "PUT",
-                announcement_path(node),
-                Some(announcement(&self.group, node, *token)),
-            ),
-            Input::Withdraw { node } => ("DELETE", announcement_path(node), None),
-            Input::Lookup { service_type, pool } => {
-                let parts = [service_type, pool].into_iter().flatten();
-                let path = parts.fold("/v1/service".to_owned(), |path, part| {
-                    format!("{path}/{part}")
-                });
-                ("GET", path, None)
+    /// Writes one node id as two clients through different servers, the second one before the first one is answered.
+    fn write_as_two(&mut self, server: u32) -> bool {
+        let at = self.random.below(self.nodes.len() as u64) as usize;
+        let inputs = [self.wish(at), self.wish(at)];
+        let count = self.shared.servers.len() as u32;
+        let other = (server + 1 + self.random.below(u64::from(count) - 1) as u32) % count;
+        let has_head_start = self.random.below(2) == 0;
+        let shared = self.shared.clone();
+        let now_ns = || shared.now_ns();
+        let clients = [self.number, self.number + 1]
+            .into_iter()
+            .zip([server, other]);
+        let mut asks = clients.zip(inputs).map(|((client, server), input)| Ask {
+            client,
+            server: (server, shared.servers[server as usize]),
+            input,
+            now_ns: &now_ns,
+        });
+        let (Some(first), Some(second)) = (asks.next(), asks.next()) else {
+            return false;
+        };
+        let mut first = first.send();
+        if has_head_start {
+            first.prove_arrival(HEAD_START);
+        }
+        let second = second.send();
+        let operations = [first.answer(), second.answer()];
+        self.learn(at, &operations);
+        let served = operations.iter().all(Operation::succeeded);
+        let acked = operations.iter().filter(|operation| operation.succeeded());
+        // The other counts where it is known whether both were served.
+        let acked = acked.count().saturating_sub(usize::from(served));
+        self.shared
+            .served
+            .fetch_add(acked as u64, Ordering::Relaxed);
+        self.operations.extend(operations);
+        served
+    }
+
+    /// Something to write of a node: a renewal, something new, or a withdrawal.
+    fn wish(&mut self, at: usize) -> Input {
+        let node = self.nodes[at].node.clone();
+        match (self.nodes[at].token, self.random.below(3)) {
+            (Some(token), 0) => self.announcement(node, token),
+            (_, 1) => Input::Withdraw { node },
+            _ => {
+                let token = self.shared.tokens.fetch_add(1, Ordering::Relaxed) + 1;
+                self.announcement(node, token)
             }
+        }
+    }
+
+    /// What became of a node by writes of two clients.
+    fn learn(&mut self, at: usize, operations: &[Operation]) {
+        let is_unknown = |operation: &Operation| operation.outcome == Outcome::Unknown;
+        if operations.iter().any(is_unknown) {
+            self.nodes[at] = self.fresh();
+            return;
+        }
+        let acked = operations.iter().filter(|operation| operation.succeeded());
+        if let Some(last) = acked.max_by_key(|operation| operation.index) {
+            self.nodes[at].token = match last.input {
+                Input::Announce { token, .. } => Some(token),
+                _ => None,
+            };
         }
     }
 
@@ -239,7 +295,7 @@ impl Client {
             service_type: own.then(|| self.group.clone()),
             pool: own.then(|| POOL.into()),
         };
-        let (method, path, _) = self.request_of(&input);
+        let (method, path, _) = request_of(&input);
         let call_ns = self.shared.now_ns();
         let address = self.shared.servers[server as usize];
         let answer = http::request(address, method, &path, None, PATIENCE).ok();
@@ -270,6 +326,7 @@ impl Client {
             client: self.number,
             server,
             call_ns,
+            arrived_ns: None,
             return_ns,
             input,
             outcome,

@@ -31,7 +31,9 @@ const PATTERN: Pattern = Pattern {
 };
 const CLIENTS: u32 = 48;
 const GROUPS: u32 = 16;
-/// With the workers, 400 node ids at a time.
+/// Pairs that write the same node ids.
+const RIVALS: u32 = 8;
+/// With the workers and the pairs, 460 node ids at a time.
 const NODES_PER_CLIENT: u64 = 8;
 const WORKERS: usize = 16;
 /// Writes that stand still for longer under a fault of a minority are worth a look, though a few may (see `report`).
@@ -102,6 +104,7 @@ pub fn run(make: Make, dir: &Path) -> Segment {
         clients: CLIENTS,
         groups: GROUPS,
         nodes_per_client: NODES_PER_CLIENT,
+        rivals: RIVALS,
         seed,
     };
     let began_wall_ms = clock::wall_ms();

@@ -1,0 +1,247 @@
+use crate::support::cluster::FORM_LIMIT;
+use crate::support::node::services;
+use crate::support::rivals::{Ask, Underway};
+use crate::support::{Cluster, Options, let_pass, until};
+use quorate::clock::{self, Instant};
+use quorate_checker::MaxAge;
+use quorate_checker::certificate::certify;
+use quorate_checker::groups::check_groups;
+use quorate_checker::history::{Input, Operation, Outcome, Service};
+use quorate_checker::log::Log;
+use std::time::Duration;
+
+/// Far beyond the test: nothing expires.
+const MAX_AGE: Duration = Duration::from_secs(3_600);
+const KIND: &str = "rival";
+/// What the earlier writer asks for, and what the later one, in as many node ids a round.
+const DUELS: [(Wish, Wish); 7] = [
+    (Wish::Renew, Wish::Leave),
+    (Wish::Change, Wish::Leave),
+    (Wish::Change, Wish::Change),
+    (Wish::Leave, Wish::Change),
+    (Wish::Change, Wish::Renew),
+    (Wish::Leave, Wish::Renew),
+    (Wish::Renew, Wish::Change),
+];
+/// Between the two writes. The first is in the node's hands long before.
+const HEAD_START: Duration = Duration::from_millis(150);
+/// A history that is in order is judged in a second or two.
+const JUDGED_WITHIN: Duration = Duration::from_secs(60);
+/// Writes of rounds that overlapped, of those in which the first arrived before the second was called.
+const CONTESTED_SHARE: usize = 2;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Renew,
+    Change,
+    Leave,
+}
+
+/// Proves that of two writes of one node id that wait at different nodes for a new leader, the one that arrived first never takes
+/// effect after the other one, if that one is acknowledged: no ghost after a withdrawal, no old announcement over a newer one.
+#[test]
+fn no_write_takes_effect_after_a_later_one_whoever_leads() {
+    let mut cluster = Cluster::start(3, Options::max_age("1h").alone());
+    let mut rivals = Rivals::new();
+    for _ in 0..rounds() {
+        rivals.round(&mut cluster);
+    }
+    cluster.stop_all();
+    let log = log_of(&cluster);
+    println!(
+        "{} writes, {} of them waited while another began, {} were refused",
+        rivals.history.iter().filter(|o| o.is_write()).count(),
+        rivals.contested(),
+        rivals.count(&Outcome::Refused)
+    );
+    judge(&rivals.history, &log);
+    assert!(
+        rivals.contested() * CONTESTED_SHARE >= rounds() * DUELS.len(),
+        "too few writes overlapped to show anything"
+    );
+}
+
+/// How many leaders are lost: few in every run, 200 when the promise is to be proved.
+fn rounds() -> usize {
+    let asked =
+        std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
+    asked.unwrap_or(4)
+}
+
+struct Rivals {
+    began: Instant,
+    history: Vec<Operation>,
+    tokens: u64,
+    round: usize,
+}
+
+impl Rivals {
+    fn new() -> Rivals {
+        Rivals {
+            began: clock::now(),
+            history: Vec::new(),
+            tokens: 0,
+            round: 0,
+        }
+    }
+
+    /// Kills the leader, lets both write every node id of the round through the survivors, and looks.
+    fn round(&mut self, cluster: &mut Cluster) {
+        self.round += 1;
+        let leader = cluster.leader();
+        let [one, other] = cluster.others(leader)[..] else {
+            panic!("three nodes");
+        };
+        let nodes: Vec<String> = (0..DUELS.len())
+            .map(|duel| format!("rival-{}-{duel}", self.round))
+            .collect();
+        let held: Vec<u64> = nodes
+            .iter()
+            .map(|node| self.announced(cluster, one, node))
+            .collect();
+        // Both know of it before the leader is gone.
+        self.look(cluster, other);
+        cluster.nodes[leader].kill9();
+
+        let began = self.began;
+        let now_ns = move || began.elapsed().as_nanos() as u64;
+        let mut firsts = Vec::new();
+        let mut seconds = Vec::new();
+        for (duel, (first, second)) in DUELS.into_iter().enumerate() {
+            let by = match (duel + self.round) % 2 {
+                0 => [one, other],
+                _ => [other, one],
+            };
+            let mut ask = |client: u32, server: usize, wish| Ask {
+                client,
+                server: (server as u32, cluster.nodes[server].address()),
+                input: self.input(wish, &nodes[duel], held[duel]),
+                now_ns: &now_ns,
+            };
+            firsts.push(ask(2 * duel as u32, by[0], first).send());
+            seconds.push(ask(2 * duel as u32 + 1, by[1], second));
+        }
+        let_pass(HEAD_START);
+        firsts
+            .iter_mut()
+            .for_each(|first| first.prove_arrival(Duration::ZERO));
+        let seconds: Vec<Underway<'_>> = seconds.into_iter().map(Ask::send).collect();
+        let answered = firsts.into_iter().chain(seconds).map(Underway::answer);
+        self.history.extend(answered);
+
+        cluster.leader_other_than(Some(leader));
+        for survivor in [one, other] {
+            self.look(cluster, survivor);
+        }
+        cluster.nodes[leader].start();
+        cluster.nodes[leader].wait_ready(FORM_LIMIT);
+    }
+
+    /// Announces a node through a server; what it holds from now on.
+    fn announced(&mut self, cluster: &Cluster, server: usize, node: &str) -> u64 {
+        let input = self.input(Wish::Change, node, 0);
+        let Input::Announce { token, .. } = input else {
+            panic!("a change announces");
+        };
+        let began = self.began;
+        let ask = Ask {
+            client: 0,
+            server: (server as u32, cluster.nodes[server].address()),
+            input,
+            now_ns: &move || began.elapsed().as_nanos() as u64,
+        };
+        let operation = ask.send().answer();
+        assert_eq!(operation.outcome, Outcome::Acked, "{operation}");
+        self.history.push(operation);
+        token
+    }
+
+    fn input(&mut self, wish: Wish, node: &str, held: u64) -> Input {
+        if wish == Wish::Leave {
+            return Input::Withdraw { node: node.into() };
+        }
+        if wish == Wish::Change {
+            self.tokens += 1;
+        }
+        Input::Announce {
+            node: node.into(),
+            pool: "general".into(),
+            types: vec![KIND.into()],
+            token: match wish {
+                Wish::Renew => held,
+                _ => self.tokens,
+            },
+        }
+    }
+
+    /// Looks all rivals up at a server, once it serves.
+    fn look(&mut self, cluster: &Cluster, server: usize) {
+        let began = self.began;
+        let (call_ns, answer) = until("a lookup is served", FORM_LIMIT, || {
+            let call_ns = began.elapsed().as_nanos() as u64;
+            let path = format!("/v1/service/{KIND}/general");
+            let answer = cluster.nodes[server].get(&path).ok()?;
+            (answer.status == 200).then_some((call_ns, answer))
+        });
+        let found = services(&answer).expect("it was served");
+        let found = found.iter().map(|service| {
+            let text = |field: &str| service[field].as_str().expect("a text").into();
+            let token = service["properties"]["token"].as_str();
+            Service {
+                service_type: text("type"),
+                pool: text("pool"),
+                node: text("nodeId"),
+                token: token.and_then(|token| token.parse().ok()).expect("a token"),
+            }
+        });
+        self.history.push(Operation {
+            client: 1_000 + server as u32,
+            server: server as u32,
+            call_ns,
+            arrived_ns: None,
+            return_ns: Some(began.elapsed().as_nanos() as u64),
+            input: Input::Lookup {
+                service_type: Some(KIND.into()),
+                pool: Some("general".into()),
+            },
+            outcome: Outcome::Found(found.collect()),
+            index: answer.headers["quorate-index"].parse().ok(),
+        });
+    }
+
+    /// Writes that had surely arrived while another client was still to write the same node id.
+    fn contested(&self) -> usize {
+        let arrived = self.history.iter().filter(|o| o.arrived_ns.is_some());
+        arrived.count()
+    }
+
+    fn count(&self, outcome: &Outcome) -> usize {
+        self.history
+            .iter()
+            .filter(|o| o.outcome == *outcome)
+            .count()
+    }
+}
+
+/// The committed log of nodes that have stopped.
+fn log_of(cluster: &Cluster) -> Log {
+    let logs = cluster.nodes.iter().map(|node| {
+        let text = node.committed_log();
+        Log::read(text.as_bytes(), "token").expect("the log is readable")
+    });
+    let joined = logs.reduce(|one, other| {
+        one.joined(other)
+            .unwrap_or_else(|problem| panic!("{problem}"))
+    });
+    joined.expect("there are nodes")
+}
+
+fn judge(history: &[Operation], log: &Log) {
+    let max_age = MaxAge::from_ns(MAX_AGE.as_nanos() as u64);
+    assert!(log.is_complete, "no log goes back to the first change");
+    let certificate = certify(history, Some(log), max_age);
+    assert!(certificate.holds(), "{}", certificate.explain(history));
+    let deadline = clock::now() + JUDGED_WITHIN;
+    let groups = check_groups(history, max_age, &mut || clock::now() > deadline);
+    assert!(groups.is_linearizable(), "{}", groups.explain(history));
+}
