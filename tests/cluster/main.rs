@@ -40,6 +40,7 @@ mod no_quorum;
 mod own_address;
 #[cfg(target_os = "linux")]
 mod peer_messages;
+mod paused_guest;
 mod rival_writers;
 mod silent_links;
 #[cfg(target_os = "linux")]

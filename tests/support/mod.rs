@@ -29,6 +29,8 @@ pub mod rivals;
 pub mod slots;
 #[cfg(target_os = "linux")]
 pub mod small_disk;
+#[cfg(target_os = "linux")]
+pub mod stopped_clock;
 pub mod traffic;
 pub mod wait;
 pub mod workers;

@@ -32,7 +32,11 @@ pub fn preload(node: &mut Node, source: &str) {
     }
 }
 
-fn build(source: &str, library: &Path) {
+/// Builds a library from its source in tests/support.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn build(source: &str, library: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/support")
         .join(source);
