@@ -30,7 +30,7 @@ fn a_hundred_seeds_hold() {
         ("unknown", 1_000),
         ("served", 40_000),
         ("unserved", 3_000),
-        ("contended", 1_000),
+        ("contended", 3_000),
         ("installed", 15),
         ("torn", 300),
     ] {
