@@ -30,6 +30,12 @@ const PACE: Duration = Duration::from_millis(20);
 const OPENING_AT_ONCE: usize = 200;
 /// The first of a process, which it keeps: below a limit of so many nothing is ever free.
 const LONG_LIVED_DESCRIPTORS: u64 = 8;
+/// Send one byte that may begin a request of HTTP/1 as well as HTTP/2.
+const UNDECIDED: usize = 4_000;
+/// Shorter than they are waited for.
+const UNDECIDED_FOR: Duration = Duration::from_secs(3);
+/// What they may cost more than silent ones: noise. To look at each every 10 ms took 1,600 ms.
+const UNDECIDED_LIMIT_MS: u64 = 200;
 const PATH: &str = "/v1/service/presto/general";
 
 /// Proves that 10,000 clients that say nothing and 500 that send a byte a second cost good clients nothing that they
@@ -104,6 +110,38 @@ fn a_node_without_descriptors_waits_for_some() {
     );
     limit_descriptors(node, allowed);
     assert_eq!(waiting.answer().expect("an answer").status, 200);
+}
+
+/// Proves that clients that send the first byte of what may be either protocol, and no more, cost a node no more than those that
+/// send nothing.
+#[test]
+fn an_unfinished_beginning_is_not_watched_by_the_clock() {
+    raise_descriptors();
+    let cluster = Cluster::start(3, Options::max_age("10m").alone());
+    let node = &cluster.nodes[0];
+    let spent_ms = |sends: &'static [u8]| {
+        let runtime = runtime();
+        let clients = runtime.block_on(async {
+            let mut clients = Vec::with_capacity(UNDECIDED);
+            for nth in 0..UNDECIDED {
+                let mut client = connect_from(nth / PER_ADDRESS, node.address()).await;
+                client.write_all(sends).await.expect("the node reads");
+                clients.push(client);
+            }
+            clients
+        });
+        let before_ms = node.processor_ms();
+        let_pass(UNDECIDED_FOR);
+        let spent_ms = node.processor_ms() - before_ms;
+        drop(clients);
+        spent_ms
+    };
+    let silent_ms = spent_ms(b"");
+    let undecided_ms = spent_ms(b"P");
+    println!(
+        "{UNDECIDED} clients in {UNDECIDED_FOR:?}: silent {silent_ms} ms, undecided {undecided_ms} ms"
+    );
+    assert!(undecided_ms <= silent_ms + UNDECIDED_LIMIT_MS);
 }
 
 /// Sets the soft limit of a running node, and gives the one before.
