@@ -5,7 +5,7 @@ use crate::model::Lookup;
 use crate::registry::Change;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
 /// Changes that are kept, so that a reader that was cut off for a moment misses none (amendment B15). At a hundred
@@ -59,6 +59,9 @@ struct KeptChange {
     /// The lists of the event, as parts of it.
     removed: Bytes,
     services: Bytes,
+    /// Of the first change of an entry that changed several pools: the event of the type, made for its first reader and shared by all.
+    /// It takes as much again at most.
+    of_all_pools: OnceLock<Bytes>,
 }
 
 impl Changes {
@@ -221,6 +224,7 @@ impl KeptChange {
             index: change.index,
             removed: json.slice(BEFORE_REMOVED.len()..removed_end),
             services: json.slice(services_end - change.services.len()..services_end),
+            of_all_pools: OnceLock::new(),
             json,
         }
     }
@@ -234,11 +238,17 @@ impl KeptChange {
 fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
-        several => event(
-            several.iter().map(|kept| kept.json.len()).sum(),
-            several.iter().map(|kept| &kept.removed),
-            several.iter().map(|kept| &kept.services),
-        ),
+        [] => Bytes::new(),
+        several @ [first, ..] => {
+            let made = first.of_all_pools.get_or_init(|| {
+                event(
+                    several.iter().map(|kept| kept.json.len()).sum(),
+                    several.iter().map(|kept| &kept.removed),
+                    several.iter().map(|kept| &kept.services),
+                )
+            });
+            made.clone()
+        }
     };
     LookupChange {
         index: of_one_entry.first().map_or(0, |kept| kept.index),

@@ -48,6 +48,12 @@ fn one_entry_is_one_change() {
         given[0].json,
         r#"{"removed":[],"services":[{"id":"5"},{"id":"5"}]}"#.as_bytes()
     );
+    let again = changes.since(&of_type("presto"), 0).expect("all is there");
+    assert_eq!(
+        again[0].json.as_ptr(),
+        given[0].json.as_ptr(),
+        "it is shared"
+    );
 }
 
 /// What may be gone is said to be gone, never passed over: before the start, past the limits, after a snapshot.
