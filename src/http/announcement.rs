@@ -57,7 +57,7 @@ async fn put<D: Discovery>(
     body: Body,
 ) -> Result<Response, Refusal> {
     let encoding = json_encoding(headers, &body)?;
-    let body = read(headers, body, encoding, app.settings.max_announcement_bytes).await?;
+    let body = read(headers, body, encoding, app.body_limits()).await?;
     let parse = || Announcement::from_json(node_id, &body, &app.settings.environment);
     let hash = app.bodies.hash(node_id, &body);
     let (digest, mut announcement) = match app.bodies.digest(hash) {

@@ -1,6 +1,8 @@
 //! What every handler has at hand, and the time limits of what it asks of the cluster.
 
 use super::HttpSettings;
+use super::body::BodyLimits;
+use super::budget::Budget;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::known_bodies::KnownBodies;
@@ -22,6 +24,9 @@ pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
 /// The state of every handler; they share it.
+/// There is room for this many of the largest bodies at least.
+const BODIES_MIN: usize = 8;
+
 pub(super) type App<D> = Arc<AppState<D>>;
 
 pub(super) struct AppState<D> {
@@ -30,6 +35,9 @@ pub(super) struct AppState<D> {
     pub(super) beat: Beat,
     pub(super) bodies: KnownBodies,
     /// Places of lookups that are held.
+    /// Room for the bodies that are read and whose writes are under way.
+    body_budget: Budget,
+    pub(super) coordinators: RenderedCoordinators,
     pub(super) holds: Semaphore,
     /// Places of clients that watch, or wait for an index.
     pub(super) watchers: Arc<Semaphore>,
@@ -64,6 +72,8 @@ impl<D: Discovery> AppState<D> {
         stop: watch::Receiver<bool>,
     ) -> App<D> {
         Arc::new(AppState {
+        let bodies_at_least = BODIES_MIN * settings.max_announcement_bytes;
+        let body_budget = Budget::new(settings.max_pending_body_bytes.max(bodies_at_least));
             discovery,
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
@@ -88,6 +98,14 @@ impl<D: Discovery> AppState<D> {
     /// Ends when the server stops.
     pub(super) async fn stopping(&self) {
         stopped(&mut self.stop.clone()).await;
+    /// How much of a request body is read.
+    pub(super) fn body_limits(&self) -> BodyLimits<'_> {
+        BodyLimits {
+            max_bytes: self.settings.max_announcement_bytes,
+            budget: &self.body_budget,
+        }
+    }
+
     }
 
     /// Runs a write of a request that came over the connection `origin`. It ends by itself ([`Discovery`]).

@@ -1,5 +1,6 @@
 //! Reading a request body within limits of size and time.
 
+use super::budget::{Budget, Share};
 use super::errors::Refusal;
 use super::negotiate::{BodyType, body_type};
 use axum::body::Body;
@@ -9,6 +10,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use std::io::Read;
+use std::ops::Deref;
 use std::time::Duration;
 
 /// How long a body may take. Announcements are a few kilobytes and come with their head; this is for who trickles.
@@ -48,27 +50,66 @@ pub(super) fn json_encoding(headers: &HeaderMap, body: &Body) -> Result<Encoding
     }
 }
 
+/// A body that was read. To be kept until its write is decided, so that it counts for as long.
+#[derive(Debug)]
+pub(super) struct ReadBody {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl Deref for ReadBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// How much may be read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimits<'a> {
+    /// Of one body, as it comes and once inflated.
+    pub(super) max_bytes: usize,
+    /// Of all bodies together.
+    pub(super) budget: &'a Budget,
+}
+
 /// The body as the client meant it: at most `max_bytes` of it, also once inflated, and never more held.
 ///
 /// # Errors
-/// 400, 408 or 413.
+/// 400, 408, 413, or 503 when all bodies together take too much.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     encoding: Encoding,
-    max_bytes: usize,
-) -> Result<Bytes, Refusal> {
-    let raw = match tokio::time::timeout(BODY_TIME, collect(headers, body, max_bytes)).await {
+    limits: BodyLimits<'_>,
+) -> Result<ReadBody, Refusal> {
+    let mut share = limits.budget.share();
+    let collected = collect(headers, body, limits.max_bytes, &mut share);
+    let bytes = match tokio::time::timeout(BODY_TIME, collected).await {
         Ok(collected) => collected?,
         Err(_) => return Err(Refusal::BodyTimeout),
     };
-    match encoding {
-        Encoding::Identity => Ok(raw),
-        Encoding::Gzip => inflate(&raw, max_bytes),
-    }
+    let bytes = match encoding {
+        Encoding::Identity => bytes,
+        Encoding::Gzip => {
+            let inflated = inflate(&bytes, limits.max_bytes)?;
+            share.add(inflated.len())?;
+            inflated
+        }
+    };
+    Ok(ReadBody {
+        bytes,
+        _share: share,
+    })
 }
 
-async fn collect(headers: &HeaderMap, mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+async fn collect(
+    headers: &HeaderMap,
+    mut body: Body,
+    max_bytes: usize,
+    share: &mut Share,
+) -> Result<Bytes, Refusal> {
     if announced_bytes(headers).is_some_and(|bytes| bytes > max_bytes as u64) {
         return Err(Refusal::BodyTooLarge(max_bytes));
     }
@@ -83,6 +124,7 @@ async fn collect(headers: &HeaderMap, mut body: Body, max_bytes: usize) -> Resul
         if first.len() + rest.len() + data.len() > max_bytes {
             return Err(Refusal::BodyTooLarge(max_bytes));
         }
+        share.add(data.len())?;
         if first.is_empty() {
             first = data;
         } else {
@@ -118,12 +160,13 @@ fn inflate(raw: &[u8], max_bytes: usize) -> Result<Bytes, Refusal> {
 mod tests {
     use super::*;
     use flate2::{Compression, write::GzEncoder};
-    use futures_util::stream;
+    use futures_util::{FutureExt, stream};
     use http::HeaderValue;
     use std::convert::Infallible;
     use std::io::Write;
 
     const MAX_BYTES: usize = 100;
+    const BUDGET_BYTES: usize = 1_000;
 
     async fn read_json(
         headers: &HeaderMap,
@@ -131,7 +174,13 @@ mod tests {
         max_bytes: usize,
     ) -> Result<Bytes, Refusal> {
         let encoding = json_encoding(headers, &body)?;
-        read(headers, body, encoding, max_bytes).await
+        let budget = Budget::new(BUDGET_BYTES);
+        let limits = BodyLimits {
+            max_bytes,
+            budget: &budget,
+        };
+        let body = read(headers, body, encoding, limits).await;
+        body.map(|body| body.bytes)
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -164,6 +213,32 @@ mod tests {
         assert_eq!(body.len(), MAX_BYTES);
         let refused = read_json(&headers(&[]), chunked(11), MAX_BYTES).await;
         assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
+    }
+
+    /// What has arrived counts, until the body is let go, and what is only promised does not.
+    #[tokio::test(start_paused = true)]
+    async fn bodies_count_together() {
+        let budget = Budget::new(2 * MAX_BYTES);
+        let limits = BodyLimits {
+            max_bytes: MAX_BYTES,
+            budget: &budget,
+        };
+        let promised = headers(&[("content-length", "100")]);
+        let never = || Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let reads = async |body| read(&promised, body, Encoding::Identity, limits).await;
+        let mut silent: Vec<_> = (0..10).map(|_| Box::pin(reads(never()))).collect();
+        for one in &mut silent {
+            assert!(one.now_or_never().is_none());
+        }
+        let first = reads(chunked(10)).await.expect("within the budget");
+        let second = reads(chunked(10)).await.expect("all of the budget");
+        let third = reads(chunked(1)).await;
+        assert_eq!(third.err(), Some(Refusal::TooManyBodies));
+        drop(first);
+        let third = reads(chunked(10)).await.expect("there is room again");
+        let gzipped = read(&promised, Body::from(gzip(b"{}")), Encoding::Gzip, limits);
+        assert_eq!(gzipped.await.err(), Some(Refusal::TooManyBodies));
+        drop((second, third));
     }
 
     /// An announced length over the limit is refused although the body itself would be short enough.

@@ -53,6 +53,8 @@ pub(super) enum Refusal {
     Unavailable(String),
     /// 503: as many clients watch as may.
     TooManyWatchers,
+    /// 503 to a write whose body is not read, since others take all the room there is for them.
+    TooManyBodies,
     /// 503 to a write that surely did not happen.
     NotApplied(String),
     /// 503 to a write that may have happened.
@@ -81,6 +83,7 @@ impl Refusal {
             Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Refusal::Unavailable(_)
             | Refusal::TooManyWatchers
+            | Refusal::TooManyBodies
             | Refusal::NotApplied(_)
             | Refusal::Unknown(_)
             | Refusal::Woken
@@ -101,6 +104,10 @@ impl Refusal {
             Refusal::NoEventStream => "This resource is text/event-stream only".to_owned(),
             Refusal::TooManyWatchers => {
                 "As many clients watch on this node as may; another node may have a place"
+                    .to_owned()
+            }
+            Refusal::TooManyBodies => {
+                "This node holds as many bytes of request bodies as it may; send it again"
                     .to_owned()
             }
             Refusal::BodyTimeout => "The request body did not arrive in time".to_owned(),
@@ -146,7 +153,9 @@ impl Refusal {
             }
             Refusal::BodyTimeout | Refusal::BodyTooLarge(_) => vec![(CONNECTION, fixed("close"))],
             Refusal::Unavailable(_) | Refusal::TooManyWatchers => vec![retry],
-            Refusal::NotApplied(_) => vec![retry, (QUORATE_APPLIED, fixed("no"))],
+            Refusal::NotApplied(_) | Refusal::TooManyBodies => {
+                vec![retry, (QUORATE_APPLIED, fixed("no"))]
+            }
             Refusal::Unknown(_) => vec![retry, (QUORATE_APPLIED, fixed("unknown"))],
             Refusal::Woken | Refusal::TooManyConnections => {
                 vec![
@@ -231,5 +240,6 @@ mod tests {
         assert_eq!(fate(WriteError::NotApplied("x".into()).into()), "no");
         assert_eq!(fate(WriteError::Unknown("x".into()).into()), "unknown");
         assert_eq!(fate(Refusal::Woken), "no");
+        assert_eq!(fate(Refusal::TooManyBodies), "no");
     }
 }

@@ -10,6 +10,7 @@ mod access;
 mod announcement;
 mod app;
 mod body;
+mod budget;
 mod cluster;
 mod compat;
 mod connection;
@@ -64,7 +65,9 @@ pub struct HttpSettings {
     pub environment: String,
     /// `discovery.max-announcement-size`: the largest body, as it comes and once inflated.
     pub max_announcement_bytes: usize,
-    /// `http-server.max-request-header-size`: the most for the request target, and for all headers together.
+    /// Bytes of request bodies that are held at once: read, or with their writes under way. At least eight of the largest.
+    pub max_pending_body_bytes: usize,
+    /// The most for the request target, and for all headers together.
     pub max_header_bytes: usize,
     /// Connections in all. Lowered to what the process's descriptors allow.
     pub max_connections: usize,
@@ -92,11 +95,23 @@ impl HttpSettings {
         HttpSettings {
             environment: environment.into(),
             max_announcement_bytes: 1024 * 1024,
+    /// `http-server.max-request-header-size`: for all paths.
+    pub fn set_max_header_bytes(&mut self, bytes: usize) {
+        self.max_header_bytes = bytes;
+        self.max_redirected_header_bytes = bytes;
+    }
+
+    /// The most that is read of any request's head.
+    pub(crate) fn max_head_bytes(&self) -> usize {
+        self.max_header_bytes.max(self.max_redirected_header_bytes)
+    }
+
             max_header_bytes: 8 * 1024,
             max_connections: 16_384,
             max_connections_per_address: 1_024,
             hold_time_ms: 20_000,
             announce_interval_s: None,
+            max_pending_body_bytes: 64 << 20,
             coordinator_choice: CoordinatorChoice::Newest,
             coordinator_redirect: true,
             max_waiting: 10_000,

@@ -38,13 +38,7 @@ pub(super) async fn add<D: Discovery>(
     if !accepts_json(&headers) {
         return Err(Refusal::NotAcceptable);
     }
-    let body = read(
-        &headers,
-        body,
-        encoding,
-        app.settings.max_announcement_bytes,
-    )
-    .await?;
+    let body = read(&headers, body, encoding, app.body_limits()).await?;
     let service = StaticService::from_json(&random_id()?, &body, &app.settings.environment)
         .map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let location = location(&uri, &headers, &service.id);

@@ -14,11 +14,15 @@ use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Writes waiting for a batch. Past it a write is refused at once and surely not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
+/// What they may take together. The wire bounds what its clients send to this node; a leader takes the writes of all nodes, and
+/// those of clients that no longer wait.
+const MAX_WAITING_BYTES: usize = 128 << 20;
 /// The commands of one entry, or of one forward: more would hold up replication on a slow link (amendment A7).
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// The commands of one entry by count, so that applying it stays short.
@@ -38,6 +42,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(25);
 #[derive(Clone)]
 pub(super) struct Writes {
     queue: mpsc::Sender<Write>,
+    /// What all writes take that are not decided.
+    bytes: Arc<AtomicUsize>,
 }
 
 /// One command with the client that waits for it.
@@ -45,6 +51,31 @@ pub(super) struct Write {
     command: Command,
     deadline: Instant,
     reply: oneshot::Sender<WriteResult>,
+    _room: Room,
+}
+
+/// What a write takes of the bytes of all; given back when dropped.
+struct Room {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes it, and says whether all of them still fit.
+    fn take(all: &Arc<AtomicUsize>, bytes: usize) -> (Room, bool) {
+        let before = all.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room {
+            all: all.clone(),
+            bytes,
+        };
+        (room, before == 0 || before + bytes <= MAX_WAITING_BYTES)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Write {
@@ -57,8 +88,9 @@ impl Write {
 impl Writes {
     pub(super) fn new() -> (Writes, WritesToRun) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING_WRITES);
+        let bytes = Arc::default();
         (
-            Writes { queue },
+            Writes { queue, bytes },
             WritesToRun {
                 waiting,
                 held: Vec::new(),
@@ -74,15 +106,21 @@ impl Writes {
         deadline: Instant,
     ) -> oneshot::Receiver<WriteResult> {
         let (reply, result) = oneshot::channel();
-        if let Err(refused) = self.queue.try_send(Write {
+        let (room, fits) = Room::take(&self.bytes, size_of(&command));
+        let write = Write {
             command,
             deadline,
             reply,
-        }) {
-            let write = match refused {
+            _room: room,
+        };
+        let queued = match fits {
+            true => self.queue.try_send(write).map_err(|refused| match refused {
                 mpsc::error::TrySendError::Full(write)
                 | mpsc::error::TrySendError::Closed(write) => write,
-            };
+            }),
+            false => Err(write),
+        };
+        if let Err(write) = queued {
             write.answer(WriteResult::NotApplied(
                 "too many writes are waiting on this node".to_owned(),
             ));
@@ -497,6 +535,32 @@ mod tests {
             let bytes = encoded(&command);
             assert!(size_of(&command) >= bytes, "{bytes}: {command:?}");
         }
+    }
+
+    /// Writes that take too many bytes together are refused, surely not applied, long before their number is; those that are decided
+    /// leave room for others.
+    #[tokio::test]
+    async fn waiting_writes_keep_a_limit_in_bytes() {
+        let large = || Command::Withdraw {
+            seen: 0,
+            node_id: "n".repeat(8 << 20),
+        };
+        let (writes, mut batches) = Writes::new();
+        let deadline = clock::now() + Duration::from_secs(1);
+        let mut waiting: Vec<_> = (0..15).map(|_| writes.propose(large(), deadline)).collect();
+        let mut refused = [
+            writes.propose(large(), deadline),
+            writes.propose(large(), deadline),
+        ];
+        assert!(matches!(
+            refused[1].try_recv(),
+            Ok(WriteResult::NotApplied(_))
+        ));
+        assert!(waiting.iter_mut().all(|result| result.try_recv().is_err()));
+        let batch = batches.gather().await.expect("writes wait");
+        answer(all(batch, &WriteResult::NotApplied(String::new())));
+        let mut later = writes.propose(renewal(), deadline);
+        assert!(later.try_recv().is_err(), "there is room again");
     }
 
     /// Renewals of nodes with long names fill an entry by their bytes, long before their count does; the one
