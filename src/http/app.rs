@@ -6,6 +6,7 @@ use super::budget::Budget;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::known_bodies::KnownBodies;
+use super::rendered_coordinators::RenderedCoordinators;
 use crate::clock::{Beat, Instant, now};
 use crate::raft::{Unavailable, WriteError};
 use axum::response::IntoResponse;
@@ -23,10 +24,10 @@ pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 /// the way there and back, and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
-/// The state of every handler; they share it.
 /// There is room for this many of the largest bodies at least.
 const BODIES_MIN: usize = 8;
 
+/// The state of every handler; they share it.
 pub(super) type App<D> = Arc<AppState<D>>;
 
 pub(super) struct AppState<D> {
@@ -34,10 +35,10 @@ pub(super) struct AppState<D> {
     pub(super) settings: Arc<HttpSettings>,
     pub(super) beat: Beat,
     pub(super) bodies: KnownBodies,
-    /// Places of lookups that are held.
     /// Room for the bodies that are read and whose writes are under way.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
+    /// Places of lookups that are held.
     pub(super) holds: Semaphore,
     /// Places of clients that watch, or wait for an index.
     pub(super) watchers: Arc<Semaphore>,
@@ -71,15 +72,17 @@ impl<D: Discovery> AppState<D> {
         beat: Beat,
         stop: watch::Receiver<bool>,
     ) -> App<D> {
-        Arc::new(AppState {
         let bodies_at_least = BODIES_MIN * settings.max_announcement_bytes;
         let body_budget = Budget::new(settings.max_pending_body_bytes.max(bodies_at_least));
+        Arc::new(AppState {
             discovery,
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),
             beat,
             bodies: KnownBodies::new(),
+            body_budget,
+            coordinators: RenderedCoordinators::new(),
             stop,
         })
     }
@@ -95,9 +98,6 @@ impl<D: Discovery> AppState<D> {
             .map_err(|_| Refusal::TooManyWatchers)
     }
 
-    /// Ends when the server stops.
-    pub(super) async fn stopping(&self) {
-        stopped(&mut self.stop.clone()).await;
     /// How much of a request body is read.
     pub(super) fn body_limits(&self) -> BodyLimits<'_> {
         BodyLimits {
@@ -106,6 +106,9 @@ impl<D: Discovery> AppState<D> {
         }
     }
 
+    /// Ends when the server stops.
+    pub(super) async fn stopping(&self) {
+        stopped(&mut self.stop.clone()).await;
     }
 
     /// Runs a write of a request that came over the connection `origin`. It ends by itself ([`Discovery`]).

@@ -1,6 +1,5 @@
 //! `/v1/coordinator`: where SQL goes.
 
-use super::HttpSettings;
 use super::app::{App, QUORATE_INDEX};
 use super::compat::JSON;
 use super::discovery::Discovery;
@@ -8,12 +7,18 @@ use super::errors::Refusal;
 use super::events::{self, Events, Position, Source};
 use super::negotiate::prefers_json;
 use super::query::Parameters;
-use crate::model::{Coordinator, CoordinatorQuery, Engine, Lookup};
+use super::rendered_coordinators::{Content, Question, Rendered, chosen_first};
+use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator};
 use crate::raft::{Feed, Unavailable};
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
+use std::sync::Arc;
+
+/// Coordinators without a usable address that a refusal names: it is one line.
+const NAMED_MAX: usize = 3;
 
 /// Of several coordinators, which one is answered. `discovery.coordinator-choice`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,34 +36,25 @@ pub(super) async fn coordinator<D: Discovery>(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri)?;
-    let query = CoordinatorQuery {
-        engine: parameters.get("engine").map(engine).transpose()?,
-        pool: parameters.get("pool").map(str::to_owned),
+    let question = Question {
+        query: CoordinatorQuery {
+            engine: parameters.get("engine").map(engine).transpose()?,
+            pool: parameters.get("pool").map(str::to_owned),
+        },
+        all: parameters.switch("all")?,
     };
-    let all = parameters.switch("all")?;
     if parameters.switch("watch")? {
-        return watch(app, query, all, &headers).await;
+        return watch(app, question, &headers).await;
     }
-    let (found, index) = find(&app, &query).await?;
-    let [first, ..] = found.as_slice() else {
-        return Err(Refusal::Unavailable(none(&query)));
-    };
-    let shown = if all {
-        &found[..]
-    } else {
-        std::slice::from_ref(first)
+    let (rendered, index) = answer(&app, &question, &question.lookups()).await?;
+    let (text, json) = match &rendered.content {
+        Content::Found { text, json } => (text, json),
+        Content::None { reason } => return Err(Refusal::Unavailable(reason.clone())),
     };
     let (content_type, body) = if prefers_json(&headers) {
-        (JSON, format!("{}\n", json(shown, all)?))
+        (JSON, Body::from(json.clone()))
     } else {
-        let lines: Vec<&str> = shown
-            .iter()
-            .map(|coordinator| coordinator.uri.as_str())
-            .collect();
-        (
-            "text/plain; charset=utf-8",
-            format!("{}\n", lines.join("\n")),
-        )
+        ("text/plain; charset=utf-8", Body::from(text.clone()))
     };
     let fixed = HeaderValue::from_static;
     let headers = [
@@ -70,36 +66,53 @@ pub(super) async fn coordinator<D: Discovery>(
     Ok((headers, body).into_response())
 }
 
+/// The answer to a question, linearizable.
+async fn answer<D: Discovery>(
+    app: &App<D>,
+    question: &Question,
+    lookups: &[Lookup],
+) -> Result<(Arc<Rendered>, u64), Refusal> {
+    if let Some(lookup) = lookups.first() {
+        // Once it is answered, what this node holds is as new as the call.
+        app.look_up(lookup).await?;
+    }
+    app.coordinators
+        .answer(&app.discovery, &app.settings, question, lookups)
+}
+
 /// The coordinators, the chosen one first, with the index of the state that shows them.
 pub(super) async fn find<D: Discovery>(
     app: &App<D>,
     query: &CoordinatorQuery,
-) -> Result<(Vec<Coordinator>, u64), Refusal> {
+) -> Result<(Coordinators, u64), Refusal> {
     let (found, index) = app
         .read(|deadline| app.discovery.coordinators(query, deadline))
         .await?;
     Ok((chosen_first(found, &app.settings), index))
 }
 
-fn chosen_first(mut found: Vec<Coordinator>, settings: &HttpSettings) -> Vec<Coordinator> {
-    if settings.coordinator_choice == CoordinatorChoice::Oldest {
-        found.reverse();
-    }
-    found
-}
-
 /// Why there is none.
-pub(super) fn none(query: &CoordinatorQuery) -> String {
+pub(super) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
     let engine = query
         .engine
         .map_or("Presto or Trino", |engine| match engine {
             Engine::Presto => "Presto",
             Engine::Trino => "Trino",
         });
-    match &query.pool {
-        None => format!("No coordinator of {engine} is announced"),
-        Some(pool) => format!("No coordinator of {engine} is announced in the pool {pool}"),
+    let mut text = format!("No coordinator of {engine} is announced");
+    if let Some(pool) = &query.pool {
+        text += &format!(" in the pool {pool}");
     }
+    if !unusable.is_empty() {
+        let named: Vec<String> = unusable
+            .iter()
+            .take(NAMED_MAX)
+            .map(UnusableCoordinator::to_string)
+            .collect();
+        text += " with an address that a client can be sent to: ";
+        text += &named.join("; ");
+    }
+    text
 }
 
 fn engine(name: &str) -> Result<Engine, Refusal> {
@@ -107,77 +120,52 @@ fn engine(name: &str) -> Result<Engine, Refusal> {
         .ok_or_else(|| Refusal::BadRequest("The parameter engine is presto or trino".to_owned()))
 }
 
-fn json(shown: &[Coordinator], all: bool) -> Result<String, Refusal> {
-    let json = match shown {
-        [one] if !all => serde_json::to_string(one),
-        several => serde_json::to_string(&serde_json::json!({ "coordinators": several })),
-    };
-    json.map_err(|error| Refusal::Internal(error.to_string()))
-}
-
 async fn watch<D: Discovery>(
     app: App<D>,
-    query: CoordinatorQuery,
-    all: bool,
+    question: Question,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     events::check_accepted(headers)?;
     let place = app.watcher()?;
-    let lookups: Vec<Lookup> = Engine::ALL
-        .into_iter()
-        .filter(|engine| query.engine.is_none_or(|wanted| wanted == *engine))
-        .flat_map(|engine| [engine.coordinator_type(), engine.service_type()])
-        .map(|service_type| Lookup::Type(service_type.to_owned()))
-        .collect();
+    let lookups = question.lookups();
     let feed = app.discovery.feed(&lookups)?;
-    let (found, index) = find(&app, &query).await?;
+    let (rendered, index) = answer(&app, &question, &lookups).await?;
     let mut followed = Followed {
-        discovery: app.discovery.clone(),
-        settings: app.settings.clone(),
-        query,
-        all,
+        app: app.clone(),
+        question,
+        lookups,
         feed,
         shown: None,
     };
     let mut first = Events::default();
-    followed.show(found, index, &mut first)?;
+    followed.show(&rendered, index, &mut first);
     Ok(events::answer(&app, followed, first, index, place))
 }
 
 /// The coordinators as a stream shows them.
 struct Followed<D> {
-    discovery: D,
-    settings: std::sync::Arc<HttpSettings>,
-    query: CoordinatorQuery,
-    all: bool,
+    app: App<D>,
+    question: Question,
+    lookups: Vec<Lookup>,
     feed: Feed,
-    /// What the reader has; `None` before the first event.
-    shown: Option<Vec<Coordinator>>,
+    /// Stands for what the reader has; `None` before the first event. The bytes would be kept for each state that a slow reader is in.
+    shown: Option<u128>,
 }
 
 impl<D: Discovery> Followed<D> {
-    fn show(
-        &mut self,
-        found: Vec<Coordinator>,
-        index: u64,
-        events: &mut Events,
-    ) -> Result<(), Refusal> {
-        let mut found = chosen_first(found, &self.settings);
-        if !self.all {
-            found.truncate(1);
-        }
-        if self.shown.as_ref() == Some(&found) {
-            return Ok(());
+    fn show(&mut self, rendered: &Rendered, index: u64, events: &mut Events) {
+        if self.shown == Some(rendered.digest) {
+            return;
         }
         let position = Position::on(&self.feed, index);
-        if found.is_empty() {
-            let reason = serde_json::json!({ "reason": none(&self.query) });
-            events.push("none", position, reason.to_string().into());
-        } else {
-            events.push("coordinator", position, json(&found, self.all)?.into());
+        match &rendered.content {
+            Content::Found { json, .. } => events.push("coordinator", position, json.clone()),
+            Content::None { reason } => {
+                let reason = serde_json::json!({ "reason": reason });
+                events.push("none", position, reason.to_string().into());
+            }
         }
-        self.shown = Some(found);
-        Ok(())
+        self.shown = Some(rendered.digest);
     }
 }
 
@@ -187,11 +175,14 @@ impl<D: Discovery> Source for Followed<D> {
     }
 
     fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
-        let (found, index) = self.discovery.coordinators_stale(&self.query)?;
-        self.show(found, index, events)
-            .map_err(|refusal| Unavailable {
-                reason: super::errors::refusal_line(&refusal),
-            })?;
+        let app = &self.app;
+        let answer =
+            app.coordinators
+                .answer(&app.discovery, &app.settings, &self.question, &self.lookups);
+        let (rendered, index) = answer.map_err(|refusal| Unavailable {
+            reason: super::errors::refusal_line(&refusal),
+        })?;
+        self.show(&rendered, index, events);
         Ok(index)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Instant;
 use crate::model::{
-    Announcement, BadAnnouncement, Coordinator, CoordinatorQuery, Lookup, StaticService,
+    Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{Answer, Feed, Node, Progress, Status, Unavailable, WriteError};
 use std::future::Future;
@@ -31,7 +31,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
         &self,
         query: &CoordinatorQuery,
         deadline: Instant,
-    ) -> impl Future<Output = Result<(Vec<Coordinator>, u64), Unavailable>> + Send;
+    ) -> impl Future<Output = Result<(Coordinators, u64), Unavailable>> + Send;
 
     /// See [`Node::coordinators_stale`].
     ///
@@ -40,7 +40,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     fn coordinators_stale(
         &self,
         query: &CoordinatorQuery,
-    ) -> Result<(Vec<Coordinator>, u64), Unavailable>;
+    ) -> Result<(Coordinators, u64), Unavailable>;
 
     /// See [`Node::feed`].
     ///
@@ -116,14 +116,14 @@ impl Discovery for Node {
         &self,
         query: &CoordinatorQuery,
         deadline: Instant,
-    ) -> impl Future<Output = Result<(Vec<Coordinator>, u64), Unavailable>> + Send {
+    ) -> impl Future<Output = Result<(Coordinators, u64), Unavailable>> + Send {
         Node::coordinators(self, query, deadline)
     }
 
     fn coordinators_stale(
         &self,
         query: &CoordinatorQuery,
-    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+    ) -> Result<(Coordinators, u64), Unavailable> {
         Node::coordinators_stale(self, query)
     }
 

@@ -5,7 +5,7 @@ use super::compat::JSON;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::query::Parameters;
-use crate::model::uuid_of;
+use crate::model::{client_address, uuid_of};
 use crate::raft::Status;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -49,17 +49,18 @@ fn of(status: &Status, itself: bool, environment: &str) -> Value {
                 member.reachable
             }
         })
-        .map(|member| {
-            let scheme = member.address.split(':').next().unwrap_or("http");
-            json!({
+        .filter_map(|member| {
+            let address = client_address(&member.address).ok()?;
+            let (scheme, _) = address.split_once(':')?;
+            Some(json!({
                 "id": uuid_of(&member.node),
                 "nodeId": member.node,
                 "type": "discovery",
                 "pool": "general",
                 "location": format!("/{}", member.node),
                 "state": "RUNNING",
-                "properties": { scheme: member.address },
-            })
+                "properties": { scheme: address },
+            }))
         })
         .collect();
     json!({ "environment": environment, "services": services })
@@ -70,7 +71,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role};
 
-    /// Only members that are well are in it: a Java node takes the first, without asking whether it answers.
+    /// Only members that are well are in it: a Java node takes the first, without asking whether it answers. So are only addresses that
+    /// can be used.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {
@@ -87,7 +89,12 @@ mod tests {
             term: 1,
             applied: 1,
             services: 0,
-            members: vec![member("q1", true), member("q2", true), member("q3", false)],
+            members: vec![
+                member("q1", true),
+                member("q2", true),
+                member("q3", false),
+                member("u@q4", true),
+            ],
             group: GroupState::default(),
         };
         let listed = |ready| {

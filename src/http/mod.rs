@@ -36,6 +36,7 @@ mod query;
 mod redirect;
 mod router;
 mod statics;
+mod rendered_coordinators;
 mod tags;
 mod watch;
 

@@ -5,7 +5,7 @@ use super::coordinator::{find, none};
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::front::TargetAsSent;
-use crate::model::{CoordinatorQuery, Engine};
+use crate::model::{CoordinatorQuery, Coordinators, Engine};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -23,14 +23,14 @@ pub(super) async fn to_coordinator<D: Discovery>(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let query = CoordinatorQuery::default();
-    let (found, _) = find(&app, &query).await?;
+    let (Coordinators { found, unusable }, _) = find(&app, &query).await?;
     let wanted = engine_of(&headers);
     let of_its_engine = found
         .iter()
         .find(|coordinator| Some(coordinator.engine) == wanted);
     // Trino takes the headers of Presto's clients where it is told to.
     let Some(coordinator) = of_its_engine.or(found.first()) else {
-        return Err(Refusal::Unavailable(none(&query)));
+        return Err(Refusal::Unavailable(none(&query, &unusable)));
     };
     let uri = sent.map_or(uri, |Extension(TargetAsSent(uri))| uri);
     let target = uri.path_and_query().map_or("/", |target| target.as_str());

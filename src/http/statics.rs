@@ -8,7 +8,7 @@ use super::errors::Refusal;
 use super::lookup::look_up;
 use super::negotiate::accepts_json;
 use super::query::Asked;
-use crate::model::{Lookup, StaticService, random_uuid};
+use crate::model::{Lookup, StaticService, client_address, random_uuid};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -78,12 +78,13 @@ fn random_id() -> Result<String, Refusal> {
 /// an authority, the path alone says the same.
 fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
     let path = format!("/v1/announcement/static/{id}");
-    let host = || headers.get(HOST)?.to_str().ok()?.parse::<Authority>().ok();
+    let host = || headers.get(HOST)?.to_str().ok();
     let absolute = uri
         .authority()
-        .cloned()
+        .map(Authority::as_str)
         .or_else(host)
-        .map(|authority| format!("http://{authority}{path}"));
+        .and_then(|authority| client_address(&format!("http://{authority}")).ok())
+        .map(|address| format!("{address}{path}"));
     let header = |text: &str| HeaderValue::from_str(text).ok();
     absolute
         .as_deref()
@@ -109,10 +110,13 @@ mod tests {
             location(&path, &headers("[::1]:8411"), "7"),
             "http://[::1]:8411/v1/announcement/static/7"
         );
-        assert_eq!(
-            location(&path, &headers("a b"), "7"),
-            "/v1/announcement/static/7"
-        );
+        for bad in ["a b", "u@h", "h:99999", "h:", "h?", "::1", ""] {
+            assert_eq!(
+                location(&path, &headers(bad), "7"),
+                "/v1/announcement/static/7",
+                "{bad}"
+            );
+        }
         assert_eq!(
             location(&path, &HeaderMap::new(), "7"),
             "/v1/announcement/static/7"

@@ -1,11 +1,12 @@
 //! Where SQL goes: the coordinators of an engine, as they are asked for and answered.
 
-use http::Uri;
+use super::shown;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// An engine whose coordinators are known by what they announce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// Presto and PrestoSQL.
@@ -42,17 +43,8 @@ impl Engine {
     }
 }
 
-/// The address in an announced property, without a slash at its end so that a path may follow; `None` when it is none that
-/// a client could be sent to.
-pub fn http_address(text: &str) -> Option<&str> {
-    let uri: Uri = text.parse().ok()?;
-    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let has_host = uri.host().is_some_and(|host| !host.is_empty());
-    (is_http && has_host && uri.query().is_none()).then(|| text.trim_end_matches('/'))
-}
-
 /// Which coordinators are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct CoordinatorQuery {
     /// Of one engine; `None`: of any.
     pub engine: Option<Engine>,
@@ -79,4 +71,39 @@ pub struct Coordinator {
     pub joined_index: u64,
     /// All properties of the service.
     pub properties: BTreeMap<String, String>,
+}
+
+/// The coordinators that are announced, the one that joined last first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Coordinators {
+    /// Those that a client can be sent to.
+    pub found: Vec<Coordinator>,
+    /// The first of those that no client can be sent to.
+    pub unusable: Vec<UnusableCoordinator>,
+}
+
+/// A coordinator that is announced without an address that a client could be sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnusableCoordinator {
+    /// Its engine.
+    pub engine: Engine,
+    /// Its node; none for a static service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<String>,
+    /// Its pool.
+    pub pool: String,
+    /// What is wrong with its address, which is quoted; a line of bounded length.
+    pub reason: String,
+    /// The log index at which it joined.
+    pub joined_index: u64,
+}
+
+impl fmt::Display for UnusableCoordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node_id {
+            Some(node_id) => write!(f, "{}: {}", shown(node_id), self.reason),
+            None => write!(f, "a static service: {}", self.reason),
+        }
+    }
 }

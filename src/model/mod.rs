@@ -2,6 +2,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
+//! | `address` | which addresses clients are sent to |
 //! | `announcement` | a client's body in, or one line that names the wrong field |
 //! | `coordinator` | what is asked and answered about coordinators |
 //! | `fields` | one JSON object at a time, scalars coerced as Jackson coerces them |
@@ -10,6 +11,7 @@
 //! | `properties`, `services` | what an announcement consists of, packed |
 //! | `quantity` | durations and data sizes as airlift writes them |
 
+mod address;
 mod announcement;
 mod coordinator;
 mod fields;
@@ -21,8 +23,9 @@ mod random_id;
 mod services;
 mod text;
 
+pub use address::{BadAddress, check_authority, client_address};
 pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
-pub use coordinator::{Coordinator, CoordinatorQuery, Engine, http_address};
+pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator};
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use json::{write_json_service, write_json_string};

@@ -15,7 +15,7 @@ use super::status::{self, Status};
 use super::{founding, hand_over};
 use crate::clock::{self, Instant};
 use crate::model::{
-    Announcement, BadAnnouncement, Coordinator, CoordinatorQuery, Lookup, StaticService,
+    Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::planted::{Bug, is_planted};
 use crate::registry::{Command, Outcome, Rendered};
@@ -137,7 +137,7 @@ impl Node {
         &self,
         query: &CoordinatorQuery,
         deadline: Instant,
-    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+    ) -> Result<(Coordinators, u64), Unavailable> {
         Ok(coordinators(&*self.confirmed(deadline).await?, query))
     }
 
@@ -148,7 +148,7 @@ impl Node {
     pub fn coordinators_stale(
         &self,
         query: &CoordinatorQuery,
-    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+    ) -> Result<(Coordinators, u64), Unavailable> {
         Ok(coordinators(&*self.group()?, query))
     }
 
@@ -471,7 +471,7 @@ fn answer(group: &Group, lookup: &Lookup) -> Answer {
     }
 }
 
-fn coordinators(group: &Group, query: &CoordinatorQuery) -> (Vec<Coordinator>, u64) {
+fn coordinators(group: &Group, query: &CoordinatorQuery) -> (Coordinators, u64) {
     let registry = group.replica.registry();
     (registry.coordinators(query), registry.applied_index())
 }

@@ -2,23 +2,38 @@
 
 use super::held::is_true;
 use super::{Held, Registry};
-use crate::model::{Coordinator, CoordinatorQuery, Engine, http_address};
+use crate::model::{
+    Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
+};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Of the addresses that a service announces, the first of these that is one is the coordinator's: what is meant for those outside
-/// before what is meant for the engine's own nodes, and `https` before `http`, as airlift's service inventory prefers it.
+/// Of the addresses that a service announces, the first of these that can be used is the coordinator's: what is meant for those
+/// outside before what is meant for the engine's own nodes, and `https` before `http`, as airlift's service inventory prefers it.
 const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
+
+/// Coordinators without a usable address that are told of.
+const UNUSABLE_MAX: usize = 8;
+
+/// A coordinator, or what is wrong with its address.
+type Found = Result<Coordinator, UnusableCoordinator>;
 
 impl Registry {
     /// The coordinators, the one that joined last first; of two that joined with one entry, the one with the greater node
     /// id. A node is one by a service of type `{engine}-coordinator`, or of the engine's own type with `coordinator=true`;
-    /// so is a static service. One that announces no address is left out.
-    pub fn coordinators(&self, query: &CoordinatorQuery) -> Vec<Coordinator> {
-        let mut found = Vec::new();
+    /// so is a static service. One without an address that a client could be sent to is told apart.
+    pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
+        let mut all = Vec::new();
         for engine in Engine::ALL {
             if query.engine.is_none_or(|wanted| wanted == engine) {
-                self.coordinators_of(engine, query.pool.as_deref(), &mut found);
+                self.coordinators_of(engine, query.pool.as_deref(), &mut all);
+            }
+        }
+        let (mut found, mut unusable) = (Vec::new(), Vec::new());
+        for one in all {
+            match one {
+                Ok(coordinator) => found.push(coordinator),
+                Err(without) => unusable.push(without),
             }
         }
         found.sort_by(|one, other| {
@@ -26,11 +41,18 @@ impl Registry {
                 |found: &Coordinator| (Reverse(found.joined_index), Reverse(found.node_id.clone()));
             key(one).cmp(&key(other))
         });
-        found
+        unusable.sort_by_key(|without| {
+            (
+                Reverse(without.joined_index),
+                Reverse(without.node_id.clone()),
+            )
+        });
+        unusable.truncate(UNUSABLE_MAX);
+        Coordinators { found, unusable }
     }
 
-    fn coordinators_of(&self, engine: Engine, pool: Option<&str>, found: &mut Vec<Coordinator>) {
-        let mut by_name: BTreeMap<&str, Coordinator> = BTreeMap::new();
+    fn coordinators_of(&self, engine: Engine, pool: Option<&str>, all: &mut Vec<Found>) {
+        let mut by_name: BTreeMap<&str, Found> = BTreeMap::new();
         for service_type in [engine.coordinator_type(), engine.service_type()] {
             let every_node = service_type == engine.coordinator_type();
             let pools = self.groups.of_type(service_type).map(|group| &group.pools);
@@ -45,14 +67,15 @@ impl Registry {
                     &group.coordinators
                 };
                 for node_id in nodes {
+                    // What it announces under one type may be usable where the other is not.
                     if let Some(held) = self.nodes.get(node_id)
-                        && !by_name.contains_key(&**node_id)
-                        && let Some(coordinator) = of_node(engine, service_type, held)
+                        && !matches!(by_name.get(&**node_id), Some(Ok(_)))
+                        && let Some(found) = of_node(engine, service_type, held)
                     {
-                        by_name.insert(node_id, coordinator);
+                        by_name.insert(node_id, found);
                     }
                 }
-                found.extend(
+                all.extend(
                     group
                         .statics
                         .iter()
@@ -60,59 +83,92 @@ impl Registry {
                 );
             }
         }
-        found.extend(by_name.into_values());
+        all.extend(by_name.into_values());
     }
 
-    fn of_static(
-        &self,
-        engine: Engine,
-        of_coordinator_type: bool,
-        id: &str,
-    ) -> Option<Coordinator> {
+    fn of_static(&self, engine: Engine, of_coordinator_type: bool, id: &str) -> Option<Found> {
         let held = self.statics.get(id)?;
         let service = &held.service;
         let property = |name: &str| service.properties.get(name);
         if !of_coordinator_type && !is_true(property("coordinator")) {
             return None;
         }
-        Some(Coordinator {
-            uri: address(property)?,
+        let coordinator = |uri| Coordinator {
+            uri,
             engine,
             node_id: None,
             pool: service.pool.clone(),
             location: service.location.clone(),
             joined_index: held.changed_index,
             properties: service.properties.iter().to_map(),
-        })
+        };
+        let unusable = |reason| UnusableCoordinator {
+            engine,
+            node_id: None,
+            pool: service.pool.clone(),
+            reason,
+            joined_index: held.changed_index,
+        };
+        Some(address(property).map(coordinator).map_err(unusable))
     }
 }
 
-fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Coordinator> {
+/// The first service that makes a node a coordinator and has a usable address, or what is wrong with the first that has none.
+fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Found> {
     let node = held.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();
-    node.services.iter().find_map(|service| {
+    let mut unusable = None;
+    for service in node.services.iter() {
         let is_one = service.service_type == service_type
             && (of_coordinator_type || service.says_coordinator());
-        let uri = address(|name| service.property(name)).filter(|_| is_one)?;
-        Some(Coordinator {
-            uri,
+        if !is_one {
+            continue;
+        }
+        match address(|name| service.property(name)) {
+            Ok(uri) => {
+                return Some(Ok(Coordinator {
+                    uri,
+                    engine,
+                    node_id: Some(node.node_id.to_owned()),
+                    pool: node.pool.to_owned(),
+                    location: node.location.to_owned(),
+                    joined_index: held.joined_index,
+                    properties: service
+                        .properties
+                        .iter()
+                        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                        .collect(),
+                }));
+            }
+            Err(reason) => {
+                unusable.get_or_insert(reason);
+            }
+        }
+    }
+    unusable.map(|reason| {
+        Err(UnusableCoordinator {
             engine,
             node_id: Some(node.node_id.to_owned()),
             pool: node.pool.to_owned(),
-            location: node.location.to_owned(),
+            reason,
             joined_index: held.joined_index,
-            properties: service
-                .properties
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
         })
     })
 }
 
-fn address<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
-    ADDRESS_PROPERTIES
-        .iter()
-        .find_map(|name| http_address(property(name)?))
-        .map(str::to_owned)
+/// The address that a client is sent to, or why there is none.
+fn address<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Result<String, String> {
+    let mut reason = None;
+    for name in ADDRESS_PROPERTIES {
+        let Some(text) = property(name) else {
+            continue;
+        };
+        match client_address(text) {
+            Ok(address) => return Ok(address),
+            Err(why) => {
+                reason.get_or_insert_with(|| format!("{name} is '{}': {why}", shown(text)));
+            }
+        }
+    }
+    Err(reason.unwrap_or_else(|| format!("it announces none of {}", ADDRESS_PROPERTIES.join(", "))))
 }

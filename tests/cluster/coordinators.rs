@@ -8,6 +8,12 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const WATCHERS: usize = 300;
+/// The bytes of one event. A copy for each watcher would be 270 MB.
+const LARGE_BYTES: usize = 900_000;
+/// The announcement itself, its renderings, and what is read and not yet sent.
+const WATCHED_LIMIT_KB: u64 = 40_000;
+
 /// Announces a coordinator as Trino does, under the service ids of its run.
 fn announce(node: &Node, node_id: &str, uri: &str) {
     let service = |kind: &str, coordinator: &str| {
@@ -166,4 +172,44 @@ fn a_coordinator_restarted_under_its_id_is_the_newest() {
             .all(|node| coordinator(node).body == back)
             .then_some(())
     });
+}
+
+/// Proves that those who follow the coordinator share the bytes of what they are sent.
+#[test]
+fn watchers_of_a_coordinator_share_what_they_are_sent() {
+    let cluster = Cluster::start(3, Options::max_age("10m").alone());
+    let node = &cluster.nodes[0];
+    announce(node, "c1", "http://c1:1");
+    for path in ["/v1/coordinator?watch", "/v1/watch/trino-coordinator"] {
+        let mut watchers: Vec<Events> = (0..WATCHERS)
+            .map(|_| Events::open(node.address(), path, None, PATIENCE).expect("a stream"))
+            .collect();
+        for watcher in &mut watchers {
+            watcher.named(PATIENCE).expect("the state");
+        }
+        let before_kb = node.resident_kb();
+        let mut most_kb = 0;
+        // The second moves all of it to another pool, which is a change of two parts.
+        for pool in ["general", "etl"] {
+            let body = json!({"environment": "test", "pool": pool, "location": "/c1",
+                "services": [{"id": format!("{path}-{pool}"), "type": "trino-coordinator",
+                    "properties": {"http": "http://c1:1", "large": "x".repeat(LARGE_BYTES)}}]});
+            let put = request(
+                node.address(),
+                "PUT",
+                "/v1/announcement/c1",
+                Some(&body.to_string()),
+                PATIENCE,
+            );
+            assert_eq!(put.expect("an answer").status, 202);
+            for watcher in &mut watchers {
+                watcher.named(PATIENCE).expect("the change");
+                most_kb = most_kb.max(node.resident_kb().saturating_sub(before_kb));
+            }
+        }
+        println!("{path}: {most_kb} kB more for {WATCHERS} watchers");
+        assert!(most_kb <= WATCHED_LIMIT_KB, "{path}: {most_kb} kB");
+        drop(watchers);
+        announce(node, "c1", "http://c1:1");
+    }
 }

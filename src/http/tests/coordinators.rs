@@ -168,3 +168,62 @@ async fn sql_clients_are_led_to_the_coordinator() {
         assert_eq!(off.ask(request).await.status, 404);
     }
 }
+
+/// Nobody is sent to an address that cannot be used: the next coordinator is answered, and which one cannot be used is said, in JSON
+/// beside those that can, and in the refusal where there is no other.
+#[tokio::test]
+async fn unusable_addresses_are_told_and_not_handed_on() {
+    let server = Server::start().await;
+    let mut stream = Stream::open(&server, "/v1/coordinator?watch", "").await;
+    stream.event().await;
+    let bad = format!("http://c2:99999/{}\u{1b}", "x".repeat(1_000));
+    announce(&server, "c2", "trino-coordinator", &bad);
+    let says = "No coordinator of Presto or Trino is announced with an address that a client can be sent to: \
+        c2: http is 'http://c2:99999/xxx";
+    let none = stream.event().await;
+    assert_eq!(none.name.as_deref(), Some("none"));
+    assert!(
+        none.data["reason"]
+            .as_str()
+            .expect("text")
+            .starts_with(says)
+    );
+    let post = "POST /v1/statement HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    for request in [get(PATH, ""), post.to_owned()] {
+        let refused = server.ask(request).await;
+        let line = String::from_utf8(refused.body).expect("text");
+        assert!(line.starts_with(says), "{line}");
+        assert!(
+            line.len() < 520 && line.matches('\n').count() == 1,
+            "{line}"
+        );
+        assert!(!line.contains('\u{1b}'));
+        assert_eq!(refused.status, 503);
+    }
+    announce(&server, "c1", "trino-coordinator", "http://c1:1/");
+    // Joined last, and nobody is sent to it.
+    announce(&server, "c3", "trino-coordinator", "http://u:p@c3:1");
+    assert_eq!(text(&server, PATH).await, (200, "http://c1:1\n".to_owned()));
+    assert_eq!(
+        text(&server, &format!("{PATH}?all")).await.1,
+        "http://c1:1\n"
+    );
+    assert_eq!(
+        server.ask(post).await.headers["location"],
+        "http://c1:1/v1/statement"
+    );
+    for path in [PATH, "/v1/coordinator?all"] {
+        let json = server.ask(get(path, "Accept: application/json\r\n")).await;
+        let json: serde_json::Value = serde_json::from_slice(&json.body).expect("JSON");
+        let unusable = &json["unusable"];
+        assert_eq!(unusable[0]["nodeId"], "c3", "{json}");
+        assert_eq!(
+            unusable[0]["reason"],
+            "http is 'http://u:p@c3:1': it holds a user name"
+        );
+        assert_eq!(unusable[1]["nodeId"], "c2", "{json}");
+    }
+    // What it announces is looked up as it came.
+    let found = text(&server, "/v1/service/trino-coordinator").await.1;
+    assert!(found.contains("http://u:p@c3:1"), "{found}");
+}

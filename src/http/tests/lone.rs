@@ -3,7 +3,7 @@
 use crate::clock::Instant;
 use crate::http::Discovery;
 use crate::model::{
-    Announcement, BadAnnouncement, Coordinator, CoordinatorQuery, Lookup, StaticService,
+    Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
     Answer, Feed, Feeds, GroupState, Progress, Role, Status, Unavailable, WriteError,
@@ -166,7 +166,7 @@ impl Discovery for Lone {
         &self,
         query: &CoordinatorQuery,
         deadline: Instant,
-    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+    ) -> Result<(Coordinators, u64), Unavailable> {
         self.confirmed(deadline).await?;
         self.coordinators_stale(query)
     }
@@ -174,7 +174,7 @@ impl Discovery for Lone {
     fn coordinators_stale(
         &self,
         query: &CoordinatorQuery,
-    ) -> Result<(Vec<Coordinator>, u64), Unavailable> {
+    ) -> Result<(Coordinators, u64), Unavailable> {
         let registry = self.registry();
         Ok((registry.coordinators(query), registry.applied_index()))
     }

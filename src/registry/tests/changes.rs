@@ -94,6 +94,7 @@ proptest! {
             let query = CoordinatorQuery { engine: Some(Engine::Trino), pool: pool.clone() };
             let found = registry.coordinators(&query);
             prop_assert_eq!(&found, &restored.coordinators(&query));
+            let found = found.found;
             let mut names: Vec<Option<String>> = found.iter().map(|found| found.node_id.clone()).collect();
             let mut expected: Vec<Option<String>> = body["services"]
                 .as_array()

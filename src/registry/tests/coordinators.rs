@@ -84,7 +84,7 @@ impl Cluster {
 
     fn first(&self) -> Option<String> {
         let found = self.registry.coordinators(&CoordinatorQuery::default());
-        Some(found.first()?.uri.clone())
+        Some(found.found.first()?.uri.clone())
     }
 }
 
@@ -189,6 +189,8 @@ fn the_external_address_is_preferred() {
         };
         registry.apply(1, &batch);
         let found = registry.coordinators(&CoordinatorQuery::default());
-        assert_eq!(found.first().map(|found| found.uri.as_str()), uri);
+        let first = found.found.first();
+        assert_eq!(first.map(|found| found.uri.as_str()), uri);
+        assert_eq!(found.unusable.len(), usize::from(uri.is_none()));
     }
 }
