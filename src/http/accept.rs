@@ -8,7 +8,8 @@ use super::app::{AppState, Origin};
 use super::connection::{self, Ends, Shared};
 use super::discovery::Discovery;
 use super::front::Front;
-use super::limits::{Full, Places, fit_descriptors};
+use super::limits::fit_descriptors;
+use super::places::{Full, Places};
 use crate::clock::Beat;
 use backlog::{Accepted, Backlog};
 use std::future::Future;
@@ -46,13 +47,13 @@ pub async fn serve<D: Discovery>(
         settings.max_connections,
         settings.max_connections_per_address,
     );
-    let (max_header_bytes, parked_after) = (settings.max_header_bytes, settings.parked_after);
+    let (max_head_bytes, parked_after) = (settings.max_head_bytes(), settings.parked_after);
     let (stop, stopping) = watch::channel(false);
     let app = AppState::shared(discovery, settings, beat.clone(), stopping.clone());
     let shared = Arc::new(Shared {
         front: Front::new(app),
         access_log,
-        max_header_bytes,
+        max_head_bytes,
         parked_after,
     });
     let ends = Ends {
@@ -66,7 +67,8 @@ pub async fn serve<D: Discovery>(
         tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
-            accepted = backlog.next() => {
+            // Else the kernel keeps it until one of those that leave has closed its socket.
+            accepted = backlog.next(), if !places.are_leaving() => {
                 if let Some(connection) = admit(accepted, &places, &shared, &ends) {
                     connections.spawn(connection);
                 }

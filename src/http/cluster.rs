@@ -48,7 +48,7 @@ pub(super) async fn peer<D: Discovery>(
         return Err(Refusal::UpgradeRequired(PEER_PROTOCOL));
     }
     // Held for as long as the connection is, so that it counts.
-    let place = request.extensions_mut().remove::<super::limits::Place>();
+    let place = request.extensions_mut().remove::<super::places::Place>();
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {

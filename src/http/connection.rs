@@ -1,6 +1,7 @@
 //! One connection: its time limits, and its end when the process stops or wakes.
 
 mod activity;
+mod frames;
 mod linger;
 mod seldom;
 mod shared_stream;
@@ -11,7 +12,7 @@ use super::access::{AccessLog, AccessRecord};
 use super::app::{Origin, stopped};
 use super::discovery::Discovery;
 use super::front::Front;
-use super::limits::Place;
+use super::places::Place;
 use crate::clock::{Instant, now};
 use activity::{Activity, Watched};
 use axum::body::Body;
@@ -46,6 +47,12 @@ const FIRST_BYTE_TIME: Duration = Duration::from_secs(8);
 /// The same on a place kept for peers, who speak at once.
 const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
 
+/// A connection on which nothing has happened for this long may make room for another one.
+const RESTS_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a connection of HTTP/2 that is to end may take for it with nothing under way.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
+
 /// After a wake a silent connection has this long for what it was sent during the stop to be seen, and refused with a
 /// reason; then it is closed.
 const WOKEN_TIME: Duration = Duration::from_millis(200);
@@ -53,7 +60,7 @@ const WOKEN_TIME: Duration = Duration::from_millis(200);
 /// How long a client that has closed its half may wait for its answer: longer than any takes that is not held.
 const HALF_CLOSED_TIME: Duration = Duration::from_secs(10);
 
-/// hyper's smallest read buffer is 8 KiB and a head over `max_header_bytes` must fit, to be refused with a line of text.
+/// A head over the limit must fit, to be refused with a line of text.
 const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Requests at once on an HTTP/2 connection.
@@ -63,7 +70,7 @@ const MAX_STREAMS: u32 = 128;
 pub(super) struct Shared<D> {
     pub(super) front: Front<D>,
     pub(super) access_log: Option<AccessLog>,
-    pub(super) max_header_bytes: usize,
+    pub(super) max_head_bytes: usize,
     pub(super) parked_after: Duration,
 }
 
@@ -87,26 +94,33 @@ pub(super) async fn run<D: Discovery>(
     let Some(spoken) = first_bytes(&stream, origin, &place, &ends).await else {
         return;
     };
-    let activity = Arc::new(Activity::new(now(), shared.parked_after));
-    let max_header_bytes = shared.max_header_bytes;
-    let of_service = activity.clone();
+    let activity = Arc::new(Activity::new(now(), shared.parked_after, spoken));
+    let max_head_bytes = shared.max_head_bytes;
+    let (of_service, of_requests) = (activity.clone(), place.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        answer(shared.clone(), &of_service, origin, place.clone(), request).map(Ok::<_, Infallible>)
+        let place = of_requests.clone();
+        answer(shared.clone(), &of_service, origin, place, request).map(Ok::<_, Infallible>)
     });
     let stream = SharedStream::new(stream);
     let io = |unread: Bytes| {
         let watched = Watched::new(stream.clone(), unread, activity.clone());
         TokioIo::new(Worded::new(watched))
     };
-    let watched = (&stream, &*activity);
+    let watched = Looks {
+        stream: &stream,
+        activity: &activity,
+        place: &place,
+    };
+    let told_to_leave = place.told_to_leave();
     let mut ended = Seldom::new(async {
         tokio::select! {
+            () = told_to_leave => {}
             () = ends.stopping() => {}
             () = ends.woken(origin.opened_epoch) => {}
         }
     });
     if spoken == Spoken::Http2 {
-        let connection = http2(max_header_bytes).serve_connection(io(Bytes::new()), service);
+        let connection = http2(max_head_bytes).serve_connection(io(Bytes::new()), service);
         // Apart, since it is large and few connections are of this kind.
         let mut connection = Box::pin(connection);
         let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
@@ -115,7 +129,7 @@ pub(super) async fn run<D: Discovery>(
     }
     let mut unread = Bytes::new();
     loop {
-        let mut connection = http1(max_header_bytes)
+        let mut connection = http1(max_head_bytes)
             .serve_connection(io(unread), service.clone())
             .with_upgrades();
         let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
@@ -135,6 +149,14 @@ pub(super) async fn run<D: Discovery>(
     }
 }
 
+/// What a connection is looked at by, beside hyper.
+#[derive(Clone, Copy)]
+struct Looks<'a> {
+    stream: &'a SharedStream,
+    activity: &'a Activity,
+    place: &'a Place,
+}
+
 /// What a connection has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
@@ -145,24 +167,31 @@ enum Turn {
 }
 
 /// Waits for the next request of a parked connection; false when it is to be closed instead.
-async fn is_asked_again(
-    (stream, activity): (&SharedStream, &Activity),
-    ended: &mut Seldom<impl Future<Output = ()>>,
-) -> bool {
-    tokio::select! {
+async fn is_asked_again(looks: Looks<'_>, ended: &mut Seldom<impl Future<Output = ()>>) -> bool {
+    let Looks {
+        stream,
+        activity,
+        place,
+    } = looks;
+    place.idle();
+    let is_asked = tokio::select! {
         // First, so that a request that is there already is answered.
         biased;
         () = stream.readable() => true,
         () = ended => false,
         () = tokio::time::sleep_until(activity.idle_until()) => false,
+    };
+    if is_asked {
+        place.busy();
     }
+    is_asked
 }
 
 /// Drives a connection until it is over or to be parked, or its client is gone; tells it to come to an end once `ended` is.
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    watched: (&SharedStream, &Activity),
+    watched: Looks<'_>,
     ended: &mut Seldom<impl Future<Output = ()>>,
 ) -> Turn {
     while drive(connection.as_mut(), &shut_down, watched, ended).await == Turn::Parked {
@@ -171,8 +200,7 @@ async fn serve<C: Future>(
         if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
             break;
         }
-        let (_, activity) = watched;
-        if activity.is_to_be_parked(now()) {
+        if watched.activity.is_to_be_parked(now()) {
             return Turn::Parked;
         }
     }
@@ -183,10 +211,10 @@ async fn serve<C: Future>(
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    (stream, activity): (&SharedStream, &Activity),
+    looks: Looks<'_>,
     ended: &mut Seldom<impl Future<Output = ()>>,
 ) -> Turn {
-    let mut left = pin!(left(stream, activity));
+    let mut left = pin!(left(looks));
     let mut ending = false;
     loop {
         tokio::select! {
@@ -197,6 +225,16 @@ async fn drive<C: Future>(
             () = &mut *ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
+                // Once more, so that the last frame of HTTP/2 is sent. hyper then waits for the client to confirm it.
+                let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
+                if is_over.await || looks.activity.has_nothing_under_way() {
+                    return Turn::Over;
+                }
+            }
+            () = tokio::time::sleep(LEAVE_TIME), if ending => {
+                if looks.activity.rests() {
+                    return Turn::Over;
+                }
             }
             // Each time, since the socket's one place for a reader may have been another's meanwhile.
             turn = left.as_mut() => return if ending { Turn::Over } else { turn },
@@ -205,25 +243,36 @@ async fn drive<C: Future>(
 }
 
 /// Returns when a connection is to be parked, or closed, for what its client does not do.
-async fn left(stream: &SharedStream, activity: &Activity) -> Turn {
+async fn left(looks: Looks<'_>) -> Turn {
+    let Looks {
+        stream,
+        activity,
+        place,
+    } = looks;
     loop {
         // Without a timer, since ten thousand lookups may be held: what ends the wait is an event.
-        if activity.is_answering() && abandoned(stream, activity).await {
+        let waits = activity.is_answering() && !activity.is_sending();
+        if waits && abandoned(stream, activity).await {
             return Turn::Over;
         }
         let at = now();
         if activity.is_to_be_parked(at) {
             return Turn::Parked;
         }
-        let look_again = activity.deadline(at);
+        let mut look_again = activity.deadline(at);
         if look_again <= at {
             return Turn::Over;
+        }
+        if activity.rests() {
+            place.idle();
+        } else if activity.has_nothing_under_way() {
+            look_again = look_again.min(at + RESTS_AFTER);
         }
         tokio::time::sleep_until(look_again).await;
     }
 }
 
-/// Waits for the answer under way; true when its client has gone before.
+/// Waits for the answer under way, or until another one is that its client may not take; true when the client has gone before.
 async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
     tokio::select! {
         () = activity.answered() => return false,
@@ -264,21 +313,31 @@ async fn first_bytes(
     } else {
         FIRST_BYTE_TIME
     };
+    let silent = async {
+        tokio::time::sleep(RESTS_AFTER).await;
+        place.idle();
+        tokio::time::sleep(patience.saturating_sub(RESTS_AFTER)).await;
+    };
     let given_up = async {
         tokio::select! {
-            () = tokio::time::sleep(patience) => {}
+            () = silent => {}
+            () = place.told_to_leave() => {}
             () = ends.stopping() => {}
             () = async { ends.woken(origin.opened_epoch).await; tokio::time::sleep(WOKEN_TIME).await } => {}
         }
     };
-    tokio::select! {
+    let spoken = tokio::select! {
         biased;
         spoken = version::of(stream) => spoken.ok(),
         () = given_up => None,
+    };
+    if spoken.is_some() {
+        place.busy();
     }
+    spoken
 }
 
-fn http1(max_header_bytes: usize) -> http1::Builder {
+fn http1(max_head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -286,17 +345,24 @@ fn http1(max_header_bytes: usize) -> http1::Builder {
         .header_read_timeout(None)
         // A client that has sent all it will may close its half and still waits for the answer.
         .half_close(true)
-        .max_buf_size(HEAD_BUFFER_BYTES.max(2 * max_header_bytes));
+        .max_buf_size(buffered_head_bytes(max_head_bytes));
     builder
 }
 
-fn http2(max_header_bytes: usize) -> http2::Builder<TokioExecutor> {
+fn http2(max_head_bytes: usize) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(u32::try_from(2 * max_header_bytes).unwrap_or(u32::MAX));
+        .max_header_list_size(
+            u32::try_from(buffered_head_bytes(max_head_bytes)).unwrap_or(u32::MAX),
+        );
     builder
+}
+
+/// The most of a head that is read at all.
+fn buffered_head_bytes(max_head_bytes: usize) -> usize {
+    HEAD_BUFFER_BYTES.max(2 * max_head_bytes)
 }
 
 /// What is done before there is something to wait for is done at once: what it uses would take room for as long as a lookup
@@ -309,6 +375,7 @@ fn answer<D: Discovery>(
     request: Request<Incoming>,
 ) -> impl Future<Output = Response> + use<D> {
     let in_flight = activity.request(request.version() == Version::HTTP_2);
+    place.busy();
     let started = now();
     let asked = shared
         .access_log
@@ -330,10 +397,10 @@ fn answer<D: Discovery>(
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
             // It comes by parts, and between two of them the connection only looks idle. Held for as long as hyper keeps the body.
-            let exchange = in_flight.exchange();
+            let streaming = in_flight.streaming();
             response = response.map(|body| {
                 Body::new(body.map_frame(move |frame| {
-                    let _held = &exchange;
+                    let _held = &streaming;
                     frame
                 }))
             });

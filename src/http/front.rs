@@ -4,7 +4,7 @@ use super::app::{App, Origin};
 use super::compat::canonical_path;
 use super::discovery::Discovery;
 use super::errors::Refusal;
-use super::limits::Place;
+use super::places::Place;
 use super::router::router;
 use super::{announcement, lookup};
 use axum::Router;

@@ -3,8 +3,8 @@
 use super::HttpSettings;
 use super::app::{AppState, Origin};
 use super::front::Front;
-use super::limits::Places;
 use super::lone::Lone;
+use super::places::Places;
 use crate::clock::Beat;
 use axum::body::Body;
 use axum::response::Response;

@@ -1,7 +1,7 @@
 //! The wire: airlift's endpoints and the cluster's own, on one port.
 //!
-//! A connection is taken by `accept`, timed and counted by `connection` and `limits`; each of its requests is
-//! looked over by `front` (size of the head, path, the beat) and served by the handler that `router` names; what nearly all are, a
+//! A connection is taken by `accept`, timed by `connection` and counted by `places`; each of its requests is
+//! looked over by `front` (host, size of the head, path, the beat) and served by the handler that `router` names; what nearly all are, a
 //! lookup or an announcement, passes the router by.
 //! Refusals are `errors`; what is owed to airlift and its clients is listed in `compat`.
 
@@ -33,6 +33,7 @@ mod lone;
 mod lookup;
 mod negotiate;
 mod query;
+mod places;
 mod redirect;
 mod router;
 mod statics;

@@ -2,6 +2,7 @@
 
 mod coordinators;
 mod held;
+mod http2;
 mod parked;
 #[path = "../../tests/wire/replay.rs"]
 mod replay;

@@ -1,5 +1,8 @@
 use crate::support::many_clients::{raise_descriptors, runtime};
-use crate::support::{Cluster, Options, until};
+use crate::support::node::PATIENCE;
+use crate::support::{Cluster, Options, http, let_pass, until};
+use quorate::clock;
+use rustix::process::{Resource, getrlimit};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +16,14 @@ const OPENING_AT_ONCE: usize = 200;
 const GROWTH_LIMIT_KB: u64 = 60_000;
 /// The allocator gives memory back over some seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
+/// Connections that a node takes, of which the last are kept for peers.
+const CONNECTIONS_MAX: usize = 16_384;
+const KEPT_FOR_PEERS: usize = 64;
+/// What a process needs besides connections.
+const OTHER_DESCRIPTORS: usize = 128;
+const OTHERS: usize = 500;
+const P99_LIMIT: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(5);
 const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: h\r\n\r\n";
 
 /// Proves that 10,000 clients that keep their connections between requests take 60 MB together, and are served when they ask again.
@@ -25,7 +36,7 @@ fn clients_that_wait_take_little() {
     node.announce_acked("presto", "w1", 1);
     let before_kb = node.resident_kb();
     let runtime = runtime();
-    let clients = runtime.block_on(connected(node.address()));
+    let clients = runtime.block_on(connected(node.address(), CLIENTS));
     let most_kb = node.resident_kb().saturating_sub(before_kb);
     let left_kb = until("the buffers are given back", GIVEN_BACK_WITHIN, || {
         let grown_kb = node.resident_kb().saturating_sub(before_kb);
@@ -39,11 +50,48 @@ fn clients_that_wait_take_little() {
     });
 }
 
+/// Proves that a client that fills all places with connections on which it asked once shuts nobody out: others are served as
+/// fast as before, on connections of their own, and the other members keep their places.
+#[cfg(target_os = "linux")]
+#[test]
+fn idle_connections_make_room_for_others() {
+    raise_descriptors();
+    let allowed = getrlimit(Resource::Nofile)
+        .maximum
+        .map_or(usize::MAX, |limit| limit as usize);
+    let places = CONNECTIONS_MAX.min(allowed.saturating_sub(OTHER_DESCRIPTORS));
+    let cluster = Cluster::start(3, Options::max_age("10m").alone());
+    let node = &cluster.nodes[0];
+    node.announce_acked("presto", "w1", 1);
+    let runtime = runtime();
+    let idle = runtime.block_on(connected(node.address(), places - KEPT_FOR_PEERS));
+    let mut took = Vec::with_capacity(OTHERS);
+    for nth in 0..OTHERS {
+        let began = clock::now();
+        let path = "/v1/service/presto/general";
+        let answer = http::request(node.address(), "GET", path, None, PATIENCE);
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, 200, "client {nth}: {}", answer.body);
+        took.push(began.elapsed());
+        let_pass(PACE);
+    }
+    took.sort();
+    let p99 = took[OTHERS * 99 / 100];
+    println!("{} idle connections: p99 of others {p99:?}", idle.len());
+    assert!(p99 <= P99_LIMIT, "{p99:?}");
+    // More than one at once, too: as many as close their connections leave again.
+    let others = runtime.block_on(connected(node.address(), OTHERS));
+    assert!(node.is_ready());
+    let mut peers = cluster.nodes[1..].iter();
+    assert!(peers.all(|peer| peer.is_ready()), "the members are cut off");
+    drop((idle, others));
+}
+
 /// All clients, each answered once.
-async fn connected(node: SocketAddr) -> Vec<TcpStream> {
+async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
     let mut connecting = JoinSet::new();
-    let mut connected = Vec::with_capacity(CLIENTS);
-    for _ in 0..CLIENTS {
+    let mut connected = Vec::with_capacity(clients);
+    for _ in 0..clients {
         if connecting.len() == OPENING_AT_ONCE {
             let one = connecting.join_next().await;
             connected.extend(one.map(|client| client.expect("no panic")));

@@ -47,6 +47,7 @@ mod silent_links;
 mod slow_clock;
 #[cfg(target_os = "linux")]
 mod soak;
+mod stalled_readers;
 mod strangers;
 mod two_nodes;
 mod two_takers;

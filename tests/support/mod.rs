@@ -12,6 +12,7 @@ pub mod failing_disk;
 #[cfg(target_os = "linux")]
 pub mod faults;
 pub mod http;
+pub mod http2;
 pub mod many_clients;
 pub mod mesh;
 pub mod node;

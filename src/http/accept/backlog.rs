@@ -139,8 +139,13 @@ impl Backlog {
             .with_interval(KEEPALIVE_INTERVAL)
             .with_retries(KEEPALIVE_RETRIES);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok(Some((stream, address)))
+        Ok(Some((stream, canonical(address))))
     }
+}
+
+/// The address of a client by its own protocol: a listener on both has IPv4 addresses as IPv6 ones.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Errors of the one connection, which is gone; the next may be tried at once.
@@ -170,6 +175,20 @@ fn keepalive_after(nth: u64) -> Duration {
 mod tests {
     use super::*;
     use futures_util::FutureExt;
+
+    /// A client of IPv4 is one, whichever kind of listener it came to.
+    #[test]
+    fn mapped_addresses_are_those_of_ipv4() {
+        for (of_socket, own) in [
+            ("[::ffff:10.0.0.1]:80", "10.0.0.1:80"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ] {
+            let of_socket = of_socket.parse().expect("an address");
+            assert_eq!(canonical(of_socket).to_string(), own);
+        }
+    }
 
     /// Connections that are opened together are not probed together, and each for the first time within its time.
     #[tokio::test]

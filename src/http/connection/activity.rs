@@ -1,12 +1,14 @@
 //! How long a connection may do nothing, which depends on what it is in the middle of.
 
+use super::frames::Frames;
+use super::version::Spoken;
 use crate::clock::{Instant, now};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,11 +19,14 @@ const HEAD_TIME: Duration = Duration::from_secs(8);
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
 
-/// A client that takes nothing of its answer for this long is gone.
-const STALL_TIME: Duration = Duration::from_secs(30);
+/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s; the rest is for a busy node.
+pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
 
-/// Marks that no head is being read; times are milliseconds since the connection began.
-const NO_HEAD: u64 = u64::MAX;
+/// What it takes of an answer in [`STALL_TIME`] if it is there: 330 bytes a second.
+pub(super) const PROGRESS_BYTES: usize = 8 << 10;
+
+/// Marks that no head is being read, and that no write waits; times are milliseconds since the connection began.
+const NEVER: u64 = u64::MAX;
 
 /// What a connection is doing, written by its IO and its requests and read by its task.
 ///
@@ -35,8 +40,17 @@ pub(super) struct Activity {
     head_since_ms: AtomicU64,
     in_flight: AtomicUsize,
     exchanges: AtomicUsize,
+    /// Of the exchanges, those that are streams of events.
+    streams: AtomicUsize,
     http2: AtomicBool,
-    write_waits: AtomicBool,
+    /// An answer was made since the connection was looked at last; it may not be written yet.
+    has_answered: AtomicBool,
+    /// Since when the socket takes too little of what is written.
+    write_waits_since_ms: AtomicU64,
+    /// What it took since then.
+    taken_since: AtomicUsize,
+    /// What HTTP/2 owes; apart, since few connections are of this kind.
+    frames: Option<Box<Mutex<Frames>>>,
     /// Told when the last request in flight ends.
     answered: AtomicWaker,
 }
@@ -47,8 +61,11 @@ pub(super) struct InFlight(Arc<Activity>);
 /// A body that is read or written by parts, and may be when its request is answered already; ends when dropped.
 pub(super) struct Exchange(Arc<Activity>);
 
+/// A stream of events, an [`Exchange`] too; ends when dropped.
+pub(super) struct Streaming(Exchange);
+
 impl Activity {
-    pub(super) fn new(began: Instant, parked_after: Duration) -> Activity {
+    pub(super) fn new(began: Instant, parked_after: Duration, spoken: Spoken) -> Activity {
         Activity {
             began,
             parked_after,
@@ -56,8 +73,12 @@ impl Activity {
             head_since_ms: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
             http2: AtomicBool::new(false),
-            write_waits: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
+            write_waits_since_ms: AtomicU64::new(NEVER),
+            taken_since: AtomicUsize::new(0),
+            frames: (spoken == Spoken::Http2).then(|| Box::new(Mutex::new(Frames::new()))),
             answered: AtomicWaker::new(),
         }
     }
@@ -65,7 +86,7 @@ impl Activity {
     /// A request's head is whole.
     pub(super) fn request(self: &Arc<Self>, http2: bool) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        self.head_since_ms.store(NO_HEAD, Ordering::Relaxed);
+        self.head_since_ms.store(NEVER, Ordering::Relaxed);
         self.http2.store(http2, Ordering::Relaxed);
         InFlight(self.clone())
     }
@@ -85,9 +106,38 @@ impl Activity {
     fn is_between_requests(&self) -> bool {
         !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
-            && !self.write_waits.load(Ordering::Relaxed)
+            && !self.write_waits()
             && !self.http2.load(Ordering::Relaxed)
-            && self.head_since_ms.load(Ordering::Relaxed) == NO_HEAD
+            && self.head_since_ms.load(Ordering::Relaxed) == NEVER
+    }
+
+    /// Whether a connection of HTTP/2 has nothing under way, and had nothing when it was last asked. PINGs are nothing.
+    pub(super) fn rests(&self) -> bool {
+        !self.has_answered.swap(false, Ordering::AcqRel) && self.has_nothing_under_way()
+    }
+
+    /// Whether a connection of HTTP/2 owes its client nothing.
+    pub(super) fn has_nothing_under_way(&self) -> bool {
+        self.http2.load(Ordering::Relaxed)
+            && !self.is_answering()
+            && self.exchanges.load(Ordering::SeqCst) == 0
+            && !self.is_sending()
+            // Last: it is set before its request is counted as answered.
+            && !self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether an answer is under way that its client may not take.
+    pub(super) fn is_sending(&self) -> bool {
+        self.write_waits() || self.frames().is_some_and(|frames| frames.are_owed())
+    }
+
+    fn write_waits(&self) -> bool {
+        self.write_waits_since_ms.load(Ordering::Relaxed) != NEVER
+    }
+
+    fn frames(&self) -> Option<MutexGuard<'_, Frames>> {
+        let frames = self.frames.as_ref()?;
+        Some(frames.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// When a connection between requests is to be closed.
@@ -100,11 +150,12 @@ impl Activity {
         self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until no request is in flight. One waits at a time.
+    /// Waits until no request is in flight, or an answer is under way that its client may not take. One waits at a time: the task
+    /// that writes, so that it looks after each write.
     pub(super) async fn answered(&self) {
         std::future::poll_fn(|cx| {
             self.answered.register(cx.waker());
-            match self.is_answering() {
+            match self.is_answering() && !self.is_sending() {
                 true => Poll::Pending,
                 false => Poll::Ready(()),
             }
@@ -114,21 +165,33 @@ impl Activity {
 
     /// When the connection is to be looked at again; it is to be closed when that is not after `at`.
     pub(super) fn deadline(&self, at: Instant) -> Instant {
+        let mut deadline = at + HEAD_TIME;
+        if let Some(stalled_at) = self.stalled_at(at) {
+            deadline = deadline.min(stalled_at);
+        }
         if self.is_answering() {
-            return at + HEAD_TIME;
+            return deadline;
         }
-        let mut deadline = self.idle_until();
-        if self.write_waits.load(Ordering::Relaxed) {
-            deadline = self.last_io() + STALL_TIME;
-        }
+        deadline = deadline.min(self.idle_until());
         let head_since_ms = self.head_since_ms.load(Ordering::Relaxed);
-        if head_since_ms != NO_HEAD && !self.http2.load(Ordering::Relaxed) {
+        if head_since_ms != NEVER && !self.http2.load(Ordering::Relaxed) {
             deadline = deadline.min(self.since(head_since_ms) + HEAD_TIME);
         }
         match self.is_between_requests() {
             true => deadline.min(at + self.parked_after),
-            false => deadline.min(at + HEAD_TIME),
+            false => deadline,
         }
+    }
+
+    /// When the client takes too little of its answers, unless it takes more until then.
+    fn stalled_at(&self, at: Instant) -> Option<Instant> {
+        let waits_since_ms = self.write_waits_since_ms.load(Ordering::Relaxed);
+        let of_socket = (waits_since_ms != NEVER).then(|| self.since(waits_since_ms) + STALL_TIME);
+        let streams = self.streams.load(Ordering::Relaxed);
+        let of_frames = self
+            .frames()
+            .and_then(|mut frames| frames.stalled_at(streams, at));
+        of_socket.into_iter().chain(of_frames).min()
     }
 
     fn since(&self, ms: u64) -> Instant {
@@ -139,11 +202,16 @@ impl Activity {
         self.since(self.last_io_ms.load(Ordering::Relaxed))
     }
 
-    fn read(&self, at: Instant) {
+    fn read(&self, bytes: &[u8], at: Instant) {
         let ms = self.moved(at);
-        if self.in_flight.load(Ordering::Relaxed) == 0 {
+        if let Some(mut frames) = self.frames() {
+            frames.read(bytes);
+        }
+        // The rest of a body that nobody reads any more is no head.
+        if self.in_flight.load(Ordering::Relaxed) == 0 && self.exchanges.load(Ordering::SeqCst) == 0
+        {
             let _ = self.head_since_ms.compare_exchange(
-                NO_HEAD,
+                NEVER,
                 ms,
                 Ordering::Relaxed,
                 Ordering::Relaxed,
@@ -151,29 +219,56 @@ impl Activity {
         }
     }
 
-    fn wrote(&self, done: bool, at: Instant) {
-        self.write_waits.store(!done, Ordering::Relaxed);
-        if done {
-            self.moved(at);
+    fn wrote(&self, slices: &[IoSlice<'_>], bytes: usize, at: Instant) {
+        let ms = self.moved(at);
+        if let Some(mut frames) = self.frames() {
+            frames.wrote(slices, bytes, at);
+        }
+        if self.write_waits()
+            && self.taken_since.fetch_add(bytes, Ordering::Relaxed) + bytes >= PROGRESS_BYTES
+        {
+            self.taken_since.store(0, Ordering::Relaxed);
+            self.write_waits_since_ms.store(ms, Ordering::Relaxed);
+        }
+    }
+
+    fn write_must_wait(&self, at: Instant) {
+        if !self.write_waits() {
+            self.taken_since.store(0, Ordering::Relaxed);
+            let ms = self.ms(at);
+            self.write_waits_since_ms.store(ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Nothing is left to write.
+    fn flushed(&self) {
+        if self.write_waits() {
+            self.write_waits_since_ms.store(NEVER, Ordering::Relaxed);
         }
     }
 
     fn moved(&self, at: Instant) -> u64 {
-        let ms = u64::try_from(at.duration_since(self.began).as_millis()).unwrap_or(NO_HEAD - 1);
+        let ms = self.ms(at);
         self.last_io_ms.store(ms, Ordering::Relaxed);
         ms
+    }
+
+    fn ms(&self, at: Instant) -> u64 {
+        u64::try_from(at.duration_since(self.began).as_millis()).unwrap_or(NEVER - 1)
     }
 }
 
 impl InFlight {
-    /// As [`Activity::exchange`].
-    pub(super) fn exchange(&self) -> Exchange {
-        self.0.exchange()
+    /// The answer is a stream of events.
+    pub(super) fn streaming(&self) -> Streaming {
+        self.0.streams.fetch_add(1, Ordering::Relaxed);
+        Streaming(self.0.exchange())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.0.has_answered.store(true, Ordering::Relaxed);
         // Ordered before the look of one who has registered.
         if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.answered.wake();
@@ -184,6 +279,13 @@ impl Drop for InFlight {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.0.exchanges.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        let Streaming(Exchange(activity)) = self;
+        activity.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -204,8 +306,16 @@ impl<IO> Watched<IO> {
         }
     }
 
-    fn written(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.activity.wrote(poll.is_ready(), now());
+    fn written(
+        &self,
+        slices: &[IoSlice<'_>],
+        poll: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match &poll {
+            Poll::Ready(Ok(bytes)) => self.activity.wrote(slices, *bytes, now()),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.activity.write_must_wait(now()),
+        }
         poll
     }
 }
@@ -218,14 +328,15 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
     ) -> Poll<io::Result<()>> {
         if !self.unread.is_empty() {
             let bytes = self.unread.len().min(buf.remaining());
-            buf.put_slice(&self.unread.split_to(bytes));
-            self.activity.read(now());
+            let unread = self.unread.split_to(bytes);
+            buf.put_slice(&unread);
+            self.activity.read(&unread, now());
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.activity.read(now());
+        if let Some(bytes @ [_, ..]) = buf.filled().get(before..) {
+            self.activity.read(bytes, now());
         }
         poll
     }
@@ -238,7 +349,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.written(poll)
+        self.written(&[IoSlice::new(bytes)], poll)
     }
 
     fn poll_write_vectored(
@@ -247,7 +358,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.written(poll)
+        self.written(slices, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -255,7 +366,12 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        let poll = Pin::new(&mut self.io).poll_flush(cx);
+        // Asked for when all that there was is written.
+        if poll.is_ready() {
+            self.activity.flushed();
+        }
+        poll
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -277,9 +393,9 @@ mod tests {
     #[test]
     fn a_trickling_head_is_cut_off() {
         let began = now();
-        let activity = Arc::new(Activity::new(began, S));
+        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
         for second in 1..8 {
-            activity.read(began + second * S);
+            activity.read(b"x", began + second * S);
             assert!(!closed(&activity, began + second * S));
         }
         assert!(closed(&activity, began + HEAD_TIME));
@@ -290,12 +406,12 @@ mod tests {
     fn an_idle_connection_may_wait() {
         for http2 in [false, true] {
             let began = now();
-            let activity = Arc::new(Activity::new(began, S));
+            let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
             drop(activity.request(http2));
-            activity.wrote(true, began + S);
+            activity.wrote(&[], 1, began + S);
             assert!(!closed(&activity, began + 200 * S));
             assert!(closed(&activity, began + 201 * S));
-            activity.read(began + 202 * S);
+            activity.read(b"x", began + 202 * S);
             assert_eq!(
                 closed(&activity, began + 212 * S),
                 !http2,
@@ -308,7 +424,7 @@ mod tests {
     #[test]
     fn a_request_in_flight_is_not_ours_to_end() {
         let began = now();
-        let activity = Arc::new(Activity::new(began, S));
+        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
         let in_flight = activity.request(false);
         assert!(!closed(&activity, began + 1_000 * S));
         drop(in_flight);
@@ -320,34 +436,74 @@ mod tests {
     fn what_is_under_way_is_not_parked() {
         let began = now();
         let later = began + 100 * S;
-        let activity = Arc::new(Activity::new(began, S));
+        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
         assert!(!activity.is_to_be_parked(later), "before the first head");
-        activity.read(began);
+        activity.read(b"x", began);
         let in_flight = activity.request(false);
         assert!(!activity.is_to_be_parked(later), "in flight");
-        let body = in_flight.exchange();
+        let body = activity.exchange();
         drop(in_flight);
+        // The rest of a refused request.
+        activity.read(b"x", began);
         assert!(!activity.is_to_be_parked(later), "a body");
         drop(body);
-        activity.wrote(false, began);
+        activity.write_must_wait(began);
         assert!(!activity.is_to_be_parked(later), "its end is not sent");
-        activity.wrote(true, later);
+        activity.wrote(&[], 1, later);
+        activity.flushed();
         assert!(!activity.is_to_be_parked(later), "just now");
         assert!(activity.is_to_be_parked(later + S));
-        activity.read(later);
+        activity.read(b"x", later);
         assert!(!activity.is_to_be_parked(later + 100 * S), "a head");
         drop(activity.request(true));
         assert!(!activity.is_to_be_parked(later + 100 * S), "HTTP/2");
     }
 
-    /// A client that takes nothing of its answer is cut off.
+    /// A client that takes nothing of its answer is cut off, and so is one that takes a byte at a time, whatever else it sends
+    /// meanwhile.
     #[test]
     fn a_stalled_reader_is_cut_off() {
-        let began = now();
-        let activity = Arc::new(Activity::new(began, S));
-        drop(activity.request(false));
-        activity.wrote(false, began);
-        assert!(!closed(&activity, began + 29 * S));
-        assert!(closed(&activity, began + 30 * S));
+        let late = STALL_TIME.as_secs() as u32;
+        for (taken, stays) in [(0, false), (1, false), (PROGRESS_BYTES / 4, true)] {
+            let began = now();
+            let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+            drop(activity.request(false));
+            let another = activity.request(false);
+            activity.write_must_wait(began);
+            for second in 1..late {
+                activity.wrote(&[], taken, began + second * S);
+                activity.write_must_wait(began + second * S);
+                activity.read(b"x", began + second * S);
+                assert!(!closed(&activity, began + second * S), "{taken}");
+            }
+            assert_eq!(closed(&activity, began + late * S), !stays, "{taken}");
+            drop(another);
+            activity.flushed();
+            let ended = began + (late + 1) * S;
+            drop(activity.request(false));
+            assert!(!closed(&activity, ended), "it has all of it");
+        }
+    }
+
+    /// A connection of HTTP/2 rests when nothing was under way at two looks.
+    #[test]
+    fn a_connection_of_http2_rests_between_requests() {
+        let activity = Arc::new(Activity::new(now(), S, Spoken::Http2));
+        assert!(!activity.rests(), "before its first request");
+        let in_flight = activity.request(true);
+        assert!(!activity.rests());
+        let stream = in_flight.streaming();
+        drop(in_flight);
+        assert!(!activity.rests());
+        assert!(!activity.rests(), "a stream");
+        drop(stream);
+        assert!(activity.rests());
+        drop(activity.request(true));
+        assert!(
+            !activity.has_nothing_under_way(),
+            "it may not be written yet"
+        );
+        assert!(!activity.rests());
+        assert!(activity.rests());
     }
 }

@@ -123,3 +123,35 @@ async fn silent_connections_end_with_the_server() {
     assert!(now().duration_since(began) < Duration::from_secs(1));
     assert!(closed(&mut stream).await);
 }
+
+/// When all places are taken, the connection that has been parked longest leaves, and those that are not parked stay.
+#[tokio::test]
+async fn the_longest_parked_makes_room() {
+    let settings = HttpSettings {
+        parked_after: PARKED_AFTER,
+        max_connections: 8,
+        ..HttpSettings::new("test")
+    };
+    let server = Server::with(settings).await;
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        let mut client = server.connect().await;
+        assert_eq!(ask(&mut client, GET).await.status, 200);
+        clients.push(client);
+    }
+    silence().await;
+    // The first is the last now.
+    assert_eq!(ask(&mut clients[0], GET).await.status, 200);
+    silence().await;
+    let mut others = Vec::new();
+    for gone in 1..6 {
+        let mut other = server.connect().await;
+        assert_eq!(ask(&mut other, GET).await.status, 200);
+        assert!(closed(&mut clients[gone]).await);
+        others.push(other);
+    }
+    assert_eq!(ask(&mut clients[0], GET).await.status, 200);
+    for other in &mut others {
+        assert_eq!(ask(other, GET).await.status, 200);
+    }
+}

@@ -1,0 +1,308 @@
+//! A place for each connection, and who makes room when all are taken (amendment B13).
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Connections kept for `/v1/cluster`, so that clients cannot cut the members off from each other.
+const PEER_SHARE: usize = 64;
+
+/// Connections that were told to close and have not yet: each still has a descriptor.
+const LEAVING_MAX: usize = 64;
+
+/// Marks a connection that is not idle; the first that is idle is 1.
+const BUSY: u64 = 0;
+
+/// Counts connections.
+#[derive(Clone)]
+pub(super) struct Places(Arc<Counts>);
+
+struct Counts {
+    max: usize,
+    max_per_address: usize,
+    held: Mutex<Held>,
+}
+
+/// - `total` is the number of living [`Place`]s that are not leaving.
+/// - `unproven` has an entry for an address only while it has such a place, so it is no larger than `total`.
+/// - `idle` has the connections that are idle, in the order in which they became so.
+/// - A place whose number is no longer in `idle` is leaving.
+#[derive(Default)]
+struct Held {
+    total: usize,
+    leaving: usize,
+    unproven: HashMap<IpAddr, usize>,
+    idle: BTreeMap<u64, Arc<Notify>>,
+    last_idle: u64,
+}
+
+/// Why there is no place for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// All places are taken by connections with something to do.
+    InAll,
+    /// Too many connections of this address have not brought a request yet.
+    ForAddress,
+}
+
+/// A connection's place; counted until the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Place(Arc<Taken>);
+
+struct Taken {
+    counts: Arc<Counts>,
+    address: IpAddr,
+    for_peers: bool,
+    proven: AtomicBool,
+    /// Its number among the idle ones, or [`BUSY`]. Written under the lock of the counts.
+    idle: AtomicU64,
+    told_to_leave: Arc<Notify>,
+}
+
+impl Places {
+    pub(super) fn new(max: usize, max_per_address: usize) -> Places {
+        Places(Arc::new(Counts {
+            max,
+            max_per_address,
+            held: Mutex::default(),
+        }))
+    }
+
+    /// A place for a new connection. Where none is left for clients, the connection that has been idle longest leaves: it is between
+    /// requests, and nothing is lost.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn take(&self, address: IpAddr) -> Result<Place, Full> {
+        let counts = &self.0;
+        let for_clients = counts.max - PEER_SHARE.min(counts.max / 4);
+        let mut held = counts.lock();
+        if held
+            .unproven
+            .get(&address)
+            .is_some_and(|count| *count >= counts.max_per_address)
+        {
+            return Err(Full::ForAddress);
+        }
+        if held.total >= for_clients {
+            held.make_room();
+        }
+        if held.total >= counts.max {
+            return Err(Full::InAll);
+        }
+        let for_peers = held.total >= for_clients;
+        held.total += 1;
+        *held.unproven.entry(address).or_default() += 1;
+        Ok(Place(Arc::new(Taken {
+            counts: counts.clone(),
+            address,
+            for_peers,
+            proven: AtomicBool::new(false),
+            idle: AtomicU64::new(BUSY),
+            told_to_leave: Arc::default(),
+        })))
+    }
+
+    /// Whether so many connections are about to close that another one has to wait for the first of them.
+    pub(super) fn are_leaving(&self) -> bool {
+        self.0.lock().leaving >= LEAVING_MAX
+    }
+}
+
+impl Counts {
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn forget_unproven(&mut self, address: IpAddr) {
+        if let Some(count) = self.unproven.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.unproven.remove(&address);
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if let Some((_, longest)) = self.idle.pop_first() {
+            longest.notify_one();
+            self.total -= 1;
+            self.leaving += 1;
+        }
+    }
+
+    /// Takes back that a place is idle. False when it was told to leave meanwhile.
+    fn is_still_idle(&mut self, number: u64) -> bool {
+        self.idle.remove(&number).is_some()
+    }
+}
+
+impl Place {
+    /// Whether this place is one of those kept for `/v1/cluster`.
+    pub(super) fn for_peers(&self) -> bool {
+        self.0.for_peers
+    }
+
+    /// Notes that the connection brought a whole request: it counts against its address no more.
+    pub(super) fn prove(&self) {
+        if !self.0.proven.swap(true, Ordering::Relaxed) {
+            self.0.counts.lock().forget_unproven(self.0.address);
+        }
+    }
+
+    /// Notes that the connection waits for its next request, and may be told to leave.
+    pub(super) fn idle(&self) {
+        let mut held = self.0.counts.lock();
+        if self.0.idle.load(Ordering::Relaxed) == BUSY {
+            held.last_idle += 1;
+            let number = held.last_idle;
+            held.idle.insert(number, self.0.told_to_leave.clone());
+            self.0.idle.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that the connection has something to do. One that was told to leave does it first.
+    pub(super) fn busy(&self) {
+        if self.0.idle.load(Ordering::Relaxed) == BUSY {
+            return;
+        }
+        let mut held = self.0.counts.lock();
+        let number = self.0.idle.swap(BUSY, Ordering::Relaxed);
+        if number != BUSY && !held.is_still_idle(number) {
+            held.leaving -= 1;
+            held.total += 1;
+        }
+    }
+
+    /// Returns when the connection is to leave.
+    pub(super) fn told_to_leave(&self) -> impl Future<Output = ()> + Send + 'static {
+        let told = self.0.told_to_leave.clone();
+        async move { told.notified().await }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut held = self.counts.lock();
+        let number = *self.idle.get_mut();
+        if number == BUSY || held.is_still_idle(number) {
+            held.total -= 1;
+        } else {
+            held.leaving -= 1;
+        }
+        if !*self.proven.get_mut() {
+            held.forget_unproven(self.address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    /// How many there are, and how many of them are leaving.
+    fn counts(places: &Places) -> (usize, usize) {
+        let held = places.0.lock();
+        (held.total, held.leaving)
+    }
+
+    fn is_told(place: &Place) -> bool {
+        place.told_to_leave().now_or_never().is_some()
+    }
+
+    /// The last quarter (at most 64) is for peers, and nobody gets one past the cap until a place is given back.
+    #[test]
+    fn the_last_places_are_for_peers() {
+        let places = Places::new(8, 100);
+        let mut held: Vec<_> = (0..8).map(|_| places.take(A).expect("a place")).collect();
+        let for_peers: Vec<_> = held.iter().map(Place::for_peers).collect();
+        assert_eq!(
+            for_peers,
+            [false, false, false, false, false, false, true, true]
+        );
+        assert_eq!(places.take(B).err(), Some(Full::InAll));
+        held.pop();
+        assert!(places.take(B).is_ok_and(|place| place.for_peers()));
+    }
+
+    /// One address may hold any number of connections that brought a request, and few that did not.
+    #[test]
+    fn only_silent_connections_count_against_an_address() {
+        let places = Places::new(1_000, 2);
+        let mut proven = Vec::new();
+        for _ in 0..100 {
+            let place = places.take(A).expect("a place");
+            place.prove();
+            place.prove();
+            proven.push(place);
+        }
+        let silent = [
+            places.take(A).expect("first"),
+            places.take(A).expect("second"),
+        ];
+        assert_eq!(places.take(A).err(), Some(Full::ForAddress));
+        assert!(places.take(B).is_ok(), "another address is not in the way");
+        drop(silent);
+        drop(proven);
+        assert!(places.take(A).is_ok());
+        assert!(
+            places.0.lock().unproven.is_empty() && places.0.lock().total == 0,
+            "everything is given back"
+        );
+    }
+
+    /// At the cap the connection that has been idle longest leaves, a new one has its place, and the places of peers stay free.
+    #[test]
+    fn the_longest_idle_makes_room() {
+        let places = Places::new(8, 100);
+        let held: Vec<_> = (0..6).map(|_| places.take(A).expect("a place")).collect();
+        for idle in [3, 1, 5] {
+            held[idle].idle();
+        }
+        held[3].busy();
+        held[3].idle();
+        held[1].idle();
+        let new = places.take(B).expect("the place of 1");
+        assert!(!new.for_peers());
+        let told: Vec<_> = held.iter().map(is_told).collect();
+        assert_eq!(told, [false, true, false, false, false, false]);
+        let _another = places.take(B).expect("the place of 5");
+        let told: Vec<_> = held.iter().map(is_told).collect();
+        assert_eq!(told, [false, false, false, false, false, true]);
+        held[3].busy();
+        let all_busy = places.take(B).expect("one of the peers'");
+        assert!(all_busy.for_peers());
+        assert_eq!(counts(&places), (7, 2));
+        // A request that crossed with the word to leave is counted for as long as it takes.
+        held[1].busy();
+        assert_eq!(counts(&places), (8, 1));
+        drop((held, new, _another, all_busy));
+        assert_eq!(counts(&places), (0, 0));
+        assert!(places.0.lock().idle.is_empty());
+    }
+
+    /// So many may be about to close, and then the next one waits.
+    #[test]
+    fn few_are_leaving_at_once() {
+        let places = Places::new(4 * LEAVING_MAX, usize::MAX);
+        let held: Vec<_> = (0..3 * LEAVING_MAX)
+            .map(|_| places.take(A).expect("a place"))
+            .collect();
+        held.iter().for_each(Place::idle);
+        let mut new = Vec::new();
+        while !places.are_leaving() {
+            new.push(places.take(B).expect("room"));
+        }
+        assert_eq!(new.len(), LEAVING_MAX);
+        drop(held);
+        assert!(!places.are_leaving());
+    }
+}
