@@ -168,6 +168,9 @@ async fn until_stopped(
     let (stop, stopped) = oneshot::channel::<()>();
     let mut http_settings = HttpSettings::new(settings.environment.clone());
     http_settings.max_announcement_bytes = settings.max_announcement_bytes;
+    if let Some(bytes) = settings.max_header_bytes {
+        http_settings.set_max_header_bytes(bytes);
+    }
     http_settings.hold_time_ms = settings.hold_time_ms;
     http_settings.announce_interval_s = settings.announce_interval_s;
     http_settings.coordinator_redirect = settings.coordinator_redirect;

@@ -157,6 +157,7 @@ fn defaults() {
         (100, 300, 500)
     );
     assert_eq!(settings.max_announcement_bytes, 1 << 20);
+    assert_eq!(settings.max_header_bytes, None);
     assert!(settings.auto_rejoin && settings.log.console && settings.access_log.enabled);
     assert_eq!(settings.log.path, None);
 }
@@ -494,6 +495,10 @@ fn relations() {
     assert!(
         refused("discovery.max-announcement-size=1GB").contains("discovery.max-announcement-size")
     );
+    for bad in ["512B", "2MB", "16", "-1kB"] {
+        let line = format!("http-server.max-request-header-size={bad}");
+        assert!(refused(&line).contains("http-server.max-request-header-size"));
+    }
     assert!(
         refused("http-server.http.port=65536")
             .contains("http-server.http.port: 65536 is not between 0 and 65535")

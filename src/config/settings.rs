@@ -41,6 +41,8 @@ pub struct Settings {
     pub recovery_grace_ms: u64,
     /// `discovery.max-announcement-size`: the largest body of a client's request.
     pub max_announcement_bytes: usize,
+    /// `http-server.max-request-header-size`; absent: 8 kB, and 64 kB for the paths that lead to the coordinator.
+    pub max_header_bytes: Option<usize>,
     /// `discovery.hold-time`: how long a lookup is held whose answer the client has; 0: not at all.
     pub hold_time_ms: u64,
     /// `discovery.announce-interval`, in whole seconds; none: clients announce as they do by themselves.
@@ -134,6 +136,10 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         max_announcement_bytes: sources.read("discovery.max-announcement-size", 1 << 20, |text| {
             // Above, one announcement would hold up every other one behind it in the log.
             bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
+        }),
+        max_header_bytes: sources.read("http-server.max-request-header-size", None, |text| {
+            // Above, a client could take that much of every connection.
+            bounded_bytes(1 << 10, 1 << 20)(text).map(|bytes| Some(bytes as usize))
         }),
         hold_time_ms: sources.read(
             "discovery.hold-time",

@@ -6,19 +6,23 @@ use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::places::Place;
 use super::router::router;
-use super::{announcement, lookup};
+use super::{announcement, host, lookup, redirect};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
+use http::header::ALLOW;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 use std::borrow::Cow;
 use tower::ServiceExt;
 
 /// Below this path are the peers, the monitors and the people that repair a cluster: they get in when clients do not.
 const CLUSTER_PATH: &str = "/v1/cluster/";
+
+/// The target of a request that is about the server and no resource (RFC 9110, 7.1).
+const SERVER_ITSELF: &str = "*";
 
 /// The target of a request whose path was made canonical; an extension of it.
 #[derive(Debug, Clone)]
@@ -45,10 +49,14 @@ impl<D: Discovery> Front<D> {
         place: Place,
         request: Request<Body>,
     ) -> impl Future<Output = Response> + use<D> {
+        let asks_server = request.uri().path() == SERVER_ITSELF;
         let mut request = match self.admit(origin, &place, request) {
             Ok(request) => request,
             Err(refusal) => return Either::Right(ready(refusal.into_response())),
         };
+        if asks_server {
+            return Either::Right(ready(of_server(request.method())));
+        }
         // What nearly all requests are passes the router by.
         if let Some(lookup) = lookup::plain(&request) {
             let answered = lookup::answer(self.app.clone(), lookup, request);
@@ -73,15 +81,28 @@ impl<D: Discovery> Front<D> {
         place: &Place,
         mut request: Request<Body>,
     ) -> Result<Request<Body>, Refusal> {
-        let max_bytes = self.app.settings.max_header_bytes;
-        if target_bytes(request.uri()) > max_bytes {
-            return Err(Refusal::UriTooLong(max_bytes));
-        }
-        if header_bytes(request.headers()) > max_bytes {
-            return Err(Refusal::HeadersTooLarge(max_bytes));
+        host::check(&request)?;
+        let settings = &self.app.settings;
+        let target_bytes = target_bytes(request.uri());
+        if target_bytes > settings.max_head_bytes() {
+            return Err(Refusal::UriTooLong(settings.max_head_bytes()));
         }
         let path = canonical_path(request.uri().path())
             .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        let header_bytes = header_bytes(request.headers());
+        let mut max_bytes = settings.max_header_bytes;
+        if target_bytes.max(header_bytes) > max_bytes
+            && settings.coordinator_redirect
+            && redirect::leads_away(&path)
+        {
+            max_bytes = settings.max_redirected_header_bytes;
+        }
+        if target_bytes > max_bytes {
+            return Err(Refusal::UriTooLong(max_bytes));
+        }
+        if header_bytes > max_bytes {
+            return Err(Refusal::HeadersTooLarge(max_bytes));
+        }
         if !path.starts_with(CLUSTER_PATH) {
             if place.for_peers() {
                 return Err(Refusal::TooManyConnections);
@@ -96,6 +117,18 @@ impl<D: Discovery> Front<D> {
             request.extensions_mut().insert(TargetAsSent(sent));
         }
         Ok(request)
+    }
+}
+
+/// Answers a request that is about the server and no resource.
+fn of_server(method: &Method) -> Response {
+    const ALLOW_ALL: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
+    match *method {
+        Method::OPTIONS => ([(ALLOW, ALLOW_ALL)], format!("{ALLOW_ALL}\n")).into_response(),
+        _ => {
+            let only = "The request target * is for OPTIONS only".to_owned();
+            Refusal::BadRequest(only).into_response()
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod front;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod hold;
+mod host;
 mod inventory;
 mod known_bodies;
 mod limits;
@@ -32,12 +33,12 @@ mod limits;
 mod lone;
 mod lookup;
 mod negotiate;
-mod query;
 mod places;
+mod query;
 mod redirect;
+mod rendered_coordinators;
 mod router;
 mod statics;
-mod rendered_coordinators;
 mod tags;
 mod watch;
 
@@ -71,6 +72,8 @@ pub struct HttpSettings {
     pub max_pending_body_bytes: usize,
     /// The most for the request target, and for all headers together.
     pub max_header_bytes: usize,
+    /// The same for the paths that lead to the coordinator: clients of an engine send prepared statements in headers.
+    pub max_redirected_header_bytes: usize,
     /// Connections in all. Lowered to what the process's descriptors allow.
     pub max_connections: usize,
     /// Connections from one address that have not yet brought a whole request.
@@ -92,11 +95,6 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// The defaults, for an environment.
-    pub fn new(environment: impl Into<String>) -> HttpSettings {
-        HttpSettings {
-            environment: environment.into(),
-            max_announcement_bytes: 1024 * 1024,
     /// `http-server.max-request-header-size`: for all paths.
     pub fn set_max_header_bytes(&mut self, bytes: usize) {
         self.max_header_bytes = bytes;
@@ -108,12 +106,18 @@ impl HttpSettings {
         self.max_header_bytes.max(self.max_redirected_header_bytes)
     }
 
+    /// The defaults, for an environment.
+    pub fn new(environment: impl Into<String>) -> HttpSettings {
+        HttpSettings {
+            environment: environment.into(),
+            max_announcement_bytes: 1024 * 1024,
+            max_pending_body_bytes: 64 << 20,
             max_header_bytes: 8 * 1024,
+            max_redirected_header_bytes: 64 * 1024,
             max_connections: 16_384,
             max_connections_per_address: 1_024,
             hold_time_ms: 20_000,
             announce_interval_s: None,
-            max_pending_body_bytes: 64 << 20,
             coordinator_choice: CoordinatorChoice::Newest,
             coordinator_redirect: true,
             max_waiting: 10_000,

@@ -12,6 +12,11 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
+/// Whether a canonical path is one that leads to the coordinator.
+pub(super) fn leads_away(path: &str) -> bool {
+    matches!(path, "/" | "/ui" | "/v1/info" | "/v1/statement") || path.starts_with("/ui/")
+}
+
 /// `POST /v1/statement`, `GET /v1/info` (which PrestoSQL's JDBC driver asks for the version), `GET /` and `GET /ui...`: 307,
 /// which keeps method and body.
 ///

@@ -5,6 +5,7 @@ use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::{announcement, cluster, coordinator, inventory, lookup, redirect, statics, watch};
 use axum::Router;
+use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::ALLOW;
@@ -49,7 +50,7 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
         )
         .route("/v1/serviceInventory", read_only(get(inventory::inventory)))
         .route("/v1/cluster/status", read_only(get(cluster::status)))
-        .route("/v1/cluster/ready", read_only(get(cluster::ready)))
+        .route("/v1/cluster/ready", checked(get(cluster::ready)))
         .route(cluster::PEER_PATH, read_only(get(cluster::peer)))
         .fallback(async || Refusal::NotFound)
         .with_state(app)
@@ -87,6 +88,15 @@ fn statement<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Meth
 
 fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("GET, OPTIONS", "GET, HEAD, OPTIONS", methods)
+}
+
+/// As [`read_only`], and OPTIONS answers as GET does: it is what HAProxy checks with unless it is told otherwise.
+fn checked<D: Discovery>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
+    methods
+        .options(async |app: State<App<D>>| {
+            ([(ALLOW, "GET, HEAD, OPTIONS")], cluster::ready(app).await)
+        })
+        .fallback(async || Refusal::MethodNotAllowed("GET, OPTIONS"))
 }
 
 /// Adds what Jersey adds to every resource: OPTIONS, and 405 with `Allow`, which names HEAD only when asked by OPTIONS.

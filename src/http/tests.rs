@@ -6,6 +6,7 @@ mod http2;
 mod parked;
 #[path = "../../tests/wire/replay.rs"]
 mod replay;
+mod requests;
 mod server;
 mod unrouted;
 mod watches;

@@ -39,8 +39,9 @@ mod newcomers;
 mod no_quorum;
 mod own_address;
 #[cfg(target_os = "linux")]
-mod peer_messages;
 mod paused_guest;
+#[cfg(target_os = "linux")]
+mod peer_messages;
 mod rival_writers;
 mod silent_links;
 #[cfg(target_os = "linux")]

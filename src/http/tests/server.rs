@@ -76,6 +76,11 @@ impl Server {
             .expect("the server listens")
     }
 
+    /// Is about to stop, and says so.
+    pub(super) fn leave(&self) {
+        self.settings.leaving.store(true, Ordering::Relaxed);
+    }
+
     /// Stops it, and waits for its end.
     pub(super) async fn stop(self) {
         drop(self.stop);
@@ -471,7 +476,7 @@ async fn the_last_places_serve_peers_only() {
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let server = Server::start().await;
-    server.settings.leaving.store(true, Ordering::Relaxed);
+    server.leave();
     assert_eq!(server.ask(GET_READY).await.status, 503);
 
     let mut idle = server.connect().await;

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use quorate::http::fuzzing::Wire;
 use serde_json::Value;
@@ -84,5 +84,8 @@ fn parse(text: &[u8]) -> Option<Request<Body>> {
         let value = HeaderValue::from_bytes(line[at + 1..].trim_ascii()).ok()?;
         request.headers_mut().append(name, value);
     }
+    // Without one every request would be refused for that.
+    let host = request.headers_mut().entry(HOST);
+    host.or_insert(HeaderValue::from_static("h"));
     Some(request)
 }
