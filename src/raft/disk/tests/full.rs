@@ -2,6 +2,7 @@
 
 use super::crash::block_on;
 use super::script::{Run, Step, append, contents_of, dir, entry, log_id, snapshot_of};
+use crate::clock::Beat;
 use crate::raft::disk::sim::SimFs;
 use crate::raft::disk::{Store, Vfs};
 use crate::raft::state_machine::StateMachine;
@@ -129,7 +130,7 @@ fn a_snapshot_without_room_is_put_off() {
         let store = Store::open(Arc::new(fs.clone()), &dir()).expect("a new store");
         let snapshots = store.snapshots();
         let gap = Duration::from_secs(5);
-        let opened = StateMachine::open(snapshots.clone(), "test", 1, gap).await;
+        let opened = StateMachine::open(snapshots.clone(), "test", 1, gap, Beat::start()).await;
         let (mut machine, replica) = opened.expect("nothing is there");
         apply_large(&replica);
         let body_bytes = replica.registry().counted_bytes() as u64;
