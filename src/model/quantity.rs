@@ -1,40 +1,75 @@
 //! Durations and data sizes as airlift writes them.
+//!
+//! The rules are those of `io.airlift.units.Duration` and `io.airlift.units.DataSize`: `1.5GB`,
+//! blanks around the number and the unit, units in exactly this case, results up to
+//! `Long.MAX_VALUE`, which airlift prints where it means "no limit".
 
-/// Milliseconds of an airlift `Duration`: `10s`, `10.00s`, `1m`, `500ms`. Units as in airlift, and as strict about case.
+/// The largest quantity, which Java calls `Long.MAX_VALUE`.
+const QUANTITY_MAX: u64 = i64::MAX as u64;
+
+/// Milliseconds of an airlift `Duration`: `10s`, `10.00s`, `1m`, `500ms`. Rounds to the nearest
+/// millisecond, as `Duration.toMillis` does.
+///
+/// # Errors
+/// When the text is not a duration, or a longer one than a Java `long` holds in milliseconds.
 pub fn duration_ms(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, f64); 7] = [
-        ("ns", 1e-6),
-        ("us", 1e-3),
+        ("ns", 1.0 / 1_000_000.0),
+        ("us", 1.0 / 1_000.0),
         ("ms", 1.0),
         ("s", 1e3),
         ("m", 60e3),
         ("h", 3_600e3),
         ("d", 86_400e3),
     ];
-    quantity(text, &UNITS).ok_or_else(|| {
+    let parts = parts(text).and_then(|(number, unit)| Some((number, factor(&UNITS, unit)?)));
+    let (number, factor) = parts.ok_or_else(|| {
         format!(
             "'{}' is not a duration such as 500ms, 10s, 1m, 2h or 1d",
             shown(text)
         )
+    })?;
+    let value = number.parse::<f64>().map(|number| number * factor);
+    rounded(value.unwrap_or(f64::INFINITY)).ok_or_else(|| {
+        let max = QUANTITY_MAX;
+        format!("'{}' is too long: at most {max}ms", shown(text))
     })
 }
 
-/// Bytes of an airlift `DataSize`: `100MB`, `1kB`, `1.5GB`. Multiples of 1024, as in airlift.
+/// Bytes of an airlift `DataSize`: `100MB`, `1kB`, `1.5GB`, `9223372036854775807B`. Units are
+/// multiples of 1024. Whole numbers are exact; others are rounded to the nearest byte.
+///
+/// # Errors
+/// When the text is not a data size, or a larger one than a Java `long` holds in bytes.
 pub fn data_size_bytes(text: &str) -> Result<u64, String> {
-    const KB: f64 = 1024.0;
-    const UNITS: [(&str, f64); 6] = [
-        ("B", 1.0),
-        ("kB", KB),
-        ("MB", KB * KB),
-        ("GB", KB * KB * KB),
-        ("TB", KB * KB * KB * KB),
-        ("PB", KB * KB * KB * KB * KB),
+    const UNITS: [(&str, u64); 6] = [
+        ("B", 1),
+        ("kB", 1 << 10),
+        ("MB", 1 << 20),
+        ("GB", 1 << 30),
+        ("TB", 1 << 40),
+        ("PB", 1 << 50),
     ];
-    quantity(text, &UNITS).ok_or_else(|| {
+    let parts = parts(text).and_then(|(number, unit)| Some((number, factor(&UNITS, unit)?)));
+    let (number, factor) = parts.ok_or_else(|| {
         format!(
             "'{}' is not a data size such as 512kB, 100MB or 1GB",
             shown(text)
         )
+    })?;
+    let bytes = if number.contains('.') {
+        let value = number.parse::<f64>().map(|number| number * factor as f64);
+        rounded(value.unwrap_or(f64::INFINITY))
+    } else {
+        // A float is not exact beyond 2^53.
+        let whole = number.parse::<u64>().ok();
+        whole
+            .and_then(|whole| whole.checked_mul(factor))
+            .filter(|bytes| *bytes <= QUANTITY_MAX)
+    };
+    bytes.ok_or_else(|| {
+        let max = QUANTITY_MAX;
+        format!("'{}' is too large: at most {max}B", shown(text))
     })
 }
 
@@ -52,21 +87,29 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-fn quantity(text: &str, units: &[(&str, f64)]) -> Option<u64> {
-    let text = text.trim();
+/// Splits a quantity into its number, `\d+(\.\d+)?`, and its unit. The float parser alone would take
+/// `1e3`, `.5`, `-1` and `inf` too.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    // What `\s` means to Java.
+    let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r');
+    let text = text.trim_matches(is_blank);
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
     let (number, unit) = text.split_at(unit_at);
-    let number = number.trim_end();
-    // `\d+(\.\d+)?`: the float parser alone would take `1e3`, `.5`, `-1` and `inf` too.
+    let number = number.trim_end_matches(is_blank);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    let value = number.parse::<f64>().ok()? * factor;
-    // Beyond 2^53 a float is no longer exact; nothing that is configured comes near.
-    (value <= 9_007_199_254_740_992.0).then_some(value.round() as u64)
+    (digits(whole) && digits(fraction)).then_some((number, unit))
+}
+
+fn factor<T: Copy>(units: &[(&str, T)], unit: &str) -> Option<T> {
+    let found = units.iter().find(|(name, _)| *name == unit);
+    found.map(|(_, factor)| *factor)
+}
+
+/// Rounds as Java does: half up, and `Long.MAX_VALUE` for 2^63, which is the float next to it.
+fn rounded(value: f64) -> Option<u64> {
+    let rounded = (value + 0.5).floor();
+    (rounded <= QUANTITY_MAX as f64).then(|| (rounded as u64).min(QUANTITY_MAX))
 }
 
 #[cfg(test)]
@@ -86,6 +129,17 @@ mod tests {
             (" 2 s ", 2_000),
             ("0s", 0),
             ("1000us", 1),
+            ("30.00s", 30_000),
+            ("1.50m", 90_000),
+            ("500us", 1),
+            ("499us", 0),
+            ("1000000ns", 1),
+            ("0.00ns", 0),
+            ("2.00d", 172_800_000),
+            ("\t1.00 h\r", 3_600_000),
+            ("007s", 7_000),
+            ("9223372036854775807ms", i64::MAX as u64),
+            ("9223372036854775807ns", 9_223_372_036_855),
         ];
         for (text, ms) in durations {
             assert_eq!(duration_ms(text), Ok(ms), "{text}");
@@ -102,9 +156,18 @@ mod tests {
             "10 seconds",
             "10s5",
             "inf s",
-            "99999999999999d",
+            "10MS",
+            "10\u{a0}s",
+            "\u{661}s",
+            "1,5s",
+            "+1s",
         ] {
-            assert!(duration_ms(text).is_err(), "{text}");
+            let refused = duration_ms(text).expect_err(text);
+            assert!(refused.contains("is not a duration"), "{text}: {refused}");
+        }
+        for text in ["9223372036854775807d", "99999999999999999999999s"] {
+            let refused = duration_ms(text).expect_err(text);
+            assert!(refused.contains("is too long"), "{text}: {refused}");
         }
         for (text, bytes) in [
             ("100MB", 100 << 20),
@@ -112,11 +175,37 @@ mod tests {
             ("0.5kB", 512),
             ("1GB", 1 << 30),
             ("7B", 7),
+            ("0B", 0),
+            ("9223372036854775807B", i64::MAX as u64),
+            ("9007199254740993B", (1 << 53) + 1),
+            ("1.00MB", 1 << 20),
+            ("0.5GB", 1 << 29),
+            ("1.23kB", 1_260),
+            ("1234.567 kB", 1_264_197),
+            (" 100 MB\t", 100 << 20),
+            ("8191PB", 8_191 << 50),
+            ("8191.00PB", 8_191 << 50),
+            ("0.4B", 0),
+            ("0.5B", 1),
+            ("9223372036854775807.0B", i64::MAX as u64),
         ] {
             assert_eq!(data_size_bytes(text), Ok(bytes), "{text}");
         }
-        for text in ["100", "1KB", "1mb", "1 GiB", "MB"] {
-            assert!(data_size_bytes(text).is_err(), "{text}");
+        for text in [
+            "100", "1KB", "1mb", "1 GiB", "MB", "1b", "1K", "-1B", "1.B", "1e3B", "", "1EB",
+        ] {
+            let refused = data_size_bytes(text).expect_err(text);
+            assert!(refused.contains("is not a data size"), "{text}: {refused}");
+        }
+        for text in [
+            "9223372036854775808B",
+            "18446744073709551616B",
+            "9223372036854775807MB",
+            "8192PB",
+            "9000.5PB",
+        ] {
+            let refused = data_size_bytes(text).expect_err(text);
+            assert!(refused.contains("is too large"), "{text}: {refused}");
         }
     }
 
