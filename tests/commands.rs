@@ -12,6 +12,8 @@ mod coordinator;
 mod hook;
 #[path = "commands/process.rs"]
 mod process;
+#[path = "commands/servers.rs"]
+mod servers;
 #[path = "commands/services.rs"]
 mod services;
 #[path = "commands/watch.rs"]

@@ -2,6 +2,7 @@
 
 use quorate::config;
 use reqwest::Url;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 /// The servers to ask, the same for every command.
@@ -19,18 +20,51 @@ pub struct ServerList {
     pub server: Vec<String>,
 }
 
+/// Reads a server as people type it, `host:port`, or as a URL: `http` or `https`, a host, a port.
+/// Anything more would be asked of another program than a quorate server.
 fn server(text: &str) -> Result<String, String> {
-    let text = text.trim().trim_end_matches('/');
-    // `host:port` is what people type.
-    let url = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("http://{text}")
+    const EXAMPLE: &str = "a server is written as http://host:port";
+    let wrong = |what: &str| Err(format!("{what}: {EXAMPLE}"));
+    let text = text.trim();
+    if text.is_empty() {
+        return wrong("it is empty");
+    }
+    // The parser of URLs skips these, or takes them for slashes.
+    if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+        return wrong("it holds a character that no address has");
+    }
+    let url = match text.parse::<Ipv6Addr>() {
+        Ok(ip) => format!("http://[{ip}]"),
+        Err(_) if text.contains("://") => text.to_owned(),
+        Err(_) => format!("http://{text}"),
     };
-    let parsed = Url::parse(&url).map_err(|error| error.to_string())?;
-    match parsed.scheme() {
-        "http" | "https" => Ok(url),
-        other => Err(format!("{other} is neither http nor https")),
+    if url.contains('@') {
+        return wrong("it holds a user name, which no server asks for");
+    }
+    if url.contains('?') {
+        return wrong("it holds a query");
+    }
+    if url.contains('#') {
+        return wrong("it holds a fragment");
+    }
+    let parsed = match Url::parse(&url) {
+        Ok(parsed) => parsed,
+        Err(error) => return wrong(&error.to_string()),
+    };
+    let scheme = parsed.scheme();
+    if !matches!(scheme, "http" | "https") {
+        return wrong(&format!("{scheme} is neither http nor https"));
+    }
+    if parsed.path() != "/" {
+        return wrong("it has a path, and servers answer at the root alone");
+    }
+    let Some(host) = parsed.host_str() else {
+        return wrong("it has no host");
+    };
+    match parsed.port() {
+        Some(0) => wrong("it has port 0"),
+        Some(port) => Ok(format!("{scheme}://{host}:{port}")),
+        None => Ok(format!("{scheme}://{host}")),
     }
 }
 
@@ -114,13 +148,55 @@ impl Question {
 mod tests {
     use super::*;
 
-    /// Servers are given as people type them.
+    /// Servers are given as people type them; a slash at the end changes nothing.
     #[test]
     fn servers_are_read() {
-        assert_eq!(server(" node1:8411/ "), Ok("http://node1:8411".into()));
-        assert_eq!(server("https://node1"), Ok("https://node1".into()));
-        assert!(server("ftp://node1").is_err());
-        assert!(server("").is_err());
+        for (typed, read) in [
+            (" node1:8411/ ", "http://node1:8411"),
+            ("http://node1:8411", "http://node1:8411"),
+            ("http://node1:8411/", "http://node1:8411"),
+            ("https://node1", "https://node1"),
+            ("HTTP://Node1:8411", "http://node1:8411"),
+            ("node_1:8411", "http://node_1:8411"),
+            ("10.0.0.1:8411", "http://10.0.0.1:8411"),
+            ("[::1]:8411", "http://[::1]:8411"),
+            ("http://[2001:DB8::1]:8411/", "http://[2001:db8::1]:8411"),
+            ("::1", "http://[::1]"),
+        ] {
+            assert_eq!(server(typed).as_deref(), Ok(read), "{typed}");
+        }
+    }
+
+    /// What is more than a server is refused, and said, whichever part it is.
+    #[test]
+    fn more_than_a_server_is_refused() {
+        for (typed, why) in [
+            ("http://h:8411/foo", "has a path"),
+            ("h:8411/foo/", "has a path"),
+            ("http://h:8411//", "has a path"),
+            ("http://h:8411/%2e", "has a path"),
+            ("http://h:8411?x", "a query"),
+            ("http://h:8411/?", "a query"),
+            ("http://h:8411#x", "a fragment"),
+            ("http://h:8411/#", "a fragment"),
+            ("http://user@h:8411", "a user name"),
+            ("http://user:word@h", "a user name"),
+            ("http://@h", "a user name"),
+            ("ftp://node1", "neither http nor https"),
+            ("http:/h:8411", "port"),
+            ("http://h:0", "port 0"),
+            ("http://h:99999", "port"),
+            ("http://h:8411\\foo", "no address has"),
+            ("http://h\t:8411", "no address has"),
+            ("http://h :8411", "no address has"),
+            ("", "is empty"),
+            ("http://", "host"),
+            ("http://:8411", "host"),
+        ] {
+            let refused = server(typed).expect_err(typed);
+            assert!(refused.contains(why), "{typed}: {refused}");
+            assert!(refused.ends_with("http://host:port"), "{typed}: {refused}");
+        }
     }
 
     /// Whatever a type or a pool holds, it stays one segment or one value.
@@ -138,8 +214,8 @@ mod tests {
             .flag("all", true)
             .flag("watch", false);
         assert_eq!(
-            url(coordinator, "https://lb/quorate"),
-            Ok("https://lb/quorate/v1/coordinator?pool=a%26b%3Dc+d&all".into())
+            url(coordinator, "https://lb"),
+            Ok("https://lb/v1/coordinator?pool=a%26b%3Dc+d&all".into())
         );
         assert!(name("").is_err() && name("..").is_err() && name(".x").is_ok());
     }

@@ -1,0 +1,62 @@
+//! What every command takes as a server, from the command line and from the environment.
+
+use crate::process::{quorate, run};
+
+const COMMANDS: [&[&str]; 6] = [
+    &["cluster"],
+    &["cluster", "--wait-ready"],
+    &["coordinator"],
+    &["services"],
+    &["watch", "trino"],
+    &["bench", "lookup"],
+];
+
+/// A server that is more than scheme, host and port is refused by every command, in the same words
+/// and before anything is asked, also when one of several is wrong.
+#[test]
+fn every_command_refuses_alike() {
+    for wrong in [
+        "http://127.0.0.1:1/foo",
+        "127.0.0.1:1/foo",
+        "http://127.0.0.1:1/?x=1",
+        "http://127.0.0.1:1#x",
+        "http://u@127.0.0.1:1",
+        "http://127.0.0.1:1,http://127.0.0.1:1/v1",
+        "ftp://127.0.0.1",
+    ] {
+        let refusals: Vec<String> = COMMANDS
+            .iter()
+            .flat_map(|words| {
+                let by_option = run(&mut quorate(words, &[wrong]));
+                let by_environment = run(quorate(words, &[]).env("QUORATE_SERVERS", wrong));
+                [by_option, by_environment]
+            })
+            .map(|ended| {
+                assert_eq!(ended.code, Some(2), "{wrong}: {ended:?}");
+                let line = ended.stderr.lines().next().unwrap_or_default().to_owned();
+                assert!(
+                    line.contains("a server is written as http://host:port"),
+                    "{line}"
+                );
+                line
+            })
+            .collect();
+        assert!(
+            refusals.iter().all(|line| *line == refusals[0]),
+            "{refusals:#?}"
+        );
+    }
+}
+
+/// A slash at the end changes nothing: nobody is there, which each command says in its own way.
+#[test]
+fn a_slash_at_the_end_is_fine() {
+    for words in COMMANDS.iter().filter(|words| words[0] != "watch") {
+        let mut words = words.to_vec();
+        if words.contains(&"--wait-ready") || matches!(words[0], "coordinator" | "services") {
+            words.extend(["--timeout", "100ms"]);
+        }
+        let ended = run(&mut quorate(&words, &["http://127.0.0.1:1/"]));
+        assert_eq!(ended.code, Some(19), "{words:?}: {ended:?}");
+    }
+}
