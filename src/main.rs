@@ -54,6 +54,10 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         if let Err(error) = launcher::detach() {
             complain(&format!("cannot start a session: {error}"));
         }
+        if let Err(error) = launcher::wait_recorded(paths) {
+            complain(&error.to_string());
+            return exit_code::DATA_UNUSABLE;
+        }
         None
     } else {
         match claim(paths) {
@@ -73,7 +77,8 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         Err(error) => {
             // Twice, since either may go where nobody looks: the log has the time, the console is what a person sees.
             tracing::error!(exit_code = error.exit_code, "{error}");
-            complain(&error.to_string());
+            // Without waiting for a console that nobody reads: the process has to end.
+            telemetry::say_on_console(&format!("ERROR: {error}"));
             error.exit_code
         }
     }
@@ -107,6 +112,9 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
 fn restart(options: &CommandLine, paths: &Paths) -> u8 {
     if let Err(errors) = config::load(options) {
         return config_errors(&errors, Command::Restart);
+    }
+    if let Err(error) = launcher::check(paths) {
+        return outcome(Err(error));
     }
     match outcome(launcher::stop(paths)) {
         exit_code::OK => start(options, paths),

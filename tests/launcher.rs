@@ -10,9 +10,11 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
-#[expect(dead_code, reason = "these tests only wait for events")]
 #[path = "support/wait.rs"]
 mod wait;
+
+#[path = "launcher/files.rs"]
+mod files;
 
 /// Far beyond what anything here takes on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(30);

@@ -10,11 +10,12 @@ pub use pid_file::{Holder, PidFile};
 
 use crate::clock;
 use crate::config::{CommandLine, Paths};
+use crate::telemetry::Destination;
 use pid_file::POLL_INTERVAL;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -161,18 +162,70 @@ pub fn start(options: &CommandLine, paths: &Paths) -> Result<Outcome, LauncherEr
     if let Holder::Server(pid) = pid_file.holder()? {
         return Ok(Outcome::AlreadyRunning(pid.as_raw_pid()));
     }
-    let log = open_launcher_log(&paths.launcher_log)?;
+    let log = open_launcher_log(paths)?;
     let log_start = log
         .metadata()
         .map_err(|error| LauncherError::file(&paths.launcher_log, error))?
         .len();
-    fs::create_dir_all(&paths.data_dir)
-        .map_err(|error| LauncherError::file(&paths.data_dir, error))?;
+    make_data_dir(paths)?;
+    // While nothing runs yet: on a full disk there is nothing to be ended again.
+    pid_file.reserve()?;
     pid_file.bequeath()?;
     let mut child = spawn(options, paths, log)?;
-    pid_file.write_pid(child.id())?;
-    watch(&mut child, &paths.launcher_log, log_start)?;
+    let started = pid_file
+        .write_pid(child.id())
+        .and_then(|()| watch(&mut child, &paths.launcher_log, log_start));
+    if let Err(error) = started {
+        abandon(child, &mut pid_file);
+        return Err(error);
+    }
     Ok(Outcome::Started(child.id() as i32))
+}
+
+/// Checks what [`start`] needs besides the configuration, before a server that runs is stopped to
+/// start it again.
+///
+/// # Errors
+/// When the pid file, the launcher's log or the data directory cannot be used.
+pub fn check(paths: &Paths) -> Result<(), LauncherError> {
+    PidFile::create(&paths.pid_file)?;
+    open_launcher_log(paths)?;
+    make_data_dir(paths)
+}
+
+/// Ends a server that nobody could find again, since its pid is not in the file.
+fn abandon(mut child: Child, pid_file: &mut PidFile) {
+    // It fails only for a process that has ended by itself.
+    let _ended = child.kill();
+    let _reaped = child.wait();
+    // The lock counts and not what the file says, so that a stale pid does no harm.
+    let _stale = pid_file.clear();
+}
+
+/// How long a detached server waits until its launcher has recorded its pid.
+const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// Waits until the pid file names this process, which [`start`] has started. Without that nobody
+/// could stop it, also when its launcher was killed in between.
+///
+/// # Errors
+/// When the pid file does not name this process in time.
+pub fn wait_recorded(paths: &Paths) -> Result<(), LauncherError> {
+    let deadline = clock::now() + RECORD_TIME_LIMIT;
+    let own = std::process::id();
+    loop {
+        let recorded = PidFile::open(&paths.pid_file)?.and_then(|mut file| file.recorded());
+        if recorded == Some(own) {
+            return Ok(());
+        }
+        if clock::now() >= deadline {
+            return Err(LauncherError::PidFile {
+                path: paths.pid_file.display().to_string(),
+                what: format!("does not name this server ({own}), which nobody could stop then"),
+            });
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
 }
 
 /// Makes a process that [`start`] made independent of the terminal.
@@ -222,10 +275,15 @@ fn end(paths: &Paths, signal: Signal, limit: Duration) -> Result<Option<Pid>, La
     Ok(Some(pid))
 }
 
-fn open_launcher_log(path: &Path) -> Result<File, LauncherError> {
-    let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let file = parent.and_then(|()| OpenOptions::new().append(true).create(true).open(path));
-    file.map_err(|error| LauncherError::file(path, error))
+fn open_launcher_log(paths: &Paths) -> Result<File, LauncherError> {
+    let path = &paths.launcher_log;
+    Destination::of(path)
+        .and_then(|destination| destination.open_for_output())
+        .map_err(|error| LauncherError::file(path, error))
+}
+
+fn make_data_dir(paths: &Paths) -> Result<(), LauncherError> {
+    fs::create_dir_all(&paths.data_dir).map_err(|error| LauncherError::file(&paths.data_dir, error))
 }
 
 /// This binary again, as `run`, with every path absolute: its working directory is the data directory, as with airlift.
@@ -291,6 +349,10 @@ fn watch(child: &mut Child, log: &Path, log_start: u64) -> Result<(), LauncherEr
 
 /// The last line that was written to the log from `start` on.
 fn last_line(log: &Path, start: u64) -> io::Result<Option<String>> {
+    if !fs::metadata(log)?.is_file() {
+        // A FIFO would wait here for a writer.
+        return Ok(None);
+    }
     let mut file = File::open(log)?;
     let end = file.metadata()?.len();
     file.seek(SeekFrom::Start(

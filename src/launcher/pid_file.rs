@@ -5,7 +5,7 @@
 
 use super::LauncherError;
 use crate::clock;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{Pid, test_kill_process};
 use std::fs::{self, File, OpenOptions};
@@ -23,6 +23,9 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Longer than any number: the rest of a wrong file is not read.
 const PID_BYTES_MAX: u64 = 64;
+
+/// As long as the longest pid with its line end: what is reserved before there is a pid.
+const RESERVED: &str = "           \n";
 
 /// An open pid file.
 #[derive(Debug)]
@@ -47,22 +50,14 @@ impl PidFile {
     /// The operating system's.
     pub fn create(path: &Path) -> Result<Self, LauncherError> {
         let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
-        let open = || {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(path)
-        };
-        let file = parent
-            .and_then(|()| open())
-            .map_err(|error| LauncherError::file(path, error))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        parent
+            .map_err(|error| match error.kind() {
+                // A file is there: it is the directory that is missing.
+                ErrorKind::AlreadyExists => Errno::NOTDIR.into(),
+                _ => error,
+            })
+            .and_then(|()| open(path, true))
+            .map_err(|error| LauncherError::file(path, error))
     }
 
     /// Opens the file if there is one.
@@ -70,11 +65,8 @@ impl PidFile {
     /// # Errors
     /// The operating system's.
     pub fn open(path: &Path) -> Result<Option<Self>, LauncherError> {
-        match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => Ok(Some(Self {
-                path: path.to_owned(),
-                file,
-            })),
+        match open(path, false) {
+            Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LauncherError::file(path, error)),
         }
@@ -130,6 +122,14 @@ impl PidFile {
             .map_err(|error| LauncherError::file(&self.path, error.into()))
     }
 
+    /// Takes the room that a pid needs, so that writing one later does not fail on a full disk.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub(super) fn reserve(&mut self) -> Result<(), LauncherError> {
+        self.replace(RESERVED)
+    }
+
     /// Writes who holds the lock from now on.
     ///
     /// # Errors
@@ -146,13 +146,20 @@ impl PidFile {
         self.replace("")
     }
 
+    /// Writes over what is there and cuts the rest off, so that no room is given up in between.
     fn replace(&mut self, text: &str) -> Result<(), LauncherError> {
         let mut replace = || -> io::Result<()> {
-            self.file.set_len(0)?;
             self.file.rewind()?;
-            self.file.write_all(text.as_bytes())
+            self.file.write_all(text.as_bytes())?;
+            self.file.set_len(text.len() as u64)
         };
         replace().map_err(|error| LauncherError::file(&self.path, error))
+    }
+
+    /// The pid in the file, whoever holds the lock.
+    pub(super) fn recorded(&mut self) -> Option<u32> {
+        let pid = self.read_pid().ok()?;
+        u32::try_from(pid.as_raw_pid()).ok()
     }
 
     /// The process that the file names, with the words of airlift's launcher when it names none.
@@ -184,6 +191,25 @@ impl PidFile {
             what: format!("{what}: {line}"),
         })
     }
+}
+
+fn open(path: &Path, create: bool) -> io::Result<PidFile> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(create)
+        .truncate(false)
+        .mode(0o600)
+        // A FIFO or a device in its place must not be waited for.
+        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("is not a regular file"));
+    }
+    Ok(PidFile {
+        path: path.to_owned(),
+        file,
+    })
 }
 
 /// Whether there is such a process. One of another user is there too, though it may not be signalled.

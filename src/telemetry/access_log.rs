@@ -1,6 +1,7 @@
 //! The access log, in the format of airlift 233: tab-separated, one line a request.
 
-use super::rolling_file::{Retention, RollingFile};
+use super::log_file::LogFile;
+use super::rolling_file::Retention;
 use super::timestamp;
 use crate::config::AccessLogSettings;
 use std::io;
@@ -73,7 +74,7 @@ impl AccessLog {
             days_max: Some(settings.max_history_days),
             compress: settings.compress,
         };
-        let file = RollingFile::open(&settings.path, retention, crate::clock::wall_ms())?;
+        let file = LogFile::open(&settings.path, retention, crate::clock::wall_ms())?;
         Ok(Self(Some(Queue::start(file)?)))
     }
 
@@ -112,7 +113,7 @@ struct Waiting {
 }
 
 impl Queue {
-    fn start(mut file: RollingFile) -> io::Result<Self> {
+    fn start(mut file: LogFile) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let lines = Arc::clone(&shared);
         let write = move || {

@@ -16,6 +16,10 @@ const MODULES: &[(&str, &str)] = &[
     ("quorate::config", "io.airlift.bootstrap.Bootstrap"),
 ];
 
+/// The target of a report that an operator asked for, which no level of a library's or airlift's
+/// name hides.
+pub const STATE_TARGET: &str = "quorate::state";
+
 /// The filter of a levels file. Without it: our own lines from INFO up, other libraries' from WARN, openraft's from ERROR,
 /// since it warns of each packet that a stopped peer does not answer, and `quorate::raft` says that once. What openraft's
 /// handle cannot deliver it also returns to us, and in a process that stops it is no error.
@@ -28,6 +32,7 @@ pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
         let level = inherited(levels, logger).map_or(LevelFilter::INFO, filter);
         targets = targets.with_target(*module, level);
     }
+    targets = targets.with_target(STATE_TARGET, LevelFilter::INFO);
     // Our names, and those of libraries: `quorate.raft` is `quorate::raft`. airlift's own match nothing here.
     levels
         .iter()
@@ -88,6 +93,7 @@ mod tests {
         assert!(targets.would_enable("quorate::server", &Level::WARN));
         assert!(targets.would_enable("quorate::raft::disk", &Level::DEBUG));
         assert!(!targets.would_enable("quorate::http", &Level::INFO));
+        assert!(targets.would_enable(STATE_TARGET, &Level::INFO));
 
         let targets = levels(&[
             ("", LogLevel::Error),

@@ -3,15 +3,23 @@
 //! A log never stops the server: when a file cannot be written, lines are lost, and that is said on the console.
 
 mod access_log;
+mod console;
+mod destination;
 mod levels;
+mod log_file;
 mod rolling_file;
+mod stream;
 mod timestamp;
 
 pub use access_log::{AccessLog, AccessRecord};
+pub use console::say as say_on_console;
+pub use destination::Destination;
+pub use levels::STATE_TARGET;
 
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
-use rolling_file::{Retention, RollingFile};
+use log_file::LogFile;
+use rolling_file::Retention;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +56,7 @@ pub enum TelemetryError {
 pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if settings.console {
-        layers.push(layer(settings.console_format, || OneLine(io::stderr())));
+        layers.push(layer(settings.console_format, || OneLine(console::Console)));
     }
     if let Some(path) = &settings.path {
         let retention = Retention {
@@ -57,7 +65,7 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
             days_max: None,
             compress: settings.compress,
         };
-        let file = RollingFile::open(path, retention, clock::wall_ms());
+        let file = LogFile::open(path, retention, clock::wall_ms());
         let file = file.map_err(|error| TelemetryError::Open {
             path: path.display().to_string(),
             error,
@@ -132,14 +140,14 @@ fn one_line(event: &[u8]) -> Vec<u8> {
 
 /// The log file, which every thread writes to.
 #[derive(Clone)]
-struct SharedFile(Arc<Mutex<RollingFile>>);
+struct SharedFile(Arc<Mutex<LogFile>>);
 
 impl Write for SharedFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .write_line(line, clock::wall_ms());
+            .write_lines(line, clock::wall_ms());
         Ok(line.len())
     }
 
@@ -184,7 +192,7 @@ mod tests {
                 days_max: None,
                 compress: false,
             };
-            let file = RollingFile::open(&path, retention, clock::wall_ms()).expect("opens");
+            let file = LogFile::open(&path, retention, clock::wall_ms()).expect("opens");
             let file = SharedFile(Arc::new(Mutex::new(file)));
             let subscriber =
                 tracing_subscriber::registry().with(layer(format, move || OneLine(file.clone())));

@@ -1,10 +1,12 @@
 //! A log file that is rotated by size and by day, with its rotated files compressed and removed in time.
 
-use super::timestamp;
+use super::destination::append;
+use super::{console, timestamp};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::UNIX_EPOCH;
@@ -86,12 +88,8 @@ impl RollingFile {
             Ok(()) => self.failing = false,
             Err(error) if !self.failing => {
                 self.failing = true;
-                // Not `eprintln!`, which panics where the console is gone too.
-                let _lost = writeln!(
-                    io::stderr(),
-                    "{}: cannot be written: {error}",
-                    self.path.display()
-                );
+                let path = self.path.display();
+                console::say(&format!("{path}: cannot be written: {error}"));
             }
             Err(_) => {}
         }
@@ -125,6 +123,11 @@ impl RollingFile {
         // Also after a failure: the next attempt is a file's length away, not at the next line.
         self.bytes = 0;
         self.day = timestamp::day(now_ms);
+        if !leads_to(&self.path, &self.file)? {
+            self.file = append(&self.path)?;
+            self.bytes = self.file.metadata()?.len();
+            return Ok(());
+        }
         let next = rotated(&self.path)?
             .iter()
             .filter(|file| file.date == date)
@@ -177,8 +180,14 @@ struct Rotated {
     bytes: u64,
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
+/// Whether the path still names the open file: another program may have put something in its place.
+fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn file_name(path: &Path) -> String {
@@ -326,6 +335,42 @@ mod tests {
             assert_eq!(read("a.log-2024-02-29.2.log"), "dddddddddddddddd\n");
             assert_eq!(read("a.log"), "e\n");
         }
+    }
+
+    /// What another program put in the file's place is not renamed: a new file is appended to, and
+    /// what is no file is left alone.
+    #[test]
+    fn what_is_not_ours_is_not_rotated() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.log");
+        let mut log = open(dir.path(), retention(10, 1_000, None, false));
+        idle(&mut log);
+        log.write_line(b"12345678\n", NOON);
+        fs::rename(&path, dir.path().join("moved")).expect("renames");
+        fs::write(&path, "new\n").expect("writes");
+        log.write_line(b"next\n", NOON);
+        assert_eq!(names(dir.path()), ["a.log", "moved"]);
+        assert_eq!(fs::read_to_string(&path).expect("there"), "new\nnext\n");
+        fs::remove_file(&path).expect("removes");
+        std::os::unix::fs::symlink("/nowhere/else", &path).expect("links");
+        log.write_line(b"lost in a link\n", NOON);
+        assert!(path.is_symlink());
+        assert_eq!(names(dir.path()), ["a.log", "moved"]);
+    }
+
+    /// A link to a file stays a link; the file that it leads to is rotated beside itself.
+    #[test]
+    fn links_stay() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (real, link) = (dir.path().join("real"), dir.path().join("link.log"));
+        fs::create_dir(&real).expect("creates");
+        std::os::unix::fs::symlink(real.join("a.log"), &link).expect("links");
+        let retention = retention(10, 1_000, None, false);
+        let mut log = super::super::log_file::LogFile::open(&link, retention, NOON).expect("opens");
+        log.write_lines(b"12345678\n12345678\n", NOON);
+        assert!(link.is_symlink());
+        assert_eq!(names(&real), ["a.log", "a.log-2024-02-29.0.log"]);
+        assert_eq!(names(dir.path()), ["link.log", "real"]);
     }
 
     /// Rotated files are compressed without loss, and numbers go on after a restart.

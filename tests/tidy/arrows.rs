@@ -13,7 +13,7 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
         "config" => &["model"],
         "raft" => &["registry", "model", "clock", "planted"],
         "http" => &["raft", "registry", "model", "clock"],
-        "launcher" => &["config", "clock"],
+        "launcher" => &["config", "telemetry", "clock"],
         "telemetry" => &["config", "clock"],
         "server" => &["http", "raft", "config", "telemetry", "model", "clock"],
         other => panic!("src/{other} is new: say here what it may use"),

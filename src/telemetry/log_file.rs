@@ -1,0 +1,39 @@
+//! What a log is written to, by what its path leads to.
+
+use super::destination::Destination;
+use super::rolling_file::{Retention, RollingFile};
+use super::stream::Stream;
+use std::io;
+use std::path::Path;
+
+/// The destination of a log. Only a regular file is rotated, renamed, compressed and removed.
+#[derive(Debug)]
+pub enum LogFile {
+    /// A regular file.
+    Rolling(RollingFile),
+    /// Anything else.
+    Stream(Stream),
+}
+
+impl LogFile {
+    /// Opens what the path leads to.
+    ///
+    /// # Errors
+    /// The operating system's, and for a directory or a block device.
+    pub fn open(path: &Path, retention: Retention, now_ms: u64) -> io::Result<LogFile> {
+        match Destination::of(path)? {
+            Destination::File(path) => {
+                RollingFile::open(&path, retention, now_ms).map(LogFile::Rolling)
+            }
+            other => Stream::open(path.to_owned(), other).map(LogFile::Stream),
+        }
+    }
+
+    /// Appends whole lines. A failure loses them and is said once on the console.
+    pub fn write_lines(&mut self, lines: &[u8], now_ms: u64) {
+        match self {
+            LogFile::Rolling(file) => file.write_lines(lines, now_ms),
+            LogFile::Stream(stream) => stream.write_lines(lines),
+        }
+    }
+}
