@@ -2,6 +2,7 @@
 
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::properties::BadLine;
+use crate::model::without_byte_order_mark;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -34,11 +35,9 @@ fn read(path: &Path) -> io::Result<String> {
             "it is larger than {CONFIG_BYTES_MAX} bytes"
         )));
     }
-    // Editors on Windows put it there, invisible, before the first key.
-    let bytes = bytes
-        .strip_prefix("\u{feff}".as_bytes())
-        .map(<[u8]>::to_vec)
-        .unwrap_or(bytes);
+    let bytes = without_byte_order_mark(&bytes)
+        .map_err(|encoding| io::Error::other(format!("it is {encoding}: save it as UTF-8")))?
+        .to_vec();
     // Java reads properties as Latin-1, so that is what a file that is not UTF-8 was written for.
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
         error

@@ -1,7 +1,9 @@
 //! Where the inventory comes from: `service-inventory.uri`.
 
+use super::compressed::{Coding, inflate};
 use crate::model::{BadInventory, INVENTORY_BYTES_MAX, Inventory};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::{Client, ClientBuilder, Url};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -64,20 +66,23 @@ fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
     std::fs::File::open(Path::new(path.as_ref()))?
         .take(INVENTORY_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)?;
-    Ok(bytes)
+    inflate(bytes, &[]).map_err(io::Error::other)
 }
 
 async fn get(uri: &str) -> Result<Vec<u8>, String> {
     let client = http_client(FETCH_TIME_LIMIT).map_err(|error| innermost_cause(&error))?;
     let mut answer = client
         .get(uri)
-        .header("accept", "application/json")
+        .header(ACCEPT, "application/json")
+        .header(ACCEPT_ENCODING, "identity")
         .send()
         .await
         .map_err(|error| innermost_cause(&error))?;
     if !answer.status().is_success() {
         return Err(format!("the server answered {}", answer.status()));
     }
+    // Some servers compress whatever they were asked for.
+    let codings = Coding::of_headers(answer.headers().get_all(CONTENT_ENCODING))?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer
         .chunk()
@@ -89,7 +94,7 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
             break;
         }
     }
-    Ok(bytes)
+    inflate(bytes, &codings)
 }
 
 /// A client for single requests: of a start, or of a command.

@@ -1,5 +1,7 @@
 //! The service inventory: who the discovery nodes are, in airlift's own file format.
 
+use super::byte_order_mark::without_byte_order_mark;
+use super::host::Host;
 use http::Uri;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -77,6 +79,9 @@ pub enum InventoryProblem {
     /// Nothing in the file.
     #[error("is empty")]
     Empty,
+    /// Not UTF-8 but UTF-16 or UTF-32, as its byte order mark says.
+    #[error("is {0}: save it as UTF-8")]
+    Encoding(&'static str),
     /// Not JSON at all.
     #[error("is not JSON: {0}")]
     NotJson(String),
@@ -236,6 +241,7 @@ fn parse(bytes: &[u8], source: &str) -> Result<Inventory, InventoryProblem> {
     if bytes.len() > INVENTORY_BYTES_MAX {
         return Err(InventoryProblem::TooLarge);
     }
+    let bytes = without_byte_order_mark(bytes).map_err(InventoryProblem::Encoding)?;
     if bytes.trim_ascii().is_empty() {
         return Err(InventoryProblem::Empty);
     }
@@ -356,7 +362,8 @@ fn address(service: &Map<String, Value>) -> Result<String, (&'static str, String
     }
 }
 
-/// `http://host:port` in one spelling: without a path, the port always there.
+/// `http://host:port` in one spelling: without a path, the port always there, an address as
+/// [`Host`] writes it.
 fn http_address(text: &str) -> Result<String, String> {
     let bad = |what: &str| format!("`{}` {what}", text.chars().take(256).collect::<String>());
     let uri: Uri = text
@@ -370,23 +377,27 @@ fn http_address(text: &str) -> Result<String, String> {
     if authority.as_str().contains('@') {
         return Err(bad("must not hold a user name"));
     }
-    if authority.host().is_empty() {
+    let host = authority.host();
+    if host.is_empty() {
         return Err(bad("has no host"));
     }
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(bad("must not have a path"));
     }
     // `port_u16` is none both for no port and for one that is no number.
-    let written = authority
-        .as_str()
-        .strip_prefix(authority.host())
-        .unwrap_or_default();
+    let written = authority.as_str().strip_prefix(host).unwrap_or_default();
     let port = match (written, authority.port_u16()) {
         ("", _) => 80,
         (_, Some(port)) if port != 0 => port,
         _ => return Err(bad("has a port outside 1 to 65535")),
     };
-    let address = format!("http://{}:{port}", authority.host().to_ascii_lowercase());
+    let host: Host = if host.starts_with('[') {
+        host.parse()
+            .map_err(|what| bad(&format!("has a host that {what}")))?
+    } else {
+        Host::name(host)
+    };
+    let address = format!("http://{host}:{port}");
     match address.len() <= ADDRESS_BYTES_MAX {
         true => Ok(address),
         false => Err(bad(&format!("must have at most {ADDRESS_BYTES_MAX} bytes"))),

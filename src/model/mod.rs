@@ -4,18 +4,22 @@
 //! |---|---|
 //! | `address` | which addresses clients are sent to |
 //! | `announcement` | a client's body in, or one line that names the wrong field |
+//! | `byte_order_mark` | the invisible first bytes of files that editors write |
 //! | `coordinator` | what is asked and answered about coordinators |
 //! | `fields` | one JSON object at a time, scalars coerced as Jackson coerces them |
 //! | `fingerprint` | digests that every node and every release computes alike |
+//! | `host` | the host of an address, as it is written in a URI |
 //! | `json` | the exact JSON of a service out |
 //! | `properties`, `services` | what an announcement consists of, packed |
 //! | `quantity` | durations and data sizes as airlift writes them |
 
 mod address;
 mod announcement;
+mod byte_order_mark;
 mod coordinator;
 mod fields;
 mod fingerprint;
+mod host;
 mod json;
 mod properties;
 mod quantity;
@@ -25,9 +29,11 @@ mod text;
 
 pub use address::{BadAddress, check_authority, client_address};
 pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
+pub use byte_order_mark::without_byte_order_mark;
 pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator};
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
+pub use host::Host;
 pub use json::{write_json_service, write_json_string};
 pub use properties::{Pairs, Properties};
 pub use quantity::{data_size_bytes, duration_ms, shown};

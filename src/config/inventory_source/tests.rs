@@ -1,4 +1,6 @@
 use super::*;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
@@ -117,5 +119,57 @@ async fn servers_are_asked() {
     assert!(
         matches!(error, InventoryError::Unreachable { .. }),
         "{error}"
+    );
+}
+
+/// A byte order mark and gzip change nothing, from a file and over HTTP, whether or not the server
+/// says that it compresses; what is too large once inflated is refused as any other.
+#[tokio::test]
+async fn marks_and_gzip_are_taken() {
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).expect("memory");
+        encoder.finish().expect("memory")
+    };
+    let marked = format!("\u{feff}{INVENTORY}");
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("inventory.json");
+    for bytes in [marked.clone().into_bytes(), gzip(marked.as_bytes())] {
+        std::fs::write(&path, &bytes).expect("writes");
+        let inventory = fetch(&file_uri(&path)).await.expect("valid");
+        assert_eq!(inventory.entries.len(), 1);
+        let uri = serve(answer("200 OK", &bytes));
+        assert_eq!(fetch(&uri).await.expect("valid").environment, "test");
+    }
+    let coded = |coding: &str, body: &[u8]| {
+        serve(answer(
+            &format!("200 OK\r\ncontent-encoding: {coding}"),
+            body,
+        ))
+    };
+    for coding in ["gzip", "x-gzip", "GZIP"] {
+        let uri = coded(coding, &gzip(marked.as_bytes()));
+        assert_eq!(fetch(&uri).await.expect("valid").entries.len(), 1);
+    }
+    let uri = coded("br", b"x");
+    let error = fetch(&uri).await.expect_err("unknown").to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{uri}: cannot be fetched: the server answered with Content-Encoding br, which was \
+             not asked for"
+        )
+    );
+    let uri = coded("gzip", b"{}");
+    let error = fetch(&uri).await.expect_err("no gzip").to_string();
+    assert!(
+        error.starts_with(&format!("{uri}: cannot be fetched: is not valid gzip")),
+        "{error}"
+    );
+    let uri = coded("gzip", &gzip(&vec![b' '; 50 * INVENTORY_BYTES_MAX]));
+    let error = fetch(&uri).await.expect_err("too large").to_string();
+    assert_eq!(
+        error,
+        format!("{uri}: is larger than {INVENTORY_BYTES_MAX} bytes")
     );
 }

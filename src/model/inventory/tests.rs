@@ -89,6 +89,14 @@ fn addresses_are_normalized() {
         ),
         ("http://node1", "http://node1:80"),
         ("http://[::1]:8411", "http://[::1]:8411"),
+        ("http://[::1]", "http://[::1]:80"),
+        (
+            "http://[2001:DB8:0:0:0:0:0:1]:8411/",
+            "http://[2001:db8::1]:8411",
+        ),
+        ("http://[::ffff:10.0.0.1]:8411", "http://10.0.0.1:8411"),
+        ("http://[::FFFF:A00:1]:8411", "http://10.0.0.1:8411"),
+        ("http://node_1:8411", "http://node_1:8411"),
     ];
     for (written, read) in cases {
         assert_eq!(http_address(written).as_deref(), Ok(read), "{written}");
@@ -103,8 +111,34 @@ fn addresses_are_normalized() {
         "h:1",
         "",
         "http://",
+        "http://::1:8411",
+        "http://[::1:8411",
+        "http://[fe80::1%25eth0]:8411",
+        "http://[10.0.0.1]:8411",
+        "http://[h]:8411",
     ] {
         assert!(http_address(bad).is_err(), "{bad} must be refused");
+    }
+}
+
+/// A byte order mark at the front, as editors on Windows write it, is skipped; one of another
+/// encoding is refused by its name, and one that is not at the front is part of the text.
+#[test]
+fn byte_order_marks() {
+    let inventory = Inventory::parse(TWO.as_bytes(), "f").expect("valid");
+    let marked = format!("\u{feff}{TWO}");
+    assert_eq!(Inventory::parse(marked.as_bytes(), "f"), Ok(inventory));
+    assert_eq!(problem("\u{feff}"), "inventory.json: is empty");
+    assert_eq!(problem("\u{feff} \n"), "inventory.json: is empty");
+    assert!(problem("\u{feff}\u{feff}{}").contains("is not JSON"));
+    for (bytes, name) in [
+        (&b"\xff\xfe{\0"[..], "UTF-16"),
+        (b"\xfe\xff\0{", "UTF-16"),
+        (b"\xff\xfe\0\0{\0\0\0", "UTF-32"),
+        (b"\0\0\xfe\xff\0\0\0{", "UTF-32"),
+    ] {
+        let error = Inventory::parse(bytes, "f").expect_err("another encoding");
+        assert_eq!(error.to_string(), format!("f: is {name}: save it as UTF-8"));
     }
 }
 
