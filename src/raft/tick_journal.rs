@@ -73,6 +73,14 @@ impl TickJournal {
         self.last = Some((leader, now));
     }
 
+    /// This node proposed a tick at `at`, by what it owed then, and has applied it: of the gaps
+    /// before that nothing is owed any more, whether a grace was needed or not.
+    pub(super) fn judged(&mut self, at: Instant) {
+        if self.owed_since.is_some_and(|since| since <= at) {
+            self.owed_since = None;
+        }
+    }
+
     /// Whether a tick without a grace that is applied now was surely proposed after the gap that is
     /// owed for.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
@@ -173,6 +181,29 @@ mod tests {
             journal.follow(NEW);
             assert!(journal.owes_grace(at), "{apart_ms} ms apart");
         }
+    }
+
+    /// A leader knows when it proposed its ticks. Nothing in a fresh group could have aged before
+    /// its second tick, so that one brings no grace, and nor does any later one.
+    #[test]
+    fn a_leader_takes_its_own_word() {
+        let (mut journal, start) = following(OLD);
+        let millisecond = Duration::from_millis(1);
+        journal.applied(OLD, start + millisecond, false);
+        journal.judged(start);
+        assert!(
+            journal.owes_grace(start + millisecond),
+            "seen after it was proposed"
+        );
+        let second = start + TICK_INTERVAL;
+        journal.applied(OLD, second + millisecond, false);
+        journal.judged(second);
+        assert!(!journal.owes_grace(second + millisecond));
+
+        let late = second + seconds(60);
+        journal.applied(OLD, late, false);
+        journal.judged(second + TICK_INTERVAL);
+        assert!(journal.owes_grace(late), "proposed before the gap");
     }
 
     /// A node that stood still while the others did not forgets the gap that it alone saw, by the

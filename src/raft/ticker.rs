@@ -118,6 +118,7 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         result = result => log_expired(&result.ok()?.ok()?.data.0),
         () = group.lost_leadership() => return None,
     }
+    group.replica.journal().judged(now);
     Some(OwnTick {
         leader: key,
         advance,
