@@ -238,7 +238,7 @@ async fn a_write_that_is_overtaken_is_refused() {
         assert!(
             matches!(&refused, Err(WriteError::NotApplied(reason))
                 if reason == "overtaken by another write of node engine; send it again"),
-            "{refused:?}"
+            "it was proposed again: {refused:?}"
         );
         let held = || {
             group
