@@ -17,6 +17,7 @@ mod group;
 mod hand_over;
 mod hearing;
 mod identity;
+mod laggards;
 mod leader;
 mod level;
 mod locks;

@@ -134,6 +134,11 @@ impl RaftNetworkV2<TypeConfig> for Client {
             true => (Lane::Control, option.soft_ttl()),
             false => (Lane::Log, APPEND_TIMEOUT),
         };
+        if let Some(covered) = covered
+            && lane == Lane::Log
+        {
+            self.peers.note_sent(self.target, covered.index);
+        }
         match self.ask(lane, Request::Append(rpc), limit).await? {
             Answer::Append(response) => {
                 match &response {

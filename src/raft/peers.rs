@@ -67,6 +67,11 @@ pub(super) struct Known {
     pub(super) refusal: Option<String>,
     /// When this node last complained of what it sent.
     complained: Option<Instant>,
+    /// The highest index that an append to it carried, whether or not it has answered.
+    sent: u64,
+    /// Whether a pulse beyond that is on its way to it, and when the last one left.
+    is_being_told: bool,
+    told_at: Option<Instant>,
     /// The process that spoke last.
     process: Option<u64>,
     /// The highest log id that it acknowledged to this process.
@@ -273,6 +278,41 @@ impl Peers {
         lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
     }
 
+    /// An append that ends at this index is on its way to a member.
+    pub(super) fn note_sent(&self, id: RaftId, index: u64) {
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        known.sent = known.sent.max(index);
+    }
+
+    /// The reachable members that were not sent the entry at `index` yet and are to be told now.
+    /// Each is told once at a time, until [`Peers::note_told`], and no sooner than `pace` after the
+    /// last time.
+    pub(super) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
+        let mut lagging = Vec::new();
+        for (id, known) in lock(&self.known).iter_mut() {
+            if known.sent >= index || known.is_being_told {
+                continue;
+            }
+            let now = clock::now();
+            let is_within = |since: Option<Instant>, limit| {
+                since.is_some_and(|at| now.duration_since(at) < limit)
+            };
+            if is_within(known.last_answer, REACHABLE_WITHIN) && !is_within(known.told_at, pace) {
+                (known.is_being_told, known.told_at) = (true, Some(now));
+                lagging.push(*id);
+            }
+        }
+        lagging
+    }
+
+    /// A pulse beyond what was sent was answered, or lost.
+    pub(super) fn note_told(&self, id: RaftId) {
+        if let Some(known) = lock(&self.known).get_mut(&id) {
+            known.is_being_told = false;
+        }
+    }
+
     /// A member acknowledged the log up to here: it must never show less (amendment A8).
     pub(super) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
@@ -354,6 +394,30 @@ mod tests {
             vote_term,
             ..image("b").introduction()
         }
+    }
+
+    /// A member that answers and was not sent an entry is told once at a time, and at the pace
+    /// asked for; one that was sent it, or does not answer, is not.
+    #[tokio::test(start_paused = true)]
+    async fn who_lags_is_told_once_at_a_time() {
+        let pace = Duration::from_millis(20);
+        let peers = peers_who_saw(None);
+        let b = image("b").name.raft_id();
+        assert!(peers.lagging(9, pace).is_empty(), "it never answered");
+        lock(&peers.known).entry(b).or_default().last_answer = Some(clock::now());
+        peers.note_sent(b, 8);
+        assert!(peers.lagging(8, pace).is_empty());
+        assert_eq!(peers.lagging(9, pace), [b]);
+        assert!(
+            peers.lagging(9, Duration::ZERO).is_empty(),
+            "it is being told"
+        );
+        peers.note_told(b);
+        assert!(peers.lagging(10, pace).is_empty(), "too soon");
+        assert_eq!(peers.lagging(10, Duration::ZERO), [b]);
+        peers.note_told(b);
+        tokio::time::advance(pace).await;
+        assert_eq!(peers.lagging(11, pace), [b]);
     }
 
     fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {

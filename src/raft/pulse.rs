@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Between two pulses.
 const PULSE_INTERVAL: Duration = Duration::from_millis(500);
 /// A pulse is answered at once or not at all.
-const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
+pub(super) const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
 /// A read that takes longer would not count as fresh.
 const READ_DEADLINE: Duration = Duration::from_millis(900);
 
@@ -79,7 +79,7 @@ async fn read_for_itself(group: Arc<Group>) {
     }
 }
 
-fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
+pub(super) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
     let view = group.view();
     let view = view.borrow();
     view.members()

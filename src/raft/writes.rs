@@ -6,6 +6,7 @@
 
 use super::crowd::{Crowd, Patience};
 use super::group::Group;
+use super::laggards;
 use super::leader::{Leader, changed_from};
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
 use super::status::plight;
@@ -329,6 +330,7 @@ async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
     match written {
         Ok(Ok(response)) => {
             let index = response.log_id.index();
+            laggards::tell(group, index, batch.len());
             let done = |(write, outcome)| (write, WriteResult::Done { index, outcome });
             Tried::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
         }

@@ -1,0 +1,41 @@
+//! Tells a follower that is behind what is committed, before its log brings it.
+//!
+//! A write that comes to a follower is refused if it touches a node id that was written since that
+//! follower last heard of the log ([`super::evidence`]). openraft sends a follower one append after
+//! the other, so while a slow disk takes one the follower hears of nothing. A client that is
+//! acknowledged by another node and comes to this one at once would then be refused. So the leader
+//! sends such a follower a pulse, which needs no disk, before it acknowledges.
+
+use super::group::Group;
+use super::peer::{Lane, Request};
+use super::pulse;
+use std::time::Duration;
+
+/// Between two pulses to one follower under load, where each entry is of many clients and few of
+/// them change to another node. For an entry of one client alone there is no such limit.
+pub(super) const PACE: Duration = Duration::from_millis(20);
+
+/// Tells the followers to which the entry at `index` has not been sent yet, if they answer at all.
+pub(super) fn tell(group: &Group, index: u64, commands: usize) {
+    let pace = match commands {
+        1 => Duration::ZERO,
+        _ => PACE,
+    };
+    let lagging = group.peers.lagging(index, pace);
+    if lagging.is_empty() {
+        return;
+    }
+    for (id, member, _) in pulse::other_members(group) {
+        if !lagging.contains(&id) {
+            continue;
+        }
+        let (peers, request) = (group.peers.clone(), Request::Pulse(pulse::own(group)));
+        tokio::spawn(async move {
+            // It brings what it can; the next append brings the rest.
+            let _ = peers
+                .call(id, &member, Lane::Control, request, pulse::PULSE_TIMEOUT)
+                .await;
+            peers.note_told(id);
+        });
+    }
+}
