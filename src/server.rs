@@ -1,7 +1,11 @@
 //! Puts the parts together: disk, consensus, wire, and this node's own announcement.
 
 mod access;
+mod listen;
 mod own;
+mod own_address;
+mod signals;
+mod state;
 
 use crate::clock::Beat;
 use crate::config::inventory_source::{InventoryError, fetch};
@@ -10,12 +14,13 @@ use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
 use crate::raft::disk::{OpenError, OsFs, Store};
 use crate::raft::{self, LogLimits, Node, Options};
-use std::net::{IpAddr, Ipv4Addr};
+use own_address::{OwnAddress, bindable};
+use signals::Stop;
+use state::StateReport;
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -99,19 +104,47 @@ fn workers() -> usize {
 }
 
 async fn serve(settings: Settings) -> Result<(), StartError> {
+    let failed = |error: std::io::Error| StartError::new(exit_code::INTERNAL, error);
+    let state = Arc::new(StateReport::new());
+    let mut stop = Stop::new().map_err(failed)?;
+    signals::answer(state.clone()).map_err(failed)?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        environment = settings.environment,
+        data_dir = %settings.data_dir.display(),
+        "starting"
+    );
+    let running = tokio::select! {
+        started = start(&settings, state) => started?,
+        signal = stop.wanted() => {
+            // Nothing was served, and what is half written is mended as after a power cut.
+            tracing::info!("stopped by {signal} while starting");
+            return Ok(());
+        }
+    };
+    until_stopped(&settings, running, stop).await
+}
+
+/// Opens the data directory and the port, and starts the node.
+async fn start(settings: &Settings, state: Arc<StateReport>) -> Result<Running, StartError> {
     let beat = Beat::start();
     let dir = settings.data_dir.join(RAFT_DIR);
     let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
         .await
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))??;
-    let node_id = node_id(&settings, &store)?;
-    let inventory = inventory(&settings, &store, &node_id).await?;
-    let listener = listen(&settings).await?;
-    let address = own_address(&settings, inventory.as_ref(), &node_id);
+    let node_id = node_id(settings, &store)?;
+    let inventory = inventory(settings, &store, &node_id).await?;
+    let listener = listen::listen(settings)?;
+    let port = listener
+        .local_addr()
+        .map_err(|error| StartError::new(exit_code::PORT, error))?
+        .port();
+    let own = own_address::find(settings, inventory.as_ref(), &node_id, port).await;
+    let (bind, OwnAddress { uri: address, .. }) = (bindable(&own), own);
     let options = Options {
         node_id: node_id.clone(),
         environment: settings.environment.clone(),
-        bind: bindable(&address),
+        bind,
         dial: None,
         address: address.clone(),
         inventory,
@@ -129,21 +162,25 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
         beat: beat.clone(),
     };
     let node = Node::start(options).await?;
-    tracing::info!(node = node_id, address, "started");
-    let announcement = own::announcement(&settings, &node_id, &address)
+    state.note_node(node.clone());
+    tracing::info!(node = node_id, address, port, "started");
+    let announcement = own::announcement(settings, &node_id, &address, port)
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
     let announcing = tokio::spawn(own::keep_announced(
         node.clone(),
         announcement,
         settings.max_age_ms,
     ));
-    let running = Running {
+    Ok(Running {
         node,
         node_id,
         address,
+        port,
+        listener,
+        beat,
         announcing,
-    };
-    until_stopped(&settings, running, listener, beat).await
+        state,
+    })
 }
 
 /// A started node.
@@ -151,22 +188,26 @@ struct Running {
     node: Node,
     node_id: String,
     address: String,
+    /// The port that it listens on.
+    port: u16,
+    listener: TcpListener,
+    beat: Beat,
     /// Keeps its own announcement; ended before the node withdraws it.
     announcing: JoinHandle<()>,
+    /// What SIGQUIT writes to the log.
+    state: Arc<StateReport>,
 }
 
 /// Serves until a signal or a failure, then ends what was started, in the order that clients notice least.
 async fn until_stopped(
     settings: &Settings,
     running: Running,
-    listener: TcpListener,
-    beat: Beat,
+    mut signals: Stop,
 ) -> Result<(), StartError> {
     let node = &running.node;
-    let mut terminated = signal(SignalKind::terminate())
-        .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut http_settings = HttpSettings::new(settings.environment.clone());
+    http_settings.usage = running.state.wire();
     http_settings.max_announcement_bytes = settings.max_announcement_bytes;
     if let Some(bytes) = settings.max_header_bytes {
         http_settings.set_max_header_bytes(bytes);
@@ -179,10 +220,10 @@ async fn until_stopped(
     }
     let access_log = access::open(settings)?;
     let wire = http::serve(
-        listener,
+        running.listener,
         node.clone(),
         http_settings,
-        beat,
+        running.beat,
         access_log,
         async {
             // A dropped sender stops the wire as well.
@@ -191,10 +232,9 @@ async fn until_stopped(
     );
     let wire = tokio::spawn(wire);
     let reason = tokio::select! {
-        _ = terminated.recv() => "SIGTERM",
-        _ = tokio::signal::ctrl_c() => "SIGINT",
+        signal = signals.wanted() => signal,
         fatal = node.fatal() => return Err(fatal.into()),
-        unreachable = never_reached(node, settings, &running.address) => return Err(unreachable),
+        unreachable = never_reached(node, running.port, &running.address) => return Err(unreachable),
     };
     tracing::info!("stopping: {reason}");
     running.announcing.abort();
@@ -277,64 +317,19 @@ fn check_inventory(
 
 /// Resolves when peers would not find this node: its inventory entry has another port than it listens on, and
 /// nothing forwards the one to the other (amendment A5).
-async fn never_reached(node: &Node, settings: &Settings, address: &str) -> StartError {
-    let port = address
+async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
+    let announced = address
         .rsplit_once(':')
         .and_then(|(_, port)| port.parse::<u16>().ok())
         .unwrap_or(80);
-    if port == settings.http_port || node.answers_at(address, OWN_ADDRESS_LIMIT).await {
+    if announced == port || node.answers_at(address, OWN_ADDRESS_LIMIT).await {
         return std::future::pending().await;
     }
     StartError::new(
         exit_code::INVENTORY,
         format!(
-            "service-inventory.uri: this node is reached at {address}, http-server.http.port is {}, and nobody \
-             forwards the one to the other: peers would not find it",
-            settings.http_port
+            "service-inventory.uri: this node is reached at {address}, http-server.http.port is {port}, and nobody \
+             forwards the one to the other: peers would not find it"
         ),
     )
-}
-
-async fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
-    let ip = settings
-        .bind_ip
-        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    TcpListener::bind((ip, settings.http_port))
-        .await
-        .map_err(|error| {
-            let what = match error.kind() {
-                std::io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
-                _ => error.to_string(),
-            };
-            StartError::new(
-                exit_code::PORT,
-                format!(
-                    "http-server.http.port={} on {ip}: {what}",
-                    settings.http_port
-                ),
-            )
-        })
-}
-
-fn own_address(settings: &Settings, inventory: Option<&Inventory>, node_id: &str) -> String {
-    if let Some(entry) = inventory.and_then(|inventory| inventory.own(node_id).ok()) {
-        return entry.address.clone();
-    }
-    let host = settings
-        .internal_address
-        .clone()
-        .unwrap_or_else(|| match settings.bind_ip {
-            Some(ip) if !ip.is_unspecified() => ip.to_string(),
-            _ => Ipv4Addr::LOCALHOST.to_string(),
-        });
-    format!("http://{host}:{}", settings.http_port)
-}
-
-/// Peers are dialled from this node's own address when it is one of this machine's.
-fn bindable(address: &str) -> Option<IpAddr> {
-    let host = address.strip_prefix("http://")?.rsplit_once(':')?.0;
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
 }

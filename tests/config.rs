@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+#[path = "config/values.rs"]
+mod values;
+
 /// An installation with the given files in its `etc/`.
 struct Installation {
     dir: TempDir,
@@ -227,7 +230,13 @@ fn notices() {
     ]);
     let settings = installation.load();
     assert_eq!(settings.http_port, 2);
-    assert_eq!(settings.internal_address.as_deref(), Some("10.0.0.1"));
+    assert_eq!(
+        settings
+            .internal_address
+            .map(|host| host.to_string())
+            .as_deref(),
+        Some("10.0.0.1")
+    );
     let notices: Vec<String> = settings
         .notices
         .iter()

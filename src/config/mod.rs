@@ -23,5 +23,7 @@ pub use inventory_source::{http_client, http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};
-pub use settings::{AccessLogSettings, LogFormat, LogLevel, LogSettings, Settings, load};
+pub use settings::{
+    AccessLogSettings, InternalAddressSource, LogFormat, LogLevel, LogSettings, Settings, load,
+};
 pub use values::duration_ms;

@@ -4,7 +4,7 @@ use super::error::ConfigErrors;
 use super::paths::{CommandLine, Paths};
 use super::sources::Sources;
 use super::{environment, inventory_source, logging, values};
-use crate::model::{NODE_ID_BYTES_MAX, is_node_id};
+use crate::model::{Host, NODE_ID_BYTES_MAX, is_node_id};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -22,10 +22,14 @@ pub struct Settings {
     /// `node.location`
     pub location: Option<String>,
     /// `node.internal-address`: the host that this node announces itself at.
-    pub internal_address: Option<String>,
+    pub internal_address: Option<Host>,
+    /// `node.internal-address-source`: what it announces where none is configured.
+    pub internal_address_source: InternalAddressSource,
+    /// `node.prefer-ipv6-address`: whether an IPv6 address is taken first where one is looked for.
+    pub prefer_ipv6_address: bool,
     /// `node.external-address`
-    pub external_address: Option<String>,
-    /// `node.bind-ip`; absent: all addresses.
+    pub external_address: Option<Host>,
+    /// `node.bind-ip`; absent: all addresses. Never an IPv4-mapped one.
     pub bind_ip: Option<IpAddr>,
     /// `http-server.http.port`; 0: any free one.
     pub http_port: u16,
@@ -66,6 +70,30 @@ pub struct Settings {
     /// What the operator should know, to be logged once at start: keys without effect, old names, keys ignored.
     pub notices: Vec<String>,
 }
+
+/// What a node announces as its host where neither the inventory nor `node.internal-address` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InternalAddressSource {
+    /// An IP address of this machine that is not loopback.
+    #[default]
+    Ip,
+    /// The same as a name: `10-0-0-1.ip`.
+    IpEncodedAsHostname,
+    /// The name of this machine.
+    Hostname,
+    /// That name with its domain.
+    Fqdn,
+}
+
+const ADDRESS_SOURCES: &[(&str, InternalAddressSource)] = &[
+    ("HOSTNAME", InternalAddressSource::Hostname),
+    ("FQDN", InternalAddressSource::Fqdn),
+    ("IP", InternalAddressSource::Ip),
+    (
+        "IP_ENCODED_AS_HOSTNAME",
+        InternalAddressSource::IpEncodedAsHostname,
+    ),
+];
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -118,6 +146,12 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
         }),
         location: sources.read("node.location", None, |text| Ok(Some(text.to_owned()))),
         internal_address: sources.read("node.internal-address", None, |text| host(text).map(Some)),
+        internal_address_source: sources.read(
+            "node.internal-address-source",
+            InternalAddressSource::Ip,
+            |text| values::one_of(text, ADDRESS_SOURCES),
+        ),
+        prefer_ipv6_address: sources.read("node.prefer-ipv6-address", false, values::boolean),
         external_address: sources.read("node.external-address", None, |text| host(text).map(Some)),
         bind_ip: sources.read("node.bind-ip", None, |text| ip(text).map(Some)),
         http_port: sources.read("http-server.http.port", 8080, |text| {
@@ -256,20 +290,24 @@ fn is_lower_name(text: &str) -> bool {
 }
 
 fn ip(text: &str) -> Result<IpAddr, String> {
-    text.trim_matches(['[', ']'])
-        .parse()
-        .map_err(|_| format!("'{}' is not an IP address", values::shown(text)))
+    let inside = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let ip: Option<IpAddr> = match inside {
+        Some(inside) => inside.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
+    };
+    ip.map(|ip| ip.to_canonical())
+        .ok_or_else(|| format!("'{}' is not an IP address", values::shown(text)))
 }
 
-/// A host name or address, without a scheme or a port.
-fn host(text: &str) -> Result<String, String> {
-    let valid = text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"-_.:[]%".contains(&b));
-    let has_port = text.matches(':').count() == 1;
-    if valid && !has_port {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("'{}' is not a host", values::shown(text)))
+/// A host name or address, without a scheme or a port, to which others can be sent.
+fn host(text: &str) -> Result<Host, String> {
+    let wrong = |what: &str| format!("'{}' {what}", values::shown(text));
+    match text.parse().map_err(wrong)? {
+        Host::Ip(ip) if ip.is_unspecified() => {
+            Err(wrong("is no address at which anybody is reached"))
+        }
+        host => Ok(host),
     }
 }

@@ -49,7 +49,12 @@ pub async fn serve<D: Discovery>(
     );
     let (max_head_bytes, parked_after) = (settings.max_head_bytes(), settings.parked_after);
     let (stop, stopping) = watch::channel(false);
+    let usage = settings.usage.clone();
     let app = AppState::shared(discovery, settings, beat.clone(), stopping.clone());
+    {
+        let (app, places) = (app.clone(), places.clone());
+        usage.fill(move || app.usage(places.held()));
+    }
     let shared = Arc::new(Shared {
         front: Front::new(app),
         access_log,

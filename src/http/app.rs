@@ -7,6 +7,7 @@ use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::known_bodies::KnownBodies;
 use super::rendered_coordinators::RenderedCoordinators;
+use super::usage::WireUsage;
 use crate::clock::{Beat, Instant, now};
 use crate::raft::{Unavailable, WriteError};
 use axum::response::IntoResponse;
@@ -103,6 +104,19 @@ impl<D: Discovery> AppState<D> {
         BodyLimits {
             max_bytes: self.settings.max_announcement_bytes,
             budget: &self.body_budget,
+        }
+    }
+
+    /// What is in use, beside so many connections.
+    pub(super) fn usage(&self, connections: usize) -> WireUsage {
+        let waiting_max = self.settings.max_waiting;
+        let taken = |places: &Semaphore| waiting_max.saturating_sub(places.available_permits());
+        WireUsage {
+            connections,
+            connections_max: self.settings.max_connections,
+            held_lookups: taken(&self.holds),
+            watchers: taken(&self.watchers),
+            waiting_max,
         }
     }
 

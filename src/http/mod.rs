@@ -40,6 +40,7 @@ mod rendered_coordinators;
 mod router;
 mod statics;
 mod tags;
+mod usage;
 mod watch;
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use discovery::Discovery;
 pub use errors::QUORATE_APPLIED;
 pub use limits::raise_descriptors;
 pub use lookup::QUORATE_CONSISTENCY;
+pub use usage::{UsageGauge, WireUsage};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -92,6 +94,8 @@ pub struct HttpSettings {
     pub parked_after: Duration,
     /// Set when the process is about to stop: `/v1/cluster/ready` says so before the first connection is turned away.
     pub leaving: Arc<AtomicBool>,
+    /// Filled with what is in use, once the wire is served.
+    pub usage: UsageGauge,
 }
 
 impl HttpSettings {
@@ -123,6 +127,7 @@ impl HttpSettings {
             max_waiting: 10_000,
             parked_after: PARKED_AFTER,
             leaving: Arc::new(AtomicBool::new(false)),
+            usage: UsageGauge::default(),
         }
     }
 }

@@ -105,6 +105,11 @@ impl Places {
         })))
     }
 
+    /// How many places are held.
+    pub(super) fn held(&self) -> usize {
+        self.0.lock().total
+    }
+
     /// Whether so many connections are about to close that another one has to wait for the first of them.
     pub(super) fn are_leaving(&self) -> bool {
         self.0.lock().leaving >= LEAVING_MAX

@@ -88,13 +88,16 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
     }
     let Some(address) = vouched_address(group, view, node_id) else {
         return JoinAnswer::Refused(format!(
-            "the group does not hold a node {node_id}; its members are {}",
+            "the group does not hold a node {node_id}; its members are {}. A node is added to the \
+             inventory of all and the group formed anew, by the recipe of \"A majority is lost\" in \
+             docs/OPERATIONS.md; one that takes a member's place needs that member's node.id",
             member_names(view)
         ));
     };
     if !group.options.auto_rejoin {
         return JoinAnswer::Refused(format!(
-            "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself",
+            "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself. Set it \
+             to true there and restart that node, or put the node's disk back",
             group.options.node_id
         ));
     }

@@ -35,6 +35,7 @@ mod probe;
 mod pulse;
 mod reads;
 mod replica;
+mod report;
 mod retention;
 mod service;
 mod space;

@@ -12,7 +12,7 @@ use super::peer::{self, WriteResult};
 use super::peers::Peers;
 use super::service::{Service, founders};
 use super::status::{self, Status};
-use super::{founding, hand_over};
+use super::{founding, hand_over, report};
 use crate::clock::{self, Instant};
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
@@ -242,6 +242,11 @@ impl Node {
         status::of(&self.service.forming, self.service.group().as_deref())
     }
 
+    /// What each part of consensus is doing, a line each, for people.
+    pub async fn report(&self) -> Vec<String> {
+        report::lines(&self.service.forming, self.service.group().as_deref()).await
+    }
+
     /// Whether this node is a voter and has served a read, to its end, in the last 2 s.
     ///
     /// # Errors
@@ -290,7 +295,9 @@ impl Node {
         if let Some(group) = self.service.group() {
             let led = group.leads();
             let another_leads = hand_over::hand_over(&group).await;
-            if led && !another_leads {
+            // A group of one has nobody to hand it to.
+            let others = group.view().borrow().voters() > 1;
+            if led && others && !another_leads {
                 tracing::warn!("no other voter could take the leadership");
             }
         }

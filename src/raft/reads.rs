@@ -66,6 +66,11 @@ impl ReadRounds {
         (rounds, to_run)
     }
 
+    /// How many wait for a round.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.max_capacity() - self.waiting.capacity()
+    }
+
     /// An index that, once applied here, shows everything acknowledged before this call. Ends by its deadline, if that is
     /// further away than a round may take.
     pub(super) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {

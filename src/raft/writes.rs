@@ -87,6 +87,11 @@ impl Write {
 }
 
 impl Writes {
+    /// How many wait for a batch.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     pub(super) fn new() -> (Writes, WritesToRun) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING_WRITES);
         let bytes = Arc::default();

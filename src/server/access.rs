@@ -19,7 +19,8 @@ pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, Start
     }
     let log = AccessLog::open(&settings.access_log).map_err(|error| {
         let path = settings.access_log.path.display();
-        StartError::new(exit_code::of_data_error(&error), format!("{path}: {error}"))
+        let message = format!("http-server.log.path={path}: cannot be opened: {error}");
+        StartError::new(exit_code::of_data_error(&error), message)
     })?;
     Ok(Some(Arc::new(move |record| write(&log, &record))))
 }
@@ -29,7 +30,7 @@ fn write(log: &AccessLog, record: &http::AccessRecord) {
     let agent = record.user_agent.as_ref();
     log.record(&AccessRecord {
         time_ms: clock::wall_ms().saturating_sub(total_ms),
-        client: &record.client.to_string(),
+        client: &record.client.to_canonical().to_string(),
         method: record.method.as_str(),
         uri: &target(&record.uri),
         agent: agent.and_then(|agent| agent.to_str().ok()),

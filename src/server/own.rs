@@ -16,7 +16,7 @@ const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
 /// A node that stops does not wait long for a group that may be gone.
 const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
 
-/// What this node announces of itself, as airlift's own server does.
+/// What this node announces of itself, as airlift's own server does. `port`: the one it listens on.
 ///
 /// # Errors
 /// When the system has no randomness for the service's id: Java clients read it as a UUID.
@@ -24,10 +24,11 @@ pub(super) fn announcement(
     settings: &Settings,
     node_id: &str,
     address: &str,
+    port: u16,
 ) -> std::io::Result<Announcement> {
     let external = settings.external_address.as_ref().map_or_else(
         || address.to_owned(),
-        |host| format!("http://{host}:{}", settings.http_port),
+        |host| format!("http://{host}:{port}"),
     );
     let properties = BTreeMap::from([
         ("http".to_owned(), address.to_owned()),

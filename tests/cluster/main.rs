@@ -8,6 +8,8 @@ mod replay;
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod addresses;
 mod bad_files;
 mod bad_places;
 mod bench;
@@ -32,6 +34,8 @@ mod hostile_clients;
 mod idle_clients;
 mod lagging_node;
 mod leader;
+#[cfg(target_os = "linux")]
+mod log_paths;
 mod memory;
 #[cfg(target_os = "linux")]
 mod names;
@@ -43,6 +47,7 @@ mod paused_guest;
 #[cfg(target_os = "linux")]
 mod peer_messages;
 mod rival_writers;
+mod signals;
 mod silent_links;
 #[cfg(target_os = "linux")]
 mod slow_clock;

@@ -23,8 +23,19 @@ fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     let said = until(
         "the third says what it waits for",
         Duration::from_secs(10),
-        || Some(cluster.nodes[2].status()?["waits_for"].as_str()?.to_owned()),
+        || {
+            let status = cluster.nodes[2].status()?;
+            let said = status["waits_for"].as_str()?;
+            said.contains("does not hold a node")
+                .then(|| said.to_owned())
+        },
     );
+    assert!(
+        said.contains("its members are quorate-1, quorate-2"),
+        "{said}"
+    );
+    let way_out = "\"A majority is lost\" in docs/OPERATIONS.md";
+    assert!(said.contains(way_out), "{said}");
     let refused = cluster.nodes[2].get("/v1/service").expect("an answer");
     assert_eq!(refused.status, 503, "{said}: {}", refused.body);
     for node in &cluster.nodes[..2] {

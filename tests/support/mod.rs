@@ -15,6 +15,8 @@ pub mod http;
 pub mod http2;
 pub mod many_clients;
 pub mod mesh;
+#[cfg(target_os = "linux")]
+pub mod network;
 pub mod node;
 pub mod peer_wire;
 pub mod ports;

@@ -143,7 +143,8 @@ impl Node {
         fs::remove_dir_all(self.etc.data_dir()).expect("its data directory can be removed");
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("the node runs");
         kill_process(Pid::from_child(child), signal).expect("a child can be signalled");
     }

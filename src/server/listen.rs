@@ -1,0 +1,169 @@
+//! The socket that the node listens on.
+
+use super::StartError;
+use crate::config::{Settings, exit_code};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::TcpListener;
+
+/// Connections that wait in the kernel to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Listens on `node.bind-ip`, or on every address of both families where none is set.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub(super) fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+    let port = settings.http_port;
+    let listener = match settings.bind_ip {
+        Some(ip) => bind(SocketAddr::new(ip, port), Families::One),
+        None => on_all(port, bind),
+    };
+    listener
+        .and_then(TcpListener::from_std)
+        .map_err(|error| refused(settings, &error))
+}
+
+fn refused(settings: &Settings, error: &io::Error) -> StartError {
+    let port = settings.http_port;
+    let at = match settings.bind_ip {
+        Some(ip) => format!("node.bind-ip={ip}"),
+        None => "all addresses".to_owned(),
+    };
+    let what = match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
+        _ => error.to_string(),
+    };
+    let message = format!("http-server.http.port={port} on {at}: {what}");
+    StartError::new(exit_code::PORT, message)
+}
+
+/// Which clients a socket takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Families {
+    /// Those of its address's own family.
+    One,
+    /// Those of IPv4 too, on an IPv6 socket.
+    Both,
+}
+
+/// One socket for both families; one for IPv4 where the kernel has no IPv6, or where it is disabled.
+fn on_all<T>(port: u16, bind: impl Fn(SocketAddr, Families) -> io::Result<T>) -> io::Result<T> {
+    let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    match bind(both, Families::Both) {
+        Err(error) if lacks_ipv6(&error) => bind(
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            Families::One,
+        ),
+        bound => bound,
+    }
+}
+
+/// Whether an error means that there is no IPv6: not compiled in, switched off at boot
+/// (`ipv6.disable=1`), for all interfaces (`disable_ipv6`), or by a sandbox.
+fn lacks_ipv6(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::AFNOSUPPORT
+                | Errno::ADDRNOTAVAIL
+                | Errno::PROTONOSUPPORT
+                | Errno::NOPROTOOPT
+                | Errno::INVAL
+                | Errno::PERM
+                | Errno::ACCESS
+        )
+    )
+}
+
+fn bind(address: SocketAddr, families: Families) -> io::Result<std::net::TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    if domain == Domain::IPV6 {
+        // Not left to net.ipv6.bindv6only, so that it means the same on every machine.
+        socket.set_only_v6(families == Families::One)?;
+    }
+    // A node that is started again must not wait for the connections of its last run to expire.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Whether clients who connect to an address of this machine are taken.
+pub(super) fn takes(bind_ip: Option<IpAddr>, candidate: IpAddr) -> bool {
+    match bind_ip {
+        None => true,
+        Some(ip) if ip.is_unspecified() => ip.is_ipv4() == candidate.is_ipv4(),
+        Some(ip) => ip == candidate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+    use std::cell::RefCell;
+    use std::net::TcpStream;
+
+    /// Whether somebody on loopback is taken, by IPv4 and by IPv6.
+    fn taken(listener: &std::net::TcpListener) -> [bool; 2] {
+        let port = listener.local_addr().expect("bound").port();
+        [
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok(),
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_ok(),
+        ]
+    }
+
+    fn has_ipv6() -> bool {
+        std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+    }
+
+    /// Without an address both families are listened to, with one only that: `::` is IPv6 alone and
+    /// `0.0.0.0` IPv4 alone.
+    #[test]
+    fn families() {
+        if !has_ipv6() {
+            eprintln!("skipped: this machine has no IPv6");
+            return;
+        }
+        assert_eq!(taken(&on_all(0, bind).expect("binds")), [true, true]);
+        for (ip, families) in [
+            ("::", [false, true]),
+            ("::1", [false, true]),
+            ("0.0.0.0", [true, false]),
+            ("127.0.0.1", [true, false]),
+        ] {
+            let ip: IpAddr = ip.parse().expect("an address");
+            let listener = bind(SocketAddr::new(ip, 0), Families::One).expect("binds");
+            assert_eq!(taken(&listener), families, "{ip}");
+        }
+    }
+
+    /// Where there is no IPv6, IPv4 is listened to; any other failure is said and not hidden.
+    #[test]
+    fn without_ipv6() {
+        let asked = RefCell::new(Vec::new());
+        let failing = |errno: Errno| {
+            asked.borrow_mut().clear();
+            on_all(8411, |address, families| {
+                asked.borrow_mut().push((address.to_string(), families));
+                match address.is_ipv6() {
+                    true => Err(io::Error::from(errno)),
+                    false => Ok(()),
+                }
+            })
+        };
+        for errno in [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL] {
+            failing(errno).expect("IPv4 is there");
+            let both = ("[::]:8411".to_owned(), Families::Both);
+            let one = ("0.0.0.0:8411".to_owned(), Families::One);
+            assert_eq!(*asked.borrow(), [both, one]);
+        }
+        failing(Errno::ADDRINUSE).expect_err("the port is in use");
+        assert_eq!(asked.borrow().len(), 1);
+    }
+}

@@ -1,0 +1,273 @@
+//! The address at which this node announces itself: the inventory's, the configured one, or one
+//! that is found as airlift finds it.
+
+use super::listen::takes;
+use crate::config::{InternalAddressSource, Settings};
+use crate::model::{Host, Inventory};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+/// How long the name of this machine may take to be resolved; then its interfaces are looked at.
+const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
+
+/// Where this node is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OwnAddress {
+    /// `http://host:port`
+    pub uri: String,
+    /// Whether an operator said so. A found one may be of any interface of this machine.
+    pub is_configured: bool,
+}
+
+/// Finds the address. `port`: the one that is listened on.
+pub(super) async fn find(
+    settings: &Settings,
+    inventory: Option<&Inventory>,
+    node_id: &str,
+    port: u16,
+) -> OwnAddress {
+    if let Some(entry) = inventory.and_then(|inventory| inventory.own(node_id).ok()) {
+        return OwnAddress {
+            uri: entry.address.clone(),
+            is_configured: true,
+        };
+    }
+    let configured = match (&settings.internal_address, settings.bind_ip) {
+        (Some(host), _) => Some(host.clone()),
+        (None, Some(ip)) if !ip.is_unspecified() => Some(Host::from(ip)),
+        _ => None,
+    };
+    let is_configured = configured.is_some();
+    let host = match configured {
+        Some(host) => host,
+        None => discovered(settings).await,
+    };
+    OwnAddress {
+        uri: format!("http://{host}:{port}"),
+        is_configured,
+    }
+}
+
+async fn discovered(settings: &Settings) -> Host {
+    let machine = machine_name();
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!("the addresses of this machine cannot be read: {error}");
+        Vec::new()
+    });
+    let mut candidates = usable(&interfaces);
+    candidates.retain(|ip| takes(settings.bind_ip, *ip));
+    let named = match settings.internal_address_source {
+        InternalAddressSource::Hostname => machine.parse().ok(),
+        InternalAddressSource::Fqdn => full_name(&machine).parse().ok(),
+        InternalAddressSource::Ip | InternalAddressSource::IpEncodedAsHostname => None,
+    };
+    if let Some(name) = named {
+        return name;
+    }
+    let own = resolved(&machine).await;
+    let ip =
+        choose(&candidates, &own, settings.prefer_ipv6_address).unwrap_or(match settings.bind_ip {
+            Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        });
+    match settings.internal_address_source {
+        InternalAddressSource::IpEncodedAsHostname => encoded(ip),
+        _ => Host::from(ip),
+    }
+}
+
+/// The addresses of interfaces that are up and are not loopback, which other machines may reach.
+fn usable(interfaces: &[if_addrs::Interface]) -> Vec<IpAddr> {
+    let loopback: BTreeSet<&str> = interfaces
+        .iter()
+        .filter(|interface| interface.is_loopback())
+        .map(|interface| interface.name.as_str())
+        .collect();
+    interfaces
+        .iter()
+        .filter(|interface| interface.is_oper_up() && !loopback.contains(interface.name.as_str()))
+        .filter(|interface| !interface.is_link_local())
+        .map(|interface| interface.ip())
+        .filter(|ip| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_loopback())
+        .collect()
+}
+
+/// Chooses as airlift's `NodeInfo` does: the address that the machine's name has, if it is of the
+/// preferred family; else the first of the preferred family; else the first.
+fn choose(candidates: &[IpAddr], of_name: &[IpAddr], prefer_ipv6: bool) -> Option<IpAddr> {
+    let is_preferred = |ip: &&IpAddr| ip.is_ipv6() == prefer_ipv6;
+    of_name
+        .iter()
+        .filter(is_preferred)
+        .find(|ip| candidates.contains(ip))
+        .or_else(|| candidates.iter().find(is_preferred))
+        .or_else(|| candidates.first())
+        .copied()
+}
+
+/// The addresses of a name; none when it does not resolve in time.
+async fn resolved(name: &str) -> Vec<IpAddr> {
+    match tokio::time::timeout(RESOLVE_TIME_LIMIT, tokio::net::lookup_host((name, 0))).await {
+        Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+fn machine_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+/// The name with its domain: itself if it has one, else as `/etc/hosts` completes it.
+fn full_name(name: &str) -> String {
+    if name.contains('.') {
+        return name.to_owned();
+    }
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    completed(name, &hosts).unwrap_or_else(|| name.to_owned())
+}
+
+fn completed(name: &str, hosts: &str) -> Option<String> {
+    let of_line = |line: &str| {
+        let line = line.split('#').next().unwrap_or_default();
+        let names: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let is_own = names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let full = names.into_iter().find(|other| other.contains('.'));
+        full.filter(|_| is_own).map(str::to_owned)
+    };
+    hosts.lines().find_map(of_line)
+}
+
+/// As airlift encodes an address, for certificates with a wildcard: `10-0-0-1.ip`. An `x` stands
+/// before an IPv6 address, since a name must not begin with `-`.
+fn encoded(ip: IpAddr) -> Host {
+    Host::Name(match ip {
+        IpAddr::V4(ip) => format!("{}.ip", ip.to_string().replace('.', "-")),
+        IpAddr::V6(ip) => format!("x{}.ip", ip.to_string().replace(':', "-")),
+    })
+}
+
+/// The address to dial peers from: this node's own, when it is one of this machine's. A found one
+/// may belong to an interface that does not lead to them.
+pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
+    if !address.is_configured {
+        return None;
+    }
+    let host = address.uri.strip_prefix("http://")?.rsplit_once(':')?.0;
+    match host.parse() {
+        Ok(Host::Ip(ip)) => Some(ip),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr, Ifv6Addr, Interface};
+
+    fn ips(list: &[&str]) -> Vec<IpAddr> {
+        list.iter()
+            .map(|ip| ip.parse().expect("an address"))
+            .collect()
+    }
+
+    fn interface(name: &str, ip: &str, up: bool) -> Interface {
+        let addr = match ip.parse().expect("an address") {
+            IpAddr::V4(ip) => IfAddr::V4(Ifv4Addr {
+                ip,
+                netmask: Ipv4Addr::UNSPECIFIED,
+                prefixlen: 8,
+                broadcast: None,
+            }),
+            IpAddr::V6(ip) => IfAddr::V6(Ifv6Addr {
+                ip,
+                netmask: Ipv6Addr::UNSPECIFIED,
+                prefixlen: 64,
+                broadcast: None,
+            }),
+        };
+        let oper_status = match up {
+            true => IfOperStatus::Up,
+            false => IfOperStatus::Unknown,
+        };
+        Interface {
+            name: name.to_owned(),
+            addr,
+            index: None,
+            oper_status,
+            is_p2p: false,
+        }
+    }
+
+    /// Only addresses that other machines may reach are candidates.
+    #[test]
+    fn loopback_and_link_local_are_no_candidates() {
+        let found = usable(&[
+            interface("lo", "127.0.0.1", true),
+            interface("lo", "10.9.9.9", true),
+            interface("lo", "::1", true),
+            interface("eth9", "10.0.0.9", false),
+            interface("eth0", "fe80::1", true),
+            interface("eth0", "169.254.1.1", true),
+            interface("eth0", "2001:db8::1", true),
+            interface("eth0", "10.0.0.1", true),
+        ]);
+        assert_eq!(found, ips(&["2001:db8::1", "10.0.0.1"]));
+    }
+
+    /// The order is airlift's.
+    #[test]
+    fn the_choice_is_airlifts() {
+        let both = ips(&["2001:db8::1", "10.0.0.1", "10.0.0.2"]);
+        for (of_name, prefer_ipv6, chosen) in [
+            (ips(&[]), false, "10.0.0.1"),
+            (ips(&["127.0.1.1"]), false, "10.0.0.1"),
+            (ips(&["10.0.0.2"]), false, "10.0.0.2"),
+            (ips(&["10.0.0.3"]), false, "10.0.0.1"),
+            (ips(&["2001:db8::1"]), false, "10.0.0.1"),
+            (ips(&["10.0.0.2"]), true, "2001:db8::1"),
+        ] {
+            let expected = ips(&[chosen]).first().copied();
+            assert_eq!(
+                choose(&both, &of_name, prefer_ipv6),
+                expected,
+                "{of_name:?}"
+            );
+        }
+        let only = ips(&["2001:db8::1"]);
+        assert_eq!(choose(&only, &[], false), only.first().copied());
+        assert_eq!(choose(&[], &ips(&["10.0.0.1"]), false), None);
+    }
+
+    /// Names are airlift's for each source.
+    #[test]
+    fn names() {
+        let [v4, v6] = ips(&["10.0.0.1", "2001:db8::1"])[..] else {
+            panic!("two")
+        };
+        assert_eq!(encoded(v4).to_string(), "10-0-0-1.ip");
+        assert_eq!(encoded(v6).to_string(), "x2001-db8--1.ip");
+        let hosts = "127.0.0.1 localhost\n10.0.0.1 n1.example.net n1 # n1.other\n";
+        assert_eq!(completed("N1", hosts).as_deref(), Some("n1.example.net"));
+        assert_eq!(completed("n2", hosts), None);
+    }
+
+    /// Peers are dialled from an address that an operator named, in whichever way it is written.
+    #[test]
+    fn only_a_configured_address_is_dialled_from() {
+        let of = |uri: &str, is_configured| {
+            bindable(&OwnAddress {
+                uri: uri.to_owned(),
+                is_configured,
+            })
+        };
+        let [v4, v6] = ips(&["10.0.0.1", "2001:db8::1"])[..] else {
+            panic!("two")
+        };
+        assert_eq!(of("http://10.0.0.1:80", true), Some(v4));
+        assert_eq!(of("http://[2001:db8::1]:80", true), Some(v6));
+        assert_eq!(of("http://node1:80", true), None);
+        assert_eq!(of("http://10.0.0.1:80", false), None);
+    }
+}
