@@ -1,11 +1,13 @@
 //! Host names in the inventory, and a name server that fails, hangs or tells another address.
 
 use crate::support::cluster::FORM_LIMIT;
+use crate::support::node::BINARY;
 use crate::support::resolver::Resolver;
 use crate::support::{Cluster, Options, Write, let_pass, until};
 use quorate::clock;
 use serde_json::Value;
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// A connection on which nothing was asked for a second is made anew before the next use.
@@ -16,6 +18,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(1);
 /// The longest gap that is promised after a kill.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);
 const MAX_THREADS: u64 = 32;
+/// A command waits 2 s for a server.
+const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
 fn start(count: usize) -> (Cluster, Resolver) {
     let mut cluster = Cluster::prepare(count, Options::max_age("10m").alone());
@@ -178,4 +182,32 @@ fn a_node_names_the_name_that_does_not_resolve() {
     );
     resolver.mend();
     cluster.wait_ready();
+}
+
+/// Proves that a command ends when its time is over, though the name server hangs.
+#[test]
+fn a_command_ends_though_the_name_server_hangs() {
+    let mut cluster = Cluster::prepare(1, Options::default());
+    let resolver = Resolver::of(&mut cluster);
+    resolver.order("* hang");
+    let etc = &cluster.nodes[0].etc;
+    let server = format!("http://{}:{}", Resolver::name_of(&etc.node_id), etc.port);
+    let began = clock::now();
+    let mut command = Command::new(BINARY)
+        .args(["cluster", "--server", &server])
+        .envs(cluster.nodes[0].environment.iter().cloned())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the product starts");
+    let ended = until("the command ends, or is late", 2 * COMMAND_LIMIT, || {
+        let ended = command.try_wait().expect("a child can be asked");
+        if ended.is_none() && began.elapsed() > COMMAND_LIMIT {
+            command.kill().expect("a child can be killed");
+            command.wait().expect("a child can be waited for");
+            return Some(None);
+        }
+        ended.map(Some)
+    });
+    assert!(ended.is_some(), "it did not end within {COMMAND_LIMIT:?}");
+    assert!(resolver.count("hang") > 0, "nobody asked for the name");
 }

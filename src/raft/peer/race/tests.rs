@@ -3,6 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 const HOST: &str = "node-b";
 /// Longer than a name or an address may cost a dial.
@@ -59,7 +60,18 @@ async fn dial(
     alive: &[SocketAddr],
     refuses: bool,
 ) -> Result<SocketAddr, String> {
+    dial_and_tell(names, alive, refuses, &Notify::new()).await
+}
+
+/// The same, and tells when an address is tried.
+async fn dial_and_tell(
+    names: &Arc<Names>,
+    alive: &[SocketAddr],
+    refuses: bool,
+    tried: &Notify,
+) -> Result<SocketAddr, String> {
     let attempt = |target: SocketAddr| {
+        tried.notify_one();
         let is_alive = alive.contains(&target);
         async move {
             match (is_alive, refuses) {
@@ -110,12 +122,14 @@ async fn a_new_address_is_found() {
         assert_eq!(dial(&names, &[at(2)], refuses).await, Ok(at(2)));
         let (slow, answers) = hangs();
         replace(&state, slow);
+        let alive = [at(3)];
+        let old_is_tried = Notify::new();
         let late = async {
-            tokio::time::sleep(2 * RESOLVED_WITHIN).await;
+            old_is_tried.notified().await;
             answers.send(vec![at(3)]).expect("it is waited for");
         };
-        let alive = [at(3)];
-        let (found, ()) = tokio::join!(dial(&names, &alive, refuses), late);
+        let found = dial_and_tell(&names, &alive, refuses, &old_is_tried);
+        let (found, ()) = tokio::join!(found, late);
         assert_eq!(found, Ok(at(3)), "refuses: {refuses}");
     }
 }
