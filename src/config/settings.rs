@@ -45,7 +45,8 @@ pub struct Settings {
     pub recovery_grace_ms: u64,
     /// `discovery.max-announcement-size`: the largest body of a client's request.
     pub max_announcement_bytes: usize,
-    /// `http-server.max-request-header-size`; absent: 8 kB, and 64 kB for the paths that lead to the coordinator.
+    /// `http-server.max-request-header-size`; absent: 8 kB, and 64 kB for the paths that lead to
+    /// the coordinator.
     pub max_header_bytes: Option<usize>,
     /// `discovery.hold-time`: how long a lookup is held whose answer the client has; 0: not at all.
     pub hold_time_ms: u64,

@@ -1,11 +1,12 @@
-//! How many bytes of request bodies a node holds at once: those that are being read, and those whose write is not decided.
+//! How many bytes of request bodies a node holds at once: those that are being read, and those
+//! whose write is not decided.
 
 use super::errors::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A body up to this size may use all of the budget, a larger one three quarters of it: clients that send large bodies slowly do not
-/// keep engines from announcing themselves.
+/// A body up to this size may use all of the budget, a larger one three quarters of it: clients
+/// that send large bodies slowly do not keep engines from announcing themselves.
 const SMALL_BYTES: usize = 64 << 10;
 
 /// Counts bytes. Its clones count together.
@@ -30,7 +31,8 @@ impl Budget {
         }
     }
 
-    /// A share of no bytes. It grows by what has arrived: the length that a client promises takes nothing.
+    /// A share of no bytes. It grows by what has arrived: the length that a client promises takes
+    /// nothing.
     pub(super) fn share(&self) -> Share {
         Share {
             budget: self.clone(),
@@ -74,7 +76,8 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// Large bodies take three quarters, small ones all of it, and everything comes back, what was refused too.
+    /// Large bodies take three quarters, small ones all of it, and everything comes back, what was
+    /// refused too.
     #[test]
     fn bodies_share_a_budget() {
         let budget = Budget::new(4 * SMALL_BYTES);

@@ -225,7 +225,8 @@ async fn drive<C: Future>(
             () = &mut *ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
-                // Once more, so that the last frame of HTTP/2 is sent. hyper then waits for the client to confirm it.
+                // Once more, so that the last frame of HTTP/2 is sent. hyper then waits for the
+                // client to confirm it.
                 let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
                 if is_over.await || looks.activity.has_nothing_under_way() {
                     return Turn::Over;
@@ -272,7 +273,8 @@ async fn left(looks: Looks<'_>) -> Turn {
     }
 }
 
-/// Waits for the answer under way, or until another one is that its client may not take; true when the client has gone before.
+/// Waits for the answer under way, or until another one is that its client may not take; true when
+/// the client has gone before.
 async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
     tokio::select! {
         () = activity.answered() => return false,

@@ -148,7 +148,8 @@ struct Followed<D> {
     question: Question,
     lookups: Vec<Lookup>,
     feed: Feed,
-    /// Stands for what the reader has; `None` before the first event. The bytes would be kept for each state that a slow reader is in.
+    /// Stands for what the reader has; `None` before the first event. The bytes would be kept for
+    /// each state that a slow reader is in.
     shown: Option<u128>,
 }
 

@@ -5,8 +5,8 @@ use http::header::HOST;
 use http::{Request, Version};
 use std::net::Ipv6Addr;
 
-/// Refuses a request that says it in no way, in two ways, or in a way that is none: what stands between a client and this node may have
-/// read it otherwise (RFC 9112, 3.2; RFC 9113, 8.3.1).
+/// Refuses a request that says it in no way, in two ways, or in a way that is none: what stands
+/// between a client and this node may have read it otherwise (RFC 9112, 3.2; RFC 9113, 8.3.1).
 ///
 /// # Errors
 /// 400.
@@ -42,7 +42,8 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a value is a host with a port or without. A host may be empty; the comma of two values that were joined is in none.
+/// Whether a value is a host with a port or without. A host may be empty; the comma of two values
+/// that were joined is in none.
 fn is_host(value: &[u8]) -> bool {
     let (is_host, port) = match value {
         [b'[', literal @ ..] => {

@@ -71,8 +71,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role};
 
-    /// Only members that are well are in it: a Java node takes the first, without asking whether it answers. So are only addresses that
-    /// can be used.
+    /// Only members that are well are in it: a Java node takes the first, without asking whether it
+    /// answers. So are only addresses that can be used.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {

@@ -1,7 +1,8 @@
 //! The wire: airlift's endpoints and the cluster's own, on one port.
 //!
-//! A connection is taken by `accept`, timed by `connection` and counted by `places`; each of its requests is
-//! looked over by `front` (host, size of the head, path, the beat) and served by the handler that `router` names; what nearly all are, a
+//! A connection is taken by `accept`, timed by `connection` and counted by `places`; each of its
+//! requests is looked over by `front` (host, size of the head, path, the beat) and served by the
+//! handler that `router` names; what nearly all are, a
 //! lookup or an announcement, passes the router by.
 //! Refusals are `errors`; what is owed to airlift and its clients is listed in `compat`.
 
@@ -70,11 +71,13 @@ pub struct HttpSettings {
     pub environment: String,
     /// `discovery.max-announcement-size`: the largest body, as it comes and once inflated.
     pub max_announcement_bytes: usize,
-    /// Bytes of request bodies that are held at once: read, or with their writes under way. At least eight of the largest.
+    /// Bytes of request bodies that are held at once: read, or with their writes under way. At
+    /// least eight of the largest.
     pub max_pending_body_bytes: usize,
     /// The most for the request target, and for all headers together.
     pub max_header_bytes: usize,
-    /// The same for the paths that lead to the coordinator: clients of an engine send prepared statements in headers.
+    /// The same for the paths that lead to the coordinator: clients of an engine send prepared
+    /// statements in headers.
     pub max_redirected_header_bytes: usize,
     /// Connections in all. Lowered to what the process's descriptors allow.
     pub max_connections: usize,

@@ -26,7 +26,8 @@ struct Counts {
 }
 
 /// - `total` is the number of living [`Place`]s that are not leaving.
-/// - `unproven` has an entry for an address only while it has such a place, so it is no larger than `total`.
+/// - `unproven` has an entry for an address only while it has such a place, so it is no larger than
+///   `total`.
 /// - `idle` has the connections that are idle, in the order in which they became so.
 /// - A place whose number is no longer in `idle` is leaving.
 #[derive(Default)]
@@ -70,8 +71,8 @@ impl Places {
         }))
     }
 
-    /// A place for a new connection. Where none is left for clients, the connection that has been idle longest leaves: it is between
-    /// requests, and nothing is lost.
+    /// A place for a new connection. Where none is left for clients, the connection that has been
+    /// idle longest leaves: it is between requests, and nothing is lost.
     ///
     /// # Errors
     /// When there is none.
@@ -105,12 +106,17 @@ impl Places {
         })))
     }
 
+<<<<<<< ours
     /// How many places are held.
     pub(super) fn held(&self) -> usize {
         self.0.lock().total
     }
 
     /// Whether so many connections are about to close that another one has to wait for the first of them.
+=======
+    /// Whether so many connections are about to close that another one has to wait for the first of
+    /// them.
+>>>>>>> theirs
     pub(super) fn are_leaving(&self) -> bool {
         self.0.lock().leaving >= LEAVING_MAX
     }
@@ -223,7 +229,8 @@ mod tests {
         place.told_to_leave().now_or_never().is_some()
     }
 
-    /// The last quarter (at most 64) is for peers, and nobody gets one past the cap until a place is given back.
+    /// The last quarter (at most 64) is for peers, and nobody gets one past the cap until a place
+    /// is given back.
     #[test]
     fn the_last_places_are_for_peers() {
         let places = Places::new(8, 100);
@@ -264,7 +271,8 @@ mod tests {
         );
     }
 
-    /// At the cap the connection that has been idle longest leaves, a new one has its place, and the places of peers stay free.
+    /// At the cap the connection that has been idle longest leaves, a new one has its place, and
+    /// the places of peers stay free.
     #[test]
     fn the_longest_idle_makes_room() {
         let places = Places::new(8, 100);

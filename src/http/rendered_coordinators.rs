@@ -86,7 +86,8 @@ impl RenderedCoordinators {
         }
     }
 
-    /// The answer to a question from what this node holds, with the index of a state that it is of. `lookups` are the question's.
+    /// The answer to a question from what this node holds, with the index of a state that it is of.
+    /// `lookups` are the question's.
     ///
     /// # Errors
     /// When this node has no state to show.
@@ -237,20 +238,23 @@ mod tests {
     use super::*;
     use crate::http::lone::Lone;
     use crate::model::Announcement;
-    use crate::registry::Command;
 
-    fn announce(lone: &Lone, node_id: &str, kind: &str) {
+    async fn announce(lone: &Lone, node_id: &str, kind: &str) {
         let body = format!(
             r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}","properties":{{"http":"http://{node_id}:1"}}}}]}}"#
         );
         let announcement =
             Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");
-        lone.apply(|seen| Command::Announce { seen, announcement });
+        let (digest, whole) = (announcement.digest(), || Ok(announcement.clone()));
+        let deadline = crate::http::app::deadline();
+        let taken = lone.renew_or_announce(node_id, digest, whole, deadline);
+        taken.await.expect("it is taken");
     }
 
-    /// Readers of one state share its rendering; each change makes a new one, and what is kept stays within its limit.
-    #[test]
-    fn one_state_is_rendered_once() {
+    /// Readers of one state share its rendering; each change makes a new one, and what is kept
+    /// stays within its limit.
+    #[tokio::test]
+    async fn one_state_is_rendered_once() {
         let lone = Lone::new();
         let settings = HttpSettings::new("test");
         let renderings = RenderedCoordinators::new();
@@ -265,15 +269,15 @@ mod tests {
         };
         let any = question(None);
         let (none, _) = answer(&any);
-        announce(&lone, "c1", "trino-coordinator");
+        announce(&lone, "c1", "trino-coordinator").await;
         let (one, index) = answer(&any);
         assert_ne!(none.digest, one.digest);
         assert_eq!(index, lone.applied());
-        announce(&lone, "other", "jmx");
+        announce(&lone, "other", "jmx").await;
         let (same, index) = answer(&any);
         assert!(Arc::ptr_eq(&one, &same), "nothing of it has changed");
         assert_eq!(index, lone.applied());
-        announce(&lone, "w1", "trino");
+        announce(&lone, "w1", "trino").await;
         let (again, _) = answer(&any);
         assert_eq!(one.digest, again.digest, "a worker changes nothing of it");
         for pool in 0..2 * KEPT_MAX {

@@ -90,7 +90,8 @@ fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Meth
     resource("GET, OPTIONS", "GET, HEAD, OPTIONS", methods)
 }
 
-/// As [`read_only`], and OPTIONS answers as GET does: it is what HAProxy checks with unless it is told otherwise.
+/// As [`read_only`], and OPTIONS answers as GET does: it is what HAProxy checks with unless it is
+/// told otherwise.
 fn checked<D: Discovery>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
     methods
         .options(async |app: State<App<D>>| {

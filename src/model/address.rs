@@ -45,13 +45,15 @@ pub enum BadAddress {
     Port,
 }
 
-/// Reads an address that clients are sent to: `http` or `https`, a host, and a port if there is one. Gives it without a slash at
-/// its end, so that a path may follow.
+/// Reads an address that clients are sent to: `http` or `https`, a host, and a port if there is
+/// one. Gives it without a slash at its end, so that a path may follow.
 ///
-/// What other parsers repair is refused here (`http:/h`, `http://h\x`, `http://127.1`): two clients might repair it differently.
+/// What other parsers repair is refused here (`http:/h`, `http://h\x`, `http://127.1`): two clients
+/// might repair it differently.
 ///
-/// A path is refused as well. What engines announce has none: airlift makes `http`, `https` and their external forms of a host and
-/// a port. And SQL clients could not follow one, since the answers to a statement lead to paths that begin at the root.
+/// A path is refused as well. What engines announce has none: airlift makes `http`, `https` and
+/// their external forms of a host and a port. And SQL clients could not follow one, since the
+/// answers to a statement lead to paths that begin at the root.
 ///
 /// # Errors
 /// The first thing that is wrong with it.

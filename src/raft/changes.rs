@@ -59,8 +59,8 @@ struct KeptChange {
     /// The lists of the event, as parts of it.
     removed: Bytes,
     services: Bytes,
-    /// Of the first change of an entry that changed several pools: the event of the type, made for its first reader and shared by all.
-    /// It takes as much again at most.
+    /// Of the first change of an entry that changed several pools: the event of the type, made for
+    /// its first reader and shared by all. It takes as much again at most.
     of_all_pools: OnceLock<Bytes>,
 }
 

@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Writes waiting for a batch. Past it a write is refused at once and surely not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
-/// What they may take together. The wire bounds what its clients send to this node; a leader takes the writes of all nodes, and
-/// those of clients that no longer wait.
+/// What they may take together. The wire bounds what its clients send to this node; a leader takes
+/// the writes of all nodes, and those of clients that no longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
 /// The commands of one entry, or of one forward: more would hold up replication on a slow link (amendment A7).
 const MAX_BATCH_BYTES: usize = 256 << 10;
@@ -544,8 +544,8 @@ mod tests {
         }
     }
 
-    /// Writes that take too many bytes together are refused, surely not applied, long before their number is; those that are decided
-    /// leave room for others.
+    /// Writes that take too many bytes together are refused, surely not applied, long before their
+    /// number is; those that are decided leave room for others.
     #[tokio::test]
     async fn waiting_writes_keep_a_limit_in_bytes() {
         let large = || Command::Withdraw {

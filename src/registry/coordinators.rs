@@ -8,8 +8,9 @@ use crate::model::{
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Of the addresses that a service announces, the first of these that can be used is the coordinator's: what is meant for those
-/// outside before what is meant for the engine's own nodes, and `https` before `http`, as airlift's service inventory prefers it.
+/// Of the addresses that a service announces, the first of these that can be used is the
+/// coordinator's: what is meant for those outside before what is meant for the engine's own nodes,
+/// and `https` before `http`, as airlift's service inventory prefers it.
 const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
 
 /// Coordinators without a usable address that are told of.
@@ -113,7 +114,8 @@ impl Registry {
     }
 }
 
-/// The first service that makes a node a coordinator and has a usable address, or what is wrong with the first that has none.
+/// The first service that makes a node a coordinator and has a usable address, or what is wrong
+/// with the first that has none.
 fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Found> {
     let node = held.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();

@@ -112,8 +112,8 @@ fn a_node_without_descriptors_waits_for_some() {
     assert_eq!(waiting.answer().expect("an answer").status, 200);
 }
 
-/// Proves that clients that send the first byte of what may be either protocol, and no more, cost a node no more than those that
-/// send nothing.
+/// Proves that clients that send the first byte of what may be either protocol, and no more, cost a
+/// node no more than those that send nothing.
 #[test]
 fn an_unfinished_beginning_is_not_watched_by_the_clock() {
     raise_descriptors();

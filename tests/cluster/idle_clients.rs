@@ -50,8 +50,9 @@ fn clients_that_wait_take_little() {
     });
 }
 
-/// Proves that a client that fills all places with connections on which it asked once shuts nobody out: others are served as
-/// fast as before, on connections of their own, and the other members keep their places.
+/// Proves that a client that fills all places with connections on which it asked once shuts nobody
+/// out: others are served as fast as before, on connections of their own, and the other members
+/// keep their places.
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_connections_make_room_for_others() {

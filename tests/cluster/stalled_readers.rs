@@ -85,8 +85,9 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
     }
 }
 
-/// Proves that a client of HTTP/2 that takes nothing of its answers, or next to nothing, is cut as one of HTTP/1 is, that its
-/// memory comes back, and that a reader of a stream on which little happens is left alone.
+/// Proves that a client of HTTP/2 that takes nothing of its answers, or next to nothing, is cut as
+/// one of HTTP/1 is, that its memory comes back, and that a reader of a stream on which little
+/// happens is left alone.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

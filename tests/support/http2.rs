@@ -1,5 +1,5 @@
-//! A client of HTTP/2 on a blocking socket that sends frames as it is told, and no other: it opens windows, answers
-//! and pings only when a test wants it to.
+//! A client of HTTP/2 on a blocking socket that sends frames as it is told, and no other: it opens
+//! windows, answers and pings only when a test wants it to.
 
 use quorate::clock;
 use std::io::{Error, ErrorKind, Read, Write};

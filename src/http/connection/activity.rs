@@ -19,13 +19,15 @@ const HEAD_TIME: Duration = Duration::from_secs(8);
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
 
-/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s; the rest is for a busy node.
+/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s;
+/// the rest is for a busy node.
 pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
 
 /// What it takes of an answer in [`STALL_TIME`] if it is there: 330 bytes a second.
 pub(super) const PROGRESS_BYTES: usize = 8 << 10;
 
-/// Marks that no head is being read, and that no write waits; times are milliseconds since the connection began.
+/// Marks that no head is being read, and that no write waits; times are milliseconds since the
+/// connection began.
 const NEVER: u64 = u64::MAX;
 
 /// What a connection is doing, written by its IO and its requests and read by its task.
@@ -111,7 +113,8 @@ impl Activity {
             && self.head_since_ms.load(Ordering::Relaxed) == NEVER
     }
 
-    /// Whether a connection of HTTP/2 has nothing under way, and had nothing when it was last asked. PINGs are nothing.
+    /// Whether a connection of HTTP/2 has nothing under way, and had nothing when it was last
+    /// asked. PINGs are nothing.
     pub(super) fn rests(&self) -> bool {
         !self.has_answered.swap(false, Ordering::AcqRel) && self.has_nothing_under_way()
     }
@@ -150,8 +153,8 @@ impl Activity {
         self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until no request is in flight, or an answer is under way that its client may not take. One waits at a time: the task
-    /// that writes, so that it looks after each write.
+    /// Waits until no request is in flight, or an answer is under way that its client may not take.
+    /// One waits at a time: the task that writes, so that it looks after each write.
     pub(super) async fn answered(&self) {
         std::future::poll_fn(|cx| {
             self.answered.register(cx.waker());
@@ -459,8 +462,8 @@ mod tests {
         assert!(!activity.is_to_be_parked(later + 100 * S), "HTTP/2");
     }
 
-    /// A client that takes nothing of its answer is cut off, and so is one that takes a byte at a time, whatever else it sends
-    /// meanwhile.
+    /// A client that takes nothing of its answer is cut off, and so is one that takes a byte at a
+    /// time, whatever else it sends meanwhile.
     #[test]
     fn a_stalled_reader_is_cut_off() {
         let late = STALL_TIME.as_secs() as u32;

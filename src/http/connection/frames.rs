@@ -1,7 +1,8 @@
 //! What an HTTP/2 connection still owes its client, told by the frames that pass.
 //!
-//! hyper does not say which answers wait for a window of their reader, and a PING is a byte that moves as any other. The frames say
-//! both: an answer is under way from its HEADERS to the frame that ends its stream.
+//! hyper does not say which answers wait for a window of their reader, and a PING is a byte that
+//! moves as any other. The frames say both: an answer is under way from its HEADERS to the frame
+//! that ends its stream.
 
 use super::activity::{PROGRESS_BYTES, STALL_TIME};
 use crate::clock::Instant;
@@ -18,8 +19,8 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const END_STREAM: u8 = 1;
 
-/// A stream of events brings more than this in [`STALL_TIME`], since it shows every 3 s that it lives. An answer that brings less
-/// has a reader who takes nothing.
+/// A stream of events brings more than this in [`STALL_TIME`], since it shows every 3 s that it
+/// lives. An answer that brings less has a reader who takes nothing.
 const ALIVE_BYTES: usize = 64;
 
 /// Streams that the client has reset of late: what was written for one of them crossed with that.
@@ -37,7 +38,8 @@ pub(super) struct Frames {
 struct Taken {
     since: Instant,
     bytes_since: usize,
-    /// It was less than [`PROGRESS_BYTES`] the last time, which is all right for a stream of events alone.
+    /// It was less than [`PROGRESS_BYTES`] the last time, which is all right for a stream of events
+    /// alone.
     is_slow: bool,
 }
 
@@ -107,8 +109,8 @@ impl Frames {
         });
     }
 
-    /// When an answer is to be looked at that its reader may not take; `at` when there is one that it does not. `streams` answers are
-    /// streams of events, which may be slow.
+    /// When an answer is to be looked at that its reader may not take; `at` when there is one that
+    /// it does not. `streams` answers are streams of events, which may be slow.
     pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
         let mut slow = 0;
         for taken in self.under_way.values_mut() {
@@ -242,7 +244,8 @@ mod tests {
         assert!(!frames.are_owed());
     }
 
-    /// Who takes nothing or next to nothing is late; a stream of events may be slow, as many as there are.
+    /// Who takes nothing or next to nothing is late; a stream of events may be slow, as many as
+    /// there are.
     #[test]
     fn a_reader_that_takes_little_is_late() {
         let began = now();

@@ -23,8 +23,8 @@ pub(super) enum Spoken {
 pub(super) async fn of(stream: &TcpStream) -> io::Result<Spoken> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
-        // A beginning that may be either is taken for nothing to read, so that the next bytes are an event. Around the look,
-        // so that bytes that come after it are not taken back with it.
+        // A beginning that may be either is taken for nothing to read, so that the next bytes are
+        // an event. Around the look, so that bytes that come after it are not taken back with it.
         let looked = stream.try_io(Interest::READABLE, || look(stream, ready.is_read_closed()));
         match looked {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -169,8 +169,9 @@ async fn sql_clients_are_led_to_the_coordinator() {
     }
 }
 
-/// Nobody is sent to an address that cannot be used: the next coordinator is answered, and which one cannot be used is said, in JSON
-/// beside those that can, and in the refusal where there is no other.
+/// Nobody is sent to an address that cannot be used: the next coordinator is answered, and which
+/// one cannot be used is said, in JSON beside those that can, and in the refusal where there is no
+/// other.
 #[tokio::test]
 async fn unusable_addresses_are_told_and_not_handed_on() {
     let server = Server::start().await;

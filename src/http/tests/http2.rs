@@ -58,7 +58,8 @@ impl Http2 {
     }
 }
 
-/// One port takes both: lookups of HTTP/2 are held, several on a connection, and end with the change that ends those of HTTP/1.
+/// One port takes both: lookups of HTTP/2 are held, several on a connection, and end with the
+/// change that ends those of HTTP/1.
 #[tokio::test]
 async fn lookups_are_held_on_both() {
     let server = Server::start().await;
@@ -98,7 +99,8 @@ async fn lookups_are_held_on_both() {
     assert!(one.1.windows(4).any(|four| four == b"w1:1"));
 }
 
-/// A connection of HTTP/2 without a request is idle, whatever PINGs it sends: it makes room for others, and not while it has one.
+/// A connection of HTTP/2 without a request is idle, whatever PINGs it sends: it makes room for
+/// others, and not while it has one.
 #[tokio::test]
 async fn an_idle_connection_makes_room() {
     let server = Server::with(HttpSettings {

@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 
 const BODY_BYTES: usize = 100_000;
 
-/// Whatever a balancer checks with is answered alike; the server itself is asked with OPTIONS alone.
+/// Whatever a balancer checks with is answered alike; the server itself is asked with OPTIONS
+/// alone.
 #[tokio::test]
 async fn ready_is_answered_to_every_check() {
     let leaving = Server::start().await;
@@ -40,7 +41,8 @@ async fn ready_is_answered_to_every_check() {
     }
 }
 
-/// A request that names its host twice, or not at all, or names what is no host, is refused before anything is done.
+/// A request that names its host twice, or not at all, or names what is no host, is refused before
+/// anything is done.
 #[tokio::test]
 async fn a_request_without_one_host_is_refused() {
     let server = Server::start().await;
@@ -68,8 +70,8 @@ async fn a_request_without_one_host_is_refused() {
     assert_eq!(http2.get("/v1/service", &[("host", "h")]).await, 200);
 }
 
-/// The head of a request may be 64 kB where it is passed on to the coordinator and 8 kB elsewhere, on HTTP/2 as well; or as large as is
-/// set, everywhere.
+/// The head of a request may be 64 kB where it is passed on to the coordinator and 8 kB elsewhere,
+/// on HTTP/2 as well; or as large as is set, everywhere.
 #[tokio::test]
 async fn the_head_of_a_request_has_a_limit() {
     let mut set = HttpSettings::new("test");
@@ -126,8 +128,9 @@ async fn put_of(server: &Server, nth: usize, sent_bytes: usize) -> TcpStream {
     stream
 }
 
-/// Bodies that are being read take so much together: past it a write is refused, surely not applied, small ones later than large ones;
-/// what is promised and not sent takes nothing; and once they are gone all is as before.
+/// Bodies that are being read take so much together: past it a write is refused, surely not
+/// applied, small ones later than large ones; what is promised and not sent takes nothing; and once
+/// they are gone all is as before.
 #[tokio::test]
 async fn bodies_share_their_room() {
     let server = Server::with(HttpSettings {
