@@ -106,17 +106,13 @@ impl Places {
         })))
     }
 
-<<<<<<< ours
-    /// How many places are held.
+    /// Returns the number of places that are taken.
     pub(super) fn held(&self) -> usize {
         self.0.lock().total
     }
 
-    /// Whether so many connections are about to close that another one has to wait for the first of them.
-=======
     /// Whether so many connections are about to close that another one has to wait for the first of
     /// them.
->>>>>>> theirs
     pub(super) fn are_leaving(&self) -> bool {
         self.0.lock().leaving >= LEAVING_MAX
     }

@@ -41,6 +41,7 @@ fn old_writes_come_over_nothing(stopped: Stopped) {
     let mut clocks: Vec<StoppedClock> = nodes.map(StoppedClock::of).collect();
     cluster.start_all();
     cluster.wait_serving();
+    cluster.wait_ordered();
     let leader = cluster.leader();
     for guest in [cluster.others(leader)[0], leader] {
         one_pause(&cluster, &mut clocks[guest], guest, stopped);
@@ -80,7 +81,9 @@ fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped:
     let answers: Vec<_> = unread.into_iter().map(http::Pending::answer).collect();
     cluster.nodes[guest].wait_ready(GOES_ON_WITHIN);
     for node in &cluster.nodes {
-        let seen = node.tokens("paused").expect("a healthy cluster serves");
+        let seen = until("each node serves again", GOES_ON_WITHIN, || {
+            node.tokens("paused")
+        });
         let seen: Vec<(&str, u64)> = seen.iter().map(|(id, token)| (&**id, *token)).collect();
         assert_eq!(
             seen,

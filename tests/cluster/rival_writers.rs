@@ -42,6 +42,7 @@ enum Wish {
 #[test]
 fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     let mut cluster = Cluster::start(3, Options::max_age("1h").alone());
+    cluster.wait_ordered();
     let mut rivals = Rivals::new();
     for _ in 0..rounds() {
         rivals.round(&mut cluster);

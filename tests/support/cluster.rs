@@ -15,6 +15,8 @@ use tempfile::TempDir;
 /// Far above what is promised: the promise has its own test.
 pub const FORM_LIMIT: Duration = Duration::from_secs(20);
 const LOG_LINES_SHOWN: usize = 80;
+/// What the leader says then.
+const LEVEL_RAISED: &str = "every voter knows a higher level of commands";
 
 /// What a test asks of its cluster.
 #[derive(Default)]
@@ -181,6 +183,16 @@ impl Cluster {
     /// The positions of all the others.
     pub fn others(&self, than: usize) -> Vec<usize> {
         (0..self.nodes.len()).filter(|i| *i != than).collect()
+    }
+
+    /// Waits until the group has agreed on the level of commands that carry what their taker knew, and every node has heard of it:
+    /// from here on the order of writes of one node id is promised.
+    pub fn wait_ordered(&self) {
+        until("the level of commands is raised", FORM_LIMIT, || {
+            let mut nodes = self.nodes.iter();
+            nodes.any(|node| node.log().contains(LEVEL_RAISED)).then_some(())
+        });
+        self.wait_serving();
     }
 
     /// Waits until a running node sees exactly the cluster's nodes as voters.

@@ -3,7 +3,7 @@
 use crate::cluster::STEP;
 use quorate::model::Lookup;
 use quorate::raft::{Content, LoggedEntry};
-use quorate::registry::{Command, Leadership, Outcome, Registry};
+use quorate::registry::{Command, LEVEL_OF_ORDER, Leadership, Outcome, Registry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct History {
     renewed: BTreeMap<String, (u64, Duration)>,
     /// How many nodes expired.
     pub expired: usize,
+    /// When it was seen that writes carry what their taker knew: from here on their order is promised.
+    pub ordered_from: Option<Duration>,
 }
 
 /// The type that all workers announce.
@@ -45,6 +47,7 @@ impl History {
             max_age,
             renewed: BTreeMap::new(),
             expired: 0,
+            ordered_from: None,
         }
     }
 
@@ -106,6 +109,9 @@ impl History {
             }
         };
         self.follow_ages(&entry, &outcomes, at)?;
+        if self.registry.level() >= LEVEL_OF_ORDER {
+            self.ordered_from.get_or_insert(at);
+        }
         self.states.push(State {
             digest: self.registry.digest(),
             all: self.registry.lookup(&Lookup::All).tag().to_owned(),

@@ -2,14 +2,15 @@
 //!
 //! The checker judges it (`quorate_checker::certificate`): several clients write one node id through different hosts, and a
 //! write that began before another one of the same node id never takes effect after that one, if that one was acknowledged.
-//! A node takes a write in the step in which its client begins it, so that it has arrived by then.
+//! A node takes a write in the step in which its client begins it, so that it has arrived by then. Judged are writes that began
+//! when the group had agreed on the level of commands that carry what their taker knew.
 
 use crate::answers::Wish;
 use crate::history::{History, TYPE};
 use quorate::raft::WriteError;
 use quorate::registry::{Command, Outcome};
 use quorate_checker::MaxAge;
-use quorate_checker::certificate::certify;
+use quorate_checker::certificate::{Violation, certify};
 use quorate_checker::history::{self as seen, Input, Operation};
 use quorate_checker::log::{Applied, Log, LogEntry};
 use std::collections::BTreeMap;
@@ -78,14 +79,29 @@ impl Writes {
     pub fn judge(&self, history: &History, max_age: Duration) -> Result<(), String> {
         let log = log_of(history);
         let max_age = MaxAge::from_ns(max_age.as_nanos() as u64);
-        let certificate = certify(&self.operations, Some(&log), max_age);
-        match certificate.holds() {
-            true => Ok(()),
-            false => Err(format!(
-                "order of writes: {}",
-                certificate.explain(&self.operations)
-            )),
+        let mut operations = self.operations.clone();
+        for operation in &mut operations {
+            let is_ordered = history.ordered_from.is_some_and(|from| {
+                let from_ns = from.as_nanos() as u64;
+                operation.call_ns > from_ns
+            });
+            operation.arrived_ns = operation.arrived_ns.filter(|_| is_ordered);
         }
+        let certificate = certify(&operations, Some(&log), max_age);
+        if certificate.holds() {
+            return Ok(());
+        }
+        let entries = certificate.violations.iter().filter_map(|violation| {
+            let Violation::Overtaken { index, .. } = violation else {
+                return None;
+            };
+            history.entry(*index)
+        });
+        Err(format!(
+            "order of writes: {}{:?}",
+            certificate.explain(&operations),
+            entries.collect::<Vec<_>>()
+        ))
     }
 }
 
@@ -138,16 +154,25 @@ fn applied(command: &Command, outcome: &Outcome) -> Vec<Applied> {
             });
             expired.collect()
         }
-        (Command::Announce { announcement, .. }, Outcome::Applied) => one(Applied::Announce {
+        (
+            Command::Announce { announcement, .. } | Command::OrderedAnnounce { announcement, .. },
+            Outcome::Applied,
+        ) => one(Applied::Announce {
             node: announcement.node_id.as_str().into(),
             pool: POOL.into(),
             types: vec![TYPE.into()],
             token: token_of(announcement),
         }),
-        (Command::Renew { node_id, .. }, Outcome::Applied) => one(Applied::Renew {
+        (
+            Command::Renew { node_id, .. } | Command::OrderedRenew { node_id, .. },
+            Outcome::Applied,
+        ) => one(Applied::Renew {
             node: node_id.as_str().into(),
         }),
-        (Command::Withdraw { node_id, .. }, Outcome::Applied) => one(Applied::Withdraw {
+        (
+            Command::Withdraw { node_id, .. } | Command::OrderedWithdraw { node_id, .. },
+            Outcome::Applied,
+        ) => one(Applied::Withdraw {
             node: node_id.as_str().into(),
         }),
         _ => Vec::new(),

@@ -78,6 +78,7 @@ impl Stage {
         let clocks = cluster.nodes.iter_mut().map(WrongClock::of).collect();
         cluster.start_all();
         cluster.wait_ready();
+        cluster.wait_ordered();
         let mesh = Mesh::between(&mut cluster);
         cluster.wait_ready();
         Stage {
