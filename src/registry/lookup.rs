@@ -1,6 +1,7 @@
 //! Answers lookups.
 
 use super::groups::PoolGroup;
+use super::growing::Growing;
 use super::held::Unpacked;
 use super::{Held, Registry, Rendered};
 use crate::model::{Lookup, write_json_service, write_json_string};
@@ -48,7 +49,8 @@ impl Registry {
 
     /// Renders a lookup anew.
     pub(super) fn render(&self, lookup: &Lookup) -> Rendered {
-        let mut list = List::new(&self.environment);
+        // What is held counts with its JSON, but for the levels that did not count it.
+        let mut list = List::new(&self.environment, self.held_bytes);
         match lookup {
             Lookup::All => {
                 self.nodes
@@ -76,23 +78,27 @@ impl Registry {
 
 /// A body while it is written.
 struct List {
-    json: Vec<u8>,
+    json: Growing,
     empty: bool,
 }
 
 impl List {
-    fn new(environment: &str) -> Self {
-        let mut json = b"{\"environment\":".to_vec();
-        write_json_string(&mut json, environment);
-        json.extend_from_slice(b",\"services\":[");
+    /// Of at most about this size.
+    fn new(environment: &str, most_bytes: usize) -> Self {
+        let mut json = Growing::new(most_bytes);
+        let start = json.end();
+        start.extend_from_slice(b"{\"environment\":");
+        write_json_string(start, environment);
+        start.extend_from_slice(b",\"services\":[");
         Self { json, empty: true }
     }
 
     fn next(&mut self) -> &mut Vec<u8> {
+        let end = self.json.end();
         if !std::mem::take(&mut self.empty) {
-            self.json.push(b',');
+            end.push(b',');
         }
-        &mut self.json
+        end
     }
 
     fn services(&mut self, node: &Unpacked<'_>, only_type: Option<&str>) {
@@ -136,8 +142,7 @@ impl List {
     }
 
     fn finish(mut self) -> Rendered {
-        self.json.extend_from_slice(b"]}\n");
-        self.json.shrink_to_fit();
-        Rendered::new(self.json)
+        self.json.end().extend_from_slice(b"]}\n");
+        Rendered::new(self.json.finish())
     }
 }

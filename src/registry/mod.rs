@@ -11,6 +11,7 @@
 //! | `regroup` | moves a node between types and pools |
 //! | `held`, `groups`, `removals` | the parts of the state |
 //! | `lookup`, `rendered` | the bytes of lookups, made once for each change |
+//! | `growing` | a body while it is written |
 //! | `digest` | one number for the whole state, kept up to date |
 //! | `snapshot` | the state as bytes, and back |
 
@@ -20,6 +21,7 @@ mod command;
 mod coordinators;
 mod digest;
 mod groups;
+mod growing;
 mod held;
 mod lookup;
 mod order;

@@ -6,13 +6,19 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 /// The most lookups whose bytes are kept.
 ///
 /// Engines ask for a handful of types, so this is never reached by them; it bounds the memory of a registry that
 /// holds many types and is asked for each. A lookup that finds no service takes no place.
 pub(super) const MAX_RENDERINGS: usize = 256;
+
+/// The most that kept bytes take together, plain and gzipped. 100,000 services of real engines
+/// are 28 MB, so two lookups of all of them have room, compressed too.
+///
+/// What has no room is shared for as long as a reader holds it, and rendered again after that.
+pub(super) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
 /// A lookup's bytes.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub struct Rendered {
     pub json: Bytes,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
+    /// Where it is kept, which must know when it takes more.
+    keeper: Weak<Mutex<Places>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +44,13 @@ impl Rendered {
             json: json.into(),
             gzip: OnceLock::new(),
             tag: OnceLock::new(),
+            keeper: Weak::new(),
         }
+    }
+
+    /// What it takes: its body, and the gzipped one once that is made.
+    fn bytes(&self) -> usize {
+        self.json.len() + self.gzip.get().map_or(0, Bytes::len)
     }
 
     /// A digest of the body, in hex: equal bodies have equal tags, on every node.
@@ -61,15 +75,23 @@ impl Rendered {
 
     /// The same body, gzipped: made when first asked for, and once. This takes about 2 ms for each megabyte.
     pub fn gzip(&self) -> Bytes {
-        self.gzip
-            .get_or_init(|| {
-                const IN_MEMORY: &str = "writing into memory cannot fail";
-                // The fastest level: a body is made anew with every change, and nine parts in ten go already.
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-                encoder.write_all(&self.json).expect(IN_MEMORY);
-                encoder.finish().expect(IN_MEMORY).into()
-            })
-            .clone()
+        let mut is_new = false;
+        let gzip = self.gzip.get_or_init(|| {
+            const IN_MEMORY: &str = "writing into memory cannot fail";
+            is_new = true;
+            // The fastest level: a body is made anew with every change, and nine parts in ten go already.
+            // Room that is not written takes no place, and what is left is given back.
+            let room = Vec::with_capacity(self.json.len());
+            let mut encoder = GzEncoder::new(room, Compression::fast());
+            encoder.write_all(&self.json).expect(IN_MEMORY);
+            let mut gzip = encoder.finish().expect(IN_MEMORY);
+            gzip.shrink_to_fit();
+            gzip.into()
+        });
+        if is_new && let Some(keeper) = self.keeper.upgrade() {
+            lock(&keeper).keep_within_limit();
+        }
+        gzip.clone()
     }
 }
 
@@ -78,26 +100,71 @@ impl Rendered {
 /// The lock is held to find a place only; rendering itself is done outside of it, once, while others that want the
 /// same lookup wait for it and those that want another do not.
 #[derive(Debug, Default)]
-pub(super) struct Renderings(Mutex<Places>);
+pub(super) struct Renderings(Arc<Mutex<Places>>);
 
-#[derive(Debug, Default)]
+/// - `places` has at most [`MAX_RENDERINGS`], whose bytes are at most [`MAX_RENDERED_BYTES`] but
+///   for one that is being made.
+#[derive(Debug)]
 struct Places {
     places: BTreeMap<Lookup, Place>,
     uses: u64,
     nothing: Arc<OnceLock<Arc<Rendered>>>,
+    /// [`MAX_RENDERED_BYTES`]; less in tests.
+    max_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Place {
-    rendered: Arc<OnceLock<Arc<Rendered>>>,
+    rendered: Made,
     last_use: u64,
+}
+
+/// A rendering once it is made.
+#[derive(Debug)]
+enum Made {
+    Kept(Arc<OnceLock<Arc<Rendered>>>),
+    /// There was no room to keep it; up to date for those who find it.
+    Shared(Weak<Rendered>),
+}
+
+impl Default for Made {
+    fn default() -> Made {
+        Made::Kept(Arc::default())
+    }
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places {
+            places: BTreeMap::new(),
+            uses: 0,
+            nothing: Arc::default(),
+            max_bytes: MAX_RENDERED_BYTES,
+        }
+    }
+}
+
+fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Renderings {
     /// The bytes of a lookup, rendered if they are not there.
     pub fn get(&self, lookup: &Lookup, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
-        let place = self.lock().place(lookup);
-        place.get_or_init(|| Arc::new(render())).clone()
+        let place = match self.lock().place(lookup) {
+            Ok(made) => return made,
+            Err(place) => place,
+        };
+        let mut is_new = false;
+        let made = place.get_or_init(|| {
+            is_new = true;
+            let keeper = Arc::downgrade(&self.0);
+            Arc::new(Rendered { keeper, ..render() })
+        });
+        if is_new {
+            self.lock().keep_within_limit();
+        }
+        made.clone()
     }
 
     /// The bytes of every lookup that finds nothing.
@@ -108,11 +175,7 @@ impl Renderings {
 
     /// Something of this type and pool changed.
     pub fn invalidate(&mut self, service_type: &str, pool: &str) {
-        let places = &mut self
-            .0
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .places;
+        let places = &mut self.lock().places;
         if places.is_empty() {
             return;
         }
@@ -126,11 +189,7 @@ impl Renderings {
 
     /// A static changed.
     pub fn invalidate_statics(&mut self) {
-        self.0
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .places
-            .remove(&Lookup::Statics);
+        self.lock().places.remove(&Lookup::Statics);
     }
 
     /// How many are kept.
@@ -139,13 +198,25 @@ impl Renderings {
         self.lock().places.len()
     }
 
+    /// What those that are kept take.
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes()
+    }
+
+    #[cfg(test)]
+    pub fn set_max_bytes(&self, max_bytes: usize) {
+        self.lock().max_bytes = max_bytes;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Places> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
 impl Places {
-    fn place(&mut self, lookup: &Lookup) -> Arc<OnceLock<Arc<Rendered>>> {
+    /// What is made of a lookup, or where to make it.
+    fn place(&mut self, lookup: &Lookup) -> Result<Arc<Rendered>, Arc<OnceLock<Arc<Rendered>>>> {
         self.uses += 1;
         if !self.places.contains_key(lookup) && self.places.len() >= MAX_RENDERINGS {
             let oldest = self
@@ -157,6 +228,46 @@ impl Places {
         }
         let place = self.places.entry(lookup.clone()).or_default();
         place.last_use = self.uses;
-        place.rendered.clone()
+        if let Made::Shared(shared) = &place.rendered {
+            match shared.upgrade() {
+                Some(made) => return Ok(made),
+                None => place.rendered = Made::default(),
+            }
+        }
+        match &place.rendered {
+            Made::Kept(made) => made.get().cloned().ok_or_else(|| made.clone()),
+            Made::Shared(_) => Err(Arc::default()),
+        }
+    }
+
+    /// Gives up those that were not used for the longest, until the rest is within the limit.
+    fn keep_within_limit(&mut self) {
+        let mut bytes = self.bytes();
+        while bytes > self.max_bytes {
+            let kept = self
+                .places
+                .values_mut()
+                .filter_map(|place| Some((place.last_use, place.kept()?.clone(), place)));
+            let Some((_, made, place)) = kept.min_by_key(|(last_use, ..)| *last_use) else {
+                return;
+            };
+            bytes -= made.bytes();
+            place.rendered = Made::Shared(Arc::downgrade(&made));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let kept = self.places.values().filter_map(Place::kept);
+        kept.map(|made| made.bytes()).sum()
+    }
+}
+
+impl Place {
+    /// The bytes that are kept, once they are made.
+    fn kept(&self) -> Option<&Arc<Rendered>> {
+        match &self.rendered {
+            Made::Kept(made) => made.get(),
+            Made::Shared(_) => None,
+        }
     }
 }
