@@ -134,6 +134,7 @@ fn outcome(outcome: &Outcome) -> Value {
         Outcome::Overtaken => json!("overtaken"),
         Outcome::NotHeld => json!("notHeld"),
         Outcome::Full => json!("full"),
+        Outcome::OverLimit => json!("overLimit"),
         Outcome::Expired(nodes) => json!({ "expired": nodes }),
     }
 }

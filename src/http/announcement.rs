@@ -121,6 +121,34 @@ mod tests {
         answered.map(|response| response.status())
     }
 
+    /// An announcement over a limit is refused with the field's name, and nothing is changed.
+    #[tokio::test]
+    async fn what_is_over_a_limit_is_refused_by_name() {
+        let (_stop, stopping) = watch::channel(false);
+        let settings = HttpSettings::new("test");
+        let app = AppState::shared(Lone::new(), settings, Beat::start(), stopping);
+        let services: Vec<String> = (0..4_097)
+            .map(|i| format!(r#"{{"id":"{i}","type":"t","properties":{{}}}}"#))
+            .collect();
+        let services = services.join(",");
+        let location = "l".repeat(1_025);
+        for (location, services, line) in [
+            (
+                "/",
+                &*services,
+                "services has 4097 entries; the most is 4096",
+            ),
+            (&*location, "", "location has 1025 bytes; the most is 1024"),
+        ] {
+            let body = format!(
+                r#"{{"environment":"test","pool":"p","location":"{location}","services":[{services}]}}"#
+            );
+            let refused = put_by_n(&app, body.leak()).await;
+            assert_eq!(refused, Err(Refusal::BadRequest(line.to_owned())));
+            assert!(!app.discovery.lists("n"));
+        }
+    }
+
     /// Bytes that were read once are not read again while what they announced is held, and are when it is not.
     #[tokio::test]
     async fn known_bytes_are_read_when_they_must_be() {

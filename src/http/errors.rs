@@ -192,6 +192,7 @@ impl From<Unavailable> for Refusal {
 impl From<WriteError> for Refusal {
     fn from(error: WriteError) -> Refusal {
         match error {
+            WriteError::Refused(reason) => Refusal::BadRequest(reason),
             WriteError::NotApplied(reason) => Refusal::NotApplied(reason),
             WriteError::Unknown(reason) => Refusal::Unknown(reason),
         }

@@ -41,6 +41,34 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
+/// The number of bytes that [`write_json_string`] writes.
+pub fn json_string_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        byte if !is_escaped(byte) => 1,
+        b'"' | b'\\' | 0x08 | 0x0c | b'\n' | b'\r' | b'\t' => 2,
+        _ => 6,
+    };
+    2 + text.bytes().map(escaped).sum::<usize>()
+}
+
+/// The number of bytes that [`write_json_service`] writes.
+pub fn json_service_bytes<'a>(
+    id: &str,
+    node_id: Option<&str>,
+    texts: [&str; 3],
+    properties: impl Iterator<Item = (&'a str, &'a str)>,
+) -> usize {
+    const NODE_ID: usize = ",\"nodeId\":".len();
+    const REST: usize = "{\"id\":,\"type\":,\"pool\":,\"location\":,\"properties\":{}}".len();
+    let node_id = node_id.map_or(0, |node_id| NODE_ID + json_string_bytes(node_id));
+    let texts: usize = texts.into_iter().map(json_string_bytes).sum();
+    // Each property has a colon, and all but the first have a comma.
+    let properties: usize = properties
+        .map(|(key, value)| json_string_bytes(key) + json_string_bytes(value) + 2)
+        .sum();
+    json_string_bytes(id) + node_id + REST + texts + properties.saturating_sub(1)
+}
+
 /// Writes one service of a lookup. Statics have no node: `nodeId` is then left out.
 pub fn write_json_service<'a>(
     out: &mut Vec<u8>,
@@ -100,7 +128,38 @@ impl StaticService {
 
 #[cfg(test)]
 mod tests {
-    use super::write_json_string;
+    use super::{json_service_bytes, write_json_service, write_json_string};
+    use proptest::prelude::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-z]{0,8}",
+            "[\u{0}-\u{7f}]{0,8}",
+            "\\PC{0,4}",
+            "[<>&'\"\\\\]{0,4}"
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::default()
+        })]
+
+        /// The length of a service's JSON is known before it is written.
+        #[test]
+        fn its_length_is_known_before(
+            id in text(),
+            node_id in prop::option::of(text()),
+            texts in [text(), text(), text()],
+            properties in prop::collection::vec((text(), text()), 0..4),
+        ) {
+            let texts = texts.each_ref().map(String::as_str);
+            let pairs = || properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let mut json = Vec::new();
+            write_json_service(&mut json, &id, node_id.as_deref(), texts, pairs());
+            prop_assert_eq!(json_service_bytes(&id, node_id.as_deref(), texts, pairs()), json.len());
+        }
+    }
 
     /// Each kind of character is written as Jackson writes it for airlift.
     #[test]

@@ -34,7 +34,7 @@ pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, Unusa
 pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use host::Host;
-pub use json::{write_json_service, write_json_string};
+pub use json::{json_service_bytes, write_json_service, write_json_string};
 pub use properties::{Pairs, Properties};
 pub use quantity::{data_size_bytes, duration_ms, shown};
 pub use random_id::{random_uuid, uuid_of};

@@ -19,6 +19,9 @@ pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
 /// A write was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
+    /// It surely did not happen, and never will as it is: 400.
+    #[error("{0}")]
+    Refused(String),
     /// It surely did not happen: 503 with `Quorate-Applied: no`.
     #[error("{0}")]
     NotApplied(String),
@@ -31,6 +34,12 @@ impl WriteError {
     /// The registry has no room for it.
     pub(super) fn full() -> WriteError {
         WriteError::NotApplied("the registry holds as much as it may".to_owned())
+    }
+
+    /// The registry refuses an announcement that this node, which may be behind, did not.
+    pub(super) fn over_limit() -> WriteError {
+        let reason = "services or location is larger than an announcement may have";
+        WriteError::Refused(reason.to_owned())
     }
 }
 

@@ -365,6 +365,10 @@ impl Node {
                     outcome: Outcome::Full,
                     ..
                 } => Err(WriteError::full()),
+                WriteResult::Done {
+                    outcome: Outcome::OverLimit,
+                    ..
+                } => Err(WriteError::over_limit()),
                 WriteResult::Done { index, .. } => Ok(index),
                 WriteResult::NotApplied(reason) => {
                     Err(WriteError::NotApplied(explain(&group, reason)))

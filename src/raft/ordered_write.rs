@@ -76,6 +76,10 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
             Wish::Announce { announcement, .. } => {
                 let announcement =
                     announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
+                // At every level: the limits of a level are for what is in the log already.
+                if let Some(objection) = group.replica.registry().objection(&announcement) {
+                    return Err(WriteError::Refused(objection));
+                }
                 match is_ordered {
                     true => Command::OrderedAnnounce {
                         arrival,
@@ -117,9 +121,18 @@ where
         return Err(WriteError::NotApplied(explain(group, reason)));
     };
     arrival.previous = turn.previous();
-    let mut may_renew = true;
+    let (mut may_renew, mut is_level) = (true, false);
     loop {
-        let command = wish.command(group, &arrival, may_renew)?;
+        let command = match wish.command(group, &arrival, may_renew) {
+            // What is held may be renewed whatever its size, and this node may be behind.
+            Err(WriteError::Refused(_)) if !is_level => {
+                let confirmed = group.confirm_applied(deadline).await;
+                confirmed.map_err(|error| WriteError::NotApplied(explain(group, error.reason)))?;
+                is_level = true;
+                continue;
+            }
+            command => command?,
+        };
         let is_ordered = carries_arrival(&command);
         match group.writes.write(command, deadline).await {
             WriteResult::Done { outcome, index } => {
@@ -135,9 +148,8 @@ where
                             wish.node_id()
                         )));
                     }
-                    Outcome::Full => {
-                        return Err(WriteError::full());
-                    }
+                    Outcome::Full => return Err(WriteError::full()),
+                    Outcome::OverLimit => return Err(WriteError::over_limit()),
                     Outcome::Applied | Outcome::Expired(_) => {
                         turn.accepted(index);
                         return Ok(index);

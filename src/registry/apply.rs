@@ -1,11 +1,12 @@
 //! What each command does.
 
+use super::by_id::by_id;
 use super::held::Unpacked;
 use super::order::Order;
 use super::ticks::next_deadline;
 use super::{
-    Batch, Command, Held, HeldStatic, LEVEL_OF_PROCESSES, Leadership, MAX_RETIRED, Outcome,
-    Registry,
+    Batch, Command, Held, HeldStatic, LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES, Leadership, MAX_RETIRED,
+    Outcome, Registry,
 };
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
@@ -112,6 +113,7 @@ impl Registry {
                     self.level = *level;
                     // Elements are computed otherwise from some levels on.
                     self.sum = self.recompute_sum();
+                    self.held_bytes = self.recompute_held_bytes();
                 }
                 Outcome::Applied
             }
@@ -139,14 +141,18 @@ impl Registry {
             Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
             None => (Arc::from(name), None),
         };
-        let mut held = Held::new(announcement, digest, index);
-        let before_bytes = before.as_ref().map_or(0, Held::cost_bytes);
-        if !self.fits(before_bytes, held.cost_bytes()) {
-            return Outcome::Full;
+        if self.level >= LEVEL_OF_LIMITS && self.objection(announcement).is_some() {
+            return Outcome::OverLimit;
         }
-        self.held_bytes = self.held_bytes - before_bytes + held.cost_bytes();
+        let mut held = Held::new(announcement, digest, index);
         let packed = held.share();
         let (old, new) = (before.as_ref().map(Held::unpack), packed.unpack());
+        if !self.fits_announcement(before.as_ref().zip(old.as_ref()), (&held, &new)) {
+            return Outcome::Full;
+        }
+        let cost_bytes = |held: &Held| held.cost_bytes(self.level);
+        self.held_bytes -= before.as_ref().map_or(0, cost_bytes);
+        self.held_bytes += cost_bytes(&held);
         if let (Some(before), Some(old)) = (&before, &old) {
             if self.level < LEVEL_OF_PROCESSES || same_process(old, &new) {
                 held.joined_index = before.joined_index;
@@ -225,14 +231,9 @@ impl Registry {
         };
         self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
         self.sum = self.sum.wrapping_sub(held.element(self.level));
-        self.held_bytes -= held.cost_bytes();
+        self.held_bytes -= held.cost_bytes(self.level);
         self.regroup(node_id, Some(&held.unpack()), None, index);
         self.removals.record(node_id, index);
-    }
-
-    /// Whether there is room for `after` bytes in place of `before`.
-    fn fits(&self, before: usize, after: usize) -> bool {
-        after <= before || self.held_bytes - before + after <= self.max_held_bytes
     }
 
     fn add_static(&mut self, index: u64, service: &StaticService) -> Outcome {
@@ -243,15 +244,11 @@ impl Registry {
             service: Arc::new(service.clone()),
             changed_index: index,
         };
-        let before_bytes = self
-            .statics
-            .get(service.id.as_str())
-            .map_or(0, HeldStatic::cost_bytes);
-        if !self.fits(before_bytes, held.cost_bytes()) {
+        if !self.fits_static(self.statics.get(service.id.as_str()), &held) {
             return Outcome::Full;
         }
         self.remove_static(index, &service.id);
-        self.held_bytes += held.cost_bytes();
+        self.held_bytes += held.cost_bytes(self.level);
         let id: Arc<str> = Arc::from(service.id.as_str());
         self.change_group(&service.service_type, &service.pool, index, |group| {
             group.statics.insert(id.clone());
@@ -268,7 +265,7 @@ impl Registry {
         if let Some(held) = self.statics.remove(id) {
             let service = &held.service;
             self.sum = self.sum.wrapping_sub(held.element());
-            self.held_bytes -= held.cost_bytes();
+            self.held_bytes -= held.cost_bytes(self.level);
             self.services -= 1;
             self.change_group(&service.service_type, &service.pool, index, |group| {
                 group.statics.remove(id);
@@ -301,6 +298,5 @@ impl Registry {
 /// Whether two announcements of a node come from one run of it. Each run draws new service ids, so that one with no
 /// service in common is another: it joins anew.
 fn same_process(before: &Unpacked<'_>, after: &Unpacked<'_>) -> bool {
-    let kept = |id: &str| before.services.iter().any(|service| service.id == id);
-    after.services.iter().any(|service| kept(service.id))
+    by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
 }

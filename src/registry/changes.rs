@@ -1,8 +1,9 @@
 //! What one log entry did to each type and pool, for those who follow them.
 
 use super::Registry;
+use super::by_id::by_id;
 use super::held::{Unpacked, UnpackedService};
-use crate::model::{StaticService, write_json_service, write_json_string};
+use crate::model::{StaticService, json_service_bytes, write_json_service, write_json_string};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,9 +29,6 @@ pub struct Change {
 /// The effects of the entry that is being applied, by type and pool.
 #[derive(Debug, Default)]
 pub(super) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
-
-/// Room for the JSON of a service of an engine: to grow byte by byte costs more than to write it.
-const SERVICE_ROOM_BYTES: usize = 512;
 
 /// A service by its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
@@ -74,30 +72,17 @@ impl Effects {
     ) {
         let group = self.group(service_type, pool);
         let services = after.map_or(&[][..], |(_, services)| services);
-        for gone in before {
-            if !services.iter().any(|service| service.id == gone.id) {
-                group.insert((Some(node_id.clone()), gone.id.to_owned()), Effect::Removed);
-            }
-        }
-        let Some((node, services)) = after else {
-            return;
-        };
-        for service in services {
-            if same_place && before.contains(service) {
-                continue;
-            }
-            let mut json = Vec::with_capacity(SERVICE_ROOM_BYTES);
-            write_json_service(
-                &mut json,
-                service.id,
-                Some(node.node_id),
-                [service.service_type, node.pool, node.location],
-                service.properties.iter().copied(),
-            );
-            group.insert(
-                (Some(node_id.clone()), service.id.to_owned()),
-                Effect::Put(json),
-            );
+        for pair in by_id(before, services) {
+            let (id, effect) = match pair {
+                (Some(gone), None) => (gone.id, Effect::Removed),
+                (Some(old), Some(new)) if same_place && old == new => continue,
+                (_, Some(new)) => match after {
+                    Some((node, _)) => (new.id, Effect::Put(json_of(node, new))),
+                    None => continue,
+                },
+                (None, None) => continue,
+            };
+            group.insert((Some(node_id.clone()), id.to_owned()), effect);
         }
     }
 
@@ -120,6 +105,18 @@ impl Effects {
             .entry((service_type.to_owned(), pool.to_owned()))
             .or_default()
     }
+}
+
+/// A service of a node as a lookup shows it.
+fn json_of(node: &Unpacked<'_>, service: &UnpackedService<'_>) -> Vec<u8> {
+    let (id, node_id) = (service.id, Some(node.node_id));
+    let texts = [service.service_type, node.pool, node.location];
+    let properties = || service.properties.iter().copied();
+    // At once: to grow byte by byte costs more than to write it.
+    let bytes = json_service_bytes(id, node_id, texts, properties());
+    let mut json = Vec::with_capacity(bytes);
+    write_json_service(&mut json, id, node_id, texts, properties());
+    json
 }
 
 fn change(

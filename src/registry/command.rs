@@ -132,4 +132,7 @@ pub enum Outcome {
     Full,
     /// A tick was applied, and these nodes are gone, in order of their deadlines. Often none.
     Expired(Vec<String>),
+    /// Nothing changed: the announcement has more services than one may have, or too long a
+    /// location ([`Registry::objection`](super::Registry::objection)). From level 4 on.
+    OverLimit,
 }

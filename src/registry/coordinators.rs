@@ -60,7 +60,7 @@ impl Registry {
             for (_, group) in pools
                 .into_iter()
                 .flatten()
-                .filter(|(name, _)| pool.is_none_or(|wanted| wanted == name.as_str()))
+                .filter(|(name, _)| pool.is_none_or(|wanted| wanted == &***name))
             {
                 let nodes = if every_node {
                     &group.nodes

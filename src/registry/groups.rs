@@ -1,6 +1,7 @@
 //! Who announces which type in which pool, and when that last changed.
 
 use super::held::UnpackedService;
+use super::limits::{POOL_BYTES, TYPE_BYTES};
 use crate::model::Fingerprint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,10 +10,12 @@ use std::sync::Arc;
 ///
 /// - A pool without members is not kept, nor a type without pools: the size is bounded by the services held.
 /// - `sum` is the sum of the elements of all types and pools.
+/// - `bytes` is what all types and pools count for, see `limits`.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    types: BTreeMap<String, TypeGroup>,
+    types: BTreeMap<Arc<str>, TypeGroup>,
     sum: u128,
+    bytes: usize,
 }
 
 /// All pools of a type.
@@ -20,8 +23,9 @@ pub(super) struct Groups {
 pub(super) struct TypeGroup {
     /// The log index at which a service of this type last came, changed or went.
     pub changed_index: u64,
-    /// Its pools.
-    pub pools: BTreeMap<String, PoolGroup>,
+    /// Its pools. In boxes: a map has room for eleven values in each of its nodes, and most
+    /// types have one pool.
+    pub pools: BTreeMap<Arc<str>, Box<PoolGroup>>,
 }
 
 /// One type in one pool.
@@ -62,11 +66,10 @@ impl Groups {
         // Of the commands of one entry the first tells all.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
-            self.types
-                .entry(service_type.to_owned())
-                .or_default()
-                .changed_index = index;
             self.restored(service_type, pool).changed_index = index;
+            if let Some(type_group) = self.types.get_mut(service_type) {
+                type_group.changed_index = index;
+            }
             self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
         }
         self.restored(service_type, pool)
@@ -84,9 +87,12 @@ impl Groups {
     fn remove(&mut self, service_type: &str, pool: &str) {
         self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
         if let Some(type_group) = self.types.get_mut(service_type) {
-            type_group.pools.remove(pool);
+            if type_group.pools.remove(pool).is_some() {
+                self.bytes -= POOL_BYTES + pool.len();
+            }
             if type_group.pools.is_empty() {
                 self.types.remove(service_type);
+                self.bytes -= TYPE_BYTES + service_type.len();
             }
         }
         self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
@@ -94,12 +100,17 @@ impl Groups {
 
     /// The group, made if need be, while a snapshot is read; `restore_indexes` then brings it up to date.
     pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolGroup {
-        self.types
-            .entry(service_type.to_owned())
-            .or_default()
-            .pools
-            .entry(pool.to_owned())
-            .or_default()
+        if !self.types.contains_key(service_type) {
+            self.types
+                .insert(Arc::from(service_type), TypeGroup::default());
+            self.bytes += TYPE_BYTES + service_type.len();
+        }
+        let type_group = self.types.get_mut(service_type).expect(MADE);
+        if !type_group.pools.contains_key(pool) {
+            type_group.pools.insert(Arc::from(pool), Box::default());
+            self.bytes += POOL_BYTES + pool.len();
+        }
+        type_group.pools.get_mut(pool).expect(MADE)
     }
 
     /// The pools of a type, with the index of its last change.
@@ -109,7 +120,12 @@ impl Groups {
 
     /// One pool of a type.
     pub fn of_pool(&self, service_type: &str, pool: &str) -> Option<&PoolGroup> {
-        self.types.get(service_type)?.pools.get(pool)
+        Some(&**self.types.get(service_type)?.pools.get(pool)?)
+    }
+
+    /// What all types and pools count for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Every type and pool with the indexes of their last changes, in order, for a snapshot.
@@ -173,8 +189,11 @@ impl Groups {
     }
 }
 
+/// For a borrow that the compiler does not see through otherwise.
+const MADE: &str = "it is there, or was made above";
+
 /// A type, the index of its last change, and the same of its pools.
-pub(super) type TypeIndexes = (String, u64, Vec<(String, u64)>);
+pub(super) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
 
 impl PoolGroup {
     /// A node announces the type in this pool, with these services of it.

@@ -1,6 +1,7 @@
 //! What the registry keeps of one announcement.
 
 use super::LEVEL_OF_SIPHASH;
+use super::limits::announcement_bytes;
 use crate::model::{Announcement, Fingerprint};
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -25,6 +26,8 @@ pub struct Held {
     pub changed_index: u64,
     /// The log index of its last accepted announcement or renewal.
     pub written_index: u64,
+    /// What it counts for from `LEVEL_OF_LIMITS` on, see `limits`.
+    pub(super) full_bytes: usize,
 }
 
 /// An announcement in its packed form.
@@ -85,17 +88,19 @@ impl Held {
         let room = Vec::with_capacity(names + announcement.services.packed_bytes() + SLACK_BYTES);
         let packed = postcard::to_extend(announcement, room)
             .expect("encoding strings into memory cannot fail");
-        Self::from_packed(packed.into(), digest, 0, [index; 3])
+        Self::from_packed(packed.into(), announcement, digest, 0, [index; 3])
     }
 
-    /// Holds what a snapshot holds; `packed` was read as an announcement before.
+    /// Holds what a snapshot holds; `packed` was read as this announcement before.
     pub(super) fn from_packed(
         packed: Arc<[u8]>,
+        announcement: &Announcement,
         digest: u128,
         deadline_ms: u64,
         [joined, changed, written]: [u64; 3],
     ) -> Self {
         Self {
+            full_bytes: announcement_bytes(announcement, packed.len()),
             packed,
             digest,
             deadline_ms,
@@ -121,11 +126,6 @@ impl Held {
 
     pub(super) fn packed(&self) -> &[u8] {
         &self.packed
-    }
-
-    /// What it counts for in `MAX_HELD_BYTES`.
-    pub(super) fn cost_bytes(&self) -> usize {
-        self.packed.len() + ENTRY_BYTES
     }
 
     /// Its part of the registry's digest at a level.
@@ -165,9 +165,6 @@ impl Held {
 /// Lengths beside the texts of an announcement.
 const SLACK_BYTES: usize = 64;
 
-/// What an entry costs beside its text: its places in the maps, rounded up.
-pub(super) const ENTRY_BYTES: usize = 512;
-
 const PACKED: &str =
     "packed bytes come from an announcement, or were read as one with their snapshot";
 
@@ -177,7 +174,13 @@ mod tests {
     use crate::registry::LEVEL;
 
     fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> Held {
-        Held::from_packed(Arc::from([]), digest, deadline_ms, indexes)
+        let announcement = Announcement {
+            node_id: String::new(),
+            pool: String::new(),
+            location: String::new(),
+            services: Vec::new().into(),
+        };
+        Held::from_packed(Arc::from([]), &announcement, digest, deadline_ms, indexes)
     }
 
     /// What nodes of two releases compare stays what it is, and each of its parts counts. The value is that of another SipHash-1-3.

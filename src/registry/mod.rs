@@ -7,15 +7,18 @@
 //! | `order` | what a write knows of the writes before it |
 //! | `changes` | what an entry did to each type and pool, for those who follow them |
 //! | `coordinators` | where the coordinators are |
+//! | `limits` | what entries count for, and which are too large |
+//! | `by_id` | two lists of services side by side |
+//! | `growing` | a body while it is written |
 //! | `ticks` | cluster time: grace, deadlines, expiry |
 //! | `regroup` | moves a node between types and pools |
 //! | `held`, `groups`, `removals` | the parts of the state |
 //! | `lookup`, `rendered` | the bytes of lookups, made once for each change |
-//! | `growing` | a body while it is written |
 //! | `digest` | one number for the whole state, kept up to date |
 //! | `snapshot` | the state as bytes, and back |
 
 mod apply;
+mod by_id;
 mod changes;
 mod command;
 mod coordinators;
@@ -23,6 +26,7 @@ mod digest;
 mod groups;
 mod growing;
 mod held;
+mod limits;
 mod lookup;
 mod order;
 mod regroup;
@@ -36,6 +40,7 @@ mod ticks;
 pub use changes::Change;
 pub use command::{Batch, Command, Outcome};
 pub use held::Held;
+pub use limits::{MAX_LOCATION_BYTES, MAX_SERVICES};
 pub use order::{Arrival, Leadership, Tail};
 pub use rendered::Rendered;
 pub use snapshot::{BadSnapshot, Image};
@@ -55,7 +60,7 @@ use std::sync::Arc;
 /// | 1 | |
 /// | 2 | a node whose announcement shares no service id with the one before joins anew |
 /// | 3 | the elements of nodes in the state's digest are of SipHash |
-/// | 4 | writes carry what their taker knew at their arrival |
+/// | 4 | writes carry what their taker knew at their arrival; an announcement has at most [`MAX_SERVICES`]; entries count for what they cost |
 ///
 /// A later release that adds a command or a field raises it, and uses what it added only after a
 /// [`Command::Level`], which the leader proposes when every voter knows that level.
@@ -71,14 +76,19 @@ const LEVEL_OF_SIPHASH: u32 = 3;
 /// From this level on a write carries its [`Arrival`].
 pub const LEVEL_OF_ORDER: u32 = 4;
 
+/// From this level on announcements have limits of their own, and what is held counts for what it
+/// costs (`limits`).
+const LEVEL_OF_LIMITS: u32 = 4;
+
 /// The most retired raft ids that are remembered; each is one replaced member, so this is years of replacements.
 /// Past it the oldest is forgotten.
 const MAX_RETIRED: usize = 1024;
 
-/// The most that announcements and statics may take, in bytes of their text and 512 for each.
+/// The most that announcements and statics may take, in bytes as `limits` counts them.
 ///
-/// It keeps a client gone wild from filling the memory of all nodes at once. 100,000 services of real engines take
-/// about 80 MB of it. Every node must refuse alike: another value is a new [`LEVEL`].
+/// It keeps a client gone wild from filling the memory of all nodes at once. 100,000 services of
+/// real engines take about 103 MB of it. Every node must refuse alike: another value, and another
+/// way to count, is a new [`LEVEL`].
 pub const MAX_HELD_BYTES: usize = 256 << 20;
 
 /// What the cluster holds.
@@ -123,24 +133,6 @@ struct HeldStatic {
     changed_index: u64,
 }
 
-impl HeldStatic {
-    /// What it counts for in `MAX_HELD_BYTES`.
-    fn cost_bytes(&self) -> usize {
-        let service = &self.service;
-        let properties: usize = service
-            .properties
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
-        service.id.len()
-            + service.service_type.len()
-            + service.pool.len()
-            + service.location.len()
-            + properties
-            + held::ENTRY_BYTES
-    }
-}
-
 impl Registry {
     /// A registry that holds nothing. The environment is the cluster's; it is in every lookup and in the digest.
     pub fn new(environment: &str) -> Self {
@@ -172,11 +164,6 @@ impl Registry {
     /// The environment.
     pub fn environment(&self) -> &str {
         &self.environment
-    }
-
-    /// What all that it holds counts for in [`MAX_HELD_BYTES`]; a snapshot's body is no larger.
-    pub fn counted_bytes(&self) -> usize {
-        self.held_bytes
     }
 
     /// The log index of the last entry that was applied.

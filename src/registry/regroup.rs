@@ -69,11 +69,12 @@ impl Registry {
     }
 }
 
-/// A node's services by type and pool.
-pub(super) fn parts<'a, 'b>(
-    node: Option<&'b Unpacked<'a>>,
-) -> BTreeMap<(&'a str, &'a str), Vec<&'b UnpackedService<'a>>> {
-    let mut parts: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// A node's services by type and pool, those of each in the order of their ids.
+pub(super) type Parts<'a, 'b> = BTreeMap<(&'a str, &'a str), Vec<&'b UnpackedService<'a>>>;
+
+/// Sorts a node's services by type and pool.
+pub(super) fn parts<'a, 'b>(node: Option<&'b Unpacked<'a>>) -> Parts<'a, 'b> {
+    let mut parts = Parts::new();
     if let Some(node) = node {
         for service in &node.services {
             parts

@@ -12,6 +12,7 @@ use super::{Held, HeldStatic, LEVEL, MAX_RETIRED, Registry};
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 4] = b"qreg";
@@ -211,9 +212,15 @@ impl Registry {
         {
             return Err(damaged("a node's announcement", at, "it is out of order"));
         }
-        let held = Held::from_packed(packed, announcement.digest(), deadline_ms, indexes);
-        self.held_bytes += held.cost_bytes();
+        let digest = announcement.digest();
+        let held = Held::from_packed(packed, &announcement, digest, deadline_ms, indexes);
+        self.held_bytes += held.cost_bytes(self.level);
         let unpacked: Unpacked<'_> = held.unpack();
+        // To walk two lists side by side they must be in order.
+        if !unpacked.services.is_sorted_by(|one, next| one.id < next.id) {
+            let why = "its services are out of order";
+            return Err(damaged("a node's announcement", at, why));
+        }
         self.services += unpacked.services.len();
         for ((service_type, pool), services) in parts(Some(&unpacked)) {
             self.groups
@@ -245,29 +252,67 @@ impl Registry {
             service: Arc::new(service),
             changed_index,
         };
-        self.held_bytes += held.cost_bytes();
+        self.held_bytes += held.cost_bytes(self.level);
         self.statics.insert(id, held);
         Ok(())
     }
 }
 
 impl Image {
-    /// The picture as bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.push(FORMAT);
-        bytes.extend_from_slice(&self.level.to_le_bytes());
-        bytes = append(bytes, &self.header);
+    /// How many bytes [`Image::write_to`] writes.
+    pub fn byte_count(&self) -> u64 {
+        let mut counted = Counted(0);
+        self.write_to(&mut counted).expect(IN_MEMORY);
+        counted.0
+    }
+
+    /// Writes the picture as bytes, piece by piece: all of them together take as much memory as
+    /// the registry itself.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_to(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        out.write_all(MAGIC)?;
+        out.write_all(&[FORMAT])?;
+        out.write_all(&self.level.to_le_bytes())?;
+        out.write_all(&append(Vec::new(), &self.header))?;
+        let mut piece = Vec::new();
         for held in &self.nodes {
             let indexes = [held.joined_index, held.changed_index, held.written_index];
-            bytes = append(bytes, &(held.deadline_ms, indexes));
-            bytes.extend_from_slice(held.packed());
+            piece = append(piece, &(held.deadline_ms, indexes));
+            out.write_all(&piece)?;
+            piece.clear();
+            out.write_all(held.packed())?;
         }
         for held in &self.statics {
-            bytes = append(bytes, &(held.changed_index, &*held.service));
+            piece = append(piece, &(held.changed_index, &*held.service));
+            out.write_all(&piece)?;
+            piece.clear();
         }
-        bytes.extend_from_slice(&self.digest.to_le_bytes());
+        out.write_all(&self.digest.to_le_bytes())
+    }
+
+    /// The picture as bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.byte_count() as usize);
+        self.write_to(&mut bytes).expect(IN_MEMORY);
         bytes
+    }
+}
+
+const IN_MEMORY: &str = "writing into memory cannot fail";
+
+/// Counts what is written.
+struct Counted(u64);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 mod changes;
 mod coordinators;
 mod golden;
+mod limits;
 mod order;
 mod properties;
 
@@ -200,7 +201,7 @@ fn a_full_registry_says_so() {
     );
     assert_eq!(taken, vec![Outcome::Applied; 3]);
     let copy = Registry::from_snapshot(&registry.to_snapshot()).unwrap();
-    assert_eq!(copy.held_bytes, registry.held_bytes);
+    assert_eq!(copy.counted_bytes(), registry.counted_bytes());
     registry.apply(
         4,
         &batch(
@@ -212,7 +213,7 @@ fn a_full_registry_says_so() {
                 .to_vec(),
         ),
     );
-    assert_eq!((registry.held_bytes, registry.services()), (0, 0));
+    assert_eq!((registry.counted_bytes(), registry.services()), (0, 0));
 }
 
 /// A body of twenty thousand types, as large as a client may send, is held, changed in one place and rendered right.

@@ -190,7 +190,9 @@ impl Cluster {
     pub fn wait_ordered(&self) {
         until("the level of commands is raised", FORM_LIMIT, || {
             let mut nodes = self.nodes.iter();
-            nodes.any(|node| node.log().contains(LEVEL_RAISED)).then_some(())
+            nodes
+                .any(|node| node.log().contains(LEVEL_RAISED))
+                .then_some(())
         });
         self.wait_serving();
     }

@@ -205,6 +205,9 @@ impl Discovery for Lone {
         }
         let announcement =
             announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
+        if let Some(objection) = self.registry().objection(&announcement) {
+            return Err(WriteError::Refused(objection));
+        }
         self.write(deadline, |seen| Command::Announce { seen, announcement })
             .await
     }

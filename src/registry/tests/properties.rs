@@ -110,11 +110,14 @@ proptest! {
             prop_assert_eq!(one.digest(), other.digest());
             prop_assert_eq!(one.digest(), one.recompute_digest());
             prop_assert_eq!(one.services(), other.services());
-            prop_assert_eq!(one.held_bytes, other.held_bytes);
+            prop_assert_eq!(one.counted_bytes(), other.counted_bytes());
+            prop_assert_eq!(one.held_bytes, one.recompute_held_bytes());
         }
         let bytes = one.to_snapshot();
         prop_assert_eq!(&bytes, &other.to_snapshot());
-        prop_assert_eq!(Registry::from_snapshot(&bytes).unwrap().to_snapshot(), bytes);
+        let copy = Registry::from_snapshot(&bytes).unwrap();
+        prop_assert_eq!(copy.counted_bytes(), one.counted_bytes());
+        prop_assert_eq!(copy.to_snapshot(), bytes);
     }
 
     /// Kept bytes are the bytes of a fresh rendering; they are replaced exactly when they differ, or when something of
