@@ -185,14 +185,14 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
         let (image, meta) = (self.image.clone(), self.meta.clone());
-        let data = blocking(self.snapshots.clone(), move |snapshots| {
-            let data = Bytes::from(image.to_bytes());
-            snapshots.save(&meta, &data).map(|()| data)
+        blocking(self.snapshots.clone(), move |snapshots| {
+            snapshots.save_with(&meta, image.byte_count(), |out| image.write_to(out))
         })
         .await?;
+        // openraft looks at the meta alone, and asks for the snapshot when a member needs it.
         Ok(Snapshot {
             meta: self.meta.clone(),
-            snapshot: data,
+            snapshot: Bytes::new(),
         })
     }
 }

@@ -110,15 +110,30 @@ impl Snapshots {
     /// - When a reader would refuse the file: nothing is written then.
     /// - When a write or a sync failed, which is latched: the process must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+        self.save_with(meta, body.len() as u64, |out| out.write_all(body))
+    }
+
+    /// As [`Snapshots::save`], with a body of so many bytes that is written piece by piece.
+    ///
+    /// # Errors
+    /// As for [`Snapshots::save`], and those of `write_body`.
+    pub fn save_with(
+        &self,
+        meta: &SnapshotMeta,
+        body_bytes: u64,
+        write_body: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         let encoded = check_snapshot_meta(meta)?;
-        check_body(body.len() as u64)?;
+        check_body(body_bytes)?;
         let _one_at_a_time = self
             .inner
             .saving
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.inner.latch.check()?;
-        self.inner.latch.watch(self.write(meta, &encoded, body))
+        self.inner
+            .latch
+            .watch(self.write(meta, &encoded, body_bytes, write_body))
     }
 
     /// The newest snapshot.
@@ -141,19 +156,25 @@ impl Snapshots {
         self.inner.space.could_take(body_bytes)
     }
 
-    fn write(&self, meta: &SnapshotMeta, encoded: &[u8], body: &[u8]) -> io::Result<()> {
+    fn write(
+        &self,
+        meta: &SnapshotMeta,
+        encoded: &[u8],
+        body_bytes: u64,
+        write_body: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         let Inner {
             vfs, dir, space, ..
         } = &*self.inner;
         let name = file_name(meta.last_log_id);
         let tmp = dir.join(format!("{name}{TMP}"));
-        space.make_room(body.len() as u64)?;
+        space.make_room(body_bytes)?;
         match vfs.remove(&tmp) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
         let file = vfs.create_new(&tmp)?;
-        write_file(&*file, encoded, body)?;
+        write_file(&*file, encoded, body_bytes, write_body)?;
         file.sync_all()?;
         drop(file);
         vfs.rename(&tmp, &dir.join(&name))?;
@@ -243,26 +264,87 @@ fn check_body(bytes: u64) -> io::Result<()> {
     }
 }
 
-fn write_file(file: &dyn VfsFile, meta: &[u8], body: &[u8]) -> io::Result<()> {
+fn write_file(
+    file: &dyn VfsFile,
+    meta: &[u8],
+    body_bytes: u64,
+    write_body: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
     let meta_bytes = u32::try_from(meta.len()).map_err(io::Error::other)?;
     let mut header = Vec::with_capacity(HEADER + meta.len());
     header.extend_from_slice(&MAGIC);
     header.extend_from_slice(&VERSION.to_le_bytes());
     header.extend_from_slice(&meta_bytes.to_le_bytes());
-    header.extend_from_slice(&(body.len() as u64).to_le_bytes());
+    header.extend_from_slice(&body_bytes.to_le_bytes());
     header.extend_from_slice(&crc32c::crc32c(&header).to_le_bytes());
-    let mut whole = crc32c::crc32c(&header);
+    let whole = crc32c::crc32c(&header);
     header.extend_from_slice(meta);
     file.write_at(0, &header)?;
-    let mut at = header.len() as u64;
-    for (number, block) in body.chunks(BLOCK).enumerate() {
-        let crc = block_crc(number as u64, block).to_le_bytes();
-        whole = crc32c::crc32c_append(whole, &crc);
-        let framed = [block, &crc].concat();
-        file.write_at(at, &framed)?;
-        at += framed.len() as u64;
+    let mut blocks = Blocks {
+        file,
+        at: header.len() as u64,
+        number: 0,
+        whole,
+        block: Vec::with_capacity(BLOCK + size_of::<u32>()),
+        written: 0,
+    };
+    write_body(&mut blocks)?;
+    blocks.finish(body_bytes)
+}
+
+/// Writes a body in blocks, each with its checksum.
+struct Blocks<'f> {
+    file: &'f dyn VfsFile,
+    at: u64,
+    number: u64,
+    /// The checksum over the header and the checksums of all blocks so far.
+    whole: u32,
+    block: Vec<u8>,
+    written: u64,
+}
+
+impl Blocks<'_> {
+    fn write_block(&mut self) -> io::Result<()> {
+        let crc = block_crc(self.number, &self.block).to_le_bytes();
+        self.whole = crc32c::crc32c_append(self.whole, &crc);
+        self.block.extend_from_slice(&crc);
+        self.file.write_at(self.at, &self.block)?;
+        self.at += self.block.len() as u64;
+        self.number += 1;
+        self.block.clear();
+        Ok(())
     }
-    file.write_at(at, &[&MAGIC[..], &whole.to_le_bytes()].concat())
+
+    fn finish(mut self, body_bytes: u64) -> io::Result<()> {
+        if !self.block.is_empty() {
+            self.write_block()?;
+        }
+        if self.written != body_bytes {
+            let why = format!(
+                "a snapshot of {} bytes was to have {body_bytes}",
+                self.written
+            );
+            return Err(io::Error::other(why));
+        }
+        let footer = [&MAGIC[..], &self.whole.to_le_bytes()].concat();
+        self.file.write_at(self.at, &footer)
+    }
+}
+
+impl io::Write for Blocks<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(BLOCK - self.block.len());
+        self.block.extend_from_slice(&bytes[..taken]);
+        self.written += taken as u64;
+        if self.block.len() == BLOCK {
+            self.write_block()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn damaged(what: impl Into<String>) -> LoadError {
