@@ -186,7 +186,7 @@ impl Kept {
             None => Arc::from(change.service_type.as_str()),
         };
         let change = KeptChange::of(change);
-        self.bytes += change.cost_bytes();
+        self.bytes += change.cost_bytes(&service_type);
         self.order.push_back(service_type.clone());
         self.by_type
             .entry(service_type)
@@ -203,7 +203,7 @@ impl Kept {
         };
         if let Some(of_type) = self.by_type.get_mut(&service_type) {
             if let Some(oldest) = of_type.pop_front() {
-                self.bytes -= oldest.cost_bytes();
+                self.bytes -= oldest.cost_bytes(&service_type);
                 self.floor = self.floor.max(oldest.index);
             }
             if of_type.is_empty() {
@@ -229,8 +229,9 @@ impl KeptChange {
         }
     }
 
-    fn cost_bytes(&self) -> usize {
-        self.json.len() + self.pool.len() + CHANGE_BYTES
+    /// What it takes with its type, which may be known by this change alone.
+    fn cost_bytes(&self, service_type: &str) -> usize {
+        self.json.len() + self.pool.len() + service_type.len() + CHANGE_BYTES
     }
 }
 

@@ -5,6 +5,8 @@ use super::database::Held;
 use super::growth::LogGrowth;
 use super::identity::Identity;
 use crate::raft::types::{Entry, LogId, Vote};
+use crate::registry::Command;
+use openraft::EntryPayload;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -16,6 +18,8 @@ pub(super) const TAIL_BYTES_MAX: usize = 4 << 20;
 struct Cached {
     entry: Entry,
     bytes: usize,
+    /// What it takes in memory: a command that says little takes far more than its record.
+    memory_bytes: usize,
     sequence: u64,
 }
 
@@ -99,12 +103,14 @@ impl LogView {
             self.first = entry.log_id.index;
         }
         self.last = Some(entry.log_id);
-        self.tail_bytes += bytes;
+        let memory_bytes = bytes + commands_of(&entry) * size_of::<Command>();
+        self.tail_bytes += memory_bytes;
         self.tail.insert(
             entry.log_id.index,
             Cached {
                 entry,
                 bytes,
+                memory_bytes,
                 sequence,
             },
         );
@@ -115,7 +121,7 @@ impl LogView {
         self.epoch += 1;
         self.last = kept_after(self.last, self.purged, last);
         let cut = self.tail.split_off(&self.next_index());
-        self.tail_bytes -= cut.values().map(|c| c.bytes).sum::<usize>();
+        self.tail_bytes -= cut.values().map(|c| c.memory_bytes).sum::<usize>();
     }
 
     /// Forgets the entries up to `upto`.
@@ -128,7 +134,7 @@ impl LogView {
         }
         let kept = self.tail.split_off(&(upto.index + 1));
         self.tail = kept;
-        self.tail_bytes = self.tail.values().map(|c| c.bytes).sum();
+        self.tail_bytes = self.tail.values().map(|c| c.memory_bytes).sum();
     }
 
     /// Forgets everything.
@@ -144,7 +150,7 @@ impl LogView {
         while self.tail_bytes > TAIL_BYTES_MAX {
             match self.tail.first_entry() {
                 Some(first) if first.get().sequence <= sequence => {
-                    self.tail_bytes -= first.remove().bytes
+                    self.tail_bytes -= first.remove().memory_bytes
                 }
                 _ => return,
             }
@@ -183,6 +189,13 @@ impl LogView {
     /// Changes whenever entries went away.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
+    }
+}
+
+fn commands_of(entry: &Entry) -> usize {
+    match &entry.payload {
+        EntryPayload::Normal(proposal) => proposal.0.commands.len(),
+        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
     }
 }
 
