@@ -4,7 +4,9 @@
 //! in `corpus/` are replayed by `cargo test`, with as many changed ones; `scripts/fuzz` searches on from them, guided by
 //! coverage.
 
+mod applied;
 mod changed;
+pub mod shapes;
 mod wire;
 
 pub use changed::Changer;
@@ -39,8 +41,10 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     target("announcement", announcement, BODY),
+    // The registry with its indexes, events and lookups, and a copy of it.
+    target("applied", applied::applied, (256 << 10, 256)),
     target("static_announcement", static_announcement, BODY),
     target("inventory", inventory, (4 << 10, 64)),
     target("properties", properties, (4 << 10, 128)),

@@ -1,0 +1,88 @@
+//! What is read from a body, applied to a registry, changed and withdrawn again.
+
+use quorate::model::{Announcement, Lookup, Service};
+use quorate::registry::{Batch, Command, LEVEL, Outcome, Registry};
+
+const NODE: &str = "node";
+
+/// Announces a body, and then what is like it: other ids, other places, fewer services, none.
+pub(crate) fn applied(body: &[u8]) {
+    let Ok(announcement) = Announcement::from_json(NODE, body, "test") else {
+        return;
+    };
+    let mut registry = Registry::new("test");
+    apply(&mut registry, Command::Level(LEVEL));
+    apply(&mut registry, announce(announcement.clone()));
+    for changed in changes(&announcement) {
+        let outcome = apply(&mut registry, announce(changed));
+        assert!(matches!(outcome, Outcome::Applied | Outcome::OverLimit));
+        check(&registry);
+    }
+    let withdrawal = Command::Withdraw {
+        seen: u64::MAX,
+        node_id: NODE.to_owned(),
+    };
+    assert_eq!(apply(&mut registry, withdrawal), Outcome::Applied);
+    assert_eq!((registry.services(), registry.counted_bytes()), (0, 0));
+}
+
+fn announce(announcement: Announcement) -> Command {
+    Command::Announce {
+        seen: u64::MAX,
+        announcement,
+    }
+}
+
+fn changes(announcement: &Announcement) -> [Announcement; 5] {
+    let services = || announcement.services.to_vec().into_iter();
+    let with = |services: Vec<Service>| Announcement {
+        services: services.into(),
+        ..announcement.clone()
+    };
+    let renamed = services().map(|service| Service {
+        id: format!("{}x", service.id),
+        ..service
+    });
+    let moved = services().map(|service| Service {
+        service_type: format!("{}x", service.service_type),
+        ..service
+    });
+    let elsewhere = Announcement {
+        pool: format!("{}x", announcement.pool),
+        location: String::new(),
+        ..announcement.clone()
+    };
+    [
+        with(renamed.collect()),
+        with(moved.collect()),
+        elsewhere,
+        with(services().step_by(2).collect()),
+        announcement.clone(),
+    ]
+}
+
+fn apply(registry: &mut Registry, command: Command) -> Outcome {
+    let batch = Batch {
+        max_age_ms: 30_000,
+        step_ms: 500,
+        commands: vec![command],
+    };
+    let outcome = registry
+        .apply(registry.applied_index() + 1, &batch)
+        .remove(0);
+    for change in registry.take_changes() {
+        for list in [change.removed, change.services] {
+            let json = [b"[", &list[..], b"]"].concat();
+            serde_json::from_slice::<Vec<serde_json::Value>>(&json).expect("an event is JSON");
+        }
+    }
+    outcome
+}
+
+fn check(registry: &Registry) {
+    assert_eq!(registry.digest(), registry.recompute_digest());
+    registry.lookup(&Lookup::All).gzip();
+    let copy = Registry::from_snapshot(&registry.to_snapshot()).expect("its own snapshot");
+    assert_eq!(copy.digest(), registry.digest());
+    assert_eq!(copy.counted_bytes(), registry.counted_bytes());
+}

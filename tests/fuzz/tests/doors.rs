@@ -1,0 +1,27 @@
+//! That no body holds up a door.
+
+use quorate::clock;
+use quorate_fuzz::TARGETS;
+use quorate_fuzz::shapes::shapes;
+use std::time::Duration;
+
+/// Some ten times what the slowest door takes for the largest body, and a fifth of what one took that compared each service
+/// with each.
+const DOOR_LIMIT: Duration = Duration::from_secs(5);
+
+/// Proves that no door takes long for the largest body, whatever its shape.
+#[test]
+fn no_shape_of_a_body_holds_up_a_door() {
+    let doors = TARGETS
+        .iter()
+        .filter(|target| ["announcement", "applied", "static_announcement"].contains(&target.name));
+    for target in doors {
+        for (name, body, _) in shapes() {
+            let begun = clock::now();
+            (target.run)(body.as_bytes());
+            let took = begun.elapsed();
+            println!("{} of {name}: {took:?}", target.name);
+            assert!(took < DOOR_LIMIT, "{} of {name}: {took:?}", target.name);
+        }
+    }
+}
