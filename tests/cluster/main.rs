@@ -26,6 +26,8 @@ mod freeze;
 mod fresh_reads;
 #[cfg(target_os = "linux")]
 mod full_disk;
+#[cfg(target_os = "linux")]
+mod full_registry;
 mod held_lookups;
 #[cfg(target_os = "linux")]
 mod histories;
@@ -33,6 +35,7 @@ mod histories;
 mod hostile_clients;
 mod idle_clients;
 mod lagging_node;
+mod large_announcements;
 mod leader;
 #[cfg(target_os = "linux")]
 mod log_paths;

@@ -4,12 +4,16 @@ use allocation_counter::measure;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use quorate::model::Lookup;
 use quorate::registry::{Batch, Command, Registry};
-use quorate_costs::{BATCH, announce, announcement, apply, batch, registry, renew};
+use quorate_costs::{
+    BATCH, Shape, announce, announced, announcement, apply, batch, many_services, registry, renew,
+};
 use std::hint::black_box;
 
 /// A cluster of ordinary size, and one as large as is promised.
 const NODES: usize = 1_000;
 const MANY_NODES: usize = 100_000;
+/// As many services as fit in a body of 1 MB.
+const MANY_SERVICES: usize = 27_000;
 
 fn lookup() -> Lookup {
     Lookup::Type("presto".to_owned())
@@ -78,6 +82,29 @@ fn ticks(criterion: &mut Criterion) {
     });
 }
 
+/// One node's services, all replaced: at a level without a limit on their number.
+fn large_entries(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("27,000 services and then others");
+    group.sample_size(10);
+    for shape in [Shape::OneType, Shape::TypeEach] {
+        let entries = ["a", "b"].map(|prefix| {
+            let announcement = many_services(prefix, MANY_SERVICES, shape);
+            announced(announcement)
+        });
+        group.bench_function(format!("{shape:?}"), |bench| {
+            bench.iter_batched(
+                || Registry::new("test"),
+                |mut held| {
+                    entries.iter().for_each(|entry| apply(&mut held, entry));
+                    held
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
 fn lookups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("render");
     for nodes in [100, NODES, 10_000] {
@@ -122,5 +149,13 @@ fn snapshots(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, counted, entries, ticks, lookups, snapshots);
+criterion_group!(
+    benches,
+    counted,
+    entries,
+    large_entries,
+    ticks,
+    lookups,
+    snapshots
+);
 criterion_main!(benches);

@@ -2,8 +2,9 @@
 //!
 //! `cargo bench -p quorate-costs` prints what each part costs; counted allocations come first, since they do not depend on the machine.
 
-use quorate::model::Announcement;
+use quorate::model::{Announcement, Service};
 use quorate::registry::{Batch, Command, Registry};
+use std::collections::BTreeMap;
 
 /// As many commands as one entry gathers under the load of 64 clients.
 pub const BATCH: usize = 64;
@@ -72,4 +73,46 @@ pub fn apply(registry: &mut Registry, entry: &Batch) {
     let index = registry.applied_index() + 1;
     registry.apply(index, entry);
     registry.take_changes();
+}
+
+/// One node's announcement of many services, whose ids begin with a prefix.
+pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
+    let (types, properties) = match shape {
+        Shape::OneType => (1, BTreeMap::new()),
+        Shape::TypeEach => (count, BTreeMap::new()),
+        Shape::Versioned(version) => {
+            let version = ("version".to_owned(), version.to_string());
+            (1, BTreeMap::from([version]))
+        }
+    };
+    let services = (0..count).map(|i| Service {
+        id: format!("{prefix}{i:06}"),
+        service_type: format!("t{}", i % types),
+        properties: properties.clone(),
+    });
+    Announcement {
+        node_id: "w1".to_owned(),
+        pool: "general".to_owned(),
+        location: "/w1".to_owned(),
+        services: services.collect(),
+    }
+}
+
+/// How the services of one node differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// By their ids alone.
+    OneType,
+    /// Each has a type of its own.
+    TypeEach,
+    /// As the first, with a property that another version changes.
+    Versioned(usize),
+}
+
+/// The entry of one announcement.
+pub fn announced(announcement: Announcement) -> Batch {
+    batch(vec![Command::Announce {
+        seen: u64::MAX,
+        announcement,
+    }])
 }

@@ -1,0 +1,55 @@
+//! That no entry takes long to apply, whatever one node announces.
+
+use quorate::clock;
+use quorate::model::Announcement;
+use quorate::registry::{Batch, Command, Registry};
+use quorate_costs::{Shape, announced, apply, batch, many_services};
+use std::time::Duration;
+
+/// As many services as fit in a body of 1 MB.
+const SERVICES: usize = 27_000;
+/// Some ten times what an idle machine takes for an entry, and a fifth of what it takes where each
+/// service is compared with each.
+const LIMIT: Duration = Duration::from_secs(1);
+
+fn withdrawn() -> Batch {
+    batch(vec![Command::Withdraw {
+        seen: u64::MAX,
+        node_id: "w1".to_owned(),
+    }])
+}
+
+/// The lowest level has no limit on services, and a log of that level may hold any number of them.
+#[test]
+fn an_entry_of_many_services_is_applied_in_a_moment() {
+    let put = |prefix, shape| announced(many_services(prefix, SERVICES, shape));
+    let moved = Announcement {
+        location: "/elsewhere".to_owned(),
+        ..many_services("a", SERVICES, Shape::OneType)
+    };
+    let steps = [
+        ("services", put("a", Shape::OneType)),
+        ("others", put("b", Shape::OneType)),
+        ("a type each", put("b", Shape::TypeEach)),
+        ("others with a type each", put("c", Shape::TypeEach)),
+        ("a property", put("c", Shape::Versioned(1))),
+        ("another value", put("c", Shape::Versioned(2))),
+        ("a place", announced(moved)),
+        (
+            "fewer",
+            announced(many_services("a", SERVICES / 2, Shape::OneType)),
+        ),
+        ("none", announced(many_services("a", 0, Shape::OneType))),
+        ("all again", put("a", Shape::TypeEach)),
+        ("withdrawn", withdrawn()),
+    ];
+    let mut registry = Registry::new("test");
+    for (what, entry) in steps {
+        let begun = clock::now();
+        apply(&mut registry, &entry);
+        let took = begun.elapsed();
+        println!("{what}: {took:?}");
+        assert!(took < LIMIT, "{what}: {took:?}");
+    }
+    assert_eq!(registry.services(), 0);
+}
