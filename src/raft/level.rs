@@ -11,8 +11,9 @@ use crate::registry::{Command, LEVEL};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Between two looks. Short, since a new group begins at the first level, and its clients are
+/// refused more often there ([`Command`]). A look costs next to nothing.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a proposal may take; the next look makes another.
 const PROPOSAL_TIME: Duration = Duration::from_secs(2);
 

@@ -112,8 +112,7 @@ pub(super) async fn write<F>(
 where
     F: FnMut() -> Result<Announcement, BadAnnouncement> + Send,
 {
-    // Evidence after the place: of two writes the one that is first in the turn arrived no later
-    // than the other.
+    // Evidence after the place: whatever is before this write in the turn began before it arrived.
     let place = group.turns.enter(wish.node_id());
     let mut arrival = arrival(group, deadline);
     let Ok(turn) = tokio::time::timeout_at(deadline, place.turn()).await else {
@@ -133,13 +132,12 @@ where
             }
             command => command?,
         };
-        let is_ordered = carries_arrival(&command);
         match group.writes.write(command, deadline).await {
             WriteResult::Done { outcome, index } => {
                 group.replica.evidence().note_committed(index);
                 match outcome {
                     Outcome::NotHeld => may_renew = false,
-                    Outcome::Overtaken if !is_ordered || is_planted(Bug::SecondProposal) => {
+                    Outcome::Overtaken if is_planted(Bug::SecondProposal) => {
                         arrival.committed = arrival.committed.max(index);
                     }
                     Outcome::Overtaken => {
@@ -165,16 +163,6 @@ where
             }
         }
     }
-}
-
-/// Whether a command is in the order of level 4.
-fn carries_arrival(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::OrderedAnnounce { .. }
-            | Command::OrderedWithdraw { .. }
-            | Command::OrderedRenew { .. }
-    )
 }
 
 fn arrival(group: &Group, deadline: Instant) -> Arrival {

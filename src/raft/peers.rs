@@ -21,6 +21,8 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 /// Peers of which something is known, beside those that answered: an id that nobody knows costs a
 /// hello.
 const MAX_KNOWN: usize = 256;
+/// Pulses under way to one member that tell it of what it was not sent yet.
+const MOST_TOLD_AT_ONCE: usize = 4;
 
 /// What this node says of itself on every connection.
 pub(super) struct SelfImage {
@@ -69,8 +71,8 @@ pub(super) struct Known {
     complained: Option<Instant>,
     /// The highest index that an append to it carried, whether or not it has answered.
     sent: u64,
-    /// Whether a pulse beyond that is on its way to it, and when the last one left.
-    is_being_told: bool,
+    /// How many pulses beyond that are on their way to it, and when the last one left.
+    being_told: usize,
     told_at: Option<Instant>,
     /// The process that spoke last.
     process: Option<u64>,
@@ -285,13 +287,13 @@ impl Peers {
         known.sent = known.sent.max(index);
     }
 
-    /// The reachable members that were not sent the entry at `index` yet and are to be told now.
-    /// Each is told once at a time, until [`Peers::note_told`], and no sooner than `pace` after the
-    /// last time.
+    /// The reachable members that were not sent the entry at `index` yet and are to be told now. A
+    /// few pulses at most are under way to each, until [`Peers::note_told`], and the last one left
+    /// `pace` ago.
     pub(super) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {
-            if known.sent >= index || known.is_being_told {
+            if known.sent >= index || known.being_told >= MOST_TOLD_AT_ONCE {
                 continue;
             }
             let now = clock::now();
@@ -299,7 +301,8 @@ impl Peers {
                 since.is_some_and(|at| now.duration_since(at) < limit)
             };
             if is_within(known.last_answer, REACHABLE_WITHIN) && !is_within(known.told_at, pace) {
-                (known.is_being_told, known.told_at) = (true, Some(now));
+                known.being_told += 1;
+                known.told_at = Some(now);
                 lagging.push(*id);
             }
         }
@@ -309,7 +312,7 @@ impl Peers {
     /// A pulse beyond what was sent was answered, or lost.
     pub(super) fn note_told(&self, id: RaftId) {
         if let Some(known) = lock(&self.known).get_mut(&id) {
-            known.is_being_told = false;
+            known.being_told = known.being_told.saturating_sub(1);
         }
     }
 
@@ -396,28 +399,26 @@ mod tests {
         }
     }
 
-    /// A member that answers and was not sent an entry is told once at a time, and at the pace
+    /// A member that answers and was not sent an entry is told a few times at once, and at the pace
     /// asked for; one that was sent it, or does not answer, is not.
     #[tokio::test(start_paused = true)]
-    async fn who_lags_is_told_once_at_a_time() {
+    async fn who_lags_is_told_in_measure() {
         let pace = Duration::from_millis(20);
         let peers = peers_who_saw(None);
         let b = image("b").name.raft_id();
         assert!(peers.lagging(9, pace).is_empty(), "it never answered");
         lock(&peers.known).entry(b).or_default().last_answer = Some(clock::now());
         peers.note_sent(b, 8);
-        assert!(peers.lagging(8, pace).is_empty());
+        assert!(peers.lagging(8, pace).is_empty(), "it was sent that");
         assert_eq!(peers.lagging(9, pace), [b]);
-        assert!(
-            peers.lagging(9, Duration::ZERO).is_empty(),
-            "it is being told"
-        );
-        peers.note_told(b);
         assert!(peers.lagging(10, pace).is_empty(), "too soon");
-        assert_eq!(peers.lagging(10, Duration::ZERO), [b]);
-        peers.note_told(b);
+        for index in 10..9 + MOST_TOLD_AT_ONCE as u64 {
+            assert_eq!(peers.lagging(index, Duration::ZERO), [b]);
+        }
         tokio::time::advance(pace).await;
-        assert_eq!(peers.lagging(11, pace), [b]);
+        assert!(peers.lagging(99, pace).is_empty(), "enough are under way");
+        peers.note_told(b);
+        assert_eq!(peers.lagging(99, pace), [b]);
     }
 
     fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {

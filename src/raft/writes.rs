@@ -335,7 +335,7 @@ async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
     match written {
         Ok(Ok(response)) => {
             let index = response.log_id.index();
-            laggards::tell(group, index, batch.len());
+            laggards::tell(group, index, batch.len()).await;
             let done = |(write, outcome)| (write, WriteResult::Done { index, outcome });
             Tried::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
         }

@@ -40,9 +40,10 @@ pub struct Batch {
 ///   that comes of it is that exactly what is held lives longer, and the writes behind it carry
 ///   their own.
 ///
-/// Below level 4 commands carry `seen`, one index, renewals ask for no order, and a taker proposes
-/// an overtaken write again with a later index. Then the order holds only as long as no second
-/// proposal comes between.
+/// Below level 4 commands carry `seen`, one index, and renewals ask for no order. A taker of this
+/// release proposes those as it does the others, once and with what it knew to be committed. It
+/// refuses more than it would with all of its evidence, until every voter knows level 4; in a new
+/// group that is a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replace everything that the node announces. If exactly this is held already it is a renewal, whatever `seen` says.
