@@ -87,14 +87,14 @@ impl Client {
         let tries_after = self.chance.between_ms(50, 500);
         let came_to = match &written {
             Ok(index) => format!("entry {index}"),
-            Err(WriteError::NotApplied(_)) => "not applied".to_owned(),
+            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => "not applied".to_owned(),
             Err(WriteError::Unknown(_)) => "unknown".to_owned(),
         };
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         match written {
             Ok(index) => answers.acknowledge(Some(worker), wish, index, ended + renews_after),
-            Err(WriteError::NotApplied(_)) => {
+            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
                 answers.fail(worker, &wish, true, ended + tries_after)
             }
             Err(WriteError::Unknown(_)) => answers.fail(worker, &wish, false, ended + tries_after),

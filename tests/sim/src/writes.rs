@@ -59,7 +59,9 @@ impl Writes {
                 operation.outcome = seen::Outcome::Acked;
                 operation.index = Some(*index);
             }
-            Err(WriteError::NotApplied(_)) => operation.outcome = seen::Outcome::Refused,
+            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
+                operation.outcome = seen::Outcome::Refused;
+            }
             Err(WriteError::Unknown(_)) => {}
         }
     }
