@@ -51,8 +51,8 @@ fn unknown(what: &str) -> String {
     format!("the server answered with Content-Encoding {what}, which was not asked for")
 }
 
-/// Undoes the codings, and then gzip where the first bytes say so, as of a file that was compressed.
-/// What is larger than an inventory may be is cut off one byte behind that limit.
+/// Undoes the codings, and then gzip where the first bytes say so, as of a file that was
+/// compressed. What is larger than an inventory may be is cut off one byte behind that limit.
 ///
 /// # Errors
 /// When the bytes are not what their coding says.

@@ -72,7 +72,8 @@ pub struct Settings {
     pub notices: Vec<String>,
 }
 
-/// What a node announces as its host where neither the inventory nor `node.internal-address` says it.
+/// What a node announces as its host where neither the inventory nor `node.internal-address` says
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InternalAddressSource {
     /// An IP address of this machine that is not loopback.

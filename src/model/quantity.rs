@@ -87,7 +87,8 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// Splits a quantity into its number, `\d+(\.\d+)?`, and its unit. The float parser alone would take
+/// Splits a quantity into its number, `\d+(\.\d+)?`, and its unit. The float parser alone would
+/// take
 /// `1e3`, `.5`, `-1` and `inf` too.
 fn parts(text: &str) -> Option<(&str, &str)> {
     // What `\s` means to Java.

@@ -133,7 +133,8 @@ impl Registry {
         }
     }
 
-    /// The same without types and pools, computed anew: entries count otherwise from some levels on.
+    /// The same without types and pools, computed anew: entries count otherwise from some levels
+    /// on.
     pub(super) fn recompute_held_bytes(&self) -> usize {
         let nodes = self.nodes.values().map(|held| held.cost_bytes(self.level));
         let statics = self

@@ -79,8 +79,8 @@ impl Rendered {
         let gzip = self.gzip.get_or_init(|| {
             const IN_MEMORY: &str = "writing into memory cannot fail";
             is_new = true;
-            // The fastest level: a body is made anew with every change, and nine parts in ten go already.
-            // Room that is not written takes no place, and what is left is given back.
+            // The fastest level: a body is made anew with every change, and nine parts in ten go
+            // already. Room that is not written takes no place, and what is left is given back.
             let room = Vec::with_capacity(self.json.len());
             let mut encoder = GzEncoder::new(room, Compression::fast());
             encoder.write_all(&self.json).expect(IN_MEMORY);

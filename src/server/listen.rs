@@ -17,7 +17,7 @@ const BACKLOG: i32 = 1024;
 pub(super) fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     let port = settings.http_port;
     let listener = match settings.bind_ip {
-        Some(ip) => bind(SocketAddr::new(ip, port), Families::One),
+        Some(ip) => bind(SocketAddr::new(ip, port), Families::of(ip)),
         None => on_all(port, bind),
     };
     listener
@@ -48,7 +48,18 @@ enum Families {
     Both,
 }
 
-/// One socket for both families; one for IPv4 where the kernel has no IPv6, or where it is disabled.
+impl Families {
+    /// Returns the families of an address: `::` is both, as it is for airlift's server in Java.
+    fn of(ip: IpAddr) -> Families {
+        match ip {
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Families::Both,
+            _ => Families::One,
+        }
+    }
+}
+
+/// One socket for both families; one for IPv4 where the kernel has no IPv6, or where it is
+/// disabled.
 fn on_all<T>(port: u16, bind: impl Fn(SocketAddr, Families) -> io::Result<T>) -> io::Result<T> {
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     match bind(both, Families::Both) {
@@ -96,8 +107,8 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<std::net::TcpList
 /// Whether clients who connect to an address of this machine are taken.
 pub(super) fn takes(bind_ip: Option<IpAddr>, candidate: IpAddr) -> bool {
     match bind_ip {
-        None => true,
-        Some(ip) if ip.is_unspecified() => ip.is_ipv4() == candidate.is_ipv4(),
+        None | Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => true,
+        Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => candidate.is_ipv4(),
         Some(ip) => ip == candidate,
     }
 }
@@ -122,8 +133,7 @@ mod tests {
         std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
     }
 
-    /// Without an address both families are listened to, with one only that: `::` is IPv6 alone and
-    /// `0.0.0.0` IPv4 alone.
+    /// Listens on both families without an address and on `::`, and on one with any other.
     #[test]
     fn families() {
         if !has_ipv6() {
@@ -132,13 +142,13 @@ mod tests {
         }
         assert_eq!(taken(&on_all(0, bind).expect("binds")), [true, true]);
         for (ip, families) in [
-            ("::", [false, true]),
+            ("::", [true, true]),
             ("::1", [false, true]),
             ("0.0.0.0", [true, false]),
             ("127.0.0.1", [true, false]),
         ] {
             let ip: IpAddr = ip.parse().expect("an address");
-            let listener = bind(SocketAddr::new(ip, 0), Families::One).expect("binds");
+            let listener = bind(SocketAddr::new(ip, 0), Families::of(ip)).expect("binds");
             assert_eq!(taken(&listener), families, "{ip}");
         }
     }

@@ -99,7 +99,7 @@ fn a_lone_node_says_where_others_reach_it() {
         (
             "node.bind-ip=::\n",
             format!("{device}; {v4}; {v6}"),
-            "[2001:db8:77::5]",
+            "10.77.0.5",
         ),
         (
             "node.internal-address-source=IP_ENCODED_AS_HOSTNAME\n",

@@ -129,7 +129,8 @@ impl Client {
         Client { to, stream }
     }
 
-    /// The status of the answer, its body where that is short, and how many bytes it has. Asks again on another connection
+    /// The status of the answer, its body where that is short, and how many bytes it has. Asks
+    /// again on another connection
     /// when the node closes this one: to compress a hundred megabytes takes a dev build so long
     /// that it believes it was stopped.
     fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, u64) {
@@ -252,8 +253,8 @@ fn stays_within_its_limit(shape: &Shape, every: usize) {
     assert!(peak <= LIMIT_KB, "{}: {peak} kB", shape.name);
 }
 
-/// Proves that a node whose registry is full of the largest texts, or of the most types, has at most
-/// one and a half times in memory what is counted, and 40 MB.
+/// Proves that a node whose registry is full of the largest texts, or of the most types, has at
+/// most one and a half times in memory what is counted, and 40 MB.
 #[test]
 fn a_full_registry_takes_what_it_counts() {
     stays_within_its_limit(&HUGE_PROPERTIES, 1);

@@ -38,7 +38,8 @@ const BURSTS_MAX: usize = 60;
 /// A history that is in order is judged in a second or two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Proves that what 24 clients, and six pairs that write the same node ids through different nodes, see of a cluster whose processes, disks, clocks and links fail in 26 ways, alone and at once, is
+/// Proves that what 24 clients, and six pairs that write the same node ids through different nodes,
+/// see of a cluster whose processes, disks, clocks and links fail in 26 ways, alone and at once, is
 /// one order of events, in which nothing acknowledged is lost, nothing expires early and no lookup is old: by a
 /// search that does not trust the cluster, and by the order that its indexes name, against the log that the nodes kept; and
 /// that nobody misses a worker that renews.

@@ -1,4 +1,5 @@
-//! Announcements of many services: refused when they are new, and kept where an earlier release took them.
+//! Announcements of many services: refused when they are new, and kept where an earlier release
+//! took them.
 
 use crate::support::http::{self, Response};
 use crate::support::node::{Node, PATIENCE, announcement_path};
@@ -185,7 +186,8 @@ fn shown(node: &Node) -> usize {
 }
 
 /// Proves that a data directory of the release before, with eight announcements of 20,000 services
-/// in its log, is soon ready; that the last of them is renewed after the level of commands rose, and
+/// in its log, is soon ready; that the last of them is renewed after the level of commands rose,
+/// and
 /// after a restart; and that it can be replaced by a smaller one, and not by a larger one again.
 #[test]
 fn what_an_earlier_release_took_is_kept() {

@@ -23,13 +23,15 @@ const GOES_ON_WITHIN: Duration = Duration::from_secs(10);
 /// Set in the process that shows its clocks.
 const STOPPED_CLOCK: &str = "STOPPED_CLOCK";
 
-/// Proves that old writes that lie in the sockets of a paused guest come over nothing where CLOCK_MONOTONIC stands still.
+/// Proves that old writes that lie in the sockets of a paused guest come over nothing where
+/// CLOCK_MONOTONIC stands still.
 #[test]
 fn old_writes_of_a_guest_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Monotonic);
 }
 
-/// Proves the same where CLOCK_BOOTTIME stands still too, so that no clock of the guest tells of the pause.
+/// Proves the same where CLOCK_BOOTTIME stands still too, so that no clock of the guest tells of
+/// the pause.
 #[test]
 fn old_writes_of_a_guest_without_any_clock_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Both);
@@ -120,8 +122,10 @@ fn taken(what: &str, write: impl Fn() -> Write) {
     });
 }
 
-/// Proves that the product's clock module reads the clocks that the tests above stop: a process that was stopped for 2.5 s has
-/// slept by its own clock unless CLOCK_MONOTONIC stood still, and notices it unless CLOCK_BOOTTIME did too.
+/// Proves that the product's clock module reads the clocks that the tests above stop: a process
+/// that was stopped for 2.5 s has
+/// slept by its own clock unless CLOCK_MONOTONIC stood still, and notices it unless CLOCK_BOOTTIME
+/// did too.
 #[test]
 fn the_clocks_of_the_product_can_be_stopped() {
     for stopped in [Stopped::Nothing, Stopped::Monotonic, Stopped::Both] {
@@ -155,7 +159,8 @@ fn the_clocks_of_the_product_can_be_stopped() {
     }
 }
 
-/// A process that shows what the product's clock module says in it: this program, which runs [`shows_its_clocks`].
+/// A process that shows what the product's clock module says in it: this program, which runs
+/// [`shows_its_clocks`].
 struct Shown {
     process: Child,
     asks: ChildStdin,
@@ -215,8 +220,8 @@ impl Drop for Shown {
     }
 }
 
-/// Not a test: run by [`the_clocks_of_the_product_can_be_stopped`] in a process of its own. Shows the clocks for each line that
-/// it reads.
+/// Not a test: run by [`the_clocks_of_the_product_can_be_stopped`] in a process of its own. Shows
+/// the clocks for each line that it reads.
 #[test]
 #[ignore = "another test runs it"]
 fn shows_its_clocks() {

@@ -27,7 +27,8 @@ const DUELS: [(Wish, Wish); 7] = [
 const HEAD_START: Duration = Duration::from_millis(150);
 /// A history that is in order is judged in a second or two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
-/// Writes of rounds that overlapped, of those in which the first arrived before the second was called.
+/// Writes of rounds that overlapped, of those in which the first arrived before the second was
+/// called.
 const CONTESTED_SHARE: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,10 @@ enum Wish {
     Leave,
 }
 
-/// Proves that of two writes of one node id that wait at different nodes for a new leader, the one that arrived first never takes
-/// effect after the other one, if that one is acknowledged: no ghost after a withdrawal, no old announcement over a newer one.
+/// Proves that of two writes of one node id that wait at different nodes for a new leader, the one
+/// that arrived first never takes
+/// effect after the other one, if that one is acknowledged: no ghost after a withdrawal, no old
+/// announcement over a newer one.
 #[test]
 fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     let mut cluster = Cluster::start(3, Options::max_age("1h").alone());
@@ -86,7 +89,8 @@ impl Rivals {
         }
     }
 
-    /// Kills the leader, lets both write every node id of the round through the survivors, and looks.
+    /// Kills the leader, lets both write every node id of the round through the survivors, and
+    /// looks.
     fn round(&mut self, cluster: &mut Cluster) {
         self.round += 1;
         let leader = cluster.leader();

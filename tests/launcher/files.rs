@@ -83,7 +83,8 @@ fn ended(mut process: Child) -> Option<i32> {
     process.wait().expect("a child can be waited for").code()
 }
 
-/// Runs a command to its end, with its output in a file: what it leaves behind must not hold it open.
+/// Runs a command to its end, with its output in a file: what it leaves behind must not hold it
+/// open.
 fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     let path = dir.join("output");
     let output = fs::File::create(&path).expect("creates");

@@ -185,8 +185,8 @@ impl Cluster {
         (0..self.nodes.len()).filter(|i| *i != than).collect()
     }
 
-    /// Waits until the group has agreed on the level of commands that carry what their taker knew, and every node has heard of it:
-    /// from here on the order of writes of one node id is promised.
+    /// Waits until the group has agreed on the level of commands that carry what their taker knew,
+    /// and every node has heard of it: from here on the order of writes of one node id is promised.
     pub fn wait_ordered(&self) {
         until("the level of commands is raised", FORM_LIMIT, || {
             let mut nodes = self.nodes.iter();

@@ -23,8 +23,8 @@ const BACK_OFF: Duration = Duration::from_millis(20);
 const STAYS: u64 = 400;
 /// Of so many lookups, one is for everything.
 const EVERYTHING: u64 = 30;
-/// Longer than a write takes when all is well. A rival waits for so long in half of all cases, and then makes sure that the
-/// other's write has arrived.
+/// Longer than a write takes when all is well. A rival waits for so long in half of all cases, and
+/// then makes sure that the other's write has arrived.
 const HEAD_START: Duration = Duration::from_millis(25);
 
 /// How many clients, and of how many groups.
@@ -221,7 +221,8 @@ impl Client {
         }
     }
 
-    /// Writes one node id as two clients through different servers, the second one before the first one is answered.
+    /// Writes one node id as two clients through different servers, the second one before the first
+    /// one is answered.
     fn write_as_two(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let inputs = [self.wish(at), self.wish(at)];

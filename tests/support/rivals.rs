@@ -1,4 +1,5 @@
-//! Two clients that write one node id through different nodes, where it is known which write arrived first.
+//! Two clients that write one node id through different nodes, where it is known which write
+//! arrived first.
 
 use super::http::{self, Pending};
 use super::node::{PATIENCE, Write, announcement, announcement_path, write_of};
@@ -45,7 +46,8 @@ impl<'a> Ask<'a> {
 }
 
 impl Underway<'_> {
-    /// Waits for proof that the node has taken the write: after a pause it answers something that it was asked later. The pause is
+    /// Waits for proof that the node has taken the write: after a pause it answers something that
+    /// it was asked later. The pause is
     /// far longer than a thread of a process that runs is kept from its work.
     ///
     /// Nothing is known if the node does not answer, or has answered the write meanwhile.

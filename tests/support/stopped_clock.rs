@@ -47,7 +47,8 @@ impl StoppedClock {
         clock
     }
 
-    /// The clocks of a process that is not a node, in a directory of its own, and the environment that it needs.
+    /// The clocks of a process that is not a node, in a directory of its own, and the environment
+    /// that it needs.
     pub fn in_dir(dir: &Path) -> (StoppedClock, Vec<(&'static str, OsString)>) {
         let clock = StoppedClock::in_file(&dir.join("clock-behind"));
         let library = dir.join("stopped_clock.so");

@@ -1,8 +1,9 @@
 //! Compares two builds: `scripts/bench --against BINARY`.
 //!
-//! Whole runs vary by a third on a shared machine. So both builds and the limit run at the same time,
-//! one of them is under load for a short slice, then the next, and only slices of one round are compared:
-//! a minute in which the machine is slow falls on all of them.
+//! Whole runs vary by a third on a shared machine. So both builds and the limit run at the same
+//! time,
+//! one of them is under load for a short slice, then the next, and only slices of one round are
+//! compared: a minute in which the machine is slow falls on all of them.
 
 mod comparison;
 mod interval;
@@ -50,7 +51,8 @@ struct Comparison {
 /// Measures, prints the table, and writes the results.
 ///
 /// # Errors
-/// When a cluster does not start or the results cannot be written; then when a load is a loss, or could not be compared.
+/// When a cluster does not start or the results cannot be written; then when a load is a loss, or
+/// could not be compared.
 pub async fn run(arguments: AgainstArguments) -> anyhow::Result<()> {
     let tasks = selected(&arguments.loads)?;
     let dir = arguments.occasion.dir()?;

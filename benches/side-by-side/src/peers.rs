@@ -43,8 +43,9 @@ pub struct Programs {
     pub itself: PathBuf,
     /// quorate.
     pub quorate: PathBuf,
-    /// The quorate whose `bench` puts the load on all that speak HTTP. It is the same for all builds
-    /// that are compared, so that a change of the load generator is not taken for one of the server.
+    /// The quorate whose `bench` puts the load on all that speak HTTP. It is the same for all
+    /// builds that are compared, so that a change of the load generator is not taken for one of the
+    /// server.
     pub load: PathBuf,
     /// airlift's discovery server.
     pub airlift: Result<Airlift, String>,

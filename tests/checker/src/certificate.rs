@@ -6,7 +6,8 @@
 //! - the replay of that order shows each lookup exactly what it was answered, whatever it asked for,
 //! - real time agrees: what returned before a lookup was called has no later index, and before a change an earlier one,
 //! - every acknowledged change is in it, and nothing that was refused, and nothing twice,
-//! - no change takes effect at a later index than one that was called when the first had arrived already,
+//! - no change takes effect at a later index than one that was called when the first had arrived
+//!   already,
 //! - nothing expires before max-age has passed since its last accepted renewal, which came after its own call and after the
 //!   calls of all that has an earlier index,
 //!
@@ -17,13 +18,18 @@
 //! matter. Those of one node must be the same change: a write taken before another one of its node was decided is overtaken
 //! by it (`src/registry/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
 //!
-//! **Two writers of one node id.** Promise e: a write that arrived at a node before another one of the same node id began
-//! never takes effect after that one was acknowledged. Judged is the order of the log: where the second was acknowledged
-//! with index i, the first has no effect after i. The log says which command had one: an announcement of what is held
-//! already, a renewal, and a withdrawal of a node that is not held show nothing that another write has not shown, so they
-//! may come late. A client knows that its write arrived when the node has answered something that it was asked after it
-//! ([`Operation::arrived_ns`]). A change of unknown fate that several operations ask for counts as the one that arrived
-//! last, so nothing is called broken that can be explained.
+//! **Two writers of one node id.** Promise e: a write that arrived at a node before another one of
+//! the same node id began
+//! never takes effect after that one was acknowledged. Judged is the order of the log: where the
+//! second was acknowledged
+//! with index i, the first has no effect after i. The log says which command had one: an
+//! announcement of what is held
+//! already, a renewal, and a withdrawal of a node that is not held show nothing that another write
+//! has not shown, so they
+//! may come late. A client knows that its write arrived when the node has answered something that
+//! it was asked after it
+//! ([`Operation::arrived_ns`]). A change of unknown fate that several operations ask for counts as
+//! the one that arrived last, so nothing is called broken that can be explained.
 //!
 //! **Unknown fates and expiry.** With a log they are where the log has them. Without one, or before its beginning, they are
 //! placed at the first lookup that needs them, which is the latest place and so the one that the fewest rules forbid: an

@@ -6,8 +6,8 @@
 //! groups: an announcement of several types counts in each of them, one that no longer names a type is a withdrawal from it, and
 //! lookups that do not name type and pool are left to the second layer ([`crate::certificate`]).
 //!
-//! A write that had arrived at a node when another one of the same node id was called comes before that one in the order, if
-//! that one was acknowledged (`groups/arrivals.rs`).
+//! A write that had arrived at a node when another one of the same node id was called comes before
+//! that one in the order, if that one was acknowledged (`groups/arrivals.rs`).
 //!
 //! A change of unknown fate may take effect at any time after its call, or never. That is the whole rule, and costs most when a
 //! history is broken; what changes no verdict and makes it cheap is in `groups/unknown.rs`, and in the search itself.

@@ -21,8 +21,8 @@ pub struct Operation {
     pub server: u32,
     /// Just before the request was sent.
     pub call_ns: u64,
-    /// Of a change: by this time the node that was asked had surely taken the request; none if that is known by its
-    /// answer alone. See [`crate::certificate`] for the rule that rests on it.
+    /// Of a change: by this time the node that was asked had surely taken the request; none if that
+    /// is known by its answer alone. See [`crate::certificate`] for the rule that rests on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrived_ns: Option<u64>,
     /// Just after the answer was read; none if there was none.
@@ -204,8 +204,8 @@ pub enum ReadError {
     /// A line cannot be read, or is no operation.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// An operation that cannot be: a lookup that was acked or has an arrival, a change that found, a return or an arrival
-    /// before its call, no return although there was an answer.
+    /// An operation that cannot be: a lookup that was acked or has an arrival, a change that found,
+    /// a return or an arrival before its call, no return although there was an answer.
     #[error("line {line}: an outcome that does not go with its request, or a time that does not")]
     Impossible {
         /// Counted from 1.

@@ -2,7 +2,8 @@
 //!
 //! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by
 //! time; the search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A
-//! state that was reached before with the same calls taken out is not searched again. Four things differ:
+//! state that was reached before with the same calls taken out is not searched again. Four things
+//! differ:
 //! - What is taken out is kept as a window, not as a bit for each call of the history, so that memory grows with the history's
 //!   length and not with its square.
 //! - A call of unknown fate is *optional*: it may take effect at any time after its call, or not at all. The search tries none for
@@ -10,8 +11,10 @@
 //!   right before the call whose answer needs it, together with that one, and only then ([`Model::needs`]). A withdrawal of unknown
 //!   fate is open for as long as its node lives: were each tried like other calls, ten of them would be taken out in a thousand
 //!   combinations before each lookup.
-//! - A call may be said to come *after* others that are under way at the same time ([`Call::after`]): once it is taken out,
-//!   they are not taken out any more. Where one of them stands in an order does not change by that, so what is said of
+//! - A call may be said to come *after* others that are under way at the same time
+//!   ([`Call::after`]): once it is taken out,
+//!   they are not taken out any more. Where one of them stands in an order does not change by that,
+//!   so what is said of
 //!   optional calls above holds as it is.
 
 mod entries;

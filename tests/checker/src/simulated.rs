@@ -2,9 +2,10 @@
 //!
 //! One seed decides everything. Clients ask concurrently; each change and each lookup takes effect at a moment between its
 //! call and its return, a change of unknown fate at any time after its call or never. Expiry comes at max-age or up to half
-//! of it later. Changes that are under way at once may share a log entry. Any client writes any node. Most changes are
-//! known to have arrived some time after their call; one that finds that a later change of its node was acknowledged is
-//! refused, unless it changes nothing.
+//! of it later. Changes that are under way at once may share a log entry. Any client writes any
+//! node. Most changes are
+//! known to have arrived some time after their call; one that finds that a later change of its node
+//! was acknowledged is refused, unless it changes nothing.
 
 mod execution;
 mod garble;

@@ -5,8 +5,8 @@ use quorate_fuzz::TARGETS;
 use quorate_fuzz::shapes::shapes;
 use std::time::Duration;
 
-/// Some ten times what the slowest door takes for the largest body, and a fifth of what one took that compared each service
-/// with each.
+/// Some ten times what the slowest door takes for the largest body, and a fifth of what one took
+/// that compared each service with each.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
 
 /// Proves that no door takes long for the largest body, whatever its shape.

@@ -29,7 +29,8 @@ pub struct History {
     renewed: BTreeMap<String, (u64, Duration)>,
     /// How many nodes expired.
     pub expired: usize,
-    /// When it was seen that writes carry what their taker knew: from here on their order is promised.
+    /// When it was seen that writes carry what their taker knew: from here on their order is
+    /// promised.
     pub ordered_from: Option<Duration>,
 }
 

@@ -30,7 +30,8 @@
 //! - *acknowledged writes*: the entry at the acknowledged index holds the write.
 //! - *linearizable lookups*: an answer is the committed log's state at its index, and that index is no less than any that
 //!   was acknowledged before the lookup began.
-//! - *order of writes*: a write that began before another one of the same node id has no effect after that one, if that one was
+//! - *order of writes*: a write that began before another one of the same node id has no effect
+//!   after that one, if that one was
 //!   acknowledged. Each entry that changes a node was asked for, and none was refused.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
 //! - *no early expiry*: nothing expires before max-age has passed since its last renewal was committed.

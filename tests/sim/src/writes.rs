@@ -1,8 +1,11 @@
 //! What clients wrote and when, and whether the log has it in an order that they may see.
 //!
-//! The checker judges it (`quorate_checker::certificate`): several clients write one node id through different hosts, and a
-//! write that began before another one of the same node id never takes effect after that one, if that one was acknowledged.
-//! A node takes a write in the step in which its client begins it, so that it has arrived by then. Judged are writes that began
+//! The checker judges it (`quorate_checker::certificate`): several clients write one node id
+//! through different hosts, and a
+//! write that began before another one of the same node id never takes effect after that one, if
+//! that one was acknowledged.
+//! A node takes a write in the step in which its client begins it, so that it has arrived by then.
+//! Judged are writes that began
 //! when the group had agreed on the level of commands that carry what their taker knew.
 
 use crate::answers::Wish;

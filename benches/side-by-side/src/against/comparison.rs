@@ -48,7 +48,8 @@ pub enum Verdict {
     NoLoss,
     /// The interval lies below [`LOSS_BELOW`].
     Loss,
-    /// A slice failed, requests failed on the new build, or there are too few slices for an interval.
+    /// A slice failed, requests failed on the new build, or there are too few slices for an
+    /// interval.
     NotCompared,
 }
 
@@ -177,8 +178,8 @@ mod tests {
         }
     }
 
-    /// Rounds in which the machine slows down by and by; the ratio of the builds is `ratio`, give or
-    /// take a hundredth.
+    /// Rounds in which the machine slows down by and by; the ratio of the builds is `ratio`, give
+    /// or take a hundredth.
     fn load(ratio: f64, rounds: u32) -> Load {
         let mut slices = Vec::new();
         for round in 1..=rounds {

@@ -165,7 +165,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Reports a change that has an effect although a later write of its node was acknowledged with an earlier index.
+    /// Reports a change that has an effect although a later write of its node was acknowledged with
+    /// an earlier index.
     fn judge_order(&mut self, index: u64, node: &'a Name, change: Change) {
         let Some(log) = self.log else {
             return;

@@ -37,8 +37,8 @@ pub struct Writers<'a> {
     acked: HashMap<(u64, Name), Acked>,
     /// By the time of the call, earliest first: it has the fewest rules against it.
     unknown: HashMap<&'a str, Vec<usize>>,
-    /// What may be behind a change in the log, whether or not it was taken already: acknowledged with that index, or of
-    /// unknown fate.
+    /// What may be behind a change in the log, whether or not it was taken already: acknowledged
+    /// with that index, or of unknown fate.
     suspects: HashMap<(Option<u64>, &'a str, Change), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
@@ -95,8 +95,8 @@ impl<'a> Writers<'a> {
         }
     }
 
-    /// Of the operations that may be behind a change at an index, the one that arrived last, with the time at which it had
-    /// surely arrived: `u64::MAX` if that is not known.
+    /// Of the operations that may be behind a change at an index, the one that arrived last, with
+    /// the time at which it had surely arrived: `u64::MAX` if that is not known.
     pub fn last_arrived(
         &self,
         index: u64,

@@ -1,16 +1,20 @@
-//! Promise e in the search: what had arrived before a write began, and which of the two comes first.
+//! Promise e in the search: what had arrived before a write began, and which of the two comes
+//! first.
 //!
-//! A write that arrived at a node before another one of the same node id was called has no effect after that one, if that one
-//! was acknowledged. So it comes before it in the order, or not at all. One that the registry takes late because it changes
-//! nothing (a renewal, a withdrawal of a node that is gone) may stand right before the later write as well: nothing shows
-//! between the two.
+//! A write that arrived at a node before another one of the same node id was called has no effect
+//! after that one, if that one
+//! was acknowledged. So it comes before it in the order, or not at all. One that the registry takes
+//! late because it changes
+//! nothing (a renewal, a withdrawal of a node that is gone) may stand right before the later write
+//! as well: nothing shows between the two.
 
 use crate::history::{Operation, Outcome};
 use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::BTreeMap;
 
-/// Says of each acknowledged write which others it comes after. `positions` are those of the calls in the history.
+/// Says of each acknowledged write which others it comes after. `positions` are those of the calls
+/// in the history.
 pub fn order(history: &[Operation], positions: &[usize], calls: &mut [Call<GroupOp>]) {
     let acked = acked(history, positions, calls);
     let mut pairs = Vec::new();
@@ -56,8 +60,8 @@ fn acked(
     acked
 }
 
-/// The writes that were called after `arrived_ns`, as far as time alone does not say that they come later: those called after
-/// the first of them has returned come after that one.
+/// The writes that were called after `arrived_ns`, as far as time alone does not say that they come
+/// later: those called after the first of them has returned come after that one.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -1,6 +1,8 @@
-//! Promise e against histories written by hand, by both layers: two writers of one node id, `x` and `y`, at different nodes.
+//! Promise e against histories written by hand, by both layers: two writers of one node id, `x` and
+//! `y`, at different nodes.
 //!
-//! Each history is judged with the log. Times are in ms; the earlier write arrives at 12, and the later one is called at 20.
+//! Each history is judged with the log. Times are in ms; the earlier write arrives at 12, and the
+//! later one is called at 20.
 
 use super::by_hand::{announce, lookup, max_age, withdraw};
 use super::certificates::{announced, check_with, kinds};
@@ -25,7 +27,8 @@ fn broken() -> (Vec<&'static str>, bool) {
     (vec!["overtaken"], false)
 }
 
-/// Proves that a write that comes after an acknowledged withdrawal, and had arrived before it was called, is found: a ghost. So
+/// Proves that a write that comes after an acknowledged withdrawal, and had arrived before it was
+/// called, is found: a ghost. So
 /// it is where the earlier write is of unknown fate, or announces something new.
 #[test]
 fn a_ghost_after_a_withdrawal_is_found() {
@@ -57,8 +60,8 @@ fn a_ghost_after_a_withdrawal_is_found() {
     }
 }
 
-/// Proves that an old announcement over a newer one, and over a renewal, is found, and that an old withdrawal of a node that
-/// announced itself later is.
+/// Proves that an old announcement over a newer one, and over a renewal, is found, and that an old
+/// withdrawal of a node that announced itself later is.
 #[test]
 fn an_old_write_over_a_newer_one_is_found() {
     for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
@@ -85,7 +88,8 @@ fn an_old_write_over_a_newer_one_is_found() {
     assert_eq!(check(&history, &log), broken());
 }
 
-/// Proves that the write that arrived first may come first, that two that were under way at once may come in any order where the
+/// Proves that the write that arrived first may come first, that two that were under way at once
+/// may come in any order where the
 /// first had not surely arrived, and that one that was refused is out of it.
 #[test]
 fn what_keeps_the_order_passes() {
@@ -112,7 +116,8 @@ fn what_keeps_the_order_passes() {
     assert_eq!(check(&refused, &log), fine());
 }
 
-/// Proves that a later write that nobody acknowledged forbids nothing: its client knows that it may come at any time.
+/// Proves that a later write that nobody acknowledged forbids nothing: its client knows that it may
+/// come at any time.
 #[test]
 fn a_later_write_of_unknown_fate_forbids_nothing() {
     let history = [
@@ -129,8 +134,8 @@ fn a_later_write_of_unknown_fate_forbids_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// Proves that what changes nothing may come late: a renewal of what the later writes hold, an announcement of it, and a
-/// withdrawal of a node that is gone.
+/// Proves that what changes nothing may come late: a renewal of what the later writes hold, an
+/// announcement of it, and a withdrawal of a node that is gone.
 #[test]
 fn what_changes_nothing_may_come_late() {
     for logged in [RENEWED(), announced("a", 1)] {
@@ -159,8 +164,8 @@ fn what_changes_nothing_may_come_late() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// Proves that of two writes of unknown fate that may be behind an entry the one that arrived last counts, and that what the log
-/// does not know from its beginning is not judged.
+/// Proves that of two writes of unknown fate that may be behind an entry the one that arrived last
+/// counts, and that what the log does not know from its beginning is not judged.
 #[test]
 fn doubt_is_no_breach() {
     let history = [
@@ -181,7 +186,8 @@ fn doubt_is_no_breach() {
     assert_eq!(check(&one, &log), broken());
 }
 
-/// Proves that writers of different nodes, and a write that was called after the earlier one returned, are not mixed up.
+/// Proves that writers of different nodes, and a write that was called after the earlier one
+/// returned, are not mixed up.
 #[test]
 fn other_nodes_forbid_nothing() {
     let history = [
