@@ -15,7 +15,7 @@ use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::writes::{Writes, batch_of};
 use super::{hearing, level, membership, pulse, retention, space, ticker, vigil};
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command, Leadership};
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::{RaftMetrics, RaftServerMetrics};
@@ -53,6 +53,10 @@ pub(super) struct Group {
     pub(super) wishes: membership::Wishes,
     pub(super) disk_low: AtomicBool,
     pub(super) turns: Turns,
+    /// When it was started, in this process.
+    pub(super) started: Instant,
+    /// Whether nobody waits for a higher level of commands any more.
+    pub(super) is_settled: AtomicBool,
     founders: Vec<(NodeName, String)>,
     view: watch::Receiver<View>,
     stop: watch::Sender<bool>,
@@ -107,6 +111,8 @@ impl Group {
             wishes: membership::Wishes::default(),
             disk_low: AtomicBool::new(false),
             turns: Turns::default(),
+            started: clock::now(),
+            is_settled: AtomicBool::new(false),
             founders,
             view,
             stop: watch::Sender::new(false),

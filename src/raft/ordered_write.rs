@@ -2,6 +2,7 @@
 
 use super::errors::WriteError;
 use super::group::Group;
+use super::level;
 use super::node::explain;
 use super::peer::WriteResult;
 use crate::clock::{self, Instant};
@@ -120,6 +121,7 @@ where
         return Err(WriteError::NotApplied(explain(group, reason)));
     };
     arrival.previous = turn.previous();
+    level::settled(group, deadline).await;
     let (mut may_renew, mut is_level) = (true, false);
     loop {
         let command = match wish.command(group, &arrival, may_renew) {

@@ -154,7 +154,9 @@ impl Answers {
             _ => [1, 3, 19][chance.below(3)],
         };
         let wish = match (&worker.held, what) {
-            (Some(_), 0) => {
+            // Of those with one writer more, since a worker that others write too seldom falls
+            // silent.
+            (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
                 // It dies, and comes back when it must be gone.
                 worker.held = None;
                 worker.next_at = now + 3 * max_age;
