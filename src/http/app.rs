@@ -138,10 +138,12 @@ impl<D: Discovery> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
+        // Before the question: a stop between the two is then part of the time that the client waits.
+        let deadline = deadline();
         if !self.beat.awake(origin.opened_epoch) {
             return Err(Refusal::Woken);
         }
-        Ok(write(deadline()).await?)
+        Ok(write(deadline).await?)
     }
 
     /// Runs a lookup. It ends by itself ([`Discovery`]).
