@@ -141,9 +141,9 @@ fn named_tests(text: &str) -> BTreeSet<&str> {
 #[test]
 fn every_test_that_a_promise_names_is_there() {
     let promises = read(Path::new("docs/PROMISES.md"));
-    let sources: Vec<String> = rust_files("src")
+    let sources: Vec<String> = ["src", "tests", "benches"]
         .into_iter()
-        .chain(rust_files("tests"))
+        .flat_map(rust_files)
         .map(|path| read(&path))
         .collect();
     let named = named_tests(&promises);

@@ -5,19 +5,26 @@ use quorate::registry::{Batch, Command, LEVEL, Outcome, Registry};
 
 const NODE: &str = "node";
 
-/// Announces a body, and then what is like it: other ids, other places, fewer services, none.
+/// Announces a body, and then what is like it: other ids, types and places, and fewer services; at
+/// the lowest level, which has no limits, and once more at the highest.
 pub(crate) fn applied(body: &[u8]) {
     let Ok(announcement) = Announcement::from_json(NODE, body, "test") else {
         return;
     };
     let mut registry = Registry::new("test");
-    apply(&mut registry, Command::Level(LEVEL));
     apply(&mut registry, announce(announcement.clone()));
     for changed in changes(&announcement) {
         let outcome = apply(&mut registry, announce(changed));
-        assert!(matches!(outcome, Outcome::Applied | Outcome::OverLimit));
+        assert_eq!(outcome, Outcome::Applied);
         check(&registry);
     }
+    apply(&mut registry, Command::Level(LEVEL));
+    check(&registry);
+    for changed in changes(&announcement) {
+        let outcome = apply(&mut registry, announce(changed));
+        assert!(matches!(outcome, Outcome::Applied | Outcome::OverLimit));
+    }
+    check(&registry);
     let withdrawal = Command::Withdraw {
         seen: u64::MAX,
         node_id: NODE.to_owned(),

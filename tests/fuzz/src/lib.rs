@@ -44,7 +44,7 @@ const BODY: (usize, usize) = (4 << 10, 4);
 pub const TARGETS: [Target; 10] = [
     target("announcement", announcement, BODY),
     // The registry with its indexes, events and lookups, and a copy of it.
-    target("applied", applied::applied, (256 << 10, 256)),
+    target("applied", applied::applied, (1 << 20, 256)),
     target("static_announcement", static_announcement, BODY),
     target("inventory", inventory, (4 << 10, 64)),
     target("properties", properties, (4 << 10, 128)),
