@@ -74,8 +74,8 @@ async fn read_for_itself(group: Arc<Group>) {
         .await
         .is_ok()
     {
-        let cluster_ms = group.replica.registry().cluster_ms();
-        beat.confirm_cluster_time(began, cluster_ms);
+        let ticked_ms = group.replica.registry().ticked_ms();
+        beat.confirm_cluster_time(began, ticked_ms);
     }
 }
 

@@ -104,9 +104,9 @@ impl Replica {
         }
         let changes = registry.take_changes();
         self.feeds.keep(&changes);
-        let cluster_ms = registry.cluster_ms();
+        let ticked_ms = registry.ticked_ms();
         drop(registry);
-        self.note(log_id, batch, cluster_ms);
+        self.note(log_id, batch, ticked_ms);
         (outcomes, changes)
     }
 
@@ -131,9 +131,9 @@ impl Replica {
         *held = registry;
         // Before the lock is given back: nobody may look for changes of the old state from the new one on.
         self.feeds.start_over(held.applied_index());
-        let (index, cluster_ms) = (held.applied_index(), held.cluster_ms());
+        let (index, ticked_ms) = (held.applied_index(), held.ticked_ms());
         drop(held);
-        self.beat.observe_cluster_time(cluster_ms);
+        self.beat.observe_cluster_time(ticked_ms);
         self.evidence.note_committed(index);
         self.journal().installed(clock::now());
         lock(&self.checkpoints).clear();
@@ -152,14 +152,14 @@ impl Replica {
         kept.push_back(checkpoint);
     }
 
-    fn note(&self, log_id: &LogId, batch: Option<&Batch>, cluster_ms: u64) {
+    fn note(&self, log_id: &LogId, batch: Option<&Batch>, ticked_ms: u64) {
         let leader = leadership(log_id);
         let leader = (leader.term, leader.node);
         let mut journal = self.journal();
         journal.saw_entry_of(leader);
         for command in batch.map_or(&[][..], |batch| &batch.commands) {
             if let Command::Tick { grace_ms, .. } = command {
-                self.beat.observe_cluster_time(cluster_ms);
+                self.beat.observe_cluster_time(ticked_ms);
                 journal.applied(leader, clock::now(), grace_ms.is_some());
             }
         }

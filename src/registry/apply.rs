@@ -5,8 +5,8 @@ use super::held::Unpacked;
 use super::order::Order;
 use super::ticks::next_deadline;
 use super::{
-    Batch, Command, Held, HeldStatic, LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES, Leadership, MAX_RETIRED,
-    Outcome, Registry,
+    Batch, Command, Held, HeldStatic, LEVEL_OF_LIMITS, LEVEL_OF_ORDER, LEVEL_OF_PROCESSES,
+    Leadership, MAX_RETIRED, Outcome, Registry,
 };
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
@@ -78,14 +78,14 @@ impl Registry {
                 arrival,
                 announcement,
             } => {
-                let order = Order::of(arrival, proposer, self.cluster_ms);
+                let order = Order::of(arrival, proposer, self.ticked_ms());
                 self.announce(index, batch, order, announcement)
             }
             Command::Withdraw { seen, node_id } => {
                 self.withdraw(index, Order::seen(*seen), node_id)
             }
             Command::OrderedWithdraw { arrival, node_id } => {
-                let order = Order::of(arrival, proposer, self.cluster_ms);
+                let order = Order::of(arrival, proposer, self.ticked_ms());
                 self.withdraw(index, order, node_id)
             }
             Command::Renew {
@@ -98,7 +98,7 @@ impl Registry {
                 node_id,
                 digest,
             } => {
-                let order = Order::of(arrival, proposer, self.cluster_ms);
+                let order = Order::of(arrival, proposer, self.ticked_ms());
                 self.renew(index, batch, order, (node_id, *digest))
             }
             Command::AddStatic(service) => self.add_static(index, service),
@@ -110,6 +110,9 @@ impl Registry {
             Command::Retire { raft_ids } => self.retire(raft_ids),
             Command::Level(level) => {
                 if *level > self.level {
+                    if self.level < LEVEL_OF_ORDER {
+                        self.ticked_ms = self.cluster_ms;
+                    }
                     self.level = *level;
                     // Elements are computed otherwise from some levels on.
                     self.sum = self.recompute_sum();

@@ -3,7 +3,7 @@
 //! It is a sum of digests of the parts, so that a change costs as much as the parts that change, not as the state.
 //! It finds faults, not attackers: a peer that can choose the state can choose its digest.
 
-use super::{HeldStatic, Registry};
+use super::{HeldStatic, LEVEL_OF_ORDER, Registry};
 use crate::model::Fingerprint;
 
 impl Registry {
@@ -44,6 +44,11 @@ impl Registry {
             .number(self.vanished_index)
             .number(self.removals.floor())
             .number(self.retired.len() as u64);
+        // A release that does not know it must come to the same digest below that level.
+        let header = match self.level < LEVEL_OF_ORDER {
+            true => header,
+            false => header.number(self.ticked_ms),
+        };
         let header = self
             .retired
             .iter()

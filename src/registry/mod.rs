@@ -104,6 +104,8 @@ pub struct Registry {
     level: u32,
     cluster_ms: u64,
     grace_left_ms: u64,
+    /// The time that ticks have counted, from [`LEVEL_OF_ORDER`] on; zero before.
+    ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick: the next tick moves no further.
     step_limit_ms: u64,
     nodes: BTreeMap<Arc<str>, Held>,
@@ -142,6 +144,7 @@ impl Registry {
             level: 1,
             cluster_ms: 0,
             grace_left_ms: 0,
+            ticked_ms: 0,
             step_limit_ms: u64::MAX,
             nodes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -174,6 +177,15 @@ impl Registry {
     /// Cluster time, in milliseconds that the cluster could accept renewals in.
     pub fn cluster_ms(&self) -> u64 {
         self.cluster_ms
+    }
+
+    /// Returns the time that ticks have counted, in milliseconds. Unlike cluster time it does not
+    /// stand still during a grace, so that a process can tell from it that its clocks stood still.
+    pub fn ticked_ms(&self) -> u64 {
+        match self.level < LEVEL_OF_ORDER {
+            true => self.cluster_ms,
+            false => self.ticked_ms,
+        }
     }
 
     /// What is left of a grace; ticks use it up before they move cluster time.

@@ -43,10 +43,11 @@ pub struct Arrival {
     /// The index of the last write of the same node that this taker saw accepted before this one
     /// had its turn.
     pub previous: Option<u64>,
-    /// The write changes nothing once cluster time is past this, in cluster milliseconds.
+    /// The write changes nothing once ticks have counted more than this
+    /// ([`Registry::ticked_ms`](super::Registry::ticked_ms)), in milliseconds.
     ///
-    /// The taker sets it to the most that cluster time can be when its client gives up, by its own
-    /// clock. If cluster time is past it, then that clock stood still, as in a paused virtual
+    /// The taker sets it to the most that they can have counted when its client gives up, by its
+    /// own clock. If they have counted more, then that clock stood still, as in a paused virtual
     /// machine, and the rest of what the taker knew may be newer than the request that it read.
     pub until_ms: Option<u64>,
 }
@@ -73,7 +74,7 @@ impl Order {
     }
 
     /// The order of a write in an entry that `proposer` proposed, at a moment of cluster time.
-    pub fn of(arrival: &Arrival, proposer: Option<Leadership>, cluster_ms: u64) -> Self {
+    pub fn of(arrival: &Arrival, proposer: Option<Leadership>, ticked_ms: u64) -> Self {
         let tail = arrival
             .tail
             .filter(|tail| Some(tail.leadership) == proposer)
@@ -82,7 +83,7 @@ impl Order {
             is_strict: true,
             seen: arrival.committed.max(tail),
             previous: arrival.previous,
-            is_late: arrival.until_ms.is_some_and(|until| cluster_ms > until),
+            is_late: arrival.until_ms.is_some_and(|until| ticked_ms > until),
         }
     }
 

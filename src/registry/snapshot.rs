@@ -2,13 +2,13 @@
 //!
 //! Layout, format 1: the magic, the format (one byte), the level (four bytes, little endian), a postcard header,
 //! then every node (its numbers, its packed announcement) and every static in order, then the digest (16 bytes,
-//! little endian). The same state gives the same bytes. Magic, format and level keep their places in every format, so that
+//! little endian). From level 4 on the time that ticks have counted stands between the header and the nodes. The same state gives the same bytes. Magic, format and level keep their places in every format, so that
 //! a release can always say what it would need.
 
 use super::held::Unpacked;
 use super::regroup::parts;
 use super::removals::Removals;
-use super::{Held, HeldStatic, LEVEL, MAX_RETIRED, Registry};
+use super::{Held, HeldStatic, LEVEL, LEVEL_OF_ORDER, MAX_RETIRED, Registry};
 use crate::model::{Announcement, StaticService};
 use crate::planted::{Bug, is_planted};
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,7 @@ pub enum BadSnapshot {
 pub struct Image {
     level: u32,
     header: Header,
+    ticked_ms: u64,
     nodes: Vec<Held>,
     statics: Vec<HeldStatic>,
     digest: u128,
@@ -110,6 +111,7 @@ impl Registry {
                 nodes: self.nodes.len() as u64,
                 statics: self.statics.len() as u64,
             },
+            ticked_ms: self.ticked_ms,
             nodes: self.nodes.values().cloned().collect(),
             statics: self.statics.values().cloned().collect(),
             digest: self.digest(),
@@ -139,6 +141,9 @@ impl Registry {
         };
         let header: Header = reader.take("the header")?;
         let mut registry = Self::from_header(level, &header)?;
+        if level >= LEVEL_OF_ORDER {
+            registry.ticked_ms = reader.take("the time that ticks have counted")?;
+        }
         for _ in 0..header.nodes {
             registry.restore_node(&mut reader)?;
         }
@@ -276,6 +281,9 @@ impl Image {
         out.write_all(&[FORMAT])?;
         out.write_all(&self.level.to_le_bytes())?;
         out.write_all(&append(Vec::new(), &self.header))?;
+        if self.level >= LEVEL_OF_ORDER {
+            out.write_all(&append(Vec::new(), &self.ticked_ms))?;
+        }
         let mut piece = Vec::new();
         for held in &self.nodes {
             let indexes = [held.joined_index, held.changed_index, held.written_index];

@@ -1,6 +1,6 @@
 //! Cluster time: what moves it, and what expires by it.
 
-use super::{Batch, Outcome, Registry};
+use super::{Batch, LEVEL_OF_ORDER, Outcome, Registry};
 use crate::planted::{Bug, is_planted};
 
 /// The deadline of what is announced or renewed now; of the registry's fields alone that it needs, while one of its nodes is changed.
@@ -36,6 +36,9 @@ impl Registry {
             false => advance_ms.min(step_ms).min(self.step_limit_ms),
         };
         self.step_limit_ms = u64::MAX;
+        if self.level >= LEVEL_OF_ORDER {
+            self.ticked_ms = self.ticked_ms.saturating_add(advance_ms);
+        }
         if let Some(grace_ms) = grace_ms {
             self.grace_left_ms = self.grace_left_ms.max(grace_ms);
         } else {
