@@ -120,7 +120,11 @@ fn nodes_are_upgraded_one_by_one() {
         assert_alive(&mut cluster);
         done.assert_nothing_lost_anywhere(&cluster.tokens_everywhere(KIND));
     }
-    let is_new = |node: &support::node::Node| node.log().contains("a higher level of commands");
+    let raised = format!(
+        "a higher level of commands level={}",
+        quorate::registry::LEVEL
+    );
+    let is_new = |node: &support::node::Node| node.log().contains(&raised);
     until("the level of commands rises", FORM_LIMIT, || {
         cluster.nodes.iter().any(is_new).then_some(())
     });
