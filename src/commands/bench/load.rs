@@ -139,12 +139,17 @@ impl Client {
         while let Some((number, begins)) = self.schedule.next().await {
             let step = self.load.workload.step(self.load.mix, number);
             let node = own.next().unwrap_or_default();
+            let turn = match step {
+                Step::Lookup => None,
+                Step::Change | Step::Renew => Some(self.nodes.turn(node).await),
+            };
             let (method, path, body) = match step {
                 Step::Lookup => (Method::GET, lookup.clone(), Bytes::new()),
                 Step::Change => (Method::PUT, self.nodes.path(node), self.nodes.change(node)),
                 Step::Renew => (Method::PUT, self.nodes.path(node), self.nodes.renewal(node)),
             };
             let asked = connection.ask(method, &path, body).await;
+            drop(turn);
             let is_lost = asked.is_err();
             self.figures
                 .note(self.number, self.schedule.window, begins, asked);

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -29,6 +29,9 @@ pub struct Nodes {
     services: u32,
     /// What each was last changed to.
     tokens: Vec<AtomicU64>,
+    /// Lets one writer at a time write a node, as an engine does: of two writes of one node that go
+    /// through different servers at once, one is refused.
+    turns: Vec<Mutex<()>>,
 }
 
 /// All but the unreserved characters (RFC 3986, section 2.3), as engines encode a type: `presto-coordinator` stays what it is.
@@ -52,6 +55,7 @@ impl Nodes {
             run: rand::random(),
             services,
             tokens: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            turns: (0..count).map(|_| Mutex::new(())).collect(),
         }
     }
 
@@ -63,6 +67,11 @@ impl Nodes {
     /// How many services all of them have.
     pub fn services(&self) -> u64 {
         u64::from(self.count()) * u64::from(self.services)
+    }
+
+    /// Waits until nobody else writes a node.
+    pub async fn turn(&self, node: u32) -> MutexGuard<'_, ()> {
+        self.turns[node as usize].lock().await
     }
 
     /// The path of the lookup that shows them.
@@ -222,6 +231,10 @@ impl Lane {
                 _ = pace.tick() => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
+            // A node that is being written is renewed by that.
+            let Ok(_turn) = self.nodes.turns[*node as usize].try_lock() else {
+                continue;
+            };
             let (path, body) = (self.nodes.path(*node), self.nodes.renewal(*node));
             let asked = self.connection.ask(Method::PUT, &path, body).await;
             failed += u64::from(!asked.is_ok_and(|answer| answer.status.is_success()));
