@@ -138,7 +138,7 @@ impl<D: Discovery> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
-        // Before the question: a stop between the two is then part of the time that the client waits.
+        // Before the question: a stop between the two then counts as time that the client waits.
         let deadline = deadline();
         if !self.beat.awake(origin.opened_epoch) {
             return Err(Refusal::Woken);

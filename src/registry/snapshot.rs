@@ -2,8 +2,9 @@
 //!
 //! Layout, format 1: the magic, the format (one byte), the level (four bytes, little endian), a postcard header,
 //! then every node (its numbers, its packed announcement) and every static in order, then the digest (16 bytes,
-//! little endian). From level 4 on the time that ticks have counted stands between the header and the nodes. The same state gives the same bytes. Magic, format and level keep their places in every format, so that
-//! a release can always say what it would need.
+//! little endian). From level 4 on the time that ticks have counted stands between the header and
+//! the nodes. The same state gives the same bytes. Magic, format and level keep their places in
+//! every format, so that a release can always say what it would need.
 
 use super::held::Unpacked;
 use super::regroup::parts;

@@ -12,7 +12,7 @@ use std::hint::black_box;
 /// A cluster of ordinary size, and one as large as is promised.
 const NODES: usize = 1_000;
 const MANY_NODES: usize = 100_000;
-/// As many services as fit in a body of 1 MB.
+/// The number of services that fit in a body of 1 MB.
 const MANY_SERVICES: usize = 27_000;
 
 fn lookup() -> Lookup {

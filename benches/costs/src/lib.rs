@@ -98,14 +98,14 @@ pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
     }
 }
 
-/// How the services of one node differ.
+/// The way in which the services of one node differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// By their ids alone.
     OneType,
     /// Each has a type of its own.
     TypeEach,
-    /// As the first, with a property that another version changes.
+    /// The services of the first kind, with a property that another version changes.
     Versioned(usize),
 }
 

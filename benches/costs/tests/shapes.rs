@@ -10,7 +10,7 @@ use std::hint::black_box;
 /// Counted bytes to fill a registry with: what holds here holds for any number of them, since what
 /// is held and what is counted are sums over entries.
 const COUNTED_BYTES: usize = 64 << 20;
-/// What a node may take beside one and a half times what is counted.
+/// The memory that a node may take beside one and a half times what is counted.
 const BESIDE_BYTES: f64 = 40e6;
 
 /// The number of an entry to the command that makes it.

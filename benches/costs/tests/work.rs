@@ -6,7 +6,7 @@ use quorate::registry::{Batch, Command, Registry};
 use quorate_costs::{Shape, announced, apply, batch, many_services};
 use std::time::Duration;
 
-/// As many services as fit in a body of 1 MB.
+/// The number of services that fit in a body of 1 MB.
 const SERVICES: usize = 27_000;
 /// Some ten times what an idle machine takes for an entry, and a fifth of what it takes where each
 /// service is compared with each.

@@ -1,9 +1,8 @@
 //! Compares two builds: `scripts/bench --against BINARY`.
 //!
 //! Whole runs vary by a third on a shared machine. So both builds and the limit run at the same
-//! time,
-//! one of them is under load for a short slice, then the next, and only slices of one round are
-//! compared: a minute in which the machine is slow falls on all of them.
+//! time, one of them is under load for a short slice, then the next, and only slices of one round
+//! are compared: a minute in which the machine is slow falls on all of them.
 
 mod comparison;
 mod interval;

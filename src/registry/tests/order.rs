@@ -440,6 +440,35 @@ fn a_write_ends_with_its_time() {
     );
 }
 
+/// Proves that a late write is late during a grace too, in which cluster time stands still.
+#[test]
+fn a_grace_does_not_stop_the_time_of_late_writes() {
+    let tick = |grace_ms| Command::Tick {
+        advance_ms: 1_000,
+        grace_ms,
+    };
+    let first = batch(vec![
+        Command::Level(LEVEL_OF_ORDER),
+        ordered("w1", "x", arrival(0)),
+    ]);
+    let mut registry = Registry::new("test");
+    registry.apply(1, &first);
+    registry.apply(2, &batch(vec![tick(Some(600_000))]));
+    registry.apply(3, &batch(vec![tick(None)]));
+    assert_eq!((registry.cluster_ms(), registry.ticked_ms()), (0, 2_000));
+
+    // A node that has restored a snapshot judges alike.
+    let restored = Registry::from_snapshot(&registry.to_snapshot()).unwrap();
+    for mut registry in [registry, restored] {
+        let late = Arrival {
+            until_ms: Some(1_999),
+            ..arrival(3)
+        };
+        let outcomes = registry.apply(4, &batch(vec![ordered("w1", "y", late)]));
+        assert_eq!(outcomes, [Outcome::Overtaken]);
+    }
+}
+
 /// Nodes of two releases read each other's commands: what is new stands behind all that was there.
 #[test]
 fn the_bytes_of_commands_stay() {
