@@ -7,6 +7,7 @@ use super::disk::{GroupIdentity, Identity};
 use super::errors::StartError;
 use super::identity::{NodeName, cluster_id};
 use super::locks::{lock, read, write};
+use super::log_target;
 use super::options::Options;
 use super::peer::{Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request};
 use super::peer_checks;
@@ -121,7 +122,7 @@ impl Forming {
         let name = shown(&from.node_id);
         let text = format!("refused {name} (incarnation {incarnation:016x}): {reason}");
         if said.len() < MAX_REFUSALS && !said.contains_key(&text) {
-            tracing::warn!("{text}");
+            tracing::warn!(target: log_target::FORMING, "{text}");
             said.insert(text, now);
         }
     }
@@ -175,8 +176,8 @@ impl Forming {
         if due {
             // Peers that start together are not worth a warning in the first moment.
             match first_wait {
-                true => tracing::info!("waiting: {reason}"),
-                false => tracing::warn!("still waiting: {reason}"),
+                true => tracing::info!(target: log_target::FORMING, "waiting: {reason}"),
+                false => tracing::warn!(target: log_target::FORMING, "still waiting: {reason}"),
             }
             *said = Some((reason.to_owned(), now));
         }
@@ -213,6 +214,7 @@ impl Forming {
             "is formed with"
         };
         tracing::info!(
+            target: log_target::FORMING,
             cluster = format!("{:016x}", group.cluster_id),
             "the group {how} this node"
         );

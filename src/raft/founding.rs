@@ -4,6 +4,7 @@ use super::disk::GroupIdentity;
 use super::forming::Forming;
 use super::group::Group;
 use super::identity::NodeName;
+use super::log_target;
 use super::types::{Member, RaftId};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
@@ -65,7 +66,12 @@ async fn initialize(group: &Group, forming: &Forming) {
     let members: BTreeMap<RaftId, Member> = founders.iter().map(member_of).collect();
     match group.raft.initialize(members).await {
         Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-        Err(error) => tracing::error!(%error, "the group could not be initialized"),
+        Err(error) => {
+            tracing::error!(
+                target: log_target::FOUNDING,
+                %error, "the group could not be initialized"
+            )
+        }
     }
 }
 
@@ -109,7 +115,7 @@ async fn wish_until_voter(group: &Group, forming: &Forming) {
         if let Err(reason) = forming.ask_to_join(&addresses).await
             && reason != said
         {
-            tracing::warn!("{reason}");
+            tracing::warn!(target: log_target::FOUNDING, "{reason}");
             said = reason;
         }
         tokio::select! {
@@ -117,7 +123,7 @@ async fn wish_until_voter(group: &Group, forming: &Forming) {
             () = group.stopping() => return,
         }
     }
-    tracing::info!("this node is a voter again");
+    tracing::info!(target: log_target::FOUNDING, "this node is a voter again");
 }
 
 /// Resolves when this node's founding came to nothing: its log holds no more than the founding entry, and every
@@ -140,6 +146,7 @@ pub(super) async fn stranded(group: &Group, forming: &Forming, identity: &GroupI
         }
         if all_elsewhere(group, forming).await {
             tracing::warn!(
+                target: log_target::FOUNDING,
                 "every other founder is in another group: this node starts over and asks to join it"
             );
             return;

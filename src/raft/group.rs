@@ -4,6 +4,7 @@ use super::disk::Store;
 use super::errors::{StartError, Unavailable, unavailable};
 use super::identity::NodeName;
 use super::leader::{Leader, View};
+use super::log_target;
 use super::network::Network;
 use super::options::Options;
 use super::peer::{Answer, CallError, Lane, Request};
@@ -253,7 +254,7 @@ impl Group {
     pub(super) async fn shut_down(&self) {
         self.stop.send_replace(true);
         if let Err(error) = self.raft.shutdown().await {
-            tracing::debug!("openraft ended with {error}");
+            tracing::debug!(target: log_target::GROUP, "openraft ended with {error}");
         }
     }
 }
@@ -347,9 +348,12 @@ fn log_changes(old: &View, new: &View) {
     if old.leader != new.leader {
         match &new.leader {
             Some(leader) => {
-                tracing::info!(leader = leader.member.node_id, term = leader.term, "leader")
+                tracing::info!(
+                    target: log_target::GROUP,
+                    leader = leader.member.node_id, term = leader.term, "leader"
+                )
             }
-            None => tracing::warn!(term = new.term, "no leader"),
+            None => tracing::warn!(target: log_target::GROUP, term = new.term, "no leader"),
         }
     }
     if old.membership != new.membership {
@@ -363,6 +367,6 @@ fn log_changes(old: &View, new: &View) {
                 )
             })
             .collect();
-        tracing::info!(members = members.join(", "), "members");
+        tracing::info!(target: log_target::GROUP, members = members.join(", "), "members");
     }
 }

@@ -6,6 +6,7 @@
 use super::group::{Group, paced};
 use super::hand_over;
 use super::leader::View;
+use super::log_target;
 use crate::clock::{self, Instant};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(super) async fn run(group: Arc<Group>) {
         }
         if group.leads() && is_unreached(&group, &led) {
             tracing::warn!(
+                target: log_target::HEARING,
                 "a majority answers this node and cannot reach it: it hands over the leadership"
             );
             hand_over::hand_over(&group).await;

@@ -5,6 +5,7 @@
 //! equal states while a cluster is upgraded node by node.
 
 use super::group::{Group, paced};
+use super::log_target;
 use super::peer::WriteResult;
 use crate::clock::{self, Instant};
 use crate::registry::{Command, LEVEL, LEVEL_OF_ORDER};
@@ -31,7 +32,10 @@ pub(super) async fn run(group: Arc<Group>) {
         let proposal = Command::Level(level);
         let deadline = clock::now() + PROPOSAL_TIME;
         if let WriteResult::Done { index, .. } = group.writes.write(proposal, deadline).await {
-            tracing::info!(level, index, "every voter knows a higher level of commands");
+            tracing::info!(
+                target: log_target::LEVEL,
+                level, index, "every voter knows a higher level of commands"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@ use super::group::{Group, paced};
 use super::identity::NodeName;
 use super::leader::View;
 use super::locks::lock;
+use super::log_target;
 use super::newcomers::{Newcomers, is_level};
 use super::peer::{Answer, Hello, JoinAnswer, JoinWish, Lane, Link, Request, WriteResult};
 use super::peer_checks;
@@ -208,7 +209,10 @@ async fn remove_strays(group: &Group, newcomers: &mut Newcomers) {
     for (id, reason) in strays {
         let member = view.members().find(|(member, ..)| *member == id);
         if let Some((_, member, _)) = member {
-            tracing::warn!("the learner {member} is removed: {reason}");
+            tracing::warn!(
+                target: log_target::MEMBERSHIP,
+                "the learner {member} is removed: {reason}"
+            );
         }
     }
 }
@@ -279,11 +283,15 @@ async fn add(group: &Group, heard: &Heard, view: &View) {
     let adding = group.raft.add_learner(id, member, false);
     match tokio::time::timeout(CHANGE_TIMEOUT, adding).await {
         Ok(Ok(_)) => tracing::info!(
+            target: log_target::MEMBERSHIP,
             node = node_id,
             "an emptied node comes back: it receives the log as a learner"
         ),
         Ok(Err(error)) => {
-            tracing::warn!(node = node_id, %error, "an emptied node could not be added")
+            tracing::warn!(
+                target: log_target::MEMBERSHIP,
+                node = node_id, %error, "an emptied node could not be added"
+            )
         }
         Err(_) => {}
     }
@@ -306,7 +314,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                     name, member.address, heard.address
                 );
                 if heard.refusal.is_none() {
-                    tracing::error!("{reason}");
+                    tracing::error!(target: log_target::MEMBERSHIP, "{reason}");
                 }
                 update(group, node_id, |heard| {
                     heard.refusal = Some(reason);
@@ -405,6 +413,7 @@ async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Membe
         .await;
     }
     tracing::info!(
+        target: log_target::MEMBERSHIP,
         node = node_id,
         "an emptied node is a voter again, in the place of its old self"
     );
@@ -414,11 +423,14 @@ async fn change(group: &Group, members: ChangeMembers<RaftId, Member>, what: &st
     match tokio::time::timeout(CHANGE_TIMEOUT, group.raft.change_membership(members, false)).await {
         Ok(Ok(_)) => true,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "{what} failed and is tried again");
+            tracing::warn!(
+                target: log_target::MEMBERSHIP,
+                %error, "{what} failed and is tried again"
+            );
             false
         }
         Err(_) => {
-            tracing::warn!("{what} takes long and is tried again");
+            tracing::warn!(target: log_target::MEMBERSHIP, "{what} takes long and is tried again");
             false
         }
     }

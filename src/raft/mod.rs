@@ -21,6 +21,7 @@ mod laggards;
 mod leader;
 mod level;
 mod locks;
+mod log_target;
 mod membership;
 mod network;
 mod newcomers;

@@ -6,6 +6,7 @@ use super::feeds::Feed;
 use super::forming::Forming;
 use super::group::Group;
 use super::locks::write;
+use super::log_target;
 use super::options::Options;
 use super::ordered_write::{self, Wish};
 use super::peer::{self, WriteResult};
@@ -93,6 +94,7 @@ impl Node {
                     && let Err(unmarked) = running.service.forming.mark_diverged().await
                 {
                     tracing::error!(
+                        target: log_target::NODE,
                         "the data directory could not be marked as diverged: {unmarked}"
                     );
                 }
@@ -298,7 +300,10 @@ impl Node {
             // A group of one has nobody to hand it to.
             let others = group.view().borrow().voters() > 1;
             if led && others && !another_leads {
-                tracing::warn!("no other voter could take the leadership");
+                tracing::warn!(
+                    target: log_target::NODE,
+                    "no other voter could take the leadership"
+                );
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::errors::StartError;
 use super::identity::NodeName;
 use super::locks::lock;
+use super::log_target;
 use super::peer::{Answer, CallError, Dialer, Hello, Introduction, Lane, Link, Request};
 use super::types::{LogId, Member, RaftId, StoredMembership};
 use crate::clock::{self, Instant};
@@ -178,7 +179,10 @@ impl Peers {
                 let mut known = lock(&self.known);
                 let known = known.entry(target).or_default();
                 if known.refusal.as_ref() != Some(reason) {
-                    tracing::warn!("{} refused this node: {reason}", member.node_id);
+                    tracing::warn!(
+                        target: log_target::PEERS,
+                        "{} refused this node: {reason}", member.node_id
+                    );
                     known.refusal = Some(reason.clone());
                 }
             }
@@ -256,7 +260,7 @@ impl Peers {
             .is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL)
         {
             known.complained = Some(now);
-            tracing::warn!("{reason}");
+            tracing::warn!(target: log_target::PEERS, "{reason}");
         }
     }
 

@@ -10,6 +10,7 @@
 use super::crowd::{Crowd, Patience};
 use super::group::Group;
 use super::leader::{Leader, changed_from};
+use super::log_target;
 use super::peer::{Answer, Lane, Request};
 use super::status::plight;
 use super::types::{RaftId, Vote};
@@ -276,7 +277,7 @@ pub(super) async fn confirm(group: &Group) -> Result<u64, String> {
     match group.raft.get_read_linearizer(option).await {
         Ok(linearizer) => Ok(linearizer.read_log_id().index()),
         Err(error) => {
-            tracing::debug!(%error, "a read round failed");
+            tracing::debug!(target: log_target::READS, %error, "a read round failed");
             Err(plight(group))
         }
     }

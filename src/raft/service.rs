@@ -5,6 +5,7 @@ use super::forming::Forming;
 use super::group::Group;
 use super::identity::NodeName;
 use super::locks::{lock, read};
+use super::log_target;
 use super::peer::{
     Answer, GroupView, Guests, Hello, Introduction, JoinAnswer, MESSAGES_VERSION, PeerService,
     Request, SnapshotChunk, Welcome,
@@ -316,7 +317,10 @@ async fn take_chunk(
         group.peers.complain_of(from, &reason);
         return Answer::Failed(reason);
     }
-    tracing::info!(bytes = data.len(), "installing a snapshot from the leader");
+    tracing::info!(
+        target: log_target::SERVICE,
+        bytes = data.len(), "installing a snapshot from the leader"
+    );
     let snapshot = SnapshotOf::<TypeConfig, Bytes> {
         meta: chunk.meta,
         snapshot: data,

@@ -2,6 +2,7 @@
 
 use super::group::{Group, paced};
 use super::hand_over;
+use super::log_target;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,11 +24,13 @@ pub(super) async fn run(group: Arc<Group>) {
         let was_low = group.disk_low.swap(space.below_floor, Ordering::Relaxed);
         match (was_low, space.below_floor) {
             (false, true) => tracing::error!(
+                target: log_target::SPACE,
                 free_bytes = space.free_bytes,
                 floor_bytes = space.floor_bytes,
                 "the disk is almost full: this node takes no writes until there is space"
             ),
             (true, false) => tracing::info!(
+                target: log_target::SPACE,
                 free_bytes = space.free_bytes,
                 "there is space on the disk again"
             ),

@@ -1,6 +1,7 @@
 //! The leader moves cluster time (design 2, amendments A4 and B11).
 
 use super::group::{Group, paced};
+use super::log_target;
 use super::tick_journal::LeaderKey;
 use super::types::Proposal;
 use crate::clock::{self, Instant};
@@ -98,6 +99,7 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         .then_some(group.options.recovery_grace.as_millis() as u64);
     if let Some(grace_ms) = grace_ms {
         tracing::info!(
+            target: log_target::TICKER,
             grace_ms,
             "the cluster could not take renewals for a while: nothing expires before the grace is over"
         );
@@ -142,7 +144,10 @@ fn log_expired(outcomes: &[Outcome]) {
     for outcome in outcomes {
         if let Outcome::Expired(nodes) = outcome {
             for node in nodes {
-                tracing::info!(node, "expired: no renewal within max-age");
+                tracing::info!(
+                    target: log_target::TICKER,
+                    node, "expired: no renewal within max-age"
+                );
             }
         }
     }

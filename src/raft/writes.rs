@@ -8,6 +8,7 @@ use super::crowd::{Crowd, Patience};
 use super::group::Group;
 use super::laggards;
 use super::leader::{Leader, changed_from};
+use super::log_target;
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
 use super::status::plight;
 use super::types::Proposal;
@@ -340,7 +341,7 @@ async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
             Tried::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
         }
         Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
-            tracing::debug!(?forward, "not proposed");
+            tracing::debug!(target: log_target::WRITES, ?forward, "not proposed");
             Tried::NotApplied(batch, plight(group))
         }
         Ok(Err(error)) => {

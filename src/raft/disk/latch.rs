@@ -1,5 +1,6 @@
 //! The first storage failure, kept for good.
 
+use crate::raft::log_target;
 use std::io;
 use tokio::sync::watch;
 
@@ -27,7 +28,10 @@ impl Latch {
             let first = current.is_none();
             if first {
                 *current = Some(failure.to_string());
-                tracing::error!(%failure, "storage failed; this process must stop");
+                tracing::error!(
+                    target: log_target::DISK_LATCH,
+                    %failure, "storage failed; this process must stop"
+                );
             }
             first
         });

@@ -14,6 +14,7 @@ use super::vfs::{Held, Vfs};
 use super::view::LogView;
 use super::work::Work;
 use super::writer::{Shared, Writer};
+use crate::raft::log_target;
 use crate::raft::types::{Entry, LogId, Vote};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -238,7 +239,10 @@ impl Store {
     /// A failure is in [`Store::failed`].
     pub async fn close(self) {
         if let Err(error) = self.inner.stop_writer().await {
-            tracing::warn!(%error, "the store was not closed in order");
+            tracing::warn!(
+                target: log_target::DISK_STORE,
+                %error, "the store was not closed in order"
+            );
         }
         let thread = self
             .inner

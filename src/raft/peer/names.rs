@@ -7,6 +7,7 @@
 
 use crate::clock::{self, Instant};
 use crate::raft::locks::lock;
+use crate::raft::log_target;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -178,7 +179,7 @@ impl Names {
         match resolved {
             Ok(addresses) => {
                 if std::mem::take(&mut name.is_said) {
-                    tracing::info!("{host} resolves again");
+                    tracing::info!(target: log_target::PEER_NAMES, "{host} resolves again");
                 }
                 name.failure = None;
                 name.addresses.clone_from(addresses);
@@ -220,8 +221,13 @@ impl Names {
             name.said = Some(now);
             name.is_said = true;
             match name.addresses.is_empty() {
-                true => tracing::warn!("{trouble}"),
-                false => tracing::warn!("{trouble}; its last address is used"),
+                true => tracing::warn!(target: log_target::PEER_NAMES, "{trouble}"),
+                false => {
+                    tracing::warn!(
+                        target: log_target::PEER_NAMES,
+                        "{trouble}; its last address is used"
+                    )
+                }
             }
         }
     }
