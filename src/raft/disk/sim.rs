@@ -8,6 +8,7 @@ mod content;
 mod crash;
 #[cfg(feature = "sim")]
 mod device;
+mod event;
 mod fs;
 
 #[cfg(test)]
@@ -15,4 +16,6 @@ pub(super) use crash::{Crash, Random};
 #[cfg(feature = "sim")]
 pub use device::Device;
 #[cfg(test)]
-pub(super) use fs::{Event, Fault, Image, SimFs, digest_of};
+pub(super) use event::{Event, Image, digest_of};
+#[cfg(test)]
+pub(super) use fs::{Fault, SimFs};

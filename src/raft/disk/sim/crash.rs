@@ -1,7 +1,7 @@
 //! The durable side: every image that a power cut can leave.
 
 use super::content::Content;
-use super::fs::{Event, Image};
+use super::event::{Event, Image};
 use crate::raft::disk::vfs::parent_of;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,58 +1,12 @@
 //! The live side: what the running store sees, journalled.
 
 use super::content::Content;
+use super::event::{Event, Image};
 use crate::raft::disk::vfs::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The content of every file.
-pub(in crate::raft::disk) type Image = BTreeMap<PathBuf, Content>;
-
-/// Tells images apart.
-pub(in crate::raft::disk) fn digest_of(image: &Image) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    image.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// One change, or a mark of the test between changes.
-#[derive(Debug, Clone)]
-pub(in crate::raft::disk) enum Event {
-    Write {
-        inode: usize,
-        offset: u64,
-        data: Arc<[u8]>,
-    },
-    SetLen {
-        inode: usize,
-        len: u64,
-    },
-    Sync {
-        inode: usize,
-    },
-    Link {
-        path: PathBuf,
-        inode: usize,
-    },
-    Unlink {
-        path: PathBuf,
-    },
-    Rename {
-        from: PathBuf,
-        to: PathBuf,
-        inode: usize,
-    },
-    SyncDir {
-        dir: PathBuf,
-    },
-    /// The test began its n-th step.
-    Began(usize),
-    /// The test's n-th step was acknowledged.
-    Acknowledged(usize),
-}
 
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
