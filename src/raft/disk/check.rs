@@ -1,10 +1,11 @@
 //! What a database holds is read and checked once, when it is opened.
 
-use super::database::{FORMAT, Held, LOG, META, Mark, key};
+use super::bounds::next_index;
 use super::errors::Unreadable;
 use super::growth::LogGrowth;
 use super::record;
-use super::view::next_index;
+use super::recovered_state::Held;
+use super::schema::{FORMAT, LOG, META, Mark, key};
 use crate::raft::types::LogId;
 use redb::{ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError};
 

@@ -4,61 +4,21 @@ use super::check;
 use super::errors::{OpenError, Unreadable};
 use super::growth::LogGrowth;
 use super::guarded::Guarded;
-use super::identity::Identity;
-use super::journal;
 use super::latch::Latch;
+use super::layout;
 use super::record;
+use super::recovered_state::Held;
+use super::schema::{FORMAT, LOG, LogTable, META, Mark, MetaTable, key};
 use super::vfs::{Vfs, parent_of};
 use crate::planted::{Bug, is_planted};
-use crate::raft::types::{Entry, LogId, Vote};
-use redb::{Builder, DatabaseError, ReadableDatabase, StorageError, Table, TableDefinition};
-use serde::{Deserialize, Serialize};
+use crate::raft::types::Entry;
+use redb::{Builder, DatabaseError, ReadableDatabase, StorageError};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The database's file.
-pub(super) const FILE: &str = "raft.redb";
 /// redb's default is 1 GiB; the tail of the log is in memory already, so pages need little.
 const CACHE_BYTES: usize = 4 << 20;
-/// The format of the database as a whole: its tables and keys.
-///
-/// - 1: the log is all there.
-/// - 2: what was appended last may be in a journal; before that is made it is not.
-pub(super) const FORMAT: u32 = 2;
-
-/// Log index to record.
-pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
-/// Name to record.
-pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
-
-/// The log's table, open for writing.
-pub(super) type LogTable<'a> = Table<'a, u64, &'static [u8]>;
-/// The table of single values, open for writing.
-pub(super) type MetaTable<'a> = Table<'a, &'static str, &'static [u8]>;
-
-/// The names in the table of single values.
-pub(super) mod key {
-    pub(crate) const FORMAT: &str = "format";
-    pub(crate) const IDENTITY: &str = "identity";
-    pub(crate) const VOTE: &str = "vote";
-    pub(crate) const COMMITTED: &str = "committed";
-    pub(crate) const PURGED: &str = "purged";
-    pub(crate) const LAST: &str = "last";
-    pub(crate) const JOURNAL: &str = "journal";
-}
-
-/// Which frames of the journal the database does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
-    /// Of chance: what marks this journal's frames.
-    pub(super) salt: u64,
-    /// Those of this generation.
-    pub(super) generation: u64,
-    /// Of the journal, in which a later release may make it another.
-    pub(super) length_bytes: u64,
-}
-
 /// How a transaction is brought to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Commit {
@@ -82,16 +42,6 @@ impl Commit {
     }
 }
 
-/// What a database held when it was opened.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Held {
-    pub(super) identity: Option<Identity>,
-    pub(super) vote: Option<Vote>,
-    pub(super) committed: Option<LogId>,
-    pub(super) purged: Option<LogId>,
-    pub(super) last: Option<LogId>,
-}
-
 #[derive(Debug)]
 pub(super) struct Database {
     redb: redb::Database,
@@ -104,8 +54,8 @@ pub(super) struct Database {
 impl Database {
     /// Makes a new database: written aside, closed, put in place, all of it durable on return.
     pub(super) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
-        let path = dir.join(FILE);
-        let tmp = dir.join(format!("{FILE}.tmp"));
+        let path = dir.join(layout::DATABASE);
+        let tmp = dir.join(format!("{}{}", layout::DATABASE, layout::TEMPORARY_SUFFIX));
         let backend = Guarded::new(vfs.create_new(&tmp)?, &Latch::new());
         let redb = Builder::new()
             .set_cache_size(CACHE_BYTES)
@@ -134,7 +84,7 @@ impl Database {
         dir: &Path,
         latch: &Latch,
     ) -> Result<(Self, Held), OpenError> {
-        let path = dir.join(FILE);
+        let path = dir.join(layout::DATABASE);
         let corrupt = |what: String| Unreadable::Damaged(what).in_file(dir, &path, None);
         let io = |source| OpenError::NotWritable {
             dir: dir.to_path_buf(),
@@ -150,7 +100,7 @@ impl Database {
             .set_check_integrity_on_open(true)
             .create_with_backend(Guarded::new(file, latch));
         if opened.is_err() && is_planted(Bug::DamageTruncates) {
-            for file in [FILE, journal::FILE] {
+            for file in [layout::DATABASE, layout::JOURNAL] {
                 vfs.remove(&dir.join(file)).map_err(io)?;
             }
             Self::create(vfs, dir).map_err(io)?;

@@ -15,11 +15,11 @@ mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) use frame::fuzzing;
 
-use super::database::{self, Mark};
 use super::errors::{OpenError, Unreadable};
 use super::guarded::Guarded;
 use super::latch::Latch;
-use super::snapshots::TMP;
+use super::layout;
+use super::schema::Mark;
 use super::vfs::Vfs;
 use crate::raft::types::LogId;
 pub(super) use frame::Frame;
@@ -28,9 +28,6 @@ use redb::StorageBackend;
 use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
-
-/// The journal's file.
-pub(super) const FILE: &str = "raft.journal";
 
 /// So much waits to be brought into the database, which then takes some milliseconds. A batch that is larger goes there at once.
 pub(super) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
@@ -57,8 +54,8 @@ pub(super) struct Journal {
 impl Journal {
     /// Makes an empty journal, in the place of one that no database speaks of; durable on return.
     pub(super) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
-        let path = dir.join(FILE);
-        let tmp = dir.join(format!("{FILE}{TMP}"));
+        let path = dir.join(layout::JOURNAL);
+        let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
         let file = vfs.create_new(&tmp)?;
         // Written and not only allocated: to write into space that never was is two writes.
         for at in (0..LENGTH_BYTES).step_by(PIECE_BYTES) {
@@ -71,7 +68,7 @@ impl Journal {
 
     /// Whether anything was ever written to the journal of a directory; none when there is no journal.
     pub(super) fn is_used(vfs: &dyn Vfs, dir: &Path) -> io::Result<Option<bool>> {
-        let file = match vfs.open(&dir.join(FILE)) {
+        let file = match vfs.open(&dir.join(layout::JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
@@ -89,7 +86,7 @@ impl Journal {
         latch: &Latch,
         mark: Mark,
     ) -> Result<(Journal, Vec<Frame>), OpenError> {
-        let path = dir.join(FILE);
+        let path = dir.join(layout::JOURNAL);
         let damaged = |what: &str| Unreadable::damaged(what).in_file(dir, &path, None);
         let unusable = |source| OpenError::NotWritable {
             dir: dir.to_path_buf(),
@@ -113,8 +110,11 @@ impl Journal {
                 return Err(damaged("a frame is damaged, and others follow it"));
             }
             Follows::Generation => {
-                let what = format!("it is older than {FILE} beside it, as if it had gone back");
-                let database = dir.join(database::FILE);
+                let what = format!(
+                    "it is older than {} beside it, as if it had gone back",
+                    layout::JOURNAL
+                );
+                let database = dir.join(layout::DATABASE);
                 return Err(Unreadable::damaged(what).in_file(dir, &database, None));
             }
         }

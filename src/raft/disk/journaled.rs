@@ -1,10 +1,10 @@
 //! What is in the journal and not in the database yet.
 
-use super::database::{LogTable, Mark, MetaTable, key};
 use super::journal::Journal;
 use super::on_disk::put;
 use super::op::{Op, Queued};
 use super::record;
+use super::schema::{LogTable, Mark, MetaTable, key};
 use crate::raft::types::LogId;
 use redb::StorageError;
 use std::io;

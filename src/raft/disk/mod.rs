@@ -10,6 +10,7 @@
 //! - The first failed operation is latched; nothing is acknowledged after it, and nothing tried again.
 //! - What cannot be trusted is not opened.
 
+mod bounds;
 mod check;
 mod database;
 mod errors;
@@ -21,13 +22,16 @@ mod identity;
 mod journal;
 mod journaled;
 mod latch;
+mod layout;
 mod log_store;
 mod on_disk;
 mod op;
 mod open;
 mod os_fs;
 mod record;
+mod recovered_state;
 mod replay;
+mod schema;
 #[cfg(any(test, feature = "sim"))]
 #[cfg_attr(
     not(test),

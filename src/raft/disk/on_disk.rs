@@ -1,9 +1,10 @@
 //! The ends of the log on disk, and how an operation moves them within a transaction.
 
-use super::database::{Held, LogTable, MetaTable, key};
+use super::bounds::{kept_after, next_index};
 use super::op::Op;
 use super::record;
-use super::view::{kept_after, next_index};
+use super::recovered_state::Held;
+use super::schema::{LogTable, MetaTable, key};
 use crate::raft::types::LogId;
 use redb::{ReadableTable, StorageError};
 use std::io;

@@ -1,28 +1,27 @@
 //! A data directory is opened: locked, cleared of leftovers, made if need be, and checked.
 
-use super::database::{self, Database};
+use super::bounds::next_index;
+use super::database::Database;
 use super::errors::OpenError;
-use super::journal::{self, Journal};
+use super::journal::Journal;
 use super::latch::Latch;
+use super::layout;
+use super::recovered_state;
 use super::replay::Replay;
-use super::snapshots::{LoadError, SUFFIX, Snapshots, TMP};
+use super::snapshots::{LoadError, Snapshots};
 use super::space::Space;
 use super::vfs::{Held, Vfs, parent_of};
-use super::view::next_index;
 use super::work::Work;
 use crate::raft::types::LogId;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The lock's file. It stays when the lock goes: removing it would let two processes lock two files.
-const LOCK: &str = "LOCK";
 
 /// An open data directory. The database comes first, so that it is closed before the lock goes.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) journal: Journal,
-    pub(super) held: database::Held,
+    pub(super) held: recovered_state::Held,
     /// The last log id of the newest snapshot.
     pub(super) covered: Option<LogId>,
     pub(super) snapshots: Snapshots,
@@ -51,7 +50,7 @@ pub(super) fn open_directory(
         source,
     };
     vfs.create_dir_all(dir).map_err(unusable)?;
-    let lock_file = dir.join(LOCK);
+    let lock_file = dir.join(layout::LOCK);
     let lock = vfs
         .lock(&lock_file)
         .map_err(unusable)?
@@ -93,17 +92,21 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
         source,
     };
     let names = vfs.list(dir).map_err(unusable)?;
-    for leftover in names.iter().filter(|n| n.ends_with(TMP)) {
+    for leftover in names
+        .iter()
+        .filter(|n| n.ends_with(layout::TEMPORARY_SUFFIX))
+    {
         vfs.remove(&dir.join(leftover)).map_err(unusable)?;
     }
-    if names.iter().any(|n| n == database::FILE) {
+    if names.iter().any(|n| n == layout::DATABASE) {
         return Ok(());
     }
-    let is_of_one = |name: &&String| name.ends_with(SUFFIX) || *name == journal::FILE;
+    let is_of_one =
+        |name: &&String| name.ends_with(layout::SNAPSHOT_SUFFIX) || *name == layout::JOURNAL;
     if let Some(rest) = names.iter().find(is_of_one) {
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
-            file: dir.join(database::FILE),
+            file: dir.join(layout::DATABASE),
             what: format!("it is missing beside {rest}"),
             log_index: None,
         });
@@ -116,13 +119,13 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
 fn check_snapshots(
     snapshots: &Snapshots,
     dir: &Path,
-    held: &database::Held,
+    held: &recovered_state::Held,
 ) -> Result<Option<LogId>, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
         source,
     };
-    if *held == database::Held::default() {
+    if *held == recovered_state::Held::default() {
         // A crash while the directory was emptied left them.
         return snapshots.remove_all().map(|()| None).map_err(unusable);
     }
@@ -134,7 +137,7 @@ fn check_snapshots(
     if next_index(covered) < next_index(held.purged) {
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
-            file: dir.join(database::FILE),
+            file: dir.join(layout::DATABASE),
             what: "the log was purged past the newest snapshot".to_owned(),
             log_index: held.purged.map(|p| p.index),
         });

@@ -1,15 +1,18 @@
 //! The journal of a directory that is opened: made if there is none, and emptied into the database.
 
+use super::bounds::next_index;
 use super::check::check_ends;
-use super::database::{self, Commit, Database, FORMAT, Mark, key};
+use super::database::{Commit, Database};
 use super::errors::{OpenError, Unreadable};
 use super::journal::{self, Frame, Journal};
 use super::latch::Latch;
+use super::layout;
 use super::on_disk::put;
 use super::record;
+use super::recovered_state::Held;
+use super::schema::{FORMAT, Mark, key};
 use super::space::Space;
 use super::vfs::Vfs;
-use super::view::next_index;
 use crate::raft::chance::random_u64;
 use std::io;
 use std::path::Path;
@@ -27,10 +30,12 @@ impl Replay<'_> {
     pub(super) fn open_journal(
         &self,
         database: &mut Database,
-        held: &mut database::Held,
+        held: &mut Held,
     ) -> Result<Journal, OpenError> {
-        let (journal_path, database_path) =
-            (self.dir.join(journal::FILE), self.dir.join(database::FILE));
+        let (journal_path, database_path) = (
+            self.dir.join(layout::JOURNAL),
+            self.dir.join(layout::DATABASE),
+        );
         let mark = match database.mark() {
             Some(mark) => mark,
             None => self.make_journal(database)?,
@@ -62,13 +67,13 @@ impl Replay<'_> {
     fn make_journal(&self, database: &Database) -> Result<Mark, OpenError> {
         let is_used = Journal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {
-            let what = format!("it knows nothing of {} beside it", journal::FILE);
-            let path = self.dir.join(database::FILE);
+            let what = format!("it knows nothing of {} beside it", layout::JOURNAL);
+            let path = self.dir.join(layout::DATABASE);
             return Err(Unreadable::damaged(what).in_file(self.dir, &path, None));
         }
         let make = || {
             if is_used.is_some() {
-                self.vfs.remove(&self.dir.join(journal::FILE))?;
+                self.vfs.remove(&self.dir.join(layout::JOURNAL))?;
             }
             let mark = Mark {
                 salt: random_u64()?,
@@ -89,7 +94,7 @@ impl Replay<'_> {
         &self,
         database: &Database,
         frames: &[Frame],
-        held: &database::Held,
+        held: &Held,
         mark: Mark,
     ) -> io::Result<()> {
         self.space.make_room_for(journal::ROOM_IN_DATABASE_BYTES)?;
@@ -106,7 +111,7 @@ impl Replay<'_> {
 }
 
 /// Checks that a frame follows what is held, and counts it to that. The bytes of its records.
-fn follow(frame: &Frame, held: &mut database::Held) -> Result<u64, (Option<u64>, Unreadable)> {
+fn follow(frame: &Frame, held: &mut Held) -> Result<u64, (Option<u64>, Unreadable)> {
     let mut bytes = 0;
     for (index, record) in &frame.records {
         let next = held.last.map_or(*index, |last| next_index(Some(last)));

@@ -6,6 +6,7 @@
 
 use super::errors::Unreadable;
 use super::latch::Latch;
+use super::layout::{SNAPSHOT_PREFIX, SNAPSHOT_SUFFIX, TEMPORARY_SUFFIX};
 use super::record;
 use super::space::Space;
 use super::vfs::{Vfs, VfsFile};
@@ -29,10 +30,6 @@ const META_BYTES_MAX: u32 = 1 << 20;
 /// which is more than a body of it takes; a header that says more is not believed.
 pub(in crate::raft) const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
-
-const PREFIX: &str = "snapshot-";
-pub(super) const SUFFIX: &str = ".snap";
-pub(super) const TMP: &str = ".tmp";
 
 /// The snapshots of a data directory: the newest counts, and older ones go once it is durable.
 ///
@@ -167,7 +164,7 @@ impl Snapshots {
             vfs, dir, space, ..
         } = &*self.inner;
         let name = file_name(meta.last_log_id);
-        let tmp = dir.join(format!("{name}{TMP}"));
+        let tmp = dir.join(format!("{name}{TEMPORARY_SUFFIX}"));
         space.make_room(body_bytes)?;
         match vfs.remove(&tmp) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -193,7 +190,7 @@ impl Snapshots {
     /// The names of the snapshot files, oldest first: the index is in them at full width.
     pub(super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = self.inner.vfs.list(&self.inner.dir)?;
-        names.retain(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
+        names.retain(|n| n.starts_with(SNAPSHOT_PREFIX) && n.ends_with(SNAPSHOT_SUFFIX));
         Ok(names)
     }
 
@@ -225,7 +222,7 @@ impl Snapshots {
 
 fn file_name(last: Option<LogId>) -> String {
     let (index, term) = last.map_or((0, 0), |id| (id.index, id.leader_id.term));
-    format!("{PREFIX}{index:020}-{term:020}{SUFFIX}")
+    format!("{SNAPSHOT_PREFIX}{index:020}-{term:020}{SNAPSHOT_SUFFIX}")
 }
 
 fn block_crc(number: u64, block: &[u8]) -> u32 {

@@ -1,6 +1,7 @@
 //! A full disk is foreseen: a floor below which no proposals are taken, and a ballast file
 //! that is given up so that a purge, which frees space, finds the space to be committed.
 
+use super::layout;
 use super::vfs::Vfs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,6 @@ const PART_FOR_LOG: u64 = 4;
 
 /// What the database takes beside the log's records.
 const OVERHEAD_BYTES: u64 = 1 << 20;
-
-pub(super) const BALLAST: &str = "ballast";
 
 /// How much space is left for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +55,7 @@ impl Space {
         // The file does not shrink: what a purge freed is inside it. An entry takes up to twice
         // its size, since pages come in powers of two; and of what is free as much again may be
         // too small for the next one, since smaller pages lie between.
-        let file_bytes = self
-            .vfs
-            .allocated_bytes(&self.dir.join(super::database::FILE))?;
+        let file_bytes = self.vfs.allocated_bytes(&self.dir.join(layout::DATABASE))?;
         let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES) / 2;
         let free_bytes = self
             .vfs
@@ -80,7 +77,7 @@ impl Space {
     /// Whether a file of `bytes` could be written beside all others, with the ballast given up for
     /// it if need be, and the log still have room.
     pub(super) fn could_take(&self, bytes: u64) -> io::Result<bool> {
-        let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(BALLAST)) {
+        let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(layout::BALLAST)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
             allocated => allocated?,
         };
@@ -98,7 +95,7 @@ impl Space {
         if self.has(bytes)? {
             return Ok(());
         }
-        match self.vfs.remove(&self.dir.join(BALLAST)) {
+        match self.vfs.remove(&self.dir.join(layout::BALLAST)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }
@@ -111,7 +108,7 @@ impl Space {
             // A file system that does not say its size.
             return Ok(());
         }
-        let path = self.dir.join(BALLAST);
+        let path = self.dir.join(layout::BALLAST);
         // Without opening it, for which a descriptor may have to be waited for.
         match self.vfs.allocated_bytes(&path) {
             Ok(bytes) if bytes >= self.ballast_bytes => return Ok(()),

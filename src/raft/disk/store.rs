@@ -198,7 +198,7 @@ impl Store {
         let view = self.inner.shared.view();
         (
             view.last_on_disk.map(|id| id.index),
-            super::view::next_index(view.purged),
+            super::bounds::next_index(view.purged),
         )
     }
 

@@ -1,9 +1,10 @@
 //! What the log store knows without asking the disk: the ends of the log, the vote, and
 //! the newest entries.
 
-use super::database::Held;
+use super::bounds::{kept_after, next_index};
 use super::growth::LogGrowth;
 use super::identity::Identity;
+use super::recovered_state::Held;
 use crate::raft::types::{Entry, LogId, Vote};
 use crate::registry::Command;
 use openraft::EntryPayload;
@@ -196,24 +197,6 @@ fn commands_of(entry: &Entry) -> usize {
     match &entry.payload {
         EntryPayload::Normal(proposal) => proposal.0.commands.len(),
         EntryPayload::Blank | EntryPayload::Membership(_) => 0,
-    }
-}
-
-/// The index after a log id's; 0 after none.
-pub(super) fn next_index(id: Option<LogId>) -> u64 {
-    id.map_or(0, |id| id.index + 1)
-}
-
-/// The end of a log that is cut after `cut`: an id past the end cuts nothing.
-pub(super) fn kept_after(
-    last: Option<LogId>,
-    purged: Option<LogId>,
-    cut: Option<LogId>,
-) -> Option<LogId> {
-    if next_index(cut) >= next_index(last) {
-        last
-    } else {
-        cut.or(purged)
     }
 }
 

@@ -1,17 +1,19 @@
 //! The one thread that writes: everything that waits goes into one frame of the journal, or one
 //! transaction of the database, with one sync, and then the callbacks run in order (group commit).
 
-use super::database::{Commit, Database, LogTable, MetaTable, key};
+use super::bounds::next_index;
+use super::database::{Commit, Database};
 use super::journal::{Journal, ROOM_IN_DATABASE_BYTES};
 use super::journaled::Journaled;
 use super::latch::Latch;
 use super::on_disk::{OnDisk, put};
 use super::op::{Done, Op, Queued, closed};
 use super::record;
+use super::schema::{LogTable, MetaTable, key};
 use super::snapshots::Snapshots;
 use super::space::Space;
 use super::vfs::Held;
-use super::view::{LogView, next_index};
+use super::view::LogView;
 use super::work::{Pace, settle};
 #[cfg(feature = "planted")]
 use crate::planted::{Bug, is_planted};

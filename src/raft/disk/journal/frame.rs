@@ -5,9 +5,9 @@
 //! the log id has the length alone before it, 0 for none. The salt is of chance and noted in the database: no announcement can be
 //! made to look like a frame.
 
-use super::super::database::Mark;
 use super::super::errors::Unreadable;
 use super::super::record;
+use super::super::schema::Mark;
 use crate::raft::types::LogId;
 use std::io;
 
@@ -188,7 +188,7 @@ pub(in crate::raft::disk) mod fuzzing {
     const MARK: Mark = Mark {
         salt: 0,
         generation: 1,
-        length_bytes: super::super::LENGTH_BYTES,
+        length_bytes: 0,
     };
 
     pub(in crate::raft::disk) fn read(body: &[u8]) -> Option<Frame> {

@@ -53,7 +53,9 @@ fn written() -> (SimFs, Vec<Frame>) {
 
 fn flipped(fs: &SimFs, at: u64) -> SimFs {
     let mut image = fs.live();
-    let file = image.get_mut(&dir().join(FILE)).expect("the journal");
+    let file = image
+        .get_mut(&dir().join(layout::JOURNAL))
+        .expect("the journal");
     file.flip(at, 1 << (at % 8));
     SimFs::of_image(image, 1 << 20, false)
 }
@@ -134,7 +136,7 @@ fn no_wrong_byte_is_read_as_data() {
 fn a_journal_that_is_gone_is_refused() {
     let (fs, _) = written();
     let mut image = fs.live();
-    let path = dir().join(FILE);
+    let path = dir().join(layout::JOURNAL);
     image
         .get_mut(&path)
         .expect("the journal")
@@ -142,14 +144,14 @@ fn a_journal_that_is_gone_is_refused() {
     let cut = SimFs::of_image(image.clone(), 1 << 20, false);
     let refused = opened(&cut, MARK).expect_err("it is cut").to_string();
     assert!(
-        refused.contains("length") && refused.contains(FILE),
+        refused.contains("length") && refused.contains(layout::JOURNAL),
         "{refused}"
     );
     image.remove(&path);
     let gone = SimFs::of_image(image, 1 << 20, false);
     let refused = opened(&gone, MARK).expect_err("it is gone").to_string();
     assert!(
-        refused.contains("missing") && refused.contains(FILE),
+        refused.contains("missing") && refused.contains(layout::JOURNAL),
         "{refused}"
     );
 }

@@ -1,8 +1,8 @@
 //! A script of writes, the state that each must leave, and what is found on a disk.
 
 use crate::raft::disk::Work;
-use crate::raft::disk::database::Held;
 use crate::raft::disk::open::open_directory;
+use crate::raft::disk::recovered_state::Held;
 use crate::raft::disk::sim::{Event, Image, SimFs};
 use crate::raft::disk::{GroupIdentity, Identity, LogStore, OpenError, Store};
 use crate::raft::types::{

@@ -2,10 +2,12 @@
 
 use super::crash::block_on;
 use super::script::{append, entry, identity, log_id, snapshot_of};
-use crate::raft::disk::database::{Commit, Database, FILE, FORMAT, key};
+use crate::raft::disk::database::{Commit, Database};
 use crate::raft::disk::journal;
 use crate::raft::disk::latch::Latch;
+use crate::raft::disk::layout;
 use crate::raft::disk::record::ENTRY_BYTES_MAX;
+use crate::raft::disk::schema::{FORMAT, key};
 use crate::raft::disk::sim::{Event, SimFs};
 use crate::raft::disk::{OpenError, OsFs, SNAPSHOT_BYTES_MAX, Store};
 use crate::raft::types::{Member, SnapshotMeta, StoredMembership, Vote};
@@ -221,7 +223,7 @@ fn a_directory_without_a_journal_gets_one() {
         let store = open(dir.path()).expect("a new store");
         filled(&store, 10, 300).await;
         store.close().await;
-        let journal = dir.path().join(journal::FILE);
+        let journal = dir.path().join(layout::JOURNAL);
         for left in [None, Some(vec![0; journal::LENGTH_BYTES as usize])] {
             let (database, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
             database
@@ -260,12 +262,15 @@ fn a_database_without_its_journal_is_refused() {
         let store = open(dir.path()).expect("a new store");
         filled(&store, 3, 300).await;
         store.close().await;
-        let database = dir.path().join(FILE);
+        let database = dir.path().join(layout::DATABASE);
         let kept = std::fs::read(&database).expect("it is read");
         std::fs::remove_file(&database).expect("it is removed");
         let refused = open(dir.path()).expect_err("there is no database");
         let said = refused.to_string();
-        assert!(said.contains(FILE) && said.contains("missing"), "{said}");
+        assert!(
+            said.contains(layout::DATABASE) && said.contains("missing"),
+            "{said}"
+        );
 
         std::fs::write(&database, kept).expect("it is written");
         let (older, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
@@ -277,7 +282,10 @@ fn a_database_without_its_journal_is_refused() {
         older.close().expect("it is closed");
         let refused = open(dir.path()).expect_err("the journal is of another");
         let said = refused.to_string();
-        assert!(said.contains(FILE) && said.contains("beside"), "{said}");
+        assert!(
+            said.contains(layout::DATABASE) && said.contains("beside"),
+            "{said}"
+        );
     });
 }
 
