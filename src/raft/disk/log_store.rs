@@ -2,7 +2,7 @@
 
 use super::op::{Callback, Op, closed};
 use super::record;
-use super::store::Inner;
+use super::store::{Inner, Store};
 use super::view::Plan;
 use crate::raft::types::{Entry, LogId, TypeConfig, Vote};
 use openraft::OptionalSend;
@@ -26,11 +26,16 @@ pub struct LogStore {
     inner: Arc<Inner>,
 }
 
-impl LogStore {
-    pub(super) fn new(inner: Arc<Inner>) -> Self {
-        Self { inner }
+impl Store {
+    /// The log, for openraft.
+    pub fn log_store(&self) -> LogStore {
+        LogStore {
+            inner: Arc::clone(&self.inner),
+        }
     }
+}
 
+impl LogStore {
     /// Entries of a range, up to about `bytes_max` but at least one if there is one.
     async fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         loop {

@@ -4,7 +4,6 @@ use super::errors::OpenError;
 use super::growth::LogGrowth;
 use super::identity::Identity;
 use super::latch::Latch;
-use super::log_store::LogStore;
 use super::on_disk::OnDisk;
 use super::op::{Callback, Done, Op, Queued, closed};
 use super::open::{Opened, open_directory};
@@ -33,11 +32,11 @@ const QUEUE_OPS_MAX: usize = QUEUE_BYTES_MAX / OP_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
-/// Cheap to clone. When the last handle is gone, so also those of [`LogStore`], the directory is
+/// Cheap to clone. When the last handle is gone, so also those of [`super::LogStore`], the directory is
 /// sealed and free for another process.
 #[derive(Debug, Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
@@ -135,11 +134,6 @@ impl Store {
     pub async fn save_identity(&self, identity: &Identity) -> io::Result<()> {
         let identity = identity.clone();
         self.inner.ask(|done| Op::Identity { identity, done }).await
-    }
-
-    /// The log, for openraft.
-    pub fn log_store(&self) -> LogStore {
-        LogStore::new(Arc::clone(&self.inner))
     }
 
     /// The snapshots.
