@@ -1,7 +1,7 @@
 //! How a peer is reached: by TCP and the HTTP upgrade, or over a network of one's own.
 
 use super::names::Names;
-use super::{PEER_PATH, UPGRADE_TOKEN, race};
+use super::race;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -11,6 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
+
+/// The token of the HTTP `Upgrade` header. Its number is the version of the framing.
+pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
+/// Where peers are taken on.
+pub const PEER_PATH: &str = "/v1/cluster/peer";
 
 /// What was sent and not even acknowledged for this long went to a machine that is gone: TCP by itself would try for
 /// a quarter of an hour.

@@ -15,7 +15,7 @@ mod race;
 mod serve;
 
 pub(super) use dial::Dialer;
-pub use dial::{Dial, PeerStream};
+pub use dial::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 pub(super) use guests::Guests;
 pub(super) use link::{CallError, Lane, Link};
 pub(super) use messages::{
@@ -23,8 +23,3 @@ pub(super) use messages::{
     MESSAGES_VERSION, Pulse, Request, SnapshotChunk, Welcome, WriteResult,
 };
 pub(super) use serve::{PeerService, serve};
-
-/// The token of the HTTP `Upgrade` header. Its number is the version of the framing.
-pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
-/// Where peers are taken on.
-pub const PEER_PATH: &str = "/v1/cluster/peer";
