@@ -10,29 +10,6 @@ use std::time::Duration;
 /// Between two looks: what a fast disk takes within it may come on top of each limit.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How much log is kept, in bytes of its records.
-///
-/// At 100,000 services, 100 of a node, a core applies some 35 MB a second of changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogLimits {
-    /// A snapshot is made when it covers so much that the last one does not: what a start applies.
-    pub snapshot_every_bytes: u64,
-    /// A larger log is purged: what a start reads. What comes while a snapshot is made is on top of it.
-    pub max_bytes: u64,
-    /// So much stays when it is purged, so that a node that was away for a moment needs no snapshot.
-    pub kept_bytes: u64,
-}
-
-impl Default for LogLimits {
-    fn default() -> LogLimits {
-        LogLimits {
-            snapshot_every_bytes: 64 << 20,
-            max_bytes: 96 << 20,
-            kept_bytes: 32 << 20,
-        }
-    }
-}
-
 /// Keeps to the limits until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
     let limits = group.options.log_limits;

@@ -1,6 +1,6 @@
 //! When this node applied ticks, and whether the next one owes a grace (amendment A4).
 
-use super::ticker::TICK_INTERVAL;
+use super::tick_timing::TICK_INTERVAL;
 use super::types::RaftId;
 use crate::clock::Instant;
 use crate::planted::{Bug, is_planted};

@@ -3,6 +3,7 @@
 use super::group::{Group, paced};
 use super::log_target;
 use super::tick_journal::LeaderKey;
+use super::tick_timing::{STEP, TICK_INTERVAL};
 use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
@@ -11,15 +12,6 @@ use openraft::impls::ProgressResponder;
 use openraft::vote::RaftLeaderId;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Between two ticks.
-pub(super) const TICK_INTERVAL: Duration = Duration::from_millis(500);
-/// The most that one tick moves cluster time: two intervals, so that a stopped leader wakes to queued renewals
-/// before time runs on.
-pub(super) const STEP: Duration = Duration::from_millis(1_000);
-
-// A tick that follows a moment may count one step from before it, and no write is refused for that.
-const _: () = assert!(STEP.as_millis() < clock::WRITE_AHEAD_MAX.as_millis());
 
 /// Proposes ticks while this node leads, until the group is gone.
 ///

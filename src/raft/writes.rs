@@ -447,7 +447,7 @@ pub(super) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<W
 pub(super) fn batch_of(commands: Vec<Command>, max_age: Duration) -> Batch {
     Batch {
         max_age_ms: max_age.as_millis() as u64,
-        step_ms: super::ticker::STEP.as_millis() as u64,
+        step_ms: super::tick_timing::STEP.as_millis() as u64,
         commands,
     }
 }
