@@ -15,6 +15,7 @@ mod founding;
 pub mod fuzzing;
 mod group;
 mod hand_over;
+mod health;
 mod hearing;
 mod identity;
 mod laggards;

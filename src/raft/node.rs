@@ -5,6 +5,7 @@ use super::errors::{StartError, Unavailable, WriteError, unavailable};
 use super::feeds::Feed;
 use super::forming::Forming;
 use super::group::Group;
+use super::health::{explain, plight};
 use super::locks::write;
 use super::log_target;
 use super::options::Options;
@@ -265,7 +266,7 @@ impl Node {
             true => Ok(()),
             false => Err(format!(
                 "this node has served no read in the last 2 s: {}",
-                status::plight(&group)
+                plight(&group)
             )),
         }
     }
@@ -465,16 +466,6 @@ impl Node {
                 _ = stop.changed() => {}
             }
         }
-    }
-}
-
-/// The reason, with what the group waits for when that is why.
-pub(super) fn explain(group: &Group, reason: String) -> String {
-    let is_well = group.serves() && status::unreached(group).is_empty();
-    let plight = status::plight(group);
-    match is_well || reason.contains(&plight) {
-        true => reason,
-        false => format!("{reason}; {plight}"),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::errors::WriteError;
 use super::group::Group;
+use super::health::explain;
 use super::level;
-use super::node::explain;
 use super::peer::WriteResult;
 use crate::clock::{self, Instant};
 use crate::model::{Announcement, BadAnnouncement};

@@ -9,10 +9,10 @@
 
 use super::crowd::{Crowd, Patience};
 use super::group::Group;
+use super::health::plight;
 use super::leader::{Leader, changed_from};
 use super::log_target;
 use super::peer::{Answer, Lane, Request};
-use super::status::plight;
 use super::types::{RaftId, Vote};
 use super::{Unavailable, errors, vouching};
 use crate::clock::{self, Instant};

@@ -1,7 +1,7 @@
 //! Watches whether this node serves reads, for those who wait on it without asking again.
 
 use super::group::{Group, paced};
-use super::status::plight;
+use super::health::plight;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -6,11 +6,11 @@
 
 use super::crowd::{Crowd, Patience};
 use super::group::Group;
+use super::health::plight;
 use super::laggards;
 use super::leader::{Leader, changed_from};
 use super::log_target;
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
-use super::status::plight;
 use super::types::Proposal;
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
