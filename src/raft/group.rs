@@ -14,6 +14,7 @@ use super::replica::Replica;
 use super::state_machine::StateMachine;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
+use super::wishes::Wishes;
 use super::writes::{Writes, batch_of};
 use super::{hearing, level, membership, pulse, retention, space, ticker, vigil};
 use crate::clock::{self, Instant};
@@ -51,7 +52,7 @@ pub(super) struct Group {
     pub(super) reads: ReadRounds,
     pub(super) writes: Writes,
     pub(super) options: Options,
-    pub(super) wishes: membership::Wishes,
+    pub(super) wishes: Wishes,
     pub(super) disk_low: AtomicBool,
     pub(super) turns: Turns,
     /// When it was started, in this process.
@@ -109,7 +110,7 @@ impl Group {
             reads,
             writes,
             options,
-            wishes: membership::Wishes::default(),
+            wishes: Wishes::default(),
             disk_low: AtomicBool::new(false),
             turns: Turns::default(),
             started: clock::now(),

@@ -3,52 +3,27 @@
 use super::group::{Group, paced};
 use super::identity::NodeName;
 use super::leader::View;
-use super::locks::lock;
 use super::log_target;
 use super::newcomers::{Newcomers, is_level};
 use super::peer::{Answer, Hello, JoinAnswer, JoinWish, Lane, Link, Request, WriteResult};
 use super::peer_checks;
 use super::types::{Member, RaftId};
-use crate::clock::{self, Instant};
+use super::wishes::Heard;
+use crate::clock;
 use crate::registry::Command;
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two looks at what is to be done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// A newcomer repeats its wish twice a second; one that has not for this long is gone.
-const WISH_AGE: Duration = Duration::from_secs(5);
 /// The old incarnation is taken for dead when its address is silent for this long (amendment B12).
 const SILENT_FOR: Duration = Duration::from_secs(30);
 /// One change of membership. What a leader leaves half done, the next finishes.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// The wishes that the leader has heard, by `node.id`. Bounded: only ids of the group are kept.
-#[derive(Default)]
-pub(super) struct Wishes {
-    by_node: Mutex<BTreeMap<String, Heard>>,
-}
-
-#[derive(Debug, Clone)]
-struct Heard {
-    name: NodeName,
-    /// Where the leader's inventory has it. What a newcomer says of its own address is not taken.
-    address: String,
-    at: Instant,
-    old_silent_since: Option<Instant>,
-    refusal: Option<String>,
-}
-
-impl Wishes {
-    /// When a node of this id last asked to join.
-    pub(super) fn asked(&self, node_id: &str) -> Option<Instant> {
-        lock(&self.by_node).get(node_id).map(|heard| heard.at)
-    }
-}
 
 /// Takes a wish, or passes it to the leader.
 pub(super) async fn take_wish(group: &Group, wish: JoinWish) -> JoinAnswer {
@@ -102,26 +77,8 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
             group.options.node_id
         ));
     }
-    let mut wishes = lock(&group.wishes.by_node);
-    let heard = wishes.entry(node_id.clone()).or_insert_with(|| Heard {
-        name: wish.name.clone(),
-        address: address.clone(),
-        at: clock::now(),
-        old_silent_since: None,
-        refusal: None,
-    });
-    if heard.name != wish.name {
-        *heard = Heard {
-            name: wish.name,
-            old_silent_since: None,
-            refusal: None,
-            ..heard.clone()
-        };
-    }
-    heard.at = clock::now();
-    heard.address = address;
-    match &heard.refusal {
-        Some(reason) => JoinAnswer::Refused(reason.clone()),
+    match group.wishes.hear(wish.name, address) {
+        Some(reason) => JoinAnswer::Refused(reason),
         None => JoinAnswer::Pending {
             cluster_id,
             founders,
@@ -157,22 +114,9 @@ pub(super) async fn run(group: Arc<Group>) {
         }
         finish_joint(&group).await;
         remove_strays(&group, &mut newcomers).await;
-        for heard in due_wishes(&group) {
+        for heard in group.wishes.due() {
             fulfil(&group, heard).await;
         }
-    }
-}
-
-fn due_wishes(group: &Group) -> Vec<Heard> {
-    let now = clock::now();
-    let mut wishes = lock(&group.wishes.by_node);
-    wishes.retain(|_, heard| now.duration_since(heard.at) < WISH_AGE);
-    wishes.values().cloned().collect()
-}
-
-fn update(group: &Group, node_id: &str, change: impl FnOnce(&mut Heard)) {
-    if let Some(heard) = lock(&group.wishes.by_node).get_mut(node_id) {
-        change(heard);
     }
 }
 
@@ -231,7 +175,7 @@ async fn fulfil(group: &Group, heard: Heard) {
     let view = group.view().borrow().clone();
     let node_id = heard.name.node_id.clone();
     if view.is_voter(id) {
-        lock(&group.wishes.by_node).remove(&node_id);
+        group.wishes.forget(&node_id);
         return;
     }
     let old: Vec<(RaftId, Member)> = view
@@ -316,7 +260,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 if heard.refusal.is_none() {
                     tracing::error!(target: log_target::MEMBERSHIP, "{reason}");
                 }
-                update(group, node_id, |heard| {
+                group.wishes.update(node_id, |heard| {
                     heard.refusal = Some(reason);
                     // Silence is counted anew: only one stretch of it says that the old self is gone.
                     heard.old_silent_since = None;
@@ -328,7 +272,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
             Looked::At(_) | Looked::Silent => {
                 let now = clock::now();
                 let since = heard.old_silent_since.unwrap_or(now);
-                update(group, node_id, |heard| {
+                group.wishes.update(node_id, |heard| {
                     heard.old_silent_since = Some(since);
                     heard.refusal = None;
                 });
@@ -338,7 +282,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
             }
         }
     }
-    update(group, node_id, |heard| heard.refusal = None);
+    group.wishes.update(node_id, |heard| heard.refusal = None);
     true
 }
 

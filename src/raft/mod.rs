@@ -50,6 +50,7 @@ mod turns;
 mod types;
 mod vigil;
 mod vouching;
+mod wishes;
 mod writes;
 
 #[cfg(feature = "sim")]
