@@ -12,11 +12,14 @@ use super::peers::Peers;
 use super::reads::ReadRounds;
 use super::replica::Replica;
 use super::state_machine::StateMachine;
+use super::tick_timing::STEP;
 use super::turns::Turns;
 use super::types::{RaftId, TypeConfig};
 use super::wishes::Wishes;
-use super::writes::{Writes, batch_of};
-use super::{hearing, level, membership, pulse, retention, space, ticker, vigil};
+use super::writes::Writes;
+use super::{
+    hearing, level, membership, proposer, pulse, read_index, retention, space, ticker, vigil,
+};
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command, Leadership};
 use openraft::async_runtime::WatchReceiver;
@@ -120,8 +123,8 @@ impl Group {
             stop: watch::Sender::new(false),
         });
         tokio::spawn(follow_metrics(group.clone(), sender));
-        tokio::spawn(rounds.run(group.clone()));
-        tokio::spawn(batches.run(group.clone()));
+        tokio::spawn(read_index::run(group.clone(), rounds));
+        tokio::spawn(proposer::run(group.clone(), batches));
         tokio::spawn(ticker::run(group.clone()));
         tokio::spawn(pulse::run(group.clone()));
         tokio::spawn(vigil::run(group.clone()));
@@ -154,9 +157,13 @@ impl Group {
         self.view.borrow().state == ServerState::Leader
     }
 
-    /// A log entry's worth of commands, with the settings that apply needs.
+    /// A log entry's worth of commands, with the settings that apply needs (amendment A2).
     pub(super) fn batch(&self, commands: Vec<Command>) -> Batch {
-        batch_of(commands, self.options.max_age)
+        Batch {
+            max_age_ms: self.options.max_age.as_millis() as u64,
+            step_ms: STEP.as_millis() as u64,
+            commands,
+        }
     }
 
     /// Asks the leader.

@@ -6,6 +6,7 @@ mod committed_log;
 mod crowd;
 mod decision;
 pub mod disk;
+mod entry_size;
 mod errors;
 mod evidence;
 mod feeds;
@@ -34,7 +35,9 @@ mod peer_checks;
 mod peers;
 #[cfg(feature = "sim")]
 mod probe;
+mod proposer;
 mod pulse;
+mod read_index;
 mod reads;
 mod replica;
 mod report;

@@ -1,5 +1,4 @@
-//! Linearizable reads: one ReadIndex round in flight, shared by every read that waited before it started. A follower's round
-//! asks the leader, with its own vote (see [`super::vouching`]); the leader's is one of heartbeats.
+//! The queue of linearizable reads: one round in flight, shared by every read that waited before it started.
 //!
 //! - a read joins only a round that starts after it arrived.
 //! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
@@ -8,16 +7,9 @@
 //!   wait for the next one have more time left than a round takes.
 
 use super::crowd::{Crowd, Patience};
-use super::group::Group;
-use super::health::plight;
-use super::leader::{Leader, changed_from};
-use super::log_target;
-use super::peer::{Answer, Lane, Request};
-use super::types::{RaftId, Vote};
-use super::{Unavailable, errors, vouching};
+use super::errors::{Unavailable, unavailable};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
-use openraft::{LinearizerOption, ReadPolicy};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,9 +24,9 @@ const PATIENCE: Patience = Patience {
 /// Reads waiting for a round. Past it a read is refused at once: the node is far over what it can serve.
 const MAX_WAITING_READS: usize = 20_000;
 /// A round that takes longer is given up for a new one: a stopped leader must not hold the node's only round (A6).
-const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
+pub(super) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two failed rounds, unless the leader changes first.
-const RETRY_AFTER: Duration = Duration::from_millis(50);
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 const STOPPING: &str = "this node is stopping";
 
@@ -78,10 +70,10 @@ impl ReadRounds {
         let (reply, answer) = oneshot::channel();
         self.waiting
             .try_send(Waiter { deadline, reply })
-            .map_err(|refused| errors::unavailable(refused_for(&refused)))?;
+            .map_err(|refused| unavailable(refused_for(&refused)))?;
         match answer.await {
-            Ok(result) => result.map_err(errors::unavailable),
-            Err(_) => Err(errors::unavailable(STOPPING)),
+            Ok(result) => result.map_err(unavailable),
+            Err(_) => Err(unavailable(STOPPING)),
         }
     }
 
@@ -109,19 +101,27 @@ pub(super) struct RoundsToRun {
 }
 
 impl RoundsToRun {
-    /// Runs rounds while anyone waits, until the group is gone.
-    pub(super) async fn run(mut self, group: Arc<Group>) {
+    /// Runs a `round` for those who wait, and after one that failed waits for a `change`, until the
+    /// group is `stopping`.
+    pub(super) async fn run<R, C>(
+        mut self,
+        round: impl Fn() -> R,
+        change: impl Fn() -> C,
+        stopping: impl Future<Output = ()>,
+    ) where
+        R: Future<Output = Result<u64, String>>,
+        C: Future<Output = ()>,
+    {
         tokio::select! {
-            () = self.serve(|| round(&group), || change_of(&group)) => {}
+            () = self.serve(round, change) => {}
             // openraft is gone, and would log an error for each further round.
-            () = group.stopping() => {}
+            () = stopping => {}
         }
         // A read that comes in at this moment holds the group, and the queue with it: dropped with the queue, it might wait for itself.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
 
-    /// Runs a `round` for those who wait, and after one that failed waits for a `change`.
     async fn serve<R, C>(&mut self, round: impl Fn() -> R, change: impl Fn() -> C)
     where
         R: Future<Output = Result<u64, String>>,
@@ -201,85 +201,6 @@ fn drop_overdue(waiters: &mut Vec<Waiter>, by: Instant, reason: &str) {
     let is_over = |waiter: &mut Waiter| waiter.deadline <= by || waiter.reply.is_closed();
     for waiter in waiters.extract_if(.., is_over) {
         let _ = waiter.reply.send(Err(reason.to_owned()));
-    }
-}
-
-async fn change_of(group: &Group) {
-    let mut view = group.view();
-    view.mark_unchanged();
-    // Either way the next round is tried.
-    let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
-}
-
-async fn round(group: &Group) -> Result<u64, String> {
-    let mut view = group.view();
-    let Some(leader) = view.borrow_and_update().leader.clone() else {
-        return Err(plight(group));
-    };
-    let asked = async {
-        match leader.id == group.raft_id() {
-            true => confirm(group).await,
-            false => ask(group, &leader).await,
-        }
-    };
-    tokio::select! {
-        result = asked => result,
-        () = changed_from(&mut view, &leader) => Err("the leader changed".to_owned()),
-    }
-}
-
-async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
-    // Now and not before: it speaks for the reads that this round is for.
-    let vote = group.store().vote();
-    match group
-        .ask_leader(
-            leader,
-            Lane::Control,
-            Request::ReadIndex(vote),
-            ROUND_TIMEOUT,
-        )
-        .await
-    {
-        Ok(Answer::ReadIndex(result)) => result,
-        Ok(_) => Err(format!(
-            "the leader {} answered something else",
-            leader.member.node_id
-        )),
-        Err(error) => Err(format!(
-            "the leader {} cannot be asked: {error}",
-            leader.member.node_id
-        )),
-    }
-}
-
-/// The leader's part of a follower's round.
-pub(super) async fn confirm_for(
-    group: &Group,
-    from: RaftId,
-    vote: Option<Vote>,
-) -> Result<u64, String> {
-    if let Some(vote) = vote
-        && !is_planted(Bug::LeaseRead)
-        && let Some(index) = vouching::index(group, from, vote).await?
-    {
-        return Ok(index);
-    }
-    confirm(group).await
-}
-
-/// Confirms that this node leads: a heartbeat round that starts after this call confirms that it still leads.
-pub(super) async fn confirm(group: &Group) -> Result<u64, String> {
-    let policy = match is_planted(Bug::LeaseRead) {
-        true => ReadPolicy::LeaseRead,
-        false => ReadPolicy::ReadIndex,
-    };
-    let option = LinearizerOption::from(policy).with_wait_timeout(ROUND_TIMEOUT);
-    match group.raft.get_read_linearizer(option).await {
-        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
-        Err(error) => {
-            tracing::debug!(target: log_target::READS, %error, "a read round failed");
-            Err(plight(group))
-        }
     }
 }
 

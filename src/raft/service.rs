@@ -12,7 +12,7 @@ use super::peer::{
 };
 use super::state_machine::registry_of;
 use super::types::{RaftId, SnapshotMeta, TypeConfig};
-use super::{membership, peer_checks, pulse, reads, writes};
+use super::{membership, peer_checks, proposer, pulse, read_index};
 use crate::model::shown;
 use crate::registry::Leadership;
 use bytes::Bytes;
@@ -242,11 +242,11 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Answer::Transfer),
         Request::ReadIndex(vote) => Answer::ReadIndex(match group.leads() {
-            true => reads::confirm_for(group, from, vote).await,
+            true => read_index::confirm_for(group, from, vote).await,
             false => Err(format!("{} does not lead", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {
-            Answer::Forward(writes::take_forwarded(group, forwarded).await)
+            Answer::Forward(proposer::take_forwarded(group, forwarded).await)
         }
         Request::Pulse(theirs) => {
             let own = pulse::own(group);
