@@ -14,7 +14,7 @@ use super::peer::{self, WriteResult};
 use super::peers::Peers;
 use super::service::{Service, founders};
 use super::status::{self, Status};
-use super::{founding, hand_over, report};
+use super::{founding, hand_over, report, tasks};
 use crate::clock::{self, Instant};
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
@@ -421,7 +421,7 @@ impl Node {
             inventory,
             self.service.forming.dialer(),
         );
-        Group::start(options, Arc::new(peers), founders(identity)).await
+        tasks::start(options, Arc::new(peers), founders(identity)).await
     }
 
     /// Waits for the end of a group: a failure, a stop (`false`), or that its founding came to nothing (`true`).
