@@ -1,18 +1,17 @@
 //! The leader puts an emptied node in the place of its old self (design 6, amendment B12).
 
+use super::change::{CHANGE_TIMEOUT, change, finish_joint, is_changing};
 use super::group::{Group, paced};
 use super::identity::NodeName;
 use super::leader::View;
 use super::log_target;
 use super::newcomers::{Newcomers, is_level};
-use super::peer::{Answer, Hello, JoinAnswer, JoinWish, Lane, Link, Request, WriteResult};
-use super::peer_checks;
+use super::peer::{Answer, Hello, Link, Request, WriteResult};
 use super::types::{Member, RaftId};
 use super::wishes::Heard;
 use crate::clock;
 use crate::registry::Command;
 use openraft::ChangeMembers;
-use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,87 +20,7 @@ use std::time::Duration;
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// The old incarnation is taken for dead when its address is silent for this long (amendment B12).
 const SILENT_FOR: Duration = Duration::from_secs(30);
-/// One change of membership. What a leader leaves half done, the next finishes.
-const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Takes a wish, or passes it to the leader.
-pub(super) async fn take_wish(group: &Group, wish: JoinWish) -> JoinAnswer {
-    if let Err(reason) = peer_checks::wish(&wish, &group.options.environment) {
-        return JoinAnswer::Refused(reason);
-    }
-    let view = group.view().borrow().clone();
-    match &view.leader {
-        None => JoinAnswer::Refused("the group has no leader now".to_owned()),
-        Some(leader) if leader.id == group.raft_id() => judge_wish(group, &view, wish),
-        Some(leader) => {
-            let request = Request::Join(wish);
-            match group
-                .ask_leader(leader, Lane::Control, request, LOOK_TIMEOUT)
-                .await
-            {
-                Ok(Answer::Join(answer)) => answer,
-                Ok(_) => JoinAnswer::Refused("the leader answered something else".to_owned()),
-                Err(error) => JoinAnswer::Refused(format!("the leader cannot be asked: {error}")),
-            }
-        }
-    }
-}
-
-fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
-    let id = wish.name.raft_id();
-    let cluster_id = group.peers.cluster_id();
-    let founders = group.founders().to_vec();
-    if view.is_voter(id) {
-        return JoinAnswer::Voter {
-            cluster_id,
-            founders,
-        };
-    }
-    let node_id = &wish.name.node_id;
-    if group.replica.registry().is_retired(id) {
-        return JoinAnswer::Refused(format!("{} was replaced by a newer incarnation", wish.name));
-    }
-    let Some(address) = vouched_address(group, view, node_id) else {
-        return JoinAnswer::Refused(format!(
-            "the group does not hold a node {node_id}; its members are {}. A node is added to the \
-             inventory of all and the group formed anew, by the recipe of \"A majority is lost\" in \
-             docs/OPERATIONS.md; one that takes a member's place needs that member's node.id",
-            member_names(view)
-        ));
-    };
-    if !group.options.auto_rejoin {
-        return JoinAnswer::Refused(format!(
-            "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself. Set it \
-             to true there and restart that node, or put the node's disk back",
-            group.options.node_id
-        ));
-    }
-    match group.wishes.hear(wish.name, address) {
-        Some(reason) => JoinAnswer::Refused(reason),
-        None => JoinAnswer::Pending {
-            cluster_id,
-            founders,
-        },
-    }
-}
-
-/// Where a node of the group is reached: as this node's inventory has it, or, without one, as the
-/// log has it. A node may see itself under another name, and anyone can claim an address.
-fn vouched_address(group: &Group, view: &View, node_id: &str) -> Option<String> {
-    let mut members = view.members();
-    let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;
-    let address = group.peers.inventory_address(node_id);
-    Some(address.unwrap_or(&member.address).to_owned())
-}
-
-fn member_names(view: &View) -> String {
-    let names: BTreeSet<&str> = view
-        .members()
-        .map(|(_, member, _)| member.node_id.as_str())
-        .collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
-}
 
 /// While this node leads: finishes changes left half done and fulfils wishes, until the group is gone.
 pub(super) async fn run(group: Arc<Group>) {
@@ -118,25 +37,6 @@ pub(super) async fn run(group: Arc<Group>) {
             fulfil(&group, heard).await;
         }
     }
-}
-
-/// A leader that died between the two steps of a change leaves a joint membership: propose its second half.
-async fn finish_joint(group: &Group) {
-    let second = {
-        let metrics = group.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let configs = metrics.membership_config.membership().get_joint_config();
-        if configs.len() < 2 || metrics.committed_membership_config != metrics.membership_config {
-            return;
-        }
-        configs[configs.len() - 1].clone()
-    };
-    change(
-        group,
-        ChangeMembers::ReplaceAllVoters(second),
-        "finishing a change of membership",
-    )
-    .await;
 }
 
 /// Removes the learners that will not become voters.
@@ -159,15 +59,6 @@ async fn remove_strays(group: &Group, newcomers: &mut Newcomers) {
             );
         }
     }
-}
-
-/// Whether a change of the membership is under way.
-fn is_changing(group: &Group) -> bool {
-    let metrics = group.raft.metrics();
-    let metrics = metrics.borrow_watched();
-    let effective = &metrics.membership_config;
-    effective.membership().get_joint_config().len() > 1
-        || metrics.committed_membership_config != *effective
 }
 
 async fn fulfil(group: &Group, heard: Heard) {
@@ -361,21 +252,4 @@ async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Membe
         node = node_id,
         "an emptied node is a voter again, in the place of its old self"
     );
-}
-
-async fn change(group: &Group, members: ChangeMembers<RaftId, Member>, what: &str) -> bool {
-    match tokio::time::timeout(CHANGE_TIMEOUT, group.raft.change_membership(members, false)).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(
-                target: log_target::MEMBERSHIP,
-                %error, "{what} failed and is tried again"
-            );
-            false
-        }
-        Err(_) => {
-            tracing::warn!(target: log_target::MEMBERSHIP, "{what} takes long and is tried again");
-            false
-        }
-    }
 }

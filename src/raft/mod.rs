@@ -1,8 +1,10 @@
 //! Consensus behind one façade, [`Node`]. The only place that names openraft.
 
 mod chance;
+mod change;
 mod changes;
 mod committed_log;
+mod corruption_check;
 mod crowd;
 mod decision;
 pub mod disk;
@@ -19,6 +21,7 @@ mod hand_over;
 mod health;
 mod hearing;
 mod identity;
+mod join;
 mod laggards;
 mod leader;
 mod level;

@@ -12,7 +12,7 @@ use super::peer::{
 };
 use super::state_machine::registry_of;
 use super::types::{RaftId, SnapshotMeta, TypeConfig};
-use super::{membership, peer_checks, proposer, pulse, read_index};
+use super::{join, peer_checks, proposer, pulse, read_index};
 use crate::model::shown;
 use crate::registry::Leadership;
 use bytes::Bytes;
@@ -194,7 +194,7 @@ impl PeerService for Service {
         match (&*session, request) {
             (_, Request::Look) => Answer::Look(self.view()),
             (_, Request::Join(wish)) => Answer::Join(match self.group() {
-                Some(group) => membership::take_wish(&group, wish).await,
+                Some(group) => join::take_wish(&group, wish).await,
                 None => JoinAnswer::Refused(format!(
                     "{} is in no group yet",
                     self.forming.options.node_id
