@@ -25,8 +25,10 @@ mod join;
 mod laggards;
 mod leader;
 mod level;
+mod lifecycle;
 mod locks;
 mod log_target;
+mod lookup_result;
 mod membership;
 mod network;
 mod newcomers;
@@ -69,7 +71,8 @@ pub use errors::{StartError, Unavailable, WriteError};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use feeds::Feeds;
 pub use feeds::{Feed, Wake};
-pub use node::{Answer, Node, Progress};
+pub use lookup_result::{Answer, Progress};
+pub use node::Node;
 pub use options::{LogLimits, Options};
 pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 #[cfg(feature = "sim")]

@@ -1,6 +1,5 @@
 //! The façade: what the rest of the program may ask of consensus.
 
-use super::disk::GroupIdentity;
 use super::errors::{StartError, Unavailable, WriteError, unavailable};
 use super::feeds::Feed;
 use super::forming::Forming;
@@ -8,21 +7,19 @@ use super::group::Group;
 use super::health::{explain, plight};
 use super::locks::write;
 use super::log_target;
+use super::lookup_result::{Answer, Progress, answer, coordinators};
 use super::options::Options;
 use super::ordered_write::{self, Wish};
 use super::peer::{self, WriteResult};
-use super::peers::Peers;
-use super::service::{Service, founders};
+use super::service::Service;
 use super::status::{self, Status};
-use super::{founding, hand_over, report, tasks};
+use super::{hand_over, lifecycle, report};
 use crate::clock::{self, Instant};
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::planted::{Bug, is_planted};
-use crate::registry::{Command, Outcome, Rendered};
-use openraft::async_runtime::WatchReceiver;
-use std::collections::BTreeMap;
+use crate::registry::{Command, Outcome};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,36 +27,6 @@ use tokio::sync::watch;
 
 /// Between two looks at this node's own address.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-
-/// What a lookup was answered with.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The rendered bytes, shared by every reader of the same state.
-    pub rendered: Arc<Rendered>,
-    /// The applied index of the state that it was answered from.
-    pub index: u64,
-    /// The log index of the last change of these bytes; it never goes back.
-    pub changed_index: u64,
-}
-
-/// Where a node is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The applied index.
-    pub index: u64,
-    /// The log index of the last change of the lookup asked for; it never goes back.
-    pub changed_index: u64,
-}
-
-impl Answer {
-    /// Where the node was that gave it.
-    pub fn progress(&self) -> Progress {
-        Progress {
-            index: self.index,
-            changed_index: self.changed_index,
-        }
-    }
-}
 
 /// One member of the group, or a node that waits for its group to form.
 ///
@@ -90,7 +57,7 @@ impl Node {
         };
         let running = node.clone();
         tokio::spawn(async move {
-            if let Err(error) = running.run().await {
+            if let Err(error) = lifecycle::run(&running.service, &running.stop).await {
                 if matches!(error, StartError::Diverged(_))
                     && let Err(unmarked) = running.service.forming.mark_diverged().await
                 {
@@ -389,98 +356,6 @@ impl Node {
             };
         }
     }
-
-    async fn run(&self) -> Result<(), StartError> {
-        let forming = &self.service.forming;
-        loop {
-            let identity = forming.find_group().await?;
-            let group = self.start_group(&identity).await?;
-            *write(&self.service.group) = Some(group.clone());
-            founding::settle(group.clone(), forming.clone(), identity.joined_late);
-            let stranded = self.watch_over(&group, &identity).await?;
-            if !stranded {
-                return Ok(());
-            }
-            *write(&self.service.group) = None;
-            group.shut_down().await;
-            forming.start_over().await?;
-        }
-    }
-
-    async fn start_group(&self, identity: &GroupIdentity) -> Result<Arc<Group>, StartError> {
-        let options = self.service.forming.options.clone();
-        let inventory: BTreeMap<String, String> = options
-            .inventory
-            .iter()
-            .flat_map(|inventory| &inventory.entries)
-            .map(|entry| (entry.node_id.clone(), entry.address.clone()))
-            .collect();
-        let peers = Peers::new(
-            self.service.forming.image(),
-            identity.cluster_id,
-            inventory,
-            self.service.forming.dialer(),
-        );
-        tasks::start(options, Arc::new(peers), founders(identity)).await
-    }
-
-    /// Waits for the end of a group: a failure, a stop (`false`), or that its founding came to nothing (`true`).
-    async fn watch_over(
-        &self,
-        group: &Arc<Group>,
-        identity: &GroupIdentity,
-    ) -> Result<bool, StartError> {
-        let mut condemned = group.peers.condemned();
-        let mut failed = group.store().failed();
-        let metrics = group.raft.metrics();
-        // Told when it is over, and seldom else; all metrics are at each turn of openraft's core.
-        let mut seldom = group.raft.server_metrics();
-        let mut stop = self.stop.subscribe();
-        // Made once: its timer must outlive the passes of the loop.
-        let stranded = founding::stranded(group, &self.service.forming, identity);
-        tokio::pin!(stranded);
-        loop {
-            tokio::select! {
-                reason = condemned.wait_for(Option::is_some) => {
-                    if let Some(reason) = reason.ok().and_then(|reason| reason.clone()) {
-                        return Err(reason);
-                    }
-                }
-                reason = failed.wait_for(Option::is_some) => {
-                    let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
-                    return Err(StartError::Storage(reason));
-                }
-                changed = seldom.changed() => {
-                    let running = metrics.borrow_watched().running_state.clone();
-                    if *stop.borrow() {
-                        return Ok(false);
-                    }
-                    if let Err(fatal) = running {
-                        return Err(StartError::Storage(format!("consensus has ended: {fatal}")));
-                    }
-                    if changed.is_err() {
-                        return Err(StartError::Storage("consensus has ended".to_owned()));
-                    }
-                }
-                () = &mut stranded => return Ok(true),
-                _ = stop.changed() => {}
-            }
-        }
-    }
-}
-
-fn answer(group: &Group, lookup: &Lookup) -> Answer {
-    let registry = group.replica.registry();
-    Answer {
-        rendered: registry.lookup(lookup),
-        index: registry.applied_index(),
-        changed_index: registry.changed_index(lookup),
-    }
-}
-
-fn coordinators(group: &Group, query: &CoordinatorQuery) -> (Coordinators, u64) {
-    let registry = group.replica.registry();
-    (registry.coordinators(query), registry.applied_index())
 }
 
 #[cfg(test)]
