@@ -6,17 +6,17 @@ use super::decision::{Decision, decide};
 use super::disk::{GroupIdentity, Identity};
 use super::errors::StartError;
 use super::identity::{NodeName, cluster_id};
-use super::locks::{lock, read, write};
+use super::locks::{read, write};
 use super::log_target;
 use super::options::Options;
 use super::peer::{Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request};
 use super::peer_checks;
-use super::peers::SelfImage;
+use super::refusals::Refusals;
+use super::self_image::SelfImage;
 use crate::clock::{self, Instant};
-use crate::model::{Inventory, InventoryEntry, shown};
+use crate::model::{Inventory, InventoryEntry};
 use openraft::vote::RaftLeaderId;
-use std::collections::BTreeMap;
-use std::sync::{Mutex, RwLock};
+use std::sync::RwLock;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -25,9 +25,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(400);
 /// What a node waits for is said this often.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Refusals remembered at once: more senders than an inventory may list are an attack, and not worth a line each.
-const MAX_REFUSALS: usize = 64;
 
 /// Of a reason that a peer gives so much is kept and shown; no node gives a longer one.
 const SHOWN_REASON_CHARS_MAX: usize = 1_000;
@@ -41,8 +38,7 @@ pub(super) struct Forming {
     image: RwLock<std::sync::Arc<SelfImage>>,
     group: RwLock<Option<GroupIdentity>>,
     waits_for: watch::Sender<String>,
-    /// What was refused lately, and when it was said.
-    refusals: Mutex<BTreeMap<String, Instant>>,
+    pub(super) refusals: Refusals,
 }
 
 impl Forming {
@@ -86,7 +82,7 @@ impl Forming {
             image: RwLock::new(std::sync::Arc::new(image)),
             group: RwLock::new(identity.group),
             waits_for: watch::Sender::new("starting".to_owned()),
-            refusals: Mutex::default(),
+            refusals: Refusals::default(),
         })
     }
 
@@ -111,26 +107,6 @@ impl Forming {
     pub(super) fn note_stopping(&self) {
         self.waits_for
             .send_replace("this node is stopping".to_owned());
-    }
-
-    /// A peer was refused: said once in a while, since it tries again at once.
-    pub(super) fn note_refusal(&self, from: &NodeName, reason: &str) {
-        let now = clock::now();
-        let mut said = lock(&self.refusals);
-        said.retain(|_, at| now.duration_since(*at) < SAY_INTERVAL);
-        let incarnation = from.incarnation;
-        let name = shown(&from.node_id);
-        let text = format!("refused {name} (incarnation {incarnation:016x}): {reason}");
-        if said.len() < MAX_REFUSALS && !said.contains_key(&text) {
-            tracing::warn!(target: log_target::FORMING, "{text}");
-            said.insert(text, now);
-        }
-    }
-
-    /// What the refusals that are remembered take.
-    #[cfg(test)]
-    pub(super) fn refusals_bytes(&self) -> usize {
-        lock(&self.refusals).keys().map(String::len).sum()
     }
 
     /// Returns once this node knows its group; the identity is on disk then.
@@ -358,100 +334,4 @@ fn check_identity(options: &Options, identity: &Identity) -> Result<(), StartErr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Beat;
-    use crate::raft::LogLimits;
-    use crate::raft::disk::{OsFs, Store};
-    use crate::raft::types::LogId;
-    use std::path::Path;
-
-    fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
-        let store = Store::open(std::sync::Arc::new(OsFs), dir).expect("a fresh directory");
-        Options {
-            node_id: node_id.to_owned(),
-            environment: environment.to_owned(),
-            address: "http://127.0.0.1:1".to_owned(),
-            bind: None,
-            dial: None,
-            inventory: None,
-            max_age: Duration::from_secs(30),
-            recovery_gap: Duration::from_secs(5),
-            recovery_grace: Duration::from_secs(30),
-            log_limits: LogLimits::default(),
-            auto_rejoin: true,
-            heartbeat: Duration::from_millis(100),
-            election: (Duration::from_millis(300), Duration::from_millis(500)),
-            store,
-            beat: Beat::start(),
-        }
-    }
-
-    async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), StartError> {
-        let opened = Forming::open(options(dir, node_id, environment)).await;
-        opened.map(|_| ())
-    }
-
-    /// A node that was found to differ from the others does not serve again from the same disk, and says the way out.
-    #[tokio::test]
-    async fn a_diverged_directory_is_not_opened_again() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let forming = Forming::open(options(dir.path(), "a", "test"))
-            .await
-            .expect("it is fresh");
-        forming.mark_diverged().await.expect("the disk is well");
-        forming.options.store.clone().close().await;
-        drop(forming);
-        let refused = reopened(dir.path(), "a", "test").await;
-        assert!(
-            matches!(refused, Err(StartError::Diverged(reason)) if reason.contains("Empty it"))
-        );
-    }
-
-    /// A node whose snapshot goes further than its log says so: the leader saw it acknowledge the
-    /// snapshot.
-    #[tokio::test]
-    async fn a_snapshot_ahead_of_the_log_is_shown() {
-        use crate::raft::types::SnapshotMeta;
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let forming = Forming::open(options(dir.path(), "a", "test"))
-            .await
-            .expect("it is fresh");
-        let leader = openraft::impls::leader_id_adv::LeaderId {
-            term: 1,
-            node_id: 1,
-        };
-        let last = Some(LogId::new(leader, 9));
-        let meta = SnapshotMeta {
-            last_log_id: last,
-            ..SnapshotMeta::default()
-        };
-        let store = forming.options.store.clone();
-        store
-            .snapshots()
-            .save(&meta, b"body")
-            .expect("the disk is well");
-        drop(forming);
-        store.close().await;
-        let again = Forming::open(options(dir.path(), "a", "test"))
-            .await
-            .expect("it opens");
-        assert_eq!(again.options.store.last_log_id(), None);
-        assert_eq!(again.image().introduction().last_log_id, last);
-    }
-
-    /// A data directory is one node's, of one environment: another is refused, and both are named.
-    #[tokio::test]
-    async fn a_directory_of_another_node_or_environment_is_refused() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        reopened(dir.path(), "a", "test")
-            .await
-            .expect("it is fresh");
-        let refused = reopened(dir.path(), "b", "test").await;
-        assert!(
-            matches!(refused, Err(StartError::Identity(reason)) if reason.contains("node.id a"))
-        );
-        let refused = reopened(dir.path(), "a", "prod").await;
-        assert!(matches!(refused, Err(StartError::Identity(reason)) if reason.contains("of prod")));
-    }
-}
+mod tests;

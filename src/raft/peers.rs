@@ -1,10 +1,11 @@
 //! The links to the other members, and what is known of each.
 
 use super::errors::StartError;
-use super::identity::NodeName;
 use super::locks::lock;
 use super::log_target;
 use super::peer::{Answer, CallError, Dialer, Hello, Introduction, Lane, Link, Request};
+use super::peer_state::Known;
+use super::self_image::SelfImage;
 use super::types::{LogId, Member, RaftId, StoredMembership};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
@@ -25,17 +26,6 @@ const MAX_KNOWN: usize = 256;
 /// Pulses under way to one member that tell it of what it was not sent yet.
 const MOST_TOLD_AT_ONCE: usize = 4;
 
-/// What this node says of itself on every connection.
-pub(super) struct SelfImage {
-    pub(super) name: NodeName,
-    pub(super) environment: String,
-    pub(super) process: u64,
-    /// The last log id on disk when the process started; it only grows from there.
-    pub(super) last_log_id: Option<LogId>,
-    /// The term of the vote on disk then.
-    pub(super) vote_term: u64,
-}
-
 /// How long a start waits for a member's word: a busy one answers within this, a dead one refuses at once.
 const GREETING_TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -50,35 +40,6 @@ pub(super) struct Peers {
     known: Mutex<BTreeMap<RaftId, Known>>,
     /// Set when a peer says that this process must stop.
     condemned: watch::Sender<Option<StartError>>,
-}
-
-/// What this process has seen of one raft id.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Known {
-    pub(super) last_answer: Option<Instant>,
-    /// When it last asked this node something.
-    pub(super) last_request: Option<Instant>,
-    /// How many entries it was behind this node, or ahead of it (negative), when it last told.
-    pub(super) behind: i64,
-    /// When it last took a piece of a snapshot from this node.
-    pub(super) last_piece: Option<Instant>,
-    /// Whether its disk is below the floor.
-    pub(super) disk_low: bool,
-    /// The highest level of commands that it said it knows; 0 before it said so.
-    pub(super) level: u32,
-    /// Why it last refused this node, until it answers.
-    pub(super) refusal: Option<String>,
-    /// When this node last complained of what it sent.
-    complained: Option<Instant>,
-    /// The highest index that an append to it carried, whether or not it has answered.
-    sent: u64,
-    /// How many pulses beyond that are on their way to it, and when the last one left.
-    being_told: usize,
-    told_at: Option<Instant>,
-    /// The process that spoke last.
-    process: Option<u64>,
-    /// The highest log id that it acknowledged to this process.
-    acknowledged: Option<LogId>,
 }
 
 impl Peers {
@@ -360,21 +321,10 @@ impl Peers {
     }
 }
 
-impl SelfImage {
-    pub(super) fn introduction(&self) -> Introduction {
-        Introduction {
-            name: self.name.clone(),
-            environment: self.environment.clone(),
-            process: self.process,
-            last_log_id: self.last_log_id,
-            vote_term: self.vote_term,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raft::identity::NodeName;
 
     fn image(node_id: &str) -> SelfImage {
         SelfImage {

@@ -168,7 +168,7 @@ impl PeerService for Service {
             Objection::Refuse(reason) => (reason, false),
             Objection::Condemn(reason) => (reason, true),
         };
-        self.forming.note_refusal(&hello.from.name, &reason);
+        self.forming.refusals.note(&hello.from.name, &reason);
         (Welcome::Refused { reason, fatal }, None)
     }
 

@@ -290,7 +290,7 @@ async fn strangers_are_remembered_within_bounds() {
         let (_, session) = stage.service.greet(&hello);
         assert!(session.is_some());
     }
-    assert!(stage.service.forming.refusals_bytes() < 64 << 10);
+    assert!(stage.service.forming.refusals.bytes() < 64 << 10);
     assert!(stage.group.peers.known_count() <= 256);
     stage.goes_on().await;
 }
