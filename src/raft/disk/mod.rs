@@ -32,12 +32,14 @@ mod record;
 mod recovered_state;
 mod replay;
 mod schema;
+mod shared;
 #[cfg(any(test, feature = "sim"))]
 #[cfg_attr(
     not(test),
     allow(dead_code, reason = "the rest is for this module's own tests")
 )]
 mod sim;
+mod snapshot_file;
 mod snapshots;
 mod space;
 mod store;
@@ -53,8 +55,8 @@ pub use log_store::LogStore;
 pub(super) use record::check_members;
 #[cfg(feature = "sim")]
 pub use sim::Device;
+pub(super) use snapshot_file::{SNAPSHOT_BYTES_MAX, check_snapshot_meta};
 pub use snapshots::Snapshots;
-pub(super) use snapshots::{SNAPSHOT_BYTES_MAX, check_snapshot_meta};
 pub use space::SpaceState;
 pub use store::Store;
 pub use vfs::{FsSpace, Held, OsFs, Vfs, VfsFile};

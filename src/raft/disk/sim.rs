@@ -9,7 +9,9 @@ mod crash;
 #[cfg(feature = "sim")]
 mod device;
 mod event;
+mod file;
 mod fs;
+mod state;
 
 #[cfg(test)]
 pub(super) use crash::{Crash, Random};
@@ -18,4 +20,4 @@ pub use device::Device;
 #[cfg(test)]
 pub(super) use event::{Event, Image, digest_of};
 #[cfg(test)]
-pub(super) use fs::{Fault, SimFs};
+pub(super) use state::{Fault, SimFs};

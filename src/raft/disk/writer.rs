@@ -5,15 +5,12 @@ use super::bounds::next_index;
 use super::database::{Commit, Database};
 use super::journal::{Journal, ROOM_IN_DATABASE_BYTES};
 use super::journaled::Journaled;
-use super::latch::Latch;
 use super::on_disk::{OnDisk, put};
 use super::op::{Done, Op, Queued, closed};
 use super::record;
 use super::schema::{LogTable, MetaTable, key};
-use super::snapshots::Snapshots;
-use super::space::Space;
+use super::shared::Shared;
 use super::vfs::Held;
-use super::view::LogView;
 use super::work::{Pace, settle};
 #[cfg(feature = "planted")]
 use crate::planted::{Bug, is_planted};
@@ -21,7 +18,7 @@ use crate::raft::types::LogId;
 use redb::StorageError;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -33,40 +30,6 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// into the database. A one-phase commit that rots looks like a torn one and is rolled back, and
 /// so is the journal's last frame; what is sealed is refused instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
-
-/// What the writer and the store's handles share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    /// `None` once the store is closed.
-    pub(super) database: RwLock<Option<Database>>,
-    pub(super) latch: Latch,
-    pub(super) space: Arc<Space>,
-    pub(super) snapshots: Snapshots,
-    /// Held for moments only, never over an operation of the disk.
-    view: Mutex<LogView>,
-}
-
-impl Shared {
-    pub(super) fn new(
-        database: Database,
-        latch: Latch,
-        space: Arc<Space>,
-        snapshots: Snapshots,
-        view: LogView,
-    ) -> Self {
-        Self {
-            database: RwLock::new(Some(database)),
-            latch,
-            space,
-            snapshots,
-            view: Mutex::new(view),
-        }
-    }
-
-    pub(super) fn view(&self) -> MutexGuard<'_, LogView> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 enum Next {
     Op(Queued),

@@ -1,7 +1,7 @@
 //! A simulated device that outlives the processes on it, and may lose its power.
 
 use super::crash::{Crash, Random};
-use super::fs::SimFs;
+use super::state::SimFs;
 use crate::raft::disk::Vfs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,78 +1,13 @@
 //! The live side: what the running store sees, journalled.
 
-use super::content::Content;
 use super::event::{Event, Image};
+use super::file::SimFile;
+use super::state::{Fault, Inode, SimFs, State};
 use crate::raft::disk::vfs::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// How an operation fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::raft::disk) enum Fault {
-    /// An input or output error; nothing is written.
-    Io,
-    /// No space; nothing is written.
-    Full,
-    /// No space; half of it is written.
-    Short,
-    /// A sync that does nothing and says that it did. No disk may: a test that does not see it
-    /// would see nothing.
-    Unsaid,
-}
-
-#[derive(Debug, Default, Clone)]
-struct Inode {
-    data: Content,
-    /// Space taken without content: the ballast costs no memory here.
-    reserved: u64,
-}
-
-impl Inode {
-    fn holding(data: Content) -> Self {
-        Self { data, reserved: 0 }
-    }
-
-    fn allocated(&self) -> u64 {
-        self.data.allocated() + self.reserved
-    }
-}
-
-#[derive(Debug, Default)]
-struct State {
-    inodes: Vec<Inode>,
-    names: BTreeMap<PathBuf, usize>,
-    locks: BTreeSet<PathBuf>,
-    journal: Option<Vec<Event>>,
-    capacity_bytes: u64,
-    operations: u64,
-    fault: Option<(u64, Fault)>,
-    struck: Option<Struck>,
-}
-
-/// What a fault struck.
-#[derive(Debug, Clone)]
-struct Struck {
-    what: String,
-    path: PathBuf,
-    inode: Option<usize>,
-    /// How long the journal was then.
-    at: usize,
-}
-
-/// A file system in memory. Clones show the same one.
-#[derive(Debug, Clone)]
-pub(in crate::raft::disk) struct SimFs {
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug)]
-struct SimFile {
-    fs: SimFs,
-    inode: usize,
-    path: PathBuf,
-}
+use std::sync::{Arc, Mutex};
 
 #[derive(Debug)]
 struct SimLock {
@@ -223,62 +158,6 @@ impl SimFs {
             .map(|(path, inode)| (path.clone(), state.inodes[*inode].data.clone()))
             .collect()
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts an operation, and fails it if it is its turn.
-    fn operate(
-        &self,
-        operation: &str,
-        path: &Path,
-    ) -> Result<MutexGuard<'_, State>, (Fault, io::Error)> {
-        let mut state = self.state();
-        state.operations += 1;
-        match state.fault {
-            Some((n, Fault::Unsaid)) if n == state.operations && operation != "sync" => Ok(state),
-            Some((n, fault)) if n == state.operations => {
-                state.fault = None;
-                state.struck = Some(Struck {
-                    what: format!("{operation} {}", path.display()),
-                    path: path.to_path_buf(),
-                    inode: state.names.get(path).copied(),
-                    at: state.journal.as_ref().map_or(0, Vec::len),
-                });
-                Err((fault, in_context(operation, path, &os_error(fault))))
-            }
-            _ => Ok(state),
-        }
-    }
-}
-
-fn os_error(fault: Fault) -> io::Error {
-    io::Error::from_raw_os_error(match fault {
-        Fault::Io | Fault::Unsaid => 5,
-        Fault::Full | Fault::Short => 28,
-    })
-}
-
-impl State {
-    fn record(&mut self, event: Event) {
-        if let Some(journal) = &mut self.journal {
-            journal.push(event);
-        }
-    }
-
-    fn used(&self) -> u64 {
-        self.names
-            .values()
-            .map(|i| self.inodes[*i].allocated())
-            .sum()
-    }
-
-    /// Whether there is space for what a write takes.
-    fn has_room(&self, inode: usize, offset: u64, len: u64) -> bool {
-        let missing = self.inodes[inode].data.missing(offset, len);
-        missing == 0 || self.used() + missing <= self.capacity_bytes
-    }
 }
 
 fn not_found() -> io::Error {
@@ -399,93 +278,5 @@ impl Vfs for SimFs {
             free_bytes,
             total_bytes: state.capacity_bytes,
         })
-    }
-}
-
-impl SimFile {
-    fn operate(&self, operation: &str) -> io::Result<MutexGuard<'_, State>> {
-        self.fs.operate(operation, &self.path).map_err(|(_, e)| e)
-    }
-
-    fn put(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
-        if !state.has_room(self.inode, offset, data.len() as u64) {
-            return Err(in_context("write", &self.path, &os_error(Fault::Full)));
-        }
-        state.inodes[self.inode].data.write(offset, data);
-        state.record(Event::Write {
-            inode: self.inode,
-            offset,
-            data: data.into(),
-        });
-        Ok(())
-    }
-}
-
-impl VfsFile for SimFile {
-    fn len(&self) -> io::Result<u64> {
-        let state = self.operate("read the length of")?;
-        let inode = &state.inodes[self.inode];
-        Ok(inode.data.len().max(inode.reserved))
-    }
-
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let state = self.operate("read")?;
-        if state.inodes[self.inode].data.read(offset, out) {
-            return Ok(());
-        }
-        let past = io::Error::from(ErrorKind::UnexpectedEof);
-        Err(in_context("read", &self.path, &past))
-    }
-
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        match self.fs.operate("write", &self.path) {
-            Ok(mut state) => self.put(&mut state, offset, data),
-            Err((Fault::Short, e)) => {
-                let mut state = self.fs.state();
-                self.put(&mut state, offset, &data[..data.len() / 2])?;
-                let at = state.journal.as_ref().map_or(0, Vec::len);
-                if let Some(struck) = &mut state.struck {
-                    struck.at = at;
-                }
-                Err(e)
-            }
-            Err((_, e)) => Err(e),
-        }
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.operate("set the length of")?;
-        state.inodes[self.inode].data.set_len(len);
-        state.record(Event::SetLen {
-            inode: self.inode,
-            len,
-        });
-        Ok(())
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        let mut state = self.operate("take space for")?;
-        if state.used() + len > state.capacity_bytes {
-            return Err(in_context(
-                "take space for",
-                &self.path,
-                &os_error(Fault::Full),
-            ));
-        }
-        state.inodes[self.inode].reserved = len;
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        match self.fs.operate("sync", &self.path) {
-            Ok(mut state) => state.record(Event::Sync { inode: self.inode }),
-            Err((Fault::Unsaid, _)) => {}
-            Err((_, e)) => return Err(e),
-        }
-        Ok(())
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.sync_data()
     }
 }
