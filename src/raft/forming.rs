@@ -1,7 +1,6 @@
 //! A node without a group looks for its own: it founds one, takes over one that counts on it, or asks to join
 //! (design 6, amendment A1).
 
-use super::chance::random_u64;
 use super::decision::{Decision, decide};
 use super::disk::{GroupIdentity, Identity};
 use super::errors::StartError;
@@ -12,6 +11,7 @@ use super::options::Options;
 use super::peer::{Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request};
 use super::peer_checks;
 use super::refusals::Refusals;
+use super::rng::random_u64;
 use super::self_image::SelfImage;
 use crate::clock::{self, Instant};
 use crate::model::{Inventory, InventoryEntry};

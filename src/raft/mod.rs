@@ -50,6 +50,7 @@ mod refusals;
 mod replica;
 mod report;
 mod retention;
+mod rng;
 mod self_image;
 mod service;
 mod space;
@@ -66,8 +67,6 @@ mod vouching;
 mod wishes;
 mod writes;
 
-#[cfg(feature = "sim")]
-pub use chance::seed_thread;
 pub use changes::LookupChange;
 pub use committed_log::{CommittedEntry, Content, Effect, committed_log};
 pub use errors::{StartError, Unavailable, WriteError};
@@ -80,5 +79,7 @@ pub use options::{LogLimits, Options};
 pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
+#[cfg(feature = "sim")]
+pub use rng::seed_thread;
 pub use status::{GroupState, MemberStatus, Role, Status};
 pub use types::{Member, Proposal, RaftId, TypeConfig};

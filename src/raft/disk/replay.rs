@@ -13,7 +13,7 @@ use super::recovered_state::Held;
 use super::schema::{FORMAT, Mark, key};
 use super::space::Space;
 use super::vfs::Vfs;
-use crate::raft::chance::random_u64;
+use crate::raft::rng::random_u64;
 use std::io;
 use std::path::Path;
 
