@@ -3,8 +3,6 @@
 //! A target is a name that operators write in `log.levels-file` and search for, so it stays when
 //! the code behind it moves to another file.
 
-pub(crate) const DISK_LATCH: &str = "quorate::raft::disk::latch";
-pub(crate) const DISK_STORE: &str = "quorate::raft::disk::store";
 pub(crate) const FORMING: &str = "quorate::raft::forming";
 pub(crate) const FOUNDING: &str = "quorate::raft::founding";
 pub(crate) const GROUP: &str = "quorate::raft::group";

@@ -1,6 +1,6 @@
 //! The first storage failure, kept for good.
 
-use crate::raft::log_target;
+use super::log_target;
 use std::io;
 use tokio::sync::watch;
 
@@ -29,7 +29,7 @@ impl Latch {
             if first {
                 *current = Some(failure.to_string());
                 tracing::error!(
-                    target: log_target::DISK_LATCH,
+                    target: log_target::LATCH,
                     %failure, "storage failed; this process must stop"
                 );
             }

@@ -24,6 +24,7 @@ mod journaled;
 mod latch;
 mod layout;
 mod log_store;
+mod log_target;
 mod on_disk;
 mod op;
 mod open;

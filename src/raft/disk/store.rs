@@ -4,6 +4,7 @@ use super::errors::OpenError;
 use super::growth::LogGrowth;
 use super::identity::Identity;
 use super::latch::Latch;
+use super::log_target;
 use super::on_disk::OnDisk;
 use super::op::{Callback, Done, Op, Queued, closed};
 use super::open::{Opened, open_directory};
@@ -14,7 +15,6 @@ use super::vfs::{Held, Vfs};
 use super::view::LogView;
 use super::work::Work;
 use super::writer::Writer;
-use crate::raft::log_target;
 use crate::raft::types::{Entry, LogId, Vote};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -235,7 +235,7 @@ impl Store {
     pub async fn close(self) {
         if let Err(error) = self.inner.stop_writer().await {
             tracing::warn!(
-                target: log_target::DISK_STORE,
+                target: log_target::STORE,
                 %error, "the store was not closed in order"
             );
         }
