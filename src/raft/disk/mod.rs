@@ -56,6 +56,8 @@ pub use log_store::LogStore;
 pub(super) use record::check_members;
 #[cfg(feature = "sim")]
 pub use sim::Device;
+#[cfg(test)]
+pub(super) use sim::SimFs;
 pub(super) use snapshot_file::{SNAPSHOT_BYTES_MAX, check_snapshot_meta};
 pub use snapshots::Snapshots;
 pub use space::SpaceState;

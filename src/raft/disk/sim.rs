@@ -20,4 +20,6 @@ pub use device::Device;
 #[cfg(test)]
 pub(super) use event::{Event, Image, digest_of};
 #[cfg(test)]
-pub(super) use state::{Fault, SimFs};
+pub(super) use state::Fault;
+#[cfg(test)]
+pub(in crate::raft) use state::SimFs;

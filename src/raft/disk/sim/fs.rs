@@ -25,7 +25,7 @@ impl Drop for SimLock {
 
 impl SimFs {
     /// An empty file system of that size that journals from now on.
-    pub(in crate::raft::disk) fn new(capacity_bytes: u64) -> Self {
+    pub(in crate::raft) fn new(capacity_bytes: u64) -> Self {
         let state = State {
             capacity_bytes,
             journal: Some(Vec::new()),
@@ -122,7 +122,7 @@ impl SimFs {
         self.state().operations
     }
 
-    pub(in crate::raft::disk) fn set_capacity(&self, capacity_bytes: u64) {
+    pub(in crate::raft) fn set_capacity(&self, capacity_bytes: u64) {
         self.state().capacity_bytes = capacity_bytes;
     }
 

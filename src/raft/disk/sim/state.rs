@@ -63,7 +63,7 @@ pub(super) struct Struck {
 
 /// A file system in memory. Clones show the same one.
 #[derive(Debug, Clone)]
-pub(in crate::raft::disk) struct SimFs {
+pub(in crate::raft) struct SimFs {
     pub(super) state: Arc<Mutex<State>>,
 }
 
