@@ -2,7 +2,7 @@
 
 use super::group::Group;
 use super::log_target;
-use super::types::{Member, RaftId};
+use crate::storage::types::{Member, RaftId};
 use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The committed log of a stopped node, for people and for checkers (amendment B16).
 
-use super::disk::Store;
 use super::state_machine::registry_of;
-use super::types::{Entry, leadership};
 use crate::registry::{Change, Command, Outcome, Registry};
+use crate::storage::Store;
+use crate::storage::types::{Entry, leadership};
 use openraft::EntryPayload;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::vote::RaftLeaderId;

@@ -2,7 +2,7 @@
 
 use super::group::Group;
 use super::peer::Checkpoint;
-use super::types::RaftId;
+use crate::storage::types::RaftId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a comparison of digests means for this node.

@@ -2,19 +2,18 @@
 //! (design 6, amendment A1).
 
 use super::decision::{Decision, decide};
-use super::disk::{GroupIdentity, Identity};
 use super::errors::StartError;
 use super::identity::{NodeName, cluster_id};
 use super::locks::{read, write};
-use super::log_target;
 use super::options::Options;
 use super::peer::{Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request};
-use super::peer_checks;
 use super::refusals::Refusals;
-use super::rng::random_u64;
 use super::self_image::SelfImage;
+use super::{log_target, peer_checks};
 use crate::clock::{self, Instant};
 use crate::model::{Inventory, InventoryEntry};
+use crate::storage::rng::random_u64;
+use crate::storage::{GroupIdentity, Identity};
 use openraft::vote::RaftLeaderId;
 use std::sync::RwLock;
 use std::time::Duration;

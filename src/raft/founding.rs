@@ -1,11 +1,11 @@
 //! The first moments of a node in its group: founders initialize it, latecomers ask until they vote.
 
-use super::disk::GroupIdentity;
 use super::forming::Forming;
 use super::group::Group;
 use super::identity::NodeName;
 use super::log_target;
-use super::types::{Member, RaftId};
+use crate::storage::GroupIdentity;
+use crate::storage::types::{Member, RaftId};
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{InitializeError, RaftError};
 use std::collections::BTreeMap;

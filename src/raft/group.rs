@@ -1,6 +1,5 @@
 //! The group that this node is a member of: openraft with what is built around it.
 
-use super::disk::Store;
 use super::errors::{Unavailable, unavailable};
 use super::identity::NodeName;
 use super::leader::{Leader, View};
@@ -13,11 +12,12 @@ use super::replica::Replica;
 use super::state_machine::StateMachine;
 use super::tick_timing::STEP;
 use super::turns::Turns;
-use super::types::{RaftId, TypeConfig};
 use super::wishes::Wishes;
 use super::writes::{Writes, WritesToRun};
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
+use crate::storage::Store;
+use crate::storage::types::{RaftId, TypeConfig};
 use openraft::ServerState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Leadership handed to another voter, before a stop or when the disk is full.
 
 use super::group::Group;
-use super::types::RaftId;
+use crate::storage::types::RaftId;
 use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;

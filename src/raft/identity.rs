@@ -1,7 +1,7 @@
 //! Who is who: incarnations, raft ids and the cluster id (design 6).
 
-use super::types::RaftId;
 use crate::planted::{Bug, is_planted};
+use crate::storage::types::RaftId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Who leads, as this node sees it: a narrow view on openraft's metrics that reads and writes wait on.
 
-use super::types::{Member, RaftId, StoredMembership, TypeConfig};
+use crate::storage::types::{Member, RaftId, StoredMembership, TypeConfig};
 use std::sync::Arc;
 use tokio::sync::watch;
 

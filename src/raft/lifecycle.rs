@@ -1,6 +1,5 @@
 //! The life of a node: it finds its group, runs in it, and starts over if need be.
 
-use super::disk::GroupIdentity;
 use super::errors::StartError;
 use super::forming::Forming;
 use super::group::Group;
@@ -8,6 +7,7 @@ use super::locks::write;
 use super::peers::Peers;
 use super::service::{Service, founders};
 use super::{founding, tasks};
+use crate::storage::GroupIdentity;
 use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,13 +1,11 @@
-//! Consensus behind one façade, [`Node`]. The only place that names openraft.
+//! Consensus behind one façade, [`Node`]. It and the storage alone name openraft.
 
-mod chance;
 mod change;
 mod changes;
 mod committed_log;
 mod corruption_check;
 mod crowd;
 mod decision;
-pub mod disk;
 mod entry_size;
 mod errors;
 mod evidence;
@@ -50,7 +48,6 @@ mod refusals;
 mod replica;
 mod report;
 mod retention;
-mod rng;
 mod self_image;
 mod service;
 mod space;
@@ -61,12 +58,14 @@ mod tick_journal;
 mod tick_timing;
 mod ticker;
 mod turns;
-mod types;
 mod vigil;
 mod vouching;
 mod wishes;
 mod writes;
 
+#[cfg(feature = "sim")]
+pub use crate::storage::rng::seed_thread;
+pub use crate::storage::types::{Member, Proposal, RaftId, TypeConfig};
 pub use changes::LookupChange;
 pub use committed_log::{CommittedEntry, Content, Effect, committed_log};
 pub use errors::{StartError, Unavailable, WriteError};
@@ -79,7 +78,4 @@ pub use options::{LogLimits, Options};
 pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
-#[cfg(feature = "sim")]
-pub use rng::seed_thread;
 pub use status::{GroupState, MemberStatus, Role, Status};
-pub use types::{Member, Proposal, RaftId, TypeConfig};

@@ -2,7 +2,7 @@
 
 use super::peer::{Answer, CallError, Lane, Request, SnapshotChunk};
 use super::peers::Peers;
-use super::types::{LogId, Member, RaftId, TypeConfig, Vote};
+use crate::storage::types::{LogId, Member, RaftId, TypeConfig, Vote};
 use bytes::Bytes;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;

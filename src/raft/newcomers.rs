@@ -6,8 +6,8 @@
 
 use super::group::Group;
 use super::leader::View;
-use super::types::RaftId;
 use crate::clock::{self, Instant};
+use crate::storage::types::RaftId;
 use openraft::async_runtime::WatchReceiver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -6,14 +6,13 @@ use super::forming::Forming;
 use super::group::Group;
 use super::health::{explain, plight};
 use super::locks::write;
-use super::log_target;
 use super::lookup_result::{Answer, Progress, answer, coordinators};
 use super::options::Options;
 use super::ordered_write::{self, Wish};
 use super::peer::{self, WriteResult};
 use super::service::Service;
 use super::status::{self, Status};
-use super::{hand_over, lifecycle, report};
+use super::{hand_over, lifecycle, log_target, report};
 use crate::clock::{self, Instant};
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
@@ -296,7 +295,7 @@ impl Node {
 
     /// As above.
     #[cfg(feature = "sim")]
-    pub(super) fn store(&self) -> &super::disk::Store {
+    pub(super) fn store(&self) -> &crate::storage::Store {
         &self.service.forming.options.store
     }
 

@@ -1,9 +1,9 @@
 //! What the façade is started with.
 
-use super::disk::Store;
 use super::peer::{Dial, Dialer};
 use crate::clock::Beat;
 use crate::model::Inventory;
+use crate::storage::Store;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

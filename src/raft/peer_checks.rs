@@ -1,11 +1,11 @@
 //! Checks what a peer sent before anything is done with it: nothing is kept, logged or given to
 //! openraft that its own reader would refuse, or that has no bound.
 
-use super::disk;
 use super::identity::NodeName;
 use super::peer::{GroupView, Hello, JoinWish};
-use super::types::{Entry, LogId, SnapshotMeta, TypeConfig};
 use crate::model::{ADDRESS_BYTES_MAX, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id, shown};
+use crate::storage;
+use crate::storage::types::{Entry, LogId, SnapshotMeta, TypeConfig};
 use openraft::entry::EntryPayload;
 use openraft::raft::AppendEntriesRequest;
 
@@ -81,7 +81,7 @@ pub(super) fn append(append: &AppendEntriesRequest<TypeConfig>) -> Result<(), St
 fn payload(entry: &Entry) -> Result<(), String> {
     match &entry.payload {
         EntryPayload::Blank | EntryPayload::Normal(_) => Ok(()),
-        EntryPayload::Membership(members) => disk::check_members(members),
+        EntryPayload::Membership(members) => storage::check_members(members),
     }
 }
 
@@ -90,7 +90,7 @@ fn payload(entry: &Entry) -> Result<(), String> {
 /// # Errors
 /// Why the disk's reader would not take it.
 pub(super) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), String> {
-    disk::check_snapshot_meta(meta)
+    storage::check_snapshot_meta(meta)
         .map(|_| ())
         .map_err(|error| error.to_string())
 }

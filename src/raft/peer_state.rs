@@ -1,7 +1,7 @@
 //! What is known of a peer.
 
-use super::types::LogId;
 use crate::clock::Instant;
+use crate::storage::types::LogId;
 
 /// What this process has seen of one raft id.
 #[derive(Debug, Clone, Default)]

@@ -4,13 +4,12 @@
 
 use super::group::Group;
 use super::health::plight;
-use super::laggards;
 use super::leader::{Leader, changed_from};
-use super::log_target;
 use super::peer::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
-use super::types::Proposal;
 use super::writes::{Decided, TOO_LATE, Write, WritesToRun, all, answer};
+use super::{laggards, log_target};
 use crate::clock::{self, Instant};
+use crate::storage::types::Proposal;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use super::group::Group;
 use super::leader::View;
 use super::log_target;
-use super::types::TypeConfig;
 use crate::registry::Leadership;
+use crate::storage::types::TypeConfig;
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::{RaftMetrics, RaftServerMetrics};

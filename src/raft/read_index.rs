@@ -4,12 +4,11 @@
 use super::group::Group;
 use super::health::plight;
 use super::leader::{Leader, changed_from};
-use super::log_target;
 use super::peer::{Answer, Lane, Request};
 use super::reads::{RETRY_AFTER, ROUND_TIMEOUT, RoundsToRun};
-use super::types::{RaftId, Vote};
-use super::vouching;
+use super::{log_target, vouching};
 use crate::planted::{Bug, is_planted};
+use crate::storage::types::{RaftId, Vote};
 use openraft::{LinearizerOption, ReadPolicy};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::identity::NodeName;
 use super::peer::Introduction;
-use super::types::LogId;
+use crate::storage::types::LogId;
 
 /// What this node says of itself on every connection.
 pub(super) struct SelfImage {

@@ -1,20 +1,19 @@
 //! What this node answers its peers.
 
-use super::disk::{GroupIdentity, SNAPSHOT_BYTES_MAX};
 use super::forming::Forming;
 use super::group::Group;
 use super::identity::NodeName;
 use super::locks::{lock, read};
-use super::log_target;
 use super::peer::{
     Answer, GroupView, Guests, Hello, Introduction, JoinAnswer, MESSAGES_VERSION, PeerService,
     Request, SnapshotChunk, Welcome,
 };
 use super::state_machine::registry_of;
-use super::types::{RaftId, SnapshotMeta, TypeConfig};
-use super::{join, peer_checks, proposer, pulse, read_index};
+use super::{join, log_target, peer_checks, proposer, pulse, read_index};
 use crate::model::shown;
 use crate::registry::Leadership;
+use crate::storage::types::{RaftId, SnapshotMeta, TypeConfig};
+use crate::storage::{GroupIdentity, SNAPSHOT_BYTES_MAX};
 use bytes::Bytes;
 use openraft::raft::AppendEntriesRequest;
 use openraft::type_config::alias::SnapshotOf;

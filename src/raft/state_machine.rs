@@ -1,10 +1,10 @@
 //! openraft's view of the replica: entries in, snapshots out and in.
 
-use super::disk::Snapshots;
 use super::replica::Replica;
-use super::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::clock::Beat;
 use crate::registry::{Change, Image, Registry};
+use crate::storage::Snapshots;
+use crate::storage::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use openraft::EntryPayload;

@@ -1,9 +1,9 @@
 //! When this node applied ticks, and whether the next one owes a grace (amendment A4).
 
 use super::tick_timing::TICK_INTERVAL;
-use super::types::RaftId;
 use crate::clock::Instant;
 use crate::planted::{Bug, is_planted};
+use crate::storage::types::RaftId;
 use std::time::Duration;
 
 /// A leader: openraft may have two in one term.

@@ -13,8 +13,8 @@
 //!   is committed, all that those before it did (Raft, section 6.4; a restarted leader never takes its term up again).
 
 use super::group::Group;
-use super::types::{LogId, RaftId, Vote};
 use crate::planted::{Bug, is_planted};
+use crate::storage::types::{LogId, RaftId, Vote};
 use openraft::ServerState;
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 use super::*;
 use crate::clock::Beat;
 use crate::raft::LogLimits;
-use crate::raft::disk::{OsFs, Store};
-use crate::raft::types::LogId;
+use crate::storage::types::LogId;
+use crate::storage::{OsFs, Store};
 use std::path::Path;
 
 fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
@@ -49,7 +49,7 @@ async fn a_diverged_directory_is_not_opened_again() {
 /// snapshot.
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_shown() {
-    use crate::raft::types::SnapshotMeta;
+    use crate::storage::types::SnapshotMeta;
     let dir = tempfile::tempdir().expect("a temporary directory");
     let forming = Forming::open(options(dir.path(), "a", "test"))
         .await

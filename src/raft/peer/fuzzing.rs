@@ -4,8 +4,8 @@ use super::frame::{MAX_FRAME_BYTES, decode, encode};
 use super::messages::{Checkpoint, Forwarded, GroupView, JoinWish};
 use super::{Answer, Hello, Introduction, Pulse, Request, SnapshotChunk, Welcome};
 use crate::raft::identity::NodeName;
-use crate::raft::types::{Entry, SnapshotMeta, Vote};
 use crate::registry::Command;
+use crate::storage::types::{Entry, SnapshotMeta, Vote};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
 //! What nodes say to each other.
 
 use crate::raft::identity::NodeName;
-use crate::raft::types::{LogId, RaftId, SnapshotMeta, TypeConfig, Vote};
 use crate::registry::{Command, Outcome};
+use crate::storage::types::{LogId, RaftId, SnapshotMeta, TypeConfig, Vote};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, TransferLeaderResponse,
     VoteRequest, VoteResponse,

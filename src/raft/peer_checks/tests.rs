@@ -1,6 +1,6 @@
 use super::*;
 use crate::raft::peer::Introduction;
-use crate::raft::types::{Member, Proposal, Vote};
+use crate::storage::types::{Member, Proposal, Vote};
 use openraft::Membership;
 use openraft::impls::leader_id_adv::LeaderId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +142,10 @@ fn a_membership_is_one_that_readers_take() {
     assert!(logged(unchecked.clone()).is_err());
     let meta = SnapshotMeta {
         last_log_id: Some(log_id(1, 0)),
-        last_membership: crate::raft::types::StoredMembership::new(Some(log_id(1, 0)), unchecked),
+        last_membership: crate::storage::types::StoredMembership::new(
+            Some(log_id(1, 0)),
+            unchecked,
+        ),
     };
     assert!(snapshot_meta(&meta).is_err());
 }

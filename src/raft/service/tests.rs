@@ -3,11 +3,11 @@
 use super::*;
 use crate::clock::Beat;
 use crate::model::Lookup;
-use crate::raft::disk::{OsFs, Store};
 use crate::raft::peer::{Dialer, Link};
-use crate::raft::types::{Entry, LogId, Member, Proposal, StoredMembership, Vote};
 use crate::raft::{Dial, LogLimits, Node, Options, PeerStream};
 use crate::registry::{Batch, Registry};
+use crate::storage::types::{Entry, LogId, Member, Proposal, StoredMembership, Vote};
+use crate::storage::{OsFs, Store};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use openraft::async_runtime::WatchReceiver;

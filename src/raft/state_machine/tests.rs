@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::StaticService;
-use crate::raft::disk::{SimFs, Store, Vfs};
 use crate::registry::{Batch, Command};
+use crate::storage::{SimFs, Store, Vfs};
 use openraft::impls::leader_id_adv::LeaderId;
 use std::path::Path;
 use std::time::Duration;

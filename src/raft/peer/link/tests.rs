@@ -214,8 +214,8 @@ async fn a_connection_to_a_peer_that_refuses_is_given_up() {
 async fn a_request_over_the_limit_is_not_sent() {
     let (link, _) = link(10);
     let chunk = SnapshotChunk {
-        vote: crate::raft::types::Vote::new_committed(1, 1),
-        meta: crate::raft::types::SnapshotMeta::default(),
+        vote: crate::storage::types::Vote::new_committed(1, 1),
+        meta: crate::storage::types::SnapshotMeta::default(),
         offset: 0,
         data: vec![0; MAX_FRAME_BYTES],
         last: false,
