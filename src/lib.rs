@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod launcher;
+mod locks;
 pub mod model;
 mod planted;
 pub mod raft;

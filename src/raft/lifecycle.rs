@@ -1,12 +1,13 @@
 //! The life of a node: it finds its group, runs in it, and starts over if need be.
 
-use super::errors::StartError;
-use super::forming::Forming;
+use super::bootstrap::group_discovery::Forming;
+use super::bootstrap::initialize;
+use super::error::StartError;
 use super::group::Group;
-use super::locks::write;
-use super::peers::Peers;
-use super::service::{Service, founders};
-use super::{founding, tasks};
+use super::peer_service::{Service, founders};
+use super::tasks;
+use super::transport::peers::Peers;
+use crate::locks::write;
 use crate::storage::GroupIdentity;
 use openraft::async_runtime::WatchReceiver;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ pub(super) async fn run(service: &Service, stop: &watch::Sender<bool>) -> Result
         let identity = forming.find_group().await?;
         let group = start_group(forming, &identity).await?;
         *write(&service.group) = Some(group.clone());
-        founding::settle(group.clone(), forming.clone(), identity.joined_late);
+        initialize::settle(group.clone(), forming.clone(), identity.joined_late);
         let stranded = watch_over(forming, &group, &identity, stop).await?;
         if !stranded {
             return Ok(());
@@ -69,7 +70,7 @@ async fn watch_over(
     let mut seldom = group.raft.server_metrics();
     let mut stop = stop.subscribe();
     // Made once: its timer must outlive the passes of the loop.
-    let stranded = founding::stranded(group, forming, identity);
+    let stranded = initialize::stranded(group, forming, identity);
     tokio::pin!(stranded);
     loop {
         tokio::select! {

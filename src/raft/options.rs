@@ -1,6 +1,6 @@
 //! What the façade is started with.
 
-use super::peer::{Dial, Dialer};
+use super::transport::{Dial, Dialer};
 use crate::clock::Beat;
 use crate::model::Inventory;
 use crate::storage::Store;

@@ -1,6 +1,6 @@
 //! What a node knows of its group, for people and monitors.
 
-use super::forming::Forming;
+use super::bootstrap::group_discovery::Forming;
 use super::group::Group;
 use super::health::plight;
 use openraft::ServerState;

@@ -1,26 +1,27 @@
 //! Starts openraft and the tasks around it.
 
-use super::errors::StartError;
+use super::apply::state_machine::StateMachine;
+use super::consensus::{proposer, read_index};
+use super::error::StartError;
+use super::group::view::View;
 use super::group::{Group, Raft};
-use super::identity::NodeName;
-use super::leader::View;
-use super::network::Network;
-use super::options::Options;
-use super::peers::Peers;
-use super::state_machine::StateMachine;
-use super::{
-    hearing, level, membership, proposer, pulse, raft_metrics, read_index, retention, space,
-    ticker, vigil,
+use super::membership::{feature_level, replace_member};
+use super::monitor::{
+    disk_space, inbound_check, log_retention, peer_status, raft_metrics, serving_watchdog, ticker,
 };
+use super::options::Options;
+use super::transport::identity::NodeName;
+use super::transport::peers::Peers;
+use super::transport::raft_network::Network;
 use openraft::async_runtime::WatchReceiver;
 use openraft::{Config, SnapshotPolicy, StorageHelper};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A snapshot after so many entries, or sooner (`retention`): a restart replays at most this many and those kept for stragglers.
+/// A snapshot after so many entries, or sooner (`log_retention`): a restart replays at most this many and those kept for stragglers.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
-/// Entries kept behind a snapshot where they are small (`retention`), so that a node that was away for half a minute under full
+/// Entries kept behind a snapshot where they are small (`log_retention`), so that a node that was away for half a minute under full
 /// load needs no snapshot. A purge up to a snapshot of one's own does not overtake an apply (openraft #2116): what is covered was
 /// submitted before.
 const ENTRIES_KEPT: u64 = 10_000;
@@ -71,13 +72,13 @@ pub(super) async fn start(
     tokio::spawn(read_index::run(group.clone(), rounds));
     tokio::spawn(proposer::run(group.clone(), batches));
     tokio::spawn(ticker::run(group.clone()));
-    tokio::spawn(pulse::run(group.clone()));
-    tokio::spawn(vigil::run(group.clone()));
-    tokio::spawn(membership::run(group.clone()));
-    tokio::spawn(level::run(group.clone()));
-    tokio::spawn(space::run(group.clone()));
-    tokio::spawn(retention::run(group.clone()));
-    tokio::spawn(hearing::run(group.clone()));
+    tokio::spawn(peer_status::run(group.clone()));
+    tokio::spawn(serving_watchdog::run(group.clone()));
+    tokio::spawn(replace_member::run(group.clone()));
+    tokio::spawn(feature_level::run(group.clone()));
+    tokio::spawn(disk_space::run(group.clone()));
+    tokio::spawn(log_retention::run(group.clone()));
+    tokio::spawn(inbound_check::run(group.clone()));
     Ok(group)
 }
 

@@ -8,11 +8,11 @@ use std::path::Path;
 /// What each module may use of the crate besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
-        "model" | "clock" | "planted" => &[],
+        "model" | "clock" | "planted" | "locks" => &[],
         "registry" => &["model", "planted"],
         "config" => &["model"],
         "storage" => &["registry", "model", "clock", "planted"],
-        "raft" => &["storage", "registry", "model", "clock", "planted"],
+        "raft" => &["storage", "registry", "model", "clock", "planted", "locks"],
         "http" => &["raft", "registry", "model", "clock"],
         "launcher" => &["config", "telemetry", "clock"],
         "telemetry" => &["config", "clock"],
