@@ -11,7 +11,7 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
         "model" | "clock" | "planted" | "locks" => &[],
         "registry" => &["model", "planted"],
         "config" => &["model"],
-        "storage" => &["registry", "model", "clock", "planted"],
+        "storage" => &["registry", "model", "planted"],
         "raft" => &["storage", "registry", "model", "clock", "planted", "locks"],
         "http" => &["raft", "registry", "model", "clock"],
         "launcher" => &["config", "telemetry", "clock"],

@@ -1,7 +1,6 @@
 //! The real file system.
 
 use super::interface::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
-use crate::clock;
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -27,22 +26,20 @@ struct OsLock {
 
 impl Held for OsLock {}
 
-/// How long a file waits for a descriptor to open it by. None being free is no failure of the disk, and clients' connections,
-/// which took them, end; a disk that stands still for longer is one.
-const DESCRIPTOR_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a file asks for a descriptor to open it by, in ten seconds. None being free is no failure of the disk, and clients'
+/// connections, which took them, end; a disk that stands still for longer is one.
+const DESCRIPTOR_TRIES: u32 = 500;
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens something once a descriptor is free.
 fn once_there_is_one<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let began = clock::now();
-    loop {
+    for _ in 1..DESCRIPTOR_TRIES {
         match open() {
-            Err(e) if lacks_descriptor(&e) && began.elapsed() < DESCRIPTOR_PATIENCE => {
-                std::thread::sleep(DESCRIPTOR_PAUSE);
-            }
+            Err(e) if lacks_descriptor(&e) => std::thread::sleep(DESCRIPTOR_PAUSE),
             done => return done,
         }
     }
+    open()
 }
 
 /// Of this process, or of the whole system.
