@@ -7,6 +7,8 @@
 mod arrows;
 #[path = "tidy/documented.rs"]
 mod documented;
+#[path = "tidy/log_targets.rs"]
+mod log_targets;
 #[path = "tidy/patience.rs"]
 mod patience;
 #[path = "tidy/planted.rs"]

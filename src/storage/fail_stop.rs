@@ -50,3 +50,46 @@ impl Latch {
         self.0.subscribe()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A failure is logged once, under the name that operators know, whatever file logs it.
+    #[test]
+    fn a_failure_is_logged_under_its_target() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let latch = Latch::new();
+            latch.set(&io::Error::other("it broke"));
+            latch.set(&io::Error::other("it broke again"));
+        });
+        let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(
+            String::from_utf8_lossy(&lines),
+            "ERROR quorate::raft::disk::latch: storage failed; this process must stop failure=it broke\n"
+        );
+    }
+}

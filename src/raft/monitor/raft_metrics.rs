@@ -94,3 +94,60 @@ fn log_changes(old: &View, new: &View) {
         tracing::info!(target: log_target::GROUP, members = members.join(", "), "members");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locks::lock;
+    use crate::raft::group::view::Leader;
+    use crate::storage::types::Member;
+    use std::io;
+    use std::sync::Mutex;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A new leader is logged under the name that operators know, whatever file logs it.
+    #[test]
+    fn a_leader_is_logged_under_its_target() {
+        let view = |leader| View {
+            term: 3,
+            state: ServerState::Follower,
+            leader,
+            membership: Arc::default(),
+        };
+        let leader = Leader {
+            id: 1,
+            term: 3,
+            member: Member {
+                node_id: "a".to_owned(),
+                ..Member::default()
+            },
+        };
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            log_changes(&view(None), &view(Some(leader)));
+        });
+        assert_eq!(
+            String::from_utf8_lossy(&lock(&lines.0)),
+            " INFO quorate::raft::group: leader leader=\"a\" term=3\n"
+        );
+    }
+}
