@@ -3,7 +3,7 @@
 use super::Registry;
 use super::by_id::by_id;
 use super::held::{Unpacked, UnpackedService};
-use crate::model::{StaticService, json_service_bytes, write_json_service, write_json_string};
+use crate::model::{StaticService, write_json_service, write_json_string};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -107,15 +107,16 @@ impl Effects {
     }
 }
 
+/// Holds the JSON of an engine's service, so that the buffer need not grow while it is written.
+const SERVICE_CAPACITY_BYTES: usize = 512;
+
 /// A service of a node as a lookup shows it.
 fn json_of(node: &Unpacked<'_>, service: &UnpackedService<'_>) -> Vec<u8> {
     let (id, node_id) = (service.id, Some(node.node_id));
     let texts = [service.service_type, node.pool, node.location];
-    let properties = || service.properties.iter().copied();
-    // At once: to grow byte by byte costs more than to write it.
-    let bytes = json_service_bytes(id, node_id, texts, properties());
-    let mut json = Vec::with_capacity(bytes);
-    write_json_service(&mut json, id, node_id, texts, properties());
+    let properties = service.properties.iter().copied();
+    let mut json = Vec::with_capacity(SERVICE_CAPACITY_BYTES);
+    write_json_service(&mut json, id, node_id, texts, properties);
     json
 }
 
