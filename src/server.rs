@@ -98,7 +98,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 }
 
 /// Half of the processors: the rest is the kernel's, the disk's and the clients'. A worker more would be woken for each of many small
-/// things and find them done (docs/ARCHITECTURE.md).
+/// things and find them done (docs/decisions/0014).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
