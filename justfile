@@ -46,4 +46,4 @@ soak *MINUTES:
 
 # A real engine: trino or presto
 engines *ARGS:
-    scripts/engines {{ ARGS }}
+    tests/engines/run {{ ARGS }}
