@@ -1,10 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# What tests/engines/run proves of addresses: a coordinator that moves, and nodes that hold lookups and die. To be sourced by it.
+# Checks of addresses: a coordinator that moves, and nodes that hold lookups and die. Sourced by
+# tests/engines/run.
 
 coordinators() { curl -sf -m 3 "$(node_url 0)/v1/service/$type-coordinator/general" | node_ids; }
 lists_coordinator() { [[ " $(coordinators) " == *" $1 "* ]]; }
 
-# ask_until_right NAME COMMAND...: in the background; asks again when it fails. NAME.asked: "end-in-ms tries last-answer".
+# ask_until_right NAME COMMAND...: asks in the background until it succeeds; writes "end-in-ms tries
+# last-answer" to NAME.asked.
 ask_until_right() {
   local name=$1 tries answer
   shift
@@ -20,10 +22,10 @@ ask_until_right() {
   asked_pids+=($!)
 }
 
-# With the coordinator's own address, as no client of quorate would: what the engine itself takes.
+# At the coordinator's own address, which quorate's clients do not use: the engine's own time.
 ask_directly() { query "select count(*) from tpch.tiny.nation" | tr -d '[]'; }
 
-# Both clients know one node of the cluster each, before and after.
+# Each client knows one node of the cluster, before and after.
 check_moved() {
   local announced both direct name who end tries answer asked_pids=()
   check "the $cli_name asks node 2 of quorate, and has the coordinator's answer" test "$(ask_cli 1)" = 25
@@ -53,8 +55,8 @@ check_moved() {
   check "the new coordinator sees two active workers" sees_workers 2
 }
 
-# The node, 0 to 2, that answers coordinator2's lookup when something changes: it holds the next one too, unless coordinator2 has
-# read its inventory meanwhile, as it does every 10 s, and drawn another.
+# Prints the node, 0 to 2, that answers coordinator2's lookup when something changes. It holds the next
+# one too, unless coordinator2 has read its inventory meanwhile (every 10 s) and drawn another node.
 holder() {
   local from_ms path="/v1/service/$type/general" i log
   from_ms=$(now_ms)
@@ -81,12 +83,12 @@ check_holders_killed() {
   done
   sleep 12
   end_load "while the node that holds the coordinator's lookup is killed, three times"
-  # Ends what is held, since only what has ended is in the logs.
+  # Ends the held lookups, because only finished ones are in the logs.
   holder >/dev/null
   settle_logs
   for name in coordinator2 worker2; do
     read -r cut most open < <(cut_lookups "$name" "$from_ms")
-    # airlift draws a node when it reads the inventory, every 10 s, and stays with it until the next time.
+    # airlift draws a node when it reads the inventory, every 10 s, and keeps it until the next time.
     check "$name, with service-inventory.uri, lost $cut held lookups with the nodes, and was answered or held by another $most ms later at most" \
       test "$most" -le 12000 -a "$open" = 0 -a "$name$cut" != coordinator20
   done
@@ -95,8 +97,9 @@ check_holders_killed() {
   check "worker1, with discovery.uri at nginx, lost $cut; nginx sent $moved lookups on to another node" test "$cut" = 0
 }
 
-# Of the lookups of engine node $1 since $2: how many were cut by a node's end, the longest time from that to one that another node
-# took, and whether it still waits for that. Refusals on the way there are neither.
+# Prints, of the lookups of engine node $1 since $2: how many were cut off by a node's end, the longest
+# time from that to one that another node accepted, and whether it still waits for that. Refusals in
+# between count as neither.
 cut_lookups() {
   lookups_of "$1" | awk -v from="$2" '$2 < from { next }
     $3 == 200 || $3 == 304 { if (since) { if ($1 - since > most) most = $1 - since; since = 0 } next }

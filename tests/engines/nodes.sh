@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2154
-# The engine's nodes and its clients, and the cluster, as tests/engines/run drives them. To be sourced by it.
+# Starts and drives the engine's nodes, its clients and the cluster. Sourced by tests/engines/run.
 
 # ---- The engine -----------------------------------------------------------------------------
 
-# fetch ARTIFACT DIRECTORY: copies it there, or prints what Maven said; false when it could not.
+# fetch ARTIFACT DIRECTORY: copies it there, or prints Maven's output and fails.
 fetch() {
   need_maven || exit 2
   echo "fetching $1"
@@ -11,14 +11,14 @@ fetch() {
     -Dartifact="$1" -DoutputDirectory="$2" >"$2/fetch.log" 2>&1 || { tail -n 20 "$2/fetch.log" >&2; return 1; }
 }
 
-# Leaves the engine, less the plugins that are not used here, in the cache. Renamed into place when whole.
+# Puts the engine, without unused plugins, into the cache. Renamed into place when complete.
 fetch_engine() {
   home=$cache/$server-$version
   [[ ! -d $home/lib || ! -d $home/plugin/tpch ]] || return 0
   local part
   part=$(new_part) || exit 2
   if fetch "$artifact" "$part" && tar -xzf "$part/$server-$version.tar.gz" -C "$part"; then
-    # Only now: jars that several plugins share are hard links in the archive.
+    # Not earlier: jars that several plugins share are hard links in the archive.
     find "$part/$server-$version/plugin" -mindepth 1 -maxdepth 1 ! -name tpch -exec rm -rf {} +
     rm -rf "$home" && mv "$part/$server-$version" "$home" && rm -rf "$part"
   else
@@ -27,7 +27,7 @@ fetch_engine() {
   fi
 }
 
-# The same for the engine's command line and for its client in Python, with an environment of its own.
+# The same for the engine's command line and for its Python client, in a virtual environment.
 fetch_clients() {
   local part
   cli=$cache/$cli_jar python=$cache/python-${python_client%%=*}
@@ -39,7 +39,7 @@ fetch_clients() {
   if [[ ! -x $python/bin/python ]]; then
     echo "fetching $python_client for Python"
     rm -rf "$python"
-    # Not renamed into place: its programs name the directory. Python itself is linked last.
+    # Not renamed into place: its programs contain the directory. Python itself is linked last.
     { make_venv && timeout 300 "$python/bin/pip" install -q "$python_client" >"$part/pip.log" 2>&1; } ||
       { cat "$part/pip.log" >&2; rm -rf "$part" "$python"; die "could not install $python_client with pip"; }
   fi
@@ -56,36 +56,37 @@ node_url() { printf 'http://127.0.0.1:%s' "$((port + $1))"; }
 slot_url() { printf 'http://127.0.0.1:%s' "$((port + 3 + $1))"; }
 declare -A engine_pids=()
 
-# How an engine may find the cluster: one node of it for ever, nginx, or whichever member it draws from an inventory.
+# Ways for an engine to find the cluster: one fixed node, nginx, or a member drawn from an inventory.
 front_url() { printf 'http://127.0.0.1:%s' "$((port + 7))"; }
 at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
 at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
 by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 
-# start_engine NAME SLOT DISCOVERY: on the port of the slot; 1 and 2 are workers, 0 and 3 coordinators.
+# start_engine NAME SLOT DISCOVERY: starts one on the port of the slot; 1 and 2 are workers, 0 and 3
+# coordinators.
 start_engine() {
   local name=$1 slot=$2 dir=$work/$1 coordinator=false heap=768M
   ((slot % 3 > 0)) || { coordinator=true heap=1G; }
   mkdir -p "$dir/etc/catalog" "$dir/plugin"
   ln -sfn "$home/plugin/tpch" "$dir/plugin/tpch"
   echo connector.name=tpch >"$dir/etc/catalog/tpch.properties"
-  # The log of its discovery client tells when each answer was with it, in its own words.
+  # The log of its discovery client shows when it received each answer.
   printf '%s\n' "coordinator=$coordinator" "http-server.http.port=$((port + 3 + slot))" "$3" \
     discovery.http-client.log.enabled=true discovery.http-client.log.flush-interval=1s \
     node-scheduler.include-coordinator=false query.max-memory=400MB query.max-memory-per-node=200MB \
     memory.heap-headroom-per-node=200MB "${settings[@]}" >"$dir/etc/config.properties"
-  # Not by its own launcher: that forks, and a pid that is not ours cannot be ended with certainty.
+  # Not with its launcher, which forks: a process that is not our child cannot be ended with certainty.
   (
     cd "$dir" && exec "$java_home/bin/java" "-Xmx$heap" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djdk.attach.allowAttachSelf=true \
       "${jvm_flags[@]}" -Dnode.environment=engines "-Dnode.id=$name" -Dnode.internal-address=127.0.0.1 "-Dnode.data-dir=$dir" \
       -Dconfig=etc/config.properties -cp "$home/lib/*" "$main"
   ) >>"$work/$name.log" 2>&1 &
   engine_pids[$name]=$!
-  # Killing it is part of the proof: bash has nothing to report.
+  # Killing it is part of the test: bash must not report it.
   disown "$!"
 }
 
-# end_engine NAME SIGNAL SECONDS: false when it has not ended by then.
+# end_engine NAME SIGNAL SECONDS: fails when it has not ended by then.
 end_engine() {
   local pid=${engine_pids[$1]:-} ended=0
   [[ -n $pid ]] || return 0
@@ -95,7 +96,7 @@ end_engine() {
   return "$ended"
 }
 
-# Sends one statement and prints its rows as JSON; false when it fails or takes longer than 30 s.
+# Sends one statement and prints its rows as JSON; fails when it fails or takes longer than 30 s.
 query() {
   local answer next="" deadline=$((SECONDS + 30))
   answer=$(curl -sS -m 10 -H "$user_header: engines" --data-binary "$1" "$engine_url/v1/statement" 2>&1) || { echo "$answer"; return 1; }
@@ -109,13 +110,14 @@ query() {
     fi
     answer=$(curl -sS -m 10 -H "$user_header: engines" "$next" 2>&1) || { echo "$answer"; return 1; }
   done
-  # Not left behind: a worker that still has a task of it takes 5 s to stop.
+  # Cancelled, because a worker that still has a task of it takes 5 s to stop.
   curl -s -m 5 -X DELETE -H "$user_header: engines" "$next" >/dev/null
   echo "not done after 30 s"
   return 1
 }
 
-# The clients, pointed at node $1 of the cluster and at nothing else: each prints the count of nations, 25. Warnings go to a log.
+# Runs the clients, pointed only at node $1 of the cluster: each prints the count of nations, 25.
+# Warnings go to a log.
 ask_cli() {
   timeout 90 "$java_home/bin/java" -Xmx256M -jar "$cli" --server "$(node_url "$1")" --user engines \
     --output-format TSV --execute "select count(*) from tpch.tiny.nation" 2>>"$work/clients.log"
@@ -142,22 +144,22 @@ cluster() { "$repo/scripts/cluster.sh" "$@" --dir "$work/cluster"; }
 is_ready() { curl -sf -m 3 -o /dev/null "$(node_url "$1")/v1/cluster/ready"; }
 all_ready() { is_ready 0 && is_ready 1 && is_ready 2; }
 
-# The engine nodes that node I lists, sorted, in one line; false when it does not answer 200.
+# Prints the engine nodes that node I lists, sorted, in one line; fails unless it answers 200.
 listed() {
   local body
   body=$(curl -sf -m 3 "$(node_url "$1")/v1/service/$type/general") || return 1
   node_ids <<<"$body"
 }
 
-# The same, of services of every type: a node is gone when this does not name it.
+# The same, for services of every type: a node is gone when this does not name it.
 listed_anyhow() {
   local body
   body=$(curl -sf -m 3 "$(node_url "$1")/v1/service") || return 1
   node_ids <<<"$body"
 }
 
-# True for an empty list too: a node that answers and lists nobody is not a node that does not answer. Without the announcements
-# that these checks make themselves.
+# Succeeds for an empty list too: a node that lists nobody differs from one that does not answer.
+# Without the announcements of these checks themselves.
 node_ids() { { grep -o '"nodeId" *: *"[^"]*"' || true; } | cut -d'"' -f4 | { grep -v '^push-' || true; } | sort -u | paste -sd' '; }
 
 all_list() {
@@ -165,7 +167,7 @@ all_list() {
   for i in 0 1 2; do [[ $(listed "$i") == "$1" ]] || return 1; done
 }
 
-# The node that says it leads, 0 to 2. A member's own entry says voter or learner.
+# Prints the node that reports itself as leader, 0 to 2. A member's own entry says voter or learner.
 leader() {
   local i status
   for i in 0 1 2; do

@@ -1,32 +1,35 @@
 # shellcheck shell=bash disable=SC2154
-# What tests/engines/run proves of held lookups: how few there are, and how soon a change is with the engine. To be sourced by it.
+# Checks of held lookups: how few there are, and how soon a change reaches the engine. Sourced by
+# tests/engines/run.
 
 readonly IDLE_S=63              # three times 20 s held and 1 s between
-readonly PUSHED_MS=100          # to be with the discovery client, when the lookup is held at the time
+readonly PUSHED_MS=100          # limit to reach the discovery client while its lookup is held
 readonly CHANGES=20             # announced and withdrawn in turn
 
-# Lookups of engine node $1 as its own discovery client logged them: "start end status" in ms, in order.
+# Prints the lookups of engine node $1 from its discovery client's log: "start end status" in ms, in order.
 lookups_of() {
   local log=$work/$1/var/log/discovery-http-client.log
   awk -F'\t' -v path="/v1/service/$type/general" '$3 == "GET" && substr($4, length($4) - length(path) + 1) == path { print $1 "\t" $12 "\t" $5 "\t" $4 }' "$log" |
     with_ms | awk -F'\t' '{ printf "%s %.0f %s %s\n", $1, $1 + $2, $3, $4 }' | sort -n
 }
 
-# Puts ms since 1970 in place of the time in the first column.
+# Replaces the time in the first column by ms since 1970.
 with_ms() {
   local lines
   lines=$(cat)
   paste <(cut -f1 <<<"$lines" | date -f - +%s%3N) <(cut -f2- <<<"$lines")
 }
 
-# Announcements ($1 PUT) and withdrawals (DELETE) of node $2 that the cluster took from time $3 on: "start end" in ms, in order.
+# Prints announcements ($1 PUT) and withdrawals (DELETE) of node $2 that the cluster accepted from time
+# $3 on: "start end" in ms, in order.
 writes_of() {
   awk -F'\t' -v method="$1" -v path="/v1/announcement/$2" '$3 == method && $4 == path && $7 ~ /^20/ { print $1 "\t" $10 }' \
     "$work"/cluster/node-*/data/var/log/http-request.log | with_ms | awk -F'\t' -v from="$3" '$1 >= from { printf "%s %.0f\n", $1, $1 + $2 }' | sort -n
 }
 
-# For each change of stdin, "start end name": "held|pause ms name", how long after its acknowledgement the coordinator's discovery
-# client had an answer that was given after it began. Between two lookups the client pauses for 1 s, as max-age says.
+# For each change on stdin, "start end name", prints "held|pause ms name": the time from its
+# acknowledgement until the coordinator's discovery client had an answer given after it began. Between
+# two lookups the client pauses for 1 s, as max-age says.
 known_after() {
   awk 'NR == FNR { if ($3 == 200) { n++; s[n] = $1; e[n] = $2 } next }
     { for (i = 1; i <= n; i++) if (e[i] >= $1) break
@@ -55,19 +58,20 @@ check_idle() {
   check "$title:${counts%;}" test "$wrong" = 0
 }
 
-# A service without a version of the engine: its discovery client has it, its list of nodes does not.
+# A service without the engine's version: its discovery client has it, its list of nodes does not.
 announce() {
   curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' "$(node_url 1)/v1/announcement/$1" -d \
     '{"environment":"engines","nodeId":"'"$1"'","pool":"general","location":"/'"$1"'","services":[{"id":"00000000-0000-4000-9000-000000000001","type":"'"$type"'","properties":{}}]}'
 }
 withdraw() { curl -sf -m 5 -o /dev/null -X DELETE "$(node_url 1)/v1/announcement/$1"; }
 
-# Many small changes: each while the coordinator's lookup is held, and after every fourth another within the client's pause.
+# Makes many small changes: each while the coordinator's lookup is held, and after every fourth
+# another one within the client's pause.
 check_push() {
   local i from_ms results held
   from_ms=$(now_ms)
   for ((i = 1; i <= CHANGES; i++)); do
-    # Past the pause of 1 s after the last answer.
+    # After the pause of 1 s that follows the last answer.
     sleep "1.$((RANDOM % 5 + 3))"
     if ((i % 2)); then announce push-a; else withdraw push-a; fi || fail "change $i is taken"
     ((i % 4)) || { sleep "0.$((RANDOM % 6 + 1))"; announce push-b; sleep 1.5; withdraw push-b; }
@@ -91,7 +95,7 @@ report_push() {
 
 # ---- Real workers ---------------------------------------------------------------------------
 
-# What happened to real workers: "start|stop name since-ms" a line, in $work/events.
+# Events of real workers, one a line in $work/events: "start|stop name since-ms".
 note_event() { echo "$1 $2 $(now_ms)" >>"$work/events"; }
 
 start_worker() {
@@ -101,8 +105,8 @@ start_worker() {
 
 lists_all() { [[ $(listed 0) == "$everyone" ]]; }
 
-# When the coordinator itself missed worker2 for the last time, in ms, by its log. Not by a query: one may be put on the worker
-# that has gone, and hangs.
+# Prints when the coordinator itself last missed worker2, in ms, from its log. Not by a query, which
+# may be scheduled on the lost worker and hang.
 missed_worker2() {
   local line
   line=$(grep 'Previously active node is missing: worker2 ' "$work/coordinator.log" | tail -n 1 | cut -f1)
@@ -124,7 +128,7 @@ check_workers_come_and_go() {
   echo "      the engine's own list of nodes, which it makes every 5 s, was without the worker ${noticed[*]:-(never)} ms after SIGTERM"
 }
 
-# After all of them: the first announcement since a start, the withdrawal since a stop.
+# After all events: the first announcement since a start, the withdrawal since a stop.
 check_workers_pushed() {
   local what name since method results
   settle_logs

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# What tests/engines/run proves of failures: nodes of the cluster and engine nodes, killed and stopped. To be sourced by it.
+# Checks of failures: nodes of the cluster and engine nodes, killed and stopped. Sourced by
+# tests/engines/run.
 
 check_start() {
   within 120 all_list "$everyone"
@@ -10,7 +11,8 @@ check_start() {
   check "select count(*) from tpch.tiny.nation is 25" counts_nations
 }
 
-# Until the file `stop` is there: one query a second, each in its own process so that a slow one does not hold up the next.
+# Sends one query a second until the file `stop` exists, each in its own process so that a slow one
+# does not delay the next.
 load_queries() {
   while [[ ! -e $work/stop ]]; do
     { rows=$(query "select count(*) from tpch.tiny.nation"); echo "${rows:-no rows}" | paste -sd' ' >>"$work/queries"; } &
@@ -19,7 +21,7 @@ load_queries() {
   wait
 }
 
-# Twice a second: what each node lists, if it answers.
+# Records twice a second what each node lists, if it answers.
 load_lists() {
   local i ids
   while [[ ! -e $work/stop ]]; do
@@ -28,7 +30,7 @@ load_lists() {
   done
 }
 
-# How many workers the coordinator sees: slow on a busy machine, so apart from the rest.
+# Records how many workers the coordinator sees. Separate, because it is slow on a busy machine.
 load_workers() {
   while [[ ! -e $work/stop ]]; do
     echo "workers: $(workers_seen | paste -sd' ')" >>"$work/lists"
@@ -43,7 +45,7 @@ begin_load() {
   load_workers & load_pids+=($!)
 }
 
-# end_load WHEN: no query has failed since, and no worker has left any list.
+# end_load WHEN: checks that no query has failed since, and that no worker has left any list.
 end_load() {
   local queries lists failed_queries bad_lists
   touch "$work/stop"
@@ -51,7 +53,7 @@ end_load() {
   load_pids=()
   queries=$(wc -l <"$work/queries") failed_queries=$(grep -cvxF '[[25]]' "$work/queries")
   lists=$(wc -l <"$work/lists") bad_lists=$(grep -cvx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists")
-  # A busy machine does less than a query a second, but some: else this proves nothing.
+  # A busy machine runs less than a query a second, but some are needed to prove anything.
   if ((queries >= 20 && failed_queries == 0)); then
     pass "no query fails $1: $queries queries"
   else
@@ -77,20 +79,21 @@ check_leader_killed() {
   cluster restart "$((down + 1))" >/dev/null || fail "node $((down + 1)) starts again"
   back=0
   within 15 all_list "$everyone" || back=1
-  # Past max-age: an engine whose renewals had stopped with the leader would be gone by the end of this.
+  # Longer than max-age: an engine whose renewals had stopped with the leader would be gone by then.
   sleep "$((MAX_AGE_MS / 1000 + 5))"
   end_load "while the leader is killed and comes back"
   ((back == 0)) && back=$(all_list "$everyone"; echo $?)
   check "the killed leader is back and lists the same" test "$back" = 0
 }
 
-# gone NAME NODE: node NODE answers, and lists no service of NAME.
+# gone NAME NODE: succeeds if node NODE answers, and lists no service of NAME.
 gone() {
   local ids
   ids=$(listed_anyhow "$2") && [[ " $ids " != *" $1 "* ]]
 }
 
-# Start and end of the last renewal of engine node $1 that any node accepted, in ms, from the access logs.
+# Prints start and end of the last renewal of engine node $1 that any node accepted, in ms, from the
+# access logs.
 last_renewal() {
   local line
   line=$(awk -F'\t' -v path="/v1/announcement/$1" '$3 == "PUT" && $4 == path && $7 == 202 { print $1, $10 }' \
@@ -119,8 +122,8 @@ check_worker_killed() {
   for i in 0 1 2; do
     [[ -n ${gone_ms[$i]} ]] || { wrong=1; continue; }
     after_ms[i]=$((gone_ms[i] - renewed))
-    # Too early: a lookup that had ended by max-age did not show it. Too late: one that began after max-age + 2 s still did.
-    # So a lookup that a busy machine makes slow accuses nobody.
+    # Too early: a lookup that ended before max-age did not show it. Too late: one that began after
+    # max-age + 2 s still did. So a slow lookup on a busy machine is no failure.
     ((gone_ms[i] >= renewed + MAX_AGE_MS && seen_ms[i] <= renewal_end + MAX_AGE_MS + 2000)) || wrong=1
   done
   check "$title: ${after_ms[0]:-?}, ${after_ms[1]:-?}, ${after_ms[2]:-?} ms" test "$wrong" = 0
@@ -135,7 +138,7 @@ check_worker_stopped() {
     end_engine worker2 KILL 5
     return
   fi
-  # The first lookup on each, not a repeated one.
+  # The first lookup on each node, not a repeated one.
   for i in 0 1 2; do gone worker2 "$i" || left=1; done
   local took_ms=$(($(now_ms) - from_ms))
   ((left == 0 && took_ms < 10000))

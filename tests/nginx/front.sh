@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# The real nginx with etc/nginx.conf on loopback, for tests/nginx/run and tests/engines/run. To be sourced, with `repo` and `work` set.
+# Runs the real nginx with etc/nginx.conf on loopback. Sourced by tests/nginx/run and
+# tests/engines/run, with `repo` and `work` set.
 
 front_pid=""
 
@@ -9,17 +10,18 @@ need_nginx() {
   command -v nginx >/dev/null || apt_install nginx-light
 }
 
-# start_front P Q: nginx on port Q, before nodes on ports P to P+2. Its log names every node that it tried for a request.
+# start_front P Q: starts nginx on port Q, in front of nodes on ports P to P+2. Its log names every
+# node that it tried for a request.
 start_front() {
   write_front "$1" "$2" || return 1
   nginx -p "$work/front" -e "$work/front/error.log" -c "$work/front/nginx.conf" >>"$work/front/console.log" 2>&1 &
   front_pid=$!
-  # bash has nothing to report when it is ended.
+  # So that bash does not report its end.
   disown "$front_pid"
   within 5 curl -sf -m 3 -o /dev/null "http://127.0.0.1:$2/v1/service" || { cat "$work/front/error.log" "$work/front/console.log" >&2; return 1; }
 }
 
-# Not gracefully: that would wait for the streams.
+# Not gracefully, which would wait for the streams.
 stop_front() {
   [[ -n $front_pid ]] || return 0
   kill -TERM "$front_pid" 2>/dev/null
@@ -29,7 +31,7 @@ stop_front() {
 
 ended() { ! kill -0 "$1" 2>/dev/null; }
 
-# Its own directory for all that it writes, and as who calls: nothing of the system's nginx is touched.
+# Writes to its own directory, as the calling user: the system's nginx is not touched.
 write_front() {
   local user=""
   [[ $(id -u) != 0 ]] || user="user $(id -un) $(id -gn);"
@@ -38,7 +40,7 @@ write_front() {
     -e "s/172\.17\.31\.247:8411/127.0.0.1:$(($1 + 2))/" -e "s/listen 8411;/listen 127.0.0.1:$2;/" \
     "$repo/etc/nginx.conf" >"$work/front/quorate.conf"
   [[ $(grep -c "127\.0\.0\.1:" "$work/front/quorate.conf") == 4 ]] || { echo "etc/nginx.conf has other addresses than are replaced" >&2; return 1; }
-  # With gzip on, as many have it: what must not be compressed has to say so itself.
+  # With gzip on, as on many machines: etc/nginx.conf must turn it off where it matters.
   cat >"$work/front/nginx.conf" <<CONF
 $user
 daemon off;
