@@ -5,8 +5,12 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
 #[path = "tidy/documented.rs"]
 mod documented;
+#[path = "tidy/paths.rs"]
+mod paths;
 #[path = "tidy/patience.rs"]
 mod patience;
 #[path = "tidy/planted.rs"]

@@ -1,4 +1,4 @@
-//! The leader puts an emptied node in the place of its old self (design 6, amendment B12).
+//! Replaces an emptied node's old incarnation by its new one, on the leader (docs/decisions/0002).
 
 use super::group::{Group, paced};
 use super::identity::NodeName;
@@ -20,7 +20,8 @@ use std::time::Duration;
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// A newcomer repeats its wish twice a second; one that has not for this long is gone.
 const WISH_AGE: Duration = Duration::from_secs(5);
-/// The old incarnation is taken for dead when its address is silent for this long (amendment B12).
+/// The old incarnation counts as dead when its address has been silent for this long. A restart
+/// takes less, and must not cost the node its membership.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 /// One change of membership. What a leader leaves half done, the next finishes.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);

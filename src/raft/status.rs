@@ -36,7 +36,7 @@ pub struct Status {
     pub services: u64,
     /// The members, by `node.id`.
     pub members: Vec<MemberStatus>,
-    /// Whether a group is formed, and what it waits for if not (design 6, amendment A10).
+    /// Whether a group is formed, and what it waits for if not.
     #[serde(flatten)]
     pub group: GroupState,
 }
@@ -140,7 +140,8 @@ fn in_group(group: &Group) -> Status {
     }
 }
 
-/// Why a group does not serve, and the way out: one line for every 503, the log and the status (amendment A10).
+/// Says why a group does not serve, and the way out: one line for every 503, the log and the status.
+/// A group of two, or one that lost a majority's disks, needs an operator who knows what to do.
 pub(super) fn plight(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it takes nothing of the log until there is space");

@@ -24,7 +24,8 @@ const MAX_WAITING_WRITES: usize = 20_000;
 /// What they may take together. The wire bounds what its clients send to this node; a leader takes
 /// the writes of all nodes, and those of clients that no longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
-/// The commands of one entry, or of one forward: more would hold up replication on a slow link (amendment A7).
+/// Maximum bytes of the commands of one entry or one forward: more would hold up replication on a
+/// slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// The commands of one entry by count, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;
@@ -442,7 +443,8 @@ pub(super) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<W
     results
 }
 
-/// What one command needs beside it in the log (amendment A2).
+/// Wraps commands in a batch with the settings that `apply` reads, so that a rolling change of
+/// configuration cannot make replicas diverge.
 pub(super) fn batch_of(commands: Vec<Command>, max_age: Duration) -> Batch {
     Batch {
         max_age_ms: max_age.as_millis() as u64,

@@ -7,7 +7,8 @@ use crate::model::{StaticService, write_json_service, write_json_string};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The effect of one entry on one type in one pool (amendment B15).
+/// The effect of one entry on one type in one pool. Two changes of one entry are one, because a
+/// reader cut off between them could not say which it has seen.
 ///
 /// - Whoever held the services as they were before the entry, takes away what is in `removed` and then puts what is in
 ///   `services`, holds them as they are after it.
