@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A quorate cluster on this machine, on loopback. `scripts/cluster.sh help` says how.
+# Runs a quorate cluster on this machine, on loopback: see `scripts/cluster.sh help`.
 # Needs bash, coreutils and the Rust toolchain; no curl, no ps.
 set -euo pipefail
 
@@ -15,22 +15,22 @@ usage() {
 Usage: scripts/cluster.sh [OPTIONS] COMMAND
 
 Commands
-  up [N]      Start N nodes (3 when not said) and return when each answers a linearizable lookup
-  down        Stop every node; the data stays, and the next \`up\` goes on with it
+  up [N]      Start N nodes (default 3) and return when each answers a linearizable lookup
+  down        Stop every node; the data stays for the next \`up\`
   purge       Stop every node and delete the directory
-  status      Show which nodes run, and what the cluster says of itself
+  status      Show which nodes run, and the state of the cluster
   kill I      End node I with SIGKILL
   pause I     Stop node I with SIGSTOP
-  resume I    Let node I go on with SIGCONT
+  resume I    Continue node I with SIGCONT
   restart I   Stop node I with SIGTERM if it runs, and start it
-  wipe I      Empty the data directory of node I; if it ran, it is started again
+  wipe I      Empty the data directory of node I; restart it if it ran
   logs I      Print the log of node I
 
 Options
   --port P         Port of node 1; the others follow it (default $DEFAULT_PORT)
-  --dir D          Where everything is kept (default .cluster in the repository)
+  --dir D          Directory of the cluster (default .cluster in the repository)
   --environment E  node.environment of the nodes and of their engines (default test)
-  --set KEY=VALUE  One more line for every config.properties (may be repeated)
+  --set KEY=VALUE  Another line for every config.properties (may be repeated)
   --release        Build with optimizations (slower to compile; the default is a dev build)
   --bin FILE       Use this quorate binary and build nothing
 USAGE
@@ -46,7 +46,7 @@ usage_error() {
   exit 2
 }
 
-# ---- The directory: one folder a node, and what `up` was told -------------------------------
+# ---- The directory: one folder for each node, and the options of `up` ------------------------
 
 node_dir() { printf '%s/node-%s' "$dir" "$1"; }
 pid_file() { printf '%s/pid' "$(node_dir "$1")"; }
@@ -62,7 +62,7 @@ urls() {
 
 save_cluster() { printf '%s\n' "$nodes" "$port" "$bin" "$environment" >"$dir/cluster"; }
 
-# What was not said on the command line is as the last `up` had it.
+# Options that are not given are those of the last `up`.
 load_cluster() {
   local lines
   [[ -f $dir/cluster ]] || return 1
@@ -80,14 +80,14 @@ require_node() {
   fi
 }
 
-# ---- Processes: a pid is ours only while it still has the start time that was noted ---------
+# ---- Processes: a pid is ours only while it has the start time that was recorded -------------
 
-# State and start time of a process, as /proc has them (or ps, where there is no /proc).
+# Prints state and start time of a process, from /proc (or from ps, without /proc).
 process_state() {
   if [[ -d /proc/self ]]; then
     local stat
     stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-    # The name, in parentheses, may hold spaces: read on after it.
+    # The name, in parentheses, may contain spaces: continue after it.
     read -ra stat <<<"${stat##*) }"
     printf '%s' "${stat[0]}"
   else
@@ -119,7 +119,7 @@ running() {
 
 start_node() {
   local i=$1 pid
-  # A process group of its own and no hang-up signal: it outlives this script and its terminal.
+  # Its own process group and no hang-up signal: it outlives this script and its terminal.
   set -m
   nohup "$bin" run --etc-dir "$(node_dir "$i")/etc" </dev/null >>"$(log_file "$i")" 2>&1 &
   pid=$!
@@ -128,7 +128,7 @@ start_node() {
   printf '%s\n' "$pid" "$(process_start "$pid" || true)" >"$(pid_file "$i")"
 }
 
-# SIGTERM, then SIGKILL when it is not gone in time. A paused node must go on to hear either.
+# Sends SIGTERM, then SIGKILL after the limit. A paused node must continue to receive either.
 stop_node() {
   local i=$1 pid tenths=0
   pid=$(running "$i") || return 0
@@ -155,16 +155,16 @@ kill_node() {
 
 stop_all() {
   local i
-  # All at once: with a quorum gone there is no leadership to hand over, and nothing to wait for.
+  # All at once: without a quorum there is no leadership to hand over, and nothing to wait for.
   for ((i = 1; i <= nodes; i++)); do stop_node "$i" & done
   wait
 }
 
-# ---- Network, by bash alone -----------------------------------------------------------------
+# ---- Network, with bash alone ----------------------------------------------------------------
 
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# The status code of GET $2 on port $1; fails when there is no answer.
+# Prints the status code of GET $2 on port $1; fails without an answer.
 http_code() {
   local line
   line=$(
@@ -176,7 +176,7 @@ http_code() {
   [[ $line =~ ^HTTP/1\.[01]\ ([0-9]{3}) ]] && printf '%s' "${BASH_REMATCH[1]}"
 }
 
-# Until node I answers a linearizable lookup; fails when its process ends or the time is over.
+# Waits until node I answers a linearizable lookup; fails when its process ends or the time is up.
 wait_node() {
   local i=$1
   while [[ $(http_code "$(port_of "$i")" /v1/service || true) != 200 ]]; do
@@ -212,7 +212,7 @@ write_etc() {
     printf 'node.data-dir=%s/data\n' "$(node_dir "$i")"
   } >"$etc/node.properties"
   printf 'io.airlift=INFO\n' >"$etc/log.properties"
-  printf '# quorate is no JVM: this file may be here, and is not read.\n-server\n' >"$etc/jvm.config"
+  printf '# Not read: there is no JVM.\n-server\n' >"$etc/jvm.config"
   write_inventory >"$etc/service-inventory.json"
 }
 
@@ -242,7 +242,7 @@ build() {
     bin="$target/release/quorate"
   else
     printf 'Building quorate (dev build; --release for an optimized one)\n'
-    # Without the allocator of releases, which takes longer to compile than everything else here.
+    # Without the allocator of releases, which takes longer to compile than everything else.
     (cd "$REPO" && cargo build --locked --no-default-features --bin quorate)
     bin="$target/debug/quorate"
   fi
@@ -262,7 +262,7 @@ up() {
     [[ -z $wanted || $wanted == "$nodes" ]] ||
       fail "$dir holds a cluster of $nodes nodes, whose log says who its members are: scripts/cluster.sh purge deletes it"
   fi
-  # What an earlier `up` built may be older than the sources.
+  # The binary of an earlier `up` may be older than the sources.
   bin=$said_on_line
   nodes=${wanted:-${nodes:-3}} port=${port:-$DEFAULT_PORT} environment=${environment:-test}
   ((port + nodes - 1 <= 65535)) || usage_error "no room for $nodes ports from $port up"
@@ -305,7 +305,7 @@ purge() {
   require_cluster
   stop_all
   local i
-  # Only what `up` wrote: --dir may name a directory that holds more.
+  # Only what `up` wrote: --dir may name a directory that contains more.
   for ((i = 1; i <= nodes; i++)); do rm -rf "$(node_dir "$i")"; done
   rm -f "$dir/cluster"
   rmdir "$dir" 2>/dev/null || true
@@ -378,7 +378,7 @@ wipe() {
   data="$(node_dir "$1")/data"
   ! running "$1" >/dev/null || ran=1
   kill_node "$1"
-  # What is in it, since it may be a mount of its own.
+  # Its contents, because it may be a mount point.
   (
     shopt -s nullglob dotglob
     rm -rf -- "${data:?}"/*

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# Finds or installs the Java tools that scripts/engines and tests/compat/run need. To be sourced.
+# Finds or installs Java tools. Sourced by tests/engines/run, tests/compat/run and others.
 
-# The feature version of the Java in home $1: 17, 25.
+# Prints the feature version of the Java in home $1: 17, 25.
 java_version() {
   "$1/bin/java" -version 2>&1 | sed -n '1,/version/s/.*version "\(1\.\)\{0,1\}\([0-9]*\).*/\2/p'
 }
 
-# Prints the home of a Java of version $1 to $2 that has the program $3 (java, or javac for a full JDK).
-# Looks at JAVA_HOME, the system's JDKs, then the PATH; several JDKs are usual, and JAVA_HOME often names another version.
+# Prints the home of a Java of version $1 to $2 that has the program $3 (java, or javac for a full
+# JDK). Looks at JAVA_HOME, the system's JDKs, then the PATH: many machines have several JDKs, and
+# JAVA_HOME often names another version.
 find_java() {
   local min=$1 max=$2 program=$3 home on_path version
   on_path=$(readlink -f "$(command -v "$program" || echo /)")
@@ -22,7 +23,7 @@ find_java() {
   return 1
 }
 
-# Installs packages where that is possible without asking anyone: as root, with apt.
+# Installs packages where that needs no question: as root, with apt.
 apt_install() {
   [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
   echo "installing $*" >&2

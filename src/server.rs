@@ -98,7 +98,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 }
 
 /// Half of the processors: the rest is the kernel's, the disk's and the clients'. A worker more would be woken for each of many small
-/// things and find them done (docs/ARCHITECTURE.md).
+/// things and find them done (docs/decisions/0014).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
@@ -267,7 +267,8 @@ fn node_id(settings: &Settings, store: &Store) -> Result<String, StartError> {
     }
 }
 
-/// The inventory, if one is named. A member starts without it, since its log knows the group (amendment A5).
+/// Returns the inventory, if one is configured. A member starts without it, because its log knows
+/// the group and a configuration server must not be part of the quorum.
 async fn inventory(
     settings: &Settings,
     store: &Store,
@@ -316,7 +317,7 @@ fn check_inventory(
 }
 
 /// Resolves when peers would not find this node: its inventory entry has another port than it listens on, and
-/// nothing forwards the one to the other (amendment A5).
+/// nothing forwards the one to the other.
 async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
     let announced = address
         .rsplit_once(':')

@@ -5,10 +5,14 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
 #[path = "tidy/documented.rs"]
 mod documented;
 #[path = "tidy/log_targets.rs"]
 mod log_targets;
+#[path = "tidy/paths.rs"]
+mod paths;
 #[path = "tidy/patience.rs"]
 mod patience;
 #[path = "tidy/planted.rs"]

@@ -33,7 +33,8 @@ import java.util.regex.Pattern;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 /**
- * Follows a Presto or Trino coordinator that moves, by a watch on quorate. Java 11 or newer, nothing else; copy it.
+ * Follows a Presto or Trino coordinator that moves, by watching quorate. Needs only Java 11 or newer. Copy this file into
+ * your application.
  *
  * <pre>
  *   var watch = new CoordinatorWatch(List.of("http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"));
@@ -41,23 +42,24 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  *   watch.current().uri();                       // from then on: at once, from memory
  * </pre>
  *
- * It asks for nothing twice: a node says where the coordinator is, and again within milliseconds of each move. When the
- * node goes away, the next one is asked; when all are away, the last answer stays, marked with the time since when.
+ * It does not poll: a node sends the coordinator's address, and again within milliseconds of each move. When the node
+ * goes away, the next one is asked. When all are away, the last answer stays, with the time at which it was last
+ * confirmed.
  *
  * <ul>
- *   <li>{@link #current} never blocks and never forgets: once there was an answer, there is one.
- *   <li>An outage of one node, or of all, shows in no call; {@link Answer#unconfirmedSince} says it to those who want to know.
- *   <li>It never spins: attempts that end early are apart by a pause that grows from PAUSE_MIN to PAUSE_MAX.
+ *   <li>{@link #current} never blocks and never forgets: after the first answer there always is one.
+ *   <li>No call fails during an outage of one node, or of all; {@link Answer#unconfirmedSince} reports it.
+ *   <li>It never spins: a pause that grows from PAUSE_MIN to PAUSE_MAX separates failed attempts.
  * </ul>
  */
 public final class CoordinatorWatch implements AutoCloseable {
-    /** A node sends something every 3 s. One that has sent nothing for so long is dead, or cut off from here. */
+    /** A node sends something every 3 s. One that is silent this long is dead or unreachable. */
     private static final Duration SILENCE = Duration.ofSeconds(10);
 
-    /** A node begins its response within 2 s, with 503 when it must. */
+    /** A node begins its response within 2 s, if need be with 503. */
     private static final Duration RESPONSE = Duration.ofSeconds(5);
 
-    /** The next attempt follows at once on one that took this long; so a failover costs no pause. */
+    /** After an attempt that took this long the next one follows at once, so a failover has no pause. */
     private static final Duration STEADY = Duration.ofSeconds(5);
 
     private static final Duration PAUSE_MIN = Duration.ofMillis(100);
@@ -65,7 +67,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     private static final System.Logger LOG = System.getLogger(CoordinatorWatch.class.getName());
 
-    /** Where the coordinator is, as a node said it last. */
+    /** The coordinator's address, as a node sent it last. */
     public static final class Answer {
         private final String uri;
         private final Map<String, String> fields;
@@ -81,27 +83,27 @@ public final class CoordinatorWatch implements AutoCloseable {
             this.unconfirmedSince = unconfirmedSince;
         }
 
-        /** {@code http://host:port}; null while the cluster knows of no coordinator, with the reason in {@link #fields}. */
+        /** {@code http://host:port}; null while the cluster knows no coordinator, with the reason in {@link #fields}. */
         public String uri() {
             return uri;
         }
 
-        /** The plain fields of what the node said: engine, nodeId, pool, location, joinedIndex; or reason. */
+        /** The plain fields of what the node sent: engine, nodeId, pool, location, joinedIndex; or reason. */
         public Map<String, String> fields() {
             return fields;
         }
 
-        /** All that the node said, for a JSON library: the properties of the announcement too. */
+        /** Everything the node sent, for a JSON library: also the properties of the announcement. */
         public String json() {
             return json;
         }
 
-        /** The node that said it. */
+        /** The node that sent it. */
         public String server() {
             return server;
         }
 
-        /** Null while a node stands by it; else when one last did: every node is out of reach since. */
+        /** Null while a node confirms it. Otherwise the time of the last confirmation: no node has been reachable since. */
         public Instant unconfirmedSince() {
             return unconfirmedSince;
         }
@@ -110,7 +112,7 @@ public final class CoordinatorWatch implements AutoCloseable {
             return new Answer(uri, fields, json, server, since);
         }
 
-        /** Whether both say the same, be it by different nodes. */
+        /** Returns whether both have the same content, even from different nodes. */
         private boolean isSameAs(Answer other) {
             return other != null && json.equals(other.json) && Objects.equals(unconfirmedSince, other.unconfirmedSince);
         }
@@ -139,13 +141,13 @@ public final class CoordinatorWatch implements AutoCloseable {
      *
      * @param engine {@code presto} or {@code trino}; null: any
      * @param pool null: any
-     * @param onChange gets each new answer, on the thread of the watch: it should return soon
+     * @param onChange gets each new answer, on the thread of the watch, and should return soon
      */
     public CoordinatorWatch(List<String> servers, String engine, String pool, Consumer<Answer> onChange) {
         if (servers.isEmpty() || !servers.stream().allMatch(server -> server.matches("https?://.+"))) {
             throw new IllegalArgumentException("servers are addresses as http://host:8411, at least one, not " + servers);
         }
-        // In an order of its own each, so that the watchers of a node that dies spread over all that are left.
+        // A random order for each watch, so that the watchers of a node that dies spread over the others.
         this.servers = new ArrayList<>(servers);
         Collections.shuffle(this.servers);
         this.query = parameter("engine", engine) + parameter("pool", pool);
@@ -153,12 +155,12 @@ public final class CoordinatorWatch implements AutoCloseable {
         daemon(this::run, "coordinator-watch").start();
     }
 
-    /** The last answer, at once; null only before the first. */
+    /** Returns the last answer at once; null only before the first. */
     public Answer current() {
         return answer;
     }
 
-    /** The last answer that names a coordinator, as soon as there is one. */
+    /** Waits for a coordinator and returns that answer. */
     public Answer await(Duration timeout) throws InterruptedException, TimeoutException {
         long deadline = System.nanoTime() + timeout.toNanos();
         synchronized (changed) {
@@ -194,7 +196,7 @@ public final class CoordinatorWatch implements AutoCloseable {
             try {
                 follow(server);
             } catch (Exception error) {
-                // Whatever a server sends, the watch goes on: a dead thread would be wrong for ever, and silently.
+                // The watch survives anything that a server sends: a dead thread would silently be wrong.
                 trouble = server + ": " + (error.getMessage() == null ? error : error.getMessage());
                 LOG.log(System.Logger.Level.INFO, "lost {0}", trouble);
             }
@@ -212,7 +214,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     private static long pauseMs(int brief) {
         long most = Math.min(PAUSE_MAX.toMillis(), PAUSE_MIN.toMillis() << Math.min(brief - 1, 16));
-        // By chance, so that the watchers of a node that comes back do not come all at once.
+        // Random, so that the watchers of a node that returns do not all connect at once.
         return ThreadLocalRandom.current().nextLong(most / 2, most + 1);
     }
 
@@ -220,11 +222,11 @@ public final class CoordinatorWatch implements AutoCloseable {
         try {
             return closed.await(ms, TimeUnit.MILLISECONDS);
         } catch (InterruptedException e) {
-            return true; // Nobody interrupts this thread but to end it.
+            return true; // This thread is interrupted only to end it.
         }
     }
 
-    /** Takes one node's stream until it ends, which is an exception. */
+    /** Reads one node's stream until it ends, which is an exception. */
     private void follow(String server) throws IOException, InterruptedException {
         URI address = URI.create(server.replaceAll("/+$", "") + "/v1/coordinator?watch" + query);
         HttpResponse<InputStream> response = send(HttpRequest.newBuilder(address).header("Accept", "text/event-stream").build());
@@ -260,7 +262,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** Server-sent events: each ends with an empty line. A heartbeat has no data. */
+    /** Reads server-sent events: each ends with an empty line. A heartbeat has no data. */
     private void take(String server, InputStream stream) throws IOException {
         BufferedReader lines = new BufferedReader(new InputStreamReader(stream, UTF_8));
         String name = "message";
@@ -271,7 +273,7 @@ public final class CoordinatorWatch implements AutoCloseable {
             if (line.startsWith("event:")) {
                 name = line.substring(6).trim();
             } else if (line.startsWith("data:")) {
-                data = line.substring(5).trim(); // One line always, so that there is nothing to join.
+                data = line.substring(5).trim(); // Always one line, so there is nothing to join.
             } else if (line.isEmpty()) {
                 if (!data.isEmpty()) {
                     handle(server, name, data);
@@ -318,14 +320,14 @@ public final class CoordinatorWatch implements AutoCloseable {
         boolean isNews;
         synchronized (changed) {
             isNews = !next.isSameAs(answer);
-            answer = next; // One that says the same is stored too: it is confirmed, perhaps by another node.
+            answer = next; // An equal answer is stored too: it is confirmed, perhaps by another node.
             changed.notifyAll();
         }
         if (isNews) {
             try {
                 onChange.accept(next);
             } catch (RuntimeException e) {
-                LOG.log(System.Logger.Level.WARNING, "onChange failed", e); // The watch goes on: the failure is not its own.
+                LOG.log(System.Logger.Level.WARNING, "onChange failed", e); // The watch continues: this failure is the application's.
             }
         }
     }
@@ -337,7 +339,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     private static final Pattern ESCAPE = Pattern.compile("\\\\(?:u([0-9a-fA-F]{4})|(.))");
 
-    /** The strings, numbers and words that are fields of the object itself; what is nested is passed over. */
+    /** The strings, numbers and words that are fields of the object itself; nested ones are skipped. */
     static Map<String, String> plainFields(String json) {
         Map<String, String> fields = new LinkedHashMap<>();
         Matcher token = TOKEN.matcher(json);

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Follows a Presto or Trino coordinator that moves, by a watch on quorate. Python 3.9 or newer, nothing else; copy it.
+"""Follows a Presto or Trino coordinator that moves, by watching quorate.
+
+Needs only Python 3.9 or newer. Copy this file into your application.
 
     watch = CoordinatorWatch(["http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"])
     watch.wait(30).uri     # at the start: blocks until the coordinator is known
     watch.current().uri    # from then on: at once, from memory
 
-It asks for nothing twice: a node says where the coordinator is, and again within milliseconds of each move. When the
-node goes away, the next one is asked; when all are away, the last answer stays, marked with the time since when.
+It does not poll: a node sends the coordinator's address, and again within milliseconds of each move.
+When the node goes away, the next one is asked. When all are away, the last answer stays, with the time
+at which it was last confirmed.
 """
 
 from __future__ import annotations
@@ -29,42 +32,43 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """Where the coordinator is, as a node said it last."""
+    """The coordinator's address, as a node sent it last."""
 
     uri: Optional[str]
-    """`http://host:port`; None while the cluster knows of no coordinator, with the reason in `fields`."""
+    """`http://host:port`; None while the cluster knows no coordinator, with the reason in `fields`."""
 
     fields: dict
-    """All that the node said: engine, nodeId, pool, location, joinedIndex, properties; or reason."""
+    """Everything the node sent: engine, nodeId, pool, location, joinedIndex, properties; or reason."""
 
     server: str = field(compare=False)
-    """The node that said it."""
+    """The node that sent it."""
 
     unconfirmed_since: Optional[float] = None
-    """None while a node stands by it; else when one last did (as `time.time()`): every node is out of reach since."""
+    """None while a node confirms it. Otherwise the time of the last confirmation, as `time.time()`:
+    no node has been reachable since."""
 
 
 class CoordinatorWatch:
     """Keeps the answer to `GET /v1/coordinator` current, in a thread of its own.
 
-    - `current` never blocks and never forgets: once there was an answer, there is one.
-    - An outage of one node, or of all, shows in no call; `unconfirmed_since` says it to those who want to know.
-    - It never spins: attempts that end early are apart by a pause that grows from PAUSE_MIN_S to PAUSE_MAX_S.
+    - `current` never blocks and never forgets: after the first answer there always is one.
+    - No call fails during an outage of one node, or of all; `unconfirmed_since` reports it.
+    - It never spins: a pause that grows from PAUSE_MIN_S to PAUSE_MAX_S separates failed attempts.
     """
 
     SILENCE_S = 10.0
-    """A node sends something every 3 s. One that has sent nothing for so long is dead, or cut off from here."""
+    """A node sends something every 3 s. One that is silent this long is dead or unreachable."""
 
     RESPONSE_S = 5.0
-    """A node begins its response within 2 s, with 503 when it must."""
+    """A node begins its response within 2 s, if need be with 503."""
 
     STEADY_S = 5.0
-    """The next attempt follows at once on one that took this long; so a failover costs no pause."""
+    """After an attempt that took this long the next one follows at once, so a failover has no pause."""
 
     PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0
 
     LINE_MAX_BYTES = 32 << 20
-    """The largest announcement that a node takes, and so more than any line of the stream."""
+    """The largest announcement that a node accepts, which is more than any line of the stream."""
 
     def __init__(
         self,
@@ -74,13 +78,13 @@ class CoordinatorWatch:
         engine: Optional[str] = None,
         pool: Optional[str] = None,
     ):
-        """Starts watching. `engine` is `presto` or `trino`; without it, and without `pool`, any will do.
+        """Starts watching. `engine` is `presto` or `trino`; without it, and without `pool`, any matches.
 
-        `on_change` gets each new answer, on the thread of the watch: it should return soon.
+        `on_change` gets each new answer, on the thread of the watch, and should return soon.
         """
         if not servers or any(urlsplit(server).scheme not in ("http", "https") for server in servers):
             raise ValueError(f"servers are addresses as http://host:8411, at least one, not {list(servers)}")
-        # In an order of its own each, so that the watchers of a node that dies spread over all that are left.
+        # A random order for each watch, so that the watchers of a node that dies spread over the others.
         self._servers = random.sample(list(servers), len(servers))
         asked = {"engine": engine, "pool": pool}
         self._query = "".join("&" + urlencode({name: value}) for name, value in asked.items() if value is not None)
@@ -96,11 +100,11 @@ class CoordinatorWatch:
         self._thread.start()
 
     def current(self) -> Optional[Answer]:
-        """The last answer, at once; None only before the first."""
+        """Returns the last answer at once; None only before the first."""
         return self._answer
 
     def wait(self, timeout: Optional[float] = None) -> Answer:
-        """The last answer that names a coordinator, as soon as there is one; TimeoutError after `timeout` seconds."""
+        """Waits for a coordinator and returns that answer; TimeoutError after `timeout` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._answer and self._answer.uri, timeout):
                 known = self._answer and self._answer.fields.get("reason")
@@ -135,7 +139,7 @@ class CoordinatorWatch:
             try:
                 self._follow(server)
             except Exception as error:  # pylint: disable=broad-except
-                # Whatever a server sends, the watch goes on: a dead thread would be wrong for ever, and silently.
+                # The watch survives anything that a server sends: a dead thread would silently be wrong.
                 self._trouble = f"{server}: {error or type(error).__name__}"
                 log.info("lost %s", self._trouble)
             if self._closed.is_set():
@@ -148,11 +152,11 @@ class CoordinatorWatch:
                 return
 
     def _pause(self, brief: int) -> float:
-        # By chance, so that the watchers of a node that comes back do not come all at once.
+        # Random, so that the watchers of a node that returns do not all connect at once.
         return random.uniform(0.5, 1.0) * min(self.PAUSE_MAX_S, self.PAUSE_MIN_S * 2 ** min(brief - 1, 16))
 
     def _follow(self, server: str) -> None:
-        """Takes one node's stream until it ends, which is an exception unless the watch is closed."""
+        """Reads one node's stream until it ends, which raises unless the watch is closed."""
         base = urlsplit(server)
         kind = http.client.HTTPSConnection if base.scheme == "https" else http.client.HTTPConnection
         connection = kind(base.hostname, base.port, timeout=self.RESPONSE_S)
@@ -184,7 +188,7 @@ class CoordinatorWatch:
         raise ValueError("the stream has broken off")
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[tuple[str, str]]:
-        """Server-sent events, each by name and data. A heartbeat has no data and yields none."""
+        """Yields server-sent events, each by name and data. A heartbeat has no data and yields nothing."""
         name, data = "message", ""
         while line := response.readline(self.LINE_MAX_BYTES):
             if not line.endswith(b"\n"):
@@ -195,7 +199,7 @@ class CoordinatorWatch:
             if key == "event":
                 name = value
             elif key == "data":
-                data = value  # One line always, so that there is nothing to join.
+                data = value  # Always one line, so there is nothing to join.
             elif not key and not value:
                 if data:
                     yield name, data
@@ -203,14 +207,14 @@ class CoordinatorWatch:
 
     def _learn(self, answer: Answer) -> None:
         with self._changed:
-            # An equal one is stored too: it is confirmed, perhaps by another node.
+            # An equal answer is stored too: it is confirmed, perhaps by another node.
             is_news, self._answer = answer != self._answer, answer
             self._changed.notify_all()
         if is_news and self._on_change:
             try:
                 self._on_change(answer)
             except Exception:  # pylint: disable=broad-except
-                log.exception("on_change failed")  # The watch goes on: the application's failure is not its own.
+                log.exception("on_change failed")  # The watch continues: this failure is the application's.
 
 
 def show(answer: Answer) -> None:

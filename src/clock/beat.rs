@@ -1,4 +1,5 @@
-//! Whether this process has been running all along (amendment A3).
+//! Detects that this process was stopped, since what it reads afterwards may be old
+//! (docs/decisions/0004).
 
 use super::pulse::{Moment, Pulse};
 use super::{now, since_boot};

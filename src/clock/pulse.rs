@@ -4,7 +4,7 @@ use super::Instant;
 use std::time::Duration;
 
 /// A beat older than this means that the process was stopped: what it reads now may have waited in
-/// a socket for as long (amendment A3).
+/// a socket for as long, and must not replace a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// How far cluster time may run ahead of the clocks of this process.

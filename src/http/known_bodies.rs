@@ -1,7 +1,7 @@
 //! Which bodies were read lately, and the digests of what they announced.
 //!
 //! A node announces the same bytes every few seconds. To read them again, and to digest what they say, is a good part of what a renewal
-//! costs (docs/ARCHITECTURE.md).
+//! costs (docs/PERFORMANCE.md).
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;

@@ -1,4 +1,5 @@
-//! How many connections the process's descriptors allow (amendment B13).
+//! The number of connections that the process's descriptors allow. Debian's default of 1,024 would
+//! refuse the 1,025th client, and then the other nodes.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

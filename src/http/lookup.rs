@@ -27,8 +27,8 @@ pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-con
 /// airlift's clients ask again after this: soon, since their next lookup is held. It is the shortest pause that they can be
 /// told: 0 is none to them, and they wait 10 s (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
-/// What they do by themselves, for when no hold can follow: every second without one would be ten times the load, at the
-/// worst moment (amendment B14).
+/// The interval of clients by default, sent when no hold can follow: one second would then be ten
+/// times the load, at the worst moment.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// Room for all headers of a whole answer, with those that hyper adds.

@@ -1,4 +1,5 @@
-//! A place for each connection, and who makes room when all are taken (amendment B13).
+//! A place for each connection. When all are taken, the connection that has been idle the longest
+//! makes room, so that clients cannot lock out the other nodes (docs/decisions/0010).
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;

@@ -10,7 +10,7 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     // Names, addresses and versions have nothing to escape: copied whole.
-    while let Some(plain) = rest.iter().position(|byte| is_escaped(*byte)) {
+    while let Some(plain) = rest.iter().position(|byte| extra_bytes(*byte) > 0) {
         out.extend_from_slice(&rest[..plain]);
         write_escape(out, rest[plain]);
         rest = &rest[plain + 1..];
@@ -19,8 +19,24 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-fn is_escaped(byte: u8) -> bool {
-    matches!(byte, 0..=0x1f | b'"' | b'\\' | b'<' | b'>' | b'&' | b'\'')
+/// Returns how many bytes longer a byte is in a JSON string than in its text: 0 for all that are not
+/// escaped.
+fn extra_bytes(byte: u8) -> u8 {
+    /// By byte, since every byte of every announcement is looked up.
+    const EXTRA_BYTES: [u8; 256] = {
+        let mut extra = [0; 256];
+        let mut byte = 0;
+        while byte < extra.len() {
+            extra[byte] = match byte as u8 {
+                b'"' | b'\\' | 0x08 | 0x0c | b'\n' | b'\r' | b'\t' => 1,
+                0..=0x1f | b'<' | b'>' | b'&' | b'\'' => 5,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        extra
+    };
+    EXTRA_BYTES[usize::from(byte)]
 }
 
 fn write_escape(out: &mut Vec<u8>, byte: u8) {
@@ -43,12 +59,11 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
 
 /// The number of bytes that [`write_json_string`] writes.
 pub fn json_string_bytes(text: &str) -> usize {
-    let escaped = |byte: u8| match byte {
-        byte if !is_escaped(byte) => 1,
-        b'"' | b'\\' | 0x08 | 0x0c | b'\n' | b'\r' | b'\t' => 2,
-        _ => 6,
-    };
-    2 + text.bytes().map(escaped).sum::<usize>()
+    let extra: usize = text
+        .bytes()
+        .map(|byte| usize::from(extra_bytes(byte)))
+        .sum();
+    2 + text.len() + extra
 }
 
 /// The number of bytes that [`write_json_service`] writes.

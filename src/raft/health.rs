@@ -2,7 +2,8 @@
 
 use super::group::Group;
 
-/// Why a group does not serve, and the way out: one line for every 503, the log and the status (amendment A10).
+/// Says why a group does not serve, and the way out: one line for every 503, the log and the status.
+/// A group of two, or one that lost a majority's disks, needs an operator who knows what to do.
 pub(super) fn plight(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it takes nothing of the log until there is space");

@@ -37,7 +37,7 @@ pub struct Status {
     pub services: u64,
     /// The members, by `node.id`.
     pub members: Vec<MemberStatus>,
-    /// Whether a group is formed, and what it waits for if not (design 6, amendment A10).
+    /// Whether a group is formed, and what it waits for if not.
     #[serde(flatten)]
     pub group: GroupState,
 }

@@ -25,7 +25,8 @@ const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// load needs no snapshot. A purge up to a snapshot of one's own does not overtake an apply (openraft #2116): what is covered was
 /// submitted before.
 const ENTRIES_KEPT: u64 = 10_000;
-/// Entries of one append; the log reader cuts it at a megabyte (amendment A7).
+/// Maximum entries of one append. The log reader cuts it at a megabyte: openraft limits no bytes,
+/// and would send again, without end, what a slow link cannot carry in time.
 const ENTRIES_PER_APPEND: u64 = 300;
 /// How long installing a snapshot may take on a slow disk before openraft starts over.
 const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);

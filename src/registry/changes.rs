@@ -3,11 +3,12 @@
 use super::Registry;
 use super::by_id::by_id;
 use super::held::{Unpacked, UnpackedService};
-use crate::model::{StaticService, json_service_bytes, write_json_service, write_json_string};
+use crate::model::{StaticService, write_json_service, write_json_string};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The effect of one entry on one type in one pool (amendment B15).
+/// The effect of one entry on one type in one pool. Two changes of one entry are one, because a
+/// reader cut off between them could not say which it has seen.
 ///
 /// - Whoever held the services as they were before the entry, takes away what is in `removed` and then puts what is in
 ///   `services`, holds them as they are after it.
@@ -107,15 +108,16 @@ impl Effects {
     }
 }
 
+/// Holds the JSON of an engine's service, so that the buffer need not grow while it is written.
+const SERVICE_CAPACITY_BYTES: usize = 512;
+
 /// A service of a node as a lookup shows it.
 fn json_of(node: &Unpacked<'_>, service: &UnpackedService<'_>) -> Vec<u8> {
     let (id, node_id) = (service.id, Some(node.node_id));
     let texts = [service.service_type, node.pool, node.location];
-    let properties = || service.properties.iter().copied();
-    // At once: to grow byte by byte costs more than to write it.
-    let bytes = json_service_bytes(id, node_id, texts, properties());
-    let mut json = Vec::with_capacity(bytes);
-    write_json_service(&mut json, id, node_id, texts, properties());
+    let properties = service.properties.iter().copied();
+    let mut json = Vec::with_capacity(SERVICE_CAPACITY_BYTES);
+    write_json_service(&mut json, id, node_id, texts, properties);
     json
 }
 

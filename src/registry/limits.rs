@@ -54,20 +54,19 @@ pub(super) fn announcement_bytes(announcement: &Announcement, packed_bytes: usiz
         location,
         services,
     } = announcement;
-    let mut types: Vec<&str> = services
-        .iter()
-        .map(|service| service.service_type)
-        .collect();
+    let mut json_bytes = 0;
+    // Without repeats in a row: most nodes announce services of one type.
+    let mut types: Vec<&str> = Vec::new();
+    for service in services.iter() {
+        let texts = [service.service_type, pool, location];
+        json_bytes += json_service_bytes(service.id, Some(node_id), texts, service.properties);
+        if types.last() != Some(&service.service_type) {
+            types.push(service.service_type);
+        }
+    }
     types.sort_unstable();
     types.dedup();
-    let json: usize = services
-        .iter()
-        .map(|service| {
-            let texts = [service.service_type, pool, location];
-            json_service_bytes(service.id, Some(node_id), texts, service.properties)
-        })
-        .sum();
-    packed_bytes + node_id.len() + ANNOUNCEMENT_BYTES + json + types.len() * MEMBER_BYTES
+    packed_bytes + node_id.len() + ANNOUNCEMENT_BYTES + json_bytes + types.len() * MEMBER_BYTES
 }
 
 impl Held {

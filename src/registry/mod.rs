@@ -70,7 +70,7 @@ pub const LEVEL: u32 = 4;
 const LEVEL_OF_PROCESSES: u32 = 2;
 
 /// From this level on a node's element in the digest is of SipHash. Each renewal computes two on each node, and SHA-256 showed there on a
-/// processor that has no instructions for it (docs/ARCHITECTURE.md).
+/// processor that has no instructions for it (docs/PERFORMANCE.md).
 const LEVEL_OF_SIPHASH: u32 = 3;
 
 /// From this level on a write carries its [`Arrival`].

@@ -14,11 +14,13 @@ pub fn scripts() -> Vec<PathBuf> {
         PathBuf::from("tests/first-run"),
         PathBuf::from("examples/test"),
     ];
-    for entry in fs::read_dir(root().join("scripts"))
-        .expect("there are scripts")
-        .flatten()
-    {
-        found.push(Path::new("scripts").join(entry.file_name()));
+    for folder in ["scripts", "tests/engines", "tests/nginx"] {
+        for entry in fs::read_dir(root().join(folder))
+            .expect("there are scripts")
+            .flatten()
+        {
+            found.push(Path::new(folder).join(entry.file_name()));
+        }
     }
     found
 }

@@ -1,4 +1,5 @@
-//! The listener, and since when at the latest each connection has been waiting in it (amendment A3).
+//! The listener, which bounds how long each connection has waited in it: a request from before a
+//! stop of the process is not served (docs/decisions/0004).
 
 use crate::clock::{Beat, Instant, now};
 use socket2::{SockRef, TcpKeepalive};

@@ -1,4 +1,5 @@
-//! The committed log of a stopped node, for people and for checkers (amendment B16).
+//! The committed log of a stopped node. Operators read it, and checkers compare what clients saw
+//! with it, by `Quorate-Index`.
 
 use super::state_machine::registry_of;
 use crate::registry::{Change, Command, Outcome, Registry};

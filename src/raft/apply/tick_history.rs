@@ -1,4 +1,5 @@
-//! When this node applied ticks, and whether the next one owes a grace (amendment A4).
+//! Records when this node applied ticks, and decides whether the next one carries a grace
+//! (docs/decisions/0003).
 
 use super::tick_timing::TICK_INTERVAL;
 use crate::clock::Instant;

@@ -1,4 +1,5 @@
-//! What a node of no group does about what its peers answered: a pure choice (design 6, amendment A1).
+//! Decides what a node without a group does, given its peers' answers. Pure: only the smallest
+//! `node.id` founds, so that two nodes cannot form two groups (docs/decisions/0001).
 
 use crate::model::{Inventory, InventoryEntry};
 use crate::raft::transport::GroupView;

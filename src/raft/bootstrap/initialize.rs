@@ -127,7 +127,7 @@ async fn wish_until_voter(group: &Group, forming: &Forming) {
 }
 
 /// Resolves when this node's founding came to nothing: its log holds no more than the founding entry, and every
-/// other founder is in another group (amendment A1).
+/// other founder is in another group (docs/decisions/0001).
 pub(crate) async fn stranded(group: &Group, forming: &Forming, identity: &GroupIdentity) {
     if identity.joined_late || identity.founders.len() < 2 {
         return std::future::pending().await;

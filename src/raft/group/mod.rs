@@ -105,7 +105,8 @@ impl Group {
         self.view.borrow().state == ServerState::Leader
     }
 
-    /// A log entry's worth of commands, with the settings that apply needs (amendment A2).
+    /// Wraps commands in a batch with the settings that `apply` reads, so that a rolling change of
+    /// configuration cannot make replicas diverge.
     pub(crate) fn batch(&self, commands: Vec<Command>) -> Batch {
         Batch {
             max_age_ms: self.options.max_age.as_millis() as u64,

@@ -1,4 +1,4 @@
-//! Raises the level of commands once every voter knows the next one (amendment B17).
+//! Raises the level of commands once every voter knows the next one (docs/decisions/0008).
 //!
 //! A release that changes what a command does uses the change only from a level on. Each member tells in its pulse which
 //! level it knows; the leader proposes the least of them when it is above the one in use. So nodes of two releases hold

@@ -1,4 +1,4 @@
-//! The leader puts an emptied node in the place of its old self (design 6, amendment B12).
+//! Replaces an emptied node's old incarnation by its new one, on the leader (docs/decisions/0002).
 
 use super::change::{CHANGE_TIMEOUT, change, finish_joint, is_changing};
 use super::learners::{Newcomers, is_level};
@@ -18,7 +18,8 @@ use std::time::Duration;
 
 /// Between two looks at what is to be done.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// The old incarnation is taken for dead when its address is silent for this long (amendment B12).
+/// The old incarnation counts as dead when its address has been silent for this long. A restart
+/// takes less, and must not cost the node its membership.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 

@@ -6,7 +6,8 @@ use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;
 
-/// A voter heard within two heartbeats takes the leadership; one that is gone would hold it for ever (amendment A6).
+/// Leadership goes to a voter heard within two heartbeats: a transfer to one that is gone would
+/// never complete.
 const HEARTBEATS: u32 = 2;
 /// How long the others may take to show that one of them leads.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);

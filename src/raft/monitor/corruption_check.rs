@@ -51,7 +51,7 @@ struct Ballot {
 
 /// Compares this node's digest with those of the other voters that were heard.
 ///
-/// The minority stops; when no majority can come together any more, all stop (amendment A2).
+/// The minority stops; when no majority can agree any more, all stop (docs/decisions/0008).
 fn judge(own: Checkpoint, others: &[u128], ballot: Ballot) -> Verdict {
     let Ballot { voters, own_counts } = ballot;
     let majority = voters / 2 + 1;

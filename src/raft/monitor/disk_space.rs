@@ -1,4 +1,5 @@
-//! A full disk is foreseen: below a floor this node proposes nothing and takes no entries (amendment A9).
+//! Watches the free disk space. Below a floor this node proposes nothing and takes no entries, so
+//! that it hands over and waits instead of failing a write (docs/decisions/0012).
 
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;

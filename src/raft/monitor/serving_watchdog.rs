@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// With no read served for this long, those who wait are told. The promise is 2 s. A node reads for itself twice a second
-/// (`peer_status`) and a killed leader is replaced within about a second, so that a plain change of leader stays below it
-/// (amendment B14).
+/// (`peer_status`) and a killed leader is replaced within about a second, so that a plain change of leader stays below it:
+/// ending ten thousand holds with an error would have every engine retry at once.
 const LOST_AFTER: Duration = Duration::from_millis(1_800);
 
 /// Watches until the group is told to stop.

@@ -1,4 +1,4 @@
-//! The leader moves cluster time (design 2, amendments A4 and B11).
+//! Moves cluster time, on the leader (docs/decisions/0003).
 
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};

@@ -1,4 +1,4 @@
-//! Writes of one `node.id` take turns in order of arrival (amendment A3).
+//! Serializes writes of one `node.id` in order of arrival (docs/decisions/0004).
 //!
 //! A Java node's last PUT and its DELETE come on two connections. If both were under way at once,
 //! the DELETE might be applied first, and the PUT would then have to be refused.

@@ -23,7 +23,8 @@ const PATIENCE: Patience = Patience {
 };
 /// Reads waiting for a round. Past it a read is refused at once: the node is far over what it can serve.
 const MAX_WAITING_READS: usize = 20_000;
-/// A round that takes longer is given up for a new one: a stopped leader must not hold the node's only round (A6).
+/// A round that takes longer is abandoned for a new one: a stopped leader must not hold the node's
+/// only round.
 pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two failed rounds, unless the leader changes first.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);

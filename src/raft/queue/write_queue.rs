@@ -20,7 +20,8 @@ const MAX_WAITING_WRITES: usize = 20_000;
 /// What they may take together. The wire bounds what its clients send to this node; a leader takes
 /// the writes of all nodes, and those of clients that no longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
-/// The commands of one entry, or of one forward: more would hold up replication on a slow link (amendment A7).
+/// Maximum bytes of the commands of one entry or one forward: more would hold up replication on a
+/// slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// The commands of one entry by count, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;

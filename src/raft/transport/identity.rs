@@ -1,4 +1,5 @@
-//! Who is who: incarnations, raft ids and the cluster id (design 6).
+//! Incarnations, Raft ids and the cluster id: an emptied node is another member, and never votes as
+//! its old self (docs/decisions/0002).
 
 use crate::planted::{Bug, is_planted};
 use crate::storage::types::RaftId;

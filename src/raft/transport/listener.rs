@@ -31,7 +31,8 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     fn guests(&self) -> &Guests;
     /// Whether a session is one of a node that is no member.
     fn is_guest(&self, session: &Self::Session) -> bool;
-    /// Whether what is read now may be served: not by a process just woken (amendment A3), nor once the session ended.
+    /// Whether what is read now may be served: not by a process just woken, whose sockets hold old
+    /// requests, nor once the session ended.
     fn awake(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(

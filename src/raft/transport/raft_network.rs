@@ -16,7 +16,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An append with entries may take as long as a slow disk and a full megabyte need; openraft cuts nothing itself (A7).
+/// Maximum time of an append with entries: a slow disk and a full megabyte need this long, and
+/// openraft would send what timed out again from its start.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// One piece of a snapshot: small enough that a piece never looks like a dead connection.
 const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;

@@ -68,7 +68,8 @@ impl StateMachine {
     }
 
     /// # Errors
-    /// When the log uses what this release does not know: going on would make its state another (amendment B17).
+    /// When the log uses a level that this release does not know: going on would make its state
+    /// differ from the others'.
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {

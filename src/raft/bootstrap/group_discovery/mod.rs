@@ -1,5 +1,5 @@
 //! A node without a group looks for its own: it founds one, takes over one that counts on it, or asks to join
-//! (design 6, amendment A1).
+//! (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
 use super::rejections::Refusals;
@@ -198,7 +198,8 @@ impl Forming {
         Ok(group)
     }
 
-    /// Marks the data directory as one that is not to be opened again (amendment A2).
+    /// Marks the data directory as not to be opened again: its state differs from the group's, and
+    /// would after a restart too.
     ///
     /// # Errors
     /// When the disk cannot be written.

@@ -33,7 +33,8 @@ const GREETING_TIMEOUT: Duration = Duration::from_millis(400);
 pub(crate) struct Peers {
     image: Arc<SelfImage>,
     cluster_id: u64,
-    /// `node.id` to address: the inventory says where a member is reached (amendment A5).
+    /// Addresses by `node.id`. They come from the inventory and not from the log, so that a group
+    /// whose addresses all changed finds itself again.
     inventory: BTreeMap<String, String>,
     dialer: Dialer,
     links: Mutex<BTreeMap<(RaftId, Lane, String), Arc<Link>>>,
@@ -152,7 +153,8 @@ impl Peers {
         result
     }
 
-    /// Says hello to every member before this node may vote, so that one that must not speak hears it first (A8).
+    /// Says hello to every member before this node may vote, so that a directory restored from a
+    /// copy is refused first (docs/decisions/0002).
     pub(crate) async fn greet_members(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
         let greeted = membership
@@ -281,7 +283,8 @@ impl Peers {
         }
     }
 
-    /// A member acknowledged the log up to here: it must never show less (amendment A8).
+    /// Records that a member acknowledged the log up to here. If it ever shows less, its directory
+    /// was restored from a copy.
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
@@ -291,7 +294,8 @@ impl Peers {
         }
     }
 
-    /// Judges the process behind a raft id that says hello, or welcome (amendment A8).
+    /// Checks the process behind a Raft id that says hello or welcome: a second live process, or a
+    /// log shorter than the one acknowledged, is refused (docs/decisions/0002).
     ///
     /// # Errors
     /// Why it is not who it says: its disk was put back from a copy, or a second process runs on one.

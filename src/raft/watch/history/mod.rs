@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
-/// Changes that are kept, so that a reader that was cut off for a moment misses none (amendment B15). At a hundred
-/// changes a second, far above what engines make, it is more than a minute and a half.
+/// The number of changes kept, so that a reader that reconnects misses none. At a hundred changes a
+/// second, far above what engines make, they cover more than a minute and a half.
 const CHANGES_KEPT: usize = 10_000;
 /// What they may take together: a change may be as large as the announcement that made it.
 const BYTES_KEPT: usize = 8 << 20;
