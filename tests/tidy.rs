@@ -9,6 +9,8 @@ mod arrows;
 mod dependencies;
 #[path = "tidy/documented.rs"]
 mod documented;
+#[path = "tidy/log_targets.rs"]
+mod log_targets;
 #[path = "tidy/paths.rs"]
 mod paths;
 #[path = "tidy/patience.rs"]

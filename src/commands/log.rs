@@ -2,9 +2,9 @@
 
 use super::output;
 use clap::Parser;
-use quorate::raft::disk::{OpenError, OsFs, Store};
 use quorate::raft::{CommittedEntry, Content, Effect, committed_log};
 use quorate::registry::{Arrival, Change, Command, Outcome};
+use quorate::storage::{OpenError, OsFs, Store};
 use quorate::{config, server};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};

@@ -1,9 +1,9 @@
 //! Doors for fuzzing: what comes from a peer or from the disk, past its checksum; and samples to begin with.
 
-use super::disk::fuzzing::{log_frame_again, log_frame_of, log_record_of, read_log_record};
-use super::peer::fuzzing::{frames_of, read_as_each_message};
-use super::types::{Entry, LogId, Member, Proposal};
+use super::transport::fuzzing::{frames_of, read_as_each_message};
 use crate::registry::{Batch, Command};
+use crate::storage::fuzzing::{log_frame_again, log_frame_of, log_record_of, read_log_record};
+use crate::storage::types::{Entry, LogId, Member, Proposal};
 use openraft::Membership;
 use openraft::entry::EntryPayload;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,67 +1,43 @@
-//! Consensus behind one façade, [`Node`]. The only place that names openraft.
+//! Consensus behind one façade, [`Node`]. It and the storage alone name openraft.
 
-mod chance;
-mod changes;
-mod committed_log;
-mod crowd;
-mod decision;
-pub mod disk;
-mod errors;
-mod evidence;
-mod feeds;
-mod forming;
-mod founding;
+mod apply;
+mod bootstrap;
+mod consensus;
+mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod group;
-mod hand_over;
-mod hearing;
-mod identity;
-mod laggards;
-mod leader;
-mod level;
-mod locks;
+mod health;
+mod lifecycle;
+mod log_target;
+mod lookup_result;
 mod membership;
-mod network;
-mod newcomers;
+mod monitor;
 mod node;
 mod options;
-mod ordered_write;
-mod peer;
-mod peer_checks;
-mod peers;
+mod peer_service;
 #[cfg(feature = "sim")]
 mod probe;
-mod pulse;
-mod reads;
-mod replica;
+mod queue;
 mod report;
-mod retention;
-mod service;
-mod space;
-mod state_machine;
 mod status;
-mod tick_journal;
-mod ticker;
-mod turns;
-mod types;
-mod vigil;
-mod vouching;
-mod writes;
+mod tasks;
+mod transport;
+mod watch;
 
 #[cfg(feature = "sim")]
-pub use chance::seed_thread;
-pub use changes::LookupChange;
-pub use committed_log::{CommittedEntry, Content, Effect, committed_log};
-pub use errors::{StartError, Unavailable, WriteError};
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use feeds::Feeds;
-pub use feeds::{Feed, Wake};
-pub use node::{Answer, Node, Progress};
-pub use options::Options;
-pub use peer::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+pub use crate::storage::rng::seed_thread;
+pub use crate::storage::types::{Member, Proposal, RaftId, TypeConfig};
+pub use apply::committed_log::{CommittedEntry, Content, Effect, committed_log};
+pub use error::{StartError, Unavailable, WriteError};
+pub use lookup_result::{Answer, Progress};
+pub use node::Node;
+pub use options::{LogLimits, Options};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
-pub use retention::LogLimits;
 pub use status::{GroupState, MemberStatus, Role, Status};
-pub use types::{Member, Proposal, RaftId, TypeConfig};
+pub use transport::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+pub use watch::history::LookupChange;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use watch::hub::Feeds;
+pub use watch::hub::{Feed, Wake};

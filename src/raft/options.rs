@@ -1,10 +1,9 @@
 //! What the façade is started with.
 
-use super::disk::Store;
-use super::peer::{Dial, Dialer};
-use super::retention::LogLimits;
+use super::transport::{Dial, Dialer};
 use crate::clock::Beat;
 use crate::model::Inventory;
+use crate::storage::Store;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +41,29 @@ pub struct Options {
     pub store: Store,
     /// Tells when this process was stopped for a while.
     pub beat: Beat,
+}
+
+/// How much log is kept, in bytes of its records.
+///
+/// At 100,000 services, 100 of a node, a core applies some 35 MB a second of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimits {
+    /// A snapshot is made when it covers so much that the last one does not: what a start applies.
+    pub snapshot_every_bytes: u64,
+    /// A larger log is purged: what a start reads. What comes while a snapshot is made is on top of it.
+    pub max_bytes: u64,
+    /// So much stays when it is purged, so that a node that was away for a moment needs no snapshot.
+    pub kept_bytes: u64,
+}
+
+impl Default for LogLimits {
+    fn default() -> LogLimits {
+        LogLimits {
+            snapshot_every_bytes: 64 << 20,
+            max_bytes: 96 << 20,
+            kept_bytes: 32 << 20,
+        }
+    }
 }
 
 impl Options {

@@ -1,11 +1,11 @@
 //! What a simulation may see of a node, and what it may make it do, beyond the façade.
 
-use super::committed_log::Content;
+use super::apply::committed_log::Content;
 use super::group::Group;
-use super::hand_over;
+use super::membership::transfer_leadership;
 use super::node::Node;
-use super::types::RaftId;
 use crate::registry::Batch;
+use crate::storage::types::RaftId;
 use openraft::async_runtime::WatchReceiver;
 use openraft::vote::RaftLeaderId;
 use openraft::{EntryPayload, ServerState};
@@ -120,7 +120,7 @@ impl Node {
     /// Hands leadership to another voter, if it leads, and goes on as a follower.
     pub async fn transfer(&self) {
         if let Some(group) = self.group_now() {
-            hand_over::hand_over(&group).await;
+            transfer_leadership::hand_over(&group).await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What each part of consensus is doing, for people: more than the status, and never waiting long.
 
-use super::forming::Forming;
+use super::bootstrap::group_discovery::Forming;
 use super::group::Group;
 use super::status::{self, Status};
 use openraft::async_runtime::WatchReceiver;

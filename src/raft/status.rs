@@ -1,7 +1,8 @@
 //! What a node knows of its group, for people and monitors.
 
-use super::forming::Forming;
+use super::bootstrap::group_discovery::Forming;
 use super::group::Group;
+use super::health::plight;
 use openraft::ServerState;
 use serde::{Deserialize, Serialize};
 
@@ -138,44 +139,6 @@ fn in_group(group: &Group) -> Status {
         },
         members,
     }
-}
-
-/// Says why a group does not serve, and the way out: one line for every 503, the log and the status.
-/// A group of two, or one that lost a majority's disks, needs an operator who knows what to do.
-pub(super) fn plight(group: &Group) -> String {
-    if let Err(full) = group.may_propose() {
-        return format!("{full}: it takes nothing of the log until there is space");
-    }
-    let voters = group.view().borrow().voters();
-    let missing = unreached(group);
-    if voters == 0 {
-        return "this node has not received the log of its group yet".to_owned();
-    }
-    if missing.is_empty() {
-        return format!("a majority of the {voters} voters has to elect a leader and to answer");
-    }
-    format!(
-        "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks are \
-         lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
-        missing.join(", ")
-    )
-}
-
-/// The voters that do not answer this node: why they refuse it, or that their name does not
-/// resolve.
-pub(super) fn unreached(group: &Group) -> Vec<String> {
-    let view = group.view().borrow().clone();
-    let own = group.raft_id();
-    view.members()
-        .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
-        .map(|(id, member, _)| {
-            let refusal = group.peers.known(id).refusal;
-            match refusal.or_else(|| group.peers.trouble_with_name(member)) {
-                Some(reason) => format!("{} ({reason})", member.node_id),
-                None => member.node_id.clone(),
-            }
-        })
-        .collect()
 }
 
 fn role(state: ServerState) -> Role {

@@ -6,8 +6,8 @@ use openraft::impls::leader_id_adv::LeaderId;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 use openraft::type_config::alias::{EntryOf, LogIdOf};
-use quorate::raft::disk::{LogStore, OsFs, Store};
 use quorate::raft::{Proposal, TypeConfig};
+use quorate::storage::{LogStore, OsFs, Store};
 use quorate_costs::{BATCH, announce, batch};
 use std::sync::Arc;
 

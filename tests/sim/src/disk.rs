@@ -1,7 +1,7 @@
 //! The time that a simulated device takes.
 
 use crate::chance::Chance;
-use quorate::raft::disk::{Device, Pace};
+use quorate::storage::{Device, Pace};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

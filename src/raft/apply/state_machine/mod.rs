@@ -1,0 +1,222 @@
+//! openraft's view of the replica: entries in, snapshots out and in.
+
+use super::replica::Replica;
+use crate::clock::Beat;
+use crate::registry::{Change, Image, Registry};
+use crate::storage::Snapshots;
+use crate::storage::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream, StreamExt};
+use openraft::EntryPayload;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use std::io;
+use std::sync::Arc;
+
+type RaftSnapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Bytes>;
+
+/// The replica with what openraft must know of it.
+pub(crate) struct StateMachine {
+    replica: Arc<Replica>,
+    snapshots: Snapshots,
+    last_applied: Option<LogId>,
+    membership: StoredMembership,
+}
+
+impl StateMachine {
+    /// Opens the replica from the newest snapshot on disk; openraft replays the log after it.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read or trusted, by file and reason.
+    pub(crate) async fn open(
+        snapshots: Snapshots,
+        environment: &str,
+        cluster_id: u64,
+        recovery_gap: std::time::Duration,
+        beat: Beat,
+    ) -> io::Result<(StateMachine, Arc<Replica>)> {
+        let loaded = blocking(snapshots.clone(), |snapshots| snapshots.load()).await?;
+        let (registry, last_applied, membership) = match loaded {
+            None => (
+                Registry::new(environment),
+                None,
+                StoredMembership::default(),
+            ),
+            Some((meta, data)) => {
+                let registry = registry_of(&data)?;
+                if registry.environment() != environment {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!(
+                            "the snapshot is of environment {:?}, this node of {environment:?}",
+                            registry.environment()
+                        ),
+                    ));
+                }
+                (registry, meta.last_log_id, meta.last_membership)
+            }
+        };
+        let replica = Arc::new(Replica::new(registry, cluster_id, recovery_gap, beat));
+        Ok((
+            StateMachine {
+                replica: replica.clone(),
+                snapshots,
+                last_applied,
+                membership,
+            },
+            replica,
+        ))
+    }
+
+    /// # Errors
+    /// When the log uses a level that this release does not know: going on would make its state
+    /// differ from the others'.
+    fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
+        self.last_applied = Some(entry.log_id);
+        let batch = match &entry.payload {
+            EntryPayload::Blank => None,
+            EntryPayload::Normal(proposal) => Some(proposal.0.as_ref()),
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+                None
+            }
+        };
+        let (outcomes, changes) = self.replica.apply(&entry.log_id, batch);
+        match self.replica.registry().unknown_level() {
+            Some(level) => Err(io::Error::other(format!(
+                "the log uses level {level}, which this release does not know: start the release of the other members"
+            ))),
+            None => Ok((Outcomes(outcomes), changes)),
+        }
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = Bytes;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.last_applied, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + Send,
+    {
+        let mut waiting = entries.next().await;
+        while let Some(item) = waiting {
+            let (entry, responder) = item?;
+            let (outcomes, changes) = self.apply_entry(&entry)?;
+            if let Some(responder) = responder {
+                responder.send(outcomes);
+            }
+            // After it: the one who made the change is not to queue behind the thousands who wait for it.
+            self.replica.tell(&changes);
+            waiting = match entries.next().now_or_never() {
+                Some(ready) => ready,
+                None => {
+                    self.replica.announce_applied();
+                    entries.next().await
+                }
+            };
+        }
+        self.replica.announce_applied();
+        Ok(())
+    }
+
+    /// Puts a snapshot off that the disk has no room for: one that fails to be written ends the
+    /// process.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
+        let body_bytes = self.replica.registry().counted_bytes() as u64;
+        let room = blocking(self.snapshots.clone(), move |snapshots| {
+            snapshots.have_room(body_bytes)
+        });
+        match room.await {
+            Ok(false) if !force => None,
+            // A disk that cannot be asked fails at the write, and stops the process then.
+            _ => Some(self.get_snapshot_builder().await),
+        }
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            image: self.replica.registry().image(),
+            meta: SnapshotMeta {
+                last_log_id: self.last_applied,
+                last_membership: self.membership.clone(),
+            },
+            snapshots: self.snapshots.clone(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: Bytes,
+    ) -> Result<(), io::Error> {
+        let saved = meta.clone();
+        let registry = blocking(self.snapshots.clone(), move |snapshots| {
+            let registry = registry_of(&snapshot)?;
+            snapshots.save(&saved, &snapshot).map(|()| registry)
+        })
+        .await?;
+        self.last_applied = meta.last_log_id;
+        self.membership = meta.last_membership.clone();
+        self.replica.install(registry);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<RaftSnapshot>, io::Error> {
+        let loaded = blocking(self.snapshots.clone(), |snapshots| snapshots.load()).await?;
+        Ok(loaded.map(|(meta, data)| Snapshot {
+            meta,
+            snapshot: Bytes::from(data),
+        }))
+    }
+}
+
+/// A state as it was when the snapshot was asked for; applying goes on meanwhile.
+pub(crate) struct SnapshotBuilder {
+    image: Image,
+    meta: SnapshotMeta,
+    snapshots: Snapshots,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
+        let (image, meta) = (self.image.clone(), self.meta.clone());
+        blocking(self.snapshots.clone(), move |snapshots| {
+            snapshots.save_with(&meta, image.byte_count(), |out| image.write_to(out))
+        })
+        .await?;
+        // openraft looks at the meta alone, and asks for the snapshot when a member needs it.
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot: Bytes::new(),
+        })
+    }
+}
+
+/// The registry of a snapshot.
+///
+/// # Errors
+/// When it is damaged, or of a release that this one does not know.
+pub(crate) fn registry_of(data: &[u8]) -> io::Result<Registry> {
+    Registry::from_snapshot(data)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+}
+
+async fn blocking<T: Send + 'static>(
+    snapshots: Snapshots,
+    work: impl FnOnce(Snapshots) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let place = snapshots.work().clone();
+    place
+        .run(move || work(snapshots))
+        .await
+        .map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests;

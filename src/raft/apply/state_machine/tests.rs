@@ -1,0 +1,73 @@
+//! The state machine on a disk that is almost full.
+
+use super::*;
+use crate::model::StaticService;
+use crate::registry::{Batch, Command};
+use crate::storage::{SimFs, Store, Vfs};
+use openraft::impls::leader_id_adv::LeaderId;
+use std::path::Path;
+use std::time::Duration;
+
+const SMALL: u64 = 12 << 20;
+
+/// Proves that a snapshot is foreseen on a disk that is almost full: one that fits beside the
+/// others is made, with the ballast given up for it; openraft's own is put off when it does not
+/// fit, and the process goes on.
+#[tokio::test]
+async fn a_snapshot_without_room_is_put_off() {
+    let fs = SimFs::new(SMALL);
+    let store = Store::open(Arc::new(fs.clone()), Path::new("/data/raft")).expect("a new store");
+    let snapshots = store.snapshots();
+    let gap = Duration::from_secs(5);
+    let opened = StateMachine::open(snapshots.clone(), "test", 1, gap, Beat::start()).await;
+    let (mut machine, replica) = opened.expect("nothing is there");
+    apply_large(&replica);
+    let body_bytes = replica.registry().counted_bytes() as u64;
+    assert!(body_bytes > 3_000_000, "{body_bytes}");
+    assert!(machine.try_create_snapshot_builder(false).await.is_some());
+
+    // Used by others, but for what the snapshot and the least room for the log need.
+    let floor_bytes = store.space().expect("space").floor_bytes;
+    let used_bytes = SMALL - fs.space(Path::new("/data/raft")).expect("asked").free_bytes;
+    let ballast_bytes = floor_bytes;
+    let needed_bytes = body_bytes + floor_bytes / 4;
+    fs.set_capacity(used_bytes + needed_bytes - ballast_bytes);
+    assert!(snapshots.have_room(body_bytes).expect("asked"));
+    assert!(machine.try_create_snapshot_builder(false).await.is_some());
+    fs.set_capacity(used_bytes + needed_bytes - ballast_bytes - 1);
+    assert!(!snapshots.have_room(body_bytes).expect("asked"));
+    assert!(machine.try_create_snapshot_builder(false).await.is_none());
+    assert!(
+        machine.try_create_snapshot_builder(true).await.is_some(),
+        "one that a follower needs is always tried"
+    );
+    assert_eq!(*store.failed().borrow(), None);
+    store.close().await;
+}
+
+fn apply_large(replica: &Replica) {
+    const STATICS: usize = 4;
+    let text = "x".repeat(900_000);
+    let statics = (0..STATICS).map(|i| {
+        Command::AddStatic(StaticService {
+            id: format!("{i}1111111-1111-4111-8111-111111111111"),
+            service_type: "t".to_owned(),
+            pool: "general".to_owned(),
+            location: "/l".to_owned(),
+            properties: [("text", text.as_str())].into_iter().collect(),
+        })
+    });
+    let batch = Batch {
+        max_age_ms: 30_000,
+        step_ms: 1_000,
+        commands: statics.collect(),
+    };
+    let first = LogId::new(
+        LeaderId {
+            term: 1,
+            node_id: 1,
+        },
+        0,
+    );
+    replica.apply(&first, Some(&batch));
+}

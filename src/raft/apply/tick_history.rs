@@ -1,0 +1,272 @@
+//! Records when this node applied ticks, and decides whether the next one carries a grace
+//! (docs/decisions/0003).
+
+use super::tick_timing::TICK_INTERVAL;
+use crate::clock::Instant;
+use crate::planted::{Bug, is_planted};
+use crate::storage::types::RaftId;
+use std::time::Duration;
+
+/// A leader: openraft may have two in one term.
+pub(crate) type LeaderKey = (u64, RaftId);
+
+/// Judges gaps by the distance between two ticks as this node applied them.
+///
+/// - replayed ticks, and ticks of an earlier leader, do not count: only those of `current` do.
+/// - a gap that ended with an old tick committed late still shows, as the distance to that tick.
+/// - what the present leader judged of its own ticks holds: a tick of its that carries no grace
+///   says that there was no gap, if it was proposed after the gap that this node saw. Ticks from
+///   before an outage may be committed after it, several at once, and say nothing of it. They come
+///   in one burst; a tick that comes at a leader's pace, a while after the gap was seen, was
+///   proposed after it.
+pub(crate) struct TickJournal {
+    recovery_gap: Duration,
+    current: Option<LeaderKey>,
+    last: Option<(LeaderKey, Instant)>,
+    /// The last tick of any leader that moved time while this process watched.
+    last_any: Option<Instant>,
+    last_entry_of: Option<LeaderKey>,
+    /// When this node saw a gap for which no tick has brought a grace yet.
+    owed_since: Option<Instant>,
+}
+
+impl TickJournal {
+    pub(crate) fn new(recovery_gap: Duration) -> TickJournal {
+        TickJournal {
+            recovery_gap,
+            current: None,
+            last: None,
+            last_any: None,
+            last_entry_of: None,
+            owed_since: None,
+        }
+    }
+
+    /// The leader that this node follows, or is. Nothing counts before the first call, so replay at start does not.
+    pub(crate) fn follow(&mut self, leader: LeaderKey) {
+        self.current = Some(leader);
+    }
+
+    /// An entry was applied, a tick or another.
+    pub(crate) fn saw_entry_of(&mut self, leader: LeaderKey) {
+        self.last_entry_of = Some(leader);
+    }
+
+    /// Whether the last applied entry is of this leadership, so that nothing older is still to come.
+    pub(crate) fn applied_an_entry_of(&self, leader: LeaderKey) -> bool {
+        self.last_entry_of == Some(leader)
+    }
+
+    /// A tick was applied.
+    pub(crate) fn applied(&mut self, leader: LeaderKey, now: Instant, carried_grace: bool) {
+        if self.current.is_some() {
+            // An older leader's tick moves time all the same: what it covers is not counted again.
+            self.last_any = Some(now);
+        }
+        if self.current != Some(leader) {
+            return;
+        }
+        if carried_grace || (!self.is_gap(now) && self.shows_no_gap(leader, now)) {
+            self.owed_since = None;
+        } else if self.is_gap(now) {
+            self.owed_since = Some(now);
+        }
+        self.last = Some((leader, now));
+    }
+
+    /// This node proposed a tick at `at`, by what it owed then, and has applied it: of the gaps
+    /// before that nothing is owed any more, whether a grace was needed or not.
+    pub(crate) fn judged(&mut self, at: Instant) {
+        if self.owed_since.is_some_and(|since| since <= at) {
+            self.owed_since = None;
+        }
+    }
+
+    /// Whether a tick without a grace that is applied now was surely proposed after the gap that is
+    /// owed for.
+    fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
+        let came_at_pace = self.last.is_some_and(|(last, at)| {
+            last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
+        });
+        let is_settled = self
+            .owed_since
+            .is_some_and(|since| now.duration_since(since) >= 2 * TICK_INTERVAL);
+        came_at_pace && is_settled
+    }
+
+    /// A snapshot took the place of what was applied: it may hold ticks that this node never saw.
+    pub(crate) fn installed(&mut self, now: Instant) {
+        if self.current.is_some() {
+            self.last_any = Some(now);
+        }
+    }
+
+    /// Whether a tick proposed now has to carry a grace.
+    pub(crate) fn owes_grace(&self, now: Instant) -> bool {
+        !is_planted(Bug::NoGrace) && (self.owed_since.is_some() || self.is_gap(now))
+    }
+
+    /// When time last moved: the base of the next advance.
+    pub(crate) fn last_applied(&self) -> Option<Instant> {
+        self.last_any
+    }
+
+    fn is_gap(&self, now: Instant) -> bool {
+        self.last
+            .is_none_or(|(_, last)| now.duration_since(last) > self.recovery_gap)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const GAP: Duration = Duration::from_secs(5);
+    const OLD: LeaderKey = (1, 1);
+    const NEW: LeaderKey = (2, 2);
+
+    fn following(leader: LeaderKey) -> (TickJournal, Instant) {
+        let mut journal = TickJournal::new(GAP);
+        journal.follow(leader);
+        (journal, clock::now())
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    /// A process that has counted no tick cannot know how long the cluster stood still.
+    #[test]
+    fn a_process_just_started_owes_a_grace() {
+        let (journal, start) = following(OLD);
+        assert!(journal.owes_grace(start));
+    }
+
+    /// Ticks replayed at start, before any leader is followed, say nothing about now.
+    #[test]
+    fn replay_does_not_count() {
+        let mut journal = TickJournal::new(GAP);
+        let start = clock::now();
+        journal.applied(OLD, start, false);
+        journal.applied(OLD, start, true);
+        journal.follow(OLD);
+        assert!(journal.owes_grace(start));
+    }
+
+    /// The tick in flight when the quorum was lost commits when it returns: the gap before it is not forgotten.
+    #[test]
+    fn a_tick_committed_late_does_not_hide_the_gap() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.applied(OLD, start + seconds(60), false);
+        assert!(journal.owes_grace(start + seconds(60)));
+        journal.applied(OLD, start + seconds(61), true);
+        assert!(!journal.owes_grace(start + seconds(61)));
+    }
+
+    /// Several ticks from before an outage may be committed after it, one right behind the other or
+    /// after a while of the disk's: the leader judged none of them by the outage, and the gap is
+    /// not forgotten.
+    #[test]
+    fn ticks_committed_late_do_not_hide_the_gap() {
+        for apart_ms in [0, 1, 100, 400] {
+            let (mut journal, start) = following(OLD);
+            journal.applied(OLD, start, true);
+            let mut at = start + seconds(60);
+            for tick in 1..=3 {
+                journal.applied(OLD, at, false);
+                assert!(journal.owes_grace(at), "tick {tick}, {apart_ms} ms apart");
+                at += Duration::from_millis(apart_ms);
+            }
+            journal.follow(NEW);
+            assert!(journal.owes_grace(at), "{apart_ms} ms apart");
+        }
+    }
+
+    /// A leader knows when it proposed its ticks. Nothing in a fresh group could have aged before
+    /// its second tick, so that one brings no grace, and nor does any later one.
+    #[test]
+    fn a_leader_takes_its_own_word() {
+        let (mut journal, start) = following(OLD);
+        let millisecond = Duration::from_millis(1);
+        journal.applied(OLD, start + millisecond, false);
+        journal.judged(start);
+        assert!(
+            journal.owes_grace(start + millisecond),
+            "seen after it was proposed"
+        );
+        let second = start + TICK_INTERVAL;
+        journal.applied(OLD, second + millisecond, false);
+        journal.judged(second);
+        assert!(!journal.owes_grace(second + millisecond));
+
+        let late = second + seconds(60);
+        journal.applied(OLD, late, false);
+        journal.judged(second + TICK_INTERVAL);
+        assert!(journal.owes_grace(late), "proposed before the gap");
+    }
+
+    /// A node that stood still while the others did not forgets the gap that it alone saw, by the
+    /// leader's next ticks.
+    #[test]
+    fn a_gap_of_ones_own_is_forgotten() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        let woken = start + seconds(60);
+        for _ in 0..120 {
+            journal.applied(OLD, woken, false);
+        }
+        for half_seconds in 1..=2 {
+            assert!(journal.owes_grace(woken));
+            journal.applied(OLD, woken + half_seconds * TICK_INTERVAL, false);
+        }
+        assert!(!journal.owes_grace(woken + 2 * TICK_INTERVAL));
+    }
+
+    /// A plain change of leader is no gap, so that flapping leaders do not keep the dead.
+    #[test]
+    fn a_change_of_leader_is_no_gap() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.applied(OLD, start + seconds(1), false);
+        journal.follow(NEW);
+        assert!(!journal.owes_grace(start + seconds(3)));
+        journal.applied(OLD, start + seconds(3), false);
+        journal.applied(NEW, start + seconds(4), false);
+        assert!(!journal.owes_grace(start + seconds(4)));
+    }
+
+    /// A tick that an earlier leader had in flight moves time: the new leader's first advance starts at it, so that
+    /// no stretch of time counts twice.
+    #[test]
+    fn an_older_leaders_tick_is_the_base_of_the_next_advance() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.follow(NEW);
+        journal.applied(OLD, start + seconds(1), false);
+        assert_eq!(journal.last_applied(), Some(start + seconds(1)));
+    }
+
+    /// Ticks that came with a snapshot moved time too: the next advance starts at it.
+    #[test]
+    fn a_snapshot_is_the_base_of_the_next_advance() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, true);
+        journal.installed(start + seconds(2));
+        assert_eq!(journal.last_applied(), Some(start + seconds(2)));
+    }
+
+    /// A restarted follower trusts what the living leader judged of its ticks.
+    #[test]
+    fn a_restarted_follower_takes_the_leaders_word() {
+        let (mut journal, start) = following(OLD);
+        journal.applied(OLD, start, false);
+        assert!(
+            journal.owes_grace(start),
+            "one tick alone says nothing of the gap before it"
+        );
+        journal.applied(OLD, start + seconds(1), false);
+        assert!(!journal.owes_grace(start + seconds(1)));
+    }
+}

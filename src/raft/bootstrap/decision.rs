@@ -1,0 +1,229 @@
+//! Decides what a node without a group does, given its peers' answers. Pure: only the smallest
+//! `node.id` founds, so that two nodes cannot form two groups (docs/decisions/0001).
+
+use crate::model::{Inventory, InventoryEntry};
+use crate::raft::transport::GroupView;
+use crate::raft::transport::identity::NodeName;
+
+/// What a node of no group does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// These pairs form its group, with itself among them.
+    Group(Vec<(NodeName, String)>),
+    /// A group exists without it: ask these members to take it in.
+    Join(Vec<String>),
+    /// For this reason.
+    Wait(String),
+}
+
+/// - a group whose founding pairs hold this node's own pair is its own.
+/// - any other group is asked, never voted in: an emptied disk must not vote.
+/// - only the smallest `node.id` founds, and only when every peer has answered `none` with the same inventory.
+pub(crate) fn decide(
+    own: &NodeName,
+    own_address: &str,
+    inventory: &Inventory,
+    answers: &[(InventoryEntry, Result<GroupView, String>)],
+) -> Decision {
+    let views = || {
+        answers
+            .iter()
+            .filter_map(|(entry, view)| view.as_ref().ok().map(|view| (entry, view)))
+    };
+    for (_, view) in views() {
+        if let Some(founders) = &view.founders
+            && founders.iter().any(|(name, _)| name == own)
+        {
+            return Decision::Group(founders.clone());
+        }
+    }
+    let of_a_group: Vec<String> = views()
+        .filter(|(_, view)| view.founders.is_some())
+        .map(|(entry, _)| entry.address.clone())
+        .collect();
+    if !of_a_group.is_empty() {
+        return Decision::Join(of_a_group);
+    }
+    if let Some(reason) = objection(inventory, answers) {
+        return Decision::Wait(reason);
+    }
+    let smallest = inventory
+        .entries
+        .iter()
+        .map(|entry| entry.node_id.as_str())
+        .min();
+    if smallest != Some(own.node_id.as_str()) {
+        return Decision::Wait(format!("{} forms the group", smallest.unwrap_or("nobody")));
+    }
+    let mut pairs: Vec<(NodeName, String)> = views()
+        .map(|(entry, view)| (view.name.clone(), entry.address.clone()))
+        .collect();
+    pairs.push((own.clone(), own_address.to_owned()));
+    pairs.sort();
+    Decision::Group(pairs)
+}
+
+/// What keeps the nodes of an inventory from forming their group.
+fn objection(
+    inventory: &Inventory,
+    answers: &[(InventoryEntry, Result<GroupView, String>)],
+) -> Option<String> {
+    let silent: Vec<String> = answers
+        .iter()
+        .filter_map(|(entry, view)| {
+            view.as_ref()
+                .err()
+                .map(|why| format!("{} ({why})", entry.node_id))
+        })
+        .collect();
+    if !silent.is_empty() {
+        return Some(format!(
+            "the first start needs every node of the inventory: no answer from {}. Start it, or take it off every \
+             node's inventory",
+            silent.join(", ")
+        ));
+    }
+    for (entry, view) in answers {
+        let Ok(view) = view else { continue };
+        if view.name.node_id != entry.node_id {
+            return Some(format!(
+                "the inventory has {} at {}, where {} answers",
+                entry.node_id, entry.address, view.name.node_id
+            ));
+        }
+        if view.inventory_digest != Some(inventory.digest()) {
+            return Some(format!(
+                "{} has another inventory: the group forms when all have the same",
+                entry.node_id
+            ));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN_ADDRESS: &str = "http://127.0.0.1:1";
+
+    fn name(node_id: &str, incarnation: u64) -> NodeName {
+        NodeName {
+            node_id: node_id.to_owned(),
+            incarnation,
+        }
+    }
+
+    fn inventory() -> Inventory {
+        let entry = |id: &str, port: u16| {
+            format!(
+                r#"{{"id": "{id}", "nodeId": "{id}", "type": "discovery", "pool": "general", "location": "/{id}",
+                    "state": "RUNNING", "properties": {{"http": "http://127.0.0.1:{port}"}}}}"#
+            )
+        };
+        let json = format!(
+            r#"{{"environment": "test", "services": [{}, {}, {}]}}"#,
+            entry("a", 1),
+            entry("b", 2),
+            entry("c", 3)
+        );
+        Inventory::parse(json.as_bytes(), "inventory").expect("a good inventory")
+    }
+
+    fn none(node_id: &str) -> GroupView {
+        GroupView {
+            name: name(node_id, 1),
+            environment: "test".to_owned(),
+            inventory_digest: Some(inventory().digest()),
+            founders: None,
+        }
+    }
+
+    fn of_group(node_id: &str, founders: &[NodeName]) -> GroupView {
+        let founders = founders
+            .iter()
+            .map(|name| (name.clone(), format!("http://{}", name.node_id)))
+            .collect();
+        GroupView {
+            founders: Some(founders),
+            ..none(node_id)
+        }
+    }
+
+    fn decide_as(own: &str, answers: Vec<Result<GroupView, String>>) -> Decision {
+        let inventory = inventory();
+        let others = inventory
+            .entries
+            .iter()
+            .filter(|entry| entry.node_id != own)
+            .cloned();
+        let answers: Vec<_> = others.zip(answers).collect();
+        decide(&name(own, 1), OWN_ADDRESS, &inventory, &answers)
+    }
+
+    /// Only the smallest node id founds, and only when all have answered that they belong to none.
+    #[test]
+    fn the_smallest_founds_when_all_are_free() {
+        let Decision::Group(pairs) = decide_as("a", vec![Ok(none("b")), Ok(none("c"))]) else {
+            panic!("the smallest must found");
+        };
+        let names: Vec<_> = pairs
+            .iter()
+            .map(|(name, _)| name.node_id.as_str())
+            .collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert!(matches!(
+            decide_as("b", vec![Ok(none("a")), Ok(none("c"))]),
+            Decision::Wait(_)
+        ));
+    }
+
+    /// A silent peer may know a group: nobody founds past it, and the text names it.
+    #[test]
+    fn nobody_founds_past_a_silent_peer() {
+        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Err("refused".to_owned())])
+        else {
+            panic!("it must wait");
+        };
+        assert!(reason.contains("no answer from c (refused)"), "{reason}");
+    }
+
+    /// A node that a group counts on takes its place as a voter, whoever tells it.
+    #[test]
+    fn a_founder_takes_its_group_over() {
+        let founders = [name("a", 1), name("b", 1), name("c", 1)];
+        let decision = decide_as("b", vec![Ok(of_group("a", &founders)), Ok(none("c"))]);
+        assert!(matches!(decision, Decision::Group(pairs) if pairs.len() == 3));
+    }
+
+    /// An emptied node is a stranger to its old group: it asks, it does not vote.
+    #[test]
+    fn an_emptied_node_asks_to_join() {
+        let founders = [name("a", 1), name("b", 9), name("c", 1)];
+        let decision = decide_as(
+            "b",
+            vec![Ok(of_group("a", &founders)), Err("refused".to_owned())],
+        );
+        assert_eq!(
+            decision,
+            Decision::Join(vec!["http://127.0.0.1:1".to_owned()])
+        );
+    }
+
+    /// Nodes of different inventories do not form a group, and a wrong address is named.
+    #[test]
+    fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
+        let stranger = GroupView {
+            inventory_digest: Some(1),
+            ..none("c")
+        };
+        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(stranger)]) else {
+            panic!("it must wait")
+        };
+        assert!(reason.contains("c has another inventory"), "{reason}");
+        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(none("d"))]) else {
+            panic!("it must wait")
+        };
+        assert!(reason.contains("where d answers"), "{reason}");
+    }
+}

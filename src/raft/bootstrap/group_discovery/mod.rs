@@ -1,0 +1,339 @@
+//! A node without a group looks for its own: it founds one, takes over one that counts on it, or asks to join
+//! (docs/decisions/0001).
+
+use super::decision::{Decision, decide};
+use super::rejections::Refusals;
+use crate::clock::{self, Instant};
+use crate::locks::{read, write};
+use crate::model::{Inventory, InventoryEntry};
+use crate::raft::error::StartError;
+use crate::raft::log_target;
+use crate::raft::options::Options;
+use crate::raft::transport::identity::{NodeName, cluster_id};
+use crate::raft::transport::self_image::SelfImage;
+use crate::raft::transport::{
+    Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request, message_checks,
+};
+use crate::storage::rng::random_u64;
+use crate::storage::{GroupIdentity, Identity};
+use openraft::vote::RaftLeaderId;
+use std::sync::RwLock;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Between two looks at the peers: a cold start of three nodes costs one or two of these.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const LOOK_TIMEOUT: Duration = Duration::from_millis(400);
+/// What a node waits for is said this often.
+const SAY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Of a reason that a peer gives so much is kept and shown; no node gives a longer one.
+const SHOWN_REASON_CHARS_MAX: usize = 1_000;
+
+/// The state of a node before, and beside, its group.
+pub(crate) struct Forming {
+    pub(crate) options: Options,
+    /// The connections of nodes that are no members.
+    pub(crate) guests: Guests,
+    dialer: Dialer,
+    image: RwLock<std::sync::Arc<SelfImage>>,
+    group: RwLock<Option<GroupIdentity>>,
+    waits_for: watch::Sender<String>,
+    pub(crate) refusals: Refusals,
+}
+
+impl Forming {
+    /// Takes up the identity of the data directory, or gives it one, durable before anyone hears of it.
+    ///
+    /// # Errors
+    /// When the directory is another node's or another environment's, or cannot be written.
+    pub(crate) async fn open(options: Options) -> Result<Forming, StartError> {
+        let identity = match options.store.identity() {
+            Some(identity) => identity,
+            None => {
+                let fresh = Identity {
+                    node_id: options.node_id.clone(),
+                    incarnation: random_u64()?,
+                    environment: options.environment.clone(),
+                    group: None,
+                    diverged: false,
+                };
+                options.store.save_identity(&fresh).await?;
+                fresh
+            }
+        };
+        check_identity(&options, &identity)?;
+        let image = SelfImage {
+            name: NodeName {
+                node_id: identity.node_id,
+                incarnation: identity.incarnation,
+            },
+            environment: identity.environment,
+            process: random_u64()?,
+            last_log_id: options.store.reach_at_open(),
+            vote_term: options
+                .store
+                .vote()
+                .map_or(0, |vote| vote.leader_id().term()),
+        };
+        Ok(Forming {
+            dialer: options.dialer(),
+            guests: Guests::default(),
+            options,
+            image: RwLock::new(std::sync::Arc::new(image)),
+            group: RwLock::new(identity.group),
+            waits_for: watch::Sender::new("starting".to_owned()),
+            refusals: Refusals::default(),
+        })
+    }
+
+    pub(crate) fn image(&self) -> std::sync::Arc<SelfImage> {
+        read(&self.image).clone()
+    }
+
+    /// The way to every peer of this process. The clones share what they know of names.
+    pub(crate) fn dialer(&self) -> Dialer {
+        self.dialer.clone()
+    }
+
+    pub(crate) fn group_identity(&self) -> Option<GroupIdentity> {
+        read(&self.group).clone()
+    }
+
+    pub(crate) fn waits_for(&self) -> String {
+        self.waits_for.borrow().clone()
+    }
+
+    /// From here on whoever asks is told that this node is stopping.
+    pub(crate) fn note_stopping(&self) {
+        self.waits_for
+            .send_replace("this node is stopping".to_owned());
+    }
+
+    /// Returns once this node knows its group; the identity is on disk then.
+    ///
+    /// # Errors
+    /// When the identity cannot be written.
+    pub(crate) async fn find_group(&self) -> Result<GroupIdentity, StartError> {
+        if let Some(group) = self.group_identity() {
+            return Ok(group);
+        }
+        let Some(inventory) = self.options.inventory.clone() else {
+            let own = vec![(self.image().name.clone(), self.options.address.clone())];
+            return self.take_group(own, false).await;
+        };
+        let mut said: Option<(String, Instant)> = None;
+        loop {
+            let answers = self.look_at_all(&inventory).await;
+            let reason = match decide(
+                &self.image().name,
+                &self.options.address,
+                &inventory,
+                &answers,
+            ) {
+                Decision::Group(pairs) => return self.take_group(pairs, false).await,
+                Decision::Join(addresses) => match self.ask_to_join(&addresses).await {
+                    Ok(pairs) => return self.take_group(pairs, true).await,
+                    Err(reason) => reason,
+                },
+                Decision::Wait(reason) => reason,
+            };
+            self.say(&reason, &mut said);
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    fn say(&self, reason: &str, said: &mut Option<(String, Instant)>) {
+        let now = clock::now();
+        self.waits_for.send_replace(reason.to_owned());
+        let first_wait = said.is_none();
+        let due = said
+            .as_ref()
+            .is_none_or(|(_, at)| now.duration_since(*at) > SAY_INTERVAL);
+        if due {
+            // Peers that start together are not worth a warning in the first moment.
+            match first_wait {
+                true => tracing::info!(target: log_target::FORMING, "waiting: {reason}"),
+                false => tracing::warn!(target: log_target::FORMING, "still waiting: {reason}"),
+            }
+            *said = Some((reason.to_owned(), now));
+        }
+    }
+
+    /// Syncs the group into the identity, before this node says that it has one.
+    async fn take_group(
+        &self,
+        pairs: Vec<(NodeName, String)>,
+        joined_late: bool,
+    ) -> Result<GroupIdentity, StartError> {
+        let names: Vec<NodeName> = pairs.iter().map(|(name, _)| name.clone()).collect();
+        let group = GroupIdentity {
+            cluster_id: cluster_id(&self.options.environment, &names),
+            founders: pairs
+                .into_iter()
+                .map(|(name, address)| (name.node_id, name.incarnation, address))
+                .collect(),
+            joined_late,
+        };
+        let image = self.image();
+        let identity = Identity {
+            node_id: image.name.node_id.clone(),
+            incarnation: image.name.incarnation,
+            environment: image.environment.clone(),
+            group: Some(group.clone()),
+            diverged: false,
+        };
+        self.options.store.save_identity(&identity).await?;
+        *write(&self.group) = Some(group.clone());
+        let how = if joined_late {
+            "joins"
+        } else {
+            "is formed with"
+        };
+        tracing::info!(
+            target: log_target::FORMING,
+            cluster = format!("{:016x}", group.cluster_id),
+            "the group {how} this node"
+        );
+        Ok(group)
+    }
+
+    /// Marks the data directory as not to be opened again: its state differs from the group's, and
+    /// would after a restart too.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub(crate) async fn mark_diverged(&self) -> std::io::Result<()> {
+        let store = &self.options.store;
+        match store.identity() {
+            Some(identity) => {
+                let marked = Identity {
+                    diverged: true,
+                    ..identity
+                };
+                store.save_identity(&marked).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Empties this node and gives it a new incarnation.
+    ///
+    /// # Errors
+    /// When the disk cannot be written.
+    pub(crate) async fn start_over(&self) -> Result<(), StartError> {
+        let store = &self.options.store;
+        store.wipe().await?;
+        let image = self.image();
+        let identity = Identity {
+            node_id: image.name.node_id.clone(),
+            incarnation: random_u64()?,
+            environment: image.environment.clone(),
+            group: None,
+            diverged: false,
+        };
+        store.save_identity(&identity).await?;
+        *write(&self.group) = None;
+        *write(&self.image) = std::sync::Arc::new(SelfImage {
+            name: NodeName {
+                node_id: identity.node_id,
+                incarnation: identity.incarnation,
+            },
+            environment: identity.environment,
+            process: image.process,
+            last_log_id: None,
+            vote_term: 0,
+        });
+        Ok(())
+    }
+
+    async fn look_at_all(
+        &self,
+        inventory: &Inventory,
+    ) -> Vec<(InventoryEntry, Result<GroupView, String>)> {
+        let looks = inventory
+            .entries
+            .iter()
+            .filter(|entry| entry.node_id != self.options.node_id)
+            .map(|entry| async { (entry.clone(), self.look(&entry.address).await) });
+        futures_util::future::join_all(looks).await
+    }
+
+    /// Looks at whoever answers at an address.
+    pub(crate) async fn look(&self, address: &str) -> Result<GroupView, String> {
+        match self.ask(address, Request::Look).await? {
+            Answer::Look(view) => match message_checks::view(&view) {
+                Ok(()) => Ok(view),
+                Err(what) => Err(format!("answered what makes no sense: {what}")),
+            },
+            _ => Err("answered something else".to_owned()),
+        }
+    }
+
+    async fn ask(&self, address: &str, request: Request) -> Result<Answer, String> {
+        let hello = Hello::stranger(self.image().introduction());
+        let link = Link::new(address, self.dialer());
+        link.call(hello, request, LOOK_TIMEOUT)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    /// Asks the group behind these addresses to take this node in.
+    ///
+    /// # Errors
+    /// Why it does not, or not yet.
+    pub(crate) async fn ask_to_join(
+        &self,
+        addresses: &[String],
+    ) -> Result<Vec<(NodeName, String)>, String> {
+        let wish = JoinWish {
+            name: self.image().name.clone(),
+            address: self.options.address.clone(),
+            environment: self.options.environment.clone(),
+        };
+        let mut reason = "no member of the group answers".to_owned();
+        for address in addresses {
+            match self.ask(address, Request::Join(wish.clone())).await {
+                Ok(Answer::Join(
+                    JoinAnswer::Pending { founders, .. } | JoinAnswer::Voter { founders, .. },
+                )) => match message_checks::founders(&founders) {
+                    Ok(()) => return Ok(founders),
+                    Err(what) => reason = format!("{address} answered what makes no sense: {what}"),
+                },
+                Ok(Answer::Join(JoinAnswer::Refused(why))) => {
+                    let why: String = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
+                    reason = format!("the group does not take this node in: {why}")
+                }
+                Ok(_) => {}
+                Err(why) => reason = why,
+            }
+        }
+        Err(reason)
+    }
+}
+
+fn check_identity(options: &Options, identity: &Identity) -> Result<(), StartError> {
+    if identity.node_id != options.node_id {
+        return Err(StartError::Identity(format!(
+            "the data directory belongs to node.id {}, and this node is {}",
+            identity.node_id, options.node_id
+        )));
+    }
+    if identity.environment != options.environment {
+        return Err(StartError::Identity(format!(
+            "the data directory is of node.environment {}, and this node is of {}",
+            identity.environment, options.environment
+        )));
+    }
+    if identity.diverged {
+        return Err(StartError::Diverged(
+            "what the data directory holds differs from what the other members hold, as was found before the last \
+             stop. Empty it and start the node again; it rejoins by itself"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use super::*;
+use crate::clock::Beat;
+use crate::raft::LogLimits;
+use crate::storage::types::LogId;
+use crate::storage::{OsFs, Store};
+use std::path::Path;
+
+fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
+    let store = Store::open(std::sync::Arc::new(OsFs), dir).expect("a fresh directory");
+    Options {
+        node_id: node_id.to_owned(),
+        environment: environment.to_owned(),
+        address: "http://127.0.0.1:1".to_owned(),
+        bind: None,
+        dial: None,
+        inventory: None,
+        max_age: Duration::from_secs(30),
+        recovery_gap: Duration::from_secs(5),
+        recovery_grace: Duration::from_secs(30),
+        log_limits: LogLimits::default(),
+        auto_rejoin: true,
+        heartbeat: Duration::from_millis(100),
+        election: (Duration::from_millis(300), Duration::from_millis(500)),
+        store,
+        beat: Beat::start(),
+    }
+}
+
+async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), StartError> {
+    let opened = Forming::open(options(dir, node_id, environment)).await;
+    opened.map(|_| ())
+}
+
+/// A node that was found to differ from the others does not serve again from the same disk, and says the way out.
+#[tokio::test]
+async fn a_diverged_directory_is_not_opened_again() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let forming = Forming::open(options(dir.path(), "a", "test"))
+        .await
+        .expect("it is fresh");
+    forming.mark_diverged().await.expect("the disk is well");
+    forming.options.store.clone().close().await;
+    drop(forming);
+    let refused = reopened(dir.path(), "a", "test").await;
+    assert!(matches!(refused, Err(StartError::Diverged(reason)) if reason.contains("Empty it")));
+}
+
+/// A node whose snapshot goes further than its log says so: the leader saw it acknowledge the
+/// snapshot.
+#[tokio::test]
+async fn a_snapshot_ahead_of_the_log_is_shown() {
+    use crate::storage::types::SnapshotMeta;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let forming = Forming::open(options(dir.path(), "a", "test"))
+        .await
+        .expect("it is fresh");
+    let leader = openraft::impls::leader_id_adv::LeaderId {
+        term: 1,
+        node_id: 1,
+    };
+    let last = Some(LogId::new(leader, 9));
+    let meta = SnapshotMeta {
+        last_log_id: last,
+        ..SnapshotMeta::default()
+    };
+    let store = forming.options.store.clone();
+    store
+        .snapshots()
+        .save(&meta, b"body")
+        .expect("the disk is well");
+    drop(forming);
+    store.close().await;
+    let again = Forming::open(options(dir.path(), "a", "test"))
+        .await
+        .expect("it opens");
+    assert_eq!(again.options.store.last_log_id(), None);
+    assert_eq!(again.image().introduction().last_log_id, last);
+}
+
+/// A data directory is one node's, of one environment: another is refused, and both are named.
+#[tokio::test]
+async fn a_directory_of_another_node_or_environment_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    reopened(dir.path(), "a", "test")
+        .await
+        .expect("it is fresh");
+    let refused = reopened(dir.path(), "b", "test").await;
+    assert!(matches!(refused, Err(StartError::Identity(reason)) if reason.contains("node.id a")));
+    let refused = reopened(dir.path(), "a", "prod").await;
+    assert!(matches!(refused, Err(StartError::Identity(reason)) if reason.contains("of prod")));
+}

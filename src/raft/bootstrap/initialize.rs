@@ -1,0 +1,171 @@
+//! The first moments of a node in its group: founders initialize it, latecomers ask until they vote.
+
+use super::group_discovery::Forming;
+use crate::raft::group::Group;
+use crate::raft::log_target;
+use crate::raft::transport::identity::NodeName;
+use crate::storage::GroupIdentity;
+use crate::storage::types::{Member, RaftId};
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{InitializeError, RaftError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Founders take the pairs over within one look; asking for their votes before costs an election timeout.
+const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
+/// The other founders wait for the first one to lead, so that votes do not split; without it they go on.
+const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+/// A latecomer repeats its wish.
+const WISH_INTERVAL: Duration = Duration::from_millis(300);
+/// A founder asks whether its group came to be.
+const STRANDED_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Starts what this node has to do to become a voter.
+pub(crate) fn settle(group: Arc<Group>, forming: Arc<Forming>, joined_late: bool) {
+    tokio::spawn(async move {
+        let settled = async {
+            match joined_late {
+                true => wish_until_voter(&group, &forming).await,
+                false => initialize(&group, &forming).await,
+            }
+        };
+        tokio::select! {
+            () = settled => {}
+            // openraft is gone, and would log an error for what is asked of it.
+            () = group.stopping() => {}
+        }
+    });
+}
+
+async fn initialize(group: &Group, forming: &Forming) {
+    if is_initialized(group).await {
+        return;
+    }
+    let founders = group.founders();
+    let own = forming.image().name.clone();
+    let first = founders.iter().map(|(name, _)| name).min();
+    let waited = async {
+        match first == Some(&own) {
+            true => until_taken_over(forming, founders).await,
+            false => {
+                while !is_initialized(group).await {
+                    tokio::time::sleep(LOOK_INTERVAL).await
+                }
+            }
+        }
+    };
+    let limit = if first == Some(&own) {
+        FOUNDERS_WAIT
+    } else {
+        OTHERS_WAIT
+    };
+    // Past the limit the group is initialized all the same: the pairs are fixed, and every founder gives the same.
+    let _ = tokio::time::timeout(limit, waited).await;
+    let members: BTreeMap<RaftId, Member> = founders.iter().map(member_of).collect();
+    match group.raft.initialize(members).await {
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+        Err(error) => {
+            tracing::error!(
+                target: log_target::FOUNDING,
+                %error, "the group could not be initialized"
+            )
+        }
+    }
+}
+
+fn member_of((name, address): &(NodeName, String)) -> (RaftId, Member) {
+    let member = Member {
+        node_id: name.node_id.clone(),
+        incarnation: name.incarnation,
+        address: address.clone(),
+    };
+    (name.raft_id(), member)
+}
+
+async fn is_initialized(group: &Group) -> bool {
+    group.raft.is_initialized().await.unwrap_or(true)
+}
+
+async fn until_taken_over(forming: &Forming, founders: &[(NodeName, String)]) {
+    let own = forming.image().name.clone();
+    for (name, address) in founders.iter().filter(|(name, _)| *name != own) {
+        loop {
+            match forming.look(address).await {
+                Ok(view) if view.name == *name && view.founders.is_some() => break,
+                _ => tokio::time::sleep(LOOK_INTERVAL).await,
+            }
+        }
+    }
+}
+
+async fn wish_until_voter(group: &Group, forming: &Forming) {
+    let own = group.raft_id();
+    let addresses: Vec<String> = forming
+        .options
+        .inventory
+        .iter()
+        .flat_map(|inventory| &inventory.entries)
+        .filter(|entry| entry.node_id != forming.options.node_id)
+        .map(|entry| entry.address.clone())
+        .collect();
+    let mut said = String::new();
+    while !group.view().borrow().is_voter(own) {
+        if let Err(reason) = forming.ask_to_join(&addresses).await
+            && reason != said
+        {
+            tracing::warn!(target: log_target::FOUNDING, "{reason}");
+            said = reason;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WISH_INTERVAL) => {}
+            () = group.stopping() => return,
+        }
+    }
+    tracing::info!(target: log_target::FOUNDING, "this node is a voter again");
+}
+
+/// Resolves when this node's founding came to nothing: its log holds no more than the founding entry, and every
+/// other founder is in another group (docs/decisions/0001).
+pub(crate) async fn stranded(group: &Group, forming: &Forming, identity: &GroupIdentity) {
+    if identity.joined_late || identity.founders.len() < 2 {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(STRANDED_INTERVAL).await;
+        if group
+            .raft
+            .metrics()
+            .borrow_watched()
+            .last_log_index
+            .unwrap_or(0)
+            > 0
+        {
+            return std::future::pending().await;
+        }
+        if all_elsewhere(group, forming).await {
+            tracing::warn!(
+                target: log_target::FOUNDING,
+                "every other founder is in another group: this node starts over and asks to join it"
+            );
+            return;
+        }
+    }
+}
+
+async fn all_elsewhere(group: &Group, forming: &Forming) -> bool {
+    let own = forming.image().name.clone();
+    for (name, address) in group.founders().iter().filter(|(name, _)| *name != own) {
+        match forming.look(address).await {
+            Ok(view)
+                if view.name.node_id == name.node_id
+                    && view
+                        .founders
+                        .as_deref()
+                        .is_some_and(|other| other != group.founders()) => {}
+            _ => return false,
+        }
+    }
+    true
+}

@@ -1,0 +1,7 @@
+//! Reads and writes on their way to a majority.
+
+pub(super) mod commit_notice;
+pub(super) mod follower_vote;
+pub(super) mod ordered_write;
+pub(super) mod proposer;
+pub(super) mod read_index;

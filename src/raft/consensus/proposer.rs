@@ -1,0 +1,195 @@
+//! Batches of writes on their way into the log: proposed by the leader, or forwarded to it.
+//!
+//! A write that may have been applied is never proposed again.
+
+use super::commit_notice;
+use crate::clock::{self, Instant};
+use crate::raft::group::Group;
+use crate::raft::group::view::{Leader, changed_from};
+use crate::raft::health::plight;
+use crate::raft::log_target;
+use crate::raft::queue::write_queue::{Decided, TOO_LATE, Write, WritesToRun, all, answer};
+use crate::raft::transport::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
+use crate::storage::types::Proposal;
+use openraft::errors::{ClientWriteError, RaftError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Between two tries while no leader is known, unless one appears first.
+const RETRY_AFTER: Duration = Duration::from_millis(25);
+
+/// Sends batch after batch until the group is gone.
+pub(crate) async fn run(group: Arc<Group>, batches: WritesToRun) {
+    batches
+        .run(|batch| send(&group, batch), group.stopping())
+        .await;
+}
+
+/// What one try came to.
+enum Tried {
+    /// It is known what came of every write.
+    Decided(Decided),
+    /// Surely nothing was applied: the writes go to whoever leads next.
+    NotApplied(Vec<Write>, String),
+}
+
+/// Tries until every write of a batch is decided, or its client no longer waits.
+async fn send(group: &Group, mut batch: Vec<Write>) -> Decided {
+    let mut reason = String::from("its client no longer waits");
+    loop {
+        batch = drop_overdue(batch, &reason);
+        if batch.is_empty() {
+            return Decided::new();
+        }
+        let mut view = group.view();
+        let leader = view.borrow_and_update().leader.clone();
+        let tried = match leader {
+            None => Tried::NotApplied(batch, plight(group)),
+            Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
+            Some(leader) => forward(group, &leader, batch).await,
+        };
+        match tried {
+            Tried::Decided(decided) => return decided,
+            Tried::NotApplied(again, why) => {
+                batch = again;
+                reason = why;
+                // Either way it is tried again, as long as a client waits; but nothing changes in a group that has ended.
+                if let Ok(Err(_)) = tokio::time::timeout(RETRY_AFTER, view.changed()).await {
+                    let stopping = WriteResult::NotApplied("this node is stopping".to_owned());
+                    return all(batch, &stopping);
+                }
+            }
+        }
+    }
+}
+
+fn drop_overdue(batch: Vec<Write>, reason: &str) -> Vec<Write> {
+    let soon = clock::now() + TOO_LATE + RETRY_AFTER;
+    let (kept, overdue): (Vec<_>, Vec<_>) =
+        batch.into_iter().partition(|write| write.deadline > soon);
+    for write in overdue {
+        write.answer(WriteResult::NotApplied(reason.to_owned()));
+    }
+    kept
+}
+
+fn last_deadline(batch: &[Write]) -> Instant {
+    batch
+        .iter()
+        .map(|write| write.deadline)
+        .max()
+        .unwrap_or_else(clock::now)
+}
+
+async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
+    if let Err(reason) = group.may_propose() {
+        return Tried::NotApplied(batch, reason);
+    }
+    let commands = batch.iter().map(|write| write.command.clone()).collect();
+    let proposal = Proposal(Arc::new(group.batch(commands)));
+    let limit = last_deadline(&batch);
+    let written = tokio::time::timeout_at(limit, group.raft.client_write(proposal)).await;
+    let unknown = |batch, why| Tried::Decided(all(batch, &WriteResult::Unknown(why)));
+    match written {
+        Ok(Ok(response)) => {
+            let index = response.log_id.index();
+            commit_notice::tell(group, index, batch.len()).await;
+            let done = |(write, outcome)| (write, WriteResult::Done { index, outcome });
+            Tried::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
+        }
+        Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
+            tracing::debug!(target: log_target::WRITES, ?forward, "not proposed");
+            Tried::NotApplied(batch, plight(group))
+        }
+        Ok(Err(error)) => {
+            let why = format!("the leader changed while it was written: {error}");
+            unknown(batch, why)
+        }
+        Err(_) => {
+            let why = "no majority of the group confirmed the write in time".to_owned();
+            unknown(batch, why)
+        }
+    }
+}
+
+async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
+    let now = clock::now();
+    let limit = last_deadline(&batch).duration_since(now);
+    let writes = batch
+        .iter()
+        .map(|write| {
+            (
+                write.deadline.duration_since(now).as_millis() as u32,
+                write.command.clone(),
+            )
+        })
+        .collect();
+    let mut view = group.view();
+    let request = Request::Forward(Forwarded { writes });
+    let called = tokio::select! {
+        called = group.ask_leader(leader, Lane::Writes, request, limit) => called,
+        () = changed_from(&mut view, leader) => Err(CallError::NoAnswer("the leader changed".to_owned())),
+    };
+    let name = &leader.member.node_id;
+    match called {
+        Ok(Answer::Forward(results)) if results.len() == batch.len() => {
+            let mut again = Vec::new();
+            let mut decided = Decided::new();
+            let mut reason = String::new();
+            for (write, result) in batch.into_iter().zip(results) {
+                match result {
+                    WriteResult::NotApplied(why) => {
+                        reason = why;
+                        again.push(write);
+                    }
+                    result => decided.push((write, result)),
+                }
+            }
+            if again.is_empty() {
+                return Tried::Decided(decided);
+            }
+            answer(decided);
+            Tried::NotApplied(again, reason)
+        }
+        Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => Tried::NotApplied(
+            batch,
+            format!("the leader {name} cannot be reached: {error}"),
+        ),
+        Ok(_) => fail(batch, format!("the leader {name} answered something else")),
+        Err(error) => fail(
+            batch,
+            format!("the write was on its way to the leader {name}: {error}"),
+        ),
+    }
+}
+
+fn fail(batch: Vec<Write>, reason: String) -> Tried {
+    Tried::Decided(all(batch, &WriteResult::Unknown(reason)))
+}
+
+/// The leader's part of a forward: each write takes its place in this node's queue, in order.
+pub(crate) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<WriteResult> {
+    let now = clock::now();
+    if !group.leads() {
+        return vec![
+            WriteResult::NotApplied("this node does not lead".to_owned());
+            forwarded.writes.len()
+        ];
+    }
+    let waiting: Vec<_> = forwarded
+        .writes
+        .into_iter()
+        .map(|(waits_ms, command)| {
+            let deadline = now + Duration::from_millis(u64::from(waits_ms));
+            (deadline, group.writes.propose(command, deadline))
+        })
+        .collect();
+    let mut results = Vec::with_capacity(waiting.len());
+    for (deadline, result) in waiting {
+        results.push(match tokio::time::timeout_at(deadline, result).await {
+            Ok(Ok(result)) => result,
+            _ => WriteResult::Unknown("the leader did not hear from a majority in time".to_owned()),
+        });
+    }
+    results
+}

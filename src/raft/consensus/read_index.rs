@@ -1,0 +1,100 @@
+//! The rounds of linearizable reads (ReadIndex). A follower's round asks the leader, with its own vote (see
+//! [`super::follower_vote`]); the leader's is one of heartbeats.
+
+use super::follower_vote;
+use crate::planted::{Bug, is_planted};
+use crate::raft::group::Group;
+use crate::raft::group::view::{Leader, changed_from};
+use crate::raft::health::plight;
+use crate::raft::log_target;
+use crate::raft::queue::read_queue::{RETRY_AFTER, ROUND_TIMEOUT, RoundsToRun};
+use crate::raft::transport::{Answer, Lane, Request};
+use crate::storage::types::{RaftId, Vote};
+use openraft::{LinearizerOption, ReadPolicy};
+use std::sync::Arc;
+
+/// Runs rounds while anyone waits, until the group is gone.
+pub(crate) async fn run(group: Arc<Group>, rounds: RoundsToRun) {
+    rounds
+        .run(|| round(&group), || change_of(&group), group.stopping())
+        .await;
+}
+
+async fn change_of(group: &Group) {
+    let mut view = group.view();
+    view.mark_unchanged();
+    // Either way the next round is tried.
+    let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
+}
+
+async fn round(group: &Group) -> Result<u64, String> {
+    let mut view = group.view();
+    let Some(leader) = view.borrow_and_update().leader.clone() else {
+        return Err(plight(group));
+    };
+    let asked = async {
+        match leader.id == group.raft_id() {
+            true => confirm(group).await,
+            false => ask(group, &leader).await,
+        }
+    };
+    tokio::select! {
+        result = asked => result,
+        () = changed_from(&mut view, &leader) => Err("the leader changed".to_owned()),
+    }
+}
+
+async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
+    // Now and not before: it speaks for the reads that this round is for.
+    let vote = group.store().vote();
+    match group
+        .ask_leader(
+            leader,
+            Lane::Control,
+            Request::ReadIndex(vote),
+            ROUND_TIMEOUT,
+        )
+        .await
+    {
+        Ok(Answer::ReadIndex(result)) => result,
+        Ok(_) => Err(format!(
+            "the leader {} answered something else",
+            leader.member.node_id
+        )),
+        Err(error) => Err(format!(
+            "the leader {} cannot be asked: {error}",
+            leader.member.node_id
+        )),
+    }
+}
+
+/// The leader's part of a follower's round.
+pub(crate) async fn confirm_for(
+    group: &Group,
+    from: RaftId,
+    vote: Option<Vote>,
+) -> Result<u64, String> {
+    if let Some(vote) = vote
+        && !is_planted(Bug::LeaseRead)
+        && let Some(index) = follower_vote::index(group, from, vote).await?
+    {
+        return Ok(index);
+    }
+    confirm(group).await
+}
+
+/// Confirms that this node leads: a heartbeat round that starts after this call confirms that it still leads.
+pub(crate) async fn confirm(group: &Group) -> Result<u64, String> {
+    let policy = match is_planted(Bug::LeaseRead) {
+        true => ReadPolicy::LeaseRead,
+        false => ReadPolicy::ReadIndex,
+    };
+    let option = LinearizerOption::from(policy).with_wait_timeout(ROUND_TIMEOUT);
+    match group.raft.get_read_linearizer(option).await {
+        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+        Err(error) => {
+            tracing::debug!(target: log_target::READS, %error, "a read round failed");
+            Err(plight(group))
+        }
+    }
+}

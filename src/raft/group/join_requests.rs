@@ -1,0 +1,76 @@
+//! The nodes that ask to join, as the leader has heard them.
+
+use crate::clock::{self, Instant};
+use crate::locks::lock;
+use crate::raft::transport::identity::NodeName;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// A newcomer repeats its wish twice a second; one that has not for this long is gone.
+const WISH_AGE: Duration = Duration::from_secs(5);
+
+/// The wishes that the leader has heard, by `node.id`. Bounded: only ids of the group are kept.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    by_node: Mutex<BTreeMap<String, Heard>>,
+}
+
+/// One wish.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) name: NodeName,
+    /// Where the leader's inventory has it. What a newcomer says of its own address is not taken.
+    pub(crate) address: String,
+    at: Instant,
+    pub(crate) old_silent_since: Option<Instant>,
+    pub(crate) refusal: Option<String>,
+}
+
+impl Wishes {
+    /// Notes a wish. The reason why it is refused, if it is.
+    pub(crate) fn hear(&self, name: NodeName, address: String) -> Option<String> {
+        let now = clock::now();
+        let mut wishes = lock(&self.by_node);
+        let heard = wishes.entry(name.node_id.clone()).or_insert_with(|| Heard {
+            name: name.clone(),
+            address: address.clone(),
+            at: now,
+            old_silent_since: None,
+            refusal: None,
+        });
+        if heard.name != name {
+            heard.name = name;
+            heard.old_silent_since = None;
+            heard.refusal = None;
+        }
+        heard.at = now;
+        heard.address = address;
+        heard.refusal.clone()
+    }
+
+    /// When a node of this id last asked to join.
+    pub(crate) fn asked(&self, node_id: &str) -> Option<Instant> {
+        lock(&self.by_node).get(node_id).map(|heard| heard.at)
+    }
+
+    /// The wishes of the nodes that still ask; the others are forgotten.
+    pub(crate) fn due(&self) -> Vec<Heard> {
+        let now = clock::now();
+        let mut wishes = lock(&self.by_node);
+        wishes.retain(|_, heard| now.duration_since(heard.at) < WISH_AGE);
+        wishes.values().cloned().collect()
+    }
+
+    /// Changes the wish of a node, if there is one.
+    pub(crate) fn update(&self, node_id: &str, change: impl FnOnce(&mut Heard)) {
+        if let Some(heard) = lock(&self.by_node).get_mut(node_id) {
+            change(heard);
+        }
+    }
+
+    /// Forgets the wish of a node.
+    pub(crate) fn forget(&self, node_id: &str) {
+        lock(&self.by_node).remove(node_id);
+    }
+}

@@ -1,0 +1,224 @@
+//! The group that this node is a member of: openraft with what is built around it.
+
+pub(super) mod join_requests;
+pub(super) mod view;
+
+use super::apply::replica::Replica;
+use super::apply::state_machine::StateMachine;
+use super::apply::tick_timing::STEP;
+use super::error::{Unavailable, unavailable};
+use super::log_target;
+use super::options::Options;
+use super::queue::keyed_mutex::Turns;
+use super::queue::read_queue::{ReadRounds, RoundsToRun};
+use super::queue::write_queue::{Writes, WritesToRun};
+use super::transport::identity::NodeName;
+use super::transport::peers::Peers;
+use super::transport::{Answer, CallError, Lane, Request};
+use crate::clock::{self, Instant};
+use crate::registry::{Batch, Command};
+use crate::storage::Store;
+use crate::storage::types::{RaftId, TypeConfig};
+use join_requests::Wishes;
+use openraft::ServerState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
+use view::{Leader, View};
+
+pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// A read must have been served within this for a node to count as serving.
+const SERVES_WITHIN: Duration = Duration::from_secs(2);
+
+/// A formed group, with every task that serves it.
+pub(crate) struct Group {
+    pub(crate) raft: Raft,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) reads: ReadRounds,
+    pub(crate) writes: Writes,
+    pub(crate) options: Options,
+    pub(crate) wishes: Wishes,
+    pub(crate) disk_low: AtomicBool,
+    pub(crate) turns: Turns,
+    /// When it was started, in this process.
+    pub(crate) started: Instant,
+    /// Whether nobody waits for a higher level of commands any more.
+    pub(crate) is_settled: AtomicBool,
+    founders: Vec<(NodeName, String)>,
+    view: watch::Receiver<View>,
+    stop: watch::Sender<bool>,
+}
+
+impl Group {
+    /// A group around a running openraft, with its two queues, which are to be driven.
+    pub(crate) fn new(
+        raft: Raft,
+        replica: Arc<Replica>,
+        peers: Arc<Peers>,
+        options: Options,
+        founders: Vec<(NodeName, String)>,
+        view: watch::Receiver<View>,
+    ) -> (Group, RoundsToRun, WritesToRun) {
+        let (reads, rounds) = ReadRounds::new();
+        let (writes, batches) = Writes::new();
+        let group = Group {
+            raft,
+            replica,
+            peers,
+            reads,
+            writes,
+            options,
+            wishes: Wishes::default(),
+            disk_low: AtomicBool::new(false),
+            turns: Turns::default(),
+            started: clock::now(),
+            is_settled: AtomicBool::new(false),
+            founders,
+            view,
+            stop: watch::Sender::new(false),
+        };
+        (group, rounds, batches)
+    }
+
+    pub(crate) fn view(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    pub(crate) fn raft_id(&self) -> RaftId {
+        self.peers.raft_id()
+    }
+
+    /// The pairs that formed the group, with the addresses that they had.
+    pub(crate) fn founders(&self) -> &[(NodeName, String)] {
+        &self.founders
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.options.store
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.view.borrow().state == ServerState::Leader
+    }
+
+    /// Wraps commands in a batch with the settings that `apply` reads, so that a rolling change of
+    /// configuration cannot make replicas diverge.
+    pub(crate) fn batch(&self, commands: Vec<Command>) -> Batch {
+        Batch {
+            max_age_ms: self.options.max_age.as_millis() as u64,
+            step_ms: STEP.as_millis() as u64,
+            commands,
+        }
+    }
+
+    /// Asks the leader.
+    ///
+    /// # Errors
+    /// As for [`Peers::call`].
+    pub(crate) async fn ask_leader(
+        &self,
+        leader: &Leader,
+        lane: Lane,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        self.peers
+            .call(leader.id, &leader.member, lane, request, limit)
+            .await
+    }
+
+    /// Returns once this node has applied everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// When no majority confirms it, or this node is behind, until the deadline.
+    pub(crate) async fn confirm_applied(&self, deadline: Instant) -> Result<(), Unavailable> {
+        let index = self.reads.index(deadline).await?;
+        self.replica.evidence().note_committed(index);
+        self.wait_applied(index, deadline).await?;
+        self.reads.note_served();
+        self.replica.feeds().set_lost(None);
+        Ok(())
+    }
+
+    /// Returns once this node has applied an index.
+    ///
+    /// # Errors
+    /// When it has not until the deadline.
+    pub(crate) async fn wait_applied(
+        &self,
+        index: u64,
+        deadline: Instant,
+    ) -> Result<(), Unavailable> {
+        if self.replica.has_applied(index) {
+            return Ok(());
+        }
+        let mut applied = self.replica.applied();
+        let reached = applied.wait_for(|applied| *applied >= index);
+        match tokio::time::timeout_at(deadline, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(unavailable(
+                "this node is behind the group and did not catch up in time",
+            )),
+        }
+    }
+
+    /// Whether this node has served a read within the last moments, as a member that is well does.
+    pub(crate) fn serves(&self) -> bool {
+        self.reads
+            .since_served()
+            .is_some_and(|ago| ago <= SERVES_WITHIN)
+    }
+
+    /// Whether this node's disk takes a proposal.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn may_propose(&self) -> Result<(), String> {
+        match self.disk_low.load(Ordering::Relaxed) {
+            true => Err(format!("the disk of {} is full", self.options.node_id)),
+            false => Ok(()),
+        }
+    }
+
+    /// Resolves when this node no longer leads.
+    pub(crate) async fn lost_leadership(&self) {
+        // An error means that the group is gone, and the leadership with it.
+        let _ = self
+            .view()
+            .wait_for(|view| view.state != ServerState::Leader)
+            .await;
+    }
+
+    /// Resolves when the group is told to stop.
+    pub(crate) async fn stopping(&self) {
+        // An error means that the group is gone.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Waits for the next beat of a task of the group; `false` when the task has to end.
+    pub(crate) async fn next(&self, pace: &mut Interval) -> bool {
+        tokio::select! {
+            _ = pace.tick() => true,
+            () = self.stopping() => false,
+        }
+    }
+
+    /// Ends the tasks and openraft; what is on disk stays as it is.
+    pub(crate) async fn shut_down(&self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::debug!(target: log_target::GROUP, "openraft ended with {error}");
+        }
+    }
+}
+
+/// The pace of a task that is not to catch up on what it missed: after a stop once is enough.
+pub(crate) fn paced(period: Duration) -> Interval {
+    let mut pace = tokio::time::interval(period);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pace
+}

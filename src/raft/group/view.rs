@@ -1,0 +1,73 @@
+//! Who leads, as this node sees it: a narrow view on openraft's metrics that reads and writes wait on.
+
+use crate::storage::types::{Member, RaftId, StoredMembership, TypeConfig};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The leader that this node follows, or is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Leader {
+    pub(crate) id: RaftId,
+    pub(crate) term: u64,
+    pub(crate) member: Member,
+}
+
+/// What openraft last said of this node's place in the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) term: u64,
+    pub(crate) state: openraft::ServerState,
+    pub(crate) leader: Option<Leader>,
+    pub(crate) membership: Arc<StoredMembership>,
+}
+
+impl View {
+    pub(crate) fn of(metrics: &openraft::RaftMetrics<TypeConfig>) -> View {
+        let leader = metrics.current_leader.and_then(|id| {
+            let member = metrics
+                .membership_config
+                .membership()
+                .get_node(&id)?
+                .clone();
+            Some(Leader {
+                id,
+                term: metrics.current_term,
+                member,
+            })
+        });
+        View {
+            term: metrics.current_term,
+            state: metrics.state,
+            leader,
+            membership: metrics.membership_config.clone(),
+        }
+    }
+
+    /// The members with their raft ids, voters first told by `true`.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (RaftId, &Member, bool)> {
+        let membership = self.membership.membership();
+        let voters: std::collections::BTreeSet<RaftId> = membership.voter_ids().collect();
+        membership
+            .nodes()
+            .map(move |(id, member)| (*id, member, voters.contains(id)))
+    }
+
+    pub(crate) fn voters(&self) -> usize {
+        self.members().filter(|(_, _, voter)| *voter).count()
+    }
+
+    pub(crate) fn is_voter(&self, id: RaftId) -> bool {
+        self.membership
+            .membership()
+            .voter_ids()
+            .any(|voter| voter == id)
+    }
+}
+
+/// Waits until another leader is known than `old`, or none is.
+pub(crate) async fn changed_from(view: &mut watch::Receiver<View>, old: &Leader) {
+    // An error means that the group is shutting down; whoever waits ends then too.
+    let _ = view
+        .wait_for(|view| view.leader.as_ref() != Some(old))
+        .await;
+}

@@ -1,0 +1,51 @@
+//! Why a group does not serve, and which members it misses.
+
+use super::group::Group;
+
+/// Says why a group does not serve, and the way out: one line for every 503, the log and the status.
+/// A group of two, or one that lost a majority's disks, needs an operator who knows what to do.
+pub(super) fn plight(group: &Group) -> String {
+    if let Err(full) = group.may_propose() {
+        return format!("{full}: it takes nothing of the log until there is space");
+    }
+    let voters = group.view().borrow().voters();
+    let missing = unreached(group);
+    if voters == 0 {
+        return "this node has not received the log of its group yet".to_owned();
+    }
+    if missing.is_empty() {
+        return format!("a majority of the {voters} voters has to elect a leader and to answer");
+    }
+    format!(
+        "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks are \
+         lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
+        missing.join(", ")
+    )
+}
+
+/// The voters that do not answer this node: why they refuse it, or that their name does not
+/// resolve.
+pub(super) fn unreached(group: &Group) -> Vec<String> {
+    let view = group.view().borrow().clone();
+    let own = group.raft_id();
+    view.members()
+        .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
+        .map(|(id, member, _)| {
+            let refusal = group.peers.known(id).refusal;
+            match refusal.or_else(|| group.peers.trouble_with_name(member)) {
+                Some(reason) => format!("{} ({reason})", member.node_id),
+                None => member.node_id.clone(),
+            }
+        })
+        .collect()
+}
+
+/// The reason, with what the group waits for when that is why.
+pub(super) fn explain(group: &Group, reason: String) -> String {
+    let is_well = group.serves() && unreached(group).is_empty();
+    let plight = plight(group);
+    match is_well || reason.contains(&plight) {
+        true => reason,
+        false => format!("{reason}; {plight}"),
+    }
+}

@@ -1,0 +1,102 @@
+//! The life of a node: it finds its group, runs in it, and starts over if need be.
+
+use super::bootstrap::group_discovery::Forming;
+use super::bootstrap::initialize;
+use super::error::StartError;
+use super::group::Group;
+use super::peer_service::{Service, founders};
+use super::tasks;
+use super::transport::peers::Peers;
+use crate::locks::write;
+use crate::storage::GroupIdentity;
+use openraft::async_runtime::WatchReceiver;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Finds the group and runs this node in it, until it is told to stop; starts over when the group's
+/// founding came to nothing.
+///
+/// # Errors
+/// Why the process must end.
+pub(super) async fn run(service: &Service, stop: &watch::Sender<bool>) -> Result<(), StartError> {
+    let forming = &service.forming;
+    loop {
+        let identity = forming.find_group().await?;
+        let group = start_group(forming, &identity).await?;
+        *write(&service.group) = Some(group.clone());
+        initialize::settle(group.clone(), forming.clone(), identity.joined_late);
+        let stranded = watch_over(forming, &group, &identity, stop).await?;
+        if !stranded {
+            return Ok(());
+        }
+        *write(&service.group) = None;
+        group.shut_down().await;
+        forming.start_over().await?;
+    }
+}
+
+async fn start_group(
+    forming: &Forming,
+    identity: &GroupIdentity,
+) -> Result<Arc<Group>, StartError> {
+    let options = forming.options.clone();
+    let inventory: BTreeMap<String, String> = options
+        .inventory
+        .iter()
+        .flat_map(|inventory| &inventory.entries)
+        .map(|entry| (entry.node_id.clone(), entry.address.clone()))
+        .collect();
+    let peers = Peers::new(
+        forming.image(),
+        identity.cluster_id,
+        inventory,
+        forming.dialer(),
+    );
+    tasks::start(options, Arc::new(peers), founders(identity)).await
+}
+
+/// Waits for the end of a group: a failure, a stop (`false`), or that its founding came to nothing (`true`).
+async fn watch_over(
+    forming: &Forming,
+    group: &Arc<Group>,
+    identity: &GroupIdentity,
+    stop: &watch::Sender<bool>,
+) -> Result<bool, StartError> {
+    let mut condemned = group.peers.condemned();
+    let mut failed = group.store().failed();
+    let metrics = group.raft.metrics();
+    // Told when it is over, and seldom else; all metrics are at each turn of openraft's core.
+    let mut seldom = group.raft.server_metrics();
+    let mut stop = stop.subscribe();
+    // Made once: its timer must outlive the passes of the loop.
+    let stranded = initialize::stranded(group, forming, identity);
+    tokio::pin!(stranded);
+    loop {
+        tokio::select! {
+            reason = condemned.wait_for(Option::is_some) => {
+                if let Some(reason) = reason.ok().and_then(|reason| reason.clone()) {
+                    return Err(reason);
+                }
+            }
+            reason = failed.wait_for(Option::is_some) => {
+                let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
+                return Err(StartError::Storage(reason));
+            }
+            changed = seldom.changed() => {
+                let running = metrics.borrow_watched().running_state.clone();
+                if *stop.borrow() {
+                    return Ok(false);
+                }
+                if let Err(fatal) = running {
+                    return Err(StartError::Storage(format!("consensus has ended: {fatal}")));
+                }
+                if changed.is_err() {
+                    return Err(StartError::Storage("consensus has ended".to_owned()));
+                }
+            }
+            () = &mut stranded => return Ok(true),
+            _ = stop.changed() => {}
+        }
+    }
+}

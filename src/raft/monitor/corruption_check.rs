@@ -1,0 +1,151 @@
+//! Compares the digests of what the members hold, and stops a node that differs.
+
+use crate::raft::group::Group;
+use crate::raft::transport::Checkpoint;
+use crate::storage::types::RaftId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a comparison of digests means for this node.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Agreed,
+    Stop(String),
+}
+
+/// Compares the digests of this node with those that the others told last.
+pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) -> Verdict {
+    let voters: BTreeSet<RaftId> = {
+        let view = group.view();
+        let view = view.borrow();
+        view.membership.membership().voter_ids().collect()
+    };
+    let ballot = Ballot {
+        voters: voters.len(),
+        own_counts: voters.contains(&group.raft_id()),
+    };
+    for own in group.replica.checkpoints() {
+        let others: Vec<u128> = heard
+            .iter()
+            .filter(|(id, _)| voters.contains(id))
+            .filter_map(|(_, checkpoints)| {
+                checkpoints.iter().find(|other| other.index == own.index)
+            })
+            .map(|other| other.digest)
+            .collect();
+        let verdict = judge(own, &others, ballot);
+        if verdict != Verdict::Agreed {
+            return verdict;
+        }
+    }
+    Verdict::Agreed
+}
+
+/// Whose digests are counted: those of the voters. A learner holds what it was sent, and decides
+/// nothing.
+#[derive(Debug, Clone, Copy)]
+struct Ballot {
+    voters: usize,
+    /// Whether this node is one of them.
+    own_counts: bool,
+}
+
+/// Compares this node's digest with those of the other voters that were heard.
+///
+/// The minority stops; when no majority can agree any more, all stop (docs/decisions/0008).
+fn judge(own: Checkpoint, others: &[u128], ballot: Ballot) -> Verdict {
+    let Ballot { voters, own_counts } = ballot;
+    let majority = voters / 2 + 1;
+    let agreeing = others
+        .iter()
+        .filter(|digest| **digest == own.digest)
+        .count();
+    if agreeing == others.len() {
+        return Verdict::Agreed;
+    }
+    let with_own = agreeing + usize::from(own_counts);
+    let largest_other = others
+        .iter()
+        .filter(|digest| **digest != own.digest)
+        .map(|digest| others.iter().filter(|other| *other == digest).count())
+        .max()
+        .unwrap_or(0);
+    let unheard = voters.saturating_sub(usize::from(own_counts) + others.len());
+    if largest_other >= majority {
+        return Verdict::Stop(format!(
+            "what this node holds at log index {} differs from what the majority holds. \
+             Empty its data directory and start it again; it rejoins by itself",
+            own.index
+        ));
+    }
+    if with_own + unheard < majority && largest_other + unheard < majority {
+        return Verdict::Stop(format!(
+            "the members hold different states at log index {}, and no majority agrees",
+            own.index
+        ));
+    }
+    Verdict::Agreed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Checkpoint = Checkpoint {
+        index: 64,
+        digest: 1,
+    };
+
+    fn stops(others: &[u128], voters: usize) -> bool {
+        let own_counts = true;
+        matches!(
+            judge(OWN, others, Ballot { voters, own_counts }),
+            Verdict::Stop(_)
+        )
+    }
+
+    fn learner_stops(others: &[u128], voters: usize) -> bool {
+        let own_counts = false;
+        matches!(
+            judge(OWN, others, Ballot { voters, own_counts }),
+            Verdict::Stop(_)
+        )
+    }
+
+    /// A learner that differs from a majority of the voters stops, and adds to no majority itself.
+    #[test]
+    fn a_learner_is_not_counted() {
+        assert!(learner_stops(&[2, 2], 3));
+        assert!(
+            !learner_stops(&[1, 1, 2], 3),
+            "the third voter is wrong, not the learner"
+        );
+        assert!(!learner_stops(&[1, 2], 3), "the third voter decides");
+        assert!(learner_stops(&[1, 2], 2), "no majority is left");
+    }
+
+    /// Members that agree, or that have not been heard, stop nobody.
+    #[test]
+    fn agreement_and_silence_stop_nobody() {
+        assert!(!stops(&[], 3));
+        assert!(!stops(&[1], 3));
+        assert!(!stops(&[1, 1], 3));
+    }
+
+    /// A node that differs from a majority stops; one in the majority does not, whoever leads.
+    #[test]
+    fn the_minority_stops() {
+        assert!(stops(&[2, 2], 3));
+        assert!(!stops(&[1, 2], 3));
+        assert!(
+            !stops(&[2], 3),
+            "one other may be the wrong one: the third decides"
+        );
+    }
+
+    /// Without any majority nobody can say who is right.
+    #[test]
+    fn all_stop_without_a_majority() {
+        assert!(stops(&[2, 3], 3));
+        assert!(stops(&[2], 2));
+    }
+}

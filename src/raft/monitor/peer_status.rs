@@ -1,0 +1,109 @@
+//! Twice a second the members tell each other how far they are, with the digests of what they hold.
+
+use super::corruption_check::{Verdict, compare};
+use crate::clock;
+use crate::raft::apply::replica::CHECKPOINTS_KEPT;
+use crate::raft::error::StartError;
+use crate::raft::group::{Group, paced};
+use crate::raft::transport::{Answer, Checkpoint, Lane, Pulse, Request};
+use crate::registry::LEVEL;
+use crate::storage::types::{Member, RaftId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Between two pulses.
+const PULSE_INTERVAL: Duration = Duration::from_millis(500);
+/// A pulse is answered at once or not at all.
+pub(crate) const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
+/// A read that takes longer would not count as fresh.
+const READ_DEADLINE: Duration = Duration::from_millis(900);
+
+/// Pulses until the group is gone.
+pub(crate) async fn run(group: Arc<Group>) {
+    let mut pace = paced(PULSE_INTERVAL);
+    let mut heard: BTreeMap<RaftId, Vec<Checkpoint>> = BTreeMap::new();
+    let mut view = group.view();
+    loop {
+        tokio::select! {
+            _ = pace.tick() => {}
+            // A new member is asked at once, so that the status right after a start tells the truth.
+            changed = view.changed() => if changed.is_err() { return },
+            () = group.stopping() => return,
+        }
+        tokio::spawn(read_for_itself(group.clone()));
+        let members = other_members(&group);
+        group
+            .peers
+            .retain(|id| members.iter().any(|(member, ..)| *member == id));
+        heard.retain(|id, _| members.iter().any(|(member, ..)| member == id));
+        for (id, pulse) in exchange(&group, &members).await {
+            let own = group.replica.registry().applied_index();
+            group.peers.note_applied(id, pulse.applied, own);
+            group.replica.evidence().note_committed(pulse.applied);
+            group.peers.note_disk(id, pulse.disk_low);
+            group.peers.note_level(id, pulse.level);
+            let mut checkpoints = pulse.checkpoints;
+            checkpoints.truncate(CHECKPOINTS_KEPT);
+            heard.insert(id, checkpoints);
+        }
+        if let Verdict::Stop(reason) = compare(&group, &heard) {
+            group.peers.condemn(StartError::Diverged(reason));
+        }
+    }
+}
+
+/// What this node tells.
+pub(crate) fn own(group: &Group) -> Pulse {
+    Pulse {
+        applied: group.replica.registry().applied_index(),
+        disk_low: group.disk_low.load(Ordering::Relaxed),
+        checkpoints: group.replica.checkpoints(),
+        level: LEVEL,
+    }
+}
+
+/// A read of its own keeps `ready` honest on a node that nobody asks, and tells what cluster time
+/// is by now.
+async fn read_for_itself(group: Arc<Group>) {
+    let beat = &group.options.beat;
+    let began = beat.moment();
+    // A failure shows as the absence of success.
+    if group
+        .confirm_applied(clock::now() + READ_DEADLINE)
+        .await
+        .is_ok()
+    {
+        let ticked_ms = group.replica.registry().ticked_ms();
+        beat.confirm_cluster_time(began, ticked_ms);
+    }
+}
+
+pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
+    let view = group.view();
+    let view = view.borrow();
+    view.members()
+        .filter(|(id, ..)| *id != group.raft_id())
+        .map(|(id, member, voter)| (id, member.clone(), voter))
+        .collect()
+}
+
+async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, Pulse)> {
+    let asked = members.iter().map(|(id, member, _)| async {
+        let request = Request::Pulse(own(group));
+        match group
+            .peers
+            .call(*id, member, Lane::Control, request, PULSE_TIMEOUT)
+            .await
+        {
+            Ok(Answer::Pulse(pulse)) => Some((*id, pulse)),
+            Ok(_) | Err(_) => None,
+        }
+    });
+    futures_util::future::join_all(asked)
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
+}

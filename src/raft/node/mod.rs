@@ -1,0 +1,362 @@
+//! The façade: what the rest of the program may ask of consensus.
+
+use super::bootstrap::group_discovery::Forming;
+use super::consensus::ordered_write::{self, Wish};
+use super::error::{StartError, Unavailable, WriteError, unavailable};
+use super::group::Group;
+use super::health::{explain, plight};
+use super::lookup_result::{Answer, Progress, answer, coordinators};
+use super::membership::transfer_leadership;
+use super::options::Options;
+use super::peer_service::Service;
+use super::status::{self, Status};
+use super::transport::{self, WriteResult};
+use super::watch::hub::Feed;
+use super::{lifecycle, log_target, report};
+use crate::clock::{self, Instant};
+use crate::locks::write;
+use crate::model::{
+    Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
+};
+use crate::planted::{Bug, is_planted};
+use crate::registry::{Command, Outcome};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+/// Between two looks at this node's own address.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// One member of the group, or a node that waits for its group to form.
+///
+/// Cheap to clone; every method may be called before the group is formed and then
+/// says what the node waits for.
+#[derive(Clone)]
+pub struct Node {
+    service: Arc<Service>,
+    /// Why the process must end, once it must.
+    fatal: Arc<watch::Sender<Option<StartError>>>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Node {
+    /// Takes up the identity of the data directory and starts looking for the group.
+    ///
+    /// # Errors
+    /// When the directory is not this node's, or cannot be written.
+    pub async fn start(options: Options) -> Result<Node, StartError> {
+        let forming = Arc::new(Forming::open(options).await?);
+        let node = Node {
+            service: Arc::new(Service {
+                forming,
+                group: RwLock::new(None),
+            }),
+            fatal: Arc::new(watch::Sender::new(None)),
+            stop: Arc::new(watch::Sender::new(false)),
+        };
+        let running = node.clone();
+        tokio::spawn(async move {
+            if let Err(error) = lifecycle::run(&running.service, &running.stop).await {
+                if matches!(error, StartError::Diverged(_))
+                    && let Err(unmarked) = running.service.forming.mark_diverged().await
+                {
+                    tracing::error!(
+                        target: log_target::NODE,
+                        "the data directory could not be marked as diverged: {unmarked}"
+                    );
+                }
+                running.fatal.send_replace(Some(error));
+            }
+        });
+        Ok(node)
+    }
+
+    /// Resolves when the process must end, with the reason.
+    pub async fn fatal(&self) -> StartError {
+        let mut fatal = self.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(reason) => reason
+                .clone()
+                .unwrap_or_else(|| StartError::Storage("unknown".to_owned())),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// A linearizable lookup.
+    ///
+    /// # Errors
+    /// Without a quorum, before the group is formed, or past the deadline.
+    pub async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
+        Ok(answer(&*self.confirmed(deadline).await?, lookup))
+    }
+
+    /// What this node holds at once, which may be old.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
+        Ok(answer(&*self.group()?, lookup))
+    }
+
+    /// The coordinators, the one that joined last first, with the index of the state that shows them; linearizable.
+    ///
+    /// # Errors
+    /// As for [`Node::lookup`].
+    pub async fn coordinators(
+        &self,
+        query: &CoordinatorQuery,
+        deadline: Instant,
+    ) -> Result<(Coordinators, u64), Unavailable> {
+        Ok(coordinators(&*self.confirmed(deadline).await?, query))
+    }
+
+    /// The coordinators that this node holds at once, which may be old.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn coordinators_stale(
+        &self,
+        query: &CoordinatorQuery,
+    ) -> Result<(Coordinators, u64), Unavailable> {
+        Ok(coordinators(&*self.group()?, query))
+    }
+
+    /// Follows lookups from now on.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
+        Ok(self.group()?.replica.feeds().feed(lookups))
+    }
+
+    /// How far this node is, and when a lookup last changed: what a reader of changes needs of the state, without its bytes.
+    ///
+    /// # Errors
+    /// Before the group is formed.
+    pub fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+        let group = self.group()?;
+        let registry = group.replica.registry();
+        Ok(Progress {
+            index: registry.applied_index(),
+            changed_index: registry.changed_index(lookup),
+        })
+    }
+
+    /// Commits an announcement (or a renewal, when the node holds the same already). The log index it was applied at.
+    ///
+    /// # Errors
+    /// When it was surely not applied, or when that is unknown.
+    pub async fn announce(
+        &self,
+        announcement: Announcement,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        let digest = announcement.digest();
+        let node_id = announcement.node_id.as_str();
+        self.renew_or_announce(node_id, digest, || Ok(announcement.clone()), deadline)
+            .await
+    }
+
+    /// As [`Node::announce`], for what is known by its digest: the announcement itself is asked for when the node does not hold it.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`]; what cannot be read is surely not applied.
+    pub async fn renew_or_announce(
+        &self,
+        node_id: &str,
+        digest: u128,
+        announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        let wish = Wish::Announce {
+            node_id,
+            digest,
+            announcement,
+        };
+        ordered_write::write(&*self.group_to_write()?, wish, deadline).await
+    }
+
+    /// Commits that the node has left. The log index.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`].
+    pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
+        type Nothing = fn() -> Result<Announcement, BadAnnouncement>;
+        let wish: Wish<'_, Nothing> = Wish::Withdraw { node_id: &node_id };
+        ordered_write::write(&*self.group_to_write()?, wish, deadline).await
+    }
+
+    /// Commits a static service, whose id the caller drew. The log index.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`].
+    pub async fn add_static(
+        &self,
+        service: StaticService,
+        deadline: Instant,
+    ) -> Result<u64, WriteError> {
+        self.write(Command::AddStatic(service), deadline).await
+    }
+
+    /// Commits the removal of a static service. The log index.
+    ///
+    /// # Errors
+    /// As for [`Node::announce`].
+    pub async fn remove_static(&self, id: String, deadline: Instant) -> Result<u64, WriteError> {
+        self.write(Command::RemoveStatic { id }, deadline).await
+    }
+
+    /// What this node knows of the group, at once and without a quorum too.
+    pub fn status(&self) -> Status {
+        status::of(&self.service.forming, self.service.group().as_deref())
+    }
+
+    /// What each part of consensus is doing, a line each, for people.
+    pub async fn report(&self) -> Vec<String> {
+        report::lines(&self.service.forming, self.service.group().as_deref()).await
+    }
+
+    /// Whether this node is a voter and has served a read, to its end, in the last 2 s.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub fn ready(&self) -> Result<(), String> {
+        if *self.stop.borrow() {
+            return Err("this node is stopping".to_owned());
+        }
+        let group = self.group().map_err(|unavailable| unavailable.reason)?;
+        if !group.view().borrow().is_voter(group.raft_id()) {
+            return Err("this node is no voter yet".to_owned());
+        }
+        match group.serves() {
+            true => Ok(()),
+            false => Err(format!(
+                "this node has served no read in the last 2 s: {}",
+                plight(&group)
+            )),
+        }
+    }
+
+    /// Whether this very process answers at an address, within a limit. Also `true` when the
+    /// address has a name that does not resolve, since nobody can say then.
+    pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
+        let forming = &self.service.forming;
+        let own = forming.image().name.clone();
+        let answered = async {
+            while !matches!(forming.look(address).await, Ok(view) if view.name == own) {
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        tokio::time::timeout(limit, answered).await.is_ok() || forming.dialer().is_unknown(address)
+    }
+
+    /// Serves a peer's connection until it closes. `opened_epoch`: the beat's epoch when it was opened.
+    pub async fn serve_peer<IO>(&self, io: IO, opened_epoch: u64)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        transport::serve(self.service.clone(), io, opened_epoch).await;
+    }
+
+    /// Ready no more; hands leadership to another voter, if this node leads. To be followed by [`Node::stop`].
+    pub async fn hand_over(&self) {
+        self.stop.send_replace(true);
+        if let Some(group) = self.service.group() {
+            let led = group.leads();
+            let another_leads = transfer_leadership::hand_over(&group).await;
+            // A group of one has nobody to hand it to.
+            let others = group.view().borrow().voters() > 1;
+            if led && others && !another_leads {
+                tracing::warn!(
+                    target: log_target::NODE,
+                    "no other voter could take the leadership"
+                );
+            }
+        }
+    }
+
+    /// Ends the group's tasks and closes the disk.
+    pub async fn stop(&self) {
+        self.stop.send_replace(true);
+        // Peers are turned away first: what they ask of a group that has ended would be an error in the log.
+        let group = write(&self.service.group).take();
+        self.service.forming.note_stopping();
+        if let Some(group) = group {
+            group.shut_down().await;
+        }
+        self.service.forming.options.store.clone().close().await;
+    }
+
+    /// For a simulation, see `probe`.
+    #[cfg(feature = "sim")]
+    pub(crate) fn group_now(&self) -> Option<Arc<Group>> {
+        self.service.group()
+    }
+
+    /// As above.
+    #[cfg(feature = "sim")]
+    pub(crate) fn store(&self) -> &crate::storage::Store {
+        &self.service.forming.options.store
+    }
+
+    /// The parts behind the façade, once there is a group.
+    #[cfg(test)]
+    pub(crate) fn parts_now(&self) -> Option<(Arc<Group>, Arc<Service>)> {
+        Some((self.service.group()?, self.service.clone()))
+    }
+
+    fn group(&self) -> Result<Arc<Group>, Unavailable> {
+        self.service
+            .group()
+            .ok_or_else(|| unavailable(self.service.forming.waits_for()))
+    }
+
+    /// The group, once this node shows all that was acknowledged before the call.
+    async fn confirmed(&self, deadline: Instant) -> Result<Arc<Group>, Unavailable> {
+        let group = self.group()?;
+        if is_planted(Bug::LocalRead) {
+            return Ok(group);
+        }
+        match group.confirm_applied(deadline).await {
+            Ok(()) => Ok(group),
+            Err(error) => Err(unavailable(explain(&group, error.reason))),
+        }
+    }
+
+    fn group_to_write(&self) -> Result<Arc<Group>, WriteError> {
+        self.group()
+            .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))
+    }
+
+    /// Proposes a command that no other write can overtake.
+    async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
+        let group = self.group_to_write()?;
+        loop {
+            return match group.writes.write(command.clone(), deadline).await {
+                WriteResult::Done {
+                    outcome: Outcome::Full,
+                    ..
+                } => Err(WriteError::full()),
+                WriteResult::Done {
+                    outcome: Outcome::OverLimit,
+                    ..
+                } => Err(WriteError::over_limit()),
+                WriteResult::Done { index, .. } => Ok(index),
+                WriteResult::NotApplied(reason) => {
+                    Err(WriteError::NotApplied(explain(&group, reason)))
+                }
+                // What may have been applied is never proposed again.
+                WriteResult::Unknown(_)
+                    if is_planted(Bug::Reproposed) && clock::now() < deadline =>
+                {
+                    continue;
+                }
+                WriteResult::Unknown(reason) => Err(WriteError::Unknown(explain(&group, reason))),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

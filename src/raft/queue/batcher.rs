@@ -1,0 +1,275 @@
+//! How many to wait for, so that under load batches and rounds grow and do not become more.
+//!
+//! Clients that were answered at once ask again at about the same time. Whoever begins with the first of them has the others wait for
+//! a whole further batch, and so on for ever: two batches of half the size, at twice the cost. So a batch waits for as many as were
+//! just answered, and for those who waited then. Where they do not come, as where requests come at random, nobody waits for them
+//! for a while.
+
+use crate::clock::{self, Instant};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// So few are no crowd: a batch of few clients costs little, and each may be the last.
+const LEAST: usize = 8;
+/// How long the rest is waited for, at least: those who were answered ask again within less where there is little to do; a timer is
+/// a millisecond late.
+const LEAST_PATIENCE: Duration = Duration::from_millis(1);
+/// Who has not begun to ask again by then does something else.
+const GONE_AFTER: Duration = Duration::from_millis(10);
+/// For how many batches nobody waits after the first in which they did not come; each time in a row twice as many.
+const FEWEST_PASSED_OVER: u32 = 4;
+const MOST_PASSED_OVER: u32 = 256;
+
+/// How long the rest is waited for: the busier a machine, the longer a batch takes, and the later its clients come back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// As long as the last batch took, so many times.
+    pub(crate) batches: u32,
+    /// And no longer than this.
+    pub(crate) most: Duration,
+}
+
+/// What is known of those who ask.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    /// How many were there when the last batch was answered, those that it answered and those that waited.
+    expected: usize,
+    /// When that was.
+    answered_at: Instant,
+    /// When the last batch was complete.
+    gathered_at: Instant,
+    patience: Patience,
+    /// For so many batches more nobody waits.
+    passed_over: u32,
+    /// And for so many the next time.
+    next_passed_over: u32,
+}
+
+impl Crowd {
+    /// One in which the rest is waited for so long.
+    pub(crate) fn new(patience: Patience) -> Crowd {
+        let now = clock::now();
+        Crowd {
+            expected: 0,
+            answered_at: now,
+            gathered_at: now,
+            patience,
+            passed_over: 0,
+            next_passed_over: FEWEST_PASSED_OVER,
+        }
+    }
+
+    /// Adds those who come to a batch, until all are there that are expected, or it is full. Cancel-safe.
+    pub(crate) async fn gather<T>(
+        &mut self,
+        batch: &mut Vec<T>,
+        coming: &mut mpsc::Receiver<T>,
+        is_full: impl FnMut(&[T]) -> bool,
+    ) {
+        self.gather_expected(batch, coming, is_full).await;
+        self.gathered_at = clock::now();
+    }
+
+    async fn gather_expected<T>(
+        &mut self,
+        batch: &mut Vec<T>,
+        coming: &mut mpsc::Receiver<T>,
+        mut is_full: impl FnMut(&[T]) -> bool,
+    ) {
+        take_waiting(batch, coming, &mut is_full);
+        let expected = self.expected();
+        if expected == 0 {
+            return;
+        }
+        let until = clock::now() + self.patience();
+        while batch.len() < expected && !is_full(batch) {
+            if !take_one(batch, coming, until).await {
+                return self.stayed_away();
+            }
+            take_waiting(batch, coming, &mut is_full);
+        }
+        self.next_passed_over = FEWEST_PASSED_OVER;
+    }
+
+    /// A batch of so many was answered, while so many waited.
+    pub(crate) fn answered(&mut self, count: usize, waiting: usize) {
+        self.answered_at = clock::now();
+        self.expected = match count + waiting < LEAST {
+            true => 0,
+            false => count + waiting,
+        };
+    }
+
+    /// How many to wait for now.
+    fn expected(&mut self) -> usize {
+        let expected = std::mem::take(&mut self.expected);
+        if clock::now().duration_since(self.answered_at) > GONE_AFTER {
+            return 0;
+        }
+        if expected > 0 && self.passed_over > 0 {
+            self.passed_over -= 1;
+            return 0;
+        }
+        expected
+    }
+
+    fn patience(&self) -> Duration {
+        let took = self.answered_at.duration_since(self.gathered_at);
+        (took * self.patience.batches).clamp(LEAST_PATIENCE, self.patience.most)
+    }
+
+    fn stayed_away(&mut self) {
+        self.passed_over = self.next_passed_over;
+        self.next_passed_over = MOST_PASSED_OVER.min(2 * self.next_passed_over);
+    }
+}
+
+fn take_waiting<T>(
+    batch: &mut Vec<T>,
+    coming: &mut mpsc::Receiver<T>,
+    mut is_full: impl FnMut(&[T]) -> bool,
+) {
+    while !is_full(batch)
+        && let Ok(next) = coming.try_recv()
+    {
+        batch.push(next);
+    }
+}
+
+/// Whether one came in time.
+async fn take_one<T>(batch: &mut Vec<T>, coming: &mut mpsc::Receiver<T>, until: Instant) -> bool {
+    let next = tokio::time::timeout_at(until, coming.recv()).await;
+    match next {
+        Ok(Some(next)) => {
+            batch.push(next);
+            true
+        }
+        Ok(None) | Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc::Sender;
+
+    const MOST: usize = 50;
+    const PATIENCE: Patience = Patience {
+        batches: 2,
+        most: Duration::from_millis(5),
+    };
+
+    async fn gathered(crowd: &mut Crowd, coming: &mut mpsc::Receiver<u32>) -> usize {
+        let mut batch = Vec::new();
+        let is_full = |batch: &[u32]| batch.len() >= MOST;
+        crowd.gather(&mut batch, coming, is_full).await;
+        batch.len()
+    }
+
+    fn ask(clients: &Sender<u32>, count: u32) {
+        for client in 0..count {
+            clients.try_send(client).expect("there is room");
+        }
+    }
+
+    /// Two halves of a crowd that ask in turn become one.
+    #[tokio::test(start_paused = true)]
+    async fn halves_become_one() {
+        let (clients, mut coming) = mpsc::channel(100);
+        // Each of them too few to be a crowd by itself, too.
+        for half in [20, 5] {
+            let mut crowd = Crowd::new(PATIENCE);
+            ask(&clients, half);
+            crowd.answered(half as usize, half as usize);
+            let again = async {
+                tokio::task::yield_now().await;
+                ask(&clients, half);
+            };
+            let (all, ()) = tokio::join!(gathered(&mut crowd, &mut coming), again);
+            assert_eq!(all, 2 * half as usize);
+            assert_eq!(crowd.passed_over, 0);
+        }
+    }
+
+    /// A client that is alone, or one of few, is never waited for.
+    #[tokio::test(start_paused = true)]
+    async fn few_are_not_waited_for() {
+        let (clients, mut coming) = mpsc::channel(100);
+        let mut crowd = Crowd::new(PATIENCE);
+        let began = clock::now();
+        for _ in 0..100 {
+            crowd.answered(4, 3);
+            ask(&clients, 1);
+            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+        }
+        assert_eq!(clock::now(), began);
+    }
+
+    /// Where nobody comes back the wait becomes rare, and it is short; once they come it is back.
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_come_is_not_waited_for() {
+        let (clients, mut coming) = mpsc::channel(100);
+        let mut crowd = Crowd::new(PATIENCE);
+        let began = clock::now();
+        for _ in 0..2_000 {
+            crowd.answered(20, 0);
+            ask(&clients, 1);
+            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+        }
+        let waited = clock::now().duration_since(began);
+        // A timer takes up to a millisecond more.
+        assert!(waited < 20 * 2 * LEAST_PATIENCE, "{waited:?}");
+        crowd.passed_over = 0;
+        crowd.answered(20, 0);
+        ask(&clients, 20);
+        assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
+        assert_eq!(crowd.next_passed_over, FEWEST_PASSED_OVER);
+    }
+
+    /// The longer a batch takes, the longer those are waited for who would miss the next one; but not for as long as a disk stands still.
+    #[tokio::test(start_paused = true)]
+    async fn as_long_as_a_batch_takes_is_waited() {
+        let (clients, mut coming) = mpsc::channel(100);
+        for (took_ms, waits_ms) in [(0, 1), (2, 4), (500, 5)] {
+            let mut crowd = Crowd::new(PATIENCE);
+            ask(&clients, 20);
+            assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
+            tokio::time::advance(Duration::from_millis(took_ms)).await;
+            crowd.answered(20, 0);
+            ask(&clients, 1);
+            let began = clock::now();
+            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+            let waited = clock::now().duration_since(began);
+            // A timer takes up to a millisecond more.
+            let least = Duration::from_millis(waits_ms);
+            assert!(
+                waited >= least && waited <= least + Duration::from_millis(1),
+                "{took_ms}: {waited:?}"
+            );
+        }
+    }
+
+    /// Of those who were here a while ago none is expected.
+    #[tokio::test(start_paused = true)]
+    async fn the_crowd_of_a_while_ago_is_gone() {
+        let (clients, mut coming) = mpsc::channel(100);
+        let mut crowd = Crowd::new(PATIENCE);
+        crowd.answered(60, 0);
+        tokio::time::advance(2 * GONE_AFTER).await;
+        let began = clock::now();
+        ask(&clients, 1);
+        assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+        assert_eq!(clock::now(), began);
+    }
+
+    /// A batch has its limit, and the others are in the next.
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_has_its_limit() {
+        let (clients, mut coming) = mpsc::channel(100);
+        let mut crowd = Crowd::new(PATIENCE);
+        crowd.answered(60, 10);
+        ask(&clients, 70);
+        assert_eq!(gathered(&mut crowd, &mut coming).await, MOST);
+        assert_eq!(gathered(&mut crowd, &mut coming).await, 70 - MOST);
+    }
+}

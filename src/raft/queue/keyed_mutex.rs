@@ -1,0 +1,174 @@
+//! Serializes writes of one `node.id` in order of arrival (docs/decisions/0004).
+//!
+//! A Java node's last PUT and its DELETE come on two connections. If both were under way at once,
+//! the DELETE might be applied first, and the PUT would then have to be refused.
+
+use crate::locks::lock;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use tokio::sync::oneshot;
+
+/// The writes under way by node. Bounded by the requests that wait: a node without one has no
+/// entry.
+#[derive(Default)]
+pub(crate) struct Turns {
+    by_node: Mutex<BTreeMap<String, Queue>>,
+}
+
+/// The writes of one node that wait behind the one whose turn it is.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<oneshot::Sender<()>>,
+    /// The index of the last write that was accepted in a turn of this queue.
+    accepted: Option<u64>,
+}
+
+/// A write's place in the queue of its node.
+pub(crate) struct Place<'a> {
+    turns: &'a Turns,
+    node_id: String,
+    /// Absent once the turn has come.
+    waits_for: Option<oneshot::Receiver<()>>,
+}
+
+/// One write's turn; the next one's begins when it is dropped.
+pub(crate) struct Turn<'a>(Place<'a>);
+
+impl Turns {
+    /// Takes a place in the queue of a node, at once and before anyone who comes later.
+    pub(crate) fn enter(&self, node_id: &str) -> Place<'_> {
+        let mut by_node = lock(&self.by_node);
+        let waits_for = match by_node.get_mut(node_id) {
+            Some(queue) => {
+                let (sender, receiver) = oneshot::channel();
+                queue.waiting.push_back(sender);
+                Some(receiver)
+            }
+            None => {
+                by_node.insert(node_id.to_owned(), Queue::default());
+                None
+            }
+        };
+        Place {
+            turns: self,
+            node_id: node_id.to_owned(),
+            waits_for,
+        }
+    }
+
+    /// Gives the turn to the next who still waits.
+    fn pass_on(&self, node_id: &str) {
+        let mut by_node = lock(&self.by_node);
+        let Some(queue) = by_node.get_mut(node_id) else {
+            return;
+        };
+        while let Some(next) = queue.waiting.pop_front() {
+            if next.send(()).is_ok() {
+                return;
+            }
+        }
+        by_node.remove(node_id);
+    }
+}
+
+impl<'a> Place<'a> {
+    /// Waits for the turn. A write that stops waiting loses its place.
+    pub(crate) async fn turn(mut self) -> Turn<'a> {
+        if let Some(waits_for) = &mut self.waits_for {
+            // The sender is dropped unused only if this place is dropped first.
+            let _ = waits_for.await;
+            self.waits_for = None;
+        }
+        Turn(self)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let holds_turn = match &mut self.waits_for {
+            None => true,
+            Some(waits_for) => {
+                waits_for.close();
+                // The turn may have been given right before the wait ended.
+                waits_for.try_recv().is_ok()
+            }
+        };
+        if holds_turn {
+            self.turns.pass_on(&self.node_id);
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// The index of the last write of this node that was accepted in a turn before this one, if
+    /// this one came while the other was under way.
+    pub(crate) fn previous(&self) -> Option<u64> {
+        let by_node = lock(&self.0.turns.by_node);
+        by_node
+            .get(&self.0.node_id)
+            .and_then(|queue| queue.accepted)
+    }
+
+    /// This write was accepted by the entry at an index.
+    pub(crate) fn accepted(&self, index: u64) {
+        if let Some(queue) = lock(&self.0.turns.by_node).get_mut(&self.0.node_id) {
+            queue.accepted = Some(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    /// The second write of a node waits for the first, another node's does not, and nothing is left behind.
+    #[tokio::test]
+    async fn writes_of_one_node_take_turns() {
+        let turns = Turns::default();
+        let first = turns.enter("w1").turn().await;
+        let mut second = Box::pin(turns.enter("w1").turn());
+        assert!((&mut second).now_or_never().is_none());
+        assert!(turns.enter("w2").turn().now_or_never().is_some());
+        drop(first);
+        drop(second.await);
+        assert!(lock(&turns.by_node).is_empty());
+    }
+
+    /// A client that stops waiting frees its place, before its turn came and after it.
+    #[tokio::test]
+    async fn a_write_given_up_holds_nobody() {
+        let turns = Turns::default();
+        let first = turns.enter("w1").turn().await;
+        let given_up = turns.enter("w1").turn();
+        let given_late = turns.enter("w1").turn();
+        let last = turns.enter("w1").turn();
+        drop(given_up);
+        drop(first);
+        drop(given_late);
+        drop(last.now_or_never().expect("its turn has come"));
+        assert!(lock(&turns.by_node).is_empty());
+        assert!(turns.enter("w1").turn().now_or_never().is_some());
+    }
+
+    /// The order is that of entering, not of waiting; and each learns which write before it was
+    /// accepted last.
+    #[tokio::test]
+    async fn a_place_is_taken_at_once() {
+        let turns = Turns::default();
+        let first = turns.enter("w1").turn().await;
+        let (second, third) = (turns.enter("w1"), turns.enter("w1"));
+        let mut third = Box::pin(third.turn());
+        assert!((&mut third).now_or_never().is_none());
+        assert_eq!(first.previous(), None);
+        first.accepted(7);
+        drop(first);
+        let second = second.turn().now_or_never().expect("its turn has come");
+        assert_eq!(second.previous(), Some(7));
+        drop(second);
+        let third = third.now_or_never().expect("its turn has come");
+        assert_eq!(third.previous(), Some(7), "the second was not accepted");
+        drop(third);
+        assert_eq!(turns.enter("w1").turn().await.previous(), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The queue of linearizable reads: one round in flight, shared by every read that waited before it started.
+//!
+//! - a read joins only a round that starts after it arrived.
+//! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
+//!   (reusing one is etcd's stale read #20418).
+//! - a read is answered by its deadline without a timer of its own: those whose time is over are told while the round goes on, and those who
+//!   wait for the next one have more time left than a round takes.
+
+use super::batcher::{Crowd, Patience};
+use crate::clock::{self, Instant};
+use crate::planted::{Bug, is_planted};
+use crate::raft::error::{Unavailable, unavailable};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A round is many tasks' turns and a lookup's answer is one, so it is cheaper to wait for the crowd than to ask twice.
+const PATIENCE: Patience = Patience {
+    batches: 16,
+    most: Duration::from_millis(8),
+};
+/// Reads waiting for a round. Past it a read is refused at once: the node is far over what it can serve.
+const MAX_WAITING_READS: usize = 20_000;
+/// A round that takes longer is abandoned for a new one: a stopped leader must not hold the node's
+/// only round.
+pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two failed rounds, unless the leader changes first.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+const STOPPING: &str = "this node is stopping";
+
+/// The handle through which reads wait.
+#[derive(Clone)]
+pub(crate) struct ReadRounds {
+    waiting: mpsc::Sender<Waiter>,
+    started: clock::Instant,
+    /// Milliseconds after `started` of the last read that was served, plus one; 0 when none was.
+    last_served: Arc<AtomicU64>,
+}
+
+struct Waiter {
+    deadline: Instant,
+    reply: oneshot::Sender<Result<u64, String>>,
+}
+
+impl ReadRounds {
+    pub(crate) fn new() -> (ReadRounds, RoundsToRun) {
+        let (waiting, queue) = mpsc::channel(MAX_WAITING_READS);
+        let rounds = ReadRounds {
+            waiting,
+            started: clock::now(),
+            last_served: Arc::default(),
+        };
+        let to_run = RoundsToRun {
+            queue,
+            crowd: Crowd::new(PATIENCE),
+        };
+        (rounds, to_run)
+    }
+
+    /// How many wait for a round.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.max_capacity() - self.waiting.capacity()
+    }
+
+    /// An index that, once applied here, shows everything acknowledged before this call. Ends by its deadline, if that is
+    /// further away than a round may take.
+    pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.waiting
+            .try_send(Waiter { deadline, reply })
+            .map_err(|refused| unavailable(refused_for(&refused)))?;
+        match answer.await {
+            Ok(result) => result.map_err(unavailable),
+            Err(_) => Err(unavailable(STOPPING)),
+        }
+    }
+
+    /// How long ago a read was last served.
+    pub(crate) fn since_served(&self) -> Option<Duration> {
+        let at_ms = self.last_served.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(
+            clock::now()
+                .duration_since(self.started)
+                .saturating_sub(Duration::from_millis(at_ms)),
+        )
+    }
+
+    /// A read was served from start to end: confirmed by a round, and applied here.
+    pub(crate) fn note_served(&self) {
+        let at_ms = clock::now().duration_since(self.started).as_millis() as u64;
+        self.last_served.store(at_ms + 1, Ordering::Relaxed);
+    }
+}
+
+/// The receiving half, to be driven by [`RoundsToRun::run`].
+pub(crate) struct RoundsToRun {
+    queue: mpsc::Receiver<Waiter>,
+    crowd: Crowd,
+}
+
+impl RoundsToRun {
+    /// Runs a `round` for those who wait, and after one that failed waits for a `change`, until the
+    /// group is `stopping`.
+    pub(crate) async fn run<R, C>(
+        mut self,
+        round: impl Fn() -> R,
+        change: impl Fn() -> C,
+        stopping: impl Future<Output = ()>,
+    ) where
+        R: Future<Output = Result<u64, String>>,
+        C: Future<Output = ()>,
+    {
+        tokio::select! {
+            () = self.serve(round, change) => {}
+            // openraft is gone, and would log an error for each further round.
+            () = stopping => {}
+        }
+        // A read that comes in at this moment holds the group, and the queue with it: dropped with the queue, it might wait for itself.
+        self.queue.close();
+        while self.queue.recv().await.is_some() {}
+    }
+
+    async fn serve<R, C>(&mut self, round: impl Fn() -> R, change: impl Fn() -> C)
+    where
+        R: Future<Output = Result<u64, String>>,
+        C: Future<Output = ()>,
+    {
+        let mut waiters: Vec<Waiter> = Vec::new();
+        loop {
+            if waiters.is_empty() {
+                match self.queue.recv().await {
+                    Some(waiter) => waiters.push(waiter),
+                    None => return,
+                }
+            }
+            self.gather(&mut waiters).await;
+            match answer_of(round(), &mut waiters).await {
+                Some(Ok(index)) => self.answer(&mut waiters, index),
+                Some(Err(reason)) => {
+                    // Before the next round there is nothing that could serve them.
+                    drop_overdue(&mut waiters, clock::now() + RETRY_AFTER, &reason);
+                    change().await;
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn answer(&mut self, waiters: &mut Vec<Waiter>, index: u64) {
+        while is_planted(Bug::ReadIndexReused)
+            && let Ok(waiter) = self.queue.try_recv()
+        {
+            waiters.push(waiter);
+        }
+        self.crowd.answered(waiters.len(), self.queue.len());
+        for waiter in waiters.drain(..) {
+            // Whoever has stopped waiting needs no answer.
+            let _ = waiter.reply.send(Ok(index));
+        }
+    }
+
+    /// Takes those who wait, those who come as soon as the runtime has read what its sockets hold, and those who are expected: the
+    /// busier it is, the more a round is for.
+    async fn gather(&mut self, waiters: &mut Vec<Waiter>) {
+        tokio::task::yield_now().await;
+        let (crowd, queue) = (&mut self.crowd, &mut self.queue);
+        let is_full = |waiters: &[Waiter]| waiters.len() >= MAX_WAITING_READS;
+        crowd.gather(waiters, queue, is_full).await;
+    }
+}
+
+fn refused_for(refused: &mpsc::error::TrySendError<Waiter>) -> &'static str {
+    match refused {
+        mpsc::error::TrySendError::Full(_) => "too many lookups are waiting on this node",
+        mpsc::error::TrySendError::Closed(_) => STOPPING,
+    }
+}
+
+/// What came of a round. Whoever's time is over meanwhile is told so, and the round goes on for the others: cut short for each of them,
+/// no round would ever end where reads come all the time. `None` when nobody waits for it any more.
+async fn answer_of(
+    round: impl Future<Output = Result<u64, String>>,
+    waiters: &mut Vec<Waiter>,
+) -> Option<Result<u64, String>> {
+    const LATE: &str = "no majority of the group confirmed the lookup in time";
+    let mut round = pin!(tokio::time::timeout(ROUND_TIMEOUT, round));
+    loop {
+        let first = waiters.iter().map(|waiter| waiter.deadline).min()?;
+        match tokio::time::timeout_at(first, round.as_mut()).await {
+            Ok(Ok(confirmed)) => return Some(confirmed),
+            Ok(Err(_)) => return Some(Err(LATE.to_owned())),
+            Err(_) => drop_overdue(waiters, clock::now(), LATE),
+        }
+    }
+}
+
+/// Tells those whose time ends by then, and forgets those who wait no more.
+fn drop_overdue(waiters: &mut Vec<Waiter>, by: Instant, reason: &str) {
+    let is_over = |waiter: &mut Waiter| waiter.deadline <= by || waiter.reply.is_closed();
+    for waiter in waiters.extract_if(.., is_over) {
+        let _ = waiter.reply.send(Err(reason.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiter(deadline: Instant) -> (Waiter, oneshot::Receiver<Result<u64, String>>) {
+        let (reply, answer) = oneshot::channel();
+        (Waiter { deadline, reply }, answer)
+    }
+
+    /// A round that never ends is given up; who must be answered before is told before, and nobody else.
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_answered_by_its_deadline() {
+        let began = clock::now();
+        let (late, mut late_answer) = waiter(began + Duration::from_secs(9));
+        let (soon, soon_answer) = waiter(began + ROUND_TIMEOUT / 2);
+        let mut waiters = vec![late, soon];
+        let answered = async {
+            assert!(matches!(soon_answer.await, Ok(Err(_))));
+            clock::now().duration_since(began)
+        };
+        let round = answer_of(std::future::pending(), &mut waiters);
+        let (came, soon_took) = tokio::join!(round, answered);
+        assert!(matches!(came, Some(Err(_))));
+        assert!(soon_took < ROUND_TIMEOUT, "{soon_took:?}");
+        assert!(clock::now().duration_since(began) < 2 * ROUND_TIMEOUT);
+        assert_eq!(waiters.len(), 1);
+        assert!(late_answer.try_recv().is_err(), "it still waits");
+    }
+
+    /// Reads that come all the time, and whose times end all the time, do not keep a group that is well again from serving them.
+    #[tokio::test(start_paused = true)]
+    async fn reads_are_served_again_after_a_time_without() {
+        const OUTAGE: Duration = Duration::from_secs(2);
+        let began = clock::now();
+        let (reads, mut rounds) = ReadRounds::new();
+        let round = move || async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            match clock::now().duration_since(began) < OUTAGE {
+                true => Err("nobody leads".to_owned()),
+                false => Ok(7),
+            }
+        };
+        let served = tokio::spawn(async move {
+            rounds
+                .serve(round, || tokio::time::sleep(RETRY_AFTER))
+                .await;
+        });
+        let mut asked = tokio::task::JoinSet::new();
+        while clock::now().duration_since(began) < 2 * OUTAGE {
+            let (reads, at) = (reads.clone(), clock::now());
+            asked.spawn(async move {
+                let index = reads.index(at + Duration::from_millis(1_800)).await;
+                (at, clock::now().duration_since(at), index)
+            });
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while let Some(read) = asked.join_next().await {
+            let (at, took, index) = read.expect("no panic");
+            let at = at.duration_since(began);
+            assert!(took <= Duration::from_millis(1_810), "{at:?}: {took:?}");
+            assert!(at < OUTAGE || index.is_ok(), "{at:?}: {index:?}");
+        }
+        served.abort();
+    }
+}

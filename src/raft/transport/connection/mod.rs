@@ -1,0 +1,341 @@
+//! The client side: one connection to one peer for one kind of traffic, made when first needed.
+
+use super::dial::{Dialer, dial_http};
+use super::frame::{
+    self, MAX_ANSWER_TO_STRANGER_BYTES, MAX_FRAME_BYTES, MAX_STRANGER_FRAME_BYTES, Receiver,
+};
+use super::messages::{Answer, Hello, Introduction, Request, Welcome};
+use crate::clock::{self, Instant};
+use crate::locks::lock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+
+/// How long making a connection may take: longer than a busy machine's accept, shorter than an election.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// A connection that brings no answer for this long is replaced when a call on it runs out of time, and one on which nothing
+/// was asked for as long before the next call. A firewall or a peer may have forgotten it without a word, and a new leader that
+/// finds so by its first entries stands still until their time is over.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
+/// Requests under way on one connection; more wait their turn. Far above what one node sends at once.
+const MAX_IN_FLIGHT: usize = 1024;
+
+/// Kinds of traffic that must not wait for each other: a heartbeat behind a snapshot would cost an election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// Heartbeats, votes, read indexes, pulses.
+    Control,
+    /// Log entries.
+    Log,
+    /// Forwarded writes.
+    Writes,
+    /// Snapshots.
+    Snapshot,
+}
+
+/// Why a call brought no answer.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum CallError {
+    /// Nothing was sent.
+    #[error("{0}")]
+    NotSent(String),
+    /// The peer does not take this node. `fatal`: this node must stop.
+    #[error("refused: {reason}")]
+    Refused { reason: String, fatal: bool },
+    /// Sent, and no answer came in time or ever: it may have been done.
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
+/// One connection, made on the first call and again after it broke.
+pub(crate) struct Link {
+    address: String,
+    dialer: Dialer,
+    check: Option<Check>,
+    connection: AsyncMutex<Option<Arc<Connection>>>,
+}
+
+/// Judges whoever answers before anything is asked of it.
+type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
+
+/// Where the answer to a request goes, or why the request was not sent.
+type Reply = oneshot::Sender<Result<Answer, CallError>>;
+
+struct Connection {
+    out: mpsc::Sender<(Request, Reply)>,
+    heard: Arc<Mutex<Instant>>,
+    /// Of the task that drives it, with which it ends: whoever waits is told at once that it broke.
+    pending: Weak<Mutex<Waiting>>,
+}
+
+impl Connection {
+    fn is_silent(&self) -> bool {
+        clock::now().duration_since(*lock(&self.heard)) > SILENT_AFTER
+    }
+
+    /// Whether it is not so long out of use that nobody can know whether it is still there.
+    fn is_fresh(&self) -> bool {
+        // Those whose caller has given up may wait on a dead connection; nobody waits for them.
+        let is_unasked = self
+            .pending
+            .upgrade()
+            .is_none_or(|pending| lock(&pending).values().all(oneshot::Sender::is_closed));
+        !(is_unasked && self.is_silent())
+    }
+}
+
+impl Link {
+    /// A link to `http://host:port`.
+    pub(crate) fn new(address: &str, dialer: Dialer) -> Link {
+        Link {
+            address: address.to_owned(),
+            dialer,
+            check: None,
+            connection: AsyncMutex::new(None),
+        }
+    }
+
+    /// With a judgement of whoever answers at the address.
+    pub(crate) fn checked(
+        mut self,
+        check: impl Fn(&Introduction) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Link {
+        self.check = Some(Box::new(check));
+        self
+    }
+
+    /// Asks the peer, connecting with `hello` first if need be. Cancel-safe: the answer is lost, nothing else.
+    pub(crate) async fn call(
+        &self,
+        hello: Hello,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        let sent = std::sync::atomic::AtomicBool::new(false);
+        let work = async {
+            let connection = self.connected(hello).await?;
+            let (reply, answer) = oneshot::channel();
+            if connection.out.send((request, reply)).await.is_err() {
+                return Err(CallError::NotSent(format!(
+                    "the connection to {} broke",
+                    self.address
+                )));
+            }
+            sent.store(true, std::sync::atomic::Ordering::Relaxed);
+            answer.await.unwrap_or_else(|_| {
+                let reason = format!("the connection to {} broke", self.address);
+                Err(CallError::NoAnswer(reason))
+            })
+        };
+        match tokio::time::timeout(limit, work).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.give_up_if_silent();
+                let reason = format!(
+                    "no answer from {} within {} ms",
+                    self.address,
+                    limit.as_millis()
+                );
+                let was_sent = sent.load(std::sync::atomic::Ordering::Relaxed);
+                Err(if was_sent {
+                    CallError::NoAnswer(reason)
+                } else {
+                    CallError::NotSent(reason)
+                })
+            }
+        }
+    }
+
+    /// A connection that has brought nothing for a while may be dead without knowing it: the next call makes a new
+    /// one. Those who still wait on it go on waiting. A busy peer that answers others in time keeps its connection.
+    fn give_up_if_silent(&self) {
+        if let Ok(mut slot) = self.connection.try_lock()
+            && slot
+                .as_ref()
+                .is_some_and(|connection| connection.is_silent())
+        {
+            *slot = None;
+        }
+    }
+
+    /// The connection, or a new one in its place when it is long out of use.
+    ///
+    /// A connection that is open is given up for a new one, and for a peer that refuses this node;
+    /// not for one that could not be made. A name server, a firewall or a full peer may stand in
+    /// the way of new connections alone.
+    async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
+        let mut slot = self.connection.lock().await;
+        let open = |connection: &&Arc<Connection>| !connection.out.is_closed();
+        if let Some(fresh) = slot.as_ref().filter(open).filter(|old| old.is_fresh()) {
+            return Ok(fresh.clone());
+        }
+        let connecting = connect(&self.address, &self.dialer, hello, self.check.as_ref());
+        let made = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(made) => made,
+            Err(_) => Err(CallError::NotSent(self.dialer.silence(&self.address))),
+        };
+        let connection = match (made, slot.as_ref().filter(open)) {
+            (Ok(made), _) => Ok(Arc::new(made)),
+            (Err(CallError::NotSent(_) | CallError::NoAnswer(_)), Some(old)) => Ok(old.clone()),
+            (Err(error), _) => Err(error),
+        };
+        *slot = connection.as_ref().ok().cloned();
+        connection
+    }
+}
+
+async fn connect(
+    address: &str,
+    dialer: &Dialer,
+    hello: Hello,
+    check: Option<&Check>,
+) -> Result<Connection, CallError> {
+    let unreached =
+        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
+    match dialer {
+        Dialer::Tcp { bind, names } => {
+            let stream = dial_http(address, *bind, names)
+                .await
+                .map_err(|error| unreached(&error))?;
+            introduced(address, stream, hello, check).await
+        }
+        Dialer::Own(network) => {
+            let stream = network
+                .dial(address)
+                .await
+                .map_err(|error| unreached(&error))?;
+            introduced(address, stream, hello, check).await
+        }
+    }
+}
+
+/// Says hello on a new connection, and judges who answers.
+async fn introduced<IO>(
+    address: &str,
+    io: IO,
+    hello: Hello,
+    check: Option<&Check>,
+) -> Result<Connection, CallError>
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
+{
+    let not_sent =
+        |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
+    let (mut sender, mut receiver) = frame::split(io);
+    let is_stranger = hello.to.is_none();
+    sender
+        .send(0, &hello, MAX_STRANGER_FRAME_BYTES)
+        .await
+        .map_err(|error| not_sent(&error))?;
+    match receiver
+        .receive::<Welcome>()
+        .await
+        .map_err(|error| not_sent(&error))?
+    {
+        None => return Err(not_sent(&"closed before its welcome")),
+        Some((_, Welcome::Refused { reason, fatal })) => {
+            let reason = shown_reason(&reason);
+            return Err(CallError::Refused { reason, fatal });
+        }
+        Some((_, Welcome::NotYet { reason })) => {
+            return Err(CallError::NotSent(shown_reason(&reason)));
+        }
+        Some((_, Welcome::Accepted(introduction))) => {
+            let judged = check.map_or(Ok(()), |check| check(&introduction));
+            judged.map_err(|reason| CallError::Refused {
+                reason,
+                fatal: false,
+            })?;
+        }
+    }
+    receiver.take_up_to(match is_stranger {
+        true => MAX_ANSWER_TO_STRANGER_BYTES,
+        false => MAX_FRAME_BYTES,
+    });
+    let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
+    let heard = Arc::new(Mutex::new(clock::now()));
+    let pending = Arc::default();
+    let connection = Connection {
+        out,
+        heard: heard.clone(),
+        pending: Arc::downgrade(&pending),
+    };
+    tokio::spawn(drive(sender, receiver, requests, heard, pending));
+    Ok(connection)
+}
+
+/// A peer's reason as this node repeats it in its status and its log, where it may stay for long.
+fn shown_reason(reason: &str) -> String {
+    /// Longer than any reason that a node gives.
+    const REASON_CHARS_MAX: usize = 1_000;
+    let chars = reason.chars().take(REASON_CHARS_MAX);
+    chars
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+/// Those who wait for an answer, by the number of their request.
+type Waiting = BTreeMap<u64, Reply>;
+
+/// Sends what is asked and hands out what is answered, until either side closes; then every waiting call fails.
+async fn drive<IO>(
+    mut sender: frame::Sender<IO>,
+    mut receiver: Receiver<IO>,
+    mut requests: mpsc::Receiver<(Request, Reply)>,
+    heard: Arc<Mutex<Instant>>,
+    pending: Arc<Mutex<Waiting>>,
+) where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
+{
+    let send = async {
+        let mut number = 0;
+        let mut register = |(request, reply): (Request, Reply)| {
+            if reply.is_closed() {
+                return None;
+            }
+            number += 1;
+            match frame::encode(number, &request, MAX_FRAME_BYTES) {
+                Ok(encoded) => {
+                    lock(&pending).insert(number, reply);
+                    Some(encoded)
+                }
+                Err(error) => {
+                    // The caller may have given up meanwhile.
+                    let _ = reply.send(Err(CallError::NotSent(error.to_string())));
+                    None
+                }
+            }
+        };
+        while let Some(next) = requests.recv().await {
+            let Some(first) = register(next) else {
+                continue;
+            };
+            if sender
+                .send_all(first, || register(requests.try_recv().ok()?))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    };
+    let receive = async {
+        while let Ok(Some((number, answer))) = receiver.receive::<Answer>().await {
+            *lock(&heard) = clock::now();
+            let reply = lock(&pending).remove(&number);
+            if let Some(reply) = reply {
+                // The caller has given up; its answer is no longer wanted.
+                let _ = reply.send(Ok(answer));
+            }
+        }
+    };
+    tokio::select! {
+        () = send => {}
+        () = receive => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

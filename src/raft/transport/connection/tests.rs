@@ -1,0 +1,243 @@
+use super::*;
+use crate::raft::transport::dial::{Dial, PeerStream};
+use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::messages::SnapshotChunk;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::DuplexStream;
+
+/// Longer than any other limit here: a call that takes as long was not answered at all.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn introduction() -> Introduction {
+    Introduction {
+        name: NodeName {
+            node_id: "far".to_owned(),
+            incarnation: 1,
+        },
+        environment: "test".to_owned(),
+        process: 1,
+        last_log_id: None,
+        vote_term: 1,
+    }
+}
+
+/// A far end that is reached a number of times, by connections that bring some answers and then no more.
+struct FarEnd {
+    /// How many answers each connection brings.
+    answers: usize,
+    /// How many connections there may be.
+    most: usize,
+    /// What becomes of another one.
+    then: Then,
+    /// Whether a connection is closed then, instead of falling silent.
+    closes: bool,
+    dialled: Arc<AtomicUsize>,
+}
+
+/// What becomes of a connection past the most.
+#[derive(Clone, Copy)]
+enum Then {
+    /// Making it takes for ever.
+    Hangs,
+    /// It is not made: no name, no route, no place.
+    Fails,
+    /// The peer does not take this node.
+    IsRefused,
+}
+
+impl Dial for FarEnd {
+    fn dial<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        match (
+            self.dialled.fetch_add(1, Ordering::Relaxed) < self.most,
+            self.then,
+        ) {
+            (true, _) => tokio::spawn(answer(far, self.answers, self.closes)),
+            (false, Then::Hangs) => return std::future::pending().boxed(),
+            (false, Then::Fails) => {
+                return async { Err(io::Error::other("try again later")) }.boxed();
+            }
+            (false, Then::IsRefused) => tokio::spawn(refuse(far)),
+        };
+        async { Ok(Box::new(near) as Box<dyn PeerStream>) }.boxed()
+    }
+}
+
+async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
+    let (mut sender, mut receiver) = frame::split(io);
+    receiver.receive::<Hello>().await.expect("a hello");
+    let welcome = Welcome::Accepted(introduction());
+    sender
+        .send(0, &welcome, MAX_FRAME_BYTES)
+        .await
+        .expect("it is read");
+    while let Ok(Some((number, _))) = receiver.receive::<Request>().await {
+        if answers > 0 {
+            answers -= 1;
+            let index = Answer::ReadIndex(Ok(number));
+            sender
+                .send(number, &index, MAX_FRAME_BYTES)
+                .await
+                .expect("it is read");
+        } else if closes {
+            return;
+        }
+    }
+}
+
+async fn refuse(io: DuplexStream) {
+    let (mut sender, mut receiver) = frame::split(io);
+    receiver.receive::<Hello>().await.expect("a hello");
+    let welcome = Welcome::Refused {
+        reason: "another incarnation is meant".to_owned(),
+        fatal: false,
+    };
+    let sent = sender.send(0, &welcome, MAX_FRAME_BYTES).await;
+    sent.expect("it is read");
+}
+
+fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
+    link_to(answers, usize::MAX, Then::Hangs, false)
+}
+
+fn link_to(answers: usize, most: usize, then: Then, closes: bool) -> (Link, Arc<AtomicUsize>) {
+    let dialled = Arc::new(AtomicUsize::new(0));
+    let far = FarEnd {
+        answers,
+        most,
+        then,
+        closes,
+        dialled: dialled.clone(),
+    };
+    (
+        Link::new("http://far:1", Dialer::Own(Arc::new(far))),
+        dialled,
+    )
+}
+
+async fn call(link: &Link) -> Result<Answer, CallError> {
+    let hello = Hello::stranger(introduction());
+    link.call(hello, Request::ReadIndex(None), LIMIT).await
+}
+
+/// A connection that was out of use may have died without a word: nothing is entrusted to it.
+#[tokio::test(start_paused = true)]
+async fn a_connection_long_out_of_use_is_replaced() {
+    let (link, dialled) = link(1);
+    assert!(call(&link).await.is_ok());
+    tokio::time::sleep(2 * SILENT_AFTER).await;
+    let began = clock::now();
+    assert!(call(&link).await.is_ok(), "the first connection is silent");
+    assert!(began.elapsed() < SILENT_AFTER);
+    assert_eq!(dialled.load(Ordering::Relaxed), 2);
+}
+
+/// One in use is kept, and so is one on which an answer is waited for, however long it takes: a slow disk is no dead peer.
+#[tokio::test(start_paused = true)]
+async fn a_connection_in_use_is_kept() {
+    let (link, dialled) = link(10);
+    for _ in 0..10 {
+        assert!(call(&link).await.is_ok());
+        tokio::time::sleep(SILENT_AFTER / 2).await;
+    }
+    let waiting = async {
+        tokio::time::sleep(2 * SILENT_AFTER).await;
+        assert!(call(&link).await.is_err(), "it is silent by now");
+    };
+    let (first, ()) = tokio::join!(call(&link), waiting);
+    assert!(first.is_err());
+    assert_eq!(dialled.load(Ordering::Relaxed), 1);
+}
+
+/// A request whose caller gave up does not make a dead connection one in use.
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_abandoned_requests_is_replaced() {
+    let (link, dialled) = link(1);
+    assert!(call(&link).await.is_ok());
+    assert!(
+        tokio::time::timeout(SILENT_AFTER / 2, call(&link))
+            .await
+            .is_err()
+    );
+    tokio::time::sleep(SILENT_AFTER).await;
+    assert!(call(&link).await.is_ok());
+    assert_eq!(dialled.load(Ordering::Relaxed), 2);
+}
+
+/// On a network that is too slow for new connections those that are there are used on.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
+    let (link, dialled) = link_to(10, 1, Then::Hangs, false);
+    assert!(call(&link).await.is_ok());
+    tokio::time::sleep(2 * SILENT_AFTER).await;
+    let began = clock::now();
+    assert!(call(&link).await.is_ok());
+    assert!(began.elapsed() <= 2 * CONNECT_TIMEOUT);
+    assert!(call(&link).await.is_ok());
+    assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
+}
+
+/// A connection that works is not given up for one that cannot be made: the name server, a firewall
+/// or a peer without a place for more may stand in the way of new ones alone.
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_cannot_be_replaced_is_used_on() {
+    let (link, dialled) = link_to(10, 1, Then::Fails, false);
+    for tried in 1..5 {
+        let answer = call(&link).await;
+        assert!(answer.is_ok(), "{answer:?}");
+        assert_eq!(dialled.load(Ordering::Relaxed), tried);
+        tokio::time::sleep(2 * SILENT_AFTER).await;
+    }
+}
+
+/// A peer that refuses this node loses the connection that it has, too.
+#[tokio::test(start_paused = true)]
+async fn a_connection_to_a_peer_that_refuses_is_given_up() {
+    let (link, dialled) = link_to(10, 1, Then::IsRefused, false);
+    assert!(call(&link).await.is_ok());
+    tokio::time::sleep(2 * SILENT_AFTER).await;
+    for tried in 2..5 {
+        let refused = call(&link).await;
+        assert!(
+            matches!(refused, Err(CallError::Refused { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(dialled.load(Ordering::Relaxed), tried);
+    }
+}
+
+/// A request that is too large for its reader is not sent, and says so: nothing of it was done.
+#[tokio::test(start_paused = true)]
+async fn a_request_over_the_limit_is_not_sent() {
+    let (link, _) = link(10);
+    let chunk = SnapshotChunk {
+        vote: crate::storage::types::Vote::new_committed(1, 1),
+        meta: crate::storage::types::SnapshotMeta::default(),
+        offset: 0,
+        data: vec![0; MAX_FRAME_BYTES],
+        last: false,
+    };
+    let request = Request::Snapshot(Box::new(chunk));
+    let refused = link
+        .call(Hello::stranger(introduction()), request, LIMIT)
+        .await;
+    assert!(
+        matches!(&refused, Err(CallError::NotSent(reason)) if reason.contains("over the limit")),
+        "{refused:?}"
+    );
+    assert!(call(&link).await.is_ok(), "the connection goes on");
+}
+
+/// Whoever waits on a connection that is closed is told at once, not after the time that it would wait.
+#[tokio::test(start_paused = true)]
+async fn who_waits_on_a_closed_connection_is_told_at_once() {
+    let (link, _) = link_to(1, usize::MAX, Then::Hangs, true);
+    assert!(call(&link).await.is_ok());
+    let began = clock::now();
+    let told = call(&link).await;
+    assert!(matches!(told, Err(CallError::NoAnswer(_))), "{told:?}");
+    assert!(began.elapsed() < SILENT_AFTER, "{:?}", began.elapsed());
+}

@@ -1,0 +1,195 @@
+//! How a peer is reached: by TCP and the HTTP upgrade, or over a network of one's own.
+
+use super::address_race;
+use super::resolver::Names;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// The token of the HTTP `Upgrade` header. Its number is the version of the framing.
+pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
+/// Where peers are taken on.
+pub const PEER_PATH: &str = "/v1/cluster/peer";
+
+/// What was sent and not even acknowledged for this long went to a machine that is gone: TCP by itself would try for
+/// a quarter of an hour.
+const DEAD_AFTER: Duration = Duration::from_secs(2);
+
+/// A connection that carries the peers' messages.
+pub trait PeerStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send> PeerStream for IO {}
+
+/// A network other than TCP. At its other end stands [`Node::serve_peer`](crate::raft::Node::serve_peer), without HTTP
+/// in between.
+pub trait Dial: Send + Sync {
+    /// Connects to `http://host:port`.
+    ///
+    /// # Errors
+    /// When nobody answers there.
+    fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>>;
+}
+
+/// The way to the peers. Cheap to clone; the clones share what they know of names.
+#[derive(Clone)]
+pub(crate) enum Dialer {
+    /// By TCP, from the local address `bind` where that is possible, and an HTTP upgrade.
+    Tcp {
+        bind: Option<IpAddr>,
+        names: Arc<Names>,
+    },
+    /// As told.
+    Own(Arc<dyn Dial>),
+}
+
+impl Dialer {
+    /// Dials by TCP.
+    pub(crate) fn tcp(bind: Option<IpAddr>) -> Dialer {
+        Dialer::Tcp {
+            bind,
+            names: Arc::default(),
+        }
+    }
+
+    /// Why the name in an address does not resolve now; `None` when it does, or when there is no
+    /// name in it.
+    pub(crate) fn trouble(&self, address: &str) -> Option<String> {
+        let (names, host) = self.name_in(address)?;
+        names.trouble(host)
+    }
+
+    /// Whether nothing is known of where an address is, since its name has not resolved.
+    pub(crate) fn is_unknown(&self, address: &str) -> bool {
+        self.name_in(address)
+            .is_some_and(|(names, host)| names.trouble(host).is_some() && names.is_unknown(host))
+    }
+
+    /// Why an address was not reached in time.
+    pub(crate) fn silence(&self, address: &str) -> String {
+        match self.trouble(address) {
+            Some(trouble) if self.is_unknown(address) => format!("{address}: {trouble}"),
+            Some(trouble) => {
+                format!("{address}: {trouble}; at its last address it does not answer")
+            }
+            None => format!("{address} does not answer"),
+        }
+    }
+
+    fn name_in<'a>(&self, address: &'a str) -> Option<(&Arc<Names>, &'a str)> {
+        match (self, host_of(address)) {
+            (Dialer::Tcp { names, .. }, Ok(Host::Name(host, _))) => Some((names, host)),
+            _ => None,
+        }
+    }
+}
+
+/// Where an address points.
+enum Host<'a> {
+    /// Known as it stands.
+    At(SocketAddr),
+    /// By a name, to be resolved, and a port.
+    Name(&'a str, u16),
+}
+
+fn host_of(address: &str) -> Result<Host<'_>, String> {
+    let host = authority_of(address);
+    if let Ok(target) = host.parse() {
+        return Ok(Host::At(target));
+    }
+    let name_and_port = host
+        .rsplit_once(':')
+        .and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    match name_and_port {
+        Some((name, port)) if !name.is_empty() => Ok(Host::Name(name, port)),
+        _ => Err("is not an address like http://host:port".to_owned()),
+    }
+}
+
+fn authority_of(address: &str) -> &str {
+    address
+        .strip_prefix("http://")
+        .unwrap_or(address)
+        .trim_end_matches('/')
+}
+
+/// Connects by HTTP.
+///
+/// # Errors
+/// When the name does not resolve, or when no quorate node answers at the address.
+pub(crate) async fn dial_http(
+    address: &str,
+    bind: Option<IpAddr>,
+    names: &Arc<Names>,
+) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
+    match host_of(address)? {
+        Host::At(target) => dial_target(address, target, bind).await,
+        Host::Name(host, port) => {
+            let attempt = |mut target: SocketAddr| {
+                target.set_port(port);
+                dial_target(address, target, bind)
+            };
+            address_race::connect(names, host, attempt).await
+        }
+    }
+}
+
+async fn dial_target(
+    address: &str,
+    target: SocketAddr,
+    bind: Option<IpAddr>,
+) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
+    let stream = dial_tcp(target, bind)
+        .await
+        .map_err(|error| error.to_string())?;
+    upgrade(address, stream).await.map(TokioIo::new)
+}
+
+async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if target.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == target.is_ipv4()) {
+        // A node behind address translation does not own the address of its inventory entry; it
+        // dials from any.
+        let _ = socket.bind((ip, 0).into());
+    }
+    let stream = socket.connect(target).await?;
+    stream.set_nodelay(true)?;
+    socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(DEAD_AFTER))?;
+    Ok(stream)
+}
+
+async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, String> {
+    let host = authority_of(address);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    tokio::spawn(connection.with_upgrades());
+    let request = http::Request::get(PEER_PATH)
+        .header(http::header::HOST, host)
+        .header(http::header::CONNECTION, "upgrade")
+        .header(http::header::UPGRADE, UPGRADE_TOKEN)
+        .body(http_body_util::Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| error.to_string())?;
+    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        return Err(format!(
+            "is not a quorate node: it answered {} to a peer",
+            response.status()
+        ));
+    }
+    hyper::upgrade::on(response)
+        .await
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,100 @@
+//! A door for fuzzing: frames as messages.
+
+use super::frame::{MAX_FRAME_BYTES, decode, encode};
+use super::messages::{Checkpoint, Forwarded, GroupView, JoinWish};
+use super::{Answer, Hello, Introduction, Pulse, Request, SnapshotChunk, Welcome};
+use crate::raft::transport::identity::NodeName;
+use crate::registry::Command;
+use crate::storage::types::{Entry, SnapshotMeta, Vote};
+use openraft::raft::{AppendEntriesRequest, VoteRequest};
+use serde::Serialize;
+
+/// Reads a frame as each message. How many of them it was.
+pub(in crate::raft) fn read_as_each_message(frame: &[u8]) -> usize {
+    [
+        decode::<Hello>(frame).is_ok(),
+        decode::<Welcome>(frame).is_ok(),
+        decode::<Request>(frame).is_ok(),
+        decode::<Answer>(frame).is_ok(),
+    ]
+    .iter()
+    .filter(|is| **is)
+    .count()
+}
+
+/// A frame of each message that carries more than a number or two.
+pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) -> Vec<Vec<u8>> {
+    let name = NodeName {
+        node_id: "a".to_owned(),
+        incarnation: 7,
+    };
+    let log_id = entries.last().map(|entry| entry.log_id);
+    let introduction = Introduction {
+        name: name.clone(),
+        environment: "test".to_owned(),
+        process: 9,
+        last_log_id: log_id,
+        vote_term: 3,
+    };
+    let vote = Vote::new_committed(3, 1);
+    let snapshot = SnapshotChunk {
+        vote,
+        meta: SnapshotMeta {
+            last_log_id: log_id,
+            ..SnapshotMeta::default()
+        },
+        offset: 0,
+        data: vec![1; 40],
+        last: true,
+    };
+    let pulse = Pulse {
+        applied: 5,
+        disk_low: false,
+        checkpoints: vec![Checkpoint {
+            index: 16,
+            digest: 1 << 90,
+        }],
+        level: 2,
+    };
+    let view = GroupView {
+        name: name.clone(),
+        environment: "test".to_owned(),
+        inventory_digest: Some(1),
+        founders: Some(vec![(name.clone(), "http://10.0.0.1:8411".to_owned())]),
+    };
+    let wish = JoinWish {
+        name,
+        address: "http://10.0.0.1:8411".to_owned(),
+        environment: "test".to_owned(),
+    };
+    let append = AppendEntriesRequest {
+        vote,
+        prev_log_id: log_id,
+        entries,
+        leader_commit: log_id,
+    };
+    vec![
+        frame(&Hello::member(introduction.clone(), 1, 2)),
+        frame(&Welcome::Accepted(introduction)),
+        frame(&Request::Join(wish)),
+        frame(&Request::Vote(VoteRequest::new(vote, log_id))),
+        frame(&Request::Append(append)),
+        frame(&Request::Snapshot(Box::new(snapshot))),
+        frame(&Request::Forward(Forwarded {
+            writes: commands
+                .into_iter()
+                .zip(1..)
+                .map(|(c, ms)| (ms, c))
+                .collect(),
+        })),
+        frame(&Request::Pulse(pulse)),
+        frame(&Answer::Look(view)),
+        frame(&Answer::Failed("why".to_owned())),
+    ]
+}
+
+fn frame<T: Serialize>(message: &T) -> Vec<u8> {
+    encode(1, message, MAX_FRAME_BYTES)
+        .map(Vec::from)
+        .unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! Incarnations, Raft ids and the cluster id: an emptied node is another member, and never votes as
+//! its old self (docs/decisions/0002).
+
+use crate::planted::{Bug, is_planted};
+use crate::storage::types::RaftId;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// A `node.id` with the incarnation of its data directory. Emptied, a node is another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct NodeName {
+    pub(crate) node_id: String,
+    pub(crate) incarnation: u64,
+}
+
+impl NodeName {
+    /// The raft id: a digest, so that the id of an emptied node never comes back.
+    pub(crate) fn raft_id(&self) -> RaftId {
+        let mut hash = Sha256::new();
+        hash.update(b"quorate raft id\0");
+        hash.update((self.node_id.len() as u64).to_be_bytes());
+        hash.update(self.node_id.as_bytes());
+        if !is_planted(Bug::EmptyNodeVotes) {
+            hash.update(self.incarnation.to_be_bytes());
+        }
+        first_u64(hash)
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} (incarnation {:016x})",
+            self.node_id, self.incarnation
+        )
+    }
+}
+
+/// A digest of the environment and the sorted pairs that formed the group, so that two
+/// formations from one inventory differ and every founder computes it for itself.
+pub(crate) fn cluster_id(environment: &str, founders: &[NodeName]) -> u64 {
+    let mut sorted: Vec<&NodeName> = founders.iter().collect();
+    sorted.sort();
+    let mut hash = Sha256::new();
+    hash.update(b"quorate cluster id\0");
+    hash.update((environment.len() as u64).to_be_bytes());
+    hash.update(environment.as_bytes());
+    for founder in sorted {
+        hash.update(founder.raft_id().to_be_bytes());
+    }
+    first_u64(hash)
+}
+
+fn first_u64(hash: Sha256) -> u64 {
+    let digest = hash.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(node_id: &str, incarnation: u64) -> NodeName {
+        NodeName {
+            node_id: node_id.to_owned(),
+            incarnation,
+        }
+    }
+
+    /// An emptied node has another raft id, and so has another node.
+    #[test]
+    fn raft_ids_tell_incarnations_apart() {
+        assert_ne!(name("a", 1).raft_id(), name("a", 2).raft_id());
+        assert_ne!(name("a", 1).raft_id(), name("b", 1).raft_id());
+        assert_eq!(name("a", 1).raft_id(), name("a", 1).raft_id());
+    }
+
+    /// The order in which founders are listed does not matter; who they are and where does.
+    #[test]
+    fn cluster_ids_tell_formations_apart() {
+        let ab = cluster_id("test", &[name("a", 1), name("b", 2)]);
+        assert_eq!(ab, cluster_id("test", &[name("b", 2), name("a", 1)]));
+        assert_ne!(ab, cluster_id("prod", &[name("a", 1), name("b", 2)]));
+        assert_ne!(ab, cluster_id("test", &[name("a", 1), name("b", 3)]));
+    }
+}

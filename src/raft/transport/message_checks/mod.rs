@@ -1,0 +1,120 @@
+//! Checks what a peer sent before anything is done with it: nothing is kept, logged or given to
+//! openraft that its own reader would refuse, or that has no bound.
+
+use super::identity::NodeName;
+use super::{GroupView, Hello, JoinWish};
+use crate::model::{ADDRESS_BYTES_MAX, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id, shown};
+use crate::storage;
+use crate::storage::types::{Entry, LogId, SnapshotMeta, TypeConfig};
+use openraft::entry::EntryPayload;
+use openraft::raft::AppendEntriesRequest;
+
+/// Checks what a peer says of itself in its first message.
+///
+/// # Errors
+/// Names what no node says.
+pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
+    name(&hello.from.name)?;
+    short("environment", &hello.from.environment, NODE_ID_BYTES_MAX)
+}
+
+/// Checks an emptied node's wish to join.
+///
+/// # Errors
+/// Names the field.
+pub(crate) fn wish(wish: &JoinWish, environment: &str) -> Result<(), String> {
+    name(&wish.name)?;
+    short("address", &wish.address, ADDRESS_BYTES_MAX)?;
+    match wish.environment == environment {
+        true => Ok(()),
+        false => Err(format!(
+            "it is of environment {}, this node of {environment}",
+            shown(&wish.environment)
+        )),
+    }
+}
+
+/// Checks what a node tells of its group.
+///
+/// # Errors
+/// Names the field.
+pub(crate) fn view(view: &GroupView) -> Result<(), String> {
+    name(&view.name)?;
+    short("environment", &view.environment, NODE_ID_BYTES_MAX)?;
+    view.founders.as_deref().map_or(Ok(()), founders)
+}
+
+/// Checks the founding pairs of a group.
+///
+/// # Errors
+/// Names the pair.
+pub(crate) fn founders(founders: &[(NodeName, String)]) -> Result<(), String> {
+    if founders.is_empty() || founders.len() > MEMBERS_MAX {
+        return Err(format!("a group has {} founders", founders.len()));
+    }
+    for (founder, address) in founders {
+        name(founder)?;
+        short("address of a founder", address, ADDRESS_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+/// Checks entries that a leader sends: each follows the one before, and the disk's reader takes
+/// them.
+///
+/// # Errors
+/// Names the log index.
+pub(crate) fn append(append: &AppendEntriesRequest<TypeConfig>) -> Result<(), String> {
+    let mut before = append.prev_log_id;
+    for entry in &append.entries {
+        let LogId { leader_id, index } = entry.log_id;
+        let next = before.map_or(Some(0), |id| id.index.checked_add(1));
+        if next != Some(index) || before.is_some_and(|id| id.leader_id > leader_id) {
+            return Err(format!("log index {index} does not follow the one before"));
+        }
+        payload(entry).map_err(|what| format!("log index {index}: {what}"))?;
+        before = Some(entry.log_id);
+    }
+    Ok(())
+}
+
+fn payload(entry: &Entry) -> Result<(), String> {
+    match &entry.payload {
+        EntryPayload::Blank | EntryPayload::Normal(_) => Ok(()),
+        EntryPayload::Membership(members) => storage::check_members(members),
+    }
+}
+
+/// Checks what a snapshot says of itself.
+///
+/// # Errors
+/// Why the disk's reader would not take it.
+pub(crate) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), String> {
+    storage::check_snapshot_meta(meta)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+fn name(name: &NodeName) -> Result<(), String> {
+    match is_node_id(&name.node_id) {
+        true => Ok(()),
+        false => Err(format!(
+            "it calls itself {}, which is no node.id",
+            shown(&name.node_id)
+        )),
+    }
+}
+
+fn short(field: &str, text: &str, bytes_max: usize) -> Result<(), String> {
+    match text.len() <= bytes_max {
+        true => Ok(()),
+        false => Err(format!(
+            "its {field} has {} bytes, at most {bytes_max} are taken: {}",
+            text.len(),
+            shown(text)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+use super::*;
+use crate::raft::transport::Introduction;
+use crate::storage::types::{Member, Proposal, Vote};
+use openraft::Membership;
+use openraft::impls::leader_id_adv::LeaderId;
+use std::collections::{BTreeMap, BTreeSet};
+
+const LONG: usize = 3 << 20;
+
+fn named(node_id: &str) -> NodeName {
+    NodeName {
+        node_id: node_id.to_owned(),
+        incarnation: 1,
+    }
+}
+
+fn hello_of(node_id: &str, environment: &str) -> Hello {
+    Hello::stranger(Introduction {
+        name: named(node_id),
+        environment: environment.to_owned(),
+        process: 1,
+        last_log_id: None,
+        vote_term: 0,
+    })
+}
+
+fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinWish {
+    JoinWish {
+        name: named(node_id),
+        address: address.to_owned(),
+        environment: environment.to_owned(),
+    }
+}
+
+/// What a peer says of itself has an end, and a refusal repeats little of it, in printable
+/// characters.
+#[test]
+fn a_name_has_an_end() {
+    assert_eq!(hello(&hello_of("a", "test")), Ok(()));
+    for (node_id, environment) in [
+        ("x".repeat(LONG), "test".to_owned()),
+        ("a\nb".to_owned(), "test".to_owned()),
+        (String::new(), "test".to_owned()),
+        ("a".to_owned(), "y".repeat(LONG)),
+    ] {
+        let refused = hello(&hello_of(&node_id, &environment)).expect_err("no node says that");
+        assert!(refused.len() < 300, "{} bytes", refused.len());
+        assert!(!refused.contains('\n'));
+    }
+}
+
+/// A wish to join is small, and of this environment.
+#[test]
+fn a_wish_has_an_end() {
+    let address = "http://10.0.0.3:8411";
+    assert_eq!(wish(&wish_of("c", address, "test"), "test"), Ok(()));
+    for refused in [
+        wish_of(&"c".repeat(LONG), address, "test"),
+        wish_of("c", &"a".repeat(ADDRESS_BYTES_MAX + 1), "test"),
+        wish_of("c", address, "prod"),
+        wish_of("c", address, &"t".repeat(LONG)),
+    ] {
+        let reason = wish(&refused, "test").expect_err("it is not taken");
+        assert!(reason.len() < 300, "{} bytes", reason.len());
+    }
+}
+
+/// The founders that a node tells of are those of a group, since they go into the identity on disk.
+#[test]
+fn founders_have_an_end() {
+    let pair = |i: usize| (named(&format!("n{i}")), "http://10.0.0.1:8411".to_owned());
+    let pairs = |n| (0..n).map(pair).collect::<Vec<_>>();
+    assert_eq!(founders(&pairs(3)), Ok(()));
+    assert!(founders(&pairs(0)).is_err());
+    assert!(founders(&pairs(MEMBERS_MAX + 1)).is_err());
+    assert!(founders(&[(named("a"), "a".repeat(LONG))]).is_err());
+}
+
+type Payload = EntryPayload<Proposal, u64, Member>;
+
+fn entry(term: u64, index: u64, payload: Payload) -> Entry {
+    Entry {
+        log_id: log_id(term, index),
+        payload,
+    }
+}
+
+fn log_id(term: u64, index: u64) -> LogId {
+    LogId::new(LeaderId { term, node_id: 1 }, index)
+}
+
+fn appends(prev: Option<LogId>, entries: Vec<Entry>) -> Result<(), String> {
+    append(&AppendEntriesRequest {
+        vote: Vote::new_committed(9, 1),
+        prev_log_id: prev,
+        entries,
+        leader_commit: None,
+    })
+}
+
+/// Entries that leave a hole, or whose term goes back, are not given to the log.
+#[test]
+fn entries_follow_each_other() {
+    let blank = |term, index| entry(term, index, EntryPayload::Blank);
+    assert_eq!(appends(None, vec![blank(1, 0), blank(1, 1)]), Ok(()));
+    assert_eq!(appends(Some(log_id(1, 4)), vec![blank(2, 5)]), Ok(()));
+    for (prev, entries) in [
+        (None, vec![blank(1, 1)]),
+        (Some(log_id(1, 4)), vec![blank(1, 4)]),
+        (Some(log_id(1, 4)), vec![blank(1, 5), blank(1, 7)]),
+        (Some(log_id(2, 4)), vec![blank(1, 5)]),
+        (Some(log_id(1, u64::MAX)), vec![blank(1, 0)]),
+    ] {
+        assert!(appends(prev, entries).is_err());
+    }
+}
+
+/// A membership that no reader of the log or of a snapshot would take is not taken from a peer
+/// either.
+#[test]
+fn a_membership_is_one_that_readers_take() {
+    let member = |address: &str| Member {
+        node_id: "a".to_owned(),
+        incarnation: 1,
+        address: address.to_owned(),
+    };
+    let of = |address: &str| {
+        let nodes = BTreeMap::from([(1, member(address))]);
+        Membership::new(vec![BTreeSet::from([1])], nodes).expect("a membership")
+    };
+    let logged = |members| appends(None, vec![entry(1, 0, EntryPayload::Membership(members))]);
+    assert_eq!(logged(of("http://10.0.0.1:8411")), Ok(()));
+    assert!(logged(of(&"x".repeat(LONG))).is_err());
+    assert!(logged(Membership::default()).is_err());
+    // What openraft reads from a peer it does not check: voters that are no members.
+    let bytes = postcard::to_allocvec(&(
+        vec![BTreeSet::from([1u64, 2])],
+        BTreeMap::from([(1u64, member("x"))]),
+    ))
+    .expect("to memory");
+    let unchecked: Membership<u64, Member> = postcard::from_bytes(&bytes).expect("read unchecked");
+    assert!(logged(unchecked.clone()).is_err());
+    let meta = SnapshotMeta {
+        last_log_id: Some(log_id(1, 0)),
+        last_membership: crate::storage::types::StoredMembership::new(
+            Some(log_id(1, 0)),
+            unchecked,
+        ),
+    };
+    assert!(snapshot_meta(&meta).is_err());
+}

@@ -1,0 +1,31 @@
+//! Server-to-server traffic: length-framed messages on an upgraded connection of the one HTTP port.
+//!
+//! A connection opens with [`Hello`](messages::Hello), which names cluster, sender and receiver;
+//! whoever is meant wrongly, or is not who it says, is refused before anything else is read.
+
+mod address_race;
+mod connection;
+mod dial;
+mod frame;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
+mod guests;
+pub(super) mod identity;
+mod listener;
+pub(super) mod message_checks;
+mod messages;
+pub(super) mod peer_state;
+pub(super) mod peers;
+pub(super) mod raft_network;
+mod resolver;
+pub(super) mod self_image;
+
+pub(crate) use connection::{CallError, Lane, Link};
+pub(crate) use dial::Dialer;
+pub use dial::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
+pub(crate) use guests::Guests;
+pub(crate) use listener::{PeerService, serve};
+pub(crate) use messages::{
+    Answer, Checkpoint, Forwarded, GroupView, Hello, Introduction, JoinAnswer, JoinWish,
+    MESSAGES_VERSION, Pulse, Request, SnapshotChunk, Welcome, WriteResult,
+};

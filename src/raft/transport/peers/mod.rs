@@ -1,0 +1,329 @@
+//! The links to the other members, and what is known of each.
+
+use super::peer_state::Known;
+use super::self_image::SelfImage;
+use super::{Answer, CallError, Dialer, Hello, Introduction, Lane, Link, Request};
+use crate::clock::{self, Instant};
+use crate::locks::lock;
+use crate::planted::{Bug, is_planted};
+use crate::raft::error::StartError;
+use crate::raft::log_target;
+use crate::storage::types::{LogId, Member, RaftId, StoredMembership};
+use openraft::vote::RaftLeaderId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A member that answered a pulse within this time is reachable: two pulses may be lost.
+const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
+
+/// What a peer does wrong is logged this often.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+/// Peers of which something is known, beside those that answered: an id that nobody knows costs a
+/// hello.
+const MAX_KNOWN: usize = 256;
+/// Pulses under way to one member that tell it of what it was not sent yet.
+const MOST_TOLD_AT_ONCE: usize = 4;
+
+/// How long a start waits for a member's word: a busy one answers within this, a dead one refuses at once.
+const GREETING_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Links and knowledge of the peers, shared by everything that talks to them.
+pub(crate) struct Peers {
+    image: Arc<SelfImage>,
+    cluster_id: u64,
+    /// Addresses by `node.id`. They come from the inventory and not from the log, so that a group
+    /// whose addresses all changed finds itself again.
+    inventory: BTreeMap<String, String>,
+    dialer: Dialer,
+    links: Mutex<BTreeMap<(RaftId, Lane, String), Arc<Link>>>,
+    known: Mutex<BTreeMap<RaftId, Known>>,
+    /// Set when a peer says that this process must stop.
+    condemned: watch::Sender<Option<StartError>>,
+}
+
+impl Peers {
+    pub(crate) fn new(
+        image: Arc<SelfImage>,
+        cluster_id: u64,
+        inventory: BTreeMap<String, String>,
+        dialer: Dialer,
+    ) -> Peers {
+        Peers {
+            image,
+            cluster_id,
+            inventory,
+            dialer,
+            links: Mutex::default(),
+            known: Mutex::default(),
+            condemned: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn cluster_id(&self) -> u64 {
+        self.cluster_id
+    }
+
+    pub(crate) fn raft_id(&self) -> RaftId {
+        self.image.name.raft_id()
+    }
+
+    /// Why this process must stop, once a peer has said so.
+    pub(crate) fn condemned(&self) -> watch::Receiver<Option<StartError>> {
+        self.condemned.subscribe()
+    }
+
+    /// This process must stop, for this reason.
+    pub(crate) fn condemn(&self, reason: StartError) {
+        self.condemned.send_if_modified(|condemned| {
+            let first = condemned.is_none();
+            if first {
+                *condemned = Some(reason);
+            }
+            first
+        });
+    }
+
+    pub(crate) fn address_of<'a>(&'a self, member: &'a Member) -> &'a str {
+        self.inventory
+            .get(&member.node_id)
+            .map_or(member.address.as_str(), String::as_str)
+    }
+
+    pub(crate) fn dialer(&self) -> Dialer {
+        self.dialer.clone()
+    }
+
+    /// Where the inventory says that a node is reached.
+    pub(crate) fn inventory_address(&self, node_id: &str) -> Option<&str> {
+        self.inventory.get(node_id).map(String::as_str)
+    }
+
+    /// Why a member's name does not resolve; `None` when it does, or when its address has none.
+    pub(crate) fn trouble_with_name(&self, member: &Member) -> Option<String> {
+        self.dialer.trouble(self.address_of(member))
+    }
+
+    pub(crate) fn introduction(&self) -> Introduction {
+        self.image.introduction()
+    }
+
+    /// Asks a member of the group.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        target: RaftId,
+        member: &Member,
+        lane: Lane,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        let link = self.link(target, member, lane);
+        let hello = Hello::member(self.introduction(), self.cluster_id, target);
+        let result = link.call(hello, request, limit).await;
+        match &result {
+            Ok(_) => {
+                let mut known = lock(&self.known);
+                let known = known.entry(target).or_default();
+                known.last_answer = Some(clock::now());
+                known.refusal = None;
+            }
+            Err(CallError::Refused {
+                reason,
+                fatal: true,
+            }) => {
+                self.condemn(StartError::Identity(format!(
+                    "{} refused this node: {reason}",
+                    member.node_id
+                )));
+            }
+            Err(CallError::Refused { reason, .. }) => {
+                let mut known = lock(&self.known);
+                let known = known.entry(target).or_default();
+                if known.refusal.as_ref() != Some(reason) {
+                    tracing::warn!(
+                        target: log_target::PEERS,
+                        "{} refused this node: {reason}", member.node_id
+                    );
+                    known.refusal = Some(reason.clone());
+                }
+            }
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Says hello to every member before this node may vote, so that a directory restored from a
+    /// copy is refused first (docs/decisions/0002).
+    pub(crate) async fn greet_members(self: &Arc<Self>, membership: &StoredMembership) {
+        let own = self.raft_id();
+        let greeted = membership
+            .membership()
+            .nodes()
+            .filter(|(id, _)| **id != own)
+            .map(|(id, member)| async {
+                // A member that cannot be reached cannot object; the next one that can will.
+                let _ = self
+                    .call(*id, member, Lane::Control, Request::Look, GREETING_TIMEOUT)
+                    .await;
+            });
+        futures_util::future::join_all(greeted).await;
+    }
+
+    fn link(self: &Arc<Self>, target: RaftId, member: &Member, lane: Lane) -> Arc<Link> {
+        let address = self.address_of(member);
+        let mut links = lock(&self.links);
+        links
+            .entry((target, lane, address.to_owned()))
+            .or_insert_with(|| {
+                let peers = Arc::downgrade(self);
+                let check = move |from: &Introduction| match peers.upgrade() {
+                    Some(peers) => peers.judge(from),
+                    None => Ok(()),
+                };
+                Arc::new(Link::new(address, self.dialer.clone()).checked(check))
+            })
+            .clone()
+    }
+
+    /// Drops links to everyone who is no member any more.
+    pub(crate) fn retain(&self, is_member: impl Fn(RaftId) -> bool) {
+        lock(&self.links).retain(|(id, _, _), _| is_member(*id));
+        lock(&self.known).retain(|id, _| is_member(*id));
+    }
+
+    pub(crate) fn known(&self, id: RaftId) -> Known {
+        lock(&self.known).get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn is_reachable(&self, id: RaftId) -> bool {
+        self.known(id)
+            .last_answer
+            .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
+    }
+
+    /// Of how many peers something is known.
+    #[cfg(test)]
+    pub(crate) fn known_count(&self) -> usize {
+        lock(&self.known).len()
+    }
+
+    /// A member asked this node something.
+    pub(crate) fn note_request(&self, id: RaftId) {
+        lock(&self.known).entry(id).or_default().last_request = Some(clock::now());
+    }
+
+    /// Logs what is wrong with what a peer sent, unless that was done just now.
+    pub(crate) fn complain_of(&self, id: RaftId, reason: &str) {
+        let now = clock::now();
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        if known
+            .complained
+            .is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL)
+        {
+            known.complained = Some(now);
+            tracing::warn!(target: log_target::PEERS, "{reason}");
+        }
+    }
+
+    /// A member took a piece of a snapshot.
+    pub(crate) fn note_piece(&self, id: RaftId) {
+        lock(&self.known).entry(id).or_default().last_piece = Some(clock::now());
+    }
+
+    /// A member told whether its disk takes entries.
+    pub(crate) fn note_disk(&self, id: RaftId, disk_low: bool) {
+        lock(&self.known).entry(id).or_default().disk_low = disk_low;
+    }
+
+    /// A member told which level of commands it knows.
+    pub(crate) fn note_level(&self, id: RaftId, level: u32) {
+        lock(&self.known).entry(id).or_default().level = level;
+    }
+
+    /// A member told how far it is, when this node was at `own`.
+    pub(crate) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
+        lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
+    }
+
+    /// An append that ends at this index is on its way to a member.
+    pub(crate) fn note_sent(&self, id: RaftId, index: u64) {
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        known.sent = known.sent.max(index);
+    }
+
+    /// The reachable members that were not sent the entry at `index` yet and are to be told now. A
+    /// few pulses at most are under way to each, until [`Peers::note_told`], and the last one left
+    /// `pace` ago.
+    pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
+        let mut lagging = Vec::new();
+        for (id, known) in lock(&self.known).iter_mut() {
+            if known.sent >= index || known.being_told >= MOST_TOLD_AT_ONCE {
+                continue;
+            }
+            let now = clock::now();
+            let is_within = |since: Option<Instant>, limit| {
+                since.is_some_and(|at| now.duration_since(at) < limit)
+            };
+            if is_within(known.last_answer, REACHABLE_WITHIN) && !is_within(known.told_at, pace) {
+                known.being_told += 1;
+                known.told_at = Some(now);
+                lagging.push(*id);
+            }
+        }
+        lagging
+    }
+
+    /// A pulse beyond what was sent was answered, or lost.
+    pub(crate) fn note_told(&self, id: RaftId) {
+        if let Some(known) = lock(&self.known).get_mut(&id) {
+            known.being_told = known.being_told.saturating_sub(1);
+        }
+    }
+
+    /// Records that a member acknowledged the log up to here. If it ever shows less, its directory
+    /// was restored from a copy.
+    pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
+        let mut known = lock(&self.known);
+        let known = known.entry(id).or_default();
+        // Without its hello there is nothing to compare with later: a stranger's next process would be refused.
+        if known.process.is_some() {
+            known.acknowledged = known.acknowledged.max(log_id);
+        }
+    }
+
+    /// Checks the process behind a Raft id that says hello or welcome: a second live process, or a
+    /// log shorter than the one acknowledged, is refused (docs/decisions/0002).
+    ///
+    /// # Errors
+    /// Why it is not who it says: its disk was put back from a copy, or a second process runs on one.
+    pub(crate) fn judge(&self, from: &Introduction) -> Result<(), String> {
+        let mut known = lock(&self.known);
+        let id = from.name.raft_id();
+        if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
+            // Those that this node asks are members; what strangers said of themselves makes room.
+            known.retain(|_, known| known.last_answer.is_some());
+        }
+        let known = known.entry(id).or_default();
+        let is_new = known.process.is_none_or(|process| process != from.process);
+        // A log cut back by a newer leader is shorter in good faith; the vote tells.
+        let cut_back = known
+            .acknowledged
+            .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
+        let shows_less = from.last_log_id < known.acknowledged;
+        if is_new && !cut_back && shows_less && !is_planted(Bug::EmptyNodeVotes) {
+            return Err(format!(
+                "{} acknowledged more of the log than its data directory holds: it was put back from a copy. \
+                 Empty its data directory and start it again; it rejoins by itself",
+                from.name
+            ));
+        }
+        known.process = Some(from.process);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use super::*;
+use crate::raft::transport::identity::NodeName;
+
+fn image(node_id: &str) -> SelfImage {
+    SelfImage {
+        name: NodeName {
+            node_id: node_id.to_owned(),
+            incarnation: 1,
+        },
+        environment: "test".to_owned(),
+        process: 1,
+        last_log_id: None,
+        vote_term: 1,
+    }
+}
+
+fn log_id(term: u64, index: u64) -> Option<LogId> {
+    let leader = openraft::impls::leader_id_adv::LeaderId { term, node_id: 1 };
+    Some(LogId::new(leader, index))
+}
+
+fn says(process: u64, last: Option<LogId>, vote_term: u64) -> Introduction {
+    Introduction {
+        process,
+        last_log_id: last,
+        vote_term,
+        ..image("b").introduction()
+    }
+}
+
+/// A member that answers and was not sent an entry is told a few times at once, and at the pace
+/// asked for; one that was sent it, or does not answer, is not.
+#[tokio::test(start_paused = true)]
+async fn who_lags_is_told_in_measure() {
+    let pace = Duration::from_millis(20);
+    let peers = peers_who_saw(None);
+    let b = image("b").name.raft_id();
+    assert!(peers.lagging(9, pace).is_empty(), "it never answered");
+    lock(&peers.known).entry(b).or_default().last_answer = Some(clock::now());
+    peers.note_sent(b, 8);
+    assert!(peers.lagging(8, pace).is_empty(), "it was sent that");
+    assert_eq!(peers.lagging(9, pace), [b]);
+    assert!(peers.lagging(10, pace).is_empty(), "too soon");
+    for index in 10..9 + MOST_TOLD_AT_ONCE as u64 {
+        assert_eq!(peers.lagging(index, Duration::ZERO), [b]);
+    }
+    tokio::time::advance(pace).await;
+    assert!(peers.lagging(99, pace).is_empty(), "enough are under way");
+    peers.note_told(b);
+    assert_eq!(peers.lagging(99, pace), [b]);
+}
+
+fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
+    let peers = Peers::new(Arc::new(image("a")), 7, BTreeMap::new(), Dialer::tcp(None));
+    peers.judge(&says(1, None, 1)).expect("a first hello");
+    peers.note_acknowledged(image("b").name.raft_id(), acknowledged);
+    peers
+}
+
+/// A new process that shows less than its incarnation acknowledged runs on a disk put back from a copy.
+#[test]
+fn a_disk_put_back_from_a_copy_is_refused() {
+    let peers = peers_who_saw(log_id(1, 9));
+    let refused = peers.judge(&says(2, log_id(1, 5), 1));
+    assert!(refused.is_err_and(|reason| reason.contains("put back from a copy")));
+}
+
+/// A restart that kept its disk is taken, and so is a connection of the process that acknowledged.
+#[test]
+fn a_restart_with_its_disk_is_taken() {
+    let peers = peers_who_saw(log_id(1, 9));
+    assert!(peers.judge(&says(1, None, 1)).is_ok());
+    assert!(peers.judge(&says(2, log_id(1, 9), 1)).is_ok());
+}
+
+/// A log that a newer leader cut back is shorter in good faith; the newer vote tells.
+#[test]
+fn a_log_cut_back_by_a_newer_leader_is_taken() {
+    let peers = peers_who_saw(log_id(1, 9));
+    assert!(peers.judge(&says(2, log_id(1, 5), 2)).is_ok());
+}

@@ -1,0 +1,217 @@
+//! openraft's network over the links.
+
+use super::peers::Peers;
+use super::{Answer, CallError, Lane, Request, SnapshotChunk};
+use crate::storage::types::{LogId, Member, RaftId, TypeConfig, Vote};
+use bytes::Bytes;
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::RPCOption;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::type_config::alias::SnapshotOf;
+use openraft::{RaftNetworkFactory, RaftNetworkV2};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Maximum time of an append with entries: a slow disk and a full megabyte need this long, and
+/// openraft would send what timed out again from its start.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
+/// One piece of a snapshot: small enough that a piece never looks like a dead connection.
+const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
+/// The time limit of one piece; the last one is answered only when the snapshot is on disk and installed.
+const SNAPSHOT_CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
+
+type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
+
+/// Makes the clients through which openraft reaches the members.
+#[derive(Clone)]
+pub(crate) struct Network {
+    peers: Arc<Peers>,
+}
+
+impl Network {
+    pub(crate) fn new(peers: Arc<Peers>) -> Network {
+        Network { peers }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Client;
+
+    async fn new_client(&mut self, target: RaftId, member: &Member) -> Client {
+        Client {
+            peers: self.peers.clone(),
+            target,
+            member: member.clone(),
+        }
+    }
+}
+
+/// One member as openraft reaches it. Connects when first used.
+pub(crate) struct Client {
+    peers: Arc<Peers>,
+    target: RaftId,
+    member: Member,
+}
+
+impl Client {
+    async fn ask(&self, lane: Lane, request: Request, limit: Duration) -> RpcResult<Answer> {
+        match self
+            .peers
+            .call(self.target, &self.member, lane, request, limit)
+            .await
+        {
+            Ok(Answer::Failed(reason)) => Err(RPCError::Network(NetworkError::from_string(reason))),
+            Ok(answer) => Ok(answer),
+            Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => {
+                Err(RPCError::Unreachable(Unreachable::from_string(error)))
+            }
+            Err(error @ CallError::NoAnswer(_)) => {
+                Err(RPCError::Network(NetworkError::from_string(error)))
+            }
+        }
+    }
+
+    async fn ask_vote(
+        &self,
+        request: Request,
+        option: &RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        match self.ask(Lane::Control, request, option.soft_ttl()).await? {
+            Answer::Vote(response) => Ok(response),
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, Bytes>,
+    ) -> RpcResult<SnapshotResponse<TypeConfig>> {
+        let total = snapshot.snapshot.len();
+        let mut offset = 0;
+        loop {
+            let end = total.min(offset + SNAPSHOT_CHUNK_BYTES);
+            let last = end == total;
+            let chunk = SnapshotChunk {
+                vote,
+                meta: snapshot.meta.clone(),
+                offset: offset as u64,
+                data: snapshot.snapshot[offset..end].to_vec(),
+                last,
+            };
+            match self
+                .ask(
+                    Lane::Snapshot,
+                    Request::Snapshot(Box::new(chunk)),
+                    SNAPSHOT_CHUNK_TIMEOUT,
+                )
+                .await?
+            {
+                Answer::Snapshot(Some(vote)) => return Ok(SnapshotResponse::new(vote)),
+                Answer::Snapshot(None) if !last => {
+                    self.peers.note_piece(self.target);
+                    offset = end;
+                }
+                other => return Err(mismatch(&other)),
+            }
+        }
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Client {
+    type SnapshotData = Bytes;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
+        let covered = last_of(&rpc);
+        let (lane, limit) = match rpc.entries.is_empty() {
+            true => (Lane::Control, option.soft_ttl()),
+            false => (Lane::Log, APPEND_TIMEOUT),
+        };
+        if let Some(covered) = covered
+            && lane == Lane::Log
+        {
+            self.peers.note_sent(self.target, covered.index);
+        }
+        match self.ask(lane, Request::Append(rpc), limit).await? {
+            Answer::Append(response) => {
+                match &response {
+                    AppendEntriesResponse::Success => {
+                        self.peers.note_acknowledged(self.target, covered)
+                    }
+                    AppendEntriesResponse::PartialSuccess(upto) => {
+                        self.peers.note_acknowledged(self.target, *upto)
+                    }
+                    _ => {}
+                }
+                Ok(response)
+            }
+            other => Err(mismatch(&other)),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        self.ask_vote(Request::Vote(rpc), &option).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        self.ask_vote(Request::PreVote(rpc), &option).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: SnapshotOf<TypeConfig, Bytes>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = self.send_snapshot(vote, snapshot) => sent.map_err(StreamingError::from),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        req: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
+        match self
+            .ask(Lane::Control, Request::Transfer(req), option.soft_ttl())
+            .await?
+        {
+            Answer::Transfer(response) => Ok(response),
+            other => Err(mismatch(&other)),
+        }
+    }
+}
+
+fn last_of(rpc: &AppendEntriesRequest<TypeConfig>) -> Option<LogId> {
+    rpc.entries
+        .last()
+        .map(|entry| entry.log_id)
+        .or(rpc.prev_log_id)
+}
+
+fn mismatch(answer: &Answer) -> RPCError<TypeConfig> {
+    let text = format!("{answer:?}");
+    let short: String = text.chars().take(80).collect();
+    RPCError::Network(NetworkError::from_string(format!(
+        "an answer to another question: {short}"
+    )))
+}

@@ -1,0 +1,330 @@
+//! The last changes of this node's registry, and those who wait for the next one.
+
+use crate::locks::lock;
+use crate::model::Lookup;
+use crate::registry::Change;
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::sync::watch;
+
+/// The number of changes kept, so that a reader that reconnects misses none. At a hundred changes a
+/// second, far above what engines make, they cover more than a minute and a half.
+const CHANGES_KEPT: usize = 10_000;
+/// What they may take together: a change may be as large as the announcement that made it.
+const BYTES_KEPT: usize = 8 << 20;
+/// What a change takes beside its bytes: itself and its place in two queues, rounded up.
+const CHANGE_BYTES: usize = 256;
+
+/// What stands around the lists of an event.
+const BEFORE_REMOVED: &[u8] = b"{\"removed\":[";
+const BEFORE_SERVICES: &[u8] = b"],\"services\":[";
+const AFTER_SERVICES: &[u8] = b"]}";
+
+/// One entry's effect on one lookup: `removed` and `services` as an event's JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupChange {
+    /// The entry's log index.
+    pub index: u64,
+    /// `{"removed":[...],"services":[...]}`
+    pub json: Bytes,
+}
+
+/// The changes kept, and a channel for each lookup that is waited for.
+///
+/// - Changes stand in the order of their indexes, and all that came after `floor` are there.
+/// - A lookup has a channel exactly while a [`Subscription`] to it lives, so their number is that of the waiting clients
+///   at most.
+/// - A channel is told of a change only after the registry shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_type: BTreeMap<Arc<str>, VecDeque<Arc<KeptChange>>>,
+    /// The type of each change that is kept, in the order of all changes.
+    order: VecDeque<Arc<str>>,
+    bytes: usize,
+    /// Changes up to this index may be gone.
+    floor: u64,
+    channels: BTreeMap<Lookup, watch::Sender<u64>>,
+}
+
+#[derive(Debug)]
+struct KeptChange {
+    pool: String,
+    index: u64,
+    /// The event of a lookup to which the entry did nothing else.
+    json: Bytes,
+    /// The lists of the event, as parts of it.
+    removed: Bytes,
+    services: Bytes,
+    /// Of the first change of an entry that changed several pools: the event of the type, made for
+    /// its first reader and shared by all. It takes as much again at most.
+    of_all_pools: OnceLock<Bytes>,
+}
+
+impl Changes {
+    /// Nothing is known of what was before `floor`.
+    pub(crate) fn starting_at(floor: u64) -> Changes {
+        Changes(Mutex::new(Kept {
+            floor,
+            ..Kept::default()
+        }))
+    }
+
+    /// Keeps an entry's changes; to be called before another thread can read the registry that shows them.
+    pub(crate) fn keep(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let mut kept = lock(&self.0);
+        for change in changes {
+            kept.push(change);
+        }
+    }
+
+    /// Wakes those who wait for a lookup that the changes are of.
+    pub(crate) fn tell(&self, changes: &[Change]) {
+        // Not under the lock, which those who wake ask for at once.
+        for (channel, index) in self.channels_of(changes) {
+            channel.send_replace(index);
+        }
+    }
+
+    fn channels_of(&self, changes: &[Change]) -> Vec<(watch::Sender<u64>, u64)> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        let kept = lock(&self.0);
+        if kept.channels.is_empty() {
+            return Vec::new();
+        }
+        let mut channels = Vec::new();
+        for change in changes {
+            let (service_type, pool) = (change.service_type.clone(), change.pool.clone());
+            for lookup in [
+                Lookup::All,
+                Lookup::Type(service_type.clone()),
+                Lookup::TypeAndPool(service_type, pool),
+            ] {
+                if let Some(channel) = kept.channels.get(&lookup) {
+                    channels.push((channel.clone(), change.index));
+                }
+            }
+        }
+        channels
+    }
+
+    /// The state was replaced by one at `index`: nothing is known of how it came to be, and all must look again.
+    pub(crate) fn start_over(&self, index: u64) {
+        let mut kept = lock(&self.0);
+        kept.by_type.clear();
+        kept.order.clear();
+        kept.bytes = 0;
+        kept.floor = index;
+        for channel in kept.channels.values() {
+            channel.send_replace(index);
+        }
+    }
+
+    /// Waits for a lookup from now on.
+    pub(crate) fn subscribe(self: &Arc<Self>, lookup: &Lookup) -> Subscription {
+        let mut kept = lock(&self.0);
+        let channel = kept.channels.entry(lookup.clone()).or_default();
+        Subscription {
+            receiver: Some(channel.subscribe()),
+            lookup: lookup.clone(),
+            changes: self.clone(),
+        }
+    }
+
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn subscriptions(&self) -> usize {
+        let kept = lock(&self.0);
+        kept.channels
+            .values()
+            .map(watch::Sender::receiver_count)
+            .sum()
+    }
+
+    /// The changes of a lookup after an index, in order; `None` when some of them may be gone.
+    fn since(&self, lookup: &Lookup, index: u64) -> Option<Vec<LookupChange>> {
+        let kept = lock(&self.0);
+        if index < kept.floor {
+            return None;
+        }
+        let (service_type, pool) = match lookup {
+            Lookup::Type(service_type) => (service_type, None),
+            Lookup::TypeAndPool(service_type, pool) => (service_type, Some(pool)),
+            Lookup::All | Lookup::Statics => return None,
+        };
+        let Some(of_type) = kept.by_type.get(service_type.as_str()) else {
+            return Some(Vec::new());
+        };
+        let from = of_type.partition_point(|kept| kept.index <= index);
+        let later: Vec<Arc<KeptChange>> = of_type
+            .range(from..)
+            .filter(|kept| pool.is_none_or(|pool| *pool == kept.pool))
+            .cloned()
+            .collect();
+        // Entries are applied under this lock, and to merge takes time.
+        drop(kept);
+        Some(
+            later
+                .chunk_by(|one, other| one.index == other.index)
+                .map(merged)
+                .collect(),
+        )
+    }
+}
+
+impl Kept {
+    fn push(&mut self, change: &Change) {
+        let service_type: Arc<str> = match self.by_type.get_key_value(&*change.service_type) {
+            Some((service_type, _)) => service_type.clone(),
+            None => Arc::from(change.service_type.as_str()),
+        };
+        let change = KeptChange::of(change);
+        self.bytes += change.cost_bytes(&service_type);
+        self.order.push_back(service_type.clone());
+        self.by_type
+            .entry(service_type)
+            .or_default()
+            .push_back(Arc::new(change));
+        while self.order.len() > CHANGES_KEPT || self.bytes > BYTES_KEPT {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(service_type) = self.order.pop_front() else {
+            return;
+        };
+        if let Some(of_type) = self.by_type.get_mut(&service_type) {
+            if let Some(oldest) = of_type.pop_front() {
+                self.bytes -= oldest.cost_bytes(&service_type);
+                self.floor = self.floor.max(oldest.index);
+            }
+            if of_type.is_empty() {
+                self.by_type.remove(&service_type);
+            }
+        }
+    }
+}
+
+impl KeptChange {
+    fn of(change: &Change) -> KeptChange {
+        let lists = change.removed.len() + change.services.len();
+        let json = event(lists, [&change.removed], [&change.services]);
+        let removed_end = BEFORE_REMOVED.len() + change.removed.len();
+        let services_end = json.len() - AFTER_SERVICES.len();
+        KeptChange {
+            pool: change.pool.clone(),
+            index: change.index,
+            removed: json.slice(BEFORE_REMOVED.len()..removed_end),
+            services: json.slice(services_end - change.services.len()..services_end),
+            of_all_pools: OnceLock::new(),
+            json,
+        }
+    }
+
+    /// What it takes with its type, which may be known by this change alone.
+    fn cost_bytes(&self, service_type: &str) -> usize {
+        self.json.len() + self.pool.len() + service_type.len() + CHANGE_BYTES
+    }
+}
+
+/// What one entry did to a lookup: in one pool, mostly.
+fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
+    let json = match of_one_entry {
+        [one] => one.json.clone(),
+        [] => Bytes::new(),
+        several @ [first, ..] => {
+            let made = first.of_all_pools.get_or_init(|| {
+                event(
+                    several.iter().map(|kept| kept.json.len()).sum(),
+                    several.iter().map(|kept| &kept.removed),
+                    several.iter().map(|kept| &kept.services),
+                )
+            });
+            made.clone()
+        }
+    };
+    LookupChange {
+        index: of_one_entry.first().map_or(0, |kept| kept.index),
+        json,
+    }
+}
+
+/// The event of these lists, those that are empty left out; `list_bytes` is what they take, about.
+fn event<L: AsRef<[u8]>>(
+    list_bytes: usize,
+    removed: impl IntoIterator<Item = L>,
+    services: impl IntoIterator<Item = L>,
+) -> Bytes {
+    let around = BEFORE_REMOVED.len() + BEFORE_SERVICES.len() + AFTER_SERVICES.len();
+    let mut json = Vec::with_capacity(around + list_bytes);
+    json.extend_from_slice(BEFORE_REMOVED);
+    push_joined(&mut json, removed);
+    json.extend_from_slice(BEFORE_SERVICES);
+    push_joined(&mut json, services);
+    json.extend_from_slice(AFTER_SERVICES);
+    json.into()
+}
+
+fn push_joined<L: AsRef<[u8]>>(json: &mut Vec<u8>, lists: impl IntoIterator<Item = L>) {
+    let begin = json.len();
+    for list in lists.into_iter() {
+        let list = list.as_ref();
+        if json.len() > begin && !list.is_empty() {
+            json.push(b',');
+        }
+        json.extend_from_slice(list);
+    }
+}
+
+/// Waits for a lookup to change.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    /// Gone only while it is dropped.
+    receiver: Option<watch::Receiver<u64>>,
+    lookup: Lookup,
+    changes: Arc<Changes>,
+}
+
+impl Subscription {
+    /// Returns when the lookup has changed since the last call, or since the subscription. Never when nothing can change
+    /// it any more.
+    pub(crate) async fn changed(&mut self) {
+        let still_there = match &mut self.receiver {
+            Some(receiver) => receiver.changed().await.is_ok(),
+            None => false,
+        };
+        if !still_there {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The changes of the lookup after an index, in order; `None` when some of them may be gone.
+    pub(crate) fn since(&self, index: u64) -> Option<Vec<LookupChange>> {
+        self.changes.since(&self.lookup, index)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.receiver = None;
+        let mut kept = lock(&self.changes.0);
+        if kept
+            .channels
+            .get(&self.lookup)
+            .is_some_and(|channel| channel.receiver_count() == 0)
+        {
+            kept.channels.remove(&self.lookup);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

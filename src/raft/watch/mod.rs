@@ -1,0 +1,4 @@
+//! Who follows lookups, and what has changed of late.
+
+pub(super) mod history;
+pub(super) mod hub;

@@ -1,0 +1,144 @@
+//! The ends of the log on disk, and how an operation moves them within a transaction.
+
+use super::schema::{LogTable, MetaTable, key};
+use crate::storage::codec;
+use crate::storage::log::bounds::{kept_after, next_index};
+use crate::storage::log::recovered_state::Held;
+use crate::storage::request::Op;
+use crate::storage::types::LogId;
+use redb::{ReadableTable, StorageError};
+use std::io;
+use std::ops::RangeBounds;
+
+/// A purge deletes this many entries in a commit (0.6 ms), so that appends do not wait for it.
+const PURGE_SLICE: u64 = 2_000;
+
+/// The log's ends as they are, or are about to be, on disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OnDisk {
+    pub(crate) last: Option<LogId>,
+    pub(crate) purged: Option<LogId>,
+    pub(crate) committed: Option<LogId>,
+    /// The records of the log, in bytes.
+    pub(crate) log_bytes: u64,
+    /// Whether entries that were purged are still to be deleted.
+    pub(crate) purging: bool,
+}
+
+impl OnDisk {
+    pub(crate) fn new(held: &Held, log_bytes: u64) -> Self {
+        Self {
+            last: held.last,
+            purged: held.purged,
+            committed: held.committed,
+            log_bytes,
+            purging: false,
+        }
+    }
+
+    /// Counts an append that goes into the journal.
+    pub(crate) fn journal(&mut self, op: &Op) {
+        if let Op::Append { last, .. } = op {
+            self.last = *last;
+            self.log_bytes += op.bytes() as u64;
+        }
+    }
+
+    /// Makes the change of one operation.
+    pub(crate) fn apply(
+        &mut self,
+        op: &Op,
+        log: &mut LogTable<'_>,
+        meta: &mut MetaTable<'_>,
+    ) -> Result<(), StorageError> {
+        match op {
+            Op::Append { records, last, .. } => {
+                for (index, record) in records {
+                    let replaced = log
+                        .insert(index, record.as_slice())?
+                        .map_or(0, |old| old.value().len() as u64);
+                    self.log_bytes =
+                        (self.log_bytes + record.len() as u64).saturating_sub(replaced);
+                }
+                self.last = *last;
+            }
+            Op::TruncateAfter { last, .. } => {
+                self.last = kept_after(self.last, self.purged, *last);
+                self.delete(log, next_index(self.last)..)?;
+            }
+            Op::Purge { upto } => {
+                if next_index(self.last) <= upto.index {
+                    self.last = Some(*upto);
+                }
+                self.purged = Some(*upto);
+                self.purging = true;
+                put(meta, key::PURGED, Some(codec::encode_log_id(*upto)))?;
+            }
+            Op::Vote { vote, .. } => put(meta, key::VOTE, Some(codec::encode_vote(vote)))?,
+            Op::Identity { identity, .. } => {
+                put(meta, key::IDENTITY, Some(codec::encode(identity)))?
+            }
+            Op::Wipe { .. } => {
+                log.retain(|_, _| false)?;
+                for name in [
+                    key::VOTE,
+                    key::COMMITTED,
+                    key::PURGED,
+                    key::LAST,
+                    key::IDENTITY,
+                ] {
+                    meta.remove(name)?;
+                }
+                *self = Self::default();
+            }
+            Op::Close { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Deletes the oldest of the purged entries.
+    pub(crate) fn purge_slice(&mut self, log: &mut LogTable<'_>) -> Result<(), StorageError> {
+        let Some(upto) = self.purged.filter(|_| self.purging).map(|p| p.index) else {
+            return Ok(());
+        };
+        let first = log.first()?.map(|(index, _)| index.value());
+        let Some(first) = first.filter(|first| *first <= upto) else {
+            self.purging = false;
+            return Ok(());
+        };
+        let end = upto.min(first + (PURGE_SLICE - 1));
+        self.delete(log, ..=end)?;
+        self.purging = end < upto;
+        Ok(())
+    }
+
+    fn delete(
+        &mut self,
+        log: &mut LogTable<'_>,
+        range: impl RangeBounds<u64>,
+    ) -> Result<(), StorageError> {
+        let mut bytes = 0;
+        log.retain_in(range, |_, record| {
+            bytes += record.len() as u64;
+            false
+        })?;
+        self.log_bytes = self.log_bytes.saturating_sub(bytes);
+        Ok(())
+    }
+}
+
+/// Writes a value, or removes it.
+pub(crate) fn put(
+    meta: &mut MetaTable<'_>,
+    name: &str,
+    record: Option<Result<Vec<u8>, postcard::Error>>,
+) -> Result<(), StorageError> {
+    match record {
+        None => meta.remove(name)?,
+        Some(record) => {
+            let record = record.map_err(|e| StorageError::Io(io::Error::other(e)))?;
+            meta.insert(name, record.as_slice())?
+        }
+    };
+    Ok(())
+}

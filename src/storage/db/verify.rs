@@ -1,0 +1,169 @@
+//! What a database holds is read and checked once, when it is opened.
+
+use super::schema::{FORMAT, LOG, META, Mark, key};
+use crate::storage::codec;
+use crate::storage::error::Unreadable;
+use crate::storage::log::bounds::next_index;
+use crate::storage::log::recovered_state::Held;
+use crate::storage::log::size_index::LogGrowth;
+use crate::storage::types::LogId;
+use redb::{ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError};
+
+/// Why a check did not pass.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// redb could not read it, or found it damaged.
+    Redb(redb::Error),
+    /// What was read is wrong, at that log index if one is concerned.
+    Content(Option<u64>, Unreadable),
+}
+
+impl From<StorageError> for Failure {
+    fn from(e: StorageError) -> Self {
+        Self::Redb(e.into())
+    }
+}
+
+impl From<TransactionError> for Failure {
+    fn from(e: TransactionError) -> Self {
+        Self::Redb(e.into())
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(e: TableError) -> Self {
+        match e {
+            TableError::Storage(e) => e.into(),
+            other => Self::Content(None, Unreadable::damaged(other.to_string())),
+        }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(what: Unreadable) -> Self {
+        Self::Content(None, what)
+    }
+}
+
+/// What a database holds.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) held: Held,
+    /// The records of the log.
+    pub(crate) growth: LogGrowth,
+    /// Which frames of the journal are not in it.
+    pub(crate) mark: Option<Mark>,
+    /// The last of the entries that a purge left when it was cut off.
+    pub(crate) leftover: Option<u64>,
+}
+
+/// Reads and checks the single values and every entry.
+///
+/// - The format is known, and every record's checksum holds.
+/// - The log has no hole from after `purged` to `last`, and each entry is the one of its index.
+/// - The vote is not older than the last entry; nothing was purged or committed past the end.
+pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
+    let (held, mark) = values(redb)?;
+    check_ends(&held)?;
+    let first = next_index(held.purged);
+    let mut checked = Checked {
+        held,
+        growth: LogGrowth::default(),
+        mark,
+        leftover: None,
+    };
+    let mut next = first;
+    for item in redb.begin_read()?.open_table(LOG)?.iter()? {
+        let (index, record) = item?;
+        let index = index.value();
+        if index < first {
+            checked.leftover = Some(index);
+            continue;
+        }
+        let damaged = |what: &str| Failure::Content(Some(next), Unreadable::damaged(what));
+        if index != next {
+            return Err(damaged("the entry is missing"));
+        }
+        let entry = codec::decode_entry(index, record.value())
+            .map_err(|what| Failure::Content(Some(index), what))?;
+        let last = checked.held.last;
+        if index >= next_index(last)
+            || (index + 1 == next_index(last) && Some(entry.log_id) != last)
+        {
+            return Err(damaged(
+                "the log does not end with the entry noted as its last",
+            ));
+        }
+        let bytes = record.value().len() as u64;
+        checked.growth.note_opened(Some(index), bytes);
+        next += 1;
+    }
+    if next != next_index(checked.held.last) {
+        return Err(Failure::Content(
+            Some(next),
+            Unreadable::damaged("the entry is missing"),
+        ));
+    }
+    Ok(checked)
+}
+
+fn values(redb: &redb::Database) -> Result<(Held, Option<Mark>), Failure> {
+    let meta = redb.begin_read()?.open_table(META)?;
+    let get = |name| -> Result<Option<Vec<u8>>, Failure> {
+        Ok(meta.get(name)?.map(|v| v.value().to_vec()))
+    };
+    let log_id = |name| -> Result<Option<LogId>, Failure> {
+        Ok(get(name)?
+            .as_deref()
+            .map(codec::decode_log_id)
+            .transpose()?)
+    };
+    let format = get(key::FORMAT)?
+        .and_then(|f| f.try_into().ok())
+        .map(u32::from_le_bytes);
+    let found = format.ok_or_else(|| Unreadable::damaged("it has no format"))?;
+    if found == 0 {
+        return Err(Unreadable::damaged("its format is 0").into());
+    }
+    if found > FORMAT {
+        return Err(Unreadable::Newer {
+            found,
+            known: FORMAT,
+        }
+        .into());
+    }
+    let mark = get(key::JOURNAL)?
+        .as_deref()
+        .map(codec::decode)
+        .transpose()?;
+    let held = Held {
+        identity: get(key::IDENTITY)?
+            .as_deref()
+            .map(codec::decode)
+            .transpose()?,
+        vote: get(key::VOTE)?
+            .as_deref()
+            .map(codec::decode_vote)
+            .transpose()?,
+        committed: log_id(key::COMMITTED)?,
+        purged: log_id(key::PURGED)?,
+        last: log_id(key::LAST)?,
+    };
+    Ok((held, mark))
+}
+
+/// The vote is not older than the last entry; nothing was purged or committed past the end.
+pub(crate) fn check_ends(held: &Held) -> Result<(), Unreadable> {
+    let last_term = held.last.map_or(0, |id| id.leader_id.term);
+    if held.vote.map_or(0, |v| v.leader_id.term) < last_term {
+        return Err(Unreadable::damaged(format!(
+            "the vote is older than the log's last term, {last_term}"
+        )));
+    }
+    if next_index(held.last) < next_index(held.purged).max(next_index(held.committed)) {
+        return Err(Unreadable::damaged(
+            "the log ends before what was purged or committed",
+        ));
+    }
+    Ok(())
+}

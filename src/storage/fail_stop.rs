@@ -1,0 +1,95 @@
+//! The first storage failure, kept for good.
+
+use super::log_target;
+use std::io;
+use tokio::sync::watch;
+
+/// Remembers the first storage failure. Once set, nothing is written or acknowledged any more:
+/// after a failed sync nobody knows what the device holds, so a second try would prove nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Latch(watch::Sender<Option<String>>);
+
+impl Latch {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// The latched failure, if there is one.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        match &*self.0.borrow() {
+            None => Ok(()),
+            Some(failure) => Err(io::Error::other(failure.clone())),
+        }
+    }
+
+    /// Latches a failure unless one is latched already, and gives the latched one back.
+    pub(crate) fn set(&self, failure: &io::Error) -> io::Error {
+        self.0.send_if_modified(|current| {
+            let first = current.is_none();
+            if first {
+                *current = Some(failure.to_string());
+                tracing::error!(
+                    target: log_target::LATCH,
+                    %failure, "storage failed; this process must stop"
+                );
+            }
+            first
+        });
+        match self.check() {
+            Err(first) => first,
+            Ok(()) => io::Error::new(failure.kind(), failure.to_string()),
+        }
+    }
+
+    /// Latches the failure of a result.
+    pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|e| self.set(&e))
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<String>> {
+        self.0.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A failure is logged once, under the name that operators know, whatever file logs it.
+    #[test]
+    fn a_failure_is_logged_under_its_target() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let latch = Latch::new();
+            latch.set(&io::Error::other("it broke"));
+            latch.set(&io::Error::other("it broke again"));
+        });
+        let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(
+            String::from_utf8_lossy(&lines),
+            "ERROR quorate::raft::disk::latch: storage failed; this process must stop failure=it broke\n"
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! The state that a directory is found in.
+
+use crate::storage::identity::Identity;
+use crate::storage::types::{LogId, Vote};
+
+/// What a database held when it was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) identity: Option<Identity>,
+    pub(crate) vote: Option<Vote>,
+    pub(crate) committed: Option<LogId>,
+    pub(crate) purged: Option<LogId>,
+    pub(crate) last: Option<LogId>,
+}

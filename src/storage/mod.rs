@@ -1,0 +1,52 @@
+//! What a node keeps on disk: its log, vote, identity and snapshots.
+//!
+//! Log, vote, committed and purged ids and identity are in one `redb` database that one thread
+//! writes, with a journal before it for what was appended last; a snapshot is a file beside it.
+//! Everything goes through [`Vfs`]. The rules:
+//!
+//! - The vote, the entries and their order are openraft's contract: entries are readable when
+//!   `append` returns, durable when its callback runs, and everything is written in order.
+//! - A snapshot is durable before the purge that relies on it is queued.
+//! - The first failed operation is latched; nothing is acknowledged after it, and nothing tried again.
+//! - What cannot be trusted is not opened.
+
+mod blocking;
+mod codec;
+mod db;
+mod error;
+mod fail_stop;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod identity;
+mod layout;
+mod log;
+mod log_store;
+mod log_target;
+mod open;
+mod request;
+pub mod rng;
+mod snapshots;
+mod space;
+mod store;
+#[cfg(test)]
+mod tests;
+pub mod types;
+mod vfs;
+mod wal;
+mod writer;
+
+pub use blocking::{Pace, Work};
+pub use codec::check_members;
+pub use error::OpenError;
+pub use identity::{GroupIdentity, Identity};
+pub use log::size_index::LogGrowth;
+pub use log_store::LogStore;
+pub use snapshots::directory::Snapshots;
+pub use snapshots::file::{SNAPSHOT_BYTES_MAX, check_snapshot_meta};
+pub use space::SpaceState;
+pub use store::Store;
+#[cfg(feature = "sim")]
+pub use vfs::sim::Device;
+#[cfg(test)]
+pub(crate) use vfs::sim::SimFs;
+pub use vfs::{FsSpace, Held, OsFs, Vfs, VfsFile};

@@ -1,0 +1,147 @@
+//! A data directory is opened: locked, cleared of leftovers, made if need be, and checked.
+
+use super::blocking::Work;
+use super::db::database::Database;
+use super::error::OpenError;
+use super::fail_stop::Latch;
+use super::layout;
+use super::log::bounds::next_index;
+use super::log::recovered_state;
+use super::snapshots::directory::Snapshots;
+use super::snapshots::file::LoadError;
+use super::space::Space;
+use super::vfs::{Held, Vfs, parent_of};
+use super::wal::file::Journal;
+use super::wal::recovery::Replay;
+use crate::storage::types::LogId;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An open data directory. The database comes first, so that it is closed before the lock goes.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) database: Database,
+    pub(crate) journal: Journal,
+    pub(crate) held: recovered_state::Held,
+    /// The last log id of the newest snapshot.
+    pub(crate) covered: Option<LogId>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) latch: Latch,
+    pub(crate) space: Arc<Space>,
+    pub(crate) lock: Box<dyn Held>,
+}
+
+impl Opened {
+    /// How far the directory goes: the last log id of its log, or of its snapshot where that goes
+    /// further. A snapshot from a leader is durable before what it covers is purged, so a crash may
+    /// leave it ahead of the log.
+    pub(crate) fn reach(&self) -> Option<LogId> {
+        self.held.last.max(self.covered)
+    }
+}
+
+/// Opens a data directory and checks everything in it.
+pub(crate) fn open_directory(
+    vfs: Arc<dyn Vfs>,
+    dir: &Path,
+    work: Work,
+) -> Result<Opened, OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    vfs.create_dir_all(dir).map_err(unusable)?;
+    let lock_file = dir.join(layout::LOCK);
+    let lock = vfs
+        .lock(&lock_file)
+        .map_err(unusable)?
+        .ok_or(OpenError::InUse { lock: lock_file })?;
+    make_database(&*vfs, dir)?;
+    // A process that was killed may have left entries that are seen and not yet durable; what is
+    // relied on from here on must be.
+    vfs.sync_dir(dir).map_err(unusable)?;
+    vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
+    let latch = Latch::new();
+    let (mut database, mut held) = Database::open(&*vfs, dir, &latch)?;
+    let space = Arc::new(Space::new(Arc::clone(&vfs), dir).map_err(unusable)?);
+    let journal = Replay {
+        vfs: &*vfs,
+        dir,
+        latch: &latch,
+        space: &space,
+    }
+    .open_journal(&mut database, &mut held)?;
+    let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space), work);
+    let covered = check_snapshots(&snapshots, dir, &held)?;
+    space.restore_ballast().map_err(unusable)?;
+    Ok(Opened {
+        database,
+        journal,
+        held,
+        covered,
+        snapshots,
+        latch,
+        space,
+        lock,
+    })
+}
+
+/// Removes what a crash left half made, and makes the database of a new directory.
+fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    let names = vfs.list(dir).map_err(unusable)?;
+    for leftover in names
+        .iter()
+        .filter(|n| n.ends_with(layout::TEMPORARY_SUFFIX))
+    {
+        vfs.remove(&dir.join(leftover)).map_err(unusable)?;
+    }
+    if names.iter().any(|n| n == layout::DATABASE) {
+        return Ok(());
+    }
+    let is_of_one =
+        |name: &&String| name.ends_with(layout::SNAPSHOT_SUFFIX) || *name == layout::JOURNAL;
+    if let Some(rest) = names.iter().find(is_of_one) {
+        return Err(OpenError::Corrupt {
+            dir: dir.to_path_buf(),
+            file: dir.join(layout::DATABASE),
+            what: format!("it is missing beside {rest}"),
+            log_index: None,
+        });
+    }
+    Database::create(vfs, dir).map_err(unusable)
+}
+
+/// What was purged from the log must be in a snapshot, whole. The last log id that the newest one
+/// covers.
+fn check_snapshots(
+    snapshots: &Snapshots,
+    dir: &Path,
+    held: &recovered_state::Held,
+) -> Result<Option<LogId>, OpenError> {
+    let unusable = |source| OpenError::NotWritable {
+        dir: dir.to_path_buf(),
+        source,
+    };
+    if *held == recovered_state::Held::default() {
+        // A crash while the directory was emptied left them.
+        return snapshots.remove_all().map(|()| None).map_err(unusable);
+    }
+    let newest = snapshots.read_newest().map_err(|e| match e {
+        LoadError::Io(source) => unusable(source),
+        LoadError::Unreadable(file, what) => what.in_file(dir, &file, None),
+    })?;
+    let covered = newest.and_then(|(meta, _)| meta.last_log_id);
+    if next_index(covered) < next_index(held.purged) {
+        return Err(OpenError::Corrupt {
+            dir: dir.to_path_buf(),
+            file: dir.join(layout::DATABASE),
+            what: "the log was purged past the newest snapshot".to_owned(),
+            log_index: held.purged.map(|p| p.index),
+        });
+    }
+    Ok(covered)
+}

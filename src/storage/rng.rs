@@ -1,0 +1,54 @@
+//! Random numbers: from the system, or in a simulation from one seed.
+
+use std::cell::Cell;
+
+thread_local! {
+    /// The state of this thread's seeded numbers; none outside a simulation.
+    static SEEDED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// From here on everything that this thread draws for consensus follows from the seed; `None`: from the system again.
+///
+/// For simulations, which run all their nodes on one thread.
+#[cfg(feature = "sim")]
+pub fn seed_thread(seed: Option<u64>) {
+    SEEDED.set(seed);
+}
+
+/// The next number of a seeded thread (splitmix64).
+pub(crate) fn next_seeded() -> Option<u64> {
+    let state = SEEDED.get()?.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    SEEDED.set(Some(state));
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    Some(mixed ^ (mixed >> 31))
+}
+
+/// A random number for a new incarnation, process or static service.
+///
+/// # Errors
+/// When the system has no randomness to give; nothing can be named then.
+pub fn random_u64() -> std::io::Result<u64> {
+    match next_seeded() {
+        Some(number) => Ok(number),
+        None => getrandom::u64()
+            .map_err(|error| std::io::Error::other(format!("no randomness: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A seeded thread draws the same numbers again, and one without a seed does not.
+    #[test]
+    fn a_seed_decides_what_is_drawn() {
+        let drawn = |seed| {
+            SEEDED.set(seed);
+            [(); 3].map(|()| random_u64().expect("there is randomness"))
+        };
+        assert_eq!(drawn(Some(7)), drawn(Some(7)));
+        assert_ne!(drawn(Some(7)), drawn(Some(8)));
+        assert_ne!(drawn(None), drawn(None));
+    }
+}

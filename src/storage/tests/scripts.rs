@@ -1,0 +1,217 @@
+//! The scripts: a short one with everything that a node does, and a long one.
+
+use super::script::Step;
+use crate::storage::vfs::sim::Random;
+
+/// How many steps the long script has.
+pub(super) const LONG: usize = 200;
+/// After so many of them the store is closed and opened again.
+const REOPENED_EVERY: usize = 20;
+
+/// A script with everything that a node does.
+pub(super) fn everything() -> Vec<Step> {
+    use Step::{Append, Burst, Committed, Identity, Purge, Reopen, Snapshot, Truncate, Vote, Wipe};
+    vec![
+        Identity(1),
+        Identity(2),
+        Vote(1, false),
+        Vote(1, true),
+        Append(vec![0, 300]),
+        Append(vec![300; 20]),
+        Committed(10),
+        Burst(vec![300, 20_000, 300, 70_000]),
+        Vote(2, false),
+        Truncate(23),
+        Append(vec![300, 0, 5_000]),
+        Committed(24),
+        Snapshot(20, 150_000),
+        Purge(20),
+        Append(vec![300]),
+        Reopen,
+        Vote(3, true),
+        Burst(vec![300; 6]),
+        Snapshot(27, 70_000),
+        Purge(27),
+        Burst(vec![20_000, 20_000]),
+        // A follower far behind is given a snapshot past its log.
+        Vote(9, true),
+        Snapshot(100, 10),
+        Purge(100),
+        Append(vec![300, 300]),
+        Reopen,
+        Wipe,
+        Identity(4),
+        Vote(1, true),
+        Append(vec![0, 300]),
+        Snapshot(1, 100),
+        Purge(0),
+        Append(vec![300]),
+    ]
+}
+
+/// What the writer of a script knows of the log.
+#[derive(Default)]
+struct Author {
+    steps: Vec<Step>,
+    term: u64,
+    /// The index after the last one.
+    next: u64,
+    /// The index after the last committed one; it is never cut off.
+    committed: u64,
+    /// The index after the last one that a snapshot covers.
+    covered: u64,
+    /// The index after the last one that was purged.
+    purged: u64,
+}
+
+impl Author {
+    /// A node, new or emptied, joins a group.
+    fn begin(&mut self, identity: u64) {
+        *self = Self {
+            steps: std::mem::take(&mut self.steps),
+            ..Self::default()
+        };
+        self.steps.push(Step::Identity(identity));
+        self.vote(false);
+        self.append(vec![0, 300], false);
+    }
+
+    /// A new leader, elected at once or after a vote for it.
+    fn vote(&mut self, voted_before: bool) {
+        self.term += 1;
+        if voted_before {
+            self.steps.push(Step::Vote(self.term, false));
+        }
+        self.steps.push(Step::Vote(self.term, true));
+    }
+
+    fn append(&mut self, sizes: Vec<usize>, at_once: bool) {
+        self.next += sizes.len() as u64;
+        self.steps.push(if at_once {
+            Step::Burst(sizes)
+        } else {
+            Step::Append(sizes)
+        });
+    }
+
+    /// A new leader has other entries in the place of the last ones.
+    fn truncate(&mut self, kept: u64) {
+        self.vote(true);
+        self.next = kept;
+        self.steps.push(Step::Truncate(kept - 1));
+        self.append(vec![0, 200], false);
+    }
+
+    fn commit(&mut self, end: u64) {
+        self.committed = end;
+        self.steps.push(Step::Committed(end - 1));
+    }
+
+    fn snapshot(&mut self, bytes: usize) {
+        self.covered = self.committed;
+        self.steps.push(Step::Snapshot(self.covered - 1, bytes));
+    }
+
+    fn purge(&mut self, end: u64) {
+        self.purged = end;
+        self.steps.push(Step::Purge(end - 1));
+    }
+
+    /// A follower far behind is given a snapshot past its log.
+    fn fall_behind(&mut self) {
+        self.vote(false);
+        self.committed = self.next + 30;
+        self.snapshot(500);
+        self.next = self.committed;
+        self.purge(self.committed);
+        self.append(vec![100], false);
+    }
+
+    /// One of the things that a node does, if the log allows for it.
+    fn go_on(&mut self, random: &mut Random) {
+        let sizes = |random: &mut Random| -> Vec<usize> {
+            let count = 1 + random.below(3);
+            let size = |random: &mut Random| match random.below(12) {
+                0 => 0,
+                1 => 5_000,
+                _ => 20 + random.below(400),
+            };
+            (0..count).map(|_| size(random)).collect()
+        };
+        let cut = self.committed.max(self.purged) + 1;
+        match random.below(20) {
+            0..=6 => self.append(sizes(random), false),
+            7..=9 => self.append(sizes(random), true),
+            10 => self.vote(true),
+            11 | 12 if cut < self.next => {
+                let kept = cut + random.below((self.next - cut) as usize) as u64;
+                self.truncate(kept);
+            }
+            13..=15 if self.committed < self.next => {
+                let more = 1 + random.below((self.next - self.committed) as usize) as u64;
+                self.commit(self.committed + more);
+            }
+            16 | 17 if self.covered < self.committed => {
+                let bytes = [40, 700, 9_000, 70_000][random.below(4)];
+                self.snapshot(bytes);
+            }
+            18 | 19 if self.purged < self.covered => {
+                let more = 1 + random.below((self.covered - self.purged) as usize) as u64;
+                self.purge(self.purged + more);
+            }
+            _ => self.append(vec![250], false),
+        }
+    }
+}
+
+/// A script of [`LONG`] steps, the same every time.
+pub(super) fn long() -> Vec<Step> {
+    let mut random = Random(0x0123_4567_89AB_CDEF);
+    let mut author = Author::default();
+    author.begin(1);
+    let (mut reopened, mut fell_behind, mut emptied) = (0, false, false);
+    while author.steps.len() < LONG {
+        let written = author.steps.len();
+        if written >= LONG / 2 && !fell_behind {
+            fell_behind = true;
+            author.fall_behind();
+        } else if written >= LONG * 3 / 4 && !emptied {
+            emptied = true;
+            author.steps.push(Step::Wipe);
+            author.begin(2);
+        } else if written / REOPENED_EVERY > reopened {
+            reopened = written / REOPENED_EVERY;
+            author.steps.push(Step::Reopen);
+        } else {
+            author.go_on(&mut random);
+        }
+    }
+    author.steps.truncate(LONG);
+    author.steps
+}
+
+/// Proves that the long script is what it is said to be: nothing that a node does is rare in it.
+#[test]
+fn the_long_script_has_everything() {
+    let steps = long();
+    assert_eq!(steps.len(), LONG);
+    let count = |kind: fn(&Step) -> bool| steps.iter().filter(|step| kind(step)).count();
+    for (what, found, least) in [
+        ("votes", count(|s| matches!(s, Step::Vote(..))), 15),
+        ("appends", count(|s| matches!(s, Step::Append(_))), 40),
+        ("bursts", count(|s| matches!(s, Step::Burst(_))), 15),
+        ("truncations", count(|s| matches!(s, Step::Truncate(_))), 4),
+        ("commits", count(|s| matches!(s, Step::Committed(_))), 10),
+        ("snapshots", count(|s| matches!(s, Step::Snapshot(..))), 6),
+        ("purges", count(|s| matches!(s, Step::Purge(_))), 5),
+        ("reopens", count(|s| matches!(s, Step::Reopen)), 8),
+        ("wipes", count(|s| matches!(s, Step::Wipe)), 1),
+        (
+            "memberships",
+            count(|s| matches!(s, Step::Append(sizes) | Step::Burst(sizes) if sizes.contains(&0))),
+            10,
+        ),
+    ] {
+        assert!(found >= least, "{found} {what}");
+    }
+}

@@ -1,0 +1,55 @@
+//! A file of the log, to which nothing is written after a failure.
+
+use super::interface::VfsFile;
+use crate::planted::{Bug, is_planted};
+use crate::storage::fail_stop::Latch;
+use redb::StorageBackend;
+use std::io;
+
+/// A file of the [`crate::storage::Vfs`] that refuses every write and sync once any failure is latched: redb, which brings its own file in
+/// order when it is dropped, knows of none that was another file's. The directory's own lock keeps others out.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    file: Box<dyn VfsFile>,
+    latch: Latch,
+}
+
+impl Guarded {
+    pub(crate) fn new(file: Box<dyn VfsFile>, latch: &Latch) -> Guarded {
+        Guarded {
+            file,
+            latch: latch.clone(),
+        }
+    }
+}
+
+impl StorageBackend for Guarded {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.latch.check()?;
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.latch.check()?;
+        match self.file.sync_data() {
+            Err(_) if is_planted(Bug::SyncRetried) => self.file.sync_data(),
+            synced => synced,
+        }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.latch.check()?;
+        match self.file.write_at(offset, data) {
+            Err(_) if is_planted(Bug::WriteErrorIgnored) => Ok(()),
+            written => written,
+        }
+    }
+}

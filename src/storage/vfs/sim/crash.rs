@@ -1,0 +1,284 @@
+//! The durable side: every image that a power cut can leave.
+
+use super::content::Content;
+use super::event::{Event, Image};
+use crate::storage::vfs::parent_of;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What devices write whole.
+const SECTOR: u64 = 512;
+/// With this few changes pending, every subset of them is tried.
+const EXHAUSTIVE_MAX: usize = 6;
+/// A write of this many sectors (a page of the database) is cut at each of them.
+const CUTS_MAX: u64 = 8;
+
+/// xorshift64*: the same seed gives the same images.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(pub(in crate::storage) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n.max(1)
+    }
+}
+
+/// A point of the journal: what surely is on the device, and what may be.
+#[derive(Debug, Default)]
+pub(crate) struct Crash {
+    inodes: BTreeMap<usize, Content>,
+    names: BTreeMap<PathBuf, usize>,
+    pending: Vec<Event>,
+    /// The last step that was begun.
+    pub(crate) began: usize,
+    /// The steps that were acknowledged, in order.
+    pub(crate) acknowledged: Vec<usize>,
+}
+
+impl Crash {
+    /// Starts from what an earlier crash left.
+    pub(crate) fn after(image: &Image) -> Self {
+        let mut start = Self::default();
+        for (inode, (path, data)) in image.iter().enumerate() {
+            start.inodes.insert(inode, data.clone());
+            start.names.insert(path.clone(), inode);
+        }
+        start
+    }
+
+    /// Shows the point after each change, where the syncs before it have made certain what they
+    /// cover, and after each acknowledgement, when more is owed.
+    pub(crate) fn walk(mut self, journal: &[Event], mut visit: impl FnMut(&Self)) {
+        for event in journal {
+            self.take(event);
+            if !matches!(
+                event,
+                Event::Sync { .. } | Event::SyncDir { .. } | Event::Began(_)
+            ) {
+                visit(&self);
+            }
+        }
+    }
+
+    /// The point at the end of a journal.
+    pub(crate) fn at_end(mut self, journal: &[Event]) -> Self {
+        for event in journal {
+            self.take(event);
+        }
+        self
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Sync { inode } => self.settle(|e| content_of(e) == Some(*inode)),
+            Event::SyncDir { dir } => self.settle(|e| dir_of(e).as_ref() == Some(dir)),
+            Event::Began(step) => self.began = *step,
+            Event::Acknowledged(step) => self.acknowledged.push(*step),
+            change => self.pending.push(change.clone()),
+        }
+    }
+
+    /// Goes past these events.
+    #[cfg(feature = "sim")]
+    pub(super) fn take_all(&mut self, journal: &[Event]) {
+        for event in journal {
+            self.take(event);
+        }
+    }
+
+    /// One image of a crash here, as chance has it.
+    #[cfg(feature = "sim")]
+    pub(super) fn one_image(&self, random: &mut Random) -> Image {
+        let n = self.pending.len();
+        let kept: Vec<bool> = match random.below(4) {
+            0 => vec![false; n],
+            1 => vec![true; n],
+            _ => (0..n).map(|_| random.below(2) == 0).collect(),
+        };
+        let writes: Vec<usize> = (0..n)
+            .filter(|i| kept[*i] && sectors(&self.pending[*i]) > 1)
+            .collect();
+        let torn = writes.get(random.below(writes.len() + 1)).copied();
+        self.image(&kept, torn.map(|torn| (torn, Torn::Some(random.clone()))))
+    }
+
+    fn settle(&mut self, covered: impl Fn(&Event) -> bool) {
+        let (settled, pending) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(covered);
+        self.pending = pending;
+        let settled: Vec<Event> = settled;
+        for event in &settled {
+            apply(&mut self.inodes, &mut self.names, event);
+        }
+    }
+
+    /// Images of a crash here: every subset of a few pending changes, or some of many; with each
+    /// a torn one; and the newest change cut at each sector, or at some of many, beside all or
+    /// any of the others.
+    pub(crate) fn images(&self, random: &mut Random, sampled: usize) -> Vec<Image> {
+        let n = self.pending.len();
+        let mut images = Vec::new();
+        for kept in subsets(n, random, sampled) {
+            images.push(self.image(&kept, None));
+            let writes: Vec<usize> = (0..n)
+                .filter(|i| kept[*i] && sectors(&self.pending[*i]) > 1)
+                .collect();
+            if let Some(torn) = writes.get(random.below(writes.len())) {
+                let there = match random.below(3) {
+                    0 => Torn::Head(random.below(CUTS_MAX as usize) as u64),
+                    1 => Torn::Tail(random.below(CUTS_MAX as usize) as u64),
+                    _ => Torn::Some(random.clone()),
+                };
+                images.push(self.image(&kept, Some((*torn, there))));
+            }
+        }
+        let newest = n.saturating_sub(1);
+        let cuts = self.pending.last().map_or(0, sectors);
+        for cut in 1..cuts.min(CUTS_MAX + 1) {
+            let cut = if cuts > CUTS_MAX {
+                1 + random.below(cuts as usize - 1) as u64
+            } else {
+                cut
+            };
+            for there in [Torn::Head(cut), Torn::Tail(cut)] {
+                images.push(self.image(&vec![true; n], Some((newest, there.clone()))));
+                let mut some: Vec<bool> = (0..n).map(|_| random.below(2) == 0).collect();
+                some[newest] = true;
+                images.push(self.image(&some, Some((newest, there))));
+            }
+        }
+        images
+    }
+
+    fn image(&self, kept: &[bool], mut torn: Option<(usize, Torn)>) -> Image {
+        let (mut inodes, mut names) = (self.inodes.clone(), self.names.clone());
+        for (i, event) in self.pending.iter().enumerate().filter(|(i, _)| kept[*i]) {
+            match (&mut torn, event) {
+                (
+                    Some((at, there)),
+                    Event::Write {
+                        inode,
+                        offset,
+                        data,
+                    },
+                ) if *at == i => there.write(inodes.entry(*inode).or_default(), *offset, data),
+                _ => apply(&mut inodes, &mut names, event),
+            }
+        }
+        names
+            .into_iter()
+            .map(|(path, inode)| (path, inodes.get(&inode).cloned().unwrap_or_default()))
+            .collect()
+    }
+}
+
+/// Which of the changes are there: all subsets of a few, or some of many.
+fn subsets(n: usize, random: &mut Random, sampled: usize) -> Vec<Vec<bool>> {
+    if n <= EXHAUSTIVE_MAX {
+        let all = 0..1_usize << n;
+        return all
+            .map(|bits| (0..n).map(|i| bits >> i & 1 == 1).collect())
+            .collect();
+    }
+    let mut subsets = vec![vec![false; n], vec![true; n]];
+    for _ in 0..sampled {
+        let one = random.below(n);
+        subsets.push(match random.below(4) {
+            0 => (0..n).map(|i| i < one).collect(),
+            1 => (0..n).map(|i| i == one).collect(),
+            2 => (0..n).map(|i| i != one).collect(),
+            _ => (0..n).map(|_| random.below(2) == 0).collect(),
+        });
+    }
+    subsets
+}
+
+/// Which sectors of a write reached the device.
+#[derive(Clone)]
+enum Torn {
+    /// So many of the first.
+    Head(u64),
+    /// All but so many of the first.
+    Tail(u64),
+    /// Any.
+    Some(Random),
+}
+
+impl Torn {
+    fn write(&mut self, file: &mut Content, offset: u64, data: &[u8]) {
+        let mut at = offset;
+        let mut left = data;
+        let mut number = 0;
+        while !left.is_empty() {
+            let rest = (SECTOR - at % SECTOR) as usize;
+            let (sector, later) = left.split_at(left.len().min(rest));
+            let there = match self {
+                Self::Head(count) => number < *count,
+                Self::Tail(count) => number >= *count,
+                Self::Some(random) => random.below(2) == 0,
+            };
+            if there {
+                file.write(at, sector);
+            }
+            at += sector.len() as u64;
+            left = later;
+            number += 1;
+        }
+    }
+}
+
+/// How many sectors of the device a change writes.
+fn sectors(event: &Event) -> u64 {
+    match event {
+        Event::Write { offset, data, .. } if !data.is_empty() => {
+            (offset + data.len() as u64).div_ceil(SECTOR) - offset / SECTOR
+        }
+        _ => 0,
+    }
+}
+
+fn content_of(event: &Event) -> Option<usize> {
+    match event {
+        Event::Write { inode, .. } | Event::SetLen { inode, .. } => Some(*inode),
+        _ => None,
+    }
+}
+
+fn dir_of(event: &Event) -> Option<PathBuf> {
+    match event {
+        Event::Link { path, .. } | Event::Unlink { path } | Event::Rename { to: path, .. } => {
+            Some(parent_of(path))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn apply(
+    inodes: &mut BTreeMap<usize, Content>,
+    names: &mut BTreeMap<PathBuf, usize>,
+    event: &Event,
+) {
+    match event {
+        Event::Write {
+            inode,
+            offset,
+            data,
+        } => inodes.entry(*inode).or_default().write(*offset, data),
+        Event::SetLen { inode, len } => inodes.entry(*inode).or_default().set_len(*len),
+        Event::Link { path, inode } => {
+            names.insert(path.clone(), *inode);
+        }
+        Event::Unlink { path } => {
+            names.remove(path);
+        }
+        Event::Rename { from, to, inode } => {
+            names.remove(from);
+            names.insert(to.clone(), *inode);
+        }
+        Event::Sync { .. } | Event::SyncDir { .. } | Event::Began(_) | Event::Acknowledged(_) => {}
+    }
+}

@@ -1,0 +1,53 @@
+//! The changes that a journal holds, and the images that they lead to.
+
+use super::content::Content;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The content of every file.
+pub(crate) type Image = BTreeMap<PathBuf, Content>;
+
+/// Tells images apart.
+pub(crate) fn digest_of(image: &Image) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    image.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One change, or a mark of the test between changes.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Write {
+        inode: usize,
+        offset: u64,
+        data: Arc<[u8]>,
+    },
+    SetLen {
+        inode: usize,
+        len: u64,
+    },
+    Sync {
+        inode: usize,
+    },
+    Link {
+        path: PathBuf,
+        inode: usize,
+    },
+    Unlink {
+        path: PathBuf,
+    },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        inode: usize,
+    },
+    SyncDir {
+        dir: PathBuf,
+    },
+    /// The test began its n-th step.
+    Began(usize),
+    /// The test's n-th step was acknowledged.
+    Acknowledged(usize),
+}

@@ -1,0 +1,278 @@
+//! The live side: what the running store sees, journalled.
+
+use super::event::{Event, Image};
+use super::file::SimFile;
+use super::state::{Fault, Inode, SimFs, State};
+use crate::storage::vfs::interface::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+#[derive(Debug)]
+struct SimLock {
+    fs: SimFs,
+    path: PathBuf,
+}
+
+impl Held for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        self.fs.state().locks.remove(&self.path);
+    }
+}
+
+impl SimFs {
+    /// An empty file system of that size that journals from now on.
+    pub(crate) fn new(capacity_bytes: u64) -> Self {
+        let state = State {
+            capacity_bytes,
+            journal: Some(Vec::new()),
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// What a crash left, after which nothing is pending; journals only if told to.
+    pub(crate) fn of_image(image: Image, capacity_bytes: u64, journals: bool) -> Self {
+        let mut state = State {
+            capacity_bytes,
+            journal: journals.then(Vec::new),
+            ..State::default()
+        };
+        for (path, data) in image {
+            state.names.insert(path, state.inodes.len());
+            state.inodes.push(Inode::holding(data));
+        }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// What a process that was killed at the end of a journal leaves to the next one: all of its
+    /// changes are seen, and those that no sync covers are still pending.
+    pub(crate) fn of_journal(journal: &[Event], capacity_bytes: u64) -> Self {
+        let journal: Vec<Event> = journal
+            .iter()
+            .filter(|e| !matches!(e, Event::Began(_) | Event::Acknowledged(_)))
+            .cloned()
+            .collect();
+        let (mut inodes, mut names) = (BTreeMap::new(), BTreeMap::new());
+        for event in &journal {
+            super::crash::apply(&mut inodes, &mut names, event);
+        }
+        let made = journal
+            .iter()
+            .filter(|e| matches!(e, Event::Link { .. }))
+            .count();
+        let inodes = (0..made)
+            .map(|i| Inode::holding(inodes.remove(&i).unwrap_or_default()))
+            .collect();
+        let state = State {
+            inodes,
+            names,
+            capacity_bytes,
+            journal: Some(journal),
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Fails the n-th operation from now on, once. Later ones succeed, which is the nastiest.
+    pub(crate) fn fail_operation(&self, n: u64, fault: Fault) {
+        let mut state = self.state();
+        state.fault = Some((state.operations + n, fault));
+    }
+
+    /// What the fault struck, if it has.
+    pub(crate) fn struck(&self) -> Option<String> {
+        self.state()
+            .struck
+            .as_ref()
+            .map(|struck| struck.what.clone())
+    }
+
+    /// What was changed or synced since then of the file or directory that was struck.
+    pub(crate) fn since_struck(&self) -> Vec<Event> {
+        let state = self.state();
+        let (Some(struck), Some(journal)) = (&state.struck, &state.journal) else {
+            return Vec::new();
+        };
+        let same = |event: &Event| match event {
+            Event::Write { inode, .. } | Event::SetLen { inode, .. } | Event::Sync { inode } => {
+                Some(*inode) == struck.inode
+            }
+            Event::SyncDir { dir } => *dir == struck.path,
+            _ => false,
+        };
+        let since = journal[struck.at..].iter();
+        since.filter(|event| same(event)).cloned().collect()
+    }
+
+    pub(crate) fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    pub(crate) fn set_capacity(&self, capacity_bytes: u64) {
+        self.state().capacity_bytes = capacity_bytes;
+    }
+
+    pub(crate) fn mark(&self, mark: Event) {
+        self.state().record(mark);
+    }
+
+    pub(crate) fn journal(&self) -> Vec<Event> {
+        self.state().journal.clone().unwrap_or_default()
+    }
+
+    /// How many events the journal holds.
+    #[cfg(feature = "sim")]
+    pub(super) fn journal_len(&self) -> usize {
+        self.state().journal.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Takes the first events off the journal.
+    #[cfg(feature = "sim")]
+    pub(super) fn take_journal(&self, count: usize) -> Vec<Event> {
+        let mut state = self.state();
+        let journal = state.journal.get_or_insert_default();
+        let count = count.min(journal.len());
+        journal.drain(..count).collect()
+    }
+
+    /// The content as the running store sees it.
+    pub(crate) fn live(&self) -> Image {
+        let state = self.state();
+        state
+            .names
+            .iter()
+            .map(|(path, inode)| (path.clone(), state.inodes[*inode].data.clone()))
+            .collect()
+    }
+}
+
+fn not_found() -> io::Error {
+    io::Error::from(ErrorKind::NotFound)
+}
+
+impl Vfs for SimFs {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.operate("create", dir).map(drop).map_err(|(_, e)| e)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        let state = self.operate("open", path).map_err(|(_, e)| e)?;
+        let inode = *state
+            .names
+            .get(path)
+            .ok_or_else(|| in_context("open", path, &not_found()))?;
+        Ok(Box::new(SimFile {
+            fs: self.clone(),
+            inode,
+            path: path.to_path_buf(),
+        }))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        let mut state = self.operate("create", path).map_err(|(_, e)| e)?;
+        if state.names.contains_key(path) {
+            return Err(in_context(
+                "create",
+                path,
+                &io::Error::from(ErrorKind::AlreadyExists),
+            ));
+        }
+        let inode = state.inodes.len();
+        state.inodes.push(Inode::default());
+        state.names.insert(path.to_path_buf(), inode);
+        state.record(Event::Link {
+            path: path.to_path_buf(),
+            inode,
+        });
+        Ok(Box::new(SimFile {
+            fs: self.clone(),
+            inode,
+            path: path.to_path_buf(),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.operate("rename", from).map_err(|(_, e)| e)?;
+        let inode = state
+            .names
+            .remove(from)
+            .ok_or_else(|| in_context("rename", from, &not_found()))?;
+        state.names.insert(to.to_path_buf(), inode);
+        state.record(Event::Rename {
+            from: from.to_path_buf(),
+            to: to.to_path_buf(),
+            inode,
+        });
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.operate("remove", path).map_err(|(_, e)| e)?;
+        state
+            .names
+            .remove(path)
+            .ok_or_else(|| in_context("remove", path, &not_found()))?;
+        state.record(Event::Unlink {
+            path: path.to_path_buf(),
+        });
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let state = self.operate("list", dir).map_err(|(_, e)| e)?;
+        let inside = state.names.keys().filter(|p| parent_of(p) == dir);
+        Ok(inside
+            .filter_map(|p| p.file_name())
+            .map(|n| n.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let dir = dir.to_path_buf();
+        match self.operate("sync", &dir) {
+            Ok(mut state) => state.record(Event::SyncDir { dir }),
+            Err((Fault::Unsaid, _)) => {}
+            Err((_, e)) => return Err(e),
+        }
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+        let mut state = self.operate("lock", path).map_err(|(_, e)| e)?;
+        let taken = state.locks.insert(path.to_path_buf());
+        Ok(taken.then(|| {
+            Box::new(SimLock {
+                fs: self.clone(),
+                path: path.to_path_buf(),
+            }) as Box<dyn Held>
+        }))
+    }
+
+    fn allocated_bytes(&self, path: &Path) -> io::Result<u64> {
+        let state = self.operate("read the size of", path).map_err(|(_, e)| e)?;
+        let inode = state
+            .names
+            .get(path)
+            .ok_or_else(|| in_context("read the size of", path, &not_found()))?;
+        Ok(state.inodes[*inode].allocated())
+    }
+
+    fn space(&self, dir: &Path) -> io::Result<FsSpace> {
+        let state = self.operate("ask the space of", dir).map_err(|(_, e)| e)?;
+        let free_bytes = state.capacity_bytes.saturating_sub(state.used());
+        Ok(FsSpace {
+            free_bytes,
+            total_bytes: state.capacity_bytes,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! What a simulated file system holds, and the faults that it is told to have.
+
+use super::content::Content;
+use super::event::Event;
+use crate::storage::vfs::interface::in_context;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How an operation fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// An input or output error; nothing is written.
+    Io,
+    /// No space; nothing is written.
+    Full,
+    /// No space; half of it is written.
+    Short,
+    /// A sync that does nothing and says that it did. No disk may: a test that does not see it
+    /// would see nothing.
+    Unsaid,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Inode {
+    pub(super) data: Content,
+    /// Space taken without content: the ballast costs no memory here.
+    pub(super) reserved: u64,
+}
+
+impl Inode {
+    pub(super) fn holding(data: Content) -> Self {
+        Self { data, reserved: 0 }
+    }
+
+    pub(super) fn allocated(&self) -> u64 {
+        self.data.allocated() + self.reserved
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) inodes: Vec<Inode>,
+    pub(super) names: BTreeMap<PathBuf, usize>,
+    pub(super) locks: BTreeSet<PathBuf>,
+    pub(super) journal: Option<Vec<Event>>,
+    pub(super) capacity_bytes: u64,
+    pub(super) operations: u64,
+    pub(super) fault: Option<(u64, Fault)>,
+    pub(super) struck: Option<Struck>,
+}
+
+/// What a fault struck.
+#[derive(Debug, Clone)]
+pub(super) struct Struck {
+    pub(super) what: String,
+    pub(super) path: PathBuf,
+    pub(super) inode: Option<usize>,
+    /// How long the journal was then.
+    pub(super) at: usize,
+}
+
+/// A file system in memory. Clones show the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct SimFs {
+    pub(super) state: Arc<Mutex<State>>,
+}
+
+impl SimFs {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an operation, and fails it if it is its turn.
+    pub(super) fn operate(
+        &self,
+        operation: &str,
+        path: &Path,
+    ) -> Result<MutexGuard<'_, State>, (Fault, io::Error)> {
+        let mut state = self.state();
+        state.operations += 1;
+        match state.fault {
+            Some((n, Fault::Unsaid)) if n == state.operations && operation != "sync" => Ok(state),
+            Some((n, fault)) if n == state.operations => {
+                state.fault = None;
+                state.struck = Some(Struck {
+                    what: format!("{operation} {}", path.display()),
+                    path: path.to_path_buf(),
+                    inode: state.names.get(path).copied(),
+                    at: state.journal.as_ref().map_or(0, Vec::len),
+                });
+                Err((fault, in_context(operation, path, &os_error(fault))))
+            }
+            _ => Ok(state),
+        }
+    }
+}
+
+pub(super) fn os_error(fault: Fault) -> io::Error {
+    io::Error::from_raw_os_error(match fault {
+        Fault::Io | Fault::Unsaid => 5,
+        Fault::Full | Fault::Short => 28,
+    })
+}
+
+impl State {
+    pub(super) fn record(&mut self, event: Event) {
+        if let Some(journal) = &mut self.journal {
+            journal.push(event);
+        }
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.names
+            .values()
+            .map(|i| self.inodes[*i].allocated())
+            .sum()
+    }
+
+    /// Whether there is space for what a write takes.
+    pub(super) fn has_room(&self, inode: usize, offset: u64, len: u64) -> bool {
+        let missing = self.inodes[inode].data.missing(offset, len);
+        missing == 0 || self.used() + missing <= self.capacity_bytes
+    }
+}

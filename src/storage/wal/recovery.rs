@@ -1,0 +1,130 @@
+//! The journal of a directory that is opened: made if there is none, and emptied into the database.
+
+use super::file::{self, Journal};
+use super::frame::Frame;
+use crate::storage::db::database::{Commit, Database};
+use crate::storage::db::durable_state::put;
+use crate::storage::db::schema::{FORMAT, Mark, key};
+use crate::storage::db::verify::check_ends;
+use crate::storage::error::{OpenError, Unreadable};
+use crate::storage::fail_stop::Latch;
+use crate::storage::log::bounds::next_index;
+use crate::storage::log::recovered_state::Held;
+use crate::storage::rng::random_u64;
+use crate::storage::space::Space;
+use crate::storage::vfs::Vfs;
+use crate::storage::{codec, layout};
+use std::io;
+use std::path::Path;
+
+/// A directory whose database was read.
+pub(crate) struct Replay<'a> {
+    pub(crate) vfs: &'a dyn Vfs,
+    pub(crate) dir: &'a Path,
+    pub(crate) latch: &'a Latch,
+    pub(crate) space: &'a Space,
+}
+
+impl Replay<'_> {
+    /// Opens the journal. What it holds is in the database then, durable, and counted to what that held.
+    pub(crate) fn open_journal(
+        &self,
+        database: &mut Database,
+        held: &mut Held,
+    ) -> Result<Journal, OpenError> {
+        let (journal_path, database_path) = (
+            self.dir.join(layout::JOURNAL),
+            self.dir.join(layout::DATABASE),
+        );
+        let mark = match database.mark() {
+            Some(mark) => mark,
+            None => self.make_journal(database)?,
+        };
+        let (mut journal, frames) = Journal::open(self.vfs, self.dir, self.latch, mark)?;
+        for frame in &frames {
+            let bytes = follow(frame, held)
+                .map_err(|(index, what)| what.in_file(self.dir, &journal_path, index))?;
+            database.grow_by(held.last.map(|id| id.index), bytes);
+        }
+        check_ends(held).map_err(|what| what.in_file(self.dir, &database_path, None))?;
+        if let Some(mark) = journal.next_mark() {
+            self.take_over(database, &frames, held, mark)
+                .map_err(|source| self.unusable(source))?;
+            journal.start_over(mark);
+        }
+        Ok(journal)
+    }
+
+    fn unusable(&self, source: io::Error) -> OpenError {
+        OpenError::NotWritable {
+            dir: self.dir.to_path_buf(),
+            source,
+        }
+    }
+
+    /// A database that speaks of no journal is new, or was written by a release that had none. A journal beside it was left by a crash
+    /// between the two steps; in one that is used are entries of a newer database.
+    fn make_journal(&self, database: &Database) -> Result<Mark, OpenError> {
+        let is_used = Journal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
+        if is_used == Some(true) {
+            let what = format!("it knows nothing of {} beside it", layout::JOURNAL);
+            let path = self.dir.join(layout::DATABASE);
+            return Err(Unreadable::damaged(what).in_file(self.dir, &path, None));
+        }
+        let make = || {
+            if is_used.is_some() {
+                self.vfs.remove(&self.dir.join(layout::JOURNAL))?;
+            }
+            let mark = Mark {
+                salt: random_u64()?,
+                generation: 1,
+                length_bytes: file::LENGTH_BYTES,
+            };
+            Journal::create(self.vfs, self.dir)?;
+            database.write(Commit::TwoPhases, |_, meta| {
+                meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
+                put(meta, key::JOURNAL, Some(codec::encode(&mark)))
+            })?;
+            Ok(mark)
+        };
+        make().map_err(|source| self.unusable(source))
+    }
+
+    fn take_over(
+        &self,
+        database: &Database,
+        frames: &[Frame],
+        held: &Held,
+        mark: Mark,
+    ) -> io::Result<()> {
+        self.space.make_room_for(file::ROOM_IN_DATABASE_BYTES)?;
+        database.write(Commit::TwoPhases, |log, meta| {
+            for (index, record) in frames.iter().flat_map(|frame| &frame.records) {
+                log.insert(index, record.as_slice())?;
+            }
+            let committed = held.committed.map(codec::encode_log_id);
+            put(meta, key::COMMITTED, committed)?;
+            put(meta, key::LAST, held.last.map(codec::encode_log_id))?;
+            put(meta, key::JOURNAL, Some(codec::encode(&mark)))
+        })
+    }
+}
+
+/// Checks that a frame follows what is held, and counts it to that. The bytes of its records.
+fn follow(frame: &Frame, held: &mut Held) -> Result<u64, (Option<u64>, Unreadable)> {
+    let mut bytes = 0;
+    for (index, record) in &frame.records {
+        let next = held.last.map_or(*index, |last| next_index(Some(last)));
+        if *index != next {
+            let what = Unreadable::damaged(format!("it is in the place of log index {next}"));
+            return Err((Some(*index), what));
+        }
+        let entry = codec::decode_entry(*index, record).map_err(|what| (Some(*index), what))?;
+        held.last = Some(entry.log_id);
+        bytes += record.len() as u64;
+    }
+    if next_index(frame.committed) > next_index(held.committed) {
+        held.committed = frame.committed;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,4 @@
+//! The writer of a data directory, and what it shares with the store's handles.
+
+pub(super) mod group_commit;
+pub(super) mod shared;
