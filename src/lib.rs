@@ -9,8 +9,9 @@ pub mod config;
 pub mod http;
 pub mod launcher;
 pub mod model;
-mod planted;
 pub mod raft;
 pub mod registry;
 pub mod server;
 pub mod telemetry;
+
+use quorate_planted as planted;

@@ -5,11 +5,7 @@
 
 /// An error that systems of this kind have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "planted"),
-    expect(dead_code, reason = "two need code that is not there then")
-)]
-pub(crate) enum Bug {
+pub enum Bug {
     /// An entry is acknowledged before it is synced.
     EntryUnsynced,
     /// A vote is told before it is synced.
@@ -50,13 +46,14 @@ pub(crate) enum Bug {
 
 /// Whether this build has that error.
 #[cfg(not(feature = "planted"))]
-pub(crate) const fn is_planted(_: Bug) -> bool {
+#[inline]
+pub const fn is_planted(_: Bug) -> bool {
     false
 }
 
 /// As above.
 #[cfg(feature = "planted")]
-pub(crate) fn is_planted(bug: Bug) -> bool {
+pub fn is_planted(bug: Bug) -> bool {
     static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     #[expect(
         clippy::disallowed_methods,
