@@ -8,10 +8,11 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod launcher;
-pub mod model;
 pub mod raft;
-pub mod registry;
 pub mod server;
 pub mod telemetry;
+
+pub use quorate_registry as registry;
+pub use quorate_registry::model;
 
 use quorate_planted as planted;

@@ -1,7 +1,7 @@
 //! What tests may not do: sleep for an event, take a fixed port.
 
 use crate::source::{code_of, has_name, test_part_line};
-use crate::tree::{assert_none, is_test_file, read, rust_files};
+use crate::tree::{all_files, assert_none, is_test_file, read};
 use std::path::Path;
 
 /// Sleeps and fixed ports in the test part of a file. Sleeping on a paused clock takes no time.
@@ -48,7 +48,7 @@ const SIMULATED: &str = "tests/sim";
 #[test]
 fn tests_wait_for_events_and_take_free_ports() {
     let mut complaints = Vec::new();
-    for path in rust_files("src").into_iter().chain(rust_files("tests")) {
+    for path in all_files() {
         if path == Path::new(WAITS) || path.starts_with(SIMULATED) {
             continue;
         }

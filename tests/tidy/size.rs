@@ -2,21 +2,18 @@
 
 use crate::scripts::scripts;
 use crate::source::{code_of, has_name, product_lines};
-use crate::tree::{assert_none, read, rust_files};
+use crate::tree::{all_files, assert_none, read};
 use std::path::Path;
 
 const MAX_LINES: usize = 600;
 
 #[test]
 fn files_stay_short() {
-    let long = rust_files("src")
-        .into_iter()
-        .chain(rust_files("tests"))
-        .filter_map(|path| {
-            let lines = product_lines(&read(&path));
-            (lines > MAX_LINES)
-                .then(|| format!("{}: {lines} lines, at most {MAX_LINES}", path.display()))
-        });
+    let long = all_files().into_iter().filter_map(|path| {
+        let lines = product_lines(&read(&path));
+        (lines > MAX_LINES)
+            .then(|| format!("{}: {lines} lines, at most {MAX_LINES}", path.display()))
+    });
     assert_none(&long.collect::<Vec<_>>());
 }
 
@@ -51,11 +48,7 @@ fn leftovers(source: &str) -> Vec<String> {
 #[test]
 fn nothing_is_left_for_later() {
     let mut complaints = Vec::new();
-    for path in rust_files("src")
-        .into_iter()
-        .chain(rust_files("tests"))
-        .chain(scripts())
-    {
+    for path in all_files().into_iter().chain(scripts()) {
         for what in leftovers(&read(&path)) {
             complaints.push(format!("{}: {what}", path.display()));
         }
@@ -93,10 +86,7 @@ fn has_vague_name(path: &Path) -> bool {
 
 #[test]
 fn modules_are_named_for_what_they_hold() {
-    let vague = rust_files("src")
-        .into_iter()
-        .chain(rust_files("tests"))
-        .filter(|path| has_vague_name(path));
+    let vague = all_files().into_iter().filter(|path| has_vague_name(path));
     assert_none(
         &vague
             .map(|path| path.display().to_string())

@@ -16,7 +16,7 @@
 //!
 //! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so their order within it does not
 //! matter. Those of one node must be the same change: a write taken before another one of its node was decided is overtaken
-//! by it (`src/registry/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
+//! by it (`crates/registry/src/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
 //!
 //! **Two writers of one node id.** Promise e: a write that arrived at a node before another one of
 //! the same node id began

@@ -11,7 +11,7 @@ use super::regroup::parts;
 use super::removals::Removals;
 use super::{Held, HeldStatic, LEVEL, LEVEL_OF_ORDER, MAX_RETIRED, Registry};
 use crate::model::{Announcement, StaticService};
-use crate::planted::{Bug, is_planted};
+use quorate_planted::{Bug, is_planted};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;

@@ -11,10 +11,10 @@
 //! Without an entry: `max-age MS`, `step MS`, `show all|statics|TYPE [POOL]` (`as before`: the very same bytes were handed
 //! out), `state`, `snapshot` (goes on with the registry that it holds), `retired RAFT-ID`. `seen` is the applied index when not given.
 //!
-//! To take over new traces: `cargo test --lib rewrite_goldens -- --ignored`; then read the difference.
+//! To take over new traces: `cargo test -p quorate-registry rewrite_goldens -- --ignored`; then read the difference.
 
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
-use crate::registry::{Batch, Command, Registry, Rendered};
+use crate::{Batch, Command, Registry, Rendered};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn rewrite_goldens() {
 }
 
 fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/registry/goldens");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/goldens");
     let entries = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());

@@ -1,7 +1,7 @@
 //! Which coordinator comes first.
 
 use crate::model::{Announcement, CoordinatorQuery, Service};
-use crate::registry::{Batch, Command, Registry};
+use crate::{Batch, Command, Registry};
 
 /// Gives the services of random commands the types and properties of an engine.
 pub(super) fn as_engines(batch: &mut Batch) {

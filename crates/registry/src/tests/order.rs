@@ -1,9 +1,7 @@
 //! The order of writes of one node, against a model of takers, leaders and clients.
 
 use super::{announcement, batch};
-use crate::registry::{
-    Arrival, Batch, Command, LEVEL, LEVEL_OF_ORDER, Leadership, Outcome, Registry, Tail,
-};
+use crate::{Arrival, Batch, Command, LEVEL, LEVEL_OF_ORDER, Leadership, Outcome, Registry, Tail};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};

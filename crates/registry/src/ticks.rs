@@ -1,7 +1,7 @@
 //! Cluster time: what moves it, and what expires by it.
 
 use super::{Batch, LEVEL_OF_ORDER, Outcome, Registry};
-use crate::planted::{Bug, is_planted};
+use quorate_planted::{Bug, is_planted};
 
 /// The deadline of what is announced or renewed now; of the registry's fields alone that it needs, while one of its nodes is changed.
 pub(super) fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64 {

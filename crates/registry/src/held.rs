@@ -171,7 +171,7 @@ const PACKED: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::LEVEL;
+    use crate::LEVEL;
 
     fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> Held {
         let announcement = Announcement {

@@ -3,7 +3,7 @@
 use super::Registry;
 use super::groups::PoolGroup;
 use super::held::{Unpacked, UnpackedService};
-use crate::planted::{Bug, is_planted};
+use quorate_planted::{Bug, is_planted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

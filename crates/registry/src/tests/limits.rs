@@ -3,7 +3,7 @@
 use super::properties::{at, batches, lookups};
 use super::{announce, announcement, batch, of_type};
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
-use crate::registry::{
+use crate::{
     Batch, Command, Held, LEVEL_OF_LIMITS, MAX_LOCATION_BYTES, MAX_SERVICES, Outcome, Registry,
 };
 use proptest::prelude::*;

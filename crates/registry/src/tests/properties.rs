@@ -1,7 +1,7 @@
 //! Random commands against the promises of the registry.
 
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
-use crate::registry::{Batch, Command, LEVEL, Outcome, Registry};
+use crate::{Batch, Command, LEVEL, Outcome, Registry};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

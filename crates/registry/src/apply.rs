@@ -9,7 +9,7 @@ use super::{
     Leadership, MAX_RETIRED, Outcome, Registry,
 };
 use crate::model::{Announcement, StaticService};
-use crate::planted::{Bug, is_planted};
+use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {

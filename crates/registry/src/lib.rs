@@ -28,6 +28,7 @@ mod growing;
 mod held;
 mod limits;
 mod lookup;
+pub mod model;
 mod order;
 mod regroup;
 mod removals;

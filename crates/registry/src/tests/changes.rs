@@ -2,7 +2,7 @@
 
 use super::properties::{at, batches, lookups};
 use crate::model::{CoordinatorQuery, Engine, Lookup};
-use crate::registry::{Change, Registry};
+use crate::{Change, Registry};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
