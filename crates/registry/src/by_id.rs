@@ -1,6 +1,6 @@
 //! Two lists of services, walked side by side.
 
-use super::held::UnpackedService;
+use crate::held::UnpackedService;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;
@@ -9,7 +9,7 @@ use std::iter;
 /// and the one in the second. It takes as many steps as there are services.
 ///
 /// Both lists are in the order of their ids, as those of an announcement are.
-pub(super) fn by_id<'s, 'a: 's, S: Borrow<UnpackedService<'a>>>(
+pub(crate) fn by_id<'s, 'a: 's, S: Borrow<UnpackedService<'a>>>(
     mut one: &'s [S],
     mut other: &'s [S],
 ) -> impl Iterator<

@@ -1,8 +1,7 @@
 //! What one log entry did to each type and pool, for those who follow them.
 
-use super::Registry;
-use super::by_id::by_id;
-use super::held::{Unpacked, UnpackedService};
+use crate::by_id::by_id;
+use crate::held::{Unpacked, UnpackedService};
 use crate::model::{StaticService, json_service_bytes, write_json_service, write_json_string};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ pub struct Change {
 
 /// The effects of the entry that is being applied, by type and pool.
 #[derive(Debug, Default)]
-pub(super) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
+pub(crate) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
 
 /// A service by its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
@@ -40,22 +39,15 @@ enum Effect {
     Put(Vec<u8>),
 }
 
-impl Registry {
-    /// What the last entry did, one change for each type and pool in which a service came, changed or went.
-    /// Renewals, and ticks that remove nothing, are no change.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        let effects = std::mem::take(&mut self.effects);
+impl Effects {
+    /// One change for each type and pool, of the entry at `index`.
+    pub fn into_changes(self, index: u64) -> Vec<Change> {
+        let effects = self.0.into_iter();
         effects
-            .0
-            .into_iter()
-            .map(|((service_type, pool), services)| {
-                change(service_type, pool, self.applied_index, services)
-            })
+            .map(|((service_type, pool), services)| change(service_type, pool, index, services))
             .collect()
     }
-}
 
-impl Effects {
     /// The entry before is forgotten, whether or not anyone took its effects.
     pub fn clear(&mut self) {
         self.0.clear();

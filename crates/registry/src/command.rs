@@ -1,7 +1,7 @@
 //! What the log carries, and what each command came to.
 
-use super::Arrival;
 use crate::model::{Announcement, StaticService};
+use crate::order::Arrival;
 use serde::{Deserialize, Serialize};
 
 /// One log entry: commands gathered by the proposing leader, applied in order.
@@ -134,6 +134,6 @@ pub enum Outcome {
     /// A tick was applied, and these nodes are gone, in order of their deadlines. Often none.
     Expired(Vec<String>),
     /// Nothing changed: the announcement has more services than one may have, or too long a
-    /// location ([`Registry::objection`](super::Registry::objection)). From level 4 on.
+    /// location ([`Registry::objection`](crate::Registry::objection)). From level 4 on.
     OverLimit,
 }

@@ -1,10 +1,10 @@
 //! Where the coordinators are.
 
-use super::held::is_true;
-use super::{Held, Registry};
+use crate::held::{Held, is_true};
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
 };
+use crate::registry::Registry;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 

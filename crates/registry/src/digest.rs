@@ -3,8 +3,9 @@
 //! It is a sum of digests of the parts, so that a change costs as much as the parts that change, not as the state.
 //! It finds faults, not attackers: a peer that can choose the state can choose its digest.
 
-use super::{HeldStatic, LEVEL_OF_ORDER, Registry};
+use crate::level::LEVEL_OF_ORDER;
 use crate::model::Fingerprint;
+use crate::registry::Registry;
 
 impl Registry {
     /// The digest of the state, kept up to date by each `apply`; to read it costs a microsecond.
@@ -22,7 +23,7 @@ impl Registry {
         ])
     }
 
-    pub(super) fn recompute_sum(&self) -> u128 {
+    pub(crate) fn recompute_sum(&self) -> u128 {
         let nodes = self.nodes.values().fold(0u128, |sum, held| {
             sum.wrapping_add(held.element(self.level))
         });
@@ -54,20 +55,5 @@ impl Registry {
             .iter()
             .fold(header, |so_far, raft_id| so_far.number(*raft_id));
         sums.into_iter().fold(header, Fingerprint::digest).finish()
-    }
-}
-
-impl HeldStatic {
-    /// Its part of the registry's digest.
-    pub(super) fn element(&self) -> u128 {
-        let service = &self.service;
-        Fingerprint::of("static")
-            .text(&service.id)
-            .text(&service.service_type)
-            .text(&service.pool)
-            .text(&service.location)
-            .map(service.properties.iter())
-            .number(self.changed_index)
-            .finish()
     }
 }

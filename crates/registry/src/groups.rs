@@ -1,7 +1,7 @@
 //! Who announces which type in which pool, and when that last changed.
 
-use super::held::UnpackedService;
-use super::limits::{POOL_BYTES, TYPE_BYTES};
+use crate::cost::{POOL_BYTES, TYPE_BYTES};
+use crate::held::UnpackedService;
 use crate::model::Fingerprint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use std::sync::Arc;
 ///
 /// - A pool without members is not kept, nor a type without pools: the size is bounded by the services held.
 /// - `sum` is the sum of the elements of all types and pools.
-/// - `bytes` is what all types and pools count for, see `limits`.
+/// - `bytes` is what all types and pools count for, see `cost`.
 #[derive(Debug, Default)]
-pub(super) struct Groups {
+pub(crate) struct Groups {
     types: BTreeMap<Arc<str>, TypeGroup>,
     sum: u128,
     bytes: usize,
@@ -20,7 +20,7 @@ pub(super) struct Groups {
 
 /// All pools of a type.
 #[derive(Debug, Default)]
-pub(super) struct TypeGroup {
+pub(crate) struct TypeGroup {
     /// The log index at which a service of this type last came, changed or went.
     pub changed_index: u64,
     /// Its pools. In boxes: a map has room for eleven values in each of its nodes, and most
@@ -30,7 +30,7 @@ pub(super) struct TypeGroup {
 
 /// One type in one pool.
 #[derive(Debug, Default)]
-pub(super) struct PoolGroup {
+pub(crate) struct PoolGroup {
     /// As for the type.
     pub changed_index: u64,
     /// The nodes that announce the type in this pool.
@@ -193,7 +193,7 @@ impl Groups {
 const MADE: &str = "it is there, or was made above";
 
 /// A type, the index of its last change, and the same of its pools.
-pub(super) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
+pub(crate) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
 
 impl PoolGroup {
     /// A node announces the type in this pool, with these services of it.

@@ -1,7 +1,7 @@
 //! What the registry keeps of one announcement.
 
-use super::LEVEL_OF_SIPHASH;
-use super::limits::announcement_bytes;
+use crate::cost::{ENTRY_BYTES, announcement_bytes};
+use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_SIPHASH};
 use crate::model::{Announcement, Fingerprint};
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -26,15 +26,15 @@ pub struct Held {
     pub changed_index: u64,
     /// The log index of its last accepted announcement or renewal.
     pub written_index: u64,
-    /// What it counts for from `LEVEL_OF_LIMITS` on, see `limits`.
-    pub(super) full_bytes: usize,
+    /// What it counts for from `LEVEL_OF_LIMITS` on, see `cost`.
+    pub(crate) full_bytes: usize,
 }
 
 /// An announcement in its packed form.
-pub(super) struct Packed(Arc<[u8]>);
+pub(crate) struct Packed(Arc<[u8]>);
 
 impl Packed {
-    pub(super) fn unpack(&self) -> Unpacked<'_> {
+    pub(crate) fn unpack(&self) -> Unpacked<'_> {
         postcard::from_bytes(&self.0).expect(PACKED)
     }
 }
@@ -43,7 +43,7 @@ impl Packed {
 ///
 /// Its encoding is that of [`Announcement`], field by field: a map is encoded as a list of pairs.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Unpacked<'a> {
+pub(crate) struct Unpacked<'a> {
     pub node_id: &'a str,
     pub pool: &'a str,
     pub location: &'a str,
@@ -53,7 +53,7 @@ pub(super) struct Unpacked<'a> {
 
 /// A service of [`Unpacked`].
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct UnpackedService<'a> {
+pub(crate) struct UnpackedService<'a> {
     pub id: &'a str,
     pub service_type: &'a str,
     #[serde(borrow)]
@@ -75,13 +75,13 @@ impl<'a> UnpackedService<'a> {
 }
 
 /// As Java's `Boolean.parseBoolean` reads a property that may be missing.
-pub(super) fn is_true(property: Option<&str>) -> bool {
+pub(crate) fn is_true(property: Option<&str>) -> bool {
     property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 impl Held {
     /// Holds an announcement that came in with the entry at `index`; its deadline is still to be set.
-    pub(super) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
+    pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
         let names =
             announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
         // At once, since to grow costs more than to encode. Packed otherwise it takes no more.
@@ -92,7 +92,7 @@ impl Held {
     }
 
     /// Holds what a snapshot holds; `packed` was read as this announcement before.
-    pub(super) fn from_packed(
+    pub(crate) fn from_packed(
         packed: Arc<[u8]>,
         announcement: &Announcement,
         digest: u128,
@@ -115,21 +115,29 @@ impl Held {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
-    pub(super) fn unpack(&self) -> Unpacked<'_> {
+    pub(crate) fn unpack(&self) -> Unpacked<'_> {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
     /// Its announcement, to be read while this is changed.
-    pub(super) fn share(&self) -> Packed {
+    pub(crate) fn share(&self) -> Packed {
         Packed(self.packed.clone())
     }
 
-    pub(super) fn packed(&self) -> &[u8] {
+    pub(crate) fn packed(&self) -> &[u8] {
         &self.packed
     }
 
+    /// What it counts for in `MAX_HELD_BYTES` at a level, its types and pools left out.
+    pub(crate) fn cost_bytes(&self, level: u32) -> usize {
+        match level < LEVEL_OF_LIMITS {
+            true => self.packed().len() + ENTRY_BYTES,
+            false => self.full_bytes,
+        }
+    }
+
     /// Its part of the registry's digest at a level.
-    pub(super) fn element(&self, level: u32) -> u128 {
+    pub(crate) fn element(&self, level: u32) -> u128 {
         match level < LEVEL_OF_SIPHASH {
             true => self.sha_element(),
             false => self.sip_element(),
@@ -171,7 +179,7 @@ const PACKED: &str =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::LEVEL;
+    use crate::level::LEVEL;
 
     fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> Held {
         let announcement = Announcement {

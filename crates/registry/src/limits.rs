@@ -1,24 +1,13 @@
 //! What the registry takes, and what it refuses to take.
-//!
-//! From [`LEVEL_OF_LIMITS`] on, what an entry counts for is what it costs:
-//!
-//! | | bytes |
-//! |---|---|
-//! | an announcement | its packed text, its node id, and [`ANNOUNCEMENT_BYTES`] |
-//! | each of its services | its JSON, since a lookup renders it |
-//! | each of its types | [`MEMBER_BYTES`] |
-//! | a static service | its texts, its JSON, and [`ANNOUNCEMENT_BYTES`] |
-//! | a type | its name and [`TYPE_BYTES`], once for all who announce it |
-//! | a pool of a type | its name and [`POOL_BYTES`], once for all who announce it |
-//!
-//! Before that level an announcement counts its packed text and [`ENTRY_BYTES`], and a static
-//! service its texts and as much.
 
-use super::groups::Groups;
-use super::held::Unpacked;
-use super::regroup::{Parts, parts};
-use super::{Held, HeldStatic, LEVEL_OF_LIMITS, Registry};
-use crate::model::{Announcement, StaticService, json_service_bytes};
+use crate::by_type_and_pool::{Parts, parts};
+use crate::cost::{POOL_BYTES, TYPE_BYTES};
+use crate::groups::Groups;
+use crate::held::{Held, Unpacked};
+use crate::level::LEVEL_OF_LIMITS;
+use crate::model::Announcement;
+use crate::registry::Registry;
+use crate::static_entry::HeldStatic;
 use std::collections::BTreeSet;
 
 /// The most services of one announcement.
@@ -29,79 +18,6 @@ pub const MAX_SERVICES: usize = 4_096;
 
 /// The longest location of an announcement, in bytes. A lookup repeats it with each service.
 pub const MAX_LOCATION_BYTES: usize = 1_024;
-
-/// What an entry counts for beside its text, before [`LEVEL_OF_LIMITS`].
-const ENTRY_BYTES: usize = 512;
-
-/// What an announcement takes beside its text: its places in two maps that may be half empty, and
-/// two allocations.
-const ANNOUNCEMENT_BYTES: usize = 384;
-
-/// What a node takes in each of its types: a place in two sets that may be half empty.
-const MEMBER_BYTES: usize = 64;
-
-/// What a type takes beside its name: a place in a map, and the map of its pools.
-pub(super) const TYPE_BYTES: usize = 448;
-
-/// What a pool of a type takes beside its name: itself, and the sets of its members.
-pub(super) const POOL_BYTES: usize = 576;
-
-/// What an announcement counts for from [`LEVEL_OF_LIMITS`] on, its types and pools left out.
-pub(super) fn announcement_bytes(announcement: &Announcement, packed_bytes: usize) -> usize {
-    let Announcement {
-        node_id,
-        pool,
-        location,
-        services,
-    } = announcement;
-    let mut types: Vec<&str> = services
-        .iter()
-        .map(|service| service.service_type)
-        .collect();
-    types.sort_unstable();
-    types.dedup();
-    let json: usize = services
-        .iter()
-        .map(|service| {
-            let texts = [service.service_type, pool, location];
-            json_service_bytes(service.id, Some(node_id), texts, service.properties)
-        })
-        .sum();
-    packed_bytes + node_id.len() + ANNOUNCEMENT_BYTES + json + types.len() * MEMBER_BYTES
-}
-
-impl Held {
-    /// What it counts for in `MAX_HELD_BYTES` at a level, its types and pools left out.
-    pub(super) fn cost_bytes(&self, level: u32) -> usize {
-        match level < LEVEL_OF_LIMITS {
-            true => self.packed().len() + ENTRY_BYTES,
-            false => self.full_bytes,
-        }
-    }
-}
-
-impl HeldStatic {
-    /// What it counts for in `MAX_HELD_BYTES` at a level, its type and pool left out.
-    pub(super) fn cost_bytes(&self, level: u32) -> usize {
-        let StaticService {
-            id,
-            service_type,
-            pool,
-            location,
-            properties,
-        } = &*self.service;
-        let pairs: usize = properties
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
-        let texts = id.len() + service_type.len() + pool.len() + location.len() + pairs;
-        if level < LEVEL_OF_LIMITS {
-            return texts + ENTRY_BYTES;
-        }
-        let json = json_service_bytes(id, None, [service_type, pool, location], properties.iter());
-        texts + json + ANNOUNCEMENT_BYTES + MEMBER_BYTES
-    }
-}
 
 impl Registry {
     /// Why an announcement cannot be taken whatever else is held: one line that names the field.
@@ -125,7 +41,7 @@ impl Registry {
             .then(|| format!("location has {location} bytes; the most is {MAX_LOCATION_BYTES}"))
     }
 
-    /// What counts against [`MAX_HELD_BYTES`](super::MAX_HELD_BYTES).
+    /// What counts against [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).
     pub fn counted_bytes(&self) -> usize {
         match self.level < LEVEL_OF_LIMITS {
             true => self.held_bytes,
@@ -135,7 +51,7 @@ impl Registry {
 
     /// The same without types and pools, computed anew: entries count otherwise from some levels
     /// on.
-    pub(super) fn recompute_held_bytes(&self) -> usize {
+    pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self.nodes.values().map(|held| held.cost_bytes(self.level));
         let statics = self
             .statics
@@ -146,7 +62,7 @@ impl Registry {
 
     /// Whether an announcement has room in place of the node's last one. What counts no more than
     /// that always has.
-    pub(super) fn fits_announcement(
+    pub(crate) fn fits_announcement(
         &self,
         before: Option<(&Held, &Unpacked<'_>)>,
         after: (&Held, &Unpacked<'_>),
@@ -170,7 +86,7 @@ impl Registry {
     }
 
     /// Whether a static service has room.
-    pub(super) fn fits_static(&self, before: Option<&HeldStatic>, after: &HeldStatic) -> bool {
+    pub(crate) fn fits_static(&self, before: Option<&HeldStatic>, after: &HeldStatic) -> bool {
         let before_bytes = before.map_or(0, |held| held.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);
         if self.level >= LEVEL_OF_LIMITS {

@@ -1,10 +1,11 @@
 //! Answers lookups.
 
-use super::groups::PoolGroup;
-use super::growing::Growing;
-use super::held::Unpacked;
-use super::{Held, Registry, Rendered};
+use crate::groups::PoolGroup;
+use crate::growing::Growing;
+use crate::held::{Held, Unpacked};
 use crate::model::{Lookup, write_json_service, write_json_string};
+use crate::registry::Registry;
+use crate::rendered::Rendered;
 use std::sync::Arc;
 
 impl Registry {
@@ -48,7 +49,7 @@ impl Registry {
     }
 
     /// Renders a lookup anew.
-    pub(super) fn render(&self, lookup: &Lookup) -> Rendered {
+    pub(crate) fn render(&self, lookup: &Lookup) -> Rendered {
         // What is held counts with its JSON, but for the levels that did not count it.
         let mut list = List::new(&self.environment, self.held_bytes);
         match lookup {

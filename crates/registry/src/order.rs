@@ -44,7 +44,7 @@ pub struct Arrival {
     /// had its turn.
     pub previous: Option<u64>,
     /// The write changes nothing once ticks have counted more than this
-    /// ([`Registry::ticked_ms`](super::Registry::ticked_ms)), in milliseconds.
+    /// ([`Registry::ticked_ms`](crate::Registry::ticked_ms)), in milliseconds.
     ///
     /// The taker sets it to the most that they can have counted when its client gives up, by its
     /// own clock. If they have counted more, then that clock stood still, as in a paused virtual
@@ -54,7 +54,7 @@ pub struct Arrival {
 
 /// What of a write's arrival counts in the entry that carries it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order {
+pub(crate) struct Order {
     /// Whether the order is that of level 4, in which nothing is exempt.
     is_strict: bool,
     seen: u64,

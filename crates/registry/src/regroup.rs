@@ -1,16 +1,16 @@
 //! Moves a node between groups when its announcement changes.
 
-use super::Registry;
-use super::groups::PoolGroup;
-use super::held::{Unpacked, UnpackedService};
+use crate::by_type_and_pool::parts;
+use crate::groups::PoolGroup;
+use crate::held::Unpacked;
+use crate::registry::Registry;
 use quorate_planted::{Bug, is_planted};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Registry {
     /// Moves a node from the groups of one announcement to those of the next. A group in which
     /// nothing of the node changes is left alone: its bytes stay as they are.
-    pub(super) fn regroup(
+    pub(crate) fn regroup(
         &mut self,
         node_id: &Arc<str>,
         before: Option<&Unpacked<'_>>,
@@ -54,7 +54,7 @@ impl Registry {
     }
 
     /// Changes the members of a group, and drops the bytes that showed it.
-    pub(super) fn change_group(
+    pub(crate) fn change_group(
         &mut self,
         service_type: &str,
         pool: &str,
@@ -67,21 +67,4 @@ impl Registry {
         self.changed_index = index;
         self.renderings.invalidate(service_type, pool);
     }
-}
-
-/// A node's services by type and pool, those of each in the order of their ids.
-pub(super) type Parts<'a, 'b> = BTreeMap<(&'a str, &'a str), Vec<&'b UnpackedService<'a>>>;
-
-/// Sorts a node's services by type and pool.
-pub(super) fn parts<'a, 'b>(node: Option<&'b Unpacked<'a>>) -> Parts<'a, 'b> {
-    let mut parts = Parts::new();
-    if let Some(node) = node {
-        for service in &node.services {
-            parts
-                .entry((service.service_type, node.pool))
-                .or_default()
-                .push(service);
-        }
-    }
-    parts
 }

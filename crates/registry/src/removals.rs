@@ -8,14 +8,14 @@ use std::sync::Arc;
 ///
 /// A node is looked for only as long as a write of it may be under way, which is seconds. 4,096 is more than leave in
 /// that time; if more do, the writes of nodes that are not held are asked to come again once, and none is lost.
-pub(super) const MAX_REMOVALS: usize = 4096;
+pub(crate) const MAX_REMOVALS: usize = 4096;
 
 /// The log index at which each node was last removed.
 ///
 /// - A node that is held is not in it.
 /// - `floor` is the highest index that was dropped: a node that is not listed was removed at `floor` or before.
 #[derive(Debug, Default)]
-pub(super) struct Removals {
+pub(crate) struct Removals {
     by_node: BTreeMap<Arc<str>, u64>,
     by_index: BTreeSet<(u64, Arc<str>)>,
     floor: u64,

@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 ///
 /// Engines ask for a handful of types, so this is never reached by them; it bounds the memory of a registry that
 /// holds many types and is asked for each. A lookup that finds no service takes no place.
-pub(super) const MAX_RENDERINGS: usize = 256;
+pub(crate) const MAX_RENDERINGS: usize = 256;
 
 /// The most that kept bytes take together, plain and gzipped. 100,000 services of real engines
 /// are 28 MB, so two lookups of all of them have room, compressed too.
 ///
 /// What has no room is shared for as long as a reader holds it, and rendered again after that.
-pub(super) const MAX_RENDERED_BYTES: usize = 64 << 20;
+pub(crate) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
 /// A lookup's bytes.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Rendered {
 /// The lock is held to find a place only; rendering itself is done outside of it, once, while others that want the
 /// same lookup wait for it and those that want another do not.
 #[derive(Debug, Default)]
-pub(super) struct Renderings(Arc<Mutex<Places>>);
+pub(crate) struct Renderings(Arc<Mutex<Places>>);
 
 /// - `places` has at most [`MAX_RENDERINGS`], whose bytes are at most [`MAX_RENDERED_BYTES`] but
 ///   for one that is being made.

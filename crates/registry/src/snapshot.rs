@@ -6,11 +6,14 @@
 //! the nodes. The same state gives the same bytes. Magic, format and level keep their places in
 //! every format, so that a release can always say what it would need.
 
-use super::held::Unpacked;
-use super::regroup::parts;
-use super::removals::Removals;
-use super::{Held, HeldStatic, LEVEL, LEVEL_OF_ORDER, MAX_RETIRED, Registry};
+use crate::by_type_and_pool::parts;
+use crate::groups::TypeIndexes;
+use crate::held::{Held, Unpacked};
+use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::{Announcement, StaticService};
+use crate::registry::{MAX_RETIRED, Registry};
+use crate::removals::{MAX_REMOVALS, Removals};
+use crate::static_entry::HeldStatic;
 use quorate_planted::{Bug, is_planted};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -86,7 +89,7 @@ struct Header {
     removals_floor: u64,
     removals: Vec<(Arc<str>, u64)>,
     retired: Vec<u64>,
-    groups: Vec<super::groups::TypeIndexes>,
+    groups: Vec<TypeIndexes>,
     nodes: u64,
     statics: u64,
 }
@@ -182,9 +185,7 @@ impl Registry {
     }
 
     fn from_header(level: u32, header: &Header) -> Result<Self, BadSnapshot> {
-        if header.retired.len() > MAX_RETIRED
-            || header.removals.len() > super::removals::MAX_REMOVALS
-        {
+        if header.retired.len() > MAX_RETIRED || header.removals.len() > MAX_REMOVALS {
             return Err(damaged(
                 "the header",
                 PREFIX_BYTES,

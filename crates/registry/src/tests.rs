@@ -5,9 +5,13 @@ mod limits;
 mod order;
 mod properties;
 
-use super::rendered::MAX_RENDERINGS;
-use super::*;
 use crate::model::{Announcement, Lookup};
+use crate::registry::MAX_RETIRED;
+use crate::removals::MAX_REMOVALS;
+use crate::rendered::MAX_RENDERINGS;
+use crate::{BadSnapshot, Batch, Command, Held, LEVEL, Outcome, Registry};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn announcement(node: &str, service_type: &str, note: &str) -> Announcement {
     let body = format!(
@@ -133,7 +137,7 @@ fn forgotten_removals_are_overtaken_to_be_safe() {
             node_id: "w1".to_owned(),
         }]),
     );
-    for i in 0..removals::MAX_REMOVALS as u64 {
+    for i in 0..MAX_REMOVALS as u64 {
         registry.apply(
             3 + i,
             &batch(vec![Command::Withdraw {

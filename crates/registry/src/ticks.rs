@@ -1,15 +1,9 @@
 //! Cluster time: what moves it, and what expires by it.
 
-use super::{Batch, LEVEL_OF_ORDER, Outcome, Registry};
+use crate::command::Outcome;
+use crate::level::LEVEL_OF_ORDER;
+use crate::registry::Registry;
 use quorate_planted::{Bug, is_planted};
-
-/// The deadline of what is announced or renewed now; of the registry's fields alone that it needs, while one of its nodes is changed.
-pub(super) fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64 {
-    *step_limit_ms = batch.step_ms.min(*step_limit_ms);
-    cluster_ms
-        .saturating_add(batch.max_age_ms)
-        .saturating_add(batch.step_ms)
-}
 
 impl Registry {
     /// Moves cluster time, and removes what it has reached.
@@ -24,7 +18,7 @@ impl Registry {
     ///
     /// A tick that brings a grace moves nothing and uses nothing up: the time that it reports lies in the gap itself,
     /// in which nobody could renew.
-    pub(super) fn tick(
+    pub(crate) fn tick(
         &mut self,
         index: u64,
         advance_ms: u64,

@@ -2,10 +2,9 @@
 
 use super::properties::{at, batches, lookups};
 use super::{announce, announcement, batch, of_type};
+use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
-use crate::{
-    Batch, Command, Held, LEVEL_OF_LIMITS, MAX_LOCATION_BYTES, MAX_SERVICES, Outcome, Registry,
-};
+use crate::{Batch, Command, Held, MAX_LOCATION_BYTES, MAX_SERVICES, Outcome, Registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
