@@ -1,14 +1,14 @@
 //! The state, and what can be asked of it at once.
 
-use crate::changes::{Change, Effects};
-use crate::cost::MAX_HELD_BYTES;
-use crate::groups::Groups;
-use crate::held::Held;
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::StaticService;
-use crate::removals::Removals;
-use crate::rendered::Renderings;
-use crate::static_entry::HeldStatic;
+use crate::state::changes::{Change, Effects};
+use crate::state::cost::MAX_HELD_BYTES;
+use crate::state::node_entry::Held;
+use crate::state::rendered::Renderings;
+use crate::state::static_entry::HeldStatic;
+use crate::state::tombstones::Removals;
+use crate::state::type_index::Groups;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 

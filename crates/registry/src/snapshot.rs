@@ -6,14 +6,14 @@
 //! the nodes. The same state gives the same bytes. Magic, format and level keep their places in
 //! every format, so that a release can always say what it would need.
 
-use crate::by_type_and_pool::parts;
-use crate::groups::TypeIndexes;
-use crate::held::{Held, Unpacked};
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::{Announcement, StaticService};
 use crate::registry::{MAX_RETIRED, Registry};
-use crate::removals::{MAX_REMOVALS, Removals};
-use crate::static_entry::HeldStatic;
+use crate::state::by_type_and_pool::parts;
+use crate::state::node_entry::{Held, Unpacked};
+use crate::state::static_entry::HeldStatic;
+use crate::state::tombstones::{MAX_REMOVALS, Removals};
+use crate::state::type_index::TypeIndexes;
 use quorate_planted::{Bug, is_planted};
 use serde::{Deserialize, Serialize};
 use std::io;

@@ -16,7 +16,7 @@ pub enum Host {
 
 impl Host {
     /// Makes a host of what a URI has as its host without brackets: an IPv4 address or a name.
-    pub(super) fn name(text: &str) -> Host {
+    pub(crate) fn name(text: &str) -> Host {
         match text.parse() {
             Ok(ip @ IpAddr::V4(_)) => Host::Ip(ip),
             _ => Host::Name(text.to_ascii_lowercase()),

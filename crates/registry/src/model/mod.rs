@@ -14,34 +14,32 @@
 //! | `quantity` | durations and data sizes as airlift writes them |
 
 mod address;
-mod announcement;
 mod byte_order_mark;
 mod coordinator;
-mod fields;
 mod fingerprint;
 mod host;
 mod json;
-mod properties;
+mod packed;
+mod parse;
 mod quantity;
 mod random_id;
-mod services;
 mod text;
 
 pub use address::{BadAddress, check_authority, client_address};
-pub use announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
 pub use byte_order_mark::without_byte_order_mark;
 pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator};
-pub use fields::MAX_NESTING;
 pub use fingerprint::Fingerprint;
 pub use host::Host;
 pub use json::{json_service_bytes, write_json_service, write_json_string};
-pub use properties::{Pairs, Properties};
+pub use packed::properties::{Pairs, Properties};
+pub use packed::services::{ServiceOf, Services};
+pub use parse::announcement::{BadAnnouncement, MAX_NAME_BYTES, check_name};
+pub use parse::fields::MAX_NESTING;
 pub use quantity::{data_size_bytes, duration_ms, shown};
 pub use random_id::{random_uuid, uuid_of};
-pub use services::{ServiceOf, Services};
 
 mod inventory;
-pub use inventory::{
+pub use inventory::entries::{
     ADDRESS_BYTES_MAX, BadInventory, INVENTORY_BYTES_MAX, Inventory, InventoryEntry,
     InventoryProblem, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id,
 };

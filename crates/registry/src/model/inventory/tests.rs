@@ -1,4 +1,4 @@
-use super::*;
+use super::entries::*;
 
 const TWO: &str = r#"{"environment": "test", "services": [
   {"id": "C8A9EE64-0476-452C-8638-8E72F3EE3CA6", "nodeId": "597A741E-9968-40E2-BB4D-7AF26DE18689", "type": "discovery", "pool": "general",

@@ -1,7 +1,7 @@
 //! The service inventory: who the discovery nodes are, in airlift's own file format.
 
-use super::byte_order_mark::without_byte_order_mark;
-use super::host::Host;
+use crate::model::byte_order_mark::without_byte_order_mark;
+use crate::model::host::Host;
 use http::Uri;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -364,7 +364,7 @@ fn address(service: &Map<String, Value>) -> Result<String, (&'static str, String
 
 /// `http://host:port` in one spelling: without a path, the port always there, an address as
 /// [`Host`] writes it.
-fn http_address(text: &str) -> Result<String, String> {
+pub(super) fn http_address(text: &str) -> Result<String, String> {
     let bad = |what: &str| format!("`{}` {what}", text.chars().take(256).collect::<String>());
     let uri: Uri = text
         .trim()
@@ -403,6 +403,3 @@ fn http_address(text: &str) -> Result<String, String> {
         false => Err(bad(&format!("must have at most {ADDRESS_BYTES_MAX} bytes"))),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,5 @@
-use super::*;
-use crate::model::{MAX_NESTING, Service, write_json_string};
+use super::announcement::*;
+use crate::model::{Announcement, MAX_NESTING, Service, StaticService, write_json_string};
 use proptest::prelude::*;
 
 const ENVIRONMENT: &str = r#""environment":"test""#;

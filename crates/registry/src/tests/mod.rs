@@ -7,8 +7,8 @@ mod properties;
 
 use crate::model::{Announcement, Lookup};
 use crate::registry::MAX_RETIRED;
-use crate::removals::MAX_REMOVALS;
-use crate::rendered::MAX_RENDERINGS;
+use crate::state::rendered::MAX_RENDERINGS;
+use crate::state::tombstones::MAX_REMOVALS;
 use crate::{BadSnapshot, Batch, Command, Held, LEVEL, Outcome, Registry};
 use std::collections::BTreeSet;
 use std::sync::Arc;

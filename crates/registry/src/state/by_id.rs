@@ -1,6 +1,6 @@
 //! Two lists of services, walked side by side.
 
-use crate::held::UnpackedService;
+use crate::state::node_entry::UnpackedService;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;

@@ -3,7 +3,7 @@
 use crate::command::Outcome;
 use crate::model::StaticService;
 use crate::registry::Registry;
-use crate::static_entry::HeldStatic;
+use crate::state::static_entry::HeldStatic;
 use std::sync::Arc;
 
 impl Registry {

@@ -1,10 +1,10 @@
 //! A client's body, as airlift 1.34 takes it; 400 where airlift answers 500.
 
 use super::fields::{Fields, Path, quoted};
-use super::properties::PairsWriter;
-use super::services::ServicesWriter;
-use super::text::Text;
-use super::{Announcement, Properties, StaticService};
+use crate::model::packed::properties::PairsWriter;
+use crate::model::packed::services::ServicesWriter;
+use crate::model::text::Text;
+use crate::model::{Announcement, Properties, StaticService};
 
 /// The longest node id, service id, type and pool, in bytes.
 ///
@@ -22,7 +22,7 @@ pub struct BadAnnouncement {
 }
 
 impl BadAnnouncement {
-    pub(super) fn new(line: String) -> Self {
+    pub(crate) fn new(line: String) -> Self {
         Self {
             line: line.replace(['\r', '\n'], " "),
         }
@@ -211,6 +211,3 @@ fn check_environment(expected: &str, provided: Option<&str>) -> Result<(), BadAn
         "Environment mismatch. Expected: {expected}, Provided: {provided}"
     )))
 }
-
-#[cfg(test)]
-mod tests;

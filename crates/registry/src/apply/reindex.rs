@@ -1,9 +1,9 @@
 //! Moves a node between groups when its announcement changes.
 
-use crate::by_type_and_pool::parts;
-use crate::groups::PoolGroup;
-use crate::held::Unpacked;
 use crate::registry::Registry;
+use crate::state::by_type_and_pool::parts;
+use crate::state::node_entry::Unpacked;
+use crate::state::type_index::PoolGroup;
 use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 

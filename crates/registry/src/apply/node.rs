@@ -1,12 +1,12 @@
 //! What is done with the writes of a node.
 
-use crate::by_id::by_id;
 use crate::command::{Batch, Outcome};
-use crate::held::{Held, Unpacked};
 use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES};
 use crate::model::Announcement;
 use crate::order::Order;
 use crate::registry::Registry;
+use crate::state::by_id::by_id;
+use crate::state::node_entry::{Held, Unpacked};
 use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 

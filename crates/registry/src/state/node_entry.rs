@@ -1,8 +1,8 @@
 //! What the registry keeps of one announcement.
 
-use crate::cost::{ENTRY_BYTES, announcement_bytes};
 use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_SIPHASH};
 use crate::model::{Announcement, Fingerprint};
+use crate::state::cost::{ENTRY_BYTES, announcement_bytes};
 use serde::Deserialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;

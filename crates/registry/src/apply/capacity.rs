@@ -1,13 +1,13 @@
 //! What the registry takes, and what it refuses to take.
 
-use crate::by_type_and_pool::{Parts, parts};
-use crate::cost::{POOL_BYTES, TYPE_BYTES};
-use crate::groups::Groups;
-use crate::held::{Held, Unpacked};
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::Announcement;
 use crate::registry::Registry;
-use crate::static_entry::HeldStatic;
+use crate::state::by_type_and_pool::{Parts, parts};
+use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
+use crate::state::node_entry::{Held, Unpacked};
+use crate::state::static_entry::HeldStatic;
+use crate::state::type_index::Groups;
 use std::collections::BTreeSet;
 
 /// The most services of one announcement.

@@ -1,6 +1,6 @@
 //! A node's services by type and pool.
 
-use crate::held::{Unpacked, UnpackedService};
+use crate::state::node_entry::{Unpacked, UnpackedService};
 use std::collections::BTreeMap;
 
 /// A node's services by type and pool, those of each in the order of their ids.

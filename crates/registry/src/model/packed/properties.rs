@@ -1,7 +1,7 @@
 //! Properties, packed: in a map of strings, one costs twenty times its text, and a body of a megabyte holds a hundred
 //! thousand.
 
-use super::text::Text;
+use crate::model::text::Text;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ impl Properties {
     ///
     /// # Errors
     /// Those of `write`.
-    pub(super) fn packed<E>(
+    pub(crate) fn packed<E>(
         room_bytes: usize,
         write: impl FnOnce(&mut PairsWriter<'_>) -> Result<(), E>,
     ) -> Result<Properties, E> {
@@ -55,7 +55,7 @@ impl Properties {
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn new(packed: &'a [u8], count: usize) -> Pairs<'a> {
+    pub(crate) fn new(packed: &'a [u8], count: usize) -> Pairs<'a> {
         Pairs { packed, count }
     }
 
@@ -87,7 +87,7 @@ impl<'a> Iterator for Pairs<'a> {
 impl ExactSizeIterator for Pairs<'_> {}
 
 /// Appends properties to packed bytes, in any order.
-pub(super) struct PairsWriter<'o> {
+pub(crate) struct PairsWriter<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
     count: usize,
@@ -96,7 +96,7 @@ pub(super) struct PairsWriter<'o> {
 }
 
 impl<'o> PairsWriter<'o> {
-    pub(super) fn new(out: &'o mut Vec<u8>) -> PairsWriter<'o> {
+    pub(crate) fn new(out: &'o mut Vec<u8>) -> PairsWriter<'o> {
         PairsWriter {
             start: out.len(),
             last: out.len(),
@@ -107,12 +107,12 @@ impl<'o> PairsWriter<'o> {
     }
 
     /// How many were added so far.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count
     }
 
     /// Adds one. Of two with one key the last one counts.
-    pub(super) fn push(&mut self, key: &str, value: &str) {
+    pub(crate) fn push(&mut self, key: &str, value: &str) {
         self.ascending &= self.count == 0 || text_at(self.out, self.last) < key;
         self.last = self.out.len();
         put(self.out, key);
@@ -121,7 +121,7 @@ impl<'o> PairsWriter<'o> {
     }
 
     /// Puts them in order. How many there are.
-    pub(super) fn finish(self) -> usize {
+    pub(crate) fn finish(self) -> usize {
         match self.ascending {
             true => self.count,
             false => {
@@ -137,7 +137,7 @@ impl<'o> PairsWriter<'o> {
 
 /// Puts records that each begin with their key in the order of the keys, from `start` on; of those with one key only the
 /// last stays. How many stay.
-pub(super) fn in_order(
+pub(crate) fn in_order(
     out: &mut Vec<u8>,
     start: usize,
     count: usize,
@@ -174,13 +174,13 @@ pub(super) fn in_order(
 }
 
 /// Appends a text with its length.
-pub(super) fn put(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     let extended = postcard::to_extend(text, std::mem::take(out));
     *out = extended.expect("a text can be encoded into memory");
 }
 
 /// Takes a text off the front of packed bytes.
-pub(super) fn take<'a>(packed: &mut &'a [u8]) -> &'a str {
+pub(crate) fn take<'a>(packed: &mut &'a [u8]) -> &'a str {
     let (text, rest) = postcard::take_from_bytes(packed).expect("packed here");
     *packed = rest;
     text
@@ -234,7 +234,7 @@ impl<'de> Deserialize<'de> for Properties {
 }
 
 /// Appends a map of texts to packed bytes.
-pub(super) struct PairsSeed<'w, 'o>(pub(super) &'w mut PairsWriter<'o>);
+pub(crate) struct PairsSeed<'w, 'o>(pub(crate) &'w mut PairsWriter<'o>);
 
 impl<'de> DeserializeSeed<'de> for PairsSeed<'_, '_> {
     type Value = ();

@@ -1,8 +1,8 @@
 //! What one log entry did to each type and pool, for those who follow them.
 
-use crate::by_id::by_id;
-use crate::held::{Unpacked, UnpackedService};
 use crate::model::{StaticService, json_service_bytes, write_json_service, write_json_string};
+use crate::state::by_id::by_id;
+use crate::state::node_entry::{Unpacked, UnpackedService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
 //! Answers lookups.
 
-use crate::groups::PoolGroup;
-use crate::growing::Growing;
-use crate::held::{Held, Unpacked};
+use super::growing::Growing;
 use crate::model::{Lookup, write_json_service, write_json_string};
 use crate::registry::Registry;
-use crate::rendered::Rendered;
+use crate::state::node_entry::{Held, Unpacked};
+use crate::state::rendered::Rendered;
+use crate::state::type_index::PoolGroup;
 use std::sync::Arc;
 
 impl Registry {

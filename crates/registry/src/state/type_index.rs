@@ -1,8 +1,8 @@
 //! Who announces which type in which pool, and when that last changed.
 
-use crate::cost::{POOL_BYTES, TYPE_BYTES};
-use crate::held::UnpackedService;
 use crate::model::Fingerprint;
+use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
+use crate::state::node_entry::UnpackedService;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! What the registry keeps of one static service.
 
-use crate::cost::{ANNOUNCEMENT_BYTES, ENTRY_BYTES, MEMBER_BYTES};
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Fingerprint, StaticService, json_service_bytes};
+use crate::state::cost::{ANNOUNCEMENT_BYTES, ENTRY_BYTES, MEMBER_BYTES};
 use std::sync::Arc;
 
 /// One static service as it is held.

@@ -1,10 +1,10 @@
 //! Where the coordinators are.
 
-use crate::held::{Held, is_true};
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
 };
 use crate::registry::Registry;
+use crate::state::node_entry::{Held, is_true};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! The services of an announcement, packed as their properties are.
 
-use super::Service;
 use super::properties::{Pairs, PairsSeed, PairsWriter, in_order, put, take};
-use super::text::Text;
+use crate::model::Service;
+use crate::model::text::Text;
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -90,14 +90,14 @@ fn take_u32(packed: &mut &[u8]) -> usize {
 
 /// Packs services, in any order.
 #[derive(Default)]
-pub(super) struct ServicesWriter {
+pub(crate) struct ServicesWriter {
     out: Vec<u8>,
     count: usize,
 }
 
 impl ServicesWriter {
     /// One that has room for so many bytes.
-    pub(super) fn with_room(bytes: usize) -> ServicesWriter {
+    pub(crate) fn with_room(bytes: usize) -> ServicesWriter {
         ServicesWriter {
             out: Vec::with_capacity(bytes),
             count: 0,
@@ -108,7 +108,7 @@ impl ServicesWriter {
     ///
     /// # Errors
     /// Those of `write`, after which nothing of the service is there.
-    pub(super) fn push<E>(
+    pub(crate) fn push<E>(
         &mut self,
         id: &str,
         service_type: &str,
@@ -135,13 +135,13 @@ impl ServicesWriter {
     }
 
     /// Forgets all of them.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.out.clear();
         self.count = 0;
     }
 
     /// Puts them in order.
-    pub(super) fn finish(self) -> Services {
+    pub(crate) fn finish(self) -> Services {
         let mut services = Services {
             packed: self.out,
             count: self.count,
