@@ -1,6 +1,6 @@
 //! Where SQL goes: the coordinators of an engine, as they are asked for and answered.
 
-use super::shown;
+use super::quantity::shown;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,6 +1,5 @@
 //! Digests that do not depend on the release, the machine or the order of a map.
 
-use super::Announcement;
 use sha2::{Digest as _, Sha256};
 
 /// Gathers a value part by part; the result is the first 16 bytes of a SHA-256.
@@ -59,26 +58,5 @@ impl Fingerprint {
             .iter()
             .rev()
             .fold(0, |so_far, byte| (so_far << 8) | u128::from(*byte))
-    }
-}
-
-impl Announcement {
-    /// The digest of the parsed form: white space, key order, gzip and number formats of
-    /// another client library make no difference. A renewal names what it renews by it.
-    pub fn digest(&self) -> u128 {
-        let start = Fingerprint::of("announcement 1")
-            .text(&self.node_id)
-            .text(&self.pool)
-            .text(&self.location)
-            .number(self.services.len() as u64);
-        self.services
-            .iter()
-            .fold(start, |so_far, service| {
-                so_far
-                    .text(service.id)
-                    .text(service.service_type)
-                    .map(service.properties)
-            })
-            .finish()
     }
 }

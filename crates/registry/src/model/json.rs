@@ -1,6 +1,6 @@
 //! The exact JSON of a service, byte for byte as airlift's Jackson writes it.
 
-use super::StaticService;
+use super::announcement::StaticService;
 
 /// Writes a JSON string.
 ///

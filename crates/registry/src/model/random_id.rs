@@ -1,6 +1,6 @@
 //! Ids as airlift's clients expect them.
 
-use super::Fingerprint;
+use super::fingerprint::Fingerprint;
 
 /// A random UUID (version 4): Java clients read a service's id as a UUID and refuse anything else.
 ///

@@ -1,4 +1,8 @@
-use super::entries::*;
+use super::entries::Inventory;
+use super::limits::{
+    ADDRESS_BYTES_MAX, INVENTORY_BYTES_MAX, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id,
+};
+use super::parse::http_address;
 
 const TWO: &str = r#"{"environment": "test", "services": [
   {"id": "C8A9EE64-0476-452C-8638-8E72F3EE3CA6", "nodeId": "597A741E-9968-40E2-BB4D-7AF26DE18689", "type": "discovery", "pool": "general",

@@ -1,7 +1,7 @@
 //! The services of an announcement, packed as their properties are.
 
 use super::properties::{Pairs, PairsSeed, PairsWriter, in_order, put, take};
-use crate::model::Service;
+use crate::model::service::Service;
 use crate::model::text::Text;
 use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq as _, SerializeStruct as _};

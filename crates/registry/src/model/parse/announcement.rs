@@ -1,10 +1,11 @@
 //! A client's body, as airlift 1.34 takes it; 400 where airlift answers 500.
 
+use super::bad_announcement::BadAnnouncement;
 use super::fields::{Fields, Path, quoted};
-use crate::model::packed::properties::PairsWriter;
+use crate::model::announcement::{Announcement, StaticService};
+use crate::model::packed::properties::{PairsWriter, Properties};
 use crate::model::packed::services::ServicesWriter;
 use crate::model::text::Text;
-use crate::model::{Announcement, Properties, StaticService};
 
 /// The longest node id, service id, type and pool, in bytes.
 ///
@@ -13,25 +14,6 @@ pub const MAX_NAME_BYTES: usize = 1024;
 
 /// The most properties of one service. Engines announce some ten; to put so many in order takes 64 KiB.
 const MAX_PROPERTIES: usize = 16 << 10;
-
-/// Why a body is refused: one line of text that names the field. The answer is 400.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{line}")]
-pub struct BadAnnouncement {
-    line: String,
-}
-
-impl BadAnnouncement {
-    pub(crate) fn new(line: String) -> Self {
-        Self {
-            line: line.replace(['\r', '\n'], " "),
-        }
-    }
-
-    fn missing(path: Path, field: &str) -> Self {
-        Self::new(format!("{path}{field} is missing"))
-    }
-}
 
 impl Announcement {
     /// Reads the body of `PUT /v1/announcement/{node id}`.

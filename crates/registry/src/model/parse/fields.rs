@@ -3,7 +3,7 @@
 //! What is read is held once: a list or a map is handed on piece by piece, so that no shape of a body makes more of it in
 //! memory than there is in the body.
 
-use super::announcement::BadAnnouncement;
+use super::bad_announcement::BadAnnouncement;
 use crate::model::text::Text;
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
