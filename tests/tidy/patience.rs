@@ -43,7 +43,9 @@ fn binds_fixed_port(line: &str) -> bool {
 /// The one file that sleeps, so that no other has to.
 const WAITS: &str = "tests/support/wait.rs";
 /// Here every clock is simulated, and no port is the machine's.
-const SIMULATED: &str = "tests/sim";
+const SIMULATED: &str = "crates/sim";
+/// Of these packages every line is a test's.
+const FOR_TESTS: [&str; 2] = ["crates/checker", "fuzz"];
 
 #[test]
 fn tests_wait_for_events_and_take_free_ports() {
@@ -52,7 +54,8 @@ fn tests_wait_for_events_and_take_free_ports() {
         if path == Path::new(WAITS) || path.starts_with(SIMULATED) {
             continue;
         }
-        for complaint in impatience(&read(&path), is_test_file(&path)) {
+        let all_of_it = is_test_file(&path) || FOR_TESTS.iter().any(|part| path.starts_with(part));
+        for complaint in impatience(&read(&path), all_of_it) {
             complaints.push(format!("{}: {complaint}", path.display()));
         }
     }

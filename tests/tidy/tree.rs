@@ -44,7 +44,7 @@ pub fn product_files() -> Vec<PathBuf> {
 
 /// Every Rust file of the product and of its tests.
 pub fn all_files() -> Vec<PathBuf> {
-    let below = ["src", "crates", "tests"];
+    let below = ["src", "crates", "fuzz", "tests"];
     below.into_iter().flat_map(rust_files).collect()
 }
 

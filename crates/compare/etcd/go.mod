@@ -1,4 +1,4 @@
-module quorate/benches/etcd
+module quorate/crates/compare/etcd
 
 go 1.26.0
 

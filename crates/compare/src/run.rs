@@ -26,7 +26,7 @@ pub struct RunArguments {
     /// The home of a Java for it, or why there is none.
     #[arg(long)]
     java: String,
-    /// benches/etcd, built, or why it is not.
+    /// crates/compare/etcd, built, or why it is not.
     #[arg(long)]
     etcd: String,
     /// Another etcd server than the one built in.

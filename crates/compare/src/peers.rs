@@ -65,7 +65,7 @@ pub struct Airlift {
 /// etcd.
 #[derive(Debug)]
 pub struct Etcd {
-    /// benches/etcd, built.
+    /// crates/compare/etcd, built.
     pub program: PathBuf,
     /// Another server than the one that is built into it.
     pub server: Option<PathBuf>,
