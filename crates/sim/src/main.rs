@@ -29,6 +29,13 @@ fn usage() -> ExitCode {
 }
 
 fn one(seed: u64, planted: Planted) -> ExitCode {
+    quorate_seeded_getrandom::seed(seed);
+    // A task that panics ends the run, and not only itself.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
     let (ran, lines) = run(seed, planted);
     println!("{}", lines.join("\n"));
     match ran {

@@ -1,10 +1,5 @@
 //! A seed decides everything.
 
-#[cfg(not(tokio_unstable))]
-compile_error!(
-    "without the flags of .cargo/config.toml (RUSTFLAGS takes their place) tokio draws from no seed"
-);
-
 use quorate_sim::{Planted, run_apart};
 use std::path::Path;
 
