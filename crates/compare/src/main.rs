@@ -2,42 +2,33 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `tasks` | what is measured, of whom |
-//! | `goals` | what quorate is held to, each against a peer in the same run |
+//! | `measure` | what is measured, of whom: loads, figures, the use of processor and memory |
 //! | `peers` | how each of them is started and put under load |
-//! | `limit` | the limit: a server that hands out the same bytes and agrees with nobody |
-//! | `load` | runs a load generator |
-//! | `usage` | processor time and memory of processes |
+//! | `baseline` | the limit: a server that hands out the same bytes and agrees with nobody |
+//! | `report` | what quorate is held to, and what came of it, as a table and as files |
 //! | `run` | the repeats, in turn |
-//! | `rest` | waits until those who are not measured do nothing |
 //! | `against` | two builds in short slices in turn |
 //! | `gaps` | how long writes stand still when a leader ends |
 //! | `steady` | elections under a long load, of which there should be none |
 //! | `sizes` | what a registry of each size costs |
 //! | `idle` | what many connections that wait cost |
-//! | `nodes`, `occasion` | the cluster of these four, and where their results go |
-//! | `figures`, `table`, `results` | what came of it, as numbers, as a table, as files |
+//! | `nodes`, `run_context` | the cluster of these four, and where their results go |
+//! | `etc`, `machine` | the files of a node, and what this machine is |
 
 mod against;
+mod baseline;
 mod etc;
-mod figures;
 mod gaps;
-mod goals;
 mod idle;
-mod limit;
-mod load;
 mod machine;
+mod measure;
 mod nodes;
-mod occasion;
 mod peers;
-mod rest;
-mod results;
+mod report;
 mod run;
+mod run_context;
 mod sizes;
 mod steady;
-mod table;
-mod tasks;
-mod usage;
 
 use against::AgainstArguments;
 use clap::{Parser, Subcommand};
@@ -70,7 +61,7 @@ enum Command {
     /// Measures what many connections that wait cost.
     Idle(IdleArguments),
     /// Serves as the limit does, until it is ended.
-    Limit(limit::LimitArguments),
+    Limit(baseline::LimitArguments),
 }
 
 /// Returns when somebody wants this to end.
@@ -99,7 +90,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
         Command::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,
         Command::Idle(arguments) => unless_stopped(idle::run(arguments)).await,
-        Command::Limit(arguments) => limit::serve(arguments).await,
+        Command::Limit(arguments) => baseline::serve(arguments).await,
     }
 }
 

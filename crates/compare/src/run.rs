@@ -2,10 +2,10 @@
 //! falls on all of them alike.
 
 use crate::machine::Machine;
+use crate::measure::tasks::{ALL, Length, Name, Task, selected};
 use crate::peers::{Airlift, Cluster, Etcd, Programs};
-use crate::results::{Came, Outcome, Results, Verdict};
-use crate::table;
-use crate::tasks::{ALL, Length, Name, Task, selected};
+use crate::report::results::{Came, Outcome, Results, Verdict};
+use crate::report::table;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

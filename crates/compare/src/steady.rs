@@ -1,9 +1,9 @@
 //! A long load on a cluster of which nothing fails: nobody may ask for an election.
 
-use crate::figures::Figures;
-use crate::load;
+use crate::measure::figures::Figures;
+use crate::measure::load;
 use crate::nodes::Nodes;
-use crate::occasion::Occasion;
+use crate::run_context::Occasion;
 use anyhow::bail;
 use serde::Serialize;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! The comparison of two builds: the ratio of each load, with the verdict on it.
 
 use super::interval::Median;
-use crate::figures::{Slice, median};
-use crate::tasks::Task;
+use crate::measure::figures::{Slice, median};
+use crate::measure::tasks::Task;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -155,8 +155,8 @@ pub fn table(loads: &[Load]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::{Figures, Latency};
-    use crate::tasks::TASKS;
+    use crate::measure::figures::{Figures, Latency};
+    use crate::measure::tasks::TASKS;
     use std::collections::BTreeMap;
 
     fn slice(rate: f64, errors: u64) -> Slice {

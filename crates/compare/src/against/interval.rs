@@ -25,7 +25,7 @@ impl Median {
         let cut = values_cut(sorted.len())?;
         Some(Median {
             low: sorted[cut],
-            median: crate::figures::median(sample.iter().copied())?,
+            median: crate::measure::figures::median(sample.iter().copied())?,
             high: sorted[sorted.len() - 1 - cut],
         })
     }

@@ -2,7 +2,7 @@
 
 use super::process::{Process, free_ports};
 use super::{Cluster, NODES, Programs, START_LIMIT, output, urls};
-use crate::tasks::Name;
+use crate::measure::tasks::Name;
 use anyhow::{Context, anyhow};
 use std::path::Path;
 use tokio::process::Command;

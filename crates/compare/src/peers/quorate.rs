@@ -4,7 +4,7 @@ use super::process::{Process, free_ports};
 use super::request::{get, wait_serving};
 use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::etc;
-use crate::tasks::Name;
+use crate::measure::tasks::Name;
 use serde::Deserialize;
 use std::path::Path;
 use tokio::process::Command;

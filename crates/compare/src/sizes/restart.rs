@@ -1,7 +1,7 @@
 //! How soon a cluster shows everything again whose nodes were all killed at once, and whether it keeps it.
 
+use crate::measure::usage;
 use crate::nodes::{Ending, Nodes};
-use crate::usage;
 use anyhow::{Context, bail, ensure};
 use quorate::clock::now;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! A row for each size.
 
 use super::{Size, Sizes};
-use crate::occasion::Occasion;
+use crate::run_context::Occasion;
 use std::fmt::Write;
 
 const HEAD: &str = "\

@@ -7,9 +7,9 @@
 mod comparison;
 mod interval;
 
-use crate::occasion::Occasion;
+use crate::measure::tasks::{Length, Name, Task, selected};
 use crate::peers::{Cluster, Programs};
-use crate::tasks::{Length, Name, Task, selected};
+use crate::run_context::Occasion;
 use anyhow::{Context, bail};
 use comparison::{Load, Side, Taken, Verdict, table};
 use serde::Serialize;

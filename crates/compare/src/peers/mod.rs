@@ -1,17 +1,17 @@
 //! Those that are measured: how each is started, and put under load.
 
 mod airlift;
+pub mod baseline;
 mod etcd;
-pub mod limit;
 pub mod process;
 pub mod quorate;
 pub mod request;
 
-use crate::figures::{Figures, Measured, Slice};
-use crate::load;
-use crate::rest::came_to_rest;
-use crate::tasks::{Asked, Name, Task, To};
-use crate::usage;
+use crate::measure::figures::{Figures, Measured, Slice};
+use crate::measure::load;
+use crate::measure::quiesce::came_to_rest;
+use crate::measure::tasks::{Asked, Name, Task, To};
+use crate::measure::usage;
 use anyhow::{Context, bail};
 use process::Process;
 use std::path::{Path, PathBuf};
@@ -112,7 +112,7 @@ impl Programs {
                 Name::Quorate => quorate::start(self, dir).await,
                 Name::Airlift => airlift::start(self, dir).await,
                 Name::Etcd => etcd::start(self, dir).await,
-                Name::Limit => limit::start(self, dir).await,
+                Name::Limit => baseline::start(self, dir).await,
             }
         };
         started
@@ -233,7 +233,7 @@ impl Cluster {
         for asked in [Asked::Lookup, Asked::Change] {
             let task = Task {
                 asked,
-                ..crate::tasks::WARM
+                ..crate::measure::tasks::WARM
             };
             let (mut best, mut without_gain) = (0.0, 0);
             for round in 1..=rounds {

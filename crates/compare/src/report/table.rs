@@ -1,9 +1,9 @@
 //! The table of medians, in Markdown.
 
-use crate::figures::Figure;
-use crate::goals::GOALS;
-use crate::results::{Results, Verdict};
-use crate::tasks::{ALL, Name, Task};
+use crate::measure::figures::Figure;
+use crate::measure::tasks::{ALL, Name, Task};
+use crate::report::goals::GOALS;
+use crate::report::results::{Results, Verdict};
 use std::fmt::Write;
 
 /// All of it: what was measured on what, the medians, the ratios, the goals.
@@ -117,10 +117,10 @@ fn goals(results: &Results) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::{Figures, Latency, Measured};
     use crate::machine::Machine;
-    use crate::results::{Came, Outcome};
-    use crate::tasks::TASKS;
+    use crate::measure::figures::{Figures, Latency, Measured};
+    use crate::measure::tasks::TASKS;
+    use crate::report::results::{Came, Outcome};
     use std::collections::BTreeMap;
 
     fn measured(rate: f64) -> Came {

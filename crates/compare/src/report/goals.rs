@@ -1,7 +1,7 @@
 //! What quorate is held to, each against a peer in the same run: machines are noisy, so what counts is a ratio.
 
-use crate::figures::Figure;
-use crate::tasks::Name;
+use crate::measure::figures::Figure;
+use crate::measure::tasks::Name;
 use std::fmt;
 
 /// What a figure of quorate is set against.
@@ -128,7 +128,7 @@ impl fmt::Display for Goal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::TASKS;
+    use crate::measure::tasks::TASKS;
 
     /// What a goal compares is measured, of both.
     #[test]

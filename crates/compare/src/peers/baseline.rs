@@ -3,7 +3,7 @@
 use super::process::{Process, free_ports};
 use super::request::wait_serving;
 use super::{Cluster, NODES, Programs, START_LIMIT, urls};
-use crate::tasks::Name;
+use crate::measure::tasks::Name;
 use std::path::Path;
 use tokio::process::Command;
 

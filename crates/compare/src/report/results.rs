@@ -1,9 +1,9 @@
 //! What came of a run, and where it is written.
 
-use crate::figures::{Figure, Measured, median};
-use crate::goals::{Against, GOALS, Goal};
 use crate::machine::Machine;
-use crate::tasks::{Length, Name, Task};
+use crate::measure::figures::{Figure, Measured, median};
+use crate::measure::tasks::{Length, Name, Task};
+use crate::report::goals::{Against, GOALS, Goal};
 use anyhow::Context;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,11 +2,11 @@
 
 mod waiting;
 
-use crate::figures::{Figures, median};
-use crate::load;
+use crate::measure::figures::{Figures, median};
+use crate::measure::load;
+use crate::measure::usage;
 use crate::nodes::Nodes;
-use crate::occasion::Occasion;
-use crate::usage;
+use crate::run_context::Occasion;
 use anyhow::{Context, bail, ensure};
 use quorate::http::raise_descriptors;
 use serde::Serialize;

@@ -3,9 +3,9 @@
 mod acknowledged;
 mod writer;
 
-use crate::figures::median;
+use crate::measure::figures::median;
 use crate::nodes::{Ending, Nodes};
-use crate::occasion::Occasion;
+use crate::run_context::Occasion;
 use acknowledged::Acknowledged;
 use anyhow::bail;
 use quorate::clock::now;

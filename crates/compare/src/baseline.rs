@@ -1,6 +1,6 @@
 //! The limit: what axum serves of the same bytes to the same clients on this machine, when nobody has to agree.
 
-use crate::tasks::{TASKS, Task};
+use crate::measure::tasks::{TASKS, Task};
 use axum::Router;
 use axum::extract::{Json, Path, State};
 use axum::http::StatusCode;

@@ -4,12 +4,12 @@ mod plot;
 mod restart;
 mod table;
 
-use crate::figures::{Figures, median};
-use crate::load;
+use crate::measure::figures::{Figures, median};
+use crate::measure::load;
+use crate::measure::usage;
 use crate::nodes::Nodes;
-use crate::occasion::Occasion;
-use crate::peers::limit::Limits;
-use crate::usage;
+use crate::peers::baseline::Limits;
+use crate::run_context::Occasion;
 use anyhow::bail;
 use restart::Restart;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! A load generator that is run, and the figures that it prints.
 
-use crate::figures::Figures;
+use crate::measure::figures::Figures;
 use anyhow::Context;
 use std::time::Duration;
 use tokio::process::Command;
