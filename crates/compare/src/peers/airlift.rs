@@ -1,8 +1,9 @@
 //! airlift's discovery server, from the same etc/ directories.
 
+use super::cluster::Cluster;
 use super::process::{Process, free_ports};
+use super::programs::{NODES, Programs, START_LIMIT, urls};
 use super::request::wait_serving;
-use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::etc;
 use crate::measure::tasks::Name;
 use anyhow::anyhow;

@@ -1,8 +1,9 @@
 //! The limit, as three servers that know nothing of each other.
 
+use super::cluster::Cluster;
 use super::process::{Process, free_ports};
+use super::programs::{NODES, Programs, START_LIMIT, urls};
 use super::request::wait_serving;
-use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::measure::tasks::Name;
 use std::path::Path;
 use tokio::process::Command;

@@ -1,7 +1,8 @@
 //! etcd, with its defaults.
 
+use super::cluster::Cluster;
 use super::process::{Process, free_ports};
-use super::{Cluster, NODES, Programs, START_LIMIT, output, urls};
+use super::programs::{NODES, Programs, START_LIMIT, output, urls};
 use crate::measure::tasks::Name;
 use anyhow::{Context, anyhow};
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! quorate, from an etc/ directory.
 
+use super::cluster::Cluster;
 use super::process::{Process, free_ports};
+use super::programs::{NODES, Programs, START_LIMIT, urls};
 use super::request::{get, wait_serving};
-use super::{Cluster, NODES, Programs, START_LIMIT, urls};
 use crate::etc;
 use crate::measure::tasks::Name;
 use serde::Deserialize;

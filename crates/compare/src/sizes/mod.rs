@@ -2,17 +2,17 @@
 
 mod plot;
 mod restart;
+mod size;
 mod table;
 
-use crate::measure::figures::{Figures, median};
+use crate::measure::figures::Figures;
 use crate::measure::load;
 use crate::measure::usage;
 use crate::nodes::Nodes;
 use crate::peers::baseline::Limits;
 use crate::run_context::Occasion;
 use anyhow::bail;
-use restart::Restart;
-use serde::Serialize;
+use size::{Lookups, Size, Sizes};
 use std::env;
 use std::path::Path;
 use std::time::Duration;
@@ -42,55 +42,6 @@ pub struct SizesArguments {
     /// How many ask at once.
     #[arg(long, default_value_t = 8)]
     clients: u32,
-}
-
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Sizes {
-    seconds: u64,
-    clients: u32,
-    sizes: Vec<Size>,
-}
-
-/// A registry of one size.
-#[derive(Debug, Serialize)]
-struct Size {
-    services: u32,
-    lookups: Vec<Lookups>,
-    /// Of the largest node, at its peak, with its lookups.
-    memory_mb: f64,
-    /// After lookups: what was announced is in the log alone, unless it is much.
-    after_lookups: Restart,
-    /// After changes, as many as can be made.
-    after_changes: Restart,
-}
-
-/// The same load on two, one after the other.
-#[derive(Debug, Serialize)]
-struct Lookups {
-    quorate: Figures,
-    limit: Figures,
-}
-
-impl Size {
-    fn median(&self, of: impl Fn(&Lookups) -> f64) -> f64 {
-        median(self.lookups.iter().map(of)).unwrap_or(f64::NAN)
-    }
-
-    /// What an answer has, in kilobytes.
-    fn kb(&self) -> f64 {
-        self.median(|lookups| lookups.quorate.bytes_per_answer as f64 / 1e3)
-    }
-
-    /// What a lookup takes of the time, with all clients at once, in microseconds.
-    fn lookup_us(&self) -> f64 {
-        self.median(|lookups| 1e6 / lookups.quorate.rate_per_second)
-    }
-
-    /// The same of the limit's.
-    fn limit_us(&self) -> f64 {
-        self.median(|lookups| 1e6 / lookups.limit.rate_per_second)
-    }
 }
 
 /// Measures, prints, and writes the results.

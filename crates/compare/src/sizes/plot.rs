@@ -1,6 +1,6 @@
 //! The cost of a lookup over its size, beside the limit's, both on logarithmic scales.
 
-use super::Size;
+use super::size::Size;
 use anyhow::anyhow;
 use plotters::prelude::{
     ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, RGBColor, SVGBackend, WHITE,

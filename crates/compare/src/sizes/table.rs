@@ -1,6 +1,6 @@
 //! A row for each size.
 
-use super::{Size, Sizes};
+use super::size::{Size, Sizes};
 use crate::run_context::Occasion;
 use std::fmt::Write;
 
