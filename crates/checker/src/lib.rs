@@ -6,7 +6,7 @@
 //! | [`linearizable`] | the search for an order that explains a history, for any model |
 //! | [`model`], [`groups`] | the registry as a model, one (type, pool) at a time: the first layer |
 //! | [`log`], [`certificate`] | the order that `Quorate-Index` names, checked over the whole history: the second layer |
-//! | [`overstay`] | who stays too long in spans without faults |
+//! | [`late_expiry`] | who stays too long in spans without faults |
 //! | [`window`] | gaps, times to the first answer, percentiles |
 //! | [`simulated`] | random histories of a registry that keeps or breaks its promises, for tests of the checkers |
 //!
@@ -19,11 +19,11 @@
 pub mod certificate;
 pub mod groups;
 pub mod history;
+pub mod late_expiry;
 pub mod linearizable;
 pub mod lines;
 pub mod log;
 pub mod model;
-pub mod overstay;
 pub mod random;
 pub mod simulated;
 pub mod window;

@@ -1,12 +1,12 @@
 //! One run: faults, then healing, with the checks after every step.
 
-use crate::chance::Chance;
 use crate::faults::{Condition, Fault, draw};
-use crate::history::History;
-use crate::host;
+use crate::host::process;
 use crate::network::name_of;
 use crate::nodes::Nodes;
+use crate::records::history::History;
 use crate::report::Report;
+use crate::rng::Chance;
 use crate::world::{Phase, Settings, World};
 use quorate::raft::LogLimits;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Cluster {
         let hosts = world.settings.hosts;
         for number in 0..hosts {
             let world = world.clone();
-            sim.host(name_of(number), move || host::run(world.clone(), number));
+            sim.host(name_of(number), move || process::run(world.clone(), number));
         }
         if planted == Planted::LyingDisks {
             world.devices.iter().for_each(|device| device.lie());

@@ -1,6 +1,6 @@
 //! What is done to the cluster, and when.
 
-use crate::chance::Chance;
+use crate::rng::Chance;
 use crate::world::Order;
 use std::time::Duration;
 

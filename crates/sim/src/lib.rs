@@ -8,15 +8,12 @@
 //! |---|---|
 //! | `cluster` | one run: faults, then healing, with the checks after every step |
 //! | `faults` | what is done to the cluster, and when |
-//! | `host` | one node's process |
-//! | `network`, `disk` | what stands in for TCP and for the device |
+//! | `host` | one node's process, its device, and the clients that ask it |
+//! | `network` | what stands in for TCP |
 //! | `many`, `report` | many seeds, on all cores, and what each came to |
-//! | `clients` | who announces, renews, withdraws and looks up |
-//! | `history` | the one log that was committed, and what it makes of the registry |
-//! | `answers` | what clients were told, held against the history |
-//! | `writes` | what several clients wrote of one node id, judged by the checker |
+//! | `records` | what was committed, what clients were told and wrote, held against each other |
 //! | `nodes` | what nodes show after every step, held against the history and against what they showed before |
-//! | `chance`, `trace`, `world` | the seed's numbers, what happened, what all of these share |
+//! | `rng`, `trace`, `world` | the seed's numbers, what happened, what all of these share |
 //!
 //! The checks, with the names that openraft gives its own:
 //!
@@ -37,21 +34,17 @@
 //! - *no early expiry*: nothing expires before max-age has passed since its last renewal was committed.
 //! - *liveness*: once healed, all nodes are voters of one leader, hold the same and serve reads and writes.
 
-mod answers;
-mod chance;
-mod clients;
 mod cluster;
-mod disk;
 mod faults;
-mod history;
 mod host;
 mod many;
 mod network;
 mod nodes;
+mod records;
 mod report;
+mod rng;
 mod trace;
 mod world;
-mod writes;
 
 pub use cluster::{Planted, run};
 pub use many::{Said, run_apart, run_seeds};

@@ -1,6 +1,6 @@
 //! What nodes show after every step, held against the history and against what they showed before.
 
-use crate::history::History;
+use crate::records::history::History;
 use crate::world::World;
 use quorate::raft::{Node, Probe, RaftId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

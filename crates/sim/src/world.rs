@@ -1,11 +1,11 @@
 //! What the hosts, their clients and the one who watches share.
 
-use crate::answers::Answers;
-use crate::chance::Chance;
 use crate::cluster::Planted;
 use crate::network::{address_of, name_of};
+use crate::records::answers::Answers;
+use crate::records::writes::Writes;
+use crate::rng::Chance;
 use crate::trace::Trace;
-use crate::writes::Writes;
 use quorate::model::Inventory;
 use quorate::raft::disk::Device;
 use quorate::raft::{LogLimits, Node};

@@ -8,8 +8,8 @@
 //! Judged are writes that began
 //! when the group had agreed on the level of commands that carry what their taker knew.
 
-use crate::answers::Wish;
-use crate::history::{History, TYPE};
+use crate::records::answers::Wish;
+use crate::records::history::{History, TYPE};
 use quorate::raft::WriteError;
 use quorate::registry::{Command, Outcome};
 use quorate_checker::MaxAge;

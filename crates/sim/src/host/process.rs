@@ -1,8 +1,8 @@
 //! One node's process.
 
-use crate::clients;
+use super::clients;
 use crate::cluster::Planted;
-use crate::disk::Paced;
+use crate::host::disk::Paced;
 use crate::network::{PORT, Simulated, address_of, name_of};
 use crate::world::{Order, World, now};
 use quorate::clock::Beat;

@@ -1,7 +1,7 @@
 //! What clients were told, held against the history.
 
-use crate::chance::Chance;
-use crate::history::{History, TYPE};
+use crate::records::history::{History, TYPE};
+use crate::rng::Chance;
 use quorate::model::{Announcement, Lookup, Service};
 use quorate::registry::Command;
 use std::collections::{BTreeMap, BTreeSet};

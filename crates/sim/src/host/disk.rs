@@ -1,6 +1,6 @@
 //! The time that a simulated device takes.
 
-use crate::chance::Chance;
+use crate::rng::Chance;
 use quorate::raft::disk::{Device, Pace};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::by_hand::{MS, announce, lookup};
 use crate::history::Operation;
-use crate::overstay::{Overstay, overstays};
+use crate::late_expiry::{Overstay, overstays};
 use crate::window::Window;
 
 /// Max-age of 100 ms and an allowance of 20.

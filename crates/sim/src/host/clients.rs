@@ -1,9 +1,9 @@
 //! Who announces, renews, withdraws and looks up, through the node of a host.
 
-use crate::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
-use crate::chance::Chance;
 use crate::cluster::Planted;
-use crate::history::TYPE;
+use crate::records::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
+use crate::records::history::TYPE;
+use crate::rng::Chance;
 use crate::world::{Phase, World, now};
 use quorate::clock;
 use quorate::model::Lookup;
