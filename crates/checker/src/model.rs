@@ -14,8 +14,8 @@
 //!
 //! A lookup reads every node of the group at once: a mixture of two states is found, which one model a node would not do.
 
-use crate::MaxAge;
 use crate::linearizable::Model;
+use crate::max_age::MaxAge;
 use std::sync::Arc;
 
 /// One type in one pool.

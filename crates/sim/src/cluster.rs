@@ -7,48 +7,19 @@ use crate::nodes::Nodes;
 use crate::records::history::History;
 use crate::report::Report;
 use crate::rng::Chance;
-use crate::world::{Phase, Settings, World};
+use crate::settings::{Planted, STEP, Settings};
+use crate::world::{Phase, World};
 use quorate::raft::LogLimits;
 use std::sync::Arc;
 use std::time::Duration;
 use turmoil::Sim;
 
-/// A step of the simulation; no message takes less.
-pub const STEP: Duration = Duration::from_millis(2);
 /// How long faults last.
 const FAULTS_LAST: Duration = Duration::from_secs(20);
 /// Within this time after healing the cluster has come to rest.
 const RESTS_WITHIN: Duration = Duration::from_secs(40);
 /// And within this time after that every node takes writes and serves them.
 const PROVES_WITHIN: Duration = Duration::from_secs(10);
-
-/// An error planted to show that it is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Planted {
-    /// None.
-    #[default]
-    Nothing,
-    /// Devices say that they synced, and did not.
-    LyingDisks,
-    /// Lookups are served without asking the leader.
-    StaleReads,
-    /// One node ages announcements three times as fast.
-    ShortAge,
-}
-
-impl Planted {
-    /// The error of this name.
-    pub fn named(name: &str) -> Option<Planted> {
-        [
-            Planted::Nothing,
-            Planted::LyingDisks,
-            Planted::StaleReads,
-            Planted::ShortAge,
-        ]
-        .into_iter()
-        .find(|planted| format!("{planted:?}") == name)
-    }
-}
 
 /// Runs a seed, which gives the same in every fresh process. What came of it, and everything that happened.
 pub fn run(seed: u64, planted: Planted) -> (Result<Report, String>, Vec<String>) {

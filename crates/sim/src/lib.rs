@@ -13,6 +13,7 @@
 //! | `many`, `report` | many seeds, on all cores, and what each came to |
 //! | `records` | what was committed, what clients were told and wrote, held against each other |
 //! | `nodes` | what nodes show after every step, held against the history and against what they showed before |
+//! | `settings` | the settings of a run, and the errors that can be planted in it |
 //! | `rng`, `trace`, `world` | the seed's numbers, what happened, what all of these share |
 //!
 //! The checks, with the names that openraft gives its own:
@@ -43,9 +44,11 @@ mod nodes;
 mod records;
 mod report;
 mod rng;
+mod settings;
 mod trace;
 mod world;
 
-pub use cluster::{Planted, run};
+pub use cluster::run;
 pub use many::{Said, run_apart, run_seeds};
 pub use report::Report;
+pub use settings::Planted;

@@ -3,8 +3,8 @@
 //! A process each, because futures-util draws for its `select!` from a generator of the thread that nobody can seed: only
 //! in a fresh process is it the same again.
 
-use crate::cluster::Planted;
 use crate::report::Report;
+use crate::settings::Planted;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;

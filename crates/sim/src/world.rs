@@ -1,38 +1,17 @@
 //! What the hosts, their clients and the one who watches share.
 
-use crate::cluster::Planted;
 use crate::network::{address_of, name_of};
 use crate::records::answers::Answers;
 use crate::records::writes::Writes;
 use crate::rng::Chance;
+use crate::settings::Settings;
 use crate::trace::Trace;
 use quorate::model::Inventory;
+use quorate::raft::Node;
 use quorate::raft::disk::Device;
-use quorate::raft::{LogLimits, Node};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// The settings of a run, decided by its seed.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What decides everything.
-    pub seed: u64,
-    /// How many nodes.
-    pub hosts: usize,
-    /// `discovery.max-age`.
-    pub max_age: Duration,
-    /// The slowest operation of a device.
-    pub slowest_disk_ms: u64,
-    /// The worst delay of a message.
-    pub slowest_message_ms: u64,
-    /// Whether messages get lost by themselves.
-    pub loss: f64,
-    /// How much log the nodes keep.
-    pub log_limits: LogLimits,
-    /// An error to be found.
-    pub planted: Planted,
-}
 
 /// What clients are to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The order of indexes against real time.
 
-use super::{Certificate, Violation};
+use super::report::Certificate;
+use super::violation::Violation;
 use crate::history::Operation;
 
 /// The answers of 2xx by index: who knew each index first, and what had been called before it was made.

@@ -1,12 +1,13 @@
 //! Everything again, in the order of indexes.
 
 use super::order::Order;
+use super::report::Certificate;
 use super::state::{Accepted, State};
+use super::violation::Violation;
 use super::writers::{Change, Writers, change_of};
-use super::{Certificate, Violation};
-use crate::MaxAge;
 use crate::history::{Input, Name, Operation, Outcome, Service};
 use crate::log::{Applied, Log};
+use crate::max_age::MaxAge;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// One replay.

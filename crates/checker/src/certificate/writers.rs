@@ -1,6 +1,7 @@
 //! Who asked for a change that is in the log or shows in a lookup.
 
-use super::{Certificate, Violation};
+use super::report::Certificate;
+use super::violation::Violation;
 use crate::history::{Input, Name, Operation, Outcome};
 use std::collections::{HashMap, HashSet};
 

@@ -15,9 +15,9 @@
 mod arrivals;
 mod unknown;
 
-use crate::MaxAge;
 use crate::history::{Input, Name, Operation, Outcome, Service};
 use crate::linearizable::{Call, Explanation, Verdict, check};
+use crate::max_age::MaxAge;
 use crate::model::{GroupModel, GroupOp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write};

@@ -1,6 +1,6 @@
 //! Calls and returns in order of time, as a linked list that calls are taken out of and put back into.
 
-use super::Span;
+use super::span::Span;
 
 /// What is at a place of the list.
 #[derive(Debug, Clone, Copy)]

@@ -19,9 +19,11 @@
 
 mod entries;
 mod placed;
+mod span;
 
 use entries::{Entries, Entry};
 use placed::Placed;
+use span::Span;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -76,14 +78,6 @@ pub struct Call<Op> {
     pub after: Vec<usize>,
     /// What was asked and answered.
     pub op: Op,
-}
-
-/// When a call may take effect, and whether it need.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    call_ns: u64,
-    return_ns: u64,
-    is_optional: bool,
 }
 
 /// What the search came to.

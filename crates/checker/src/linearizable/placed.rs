@@ -1,6 +1,6 @@
 //! The set of calls that the search has taken out.
 
-use super::Span;
+use super::span::Span;
 use std::iter::once;
 
 const WORD_BITS: usize = 64;

@@ -1,11 +1,21 @@
 //! What happens to a plan.
 
+use super::bug::{BUG_PERCENT, Bug};
 use super::plan::Planned;
-use super::{BUG_PERCENT, Bug, MAX_AGE_NS, Simulated};
+use super::shape::MAX_AGE_NS;
 use crate::history::{Input, Name, Operation, Outcome, Service};
 use crate::log::{Applied, Log, LogEntry};
 use crate::random::Random;
 use std::collections::{BTreeMap, VecDeque};
+
+/// A history and the log behind it.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    /// What the clients saw, by the time of the call.
+    pub history: Vec<Operation>,
+    /// What was applied.
+    pub log: Log,
+}
 
 /// How many earlier states a stale lookup may show.
 const MAX_PAST: usize = 6;

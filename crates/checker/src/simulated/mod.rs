@@ -7,89 +7,19 @@
 //! known to have arrived some time after their call; one that finds that a later change of its node
 //! was acknowledged is refused, unless it changes nothing.
 
+mod bug;
 mod execution;
 mod garble;
 mod plan;
+mod shape;
 
+pub use bug::Bug;
+pub use execution::Simulated;
 pub use garble::garble;
+pub use shape::{MAX_AGE_NS, Shape};
 
-use crate::MaxAge;
-use crate::history::Operation;
-use crate::log::Log;
+use crate::max_age::MaxAge;
 use crate::random::Random;
-
-/// What is drawn.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape {
-    /// How many clients ask, each one request at a time.
-    pub clients: u32,
-    /// How many nodes announce themselves.
-    pub nodes: u64,
-    /// How many (type, pool) there are; at most `nodes`.
-    pub groups: u64,
-    /// How many operations.
-    pub operations: usize,
-    /// How many of 100 operations are changes.
-    pub write_percent: u64,
-    /// How many of 100 changes have an unknown fate.
-    pub unknown_percent: u64,
-    /// Whether a node takes another id after a change of unknown fate, as clients of a long run should: pending changes of one id
-    /// would pile up.
-    pub abandons: bool,
-    /// Whether some announcements have several types and some lookups name no pool or no type.
-    pub is_wide: bool,
-}
-
-/// `discovery.max-age` of every simulated registry, in nanoseconds. Requests take 1 to 10 ms, so that silent nodes expire
-/// between them.
-pub const MAX_AGE_NS: u64 = 60_000_000;
-
-/// How many of 100 occasions a bug takes.
-const BUG_PERCENT: u64 = 12;
-
-/// A promise that the registry breaks now and then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
-    /// A change is acknowledged and does not happen.
-    LostAck,
-    /// A lookup shows an earlier state.
-    StaleLookup,
-    /// A lookup shows some nodes as they were earlier.
-    FracturedLookup,
-    /// A node expires after a quarter of max-age.
-    EarlyExpiry,
-    /// What is gone comes back.
-    Resurrection,
-    /// A change is refused and happens.
-    RefusedApplied,
-    /// A change happens again later.
-    AppliedTwice,
-    /// A change that is overtaken happens all the same, after what overtook it.
-    SecondProposal,
-}
-
-impl Bug {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::LostAck,
-        Self::StaleLookup,
-        Self::FracturedLookup,
-        Self::EarlyExpiry,
-        Self::Resurrection,
-        Self::RefusedApplied,
-        Self::AppliedTwice,
-        Self::SecondProposal,
-    ];
-}
-
-/// A history and the log behind it.
-#[derive(Debug, Clone)]
-pub struct Simulated {
-    /// What the clients saw, by the time of the call.
-    pub history: Vec<Operation>,
-    /// What was applied.
-    pub log: Log,
-}
 
 /// The max-age of simulated registries, for checkers.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Who asks what, when, and when it takes effect.
 
-use super::Shape;
+use super::shape::Shape;
 use crate::history::{Input, Name, Operation, Outcome};
 use crate::random::Random;
 

@@ -1,7 +1,7 @@
 //! Short ways to write histories: times in ms, one group `t/p` unless said.
 
-use crate::MaxAge;
 use crate::history::{Input, Operation, Outcome, Service};
+use crate::max_age::MaxAge;
 
 /// The max-age of histories written by hand: 100 ms, so that from 99 ms on an absence is legal.
 pub fn max_age() -> MaxAge {

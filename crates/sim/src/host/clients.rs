@@ -1,9 +1,9 @@
 //! Who announces, renews, withdraws and looks up, through the node of a host.
 
-use crate::cluster::Planted;
 use crate::records::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
 use crate::records::history::TYPE;
 use crate::rng::Chance;
+use crate::settings::Planted;
 use crate::world::{Phase, World, now};
 use quorate::clock;
 use quorate::model::Lookup;

@@ -1,9 +1,9 @@
 //! One node's process.
 
 use super::clients;
-use crate::cluster::Planted;
 use crate::host::disk::Paced;
 use crate::network::{PORT, Simulated, address_of, name_of};
+use crate::settings::Planted;
 use crate::world::{Order, World, now};
 use quorate::clock::Beat;
 use quorate::raft::disk::{Pace, Store, Work};

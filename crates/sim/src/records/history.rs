@@ -1,6 +1,6 @@
 //! The one log that was committed, and what it makes of the registry.
 
-use crate::cluster::STEP;
+use crate::settings::STEP;
 use quorate::model::Lookup;
 use quorate::raft::{Content, LoggedEntry};
 use quorate::registry::{Command, LEVEL_OF_ORDER, Leadership, Outcome, Registry};
