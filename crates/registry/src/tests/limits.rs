@@ -1,7 +1,7 @@
 //! What the registry refuses to take, and that it takes no more than it counts.
 
 use super::properties::{at, batches, lookups};
-use super::{announce, announcement, batch, of_type};
+use super::samples::{announce, announcement, batch, of_type};
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
 use crate::{Batch, Command, Held, MAX_LOCATION_BYTES, MAX_SERVICES, Outcome, Registry};

@@ -4,41 +4,16 @@ mod golden;
 mod limits;
 mod order;
 mod properties;
+mod samples;
 
 use crate::model::{Announcement, Lookup};
 use crate::registry::MAX_RETIRED;
 use crate::state::rendered::MAX_RENDERINGS;
 use crate::state::tombstones::MAX_REMOVALS;
-use crate::{BadSnapshot, Batch, Command, Held, LEVEL, Outcome, Registry};
+use crate::{BadSnapshot, Command, Held, LEVEL, Outcome, Registry};
+use samples::{announce, announcement, batch, of_type};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-fn announcement(node: &str, service_type: &str, note: &str) -> Announcement {
-    let body = format!(
-        r#"{{"environment":"test","pool":"general","location":"/{node}","services":[
-            {{"id":"s-{node}","type":"{service_type}","properties":{{"note":"{note}","coordinator":false}}}}]}}"#
-    );
-    Announcement::from_json(node, body.as_bytes(), "test").unwrap()
-}
-
-fn announce(node: &str, service_type: &str, note: &str) -> Command {
-    Command::Announce {
-        seen: u64::MAX,
-        announcement: announcement(node, service_type, note),
-    }
-}
-
-fn batch(commands: Vec<Command>) -> Batch {
-    Batch {
-        max_age_ms: 3_000,
-        step_ms: 1_000,
-        commands,
-    }
-}
-
-fn of_type(service_type: &str) -> Lookup {
-    Lookup::Type(service_type.to_owned())
-}
 
 /// A lookup's bytes are exactly those of airlift, the line end too.
 #[test]

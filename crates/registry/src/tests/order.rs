@@ -1,6 +1,6 @@
 //! The order of writes of one node, against a model of takers, leaders and clients.
 
-use super::{announcement, batch};
+use super::samples::{announcement, batch};
 use crate::{Arrival, Batch, Command, LEVEL, LEVEL_OF_ORDER, Leadership, Outcome, Registry, Tail};
 use proptest::collection::vec;
 use proptest::prelude::*;
