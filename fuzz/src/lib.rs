@@ -4,6 +4,8 @@
 //! in `corpus/` are replayed by `cargo test`, with as many changed ones; `scripts/fuzz` searches on from them, guided by
 //! coverage.
 
+#![deny(clippy::self_named_module_files)]
+
 mod applied;
 mod changed;
 pub mod shapes;

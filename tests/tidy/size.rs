@@ -2,8 +2,9 @@
 
 use crate::scripts::scripts;
 use crate::source::{code_of, has_name, product_lines};
-use crate::tree::{all_files, assert_none, read};
-use std::path::Path;
+use crate::tree::{all_files, assert_none, read, rust_files};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 const MAX_LINES: usize = 600;
 
@@ -27,6 +28,38 @@ fn a_long_file_is_found() {
         + &"    // a line\n".repeat(MAX_LINES)
         + "}\n";
     assert_eq!(product_lines(&tested), 1);
+}
+
+const MAX_FILES: usize = 14;
+
+/// Returns the folders that hold too many of these files side by side.
+fn crowded(files: &[PathBuf]) -> Vec<String> {
+    let mut counts: BTreeMap<&Path, usize> = BTreeMap::new();
+    for folder in files.iter().filter_map(|path| path.parent()) {
+        *counts.entry(folder).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > MAX_FILES)
+        .map(|(folder, count)| format!("{}: {count} files, at most {MAX_FILES}", folder.display()))
+        .collect()
+}
+
+#[test]
+fn folders_of_crates_stay_small() {
+    for below in ["crates", "fuzz"] {
+        assert_none(&crowded(&rust_files(below)));
+    }
+}
+
+#[test]
+fn a_crowded_folder_is_found() {
+    let files = |count: usize| -> Vec<PathBuf> {
+        let names = (0..count).map(|number| format!("crates/a/src/f{number}.rs"));
+        names.map(PathBuf::from).collect()
+    };
+    assert_eq!(crowded(&files(MAX_FILES + 1)).len(), 1);
+    assert_eq!(crowded(&files(MAX_FILES)).len(), 0);
 }
 
 fn leftovers(source: &str) -> Vec<String> {

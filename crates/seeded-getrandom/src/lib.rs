@@ -9,6 +9,8 @@
 //!
 //! On systems whose standard library does not ask `getrandom`, it has no effect.
 
+#![deny(clippy::self_named_module_files)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The state of the generator (splitmix64).
