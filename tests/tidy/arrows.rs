@@ -48,6 +48,13 @@ fn arrow_complaints(
             ));
         }
     }
+    for name in ["quorate_registry", "quorate_planted"] {
+        if has_name(&code, name) {
+            complaints.push(format!(
+                "{module} names {name}: write crate::, as the arrows are held"
+            ));
+        }
+    }
     let test_from = test_part_line(source);
     for (number, line) in code.lines().enumerate() {
         let inline_depth = usize::from(number + 1 >= test_from);
@@ -117,6 +124,7 @@ fn a_wrong_arrow_is_found() {
         arrow_complaints("http", 2, "use crate::server;", None).len(),
         1
     );
+    assert_eq!(complain("http", "use quorate_registry::Registry;"), 1);
     assert_eq!(complain("config", "use super::raft;"), 1);
     assert_eq!(
         complain(
