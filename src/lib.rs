@@ -9,10 +9,12 @@ pub mod config;
 pub mod http;
 pub mod launcher;
 mod locks;
-pub mod model;
-mod planted;
 pub mod raft;
-pub mod registry;
 pub mod server;
 pub mod storage;
 pub mod telemetry;
+
+pub use quorate_registry as registry;
+pub use quorate_registry::model;
+
+use quorate_planted as planted;

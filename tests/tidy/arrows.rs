@@ -1,15 +1,14 @@
 //! Which module may use which, and the names that a part may not know.
 
 use crate::source::{code_of, crate_paths, exported_names, has_name, supers, test_part_line};
-use crate::tree::{assert_none, is_test_file, module_of, read, rust_files};
+use crate::tree::{assert_none, is_test_file, module_of, product_files, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What each module may use of the crate besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
-        "model" | "clock" | "planted" | "locks" => &[],
-        "registry" => &["model", "planted"],
+        "clock" | "locks" => &[],
         "config" => &["model"],
         "storage" => &["registry", "model", "planted"],
         "raft" => &["storage", "registry", "model", "clock", "planted", "locks"],
@@ -55,6 +54,13 @@ fn arrow_complaints(
         if module == "http" && first == "registry" && internal {
             complaints.push(format!(
                 "http sees only registry::Rendered, not crate::registry::{second}"
+            ));
+        }
+    }
+    for name in ["quorate_registry", "quorate_planted"] {
+        if has_name(&code, name) {
+            complaints.push(format!(
+                "{module} names {name}: write crate::, as the arrows are held"
             ));
         }
     }
@@ -107,8 +113,8 @@ fn a_wrong_arrow_is_found() {
     assert_eq!(exported, ["Lost", "Node", "Slow"].map(String::from).into());
     let complain =
         |module: &str, source: &str| arrow_complaints(module, 1, source, Some(&exported)).len();
-    assert_eq!(complain("model", "use crate::registry::Batch;"), 1);
-    assert_eq!(complain("registry", "fn f(c: crate::clock::Instant) {}"), 1);
+    assert_eq!(complain("clock", "use crate::registry::Batch;"), 1);
+    assert_eq!(complain("config", "fn f(c: crate::clock::Instant) {}"), 1);
     assert_eq!(
         complain("raft", "use crate::{http::Router, model::{A, B}, server};"),
         2
@@ -128,6 +134,7 @@ fn a_wrong_arrow_is_found() {
         arrow_complaints("http", 2, "use crate::server;", None).len(),
         1
     );
+    assert_eq!(complain("http", "use quorate_registry::Registry;"), 1);
     assert_eq!(complain("config", "use super::raft;"), 1);
     assert_eq!(
         complain(
@@ -149,10 +156,37 @@ fn a_wrong_arrow_is_found() {
     );
 }
 
-/// A banned name, and the part of src/ that it is banned in (or, with `!`, the only ones it is for).
+/// Returns the uses of the registry in a file of its crate's module `model`.
+fn model_complaints(source: &str) -> Vec<String> {
+    crate_paths(&code_of(source))
+        .into_iter()
+        .filter(|path| path[0] != "model")
+        .map(|path| format!("model may not use crate::{}", path[0]))
+        .collect()
+}
+
+#[test]
+fn the_model_uses_nothing_of_the_registry() {
+    let mut complaints = Vec::new();
+    for path in rust_files("crates/registry/src/model") {
+        for complaint in model_complaints(&read(&path)) {
+            complaints.push(format!("{}: {complaint}", path.display()));
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn a_use_of_the_registry_in_the_model_is_found() {
+    assert_eq!(model_complaints("use crate::Registry;").len(), 1);
+    assert_eq!(model_complaints("use crate::model::Lookup;").len(), 0);
+}
+
+/// A banned name, and the part of the repository that it is banned in (or, with `!`, the only one
+/// it is for).
 const BANNED: &[(&str, &[&str])] = &[
     (
-        "registry/",
+        "crates/registry/",
         &[
             "tokio",
             "axum",
@@ -166,7 +200,7 @@ const BANNED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "!raft/|storage/",
+        "!src/raft/|src/storage/",
         &[
             "openraft",
             "openraft_macros",
@@ -174,18 +208,16 @@ const BANNED: &[(&str, &[&str])] = &[
             "openraft_rt_tokio",
         ],
     ),
-    ("!clock.rs", &["Instant::now", "SystemTime::now"]),
+    ("!src/clock.rs", &["Instant::now", "SystemTime::now"]),
 ];
 
-fn banned_names(path_in_src: &str, source: &str) -> Vec<String> {
+fn banned_names(path: &str, source: &str) -> Vec<String> {
     let code = code_of(source);
     let mut complaints = Vec::new();
     for (part, names) in BANNED {
         let applies = match part.strip_prefix('!') {
-            Some(only_here) => !only_here
-                .split('|')
-                .any(|part| path_in_src.starts_with(part)),
-            None => path_in_src.starts_with(part),
+            Some(only_here) => !only_here.split('|').any(|part| path.starts_with(part)),
+            None => path.starts_with(part),
         };
         for name in names.iter().filter(|_| applies) {
             if has_name(&code, name) {
@@ -199,13 +231,8 @@ fn banned_names(path_in_src: &str, source: &str) -> Vec<String> {
 #[test]
 fn the_registry_is_pure_and_only_raft_and_storage_name_openraft_and_only_the_clock_reads_a_clock() {
     let mut complaints = Vec::new();
-    for path in rust_files("src") {
-        let in_src = path
-            .strip_prefix("src")
-            .expect("it is below src")
-            .to_string_lossy()
-            .into_owned();
-        for complaint in banned_names(&in_src, &read(&path)) {
+    for path in product_files() {
+        for complaint in banned_names(&path.to_string_lossy(), &read(&path)) {
             complaints.push(format!("{}: {complaint}", path.display()));
         }
     }
@@ -215,28 +242,36 @@ fn the_registry_is_pure_and_only_raft_and_storage_name_openraft_and_only_the_clo
 #[test]
 fn a_banned_name_is_found() {
     assert_eq!(
-        banned_names("registry/mod.rs", "use std::collections::HashMap;").len(),
+        banned_names(
+            "crates/registry/src/lib.rs",
+            "use std::collections::HashMap;"
+        )
+        .len(),
         1
     );
     assert_eq!(
-        banned_names("registry/mod.rs", "use std::time::Duration;").len(),
+        banned_names("crates/registry/src/lib.rs", "use std::time::Duration;").len(),
         1
     );
     assert_eq!(
-        banned_names("http/mod.rs", "fn f(e: openraft::Entry) {}").len(),
+        banned_names("src/http/mod.rs", "fn f(e: openraft::Entry) {}").len(),
         1
     );
     assert_eq!(
-        banned_names("raft/mod.rs", "let t = Instant::now();").len(),
+        banned_names("src/raft/mod.rs", "let t = Instant::now();").len(),
         1
     );
-    for part in ["raft/mod.rs", "storage/mod.rs"] {
+    for part in ["src/raft/mod.rs", "src/storage/mod.rs"] {
         let source = "use openraft::Raft; // Instant::now";
         assert_eq!(banned_names(part, source).len(), 0);
     }
-    assert_eq!(banned_names("clock.rs", "Instant::now()").len(), 0);
+    assert_eq!(banned_names("src/clock.rs", "Instant::now()").len(), 0);
     assert_eq!(
-        banned_names("registry/mod.rs", "/// No tokio here.\nstruct HashMapLike;").len(),
+        banned_names(
+            "crates/registry/src/lib.rs",
+            "/// No tokio here.\nstruct HashMapLike;"
+        )
+        .len(),
         0
     );
 }

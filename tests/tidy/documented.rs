@@ -1,7 +1,7 @@
 //! What must be explained to the user.
 
 use crate::source::{product_lines, strings_of};
-use crate::tree::{assert_none, is_test_file, read, rust_files};
+use crate::tree::{all_files, assert_none, is_test_file, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -141,11 +141,7 @@ fn named_tests(text: &str) -> BTreeSet<&str> {
 #[test]
 fn every_test_that_a_promise_names_is_there() {
     let promises = read(Path::new("docs/PROMISES.md"));
-    let sources: Vec<String> = ["src", "tests", "benches"]
-        .into_iter()
-        .flat_map(rust_files)
-        .map(|path| read(&path))
-        .collect();
+    let sources: Vec<String> = all_files().into_iter().map(|path| read(&path)).collect();
     let named = named_tests(&promises);
     assert!(!named.is_empty(), "promises name tests");
     let missing = named.into_iter().filter(|name| {

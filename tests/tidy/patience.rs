@@ -1,7 +1,7 @@
 //! What tests may not do: sleep for an event, take a fixed port.
 
 use crate::source::{code_of, has_name, test_part_line};
-use crate::tree::{assert_none, is_test_file, read, rust_files};
+use crate::tree::{all_files, assert_none, is_test_file, read};
 use std::path::Path;
 
 /// Sleeps and fixed ports in the test part of a file. Sleeping on a paused clock takes no time.
@@ -43,16 +43,19 @@ fn binds_fixed_port(line: &str) -> bool {
 /// The one file that sleeps, so that no other has to.
 const WAITS: &str = "tests/support/wait.rs";
 /// Here every clock is simulated, and no port is the machine's.
-const SIMULATED: &str = "tests/sim";
+const SIMULATED: &str = "crates/sim";
+/// Of these packages every line is a test's.
+const FOR_TESTS: [&str; 2] = ["crates/checker", "fuzz"];
 
 #[test]
 fn tests_wait_for_events_and_take_free_ports() {
     let mut complaints = Vec::new();
-    for path in rust_files("src").into_iter().chain(rust_files("tests")) {
+    for path in all_files() {
         if path == Path::new(WAITS) || path.starts_with(SIMULATED) {
             continue;
         }
-        for complaint in impatience(&read(&path), is_test_file(&path)) {
+        let all_of_it = is_test_file(&path) || FOR_TESTS.iter().any(|part| path.starts_with(part));
+        for complaint in impatience(&read(&path), all_of_it) {
             complaints.push(format!("{}: {complaint}", path.display()));
         }
     }

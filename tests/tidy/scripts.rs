@@ -10,7 +10,7 @@ pub fn scripts() -> Vec<PathBuf> {
     let mut found = vec![
         PathBuf::from(".ci/run"),
         PathBuf::from("tests/compat/run"),
-        PathBuf::from("tests/checker/compare"),
+        PathBuf::from("crates/checker/compare"),
         PathBuf::from("tests/first-run"),
         PathBuf::from("examples/test"),
     ];

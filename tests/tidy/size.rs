@@ -2,21 +2,19 @@
 
 use crate::scripts::scripts;
 use crate::source::{code_of, has_name, product_lines};
-use crate::tree::{assert_none, read, rust_files};
-use std::path::Path;
+use crate::tree::{all_files, assert_none, read, rust_files};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 const MAX_LINES: usize = 600;
 
 #[test]
 fn files_stay_short() {
-    let long = rust_files("src")
-        .into_iter()
-        .chain(rust_files("tests"))
-        .filter_map(|path| {
-            let lines = product_lines(&read(&path));
-            (lines > MAX_LINES)
-                .then(|| format!("{}: {lines} lines, at most {MAX_LINES}", path.display()))
-        });
+    let long = all_files().into_iter().filter_map(|path| {
+        let lines = product_lines(&read(&path));
+        (lines > MAX_LINES)
+            .then(|| format!("{}: {lines} lines, at most {MAX_LINES}", path.display()))
+    });
     assert_none(&long.collect::<Vec<_>>());
 }
 
@@ -30,6 +28,38 @@ fn a_long_file_is_found() {
         + &"    // a line\n".repeat(MAX_LINES)
         + "}\n";
     assert_eq!(product_lines(&tested), 1);
+}
+
+const MAX_FILES: usize = 14;
+
+/// Returns the folders that hold too many of these files side by side.
+fn crowded(files: &[PathBuf]) -> Vec<String> {
+    let mut counts: BTreeMap<&Path, usize> = BTreeMap::new();
+    for folder in files.iter().filter_map(|path| path.parent()) {
+        *counts.entry(folder).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > MAX_FILES)
+        .map(|(folder, count)| format!("{}: {count} files, at most {MAX_FILES}", folder.display()))
+        .collect()
+}
+
+#[test]
+fn folders_of_crates_stay_small() {
+    for below in ["crates", "fuzz"] {
+        assert_none(&crowded(&rust_files(below)));
+    }
+}
+
+#[test]
+fn a_crowded_folder_is_found() {
+    let files = |count: usize| -> Vec<PathBuf> {
+        let names = (0..count).map(|number| format!("crates/a/src/f{number}.rs"));
+        names.map(PathBuf::from).collect()
+    };
+    assert_eq!(crowded(&files(MAX_FILES + 1)).len(), 1);
+    assert_eq!(crowded(&files(MAX_FILES)).len(), 0);
 }
 
 fn leftovers(source: &str) -> Vec<String> {
@@ -51,11 +81,7 @@ fn leftovers(source: &str) -> Vec<String> {
 #[test]
 fn nothing_is_left_for_later() {
     let mut complaints = Vec::new();
-    for path in rust_files("src")
-        .into_iter()
-        .chain(rust_files("tests"))
-        .chain(scripts())
-    {
+    for path in all_files().into_iter().chain(scripts()) {
         for what in leftovers(&read(&path)) {
             complaints.push(format!("{}: {what}", path.display()));
         }
@@ -93,10 +119,7 @@ fn has_vague_name(path: &Path) -> bool {
 
 #[test]
 fn modules_are_named_for_what_they_hold() {
-    let vague = rust_files("src")
-        .into_iter()
-        .chain(rust_files("tests"))
-        .filter(|path| has_vague_name(path));
+    let vague = all_files().into_iter().filter(|path| has_vague_name(path));
     assert_none(
         &vague
             .map(|path| path.display().to_string())

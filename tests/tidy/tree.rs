@@ -34,6 +34,20 @@ pub fn rust_files(below: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The folders of the product; the other crates only test it.
+const PRODUCT: [&str; 3] = ["src", "crates/planted", "crates/registry"];
+
+/// Every Rust file of the product.
+pub fn product_files() -> Vec<PathBuf> {
+    PRODUCT.into_iter().flat_map(rust_files).collect()
+}
+
+/// Every Rust file of the product and of its tests.
+pub fn all_files() -> Vec<PathBuf> {
+    let below = ["src", "crates", "fuzz", "tests"];
+    below.into_iter().flat_map(rust_files).collect()
+}
+
 /// The top module that a file of src/ belongs to, and how many modules deep it is.
 pub fn module_of(path: &Path) -> (String, usize) {
     let mut parts: Vec<String> = path

@@ -1,0 +1,438 @@
+//! Everything again, in the order of indexes.
+
+use super::order::Order;
+use super::report::Certificate;
+use super::state::{Accepted, State};
+use super::violation::Violation;
+use super::writers::{Change, Writers, change_of};
+use crate::history::{Input, Name, Operation, Outcome, Service};
+use crate::log::{Applied, Log};
+use crate::max_age::MaxAge;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// One replay.
+pub struct Replay<'a> {
+    history: &'a [Operation],
+    log: Option<&'a Log>,
+    max_age: MaxAge,
+    order: &'a Order<'a>,
+    certificate: &'a mut Certificate,
+    writers: Writers<'a>,
+    state: State,
+    /// Nodes that the log has changed: from there on it says what becomes of them, and nothing is guessed any more.
+    settled: HashSet<Name>,
+    /// Of the acknowledged changes of each node that were replayed, the one that was called last.
+    called_last: HashMap<Name, usize>,
+}
+
+/// Something that changes the state.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// An acknowledged change, as a position in the history.
+    Acked(usize),
+    /// A command of the log.
+    Log(&'a Applied),
+}
+
+impl<'a> Replay<'a> {
+    /// Of a history, with the log if there is one.
+    pub fn new(
+        history: &'a [Operation],
+        log: Option<&'a Log>,
+        max_age: MaxAge,
+        order: &'a Order<'a>,
+        certificate: &'a mut Certificate,
+    ) -> Self {
+        let writers = Writers::new(history, certificate);
+        Self {
+            history,
+            log,
+            max_age,
+            order,
+            certificate,
+            writers,
+            state: State::default(),
+            settled: HashSet::new(),
+            called_last: HashMap::new(),
+        }
+    }
+
+    /// Replays all of it.
+    pub fn run(mut self) {
+        let lookups = self.lookups();
+        let mut changes = self.changes().into_iter().peekable();
+        for same_index in lookups.chunk_by(|(one, _), (other, _)| one == other) {
+            let index = same_index[0].0;
+            while let Some((index, source)) = changes.next_if(|(other, _)| *other <= index) {
+                self.apply(index, source);
+            }
+            // First all that can be learned from lookups of this index, then all are held to it.
+            for &(index, at) in same_index {
+                self.learn(index, at);
+            }
+            for &(index, at) in same_index {
+                self.compare(index, at);
+            }
+        }
+        for (index, source) in changes {
+            self.apply(index, source);
+        }
+        if let Some(log) = self.log {
+            for operation in self.writers.lost(log.from_index) {
+                self.certificate.report(Violation::LostAck { operation });
+            }
+        }
+    }
+
+    fn lookups(&self) -> Vec<(u64, usize)> {
+        let mut lookups: Vec<(u64, usize)> = self
+            .history
+            .iter()
+            .enumerate()
+            .filter(|(_, operation)| matches!(operation.outcome, Outcome::Found(_)))
+            .filter_map(|(at, operation)| Some((operation.index?, at)))
+            .collect();
+        lookups.sort_unstable();
+        lookups
+    }
+
+    /// What the history says up to where the log begins, then what the log says.
+    fn changes(&self) -> Vec<(u64, Source<'a>)> {
+        let log_from = self.log.map_or(u64::MAX, |log| log.from_index);
+        let mut changes: Vec<(u64, Source<'a>)> = self
+            .history
+            .iter()
+            .enumerate()
+            .filter(|(_, operation)| operation.outcome == Outcome::Acked)
+            .filter_map(|(at, operation)| Some((operation.index?, Source::Acked(at))))
+            .filter(|(index, _)| *index < log_from)
+            .collect();
+        changes.sort_by_key(|(index, _)| *index);
+        for entry in self.log.map_or(&[][..], |log| &log.entries) {
+            let applied = entry.applied.iter();
+            changes.extend(applied.map(|applied| (entry.index, Source::Log(applied))));
+        }
+        changes
+    }
+
+    fn apply(&mut self, index: u64, source: Source<'a>) {
+        match source {
+            Source::Acked(at) => {
+                self.note_call(at);
+                self.perform(at, self.order.called_before(index));
+            }
+            Source::Log(applied) => self.apply_logged(index, applied),
+        }
+    }
+
+    /// Does what an operation asked for, which surely happened after `since_ns`.
+    fn perform(&mut self, at: usize, since_ns: u64) {
+        self.certificate.writes += 1;
+        match &self.history[at].input {
+            Input::Announce {
+                node,
+                pool,
+                types,
+                token,
+            } => {
+                let accepted = self.accepted(Some(at), since_ns);
+                self.state.announce(node, pool, types, *token, accepted);
+            }
+            Input::Withdraw { node } => self.state.remove(node),
+            Input::Lookup { .. } => {}
+        }
+    }
+
+    fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
+        let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
+        Accepted {
+            operation,
+            low_ns: since_ns.max(call_ns),
+        }
+    }
+
+    /// Notes when a change that was replayed was called, if it was acknowledged.
+    fn note_call(&mut self, at: usize) {
+        let operation = &self.history[at];
+        let Some(node) = operation.input.node() else {
+            return;
+        };
+        if operation.outcome != Outcome::Acked {
+            return;
+        }
+        let last = self.called_last.entry(node.clone()).or_insert(at);
+        if self.history[*last].call_ns < operation.call_ns {
+            *last = at;
+        }
+    }
+
+    /// Reports a change that has an effect although a later write of its node was acknowledged with
+    /// an earlier index.
+    fn judge_order(&mut self, index: u64, node: &'a Name, change: Change) {
+        let Some(log) = self.log else {
+            return;
+        };
+        if !log.is_complete && !self.settled.contains(node) {
+            // What is held is not known for certain.
+            return;
+        }
+        let has_effect = match (self.state.held(node), change) {
+            (Some(held), Change::To(token)) => held.token != token,
+            (None, Change::To(_)) | (Some(_), Change::Gone) => true,
+            (None, Change::Gone) => false,
+        };
+        if !has_effect {
+            return;
+        }
+        let order = self.order;
+        let is_possible =
+            |operation: &Operation| order.known_before(index, operation.call_ns).is_none();
+        if let Some(&second) = self.called_last.get(node)
+            && let Some((arrived_ns, first)) =
+                self.writers.last_arrived(index, node, change, is_possible)
+            && arrived_ns < self.history[second].call_ns
+        {
+            self.certificate.report(Violation::Overtaken {
+                first,
+                second,
+                index,
+            });
+        }
+    }
+
+    fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
+        if !self.writers.knows(applied.node()) {
+            // Somebody else's: that no lookup of the history shows it is held to as well.
+            return;
+        }
+        match applied {
+            Applied::Announce {
+                node,
+                pool,
+                types,
+                token,
+            } => {
+                self.judge_order(index, node, Change::To(*token));
+                let at = self.asked_for(index, node, Change::To(*token));
+                let accepted = self.accepted(at, self.order.called_before(index));
+                self.state.announce(node, pool, types, *token, accepted);
+                self.certificate.writes += 1;
+                self.settled.insert(node.clone());
+            }
+            Applied::Renew { node } => self.renew(index, node),
+            Applied::Withdraw { node } => {
+                self.judge_order(index, node, Change::Gone);
+                self.asked_for(index, node, Change::Gone);
+                self.state.remove(node);
+                self.certificate.writes += 1;
+                self.settled.insert(node.clone());
+            }
+            Applied::Expire { node } => {
+                if self.state.held(node).is_some() {
+                    self.expire(index, node);
+                }
+                self.settled.insert(node.clone());
+            }
+        }
+    }
+
+    fn renew(&mut self, index: u64, node: &Name) {
+        let Some(held) = self.state.held(node) else {
+            // Announced before the log begins, so only the history can say what.
+            if let Some(at) = self.writers.acked(index, node) {
+                if let Some(change) = change_of(&self.history[at].input) {
+                    self.writers.take_acked(index, node, change);
+                }
+                self.note_call(at);
+                self.perform(at, self.order.called_before(index));
+            }
+            return;
+        };
+        let change = Change::To(held.token);
+        let at = self.asked_for(index, node, change);
+        let accepted = self.accepted(at, self.order.called_before(index));
+        self.state.renew(node, accepted);
+        self.certificate.writes += 1;
+        self.settled.insert(node.clone());
+    }
+
+    /// Who asked for a change that the log has.
+    fn asked_for(&mut self, index: u64, node: &Name, change: Change) -> Option<usize> {
+        if let Some(at) = self.writers.take_acked(index, node, change) {
+            self.note_call(at);
+            return Some(at);
+        }
+        let is_it = |operation: &Operation| change_of(&operation.input) == Some(change);
+        if let Some(second) = self.writers.take_unknown(node, is_it) {
+            self.certificate.unknown_placed += 1;
+            let call_ns = self.history[second].call_ns;
+            if let Some(first) = self.order.known_before(index, call_ns) {
+                self.certificate.report(Violation::BeforeItsCall {
+                    first,
+                    second,
+                    index,
+                });
+            }
+            return Some(second);
+        }
+        if let Some(operation) = self.writers.take_refused(node, change) {
+            self.certificate
+                .report(Violation::RefusedButApplied { operation, index });
+            return Some(operation);
+        }
+        let node = node.clone();
+        self.certificate
+            .report(Violation::NobodyAsked { node, index });
+        None
+    }
+
+    /// Removes a node that is held and, as far as is known, did not ask for it.
+    fn expire(&mut self, index: u64, node: &Name) {
+        self.certificate.expiries += 1;
+        if let Some(held) = self.state.held(node)
+            && let Some((by_ns, known_by)) = self.order.known(index)
+        {
+            let age_ns = by_ns.saturating_sub(held.accepted.low_ns);
+            if age_ns < self.max_age.least_life_ns() {
+                self.certificate.report(Violation::EarlyExpiry {
+                    node: node.clone(),
+                    index,
+                    age_ms: age_ns / 1_000_000,
+                    renewal: held.accepted.operation,
+                    known_by,
+                });
+            }
+        }
+        self.state.remove(node);
+    }
+
+    /// Places what has no place yet and what this lookup can only have seen if it happened.
+    fn learn(&mut self, index: u64, at: usize) {
+        let (missing, wrong) = self.difference(at);
+        if missing.is_empty() && wrong.is_empty() {
+            return;
+        }
+        let shown: HashSet<&Name> = self.found(at).iter().map(|service| &service.node).collect();
+        let gone: BTreeSet<&Name> = missing
+            .iter()
+            .map(|service| &service.node)
+            .filter(|node| !shown.contains(node) && self.may_guess(node))
+            .collect();
+        let new: BTreeSet<(&Name, u64)> = wrong
+            .iter()
+            .map(|service| (&service.node, service.token))
+            .filter(|(node, _)| self.may_guess(node))
+            .collect();
+        for node in gone {
+            self.learn_absence(index, at, node);
+        }
+        for (node, token) in new {
+            let is_it =
+                |operation: &Operation| change_of(&operation.input) == Some(Change::To(token));
+            self.place_unknown(index, node, is_it);
+        }
+    }
+
+    fn may_guess(&self, node: &Name) -> bool {
+        !self.log.is_some_and(|log| log.is_complete) && !self.settled.contains(node)
+    }
+
+    fn learn_absence(&mut self, index: u64, at: usize, node: &Name) {
+        let accepted_ns = self.accepted_ns(node);
+        let expired_at_ns = accepted_ns.saturating_add(self.max_age.least_life_ns());
+        let may_have_expired = self.order.known_before(index, expired_at_ns).is_none();
+        let lookup = &self.history[at].input;
+        let explains = |operation: &Operation| !shows(lookup, &operation.input);
+        if may_have_expired || !self.place_unknown(index, node, explains) {
+            self.expire(index, node);
+        }
+    }
+
+    /// Places a change of unknown fate at an index, if there is one that can have happened before that.
+    fn place_unknown(
+        &mut self,
+        index: u64,
+        node: &Name,
+        is_it: impl Fn(&Operation) -> bool,
+    ) -> bool {
+        let order = self.order;
+        let placed = self.writers.take_unknown(node, |operation| {
+            is_it(operation) && order.known_before(index, operation.call_ns).is_none()
+        });
+        if let Some(at) = placed {
+            self.certificate.unknown_placed += 1;
+            // Its index is not known, only that it came after what was there before.
+            self.perform(at, self.accepted_ns(node));
+        }
+        placed.is_some()
+    }
+
+    /// What is held of a node was accepted at this time or later.
+    fn accepted_ns(&self, node: &Name) -> u64 {
+        self.state.held(node).map_or(0, |held| held.accepted.low_ns)
+    }
+
+    fn compare(&mut self, index: u64, at: usize) {
+        self.certificate.lookups += 1;
+        let (missing, wrong) = self.difference(at);
+        if !missing.is_empty() || !wrong.is_empty() {
+            self.certificate.report(Violation::WrongLookup {
+                operation: at,
+                index,
+                missing,
+                wrong,
+            });
+        }
+    }
+
+    fn found(&self, at: usize) -> &'a [Service] {
+        match &self.history[at].outcome {
+            Outcome::Found(services) => services,
+            _ => &[],
+        }
+    }
+
+    /// What a lookup should have shown and did not, and what it did and should not.
+    fn difference(&self, at: usize) -> (Vec<Service>, Vec<Service>) {
+        let Input::Lookup { service_type, pool } = &self.history[at].input else {
+            return (Vec::new(), Vec::new());
+        };
+        let expected = self.state.services(service_type.as_ref(), pool.as_ref());
+        let mut found: Vec<&Service> = self.found(at).iter().collect();
+        found.sort_unstable();
+        difference(expected, found)
+    }
+}
+
+/// Whether a lookup shows something of what an announcement announces.
+fn shows(lookup: &Input, announce: &Input) -> bool {
+    match (lookup, announce) {
+        (
+            Input::Lookup {
+                service_type,
+                pool: of_pool,
+            },
+            Input::Announce { pool, types, .. },
+        ) => {
+            let is_type = service_type.as_ref().is_none_or(|one| types.contains(one));
+            is_type && of_pool.as_ref().is_none_or(|one| one == pool)
+        }
+        _ => false,
+    }
+}
+
+/// What is only in the one and what only in the other, of two sorted lists.
+fn difference(expected: Vec<Service>, found: Vec<&Service>) -> (Vec<Service>, Vec<Service>) {
+    let (mut missing, mut wrong) = (Vec::new(), Vec::new());
+    let mut found = found.into_iter().peekable();
+    for service in expected {
+        while let Some(other) = found.next_if(|other| **other < service) {
+            wrong.push(other.clone());
+        }
+        if found.next_if(|other| **other == service).is_none() {
+            missing.push(service);
+        }
+    }
+    wrong.extend(found.cloned());
+    (missing, wrong)
+}

@@ -1,0 +1,106 @@
+//! The set of calls that the search has taken out.
+
+use super::span::Span;
+use std::iter::once;
+
+const WORD_BITS: usize = 64;
+
+/// A set of calls, with a short key.
+///
+/// Calls are numbered by the time of the call. Those that return are taken out nearly in that order, so all before some
+/// number are in the set and all after another are not: the key is that number and the words in between. Calls that never return
+/// may stay out to the end, optional ones for long: they are kept apart so that they do not hold the window open.
+#[derive(Debug)]
+pub struct Placed {
+    numbers: Vec<Number>,
+    apart: Vec<u64>,
+    ending: Vec<u64>,
+    /// Every word before this one is full.
+    base: usize,
+    /// Every word from this one on is empty.
+    top: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Ending(usize),
+    Apart(usize),
+}
+
+impl Placed {
+    /// Empty, for all calls.
+    pub(super) fn new(spans: &[Span]) -> Self {
+        let mut by_call: Vec<usize> = (0..spans.len()).collect();
+        by_call.sort_by_key(|&call| spans[call].call_ns);
+        let mut numbers = vec![Number::Ending(0); spans.len()];
+        let (mut ending, mut apart) = (0, 0);
+        for call in by_call {
+            if spans[call].is_optional || spans[call].return_ns == u64::MAX {
+                numbers[call] = Number::Apart(apart);
+                apart += 1;
+            } else {
+                numbers[call] = Number::Ending(ending);
+                ending += 1;
+            }
+        }
+        Self {
+            numbers,
+            apart: vec![0; apart.div_ceil(WORD_BITS)],
+            ending: vec![0; ending.div_ceil(WORD_BITS)],
+            base: 0,
+            top: 0,
+        }
+    }
+
+    /// Whether a call is in the set.
+    pub fn contains(&self, call: usize) -> bool {
+        let (words, number) = match self.numbers[call] {
+            Number::Apart(number) => (&self.apart, number),
+            Number::Ending(number) => (&self.ending, number),
+        };
+        words[number / WORD_BITS] >> (number % WORD_BITS) & 1 == 1
+    }
+
+    /// Adds a call that is not in the set.
+    pub fn insert(&mut self, call: usize) {
+        match self.numbers[call] {
+            Number::Apart(number) => {
+                self.apart[number / WORD_BITS] |= 1 << (number % WORD_BITS);
+            }
+            Number::Ending(number) => {
+                let word = number / WORD_BITS;
+                self.ending[word] |= 1 << (number % WORD_BITS);
+                self.top = self.top.max(word + 1);
+                while self.ending.get(self.base) == Some(&u64::MAX) {
+                    self.base += 1;
+                }
+            }
+        }
+    }
+
+    /// Removes a call that is in the set.
+    pub fn remove(&mut self, call: usize) {
+        match self.numbers[call] {
+            Number::Apart(number) => {
+                self.apart[number / WORD_BITS] &= !(1 << (number % WORD_BITS));
+            }
+            Number::Ending(number) => {
+                let word = number / WORD_BITS;
+                self.ending[word] &= !(1 << (number % WORD_BITS));
+                self.base = self.base.min(word);
+                while self.top > 0 && self.ending[self.top - 1] == 0 {
+                    self.top -= 1;
+                }
+            }
+        }
+    }
+
+    /// The same for equal sets, another for others.
+    pub fn key(&self) -> Box<[u64]> {
+        let window = &self.ending[self.base..self.top.max(self.base)];
+        once(self.base as u64)
+            .chain(self.apart.iter().copied())
+            .chain(window.iter().copied())
+            .collect()
+    }
+}

@@ -1,0 +1,317 @@
+//! What happens to a plan.
+
+use super::bug::{BUG_PERCENT, Bug};
+use super::plan::Planned;
+use super::shape::MAX_AGE_NS;
+use crate::history::{Input, Name, Operation, Outcome, Service};
+use crate::log::{Applied, Log, LogEntry};
+use crate::random::Random;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A history and the log behind it.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    /// What the clients saw, by the time of the call.
+    pub history: Vec<Operation>,
+    /// What was applied.
+    pub log: Log,
+}
+
+/// How many earlier states a stale lookup may show.
+const MAX_PAST: usize = 6;
+
+type Nodes = BTreeMap<Name, Held>;
+
+#[derive(Debug, Clone)]
+struct Held {
+    pool: Name,
+    types: Vec<Name>,
+    token: u64,
+    deadline_ns: u64,
+}
+
+/// Lets everything take effect, in order.
+pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Simulated {
+    let mut effects = Vec::with_capacity(plan.len());
+    let mut history = Vec::with_capacity(plan.len());
+    for (position, planned) in plan.into_iter().enumerate() {
+        let operation = planned.operation;
+        let is_write = operation.is_write();
+        let is_chosen = is_write && random.chance(BUG_PERCENT);
+        let at_ns = match bug {
+            Some(Bug::RefusedApplied) if is_write && operation.outcome == Outcome::Refused => {
+                operation.return_ns
+            }
+            _ => planned.effect_ns,
+        };
+        let effect = |at_ns, is_lost| Effect {
+            at_ns,
+            position,
+            is_lost,
+            is_again: false,
+        };
+        let is_lost = is_chosen && bug == Some(Bug::LostAck);
+        effects.extend(at_ns.map(|at_ns| effect(at_ns, is_lost)));
+        if is_chosen && bug == Some(Bug::AppliedTwice) {
+            let later_ns = random.below(MAX_AGE_NS);
+            effects.extend(at_ns.map(|at_ns| Effect {
+                is_again: true,
+                ..effect(at_ns + later_ns, false)
+            }));
+        }
+        history.push(operation);
+    }
+    effects.sort_unstable();
+    let mut execution = Execution {
+        random,
+        bug,
+        nodes: Nodes::new(),
+        past: VecDeque::new(),
+        called_last_ns: BTreeMap::new(),
+        ghosts: Vec::new(),
+        index: 1,
+        batch_ns: None,
+        entries: Vec::new(),
+    };
+    for effect in effects {
+        execution.take_effect(&effect, &mut history[effect.position]);
+    }
+    let log = Log {
+        from_index: 0,
+        to_index: execution.index,
+        is_complete: true,
+        entries: execution.entries,
+    };
+    Simulated { history, log }
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Effect {
+    at_ns: u64,
+    /// Whose, in the history.
+    position: usize,
+    /// Whether it has an index and does nothing.
+    is_lost: bool,
+    /// Whether it has happened before.
+    is_again: bool,
+}
+
+struct Execution<'a> {
+    random: &'a mut Random,
+    bug: Option<Bug>,
+    nodes: Nodes,
+    /// Earlier states with their indexes.
+    past: VecDeque<(Nodes, u64)>,
+    /// When the last of the acknowledged changes of each node that took effect was called.
+    called_last_ns: BTreeMap<Name, u64>,
+    /// What is gone and may come back.
+    ghosts: Vec<(Name, Held)>,
+    index: u64,
+    /// When the last entry was made, while another change may still join it.
+    batch_ns: Option<u64>,
+    entries: Vec<LogEntry>,
+}
+
+impl Execution<'_> {
+    fn take_effect(&mut self, effect: &Effect, operation: &mut Operation) {
+        let now_ns = effect.at_ns;
+        self.expire(now_ns);
+        self.haunt();
+        match &operation.input {
+            Input::Lookup { service_type, pool } => {
+                let (services, index) = self.look(service_type.as_ref(), pool.as_ref());
+                operation.outcome = Outcome::Found(services);
+                operation.index = Some(index);
+                self.batch_ns = None;
+            }
+            change if !effect.is_again && self.refuses(operation, change) => {
+                if operation.outcome == Outcome::Acked {
+                    operation.outcome = Outcome::Refused;
+                }
+            }
+            change => {
+                self.remember();
+                if effect.is_lost {
+                    self.index += 1;
+                    self.batch_ns = None;
+                } else {
+                    self.change(now_ns, operation.call_ns, change);
+                }
+                if operation.outcome == Outcome::Acked && operation.index.is_none() {
+                    operation.index = Some(self.index);
+                    if let Some(node) = operation.input.node() {
+                        let last_ns = self.called_last_ns.entry(node.clone()).or_default();
+                        *last_ns = operation.call_ns.max(*last_ns);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a later change of the node was acknowledged, and this one would undo it.
+    fn refuses(&self, operation: &Operation, change: &Input) -> bool {
+        let Some(node) = change.node() else {
+            return false;
+        };
+        let changes = match (change, self.nodes.get(node)) {
+            (Input::Announce { token, .. }, Some(held)) => held.token != *token,
+            (Input::Announce { .. }, None) | (_, Some(_)) => true,
+            (_, None) => false,
+        };
+        let is_overtaken = operation.arrived_ns.is_some_and(|arrived_ns| {
+            let last_ns = self.called_last_ns.get(node);
+            last_ns.is_some_and(|last_ns| arrived_ns < *last_ns)
+        });
+        changes && is_overtaken && self.bug != Some(Bug::SecondProposal)
+    }
+
+    fn is_bug(&mut self, bug: Bug) -> bool {
+        self.bug == Some(bug) && self.random.chance(BUG_PERCENT)
+    }
+
+    fn expire(&mut self, now_ns: u64) {
+        let expired: Vec<Name> = self
+            .nodes
+            .iter()
+            .filter(|(_, held)| held.deadline_ns <= now_ns)
+            .map(|(node, _)| node.clone())
+            .collect();
+        if expired.is_empty() {
+            return;
+        }
+        self.remember();
+        self.index += 1;
+        self.batch_ns = None;
+        let mut applied = Vec::new();
+        for node in expired {
+            if let Some(held) = self.nodes.remove(&node) {
+                self.ghosts.push((node.clone(), held));
+            }
+            applied.push(Applied::Expire { node });
+        }
+        self.entries.push(LogEntry {
+            index: self.index,
+            applied,
+        });
+    }
+
+    fn haunt(&mut self) {
+        if self.bug != Some(Bug::Resurrection) {
+            return;
+        }
+        if self.random.chance(BUG_PERCENT)
+            && let Some((node, held)) = self.ghosts.pop()
+        {
+            self.nodes.entry(node).or_insert(Held {
+                deadline_ns: u64::MAX,
+                ..held
+            });
+        }
+    }
+
+    fn remember(&mut self) {
+        if !matches!(self.bug, Some(Bug::StaleLookup | Bug::FracturedLookup)) {
+            return;
+        }
+        if self.past.len() == MAX_PAST {
+            self.past.pop_front();
+        }
+        self.past.push_back((self.nodes.clone(), self.index));
+    }
+
+    fn change(&mut self, now_ns: u64, call_ns: u64, change: &Input) {
+        let Some(node) = change.node().cloned() else {
+            return;
+        };
+        let applied = match change {
+            Input::Announce {
+                pool, types, token, ..
+            } => {
+                let held = Held {
+                    pool: pool.clone(),
+                    types: types.clone(),
+                    token: *token,
+                    deadline_ns: now_ns + self.life_ns(),
+                };
+                self.nodes.insert(node.clone(), held);
+                Applied::Announce {
+                    node,
+                    pool: pool.clone(),
+                    types: types.clone(),
+                    token: *token,
+                }
+            }
+            _ => {
+                if let Some(held) = self.nodes.remove(&node) {
+                    self.ghosts.push((node.clone(), held));
+                }
+                Applied::Withdraw { node }
+            }
+        };
+        self.append(now_ns, call_ns, applied);
+    }
+
+    fn life_ns(&mut self) -> u64 {
+        if self.is_bug(Bug::EarlyExpiry) {
+            return MAX_AGE_NS / 4;
+        }
+        MAX_AGE_NS + self.random.below(MAX_AGE_NS / 2)
+    }
+
+    /// Into the last entry, if it can have been under way with what is there and has nothing of this node, else into a new one.
+    fn append(&mut self, now_ns: u64, call_ns: u64, applied: Applied) {
+        let can_join = self.batch_ns.is_some_and(|batch_ns| call_ns < batch_ns);
+        if let Some(entry) = self.entries.last_mut()
+            && can_join
+            && entry
+                .applied
+                .iter()
+                .all(|other| other.node() != applied.node())
+        {
+            entry.applied.push(applied);
+            return;
+        }
+        self.index += 1;
+        self.batch_ns = Some(now_ns);
+        self.entries.push(LogEntry {
+            index: self.index,
+            applied: vec![applied],
+        });
+    }
+
+    fn look(&mut self, service_type: Option<&Name>, pool: Option<&Name>) -> (Vec<Service>, u64) {
+        let mut nodes = self.nodes.clone();
+        let mut index = self.index;
+        let is_stale = self.is_bug(Bug::StaleLookup);
+        let is_fractured = self.is_bug(Bug::FracturedLookup);
+        if let Some((past, past_index)) = self.past.front()
+            && (is_stale || is_fractured)
+        {
+            // Half of the stale lookups lie about their index, the others tell it.
+            if is_stale && self.random.chance(50) {
+                index = *past_index;
+            }
+            for node in self.nodes.keys().chain(past.keys()) {
+                if is_stale || self.random.chance(50) {
+                    match past.get(node) {
+                        Some(held) => nodes.insert(node.clone(), held.clone()),
+                        None => nodes.remove(node),
+                    };
+                }
+            }
+        }
+        let services = nodes.iter().flat_map(|(node, held)| {
+            held.types.iter().map(|service_type| Service {
+                service_type: service_type.clone(),
+                pool: held.pool.clone(),
+                node: node.clone(),
+                token: held.token,
+            })
+        });
+        let is_asked_for = |service: &Service| {
+            service_type.is_none_or(|one| *one == service.service_type)
+                && pool.is_none_or(|one| *one == service.pool)
+        };
+        (services.filter(is_asked_for).collect(), index)
+    }
+}

@@ -1,0 +1,113 @@
+//! Short ways to write histories: times in ms, one group `t/p` unless said.
+
+use crate::history::{Input, Operation, Outcome, Service};
+use crate::max_age::MaxAge;
+
+/// The max-age of histories written by hand: 100 ms, so that from 99 ms on an absence is legal.
+pub fn max_age() -> MaxAge {
+    MaxAge::from_ns(100 * MS)
+}
+
+pub const MS: u64 = 1_000_000;
+
+pub fn announce(node: &str, token: u64) -> Operation {
+    announce_types(node, &["t"], token)
+}
+
+pub fn announce_types(node: &str, types: &[&str], token: u64) -> Operation {
+    operation(
+        Input::Announce {
+            node: node.into(),
+            pool: "p".into(),
+            types: types.iter().map(|name| (*name).into()).collect(),
+            token,
+        },
+        Outcome::Acked,
+    )
+}
+
+pub fn withdraw(node: &str) -> Operation {
+    operation(Input::Withdraw { node: node.into() }, Outcome::Acked)
+}
+
+pub fn lookup(found: &[(&str, u64)]) -> Operation {
+    let found: Vec<(&str, &str, u64)> = found
+        .iter()
+        .map(|(node, token)| (*node, "t", *token))
+        .collect();
+    Operation {
+        input: Input::Lookup {
+            service_type: Some("t".into()),
+            pool: Some("p".into()),
+        },
+        ..lookup_all(&found)
+    }
+}
+
+pub fn lookup_all(found: &[(&str, &str, u64)]) -> Operation {
+    let services = found.iter().map(|(node, service_type, token)| Service {
+        service_type: (*service_type).into(),
+        pool: "p".into(),
+        node: (*node).into(),
+        token: *token,
+    });
+    operation(
+        Input::Lookup {
+            service_type: None,
+            pool: None,
+        },
+        Outcome::Found(services.collect()),
+    )
+}
+
+fn operation(input: Input, outcome: Outcome) -> Operation {
+    Operation {
+        client: 0,
+        server: 0,
+        call_ns: 0,
+        arrived_ns: None,
+        return_ns: None,
+        input,
+        outcome,
+        index: None,
+    }
+}
+
+impl Operation {
+    /// Called and returned at these times, answered with this index.
+    pub fn at(self, call_ms: u64, return_ms: u64, index: u64) -> Self {
+        Self {
+            call_ns: call_ms * MS,
+            return_ns: Some(return_ms * MS),
+            index: Some(index),
+            ..self
+        }
+    }
+
+    /// Surely taken by its node at this time.
+    pub fn arrived(self, arrived_ms: u64) -> Self {
+        Self {
+            arrived_ns: Some(arrived_ms * MS),
+            ..self
+        }
+    }
+
+    /// Called at this time, and nobody knows what became of it.
+    pub fn unknown(self, call_ms: u64) -> Self {
+        Self {
+            call_ns: call_ms * MS,
+            outcome: Outcome::Unknown,
+            ..self
+        }
+    }
+
+    /// Surely without effect.
+    pub fn refused(self, call_ms: u64, return_ms: u64) -> Self {
+        Self {
+            call_ns: call_ms * MS,
+            return_ns: Some(return_ms * MS),
+            outcome: Outcome::Refused,
+            ..self
+        }
+    }
+}

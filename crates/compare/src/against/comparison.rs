@@ -1,0 +1,239 @@
+//! The comparison of two builds: the ratio of each load, with the verdict on it.
+
+use super::interval::Median;
+use crate::measure::figures::{Slice, median};
+use crate::measure::tasks::Task;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// A ratio whose whole interval lies below this is a loss.
+pub const LOSS_BELOW: f64 = 0.98;
+
+/// The measured side of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The build of this tree.
+    New,
+    /// The build that it is compared with.
+    Old,
+    /// axum, which hands out the same bytes and replicates nothing.
+    Limit,
+}
+
+/// The slices of one load on all sides, in order. A slice that failed has its reason.
+#[derive(Debug, Serialize)]
+pub struct Load {
+    /// The load.
+    pub task: Task,
+    /// The slices.
+    pub slices: Vec<Taken>,
+}
+
+/// One slice of a load on one side.
+#[derive(Debug, Serialize)]
+pub struct Taken {
+    /// The round, counted from 1: slices of one round are compared with each other.
+    pub round: u32,
+    /// The side.
+    pub side: Side,
+    /// The figures, or why there are none.
+    pub slice: Result<Slice, String>,
+}
+
+/// The outcome of one load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The interval does not lie below [`LOSS_BELOW`].
+    NoLoss,
+    /// The interval lies below [`LOSS_BELOW`].
+    Loss,
+    /// A slice failed, requests failed on the new build, or there are too few slices for an
+    /// interval.
+    NotCompared,
+}
+
+impl Load {
+    /// Returns the figure by which builds are compared: requests a second, or requests a second of
+    /// processor time where the load asks at a given pace. More is better.
+    fn speed(&self, slice: &Slice) -> f64 {
+        match self.task.rate {
+            None => slice.figures.rate_per_second,
+            Some(_) => slice.figures.served as f64 / slice.processor_s,
+        }
+    }
+
+    fn of(&self, side: Side, round: u32) -> Option<f64> {
+        let taken = self
+            .slices
+            .iter()
+            .find(|taken| taken.side == side && taken.round == round)?;
+        Some(self.speed(taken.slice.as_ref().ok()?))
+    }
+
+    /// Returns the ratio of two sides in each round in which both were measured.
+    fn ratios(&self, of: Side, to: Side) -> Vec<f64> {
+        let rounds = self.slices.iter().map(|taken| taken.round).max();
+        (1..=rounds.unwrap_or(0))
+            .filter_map(|round| Some(self.of(of, round)? / self.of(to, round)?))
+            .filter(|ratio| ratio.is_finite())
+            .collect()
+    }
+
+    /// Returns the new build's speed by the old one's.
+    pub fn ratio(&self) -> Option<Median> {
+        Median::of(&self.ratios(Side::New, Side::Old))
+    }
+
+    fn median_speed(&self, side: Side) -> Option<f64> {
+        let speeds = self.slices.iter().filter(|taken| taken.side == side);
+        median(speeds.filter_map(|taken| Some(self.speed(taken.slice.as_ref().ok()?))))
+    }
+
+    fn errors(&self, side: Side) -> u64 {
+        let slices = self.slices.iter().filter(|taken| taken.side == side);
+        slices
+            .filter_map(|taken| taken.slice.as_ref().ok())
+            .flat_map(|slice| slice.figures.errors.values())
+            .sum()
+    }
+
+    /// Judges the load.
+    pub fn verdict(&self) -> Verdict {
+        let failed = self.slices.iter().any(|taken| taken.slice.is_err());
+        match self.ratio() {
+            Some(ratio) if ratio.high < LOSS_BELOW => Verdict::Loss,
+            Some(_) if !failed && self.errors(Side::New) <= self.errors(Side::Old) => {
+                Verdict::NoLoss
+            }
+            _ => Verdict::NotCompared,
+        }
+    }
+
+    fn row(&self) -> String {
+        let number = |value: Option<f64>| match value {
+            None => "failed".to_owned(),
+            Some(value) if value >= 100.0 => format!("{value:.0}"),
+            Some(value) => format!("{value:.2}"),
+        };
+        let ratio = match self.ratio() {
+            Some(Median { low, median, high }) => format!("{median:.3} ({low:.3} to {high:.3})"),
+            None => "none".to_owned(),
+        };
+        let verdict = match self.verdict() {
+            Verdict::NoLoss => "no loss",
+            Verdict::Loss => "**loss**",
+            Verdict::NotCompared => "**not compared**",
+        };
+        format!(
+            "| {} | {} | {} | {} | {ratio} | {} | {} and {} | {verdict} |",
+            self.task.name,
+            match self.task.rate {
+                None => "a second",
+                Some(_) => "a second of processor time",
+            },
+            number(self.median_speed(Side::New)),
+            number(self.median_speed(Side::Old)),
+            number(median(self.ratios(Side::New, Side::Limit))),
+            self.errors(Side::New),
+            self.errors(Side::Old),
+        )
+    }
+}
+
+/// Returns the table of all loads, in Markdown.
+pub fn table(loads: &[Load]) -> String {
+    let mut text = "| load | requests | new | old | new / old (95 %) | new / limit | errors | |\n\
+                    |---|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for load in loads {
+        let _ = writeln!(text, "{}", load.row());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::figures::{Figures, Latency};
+    use crate::measure::tasks::TASKS;
+    use std::collections::BTreeMap;
+
+    fn slice(rate: f64, errors: u64) -> Slice {
+        let latency_ms = Latency {
+            p50: 1.0,
+            p99: 1.0,
+            p99_9: 1.0,
+            max: 1.0,
+        };
+        Slice {
+            figures: Figures {
+                served: 100,
+                rate_per_second: rate,
+                bytes_per_answer: 1,
+                latency_ms,
+                errors: BTreeMap::from([("503".to_owned(), errors)]),
+            },
+            processor_s: 100.0 / rate,
+        }
+    }
+
+    /// Rounds in which the machine slows down by and by; the ratio of the builds is `ratio`, give
+    /// or take a hundredth.
+    fn load(ratio: f64, rounds: u32) -> Load {
+        let mut slices = Vec::new();
+        for round in 1..=rounds {
+            let machine = 1_000.0 / f64::from(round);
+            let jitter = 1.0 + (f64::from(round % 3) - 1.0) / 100.0;
+            for (side, rate) in [
+                (Side::New, machine * ratio * jitter),
+                (Side::Old, machine),
+                (Side::Limit, machine * 2.0),
+            ] {
+                let slice = Ok(slice(rate, 0));
+                slices.push(Taken { round, side, slice });
+            }
+        }
+        Load {
+            task: TASKS[0],
+            slices,
+        }
+    }
+
+    /// A loss of 5 % is seen although the machine changes twentyfold, and equal builds show none.
+    #[test]
+    fn a_slower_build_is_a_loss() {
+        assert_eq!(load(1.0, 20).verdict(), Verdict::NoLoss);
+        assert_eq!(load(0.985, 20).verdict(), Verdict::NoLoss);
+        assert_eq!(load(0.95, 20).verdict(), Verdict::Loss);
+        let text = table(&[load(0.95, 20)]);
+        assert!(text.contains("| 0.950 (0.94"), "{text}");
+        assert!(text.contains("| **loss** |"), "{text}");
+    }
+
+    /// A load at a given pace is compared by what it costs.
+    #[test]
+    fn a_paced_load_is_judged_by_processor_time() {
+        let paced = Task {
+            rate: Some(50),
+            ..TASKS[0]
+        };
+        for (ratio, verdict) in [(1.0, Verdict::NoLoss), (0.9, Verdict::Loss)] {
+            let mut load = load(ratio, 10);
+            load.task = paced;
+            assert_eq!(load.verdict(), verdict);
+        }
+    }
+
+    /// Neither a failed slice, nor new errors, nor too few slices pass for "no loss".
+    #[test]
+    fn what_failed_is_not_compared() {
+        assert_eq!(load(1.0, 5).verdict(), Verdict::NotCompared);
+        let mut failed = load(1.0, 10);
+        failed.slices[3].slice = Err("a node ended".to_owned());
+        assert_eq!(failed.verdict(), Verdict::NotCompared);
+        let mut refused = load(1.0, 10);
+        refused.slices[0].slice = Ok(slice(1_000.0, 3));
+        assert_eq!(refused.verdict(), Verdict::NotCompared);
+    }
+}

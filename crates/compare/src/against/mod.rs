@@ -1,0 +1,156 @@
+//! Compares two builds: `scripts/bench --against BINARY`.
+//!
+//! Whole runs vary by a third on a shared machine. So both builds and the limit run at the same
+//! time, one of them is under load for a short slice, then the next, and only slices of one round
+//! are compared: a minute in which the machine is slow falls on all of them.
+
+mod comparison;
+mod interval;
+
+use crate::measure::tasks::{Length, Name, Task, selected};
+use crate::peers::{Cluster, Programs};
+use crate::run_context::Occasion;
+use anyhow::{Context, bail};
+use comparison::{Load, Side, Taken, Verdict, table};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How many slices a load of length [`Length::Long`] is longer than the others.
+const LONG: u32 = 4;
+
+/// The arguments of a comparison.
+#[derive(Debug, clap::Args)]
+pub struct AgainstArguments {
+    #[command(flatten)]
+    occasion: Occasion,
+    /// The build to compare with.
+    #[arg(long)]
+    against: PathBuf,
+    /// How many slices of each load are put on each build.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(6..=1_000))]
+    slices: u32,
+    /// How long a slice lasts, in milliseconds.
+    #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    slice_ms: u64,
+    /// Only these loads.
+    #[arg(long, value_delimiter = ',')]
+    loads: Vec<String>,
+}
+
+/// A comparison with every raw number.
+#[derive(Serialize)]
+struct Comparison {
+    old: String,
+    slice_ms: u64,
+    loads: Vec<Load>,
+}
+
+/// Measures, prints the table, and writes the results.
+///
+/// # Errors
+/// When a cluster does not start or the results cannot be written; then when a load is a loss, or
+/// could not be compared.
+pub async fn run(arguments: AgainstArguments) -> anyhow::Result<()> {
+    let tasks = selected(&arguments.loads)?;
+    let dir = arguments.occasion.dir()?;
+    let mut clusters = start(&arguments, &dir).await?;
+    let mut loads = Vec::new();
+    for task in tasks {
+        let slices = compare(&arguments, &mut clusters, &task).await;
+        loads.push(Load { task, slices });
+        eprint!("{}", table(&loads[loads.len() - 1..]));
+    }
+    let text = table(&loads);
+    let count = |verdict| {
+        loads
+            .iter()
+            .filter(|load| load.verdict() == verdict)
+            .count()
+    };
+    let (losses, not_compared) = (count(Verdict::Loss), count(Verdict::NotCompared));
+    let compared = Comparison {
+        old: arguments.against.display().to_string(),
+        slice_ms: arguments.slice_ms,
+        loads,
+    };
+    let path = arguments.occasion.write_raw("against", &compared)?;
+    arguments.occasion.write("against", "md", &text)?;
+    println!(
+        "{text}\n{losses} losses, {not_compared} not compared; {}",
+        path.display()
+    );
+    match (losses, not_compared) {
+        (0, 0) => Ok(()),
+        _ => bail!("this build is slower than the other one, or could not be compared with it"),
+    }
+}
+
+async fn start(
+    arguments: &AgainstArguments,
+    dir: &TempDir,
+) -> anyhow::Result<Vec<(Side, Cluster)>> {
+    let new = &arguments.occasion.quorate;
+    let mut clusters = Vec::new();
+    for (side, name, quorate) in [
+        (Side::New, Name::Quorate, new),
+        (Side::Old, Name::Quorate, &arguments.against),
+        (Side::Limit, Name::Limit, new),
+    ] {
+        let programs = Programs {
+            itself: std::env::current_exe()?,
+            quorate: quorate.clone(),
+            load: new.clone(),
+            airlift: Err("not compared".to_owned()),
+            etcd: Err("not compared".to_owned()),
+        };
+        let place = dir.path().join(format!("{side:?}"));
+        let cluster = start_one(&programs, name, &place).await;
+        clusters.push((
+            side,
+            cluster.with_context(|| format!("{side:?}: {}", quorate.display()))?,
+        ));
+    }
+    Ok(clusters)
+}
+
+async fn start_one(programs: &Programs, name: Name, place: &Path) -> anyhow::Result<Cluster> {
+    let cluster = programs.start(name, place).await?;
+    cluster.warm_up().await?;
+    Ok(cluster)
+}
+
+/// Puts slices of one load on each side in turn. Every round begins with another side, so that none
+/// always follows the same one.
+async fn compare(
+    arguments: &AgainstArguments,
+    clusters: &mut [(Side, Cluster)],
+    task: &Task,
+) -> Vec<Taken> {
+    let usual = Duration::from_millis(arguments.slice_ms);
+    let duration = match task.length {
+        Length::Usual => usual,
+        Length::Long => usual * LONG,
+    };
+    let mut slices = Vec::new();
+    for round in 1..=arguments.slices {
+        for (side, cluster) in clusters.iter_mut() {
+            if *side == Side::Limit && !task.of.contains(&Name::Limit) {
+                continue;
+            }
+            let slice = cluster.measure_slice(task, round, duration).await;
+            let slice = slice.map_err(|why| format!("{why:#}"));
+            if let Err(why) = &slice {
+                eprintln!("{}, round {round}, {side:?}: {why}", task.name);
+            }
+            slices.push(Taken {
+                round,
+                side: *side,
+                slice,
+            });
+        }
+        clusters.rotate_left(1);
+    }
+    slices
+}

@@ -1,0 +1,150 @@
+//! The limit: what axum serves of the same bytes to the same clients on this machine, when nobody has to agree.
+
+use crate::measure::tasks::{TASKS, Task};
+use axum::Router;
+use axum::extract::{Json, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+
+/// A lookup that finds nothing.
+const NOTHING: &[u8] = br#"{"environment":"bench","services":[]}"#;
+
+/// What it serves.
+#[derive(Debug, clap::Args)]
+pub struct LimitArguments {
+    /// The port on loopback.
+    #[arg(long)]
+    port: u16,
+    /// So many services of whatever type is asked for, instead of those of the loads.
+    #[arg(long)]
+    services: Option<u32>,
+}
+
+/// An announcement, read as any server of such would.
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "read and not looked at: that is the limit")]
+struct Announcement {
+    environment: String,
+    pool: String,
+    location: String,
+    services: Vec<Service>,
+}
+
+#[derive(Debug, Deserialize)]
+#[expect(dead_code, reason = "as above")]
+struct Service {
+    id: String,
+    r#type: String,
+    properties: BTreeMap<String, String>,
+}
+
+/// All that it holds.
+struct Limit {
+    /// Whether a load is on: before one nothing of its type may be there.
+    announced: AtomicBool,
+    bodies: Bodies,
+}
+
+/// Made beforehand.
+enum Bodies {
+    /// By the name of a load.
+    OfLoads(BTreeMap<String, Bytes>),
+    /// The same for all.
+    OfAll(Bytes),
+}
+
+impl Bodies {
+    /// What is answered to a lookup of this type.
+    fn of_type(&self, of_type: &str) -> Option<&Bytes> {
+        match self {
+            // The type of each repeat is another, and the services are the same.
+            Bodies::OfLoads(bodies) => bodies.get(of_type.rsplit_once('-')?.0),
+            Bodies::OfAll(body) => Some(body),
+        }
+    }
+}
+
+/// Serves until it is ended.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
+    let limit = Limit {
+        announced: AtomicBool::new(false),
+        bodies: match arguments.services {
+            Some(services) => Bodies::OfAll(body("bench", services)),
+            None => Bodies::OfLoads(of_tasks(TASKS)),
+        },
+    };
+    let router = Router::new()
+        .route("/v1/service/{type}", get(lookup))
+        .route("/v1/announcement/{node_id}", put(announce).delete(withdraw))
+        .with_state(Arc::new(limit));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
+    let listener = listener.tap_io(|stream| {
+        // Else the end of an answer may wait for an acknowledgement of its beginning.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+async fn lookup(State(limit): State<Arc<Limit>>, Path(of_type): Path<String>) -> Response {
+    let body = match limit.bodies.of_type(&of_type) {
+        Some(body) if limit.announced.load(Ordering::Relaxed) => body.clone(),
+        _ => Bytes::from_static(NOTHING),
+    };
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn announce(State(limit): State<Arc<Limit>>, Json(_): Json<Announcement>) -> StatusCode {
+    limit.announced.store(true, Ordering::Relaxed);
+    StatusCode::ACCEPTED
+}
+
+async fn withdraw(State(limit): State<Arc<Limit>>) -> StatusCode {
+    limit.announced.store(false, Ordering::Relaxed);
+    StatusCode::NO_CONTENT
+}
+
+fn of_tasks(tasks: &[Task]) -> BTreeMap<String, Bytes> {
+    let bodies = tasks
+        .iter()
+        .map(|task| (task.name.to_owned(), body(task.name, task.nodes)));
+    bodies.collect()
+}
+
+/// The answer of a discovery server to which `quorate bench` has announced so many services.
+fn body(of_type: &str, services: u32) -> Bytes {
+    let services: Vec<_> = (0..services)
+        .map(|node| {
+            json!({
+                "id": format!("00012345-0000-4000-8000-{node:012x}"),
+                "nodeId": format!("bench-12345-{node}"),
+                "type": of_type,
+                "pool": "general",
+                "location": format!("/bench/{node}"),
+                "properties": {
+                    "node_version": "476",
+                    "coordinator": "false",
+                    "http": format!("http://10.0.{}.{}:8080", node / 256 % 256, node % 256),
+                    "connectorIds": "system,hive,iceberg,tpch",
+                    "token": "0",
+                },
+            })
+        })
+        .collect();
+    let body = json!({"environment": "bench", "services": services});
+    Bytes::from(body.to_string())
+}

@@ -1,0 +1,128 @@
+//! How long writes through the other nodes stand still when the leader ends: killed, or stopped in order.
+
+mod acknowledged;
+mod writer;
+
+use crate::measure::figures::median;
+use crate::nodes::{Ending, Nodes};
+use crate::run_context::Occasion;
+use acknowledged::Acknowledged;
+use anyhow::bail;
+use quorate::clock::now;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use writer::Writer;
+
+/// Writes that are acknowledged before the leader ends: then all writers are at work.
+const WARM_WRITES: u64 = 500;
+/// For so long after the end of the leader the longest gap is looked for.
+const WATCHED: Duration = Duration::from_secs(3);
+/// Far above what any election takes: then something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the gaps are asked for.
+#[derive(Debug, clap::Args)]
+pub struct GapsArguments {
+    #[command(flatten)]
+    occasion: Occasion,
+    /// How many leaders are killed.
+    #[arg(long, default_value_t = 20)]
+    kills: u32,
+    /// How many leaders are stopped.
+    #[arg(long, default_value_t = 20)]
+    stops: u32,
+    /// How many write at once, spread over the other nodes.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    writers: u32,
+}
+
+/// What came of it, with every raw number.
+#[derive(Debug, Serialize)]
+struct Gaps {
+    writers: u32,
+    killed_ms: Vec<f64>,
+    stopped_ms: Vec<f64>,
+}
+
+/// Measures, prints, and writes the results.
+///
+/// # Errors
+/// When a cluster does not come up again, or writes do not go on.
+pub async fn run(arguments: GapsArguments) -> anyhow::Result<()> {
+    let dir = arguments.occasion.dir()?;
+    let program = &arguments.occasion.quorate;
+    let mut nodes = Nodes::start(program, &dir.path().join("cluster")).await?;
+    let mut gaps = Gaps {
+        writers: arguments.writers,
+        killed_ms: Vec::new(),
+        stopped_ms: Vec::new(),
+    };
+    for (ending, times) in [
+        (Ending::Killed, arguments.kills),
+        (Ending::Stopped, arguments.stops),
+    ] {
+        for time in 1..=times {
+            let gap = measure(&mut nodes, ending, arguments.writers).await?;
+            let gap_ms = gap.as_micros() as f64 / 1_000.0;
+            eprintln!("{time} of {times}: {ending:?}: {gap_ms:.0} ms");
+            match ending {
+                Ending::Killed => gaps.killed_ms.push(gap_ms),
+                Ending::Stopped => gaps.stopped_ms.push(gap_ms),
+            }
+        }
+    }
+    let path = arguments.occasion.write_raw("gaps", &gaps)?;
+    println!("killed   {}", line(&gaps.killed_ms));
+    println!("stopped  {}", line(&gaps.stopped_ms));
+    println!("{}", path.display());
+    Ok(())
+}
+
+fn line(gaps_ms: &[f64]) -> String {
+    let most = gaps_ms.iter().copied().fold(0.0, f64::max);
+    match median(gaps_ms.iter().copied()) {
+        Some(median) => format!(
+            "{} times: median {median:.0} ms, at most {most:.0} ms",
+            gaps_ms.len()
+        ),
+        None => "not measured".to_owned(),
+    }
+}
+
+/// The longest time in which nothing was acknowledged, from the end of the leader on.
+async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Result<Duration> {
+    let leader = nodes.leader().await?;
+    let acknowledged = Arc::new(Acknowledged::default());
+    // Ended with this.
+    let mut tasks = JoinSet::new();
+    let others = nodes.ports_but(leader);
+    for (number, port) in (0..writers).zip(others.iter().cycle()) {
+        let writer = Writer::new(*port, number);
+        tasks.spawn(writer.run(acknowledged.clone()));
+    }
+    within(
+        PATIENCE,
+        "writes are acknowledged",
+        acknowledged.reached(WARM_WRITES),
+    )
+    .await?;
+    let ended = now();
+    acknowledged.begin(ended);
+    nodes.end(leader, ending)?;
+    tokio::time::sleep_until(ended + WATCHED).await;
+    let more = acknowledged.count() + 1;
+    within(PATIENCE, "writes go on", acknowledged.reached(more)).await?;
+    let gap = acknowledged.longest_gap();
+    tasks.shutdown().await;
+    nodes.restart(leader).await?;
+    Ok(gap)
+}
+
+async fn within(limit: Duration, what: &str, done: impl Future<Output = ()>) -> anyhow::Result<()> {
+    match tokio::time::timeout(limit, done).await {
+        Ok(()) => Ok(()),
+        Err(_) => bail!("not within {limit:?}: {what}"),
+    }
+}

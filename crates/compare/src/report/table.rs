@@ -1,0 +1,243 @@
+//! The table of medians, in Markdown.
+
+use crate::measure::figures::Figure;
+use crate::measure::tasks::{ALL, Name, Task};
+use crate::report::goals::GOALS;
+use crate::report::results::{Results, Verdict};
+use std::fmt::Write;
+
+/// All of it: what was measured on what, the medians, the ratios, the goals.
+pub fn of(results: &Results) -> String {
+    let mut text = head(results);
+    text += &medians(results);
+    text += &goals(results);
+    text
+}
+
+fn head(results: &Results) -> String {
+    let machine = &results.machine;
+    let mut text = format!(
+        "# Side by side, {} at {}\n\n{}, {} processors, {} MB, Linux {}. Three nodes each on loopback, the clients on the same machine; medians of {} repeats of {} s, each load on each in turn. Clients count the bytes of an answer; etcd's reads them into keys and values, as its users must.\n\n`{}`\n\n",
+        results.date,
+        results.commit,
+        machine.processor,
+        machine.processors,
+        machine.memory_mb,
+        machine.kernel,
+        results.repeats,
+        results.seconds,
+        results.command,
+    );
+    for (name, version) in &results.versions {
+        let _ = writeln!(text, "- {name}: {version}");
+    }
+    for (name, why) in &results.missing {
+        let _ = writeln!(text, "- {name}: not measured: {why}");
+    }
+    let (beside, of) = results.beside_others();
+    if let Some((median_s, most_s)) = results.others_s() {
+        let _ = writeln!(
+            text,
+            "\nOf {of} loads {beside} began before the others had come to rest. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
+            results.seconds
+        );
+    }
+    text + "\n"
+}
+
+fn medians(results: &Results) -> String {
+    let mut text = "| load | | quorate | airlift | etcd | limit | quorate / airlift | quorate / etcd | quorate / limit |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
+    for task in &results.tasks {
+        for (figure, label) in rows(task) {
+            let _ = write!(text, "| {} | {label} |", task.name);
+            for name in ALL {
+                let _ = write!(text, " {} |", cell(results, *name, task, figure));
+            }
+            for peer in [Name::Airlift, Name::Etcd, Name::Limit] {
+                let own = results.median(Name::Quorate, task.name, figure);
+                let other = results.median(peer, task.name, figure);
+                let ratio = own.zip(other).filter(|(_, other)| *other > 0.0);
+                let ratio =
+                    ratio.map_or("".to_owned(), |(own, other)| format!("{:.2}", own / other));
+                let _ = write!(text, " {ratio} |");
+            }
+            text.push('\n');
+        }
+    }
+    text + "\n"
+}
+
+fn rows(task: &Task) -> Vec<(Figure, &'static str)> {
+    let mut rows = vec![
+        (Figure::P50, "p50, ms"),
+        (Figure::P99, "p99, ms"),
+        (Figure::Memory, "memory of a node so far, MB"),
+        (Figure::Errors, "errors in all"),
+    ];
+    match task.rate {
+        None => rows.insert(0, (Figure::Rate, "a second")),
+        // The rate is what was asked for; and only where all do the same can their processor time be compared.
+        Some(_) => rows.push((Figure::Processor, "processor of the nodes, s")),
+    }
+    rows
+}
+
+fn cell(results: &Results, name: Name, task: &Task, figure: Figure) -> String {
+    if !task.of.contains(&name) {
+        return String::new();
+    }
+    let text = match results.median(name, task.name, figure) {
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+        None if results.missing.contains_key(&name) => return "not measured".to_owned(),
+        None => return "failed".to_owned(),
+    };
+    match results.failed(name, task.name) {
+        0 => text,
+        failed => format!("{text} ({failed} of {} failed)", results.repeats),
+    }
+}
+
+fn goals(results: &Results) -> String {
+    let mut text = "| goal | | is | |\n|---|---|---|---|\n".to_owned();
+    for goal in GOALS {
+        let is = results.of_goal(goal);
+        let is = is.map_or_else(String::new, |value| format!("{value:.2}"));
+        let verdict = match results.verdict(goal) {
+            Verdict::Met => "met",
+            Verdict::Missed => "**missed**",
+            Verdict::NotMeasured => "not measured",
+        };
+        let _ = writeln!(text, "| {goal} | {} | {is} | {verdict} |", goal.bound);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Machine;
+    use crate::measure::figures::{Figures, Latency, Measured};
+    use crate::measure::tasks::TASKS;
+    use crate::report::results::{Came, Outcome};
+    use std::collections::BTreeMap;
+
+    fn measured(rate: f64) -> Came {
+        measured_with(rate, 0)
+    }
+
+    fn measured_with(rate: f64, errors: u64) -> Came {
+        let latency_ms = Latency {
+            p50: 1.0,
+            p99: 2.0,
+            p99_9: 3.0,
+            max: 4.0,
+        };
+        Came::Measured(Measured {
+            figures: Figures {
+                served: 1,
+                rate_per_second: rate,
+                bytes_per_answer: 1,
+                latency_ms,
+                errors: BTreeMap::from([("503".to_owned(), errors)]),
+            },
+            processor_s: 1.0,
+            others_s: 0.1,
+            others_at_rest: true,
+            memory_mb: 1.0,
+        })
+    }
+
+    fn results(outcomes: Vec<Outcome>) -> Results {
+        Results {
+            date: "2026-01-01".to_owned(),
+            commit: "abc".to_owned(),
+            machine: Machine::this(),
+            command: "scripts/bench".to_owned(),
+            seconds: 1,
+            repeats: 3,
+            versions: BTreeMap::new(),
+            missing: BTreeMap::from([(Name::Etcd, "no Go".to_owned())]),
+            tasks: TASKS.to_vec(),
+            outcomes,
+        }
+    }
+
+    fn outcome(repeat: u32, name: Name, came: Came) -> Outcome {
+        Outcome {
+            repeat,
+            name,
+            task: "lookup-100",
+            came,
+        }
+    }
+
+    /// A load that failed once is no goal met, whatever the other repeats came to, and errors are not lost in a median.
+    #[test]
+    fn a_failed_repeat_shows() {
+        let outcomes = vec![
+            outcome(1, Name::Quorate, measured(100.0)),
+            outcome(2, Name::Quorate, Came::Failed("it ended".to_owned())),
+            outcome(1, Name::Limit, measured(100.0)),
+            outcome(2, Name::Limit, measured_with(100.0, 7)),
+            outcome(3, Name::Limit, measured(100.0)),
+        ];
+        let text = of(&results(outcomes));
+        assert!(text.contains("| 100 (1 of 3 failed) |"), "{text}");
+        let row = "| errors in all | 0.00 (1 of 3 failed) | failed | not measured | 7.00 |";
+        assert!(text.contains(row), "{text}");
+        assert!(
+            text.contains("| lookup-100: rate / limit's | at least 0.7 | 1.00 | **missed** |"),
+            "{text}"
+        );
+    }
+
+    /// Loads beside others that did not rest are counted, of those that were measured.
+    #[test]
+    fn others_that_did_not_rest_are_told_of() {
+        let mut restless = measured(100.0);
+        if let Came::Measured(measured) = &mut restless {
+            measured.others_at_rest = false;
+        }
+        let outcomes = vec![
+            outcome(1, Name::Quorate, measured(100.0)),
+            outcome(2, Name::Quorate, restless),
+            outcome(1, Name::Limit, measured(100.0)),
+            outcome(2, Name::Limit, Came::Failed("it ended".to_owned())),
+        ];
+        let text = of(&results(outcomes));
+        assert!(
+            text.contains("Of 3 loads 1 began before the others had come to rest."),
+            "{text}"
+        );
+    }
+
+    /// Ratios are of medians; who was not measured, and why, is told, as is what failed.
+    #[test]
+    fn nobody_is_left_out_in_silence() {
+        let mut outcomes = Vec::new();
+        for (repeat, rate) in [(1, 10.0), (2, 80.0), (3, 90.0)] {
+            outcomes.push(outcome(repeat, Name::Quorate, measured(rate)));
+            outcomes.push(outcome(repeat, Name::Limit, measured(100.0)));
+        }
+        outcomes.push(outcome(
+            1,
+            Name::Airlift,
+            Came::Failed("it ended".to_owned()),
+        ));
+        let text = of(&results(outcomes));
+        let row = "| lookup-100 | a second | 80.0 | failed | not measured | 100 |  |  | 0.80 |";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("- etcd: not measured: no Go"), "{text}");
+        assert!(
+            text.contains("| lookup-100: rate / limit's | at least 0.7 | 0.80 | met |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| lookup-100: rate / etcd's | at least 5 |  | not measured |"),
+            "{text}"
+        );
+        assert_eq!(results(Vec::new()).count(Verdict::NotMeasured), GOALS.len());
+    }
+}

@@ -1,0 +1,258 @@
+//! A run: all of them are started and warmed up, then each load is put on each in turn, and again, so that a minute in which the machine is slow
+//! falls on all of them alike.
+
+use crate::machine::Machine;
+use crate::measure::tasks::{ALL, Length, Name, Task, selected};
+use crate::peers::{Airlift, Cluster, Etcd, Programs};
+use crate::report::results::{Came, Outcome, Results, Verdict};
+use crate::report::table;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How many times the usual a load of length `Long` lasts.
+const LONG: u32 = 5;
+
+/// How a run is asked for.
+#[derive(Debug, clap::Args)]
+pub struct RunArguments {
+    /// The quorate to measure, built for release.
+    #[arg(long)]
+    quorate: PathBuf,
+    /// The directory of airlift's discovery server, or why there is none.
+    #[arg(long)]
+    airlift: String,
+    /// The home of a Java for it, or why there is none.
+    #[arg(long)]
+    java: String,
+    /// crates/compare/etcd, built, or why it is not.
+    #[arg(long)]
+    etcd: String,
+    /// Another etcd server than the one built in.
+    #[arg(long)]
+    etcd_server: Option<PathBuf>,
+    /// How often each is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: u32,
+    /// How long a load lasts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Only these.
+    #[arg(long, value_delimiter = ',', value_enum)]
+    only: Vec<Name>,
+    /// Only these loads.
+    #[arg(long, value_delimiter = ',')]
+    loads: Vec<String>,
+    /// Where the nodes keep their data, on a disk.
+    #[arg(long)]
+    work: PathBuf,
+    /// Where the results are written.
+    #[arg(long)]
+    results: PathBuf,
+    /// Of the run: it reads no clock.
+    #[arg(long)]
+    date: String,
+    /// What is measured.
+    #[arg(long)]
+    commit: String,
+    /// As the results say how they were made.
+    #[arg(long)]
+    command: String,
+}
+
+impl RunArguments {
+    fn programs(&self) -> anyhow::Result<Programs> {
+        let found = |told: &str| match told.starts_with('/') {
+            true => Ok(PathBuf::from(told)),
+            false => Err(told.to_owned()),
+        };
+        let airlift = found(&self.airlift).and_then(|dir| {
+            let java_home = found(&self.java)?;
+            Ok(Airlift { dir, java_home })
+        });
+        let etcd = found(&self.etcd).map(|program| Etcd {
+            program,
+            server: self.etcd_server.clone(),
+        });
+        Ok(Programs {
+            itself: std::env::current_exe()?,
+            quorate: self.quorate.clone(),
+            load: self.quorate.clone(),
+            airlift,
+            etcd,
+        })
+    }
+
+    fn duration(&self, task: &Task) -> Duration {
+        let usual = Duration::from_secs(self.seconds);
+        match task.length {
+            Length::Usual => usual,
+            Length::Long => usual * LONG,
+        }
+    }
+}
+
+/// Measures, prints the table, and writes the results.
+///
+/// # Errors
+/// When it cannot be begun or written; what fails of one load is in the results.
+pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
+    let programs = arguments.programs()?;
+    let mut results = Results {
+        date: arguments.date.clone(),
+        commit: arguments.commit.clone(),
+        machine: Machine::this(),
+        command: arguments.command.clone(),
+        seconds: arguments.seconds,
+        repeats: arguments.repeats,
+        versions: Default::default(),
+        missing: Default::default(),
+        tasks: selected(&arguments.loads)?,
+        outcomes: Vec::new(),
+    };
+    let mut there = Vec::new();
+    for name in ALL {
+        let left_out = !arguments.only.is_empty() && !arguments.only.contains(name);
+        let why = match left_out {
+            true => Some("not asked for"),
+            false => programs.missing(*name),
+        };
+        match why {
+            Some(why) => {
+                results.missing.insert(*name, why.to_owned());
+            }
+            None => {
+                results
+                    .versions
+                    .insert(*name, programs.version(*name).await);
+                there.push(*name);
+            }
+        }
+    }
+    if there.is_empty() {
+        bail!("nobody can be measured: {:?}", results.missing);
+    }
+    // Beside the programs, on a disk: where temporary files are kept in memory, a sync costs nothing.
+    let dir = TempDir::new_in(&arguments.work).context("a temporary directory")?;
+    let mut stalls = Vec::new();
+    for name in there {
+        let dir = dir.path().join(name.to_string());
+        stalls.push(Stall::open(&programs, name, dir).await);
+    }
+    let mut path = PathBuf::new();
+    for repeat in 1..=arguments.repeats {
+        for task in &results.tasks {
+            let duration = arguments.duration(task);
+            let outcomes = measure_each(&mut stalls, task, repeat, arguments.repeats, duration);
+            results.outcomes.extend(outcomes.await);
+            stalls.rotate_left(1);
+        }
+        // Nobody always follows the same one.
+        stalls.reverse();
+        reopen(&programs, &mut stalls, repeat).await;
+        // What is measured is kept, whatever happens later.
+        path = results.write(&arguments.results, &table::of(&results))?;
+    }
+    println!("{}", table::of(&results));
+    println!(
+        "{} goals met, {} missed, {} not measured; {}",
+        results.count(Verdict::Met),
+        results.count(Verdict::Missed),
+        results.count(Verdict::NotMeasured),
+        path.display()
+    );
+    Ok(())
+}
+
+/// One of them, for as long as the run lasts.
+struct Stall {
+    name: Name,
+    /// Where its data are.
+    dir: PathBuf,
+    /// None could be started, or it has failed: why.
+    cluster: Result<Cluster, String>,
+}
+
+impl Stall {
+    async fn open(programs: &Programs, name: Name, dir: PathBuf) -> Stall {
+        eprintln!("{name} is started and warmed up");
+        let cluster = start(programs, name, &dir).await;
+        Stall {
+            name,
+            dir,
+            cluster: cluster.map_err(|why| format!("{why:#}")),
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.cluster.as_ref().map(Cluster::pids).unwrap_or_default()
+    }
+
+    /// One load on it, with others at rest beside it.
+    async fn measure(
+        &mut self,
+        task: &Task,
+        repeat: u32,
+        duration: Duration,
+        others: &[u32],
+    ) -> Came {
+        let measured = match &mut self.cluster {
+            Ok(cluster) => cluster.measure(task, repeat, duration, others).await,
+            Err(why) => return Came::Failed(why.clone()),
+        };
+        measured.map_or_else(|why| Came::Failed(format!("{why:#}")), Came::Measured)
+    }
+}
+
+/// One load on each of them, while the others are at rest.
+async fn measure_each(
+    stalls: &mut [Stall],
+    task: &Task,
+    repeat: u32,
+    repeats: u32,
+    duration: Duration,
+) -> Vec<Outcome> {
+    let pids: Vec<(Name, Vec<u32>)> = stalls
+        .iter()
+        .map(|stall| (stall.name, stall.pids()))
+        .collect();
+    let mut outcomes = Vec::new();
+    for stall in stalls
+        .iter_mut()
+        .filter(|stall| task.of.contains(&stall.name))
+    {
+        let name = stall.name;
+        eprintln!("{repeat} of {repeats}: {}, {name}", task.name);
+        let others = pids.iter().filter(|(other, _)| *other != name);
+        let others: Vec<u32> = others.flat_map(|(_, pids)| pids).copied().collect();
+        let came = stall.measure(task, repeat, duration, &others).await;
+        if let Came::Failed(why) = &came {
+            eprintln!("failed: {why}");
+        }
+        outcomes.push(Outcome {
+            repeat,
+            name,
+            task: task.name,
+            came,
+        });
+    }
+    outcomes
+}
+
+/// Starts those anew of which a process has ended, so that one bad repeat is not the last.
+async fn reopen(programs: &Programs, stalls: &mut [Stall], repeat: u32) {
+    for stall in stalls {
+        let runs = stall.cluster.as_mut().is_ok_and(Cluster::runs);
+        if !runs {
+            let dir = stall.dir.with_extension(repeat.to_string());
+            *stall = Stall::open(programs, stall.name, dir).await;
+        }
+    }
+}
+
+async fn start(programs: &Programs, name: Name, dir: &Path) -> anyhow::Result<Cluster> {
+    let cluster = programs.start(name, dir).await?;
+    cluster.warm_up().await?;
+    Ok(cluster)
+}

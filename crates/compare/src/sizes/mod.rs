@@ -1,0 +1,135 @@
+//! What a registry of each size costs: a lookup of all of it, beside the limit's; memory; and a start after all nodes were killed.
+
+mod plot;
+mod restart;
+mod size;
+mod table;
+
+use crate::measure::figures::Figures;
+use crate::measure::load;
+use crate::measure::usage;
+use crate::nodes::Nodes;
+use crate::peers::baseline::Limits;
+use crate::run_context::Occasion;
+use anyhow::bail;
+use size::{Lookups, Size, Sizes};
+use std::env;
+use std::path::Path;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// Services, of each measurement.
+const SIZES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
+/// The most nodes that announce them: each is renewed every 8 s besides.
+const NODES_MAX: u32 = 1_000;
+/// Of all lookups.
+const SERVICE_TYPE: &str = "sizes";
+
+/// How it is asked for.
+#[derive(Debug, clap::Args)]
+pub struct SizesArguments {
+    #[command(flatten)]
+    occasion: Occasion,
+    /// How often the lookups of each are measured, in turn with the limit's.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeats: u32,
+    /// How long each load lasts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// How long services are changed before the second start.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
+    change_seconds: u64,
+    /// How many ask at once.
+    #[arg(long, default_value_t = 8)]
+    clients: u32,
+}
+
+/// Measures, prints, and writes the results.
+///
+/// # Errors
+/// When a cluster does not start, a load does not end, or a service is missing after a start.
+pub async fn run(arguments: SizesArguments) -> anyhow::Result<()> {
+    let mut sizes = Sizes {
+        seconds: arguments.seconds,
+        clients: arguments.clients,
+        sizes: Vec::new(),
+    };
+    let occasion = &arguments.occasion;
+    for services in SIZES {
+        eprintln!("{services} services");
+        let size = measure(&arguments, services).await?;
+        sizes.sizes.push(size);
+        // What was measured is kept, whatever happens later.
+        occasion.write_raw("sizes", &sizes)?;
+    }
+    let table = table::of(&sizes, occasion);
+    occasion.write("sizes", "svg", &plot::of(&sizes.sizes)?)?;
+    let path = occasion.write("sizes", "md", &table)?;
+    println!("{table}{}", path.display());
+    Ok(())
+}
+
+async fn measure(arguments: &SizesArguments, services: u32) -> anyhow::Result<Size> {
+    let dir = arguments.occasion.dir()?;
+    let program = &arguments.occasion.quorate;
+    let mut nodes = Nodes::start(program, &dir.path().join("cluster")).await?;
+    let lookups = lookups(arguments, &nodes, dir.path(), services).await?;
+    let memory_mb = usage::peak_memory_mb(&nodes.pids());
+    let after_lookups = restart::measure(&mut nodes, SERVICE_TYPE, services).await?;
+    restart::expiry(&nodes, SERVICE_TYPE).await?;
+    let mut changes = load(arguments, "change", &nodes.servers(), services);
+    changes.arg("--keep");
+    figures(&mut changes, arguments.change_seconds, services).await?;
+    let after_changes = restart::measure(&mut nodes, SERVICE_TYPE, services).await?;
+    Ok(Size {
+        services,
+        lookups,
+        memory_mb,
+        after_lookups,
+        after_changes,
+    })
+}
+
+/// All repeats. What quorate was told in the last one stays announced.
+async fn lookups(
+    arguments: &SizesArguments,
+    nodes: &Nodes,
+    dir: &Path,
+    services: u32,
+) -> anyhow::Result<Vec<Lookups>> {
+    let limits = Limits::start(&env::current_exe()?, &dir.join("limit"), Some(services)).await?;
+    let mut lookups = Vec::new();
+    for time in 1..=arguments.repeats {
+        let mut on_limit = load(arguments, "lookup", &limits.servers.join(","), services);
+        let limit = figures(&mut on_limit, arguments.seconds, services).await?;
+        let mut on_quorate = load(arguments, "lookup", &nodes.servers(), services);
+        if time == arguments.repeats {
+            on_quorate.arg("--keep");
+        }
+        let quorate = figures(&mut on_quorate, arguments.seconds, services).await?;
+        lookups.push(Lookups { quorate, limit });
+    }
+    Ok(lookups)
+}
+
+/// A load that announces so many services.
+fn load(arguments: &SizesArguments, workload: &str, servers: &str, services: u32) -> Command {
+    let of_nodes = services.min(NODES_MAX);
+    let mut command = Command::new(&arguments.occasion.quorate);
+    command
+        .args(["bench", workload, "--json", "--of-type", SERVICE_TYPE])
+        .args(["--server", servers])
+        .args(["--clients", &arguments.clients.to_string()])
+        .args(["--nodes", &of_nodes.to_string()])
+        .args(["--services", &(services / of_nodes).to_string()]);
+    command
+}
+
+async fn figures(command: &mut Command, seconds: u64, services: u32) -> anyhow::Result<Figures> {
+    command.args(["--duration", &format!("{seconds}s")]);
+    let figures = load::figures(command, Duration::from_secs(seconds)).await?;
+    if !figures.errors.is_empty() {
+        bail!("{services} services: {:?}", figures.errors);
+    }
+    Ok(figures)
+}

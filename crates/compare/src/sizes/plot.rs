@@ -1,0 +1,69 @@
+//! The cost of a lookup over its size, beside the limit's, both on logarithmic scales.
+
+use super::size::Size;
+use anyhow::anyhow;
+use plotters::prelude::{
+    ChartBuilder, Circle, IntoDrawingArea, IntoLogRange, LineSeries, RGBColor, SVGBackend, WHITE,
+};
+
+const PIXELS: (u32, u32) = (720, 420);
+const QUORATE: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
+const LIMIT: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
+const PROPORTIONAL: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
+
+/// An SVG of it, with what a cost in proportion to the bytes of the largest would be.
+///
+/// # Errors
+/// When it cannot be drawn.
+pub fn of(sizes: &[Size]) -> anyhow::Result<String> {
+    let points = |cost: fn(&Size) -> f64| -> Vec<(f64, f64)> {
+        sizes.iter().map(|size| (size.kb(), cost(size))).collect()
+    };
+    let (quorate, limit) = (points(Size::lookup_us), points(Size::limit_us));
+    let [first, .., last] = quorate[..] else {
+        return Err(anyhow!("two sizes at least are needed"));
+    };
+    let proportional = vec![(first.0, last.1 * first.0 / last.0), last];
+    let costs = || [&quorate, &limit, &proportional].into_iter().flatten();
+    let most = costs().map(|point| point.1).fold(1.0, f64::max);
+    let least = costs().map(|point| point.1).fold(f64::MAX, f64::min);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, PIXELS).into_drawing_area();
+        area.fill(&WHITE).map_err(|error| anyhow!("{error}"))?;
+        let across = (first.0 / 2.0..last.0 * 2.0).log_scale();
+        let upwards = (least / 2.0..most * 2.0).log_scale();
+        let mut chart = ChartBuilder::on(&area)
+            .caption(
+                "what a lookup takes: 1 / rate of all clients, over its size",
+                ("sans-serif", 18),
+            )
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(70)
+            .build_cartesian_2d(across, upwards)
+            .map_err(|error| anyhow!("{error}"))?;
+        chart
+            .configure_mesh()
+            .x_desc("kB a lookup")
+            .y_desc("µs; orange: the limit; grey: in proportion to the bytes")
+            .draw()
+            .map_err(|error| anyhow!("{error}"))?;
+        for (line, color) in [
+            (&proportional, PROPORTIONAL),
+            (&limit, LIMIT),
+            (&quorate, QUORATE),
+        ] {
+            chart
+                .draw_series(LineSeries::new(line.iter().copied(), color))
+                .map_err(|error| anyhow!("{error}"))?;
+        }
+        for (line, color) in [(&limit, LIMIT), (&quorate, QUORATE)] {
+            chart
+                .draw_series(line.iter().map(|point| Circle::new(*point, 4, color)))
+                .map_err(|error| anyhow!("{error}"))?;
+        }
+        area.present().map_err(|error| anyhow!("{error}"))?;
+    }
+    Ok(svg)
+}

@@ -1,0 +1,46 @@
+//! A row for each size.
+
+use super::size::{Size, Sizes};
+use crate::run_context::Occasion;
+use std::fmt::Write;
+
+const HEAD: &str = "\
+| services | kB a lookup | lookups/s | of the limit's | MB/s | µs a kB | the limit's | p50 ms | p99 ms | memory MB | all killed and started, after lookups: all shown after s | memory MB | after changes | memory MB | data MB |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+";
+
+/// With what was measured above it.
+pub fn of(sizes: &Sizes, occasion: &Occasion) -> String {
+    let mut table = format!(
+        "{} clients ask three nodes for all services, {} s each time, in turn with three servers of the limit (axum handing out the same \
+         bytes); medians. Memory and data are the largest node's. Commit {}, {}.\n\n{HEAD}",
+        sizes.clients, sizes.seconds, occasion.commit, occasion.date
+    );
+    for size in &sizes.sizes {
+        // A String takes everything.
+        let _ = writeln!(table, "{}", row(size));
+    }
+    table
+}
+
+fn row(size: &Size) -> String {
+    let kb = size.kb();
+    let rate = size.median(|lookups| lookups.quorate.rate_per_second);
+    let of_limit =
+        size.median(|lookups| lookups.quorate.rate_per_second / lookups.limit.rate_per_second);
+    format!(
+        "| {} | {kb:.1} | {rate:.0} | {of_limit:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} | {:.0} | {:.0} |",
+        size.services,
+        rate * kb / 1e3,
+        size.lookup_us() / kb,
+        size.limit_us() / kb,
+        size.median(|lookups| lookups.quorate.latency_ms.p50),
+        size.median(|lookups| lookups.quorate.latency_ms.p99),
+        size.memory_mb,
+        size.after_lookups.shown_after_s,
+        size.after_lookups.memory_mb,
+        size.after_changes.shown_after_s,
+        size.after_changes.memory_mb,
+        size.after_changes.data_mb,
+    )
+}

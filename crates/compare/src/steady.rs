@@ -1,0 +1,84 @@
+//! A long load on a cluster of which nothing fails: nobody may ask for an election.
+
+use crate::measure::figures::Figures;
+use crate::measure::load;
+use crate::nodes::Nodes;
+use crate::run_context::Occasion;
+use anyhow::bail;
+use serde::Serialize;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// How it is asked for.
+#[derive(Debug, clap::Args)]
+pub struct SteadyArguments {
+    #[command(flatten)]
+    occasion: Occasion,
+    /// How long.
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// How many ask at once, each again as soon as it is answered.
+    #[arg(long, default_value_t = 64)]
+    clients: u32,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+struct Steady {
+    seconds: u64,
+    clients: u32,
+    /// Terms from the beginning to the end.
+    elections: Option<u64>,
+    figures: Figures,
+}
+
+/// Measures, prints, and writes the results.
+///
+/// # Errors
+/// When the cluster does not start or the load does not end, and when there was an election.
+pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
+    let dir = arguments.occasion.dir()?;
+    let program = &arguments.occasion.quorate;
+    let nodes = Nodes::start(program, &dir.path().join("cluster")).await?;
+    let before = nodes.term().await?;
+    let figures = load(&arguments, &nodes).await?;
+    let steady = Steady {
+        seconds: arguments.seconds,
+        clients: arguments.clients,
+        // What was measured is kept in any case.
+        elections: nodes.term().await.ok().map(|after| after - before),
+        figures,
+    };
+    let path = arguments.occasion.write_raw("steady", &steady)?;
+    let Steady {
+        seconds,
+        elections,
+        figures,
+        ..
+    } = &steady;
+    println!(
+        "{} elections in {seconds} s; {:.0} requests/s, p99 {} ms, at most {} ms, errors {:?}; {}",
+        elections.map_or_else(|| "unknown".to_owned(), |count| count.to_string()),
+        figures.rate_per_second,
+        figures.latency_ms.p99,
+        figures.latency_ms.max,
+        figures.errors,
+        path.display()
+    );
+    match elections {
+        Some(0) => Ok(()),
+        Some(_) => bail!("there were elections that nobody needed"),
+        None => bail!("a node does not answer"),
+    }
+}
+
+/// Lookups, renewals and changes, as fast as they are answered.
+async fn load(arguments: &SteadyArguments, nodes: &Nodes) -> anyhow::Result<Figures> {
+    let mut command = Command::new(&arguments.occasion.quorate);
+    command
+        .args(["bench", "mix", "--json", "--server", &nodes.servers()])
+        .args(["--clients", &arguments.clients.to_string()])
+        .args(["--nodes", "1000"])
+        .args(["--duration", &format!("{}s", arguments.seconds)]);
+    load::figures(&mut command, Duration::from_secs(arguments.seconds)).await
+}

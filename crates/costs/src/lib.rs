@@ -1,0 +1,120 @@
+//! What the benches are fed with: nodes like those of an engine, some 270 bytes each in a lookup.
+//!
+//! `cargo bench -p quorate-costs` prints what each part costs; counted allocations come first, since they do not depend on the machine.
+
+#![deny(clippy::self_named_module_files)]
+
+use quorate::model::{Announcement, Service};
+use quorate::registry::{Batch, Command, Registry};
+use std::collections::BTreeMap;
+
+/// As many commands as one entry gathers under the load of 64 clients.
+pub const BATCH: usize = 64;
+/// `discovery.max-age` as it is by default.
+const MAX_AGE_MS: u64 = 30_000;
+/// The most that a tick moves cluster time.
+const STEP_MS: u64 = 500;
+
+/// The announcement of one node of many, which another version changes.
+pub fn announcement(node: usize, version: usize) -> Announcement {
+    let body = format!(
+        r#"{{"environment":"test","pool":"general","location":"/rack-{}/w{node}","services":[{{
+            "id":"00000000-0000-4000-8000-{node:012}","type":"presto","properties":{{"node_version":"0.{version}",
+            "coordinator":"false","http":"http://10.0.{}.{}:8080","connectorIds":"tpch,hive,iceberg"}}}}]}}"#,
+        node % 40,
+        node / 256 % 256,
+        node % 256,
+    );
+    Announcement::from_json(&format!("node-{node:012}"), body.as_bytes(), "test")
+        .expect("a valid announcement")
+}
+
+/// The next entry of a registry's log.
+pub fn batch(commands: Vec<Command>) -> Batch {
+    Batch {
+        max_age_ms: MAX_AGE_MS,
+        step_ms: STEP_MS,
+        commands,
+    }
+}
+
+/// Announces nodes from the first to the last of a range.
+pub fn announce(nodes: std::ops::Range<usize>, version: usize) -> Vec<Command> {
+    let announce = |node| Command::Announce {
+        seen: u64::MAX,
+        announcement: announcement(node, version),
+    };
+    nodes.map(announce).collect()
+}
+
+/// Renews the nodes of a range that announced a version.
+pub fn renew(nodes: std::ops::Range<usize>, version: usize) -> Vec<Command> {
+    let renew = |node| {
+        let announcement = announcement(node, version);
+        Command::Renew {
+            seen: u64::MAX,
+            digest: announcement.digest(),
+            node_id: announcement.node_id,
+        }
+    };
+    nodes.map(renew).collect()
+}
+
+/// A registry that holds so many nodes.
+pub fn registry(nodes: usize) -> Registry {
+    let mut registry = Registry::new("test");
+    for first in (0..nodes).step_by(BATCH) {
+        let entry = batch(announce(first..nodes.min(first + BATCH), 1));
+        apply(&mut registry, &entry);
+    }
+    registry
+}
+
+/// Applies an entry as the state machine does.
+pub fn apply(registry: &mut Registry, entry: &Batch) {
+    let index = registry.applied_index() + 1;
+    registry.apply(index, entry);
+    registry.take_changes();
+}
+
+/// One node's announcement of many services, whose ids begin with a prefix.
+pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
+    let (types, properties) = match shape {
+        Shape::OneType => (1, BTreeMap::new()),
+        Shape::TypeEach => (count, BTreeMap::new()),
+        Shape::Versioned(version) => {
+            let version = ("version".to_owned(), version.to_string());
+            (1, BTreeMap::from([version]))
+        }
+    };
+    let services = (0..count).map(|i| Service {
+        id: format!("{prefix}{i:06}"),
+        service_type: format!("t{}", i % types),
+        properties: properties.clone(),
+    });
+    Announcement {
+        node_id: "w1".to_owned(),
+        pool: "general".to_owned(),
+        location: "/w1".to_owned(),
+        services: services.collect(),
+    }
+}
+
+/// The way in which the services of one node differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// By their ids alone.
+    OneType,
+    /// Each has a type of its own.
+    TypeEach,
+    /// The services of the first kind, with a property that another version changes.
+    Versioned(usize),
+}
+
+/// The entry of one announcement.
+pub fn announced(announcement: Announcement) -> Batch {
+    batch(vec![Command::Announce {
+        seen: u64::MAX,
+        announcement,
+    }])
+}

@@ -1,0 +1,136 @@
+//! What the registry takes, and what it refuses to take.
+
+use crate::level::LEVEL_OF_LIMITS;
+use crate::model::Announcement;
+use crate::registry::Registry;
+use crate::state::by_type_and_pool::{Parts, parts};
+use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
+use crate::state::node_entry::{Held, Unpacked};
+use crate::state::static_entry::HeldStatic;
+use crate::state::type_index::Groups;
+use std::collections::BTreeSet;
+
+/// The most services of one announcement.
+///
+/// An engine announces one or two of a node. Each service costs a part of a rendered lookup, of
+/// an event and of a snapshot, so a body of 1 MB with 20,000 of them costs far more than its text.
+pub const MAX_SERVICES: usize = 4_096;
+
+/// The longest location of an announcement, in bytes. A lookup repeats it with each service.
+pub const MAX_LOCATION_BYTES: usize = 1_024;
+
+impl Registry {
+    /// Why an announcement cannot be taken whatever else is held: one line that names the field.
+    ///
+    /// What a node announces already, from a level without limits, it may go on announcing, and
+    /// replace by what is no larger.
+    pub fn objection(&self, announcement: &Announcement) -> Option<String> {
+        let (services, location) = (announcement.services.len(), announcement.location.len());
+        if services <= MAX_SERVICES && location <= MAX_LOCATION_BYTES {
+            return None;
+        }
+        let held = self.held(&announcement.node_id).map(Held::unpack);
+        let (held_services, held_location) =
+            held.map_or((0, 0), |held| (held.services.len(), held.location.len()));
+        if services > MAX_SERVICES.max(held_services) {
+            return Some(format!(
+                "services has {services} entries; the most is {MAX_SERVICES}"
+            ));
+        }
+        (location > MAX_LOCATION_BYTES.max(held_location))
+            .then(|| format!("location has {location} bytes; the most is {MAX_LOCATION_BYTES}"))
+    }
+
+    /// What counts against [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).
+    pub fn counted_bytes(&self) -> usize {
+        match self.level < LEVEL_OF_LIMITS {
+            true => self.held_bytes,
+            false => self.held_bytes + self.groups.bytes(),
+        }
+    }
+
+    /// The same without types and pools, computed anew: entries count otherwise from some levels
+    /// on.
+    pub(crate) fn recompute_held_bytes(&self) -> usize {
+        let nodes = self.nodes.values().map(|held| held.cost_bytes(self.level));
+        let statics = self
+            .statics
+            .values()
+            .map(|held| held.cost_bytes(self.level));
+        nodes.chain(statics).sum()
+    }
+
+    /// Whether an announcement has room in place of the node's last one. What counts no more than
+    /// that always has.
+    pub(crate) fn fits_announcement(
+        &self,
+        before: Option<(&Held, &Unpacked<'_>)>,
+        after: (&Held, &Unpacked<'_>),
+    ) -> bool {
+        let before_bytes = before.map_or(0, |(held, _)| held.cost_bytes(self.level));
+        let after_bytes = after.0.cost_bytes(self.level);
+        if self.level < LEVEL_OF_LIMITS {
+            return self.fits(before_bytes, after_bytes);
+        }
+        // Far from the limit, groups need not be looked up one by one.
+        let group_bytes = TYPE_BYTES + POOL_BYTES + after.1.pool.len();
+        let most = after.0.packed().len() + after.1.services.len() * group_bytes;
+        if self.counted_bytes() + after_bytes + most <= self.max_held_bytes {
+            return true;
+        }
+        let (old, new) = (parts(before.map(|(_, node)| node)), parts(Some(after.1)));
+        self.fits(
+            before_bytes + self.groups.vanishing_bytes(&old, &new),
+            after_bytes + self.groups.arising_bytes(new.keys().copied()),
+        )
+    }
+
+    /// Whether a static service has room.
+    pub(crate) fn fits_static(&self, before: Option<&HeldStatic>, after: &HeldStatic) -> bool {
+        let before_bytes = before.map_or(0, |held| held.cost_bytes(self.level));
+        let mut after_bytes = after.cost_bytes(self.level);
+        if self.level >= LEVEL_OF_LIMITS {
+            let group = (&*after.service.service_type, &*after.service.pool);
+            after_bytes += self.groups.arising_bytes([group].into_iter());
+        }
+        self.fits(before_bytes, after_bytes)
+    }
+
+    /// Whether there is room for `after` bytes in place of `before`.
+    fn fits(&self, before: usize, after: usize) -> bool {
+        after <= before || self.counted_bytes() - before + after <= self.max_held_bytes
+    }
+}
+
+impl Groups {
+    /// What groups count for that a node would be the first in.
+    fn arising_bytes<'a>(&self, groups: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+        groups
+            .map(|(service_type, pool)| match self.of_type(service_type) {
+                None => TYPE_BYTES + service_type.len() + POOL_BYTES + pool.len(),
+                Some(of_type) if !of_type.pools.contains_key(pool) => POOL_BYTES + pool.len(),
+                Some(_) => 0,
+            })
+            .sum()
+    }
+
+    /// What groups count for that would have no member once a node moved from `old` to `new`.
+    fn vanishing_bytes(&self, old: &Parts<'_, '_>, new: &Parts<'_, '_>) -> usize {
+        let new_types: BTreeSet<&str> = new.keys().map(|(service_type, _)| *service_type).collect();
+        old.keys()
+            .filter(|group| !new.contains_key(*group))
+            .map(|(service_type, pool)| {
+                let is_alone = self
+                    .of_pool(service_type, pool)
+                    .is_some_and(|group| group.nodes.len() == 1 && group.statics.is_empty());
+                let of_type = self.of_type(service_type);
+                let is_only_pool = of_type.is_some_and(|of_type| of_type.pools.len() == 1);
+                match (is_alone, is_only_pool && !new_types.contains(service_type)) {
+                    (false, _) => 0,
+                    (true, false) => POOL_BYTES + pool.len(),
+                    (true, true) => TYPE_BYTES + service_type.len() + POOL_BYTES + pool.len(),
+                }
+            })
+            .sum()
+    }
+}

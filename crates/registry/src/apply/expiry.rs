@@ -1,0 +1,61 @@
+//! Cluster time: what moves it, and what expires by it.
+
+use crate::command::Outcome;
+use crate::level::LEVEL_OF_ORDER;
+use crate::registry::Registry;
+use quorate_planted::{Bug, is_planted};
+
+impl Registry {
+    /// Moves cluster time, and removes what it has reached.
+    ///
+    /// Early never: an announcement is committed at some moment, after tick k and before tick k+1 in the log. Tick k+1 may
+    /// count time from before that moment, and tick k+2 too when k+1 waited for a majority: together at most one step of it
+    /// (`raft::ticker`), and the deadline allows for that whole step. Every later tick counts time after it. So when cluster
+    /// time has moved by `max_age_ms + step_ms` since the announcement, at least `max_age_ms` of real time has passed, and a
+    /// deadline that is just reached may be acted on.
+    /// Should a new leader bring a longer step, the first tick after an announcement still moves no further than the step
+    /// that its deadline allows for (`step_limit_ms`).
+    ///
+    /// A tick that brings a grace moves nothing and uses nothing up: the time that it reports lies in the gap itself,
+    /// in which nobody could renew.
+    pub(crate) fn tick(
+        &mut self,
+        index: u64,
+        advance_ms: u64,
+        step_ms: u64,
+        grace_ms: Option<u64>,
+    ) -> Outcome {
+        let advance_ms = match is_planted(Bug::WallClockAge) {
+            true => advance_ms,
+            false => advance_ms.min(step_ms).min(self.step_limit_ms),
+        };
+        self.step_limit_ms = u64::MAX;
+        if self.level >= LEVEL_OF_ORDER {
+            self.ticked_ms = self.ticked_ms.saturating_add(advance_ms);
+        }
+        if let Some(grace_ms) = grace_ms {
+            self.grace_left_ms = self.grace_left_ms.max(grace_ms);
+        } else {
+            let used_ms = advance_ms.min(self.grace_left_ms);
+            self.grace_left_ms -= used_ms;
+            self.cluster_ms = self.cluster_ms.saturating_add(advance_ms - used_ms);
+        }
+        Outcome::Expired(self.expire(index))
+    }
+
+    fn expire(&mut self, index: u64) -> Vec<String> {
+        let mut expired = Vec::new();
+        while let Some(due) = self
+            .deadlines
+            .first()
+            .filter(|(deadline_ms, _)| *deadline_ms <= self.cluster_ms)
+            .cloned()
+        {
+            self.deadlines.remove(&due);
+            let (_, node_id) = due;
+            self.remove_node(&node_id, index);
+            expired.push(node_id.as_ref().to_owned());
+        }
+        expired
+    }
+}

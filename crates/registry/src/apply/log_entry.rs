@@ -1,0 +1,131 @@
+//! What each command does.
+
+use crate::command::{Batch, Command, Outcome};
+use crate::level::LEVEL_OF_ORDER;
+use crate::order::{Leadership, Order};
+use crate::registry::{MAX_RETIRED, Registry};
+
+impl Registry {
+    /// Applies the entry at `index`, which comes after every entry applied so far (the first of all may have
+    /// index 0). One outcome a command, in order.
+    ///
+    /// The leader that proposed it is not known, so that what a leader had in its log counts for
+    /// nothing ([`Tail`](crate::Tail)).
+    pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
+        self.apply_entry(index, None, batch)
+    }
+
+    /// Applies the entry at `index` as [`Registry::apply`] does, proposed by this leader.
+    pub fn apply_proposed(
+        &mut self,
+        index: u64,
+        proposer: Leadership,
+        batch: &Batch,
+    ) -> Vec<Outcome> {
+        self.apply_entry(index, Some(proposer), batch)
+    }
+
+    fn apply_entry(
+        &mut self,
+        index: u64,
+        proposer: Option<Leadership>,
+        batch: &Batch,
+    ) -> Vec<Outcome> {
+        debug_assert!(
+            index >= self.applied_index,
+            "entry {index} comes after {}",
+            self.applied_index
+        );
+        self.applied_index = index;
+        self.effects.clear();
+        batch
+            .commands
+            .iter()
+            .map(|command| self.apply_one(index, proposer, batch, command))
+            .collect()
+    }
+
+    /// Notes an entry that carries no commands: a blank one, or a membership.
+    pub fn advance(&mut self, index: u64) {
+        debug_assert!(
+            index >= self.applied_index,
+            "entry {index} comes after {}",
+            self.applied_index
+        );
+        self.applied_index = index;
+        self.effects.clear();
+    }
+
+    fn apply_one(
+        &mut self,
+        index: u64,
+        proposer: Option<Leadership>,
+        batch: &Batch,
+        command: &Command,
+    ) -> Outcome {
+        match command {
+            Command::Announce { seen, announcement } => {
+                self.announce(index, batch, Order::seen(*seen), announcement)
+            }
+            Command::OrderedAnnounce {
+                arrival,
+                announcement,
+            } => {
+                let order = Order::of(arrival, proposer, self.ticked_ms());
+                self.announce(index, batch, order, announcement)
+            }
+            Command::Withdraw { seen, node_id } => {
+                self.withdraw(index, Order::seen(*seen), node_id)
+            }
+            Command::OrderedWithdraw { arrival, node_id } => {
+                let order = Order::of(arrival, proposer, self.ticked_ms());
+                self.withdraw(index, order, node_id)
+            }
+            Command::Renew {
+                seen,
+                node_id,
+                digest,
+            } => self.renew(index, batch, Order::seen(*seen), (node_id, *digest)),
+            Command::OrderedRenew {
+                arrival,
+                node_id,
+                digest,
+            } => {
+                let order = Order::of(arrival, proposer, self.ticked_ms());
+                self.renew(index, batch, order, (node_id, *digest))
+            }
+            Command::AddStatic(service) => self.add_static(index, service),
+            Command::RemoveStatic { id } => self.remove_static(index, id),
+            Command::Tick {
+                advance_ms,
+                grace_ms,
+            } => self.tick(index, *advance_ms, batch.step_ms, *grace_ms),
+            Command::Retire { raft_ids } => self.retire(raft_ids),
+            Command::Level(level) => {
+                if *level > self.level {
+                    if self.level < LEVEL_OF_ORDER {
+                        self.ticked_ms = self.cluster_ms;
+                    }
+                    self.level = *level;
+                    // Elements are computed otherwise from some levels on.
+                    self.sum = self.recompute_sum();
+                    self.held_bytes = self.recompute_held_bytes();
+                }
+                Outcome::Applied
+            }
+        }
+    }
+
+    fn retire(&mut self, raft_ids: &[u64]) -> Outcome {
+        for raft_id in raft_ids {
+            if self.is_retired(*raft_id) {
+                continue;
+            }
+            if self.retired.len() == MAX_RETIRED {
+                self.retired.pop_front();
+            }
+            self.retired.push_back(*raft_id);
+        }
+        Outcome::Applied
+    }
+}

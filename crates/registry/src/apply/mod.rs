@@ -1,0 +1,8 @@
+//! What each command does.
+
+pub(crate) mod capacity;
+mod expiry;
+mod log_entry;
+mod node;
+mod reindex;
+mod statics;

@@ -1,0 +1,143 @@
+//! What is done with the writes of a node.
+
+use crate::command::{Batch, Outcome};
+use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES};
+use crate::model::Announcement;
+use crate::order::Order;
+use crate::registry::Registry;
+use crate::state::by_id::by_id;
+use crate::state::node_entry::{Held, Unpacked};
+use quorate_planted::{Bug, is_planted};
+use std::sync::Arc;
+
+impl Registry {
+    pub(crate) fn announce(
+        &mut self,
+        index: u64,
+        batch: &Batch,
+        order: Order,
+        announcement: &Announcement,
+    ) -> Outcome {
+        let name = announcement.node_id.as_str();
+        let digest = announcement.digest();
+        let known = self.nodes.get_key_value(name);
+        let (node_id, before) = match known {
+            Some((_, held)) if held.digest == digest => {
+                return self.renew(index, batch, order, (name, digest));
+            }
+            Some((_, held)) if order.is_overtaken_by(held.written_index) => {
+                return Outcome::Overtaken;
+            }
+            None if order.is_overtaken_by(self.removals.last(name)) => return Outcome::Overtaken,
+            Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
+            None => (Arc::from(name), None),
+        };
+        if self.level >= LEVEL_OF_LIMITS && self.objection(announcement).is_some() {
+            return Outcome::OverLimit;
+        }
+        let mut held = Held::new(announcement, digest, index);
+        let packed = held.share();
+        let (old, new) = (before.as_ref().map(Held::unpack), packed.unpack());
+        if !self.fits_announcement(before.as_ref().zip(old.as_ref()), (&held, &new)) {
+            return Outcome::Full;
+        }
+        let cost_bytes = |held: &Held| held.cost_bytes(self.level);
+        self.held_bytes -= before.as_ref().map_or(0, cost_bytes);
+        self.held_bytes += cost_bytes(&held);
+        if let (Some(before), Some(old)) = (&before, &old) {
+            if self.level < LEVEL_OF_PROCESSES || same_process(old, &new) {
+                held.joined_index = before.joined_index;
+            }
+            self.deadlines
+                .remove(&(before.deadline_ms, node_id.clone()));
+            self.sum = self.sum.wrapping_sub(before.element(self.level));
+        }
+        held.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
+        self.regroup(&node_id, old.as_ref(), Some(&new), index);
+        self.removals.forget(&node_id);
+        self.sum = self.sum.wrapping_add(held.element(self.level));
+        self.deadlines.insert((held.deadline_ms, node_id.clone()));
+        self.nodes.insert(node_id, held);
+        Outcome::Applied
+    }
+
+    pub(crate) fn withdraw(&mut self, index: u64, order: Order, node_id: &str) -> Outcome {
+        match self.nodes.get_key_value(node_id) {
+            Some((_, held)) if order.is_overtaken_by(held.written_index) => {
+                return Outcome::Overtaken;
+            }
+            None if order.is_overtaken_without_effect_by(self.removals.last(node_id)) => {
+                return Outcome::Overtaken;
+            }
+            Some((node_id, _)) => {
+                let node_id = node_id.clone();
+                self.remove_node(&node_id, index);
+            }
+            // Noted all the same: an announcement taken before this must not make a ghost after it was acknowledged.
+            None => self.removals.record(&Arc::from(node_id), index),
+        }
+        Outcome::Applied
+    }
+
+    pub(crate) fn renew(
+        &mut self,
+        index: u64,
+        batch: &Batch,
+        order: Order,
+        (node_id, digest): (&str, u128),
+    ) -> Outcome {
+        let known = self.nodes.get_mut(node_id);
+        let Some(held) = known.filter(|held| held.digest == digest) else {
+            return Outcome::NotHeld;
+        };
+        if order.is_overtaken_without_effect_by(held.written_index) {
+            return Outcome::Overtaken;
+        }
+        let deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
+        self.sum = self.sum.wrapping_sub(held.element(self.level));
+        let before_ms = std::mem::replace(&mut held.deadline_ms, deadline_ms);
+        held.written_index = index;
+        self.sum = self.sum.wrapping_add(held.element(self.level));
+        // A node that renews twice between two ticks has the same.
+        if before_ms != deadline_ms {
+            self.move_deadline(node_id, before_ms, deadline_ms);
+        }
+        Outcome::Applied
+    }
+
+    fn move_deadline(&mut self, node_id: &str, before_ms: u64, deadline_ms: u64) {
+        let before = (before_ms, Arc::from(node_id));
+        let known = match is_planted(Bug::OldDeadline) {
+            true => self.deadlines.get(&before).cloned(),
+            false => self.deadlines.take(&before),
+        };
+        let node_id = known.map_or(before.1, |(_, node_id)| node_id);
+        self.deadlines.insert((deadline_ms, node_id));
+    }
+
+    /// Removes a node that is held.
+    pub(crate) fn remove_node(&mut self, node_id: &Arc<str>, index: u64) {
+        let Some(held) = self.nodes.remove(node_id) else {
+            return;
+        };
+        self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
+        self.sum = self.sum.wrapping_sub(held.element(self.level));
+        self.held_bytes -= held.cost_bytes(self.level);
+        self.regroup(node_id, Some(&held.unpack()), None, index);
+        self.removals.record(node_id, index);
+    }
+}
+
+/// The deadline of what is announced or renewed now; of the registry's fields alone that it needs, while one of its nodes is changed.
+fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64 {
+    *step_limit_ms = batch.step_ms.min(*step_limit_ms);
+    cluster_ms
+        .saturating_add(batch.max_age_ms)
+        .saturating_add(batch.step_ms)
+}
+
+/// Whether two announcements of a node come from one run of it. Each run draws new service ids, so that one with no
+/// service in common is another: it joins anew.
+fn same_process(before: &Unpacked<'_>, after: &Unpacked<'_>) -> bool {
+    by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
+}

@@ -1,0 +1,70 @@
+//! Moves a node between groups when its announcement changes.
+
+use crate::registry::Registry;
+use crate::state::by_type_and_pool::parts;
+use crate::state::node_entry::Unpacked;
+use crate::state::type_index::PoolGroup;
+use quorate_planted::{Bug, is_planted};
+use std::sync::Arc;
+
+impl Registry {
+    /// Moves a node from the groups of one announcement to those of the next. A group in which
+    /// nothing of the node changes is left alone: its bytes stay as they are.
+    pub(crate) fn regroup(
+        &mut self,
+        node_id: &Arc<str>,
+        before: Option<&Unpacked<'_>>,
+        after: Option<&Unpacked<'_>>,
+        index: u64,
+    ) {
+        let (left, entered) = (parts(before), parts(after));
+        let same_place = match (before, after) {
+            (Some(before), Some(after)) => before.location == after.location,
+            _ => false,
+        };
+        let brought_in = match is_planted(Bug::PartialApply) {
+            true => 1,
+            false => entered.len(),
+        };
+        for (group, services) in entered.iter().take(brought_in) {
+            if same_place && left.get(group) == Some(services) {
+                continue;
+            }
+            self.change_group(group.0, group.1, index, |group| {
+                group.enter(node_id, services);
+            });
+            self.effects.of_node(
+                [group.0, group.1],
+                node_id,
+                left.get(group).map_or(&[][..], Vec::as_slice),
+                after.map(|node| (node, services.as_slice())),
+                same_place,
+            );
+        }
+        for (group, services) in left
+            .iter()
+            .filter(|(group, _)| !entered.contains_key(*group))
+        {
+            self.change_group(group.0, group.1, index, |group| group.leave(node_id));
+            self.effects
+                .of_node([group.0, group.1], node_id, services, None, same_place);
+        }
+        let count = |node: Option<&Unpacked<'_>>| node.map_or(0, |node| node.services.len());
+        self.services = self.services + count(after) - count(before);
+    }
+
+    /// Changes the members of a group, and drops the bytes that showed it.
+    pub(crate) fn change_group(
+        &mut self,
+        service_type: &str,
+        pool: &str,
+        index: u64,
+        change: impl FnOnce(&mut PoolGroup),
+    ) {
+        if self.groups.change(service_type, pool, index, change) {
+            self.vanished_index = index;
+        }
+        self.changed_index = index;
+        self.renderings.invalidate(service_type, pool);
+    }
+}

@@ -1,0 +1,54 @@
+//! What is done with static services.
+
+use crate::command::Outcome;
+use crate::model::StaticService;
+use crate::registry::Registry;
+use crate::state::static_entry::HeldStatic;
+use std::sync::Arc;
+
+impl Registry {
+    pub(crate) fn add_static(&mut self, index: u64, service: &StaticService) -> Outcome {
+        if self.static_service(&service.id) == Some(service) {
+            return Outcome::Applied;
+        }
+        let held = HeldStatic {
+            service: Arc::new(service.clone()),
+            changed_index: index,
+        };
+        if !self.fits_static(self.statics.get(service.id.as_str()), &held) {
+            return Outcome::Full;
+        }
+        self.remove_static(index, &service.id);
+        self.held_bytes += held.cost_bytes(self.level);
+        let id: Arc<str> = Arc::from(service.id.as_str());
+        self.change_group(&service.service_type, &service.pool, index, |group| {
+            group.statics.insert(id.clone());
+        });
+        self.effects.static_put(service);
+        self.sum = self.sum.wrapping_add(held.element());
+        self.statics.insert(id, held);
+        self.services += 1;
+        self.static_changed(index);
+        Outcome::Applied
+    }
+
+    pub(crate) fn remove_static(&mut self, index: u64, id: &str) -> Outcome {
+        if let Some(held) = self.statics.remove(id) {
+            let service = &held.service;
+            self.sum = self.sum.wrapping_sub(held.element());
+            self.held_bytes -= held.cost_bytes(self.level);
+            self.services -= 1;
+            self.change_group(&service.service_type, &service.pool, index, |group| {
+                group.statics.remove(id);
+            });
+            self.effects.static_removed(service);
+            self.static_changed(index);
+        }
+        Outcome::Applied
+    }
+
+    fn static_changed(&mut self, index: u64) {
+        self.statics_changed_index = index;
+        self.renderings.invalidate_statics();
+    }
+}

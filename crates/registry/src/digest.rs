@@ -1,0 +1,59 @@
+//! One number for the whole state, equal on all nodes at an applied index.
+//!
+//! It is a sum of digests of the parts, so that a change costs as much as the parts that change, not as the state.
+//! It finds faults, not attackers: a peer that can choose the state can choose its digest.
+
+use crate::level::LEVEL_OF_ORDER;
+use crate::model::Fingerprint;
+use crate::registry::Registry;
+
+impl Registry {
+    /// The digest of the state, kept up to date by each `apply`; to read it costs a microsecond.
+    pub fn digest(&self) -> u128 {
+        self.digest_with([self.sum, self.groups.sum(), self.removals.sum()])
+    }
+
+    /// The same digest, computed anew from the state: it differs from [`Registry::digest`] only after a fault of
+    /// memory or of this program.
+    pub fn recompute_digest(&self) -> u128 {
+        self.digest_with([
+            self.recompute_sum(),
+            self.groups.recompute_sum(),
+            self.removals.recompute_sum(),
+        ])
+    }
+
+    pub(crate) fn recompute_sum(&self) -> u128 {
+        let nodes = self.nodes.values().fold(0u128, |sum, held| {
+            sum.wrapping_add(held.element(self.level))
+        });
+        self.statics
+            .values()
+            .fold(nodes, |sum, held| sum.wrapping_add(held.element()))
+    }
+
+    fn digest_with(&self, sums: [u128; 3]) -> u128 {
+        let header = Fingerprint::of("registry 1")
+            .text(&self.environment)
+            .number(self.applied_index)
+            .number(u64::from(self.level))
+            .number(self.cluster_ms)
+            .number(self.grace_left_ms)
+            .number(self.step_limit_ms)
+            .number(self.changed_index)
+            .number(self.statics_changed_index)
+            .number(self.vanished_index)
+            .number(self.removals.floor())
+            .number(self.retired.len() as u64);
+        // A release that does not know it must come to the same digest below that level.
+        let header = match self.level < LEVEL_OF_ORDER {
+            true => header,
+            false => header.number(self.ticked_ms),
+        };
+        let header = self
+            .retired
+            .iter()
+            .fold(header, |so_far, raft_id| so_far.number(*raft_id));
+        sums.into_iter().fold(header, Fingerprint::digest).finish()
+    }
+}

@@ -1,0 +1,54 @@
+//! The wire types and their exact JSON. Uses nothing of ours.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `announcement`, `service` | what a node announces |
+//! | `lookup`, `coordinator` | what is asked and answered |
+//! | `inventory` | who the discovery nodes are |
+//! | `parse` | a client's body in, or one line that names the wrong field |
+//! | `packed` | services and properties as they are held |
+//! | `json` | the exact JSON of a service out |
+//! | `address`, `host` | which addresses clients are sent to, and hosts as a URI writes them |
+//! | `fingerprint` | digests that every node and every release computes alike |
+//! | `quantity` | durations and data sizes as airlift writes them |
+//! | `byte_order_mark` | the invisible first bytes of files that editors write |
+//! | `random_id` | UUIDs as airlift's clients expect them |
+//! | `text` | a text that is borrowed where that is possible |
+
+mod address;
+mod announcement;
+mod byte_order_mark;
+mod coordinator;
+mod fingerprint;
+mod host;
+mod inventory;
+mod json;
+mod lookup;
+mod packed;
+mod parse;
+mod quantity;
+mod random_id;
+mod service;
+mod text;
+
+pub use address::{BadAddress, check_authority, client_address};
+pub use announcement::{Announcement, StaticService};
+pub use byte_order_mark::without_byte_order_mark;
+pub use coordinator::{Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator};
+pub use fingerprint::Fingerprint;
+pub use host::Host;
+pub use inventory::entries::{Inventory, InventoryEntry};
+pub use inventory::limits::{
+    ADDRESS_BYTES_MAX, INVENTORY_BYTES_MAX, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id,
+};
+pub use inventory::problem::{BadInventory, InventoryProblem};
+pub use json::{json_service_bytes, write_json_service, write_json_string};
+pub use lookup::Lookup;
+pub use packed::properties::{Pairs, Properties};
+pub use packed::services::{ServiceOf, Services};
+pub use parse::announcement::{MAX_NAME_BYTES, check_name};
+pub use parse::bad_announcement::BadAnnouncement;
+pub use parse::fields::MAX_NESTING;
+pub use quantity::{data_size_bytes, duration_ms, shown};
+pub use random_id::{random_uuid, uuid_of};
+pub use service::Service;

@@ -1,0 +1,4 @@
+//! Services and their properties, packed.
+
+pub(crate) mod properties;
+pub(crate) mod services;

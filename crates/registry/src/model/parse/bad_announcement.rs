@@ -1,0 +1,22 @@
+//! Why a body is refused.
+
+use std::fmt::Display;
+
+/// Why a body is refused: one line of text that names the field. The answer is 400.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}")]
+pub struct BadAnnouncement {
+    line: String,
+}
+
+impl BadAnnouncement {
+    pub(crate) fn new(line: String) -> Self {
+        Self {
+            line: line.replace(['\r', '\n'], " "),
+        }
+    }
+
+    pub(crate) fn missing(at: impl Display, field: &str) -> Self {
+        Self::new(format!("{at}{field} is missing"))
+    }
+}

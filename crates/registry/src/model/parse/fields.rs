@@ -1,0 +1,396 @@
+//! Reads one JSON object at a time, as Jackson's data binding does for airlift.
+//!
+//! What is read is held once: a list or a map is handed on piece by piece, so that no shape of a body makes more of it in
+//! memory than there is in the body.
+
+use super::bad_announcement::BadAnnouncement;
+use crate::model::text::Text;
+use serde::Deserializer as _;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// The deepest nesting of objects and arrays that a body may have, in fields that are ignored too.
+///
+/// An announcement needs four; the rest is room for fields of later clients.
+pub const MAX_NESTING: usize = 64;
+
+/// The longest part of a client's own text that an error repeats, in characters.
+const MAX_QUOTED_CHARS: usize = 200;
+
+/// The longest string with escapes in it, in bytes of the body: such a one is copied several times while it is read. What
+/// clients write holds escapes now and then and is short; a long list of catalogs holds none.
+const MAX_ESCAPED_BYTES: usize = 32 << 10;
+
+/// Those fields of a JSON object that are asked for. Their values are still text: what is not asked for is never parsed nor held.
+///
+/// Of two equal keys the last one counts, and unknown keys are ignored, both as in Jackson.
+///
+/// Where a field stands is put into words for an error only: most bodies are renewals, and good.
+pub struct Fields<'a, const N: usize> {
+    path: Path,
+    names: [&'static str; N],
+    values: [Option<&'a RawValue>; N],
+}
+
+/// Where an object stands. As text a prefix of its fields' names: empty, or `services[0].`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// It is the body.
+    Body,
+    /// It is an element of an array of the body.
+    Element {
+        /// The array's field.
+        of: &'static str,
+        /// Its place, from 0.
+        at: usize,
+    },
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Body => Ok(()),
+            Path::Element { of, at } => write!(f, "{of}[{at}]."),
+        }
+    }
+}
+
+impl<'a, const N: usize> Fields<'a, N> {
+    /// Reads a whole body. What follows the first JSON value is ignored, as Jackson ignores it.
+    pub fn from_body(body: &'a [u8], names: [&'static str; N]) -> Result<Self, BadAnnouncement> {
+        let text = std::str::from_utf8(body).map_err(|e| {
+            BadAnnouncement::new(format!("the body is not UTF-8: byte {}", e.valid_up_to()))
+        })?;
+        // Jackson detects the encoding by the byte order mark and skips it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim_ascii().is_empty() {
+            return Err(BadAnnouncement::new("the body is empty".to_owned()));
+        }
+        if nesting_exceeds(text.as_bytes(), MAX_NESTING) {
+            return Err(BadAnnouncement::new(format!(
+                "the body is nested deeper than {MAX_NESTING}"
+            )));
+        }
+        match Json::of(text) {
+            Json::Object => Self::from_text(Path::Body, text, names, || {
+                "the body is not JSON".to_owned()
+            }),
+            other => Err(not_an_object(text, other)),
+        }
+    }
+
+    /// Reads an object that stands at `path`. `what` is wrong when it cannot be read.
+    fn from_text(
+        path: Path,
+        text: &'a str,
+        names: [&'static str; N],
+        what: impl Fn() -> String,
+    ) -> Result<Self, BadAnnouncement> {
+        let mut fields = Self {
+            path,
+            names,
+            values: [None; N],
+        };
+        each_entry(text, what, |key, value| {
+            if let Some(at) = names.iter().position(|name| *name == key) {
+                fields.values[at] = Some(value);
+            }
+            Ok(())
+        })?;
+        Ok(fields)
+    }
+
+    fn get(&self, field: &str) -> Option<&'a RawValue> {
+        let at = self.names.iter().position(|name| *name == field)?;
+        self.values[at].filter(|value| Json::of(value.get()) != Json::Null)
+    }
+
+    fn name(&self, field: &str) -> String {
+        format!("{}{}", self.path, quoted(field))
+    }
+
+    /// The text of a field; a number or a boolean is its source text, as Jackson's string deserializer
+    /// takes it (`1.50` stays `1.50`). `None` for a field that is missing or null.
+    pub fn text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
+        self.get(field)
+            .map(|value| scalar(|| self.name(field), value))
+            .transpose()
+    }
+
+    /// As `text`, but only a JSON string will do: airlift's ids are not coerced.
+    pub fn strict_text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
+        match self.get(field) {
+            Some(value) if Json::of(value.get()) != Json::Text => {
+                Err(BadAnnouncement::new(format!(
+                    "{} is {}, not a string",
+                    self.name(field),
+                    Json::of(value.get())
+                )))
+            }
+            _ => self.text(field),
+        }
+    }
+
+    /// How many bytes of the body a field takes.
+    pub fn bytes(&self, field: &str) -> usize {
+        self.get(field).map_or(0, |value| value.get().len())
+    }
+
+    /// Hands on the objects of an array of the body, each with those of its fields that are named. `None` when the field is missing or null.
+    ///
+    /// # Errors
+    /// When it is no array of objects, and those of `each`.
+    pub fn objects<const M: usize>(
+        &self,
+        field: &'static str,
+        names: [&'static str; M],
+        mut each: impl FnMut(Fields<'a, M>) -> Result<(), BadAnnouncement>,
+    ) -> Result<Option<()>, BadAnnouncement> {
+        let Some(value) = self.get(field) else {
+            return Ok(None);
+        };
+        debug_assert_eq!(self.path, Path::Body, "elements have no arrays");
+        let kind = Json::of(value.get());
+        if kind != Json::Array {
+            return Err(BadAnnouncement::new(format!(
+                "{} is {kind}, not an array",
+                self.name(field)
+            )));
+        }
+        let mut bad = None;
+        let mut at = 0;
+        let elements = Elements(|element: &'a RawValue| {
+            let path = Path::Element { of: field, at };
+            let taken = match Json::of(element.get()) {
+                Json::Object => Fields::from_text(path, element.get(), names, || {
+                    format!("{field}[{at}] has a wrong key")
+                })
+                .and_then(&mut each),
+                other => Err(BadAnnouncement::new(format!(
+                    "{field}[{at}] is {other}, not an object"
+                ))),
+            };
+            at += 1;
+            taken.map_err(|error| bad = Some(error))
+        });
+        let read = serde_json::Deserializer::from_str(value.get()).deserialize_seq(elements);
+        finished(read, bad, || {
+            format!("{} is not an array", self.name(field))
+        })
+        .map(Some)
+    }
+
+    /// Hands on the scalars of an object, with their keys. `None` when the field is missing or null.
+    ///
+    /// # Errors
+    /// When it is no object of scalars, and those of `each`.
+    pub fn texts(
+        &self,
+        field: &str,
+        mut each: impl FnMut(&str, &str) -> Result<(), BadAnnouncement>,
+    ) -> Result<Option<()>, BadAnnouncement> {
+        let Some(value) = self.get(field) else {
+            return Ok(None);
+        };
+        let kind = Json::of(value.get());
+        if kind != Json::Object {
+            return Err(BadAnnouncement::new(format!(
+                "{} is {kind}, not an object",
+                self.name(field)
+            )));
+        }
+        let what = || format!("{} has a wrong key", self.name(field));
+        let read = each_entry(value.get(), what, |key, value| {
+            let name = || format!("{}.{}", self.name(field), quoted(key));
+            each(key, &scalar(name, value)?)
+        });
+        read.map(Some)
+    }
+
+    /// Where the object stands, for an error.
+    pub fn path(&self) -> Path {
+        self.path
+    }
+}
+
+/// Hands on the entries of an object. `what` is wrong when it cannot be read.
+fn each_entry<'a>(
+    object: &'a str,
+    what: impl Fn() -> String,
+    mut each: impl FnMut(&str, &'a RawValue) -> Result<(), BadAnnouncement>,
+) -> Result<(), BadAnnouncement> {
+    let mut bad = None;
+    let entries = Entries(|key: &str, value: &'a RawValue| {
+        each(key, value).map_err(|error| bad = Some(error))
+    });
+    let read = serde_json::Deserializer::from_str(object).deserialize_map(entries);
+    finished(read, bad, what)
+}
+
+/// What is wrong with a body that does not begin as an object does.
+fn not_an_object(text: &str, begins_as: Json) -> BadAnnouncement {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let whole: Result<&RawValue, _> = serde::Deserialize::deserialize(&mut json);
+    BadAnnouncement::new(match whole {
+        Ok(_) => format!("the body is {begins_as}, not a JSON object"),
+        Err(error) => format!("the body is not JSON: {error}"),
+    })
+}
+
+/// What was found wrong in a piece comes before that reading ended there.
+fn finished(
+    read: Result<(), serde_json::Error>,
+    bad: Option<BadAnnouncement>,
+    what: impl Fn() -> String,
+) -> Result<(), BadAnnouncement> {
+    match (bad, read) {
+        (Some(bad), _) => Err(bad),
+        (None, Err(error)) => Err(BadAnnouncement::new(format!("{}: {error}", what()))),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+/// A client's text made fit for one line of an error: no control characters, and not long.
+pub fn quoted(text: &str) -> String {
+    let mut line = String::new();
+    for (i, c) in text.chars().enumerate() {
+        if i == MAX_QUOTED_CHARS {
+            line.push_str("...");
+            break;
+        }
+        if c.is_control() || c == '\u{2028}' || c == '\u{2029}' {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
+    }
+    line
+}
+
+fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>, BadAnnouncement> {
+    let text = value.get();
+    match Json::of(text) {
+        Json::Text if text.len() > MAX_ESCAPED_BYTES && text.contains('\\') => {
+            Err(BadAnnouncement::new(format!(
+                "{} has escapes and {} bytes; the most with escapes is {MAX_ESCAPED_BYTES}",
+                name(),
+                text.len()
+            )))
+        }
+        Json::Text => serde_json::from_str(text)
+            .map_err(|e| BadAnnouncement::new(format!("{} is not a string: {e}", name()))),
+        Json::Number | Json::Boolean => Ok(Text::borrowed(text)),
+        Json::Null => Err(BadAnnouncement::new(format!("{} is null", name()))),
+        other => Err(BadAnnouncement::new(format!(
+            "{} is {other}, not a string, a number or a boolean",
+            name()
+        ))),
+    }
+}
+
+/// What a JSON value is, if it is one, told by its first character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Json {
+    Object,
+    Array,
+    Text,
+    Number,
+    Boolean,
+    Null,
+}
+
+impl Json {
+    fn of(text: &str) -> Self {
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::Text,
+            Some(b't' | b'f') => Self::Boolean,
+            Some(b'n') | None => Self::Null,
+            Some(_) => Self::Number,
+        }
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::Text => "a string",
+            Self::Number => "a number",
+            Self::Boolean => "a boolean",
+            Self::Null => "null",
+        })
+    }
+}
+
+/// The entries of an object; an error of what is called is told apart by who calls.
+struct Entries<F>(F);
+
+impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, value)) = map.next_entry::<Text<'a>, &'a RawValue>()? {
+            (self.0)(&key, value).map_err(|()| A::Error::custom("refused"))?;
+        }
+        Ok(())
+    }
+}
+
+/// As [`Entries`], of an array.
+struct Elements<F>(F);
+
+impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element::<&'a RawValue>()? {
+            (self.0)(element).map_err(|()| A::Error::custom("refused"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Counts brackets outside of strings, before anything is parsed or held.
+fn nesting_exceeds(json: &[u8], limit: usize) -> bool {
+    // Where there are so few, in strings too, none can stand too deep. They are counted many bytes at once.
+    let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
+    if json.iter().filter(opens).count() <= limit {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for &byte in json {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}

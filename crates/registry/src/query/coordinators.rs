@@ -1,0 +1,176 @@
+//! Where the coordinators are.
+
+use crate::model::{
+    Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
+};
+use crate::registry::Registry;
+use crate::state::node_entry::{Held, is_true};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Of the addresses that a service announces, the first of these that can be used is the
+/// coordinator's: what is meant for those outside before what is meant for the engine's own nodes,
+/// and `https` before `http`, as airlift's service inventory prefers it.
+const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
+
+/// Coordinators without a usable address that are told of.
+const UNUSABLE_MAX: usize = 8;
+
+/// A coordinator, or what is wrong with its address.
+type Found = Result<Coordinator, UnusableCoordinator>;
+
+impl Registry {
+    /// The coordinators, the one that joined last first; of two that joined with one entry, the one with the greater node
+    /// id. A node is one by a service of type `{engine}-coordinator`, or of the engine's own type with `coordinator=true`;
+    /// so is a static service. One without an address that a client could be sent to is told apart.
+    pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
+        let mut all = Vec::new();
+        for engine in Engine::ALL {
+            if query.engine.is_none_or(|wanted| wanted == engine) {
+                self.coordinators_of(engine, query.pool.as_deref(), &mut all);
+            }
+        }
+        let (mut found, mut unusable) = (Vec::new(), Vec::new());
+        for one in all {
+            match one {
+                Ok(coordinator) => found.push(coordinator),
+                Err(without) => unusable.push(without),
+            }
+        }
+        found.sort_by(|one, other| {
+            let key =
+                |found: &Coordinator| (Reverse(found.joined_index), Reverse(found.node_id.clone()));
+            key(one).cmp(&key(other))
+        });
+        unusable.sort_by_key(|without| {
+            (
+                Reverse(without.joined_index),
+                Reverse(without.node_id.clone()),
+            )
+        });
+        unusable.truncate(UNUSABLE_MAX);
+        Coordinators { found, unusable }
+    }
+
+    fn coordinators_of(&self, engine: Engine, pool: Option<&str>, all: &mut Vec<Found>) {
+        let mut by_name: BTreeMap<&str, Found> = BTreeMap::new();
+        for service_type in [engine.coordinator_type(), engine.service_type()] {
+            let every_node = service_type == engine.coordinator_type();
+            let pools = self.groups.of_type(service_type).map(|group| &group.pools);
+            for (_, group) in pools
+                .into_iter()
+                .flatten()
+                .filter(|(name, _)| pool.is_none_or(|wanted| wanted == &***name))
+            {
+                let nodes = if every_node {
+                    &group.nodes
+                } else {
+                    &group.coordinators
+                };
+                for node_id in nodes {
+                    // What it announces under one type may be usable where the other is not.
+                    if let Some(held) = self.nodes.get(node_id)
+                        && !matches!(by_name.get(&**node_id), Some(Ok(_)))
+                        && let Some(found) = of_node(engine, service_type, held)
+                    {
+                        by_name.insert(node_id, found);
+                    }
+                }
+                all.extend(
+                    group
+                        .statics
+                        .iter()
+                        .filter_map(|id| self.of_static(engine, every_node, id)),
+                );
+            }
+        }
+        all.extend(by_name.into_values());
+    }
+
+    fn of_static(&self, engine: Engine, of_coordinator_type: bool, id: &str) -> Option<Found> {
+        let held = self.statics.get(id)?;
+        let service = &held.service;
+        let property = |name: &str| service.properties.get(name);
+        if !of_coordinator_type && !is_true(property("coordinator")) {
+            return None;
+        }
+        let coordinator = |uri| Coordinator {
+            uri,
+            engine,
+            node_id: None,
+            pool: service.pool.clone(),
+            location: service.location.clone(),
+            joined_index: held.changed_index,
+            properties: service.properties.iter().to_map(),
+        };
+        let unusable = |reason| UnusableCoordinator {
+            engine,
+            node_id: None,
+            pool: service.pool.clone(),
+            reason,
+            joined_index: held.changed_index,
+        };
+        Some(address(property).map(coordinator).map_err(unusable))
+    }
+}
+
+/// The first service that makes a node a coordinator and has a usable address, or what is wrong
+/// with the first that has none.
+fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Found> {
+    let node = held.unpack();
+    let of_coordinator_type = service_type == engine.coordinator_type();
+    let mut unusable = None;
+    for service in node.services.iter() {
+        let is_one = service.service_type == service_type
+            && (of_coordinator_type || service.says_coordinator());
+        if !is_one {
+            continue;
+        }
+        match address(|name| service.property(name)) {
+            Ok(uri) => {
+                return Some(Ok(Coordinator {
+                    uri,
+                    engine,
+                    node_id: Some(node.node_id.to_owned()),
+                    pool: node.pool.to_owned(),
+                    location: node.location.to_owned(),
+                    joined_index: held.joined_index,
+                    properties: service
+                        .properties
+                        .iter()
+                        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                        .collect(),
+                }));
+            }
+            Err(reason) => {
+                unusable.get_or_insert(reason);
+            }
+        }
+    }
+    unusable.map(|reason| {
+        Err(UnusableCoordinator {
+            engine,
+            node_id: Some(node.node_id.to_owned()),
+            pool: node.pool.to_owned(),
+            reason,
+            joined_index: held.joined_index,
+        })
+    })
+}
+
+/// The address that a client is sent to, or why there is none.
+fn address<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Result<String, String> {
+    let mut reason = None;
+    for name in ADDRESS_PROPERTIES {
+        let Some(text) = property(name) else {
+            continue;
+        };
+        match client_address(text) {
+            Ok(address) => return Ok(address),
+            Err(why) => {
+                reason.get_or_insert_with(|| format!("{name} is '{}': {why}", shown(text)));
+            }
+        }
+    }
+    Err(reason.unwrap_or_else(|| format!("it announces none of {}", ADDRESS_PROPERTIES.join(", "))))
+}

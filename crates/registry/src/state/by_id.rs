@@ -1,0 +1,43 @@
+//! Two lists of services, walked side by side.
+
+use crate::state::node_entry::UnpackedService;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::iter;
+
+/// Goes through two lists in the order of their ids, each id once: the service in the first list,
+/// and the one in the second. It takes as many steps as there are services.
+///
+/// Both lists are in the order of their ids, as those of an announcement are.
+pub(crate) fn by_id<'s, 'a: 's, S: Borrow<UnpackedService<'a>>>(
+    mut one: &'s [S],
+    mut other: &'s [S],
+) -> impl Iterator<
+    Item = (
+        Option<&'s UnpackedService<'a>>,
+        Option<&'s UnpackedService<'a>>,
+    ),
+> {
+    iter::from_fn(move || {
+        let firsts = (
+            one.first().map(Borrow::borrow),
+            other.first().map(Borrow::borrow),
+        );
+        let (takes_one, takes_other) = match firsts {
+            (None, None) => return None,
+            (Some(_), None) => (true, false),
+            (None, Some(_)) => (false, true),
+            (Some(first), Some(second)) => match first.id.cmp(second.id) {
+                Ordering::Less => (true, false),
+                Ordering::Equal => (true, true),
+                Ordering::Greater => (false, true),
+            },
+        };
+        one = &one[usize::from(takes_one)..];
+        other = &other[usize::from(takes_other)..];
+        Some((
+            firsts.0.filter(|_| takes_one),
+            firsts.1.filter(|_| takes_other),
+        ))
+    })
+}

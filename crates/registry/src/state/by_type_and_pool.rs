@@ -1,0 +1,21 @@
+//! A node's services by type and pool.
+
+use crate::state::node_entry::{Unpacked, UnpackedService};
+use std::collections::BTreeMap;
+
+/// A node's services by type and pool, those of each in the order of their ids.
+pub(crate) type Parts<'a, 'b> = BTreeMap<(&'a str, &'a str), Vec<&'b UnpackedService<'a>>>;
+
+/// Sorts a node's services by type and pool.
+pub(crate) fn parts<'a, 'b>(node: Option<&'b Unpacked<'a>>) -> Parts<'a, 'b> {
+    let mut parts = Parts::new();
+    if let Some(node) = node {
+        for service in &node.services {
+            parts
+                .entry((service.service_type, node.pool))
+                .or_default()
+                .push(service);
+        }
+    }
+    parts
+}

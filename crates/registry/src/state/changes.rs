@@ -1,0 +1,167 @@
+//! What one log entry did to each type and pool, for those who follow them.
+
+use crate::model::{StaticService, write_json_service, write_json_string};
+use crate::state::by_id::by_id;
+use crate::state::node_entry::{Unpacked, UnpackedService};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The effect of one entry on one type in one pool. Two changes of one entry are one, because a
+/// reader cut off between them could not say which it has seen.
+///
+/// - Whoever held the services as they were before the entry, takes away what is in `removed` and then puts what is in
+///   `services`, holds them as they are after it.
+/// - A service is known by its node and its id; a static one by its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The type.
+    pub service_type: String,
+    /// The pool.
+    pub pool: String,
+    /// The entry's log index.
+    pub index: u64,
+    /// The services that went: objects of `id`, `nodeId`, `type` and `pool`, separated by commas.
+    pub removed: Vec<u8>,
+    /// The services that came or changed, as a lookup shows them, separated by commas.
+    pub services: Vec<u8>,
+}
+
+/// The effects of the entry that is being applied, by type and pool.
+#[derive(Debug, Default)]
+pub(crate) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
+
+/// A service by its node, if it has one, and its id.
+type ServiceKey = (Option<Arc<str>>, String);
+
+#[derive(Debug)]
+enum Effect {
+    Removed,
+    /// The service as JSON.
+    Put(Vec<u8>),
+}
+
+impl Effects {
+    /// One change for each type and pool, of the entry at `index`.
+    pub fn into_changes(self, index: u64) -> Vec<Change> {
+        let effects = self.0.into_iter();
+        effects
+            .map(|((service_type, pool), services)| change(service_type, pool, index, services))
+            .collect()
+    }
+
+    /// The entry before is forgotten, whether or not anyone took its effects.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// A node's services of one type and pool, before and after. Where nothing of a service changed there is no effect.
+    pub fn of_node(
+        &mut self,
+        [service_type, pool]: [&str; 2],
+        node_id: &Arc<str>,
+        before: &[&UnpackedService<'_>],
+        after: Option<(&Unpacked<'_>, &[&UnpackedService<'_>])>,
+        same_place: bool,
+    ) {
+        let group = self.group(service_type, pool);
+        let services = after.map_or(&[][..], |(_, services)| services);
+        for pair in by_id(before, services) {
+            let (id, effect) = match pair {
+                (Some(gone), None) => (gone.id, Effect::Removed),
+                (Some(old), Some(new)) if same_place && old == new => continue,
+                (_, Some(new)) => match after {
+                    Some((node, _)) => (new.id, Effect::Put(json_of(node, new))),
+                    None => continue,
+                },
+                (None, None) => continue,
+            };
+            group.insert((Some(node_id.clone()), id.to_owned()), effect);
+        }
+    }
+
+    /// A static service came, or changed.
+    pub fn static_put(&mut self, service: &StaticService) {
+        let mut json = Vec::new();
+        service.write_json(&mut json);
+        self.group(&service.service_type, &service.pool)
+            .insert((None, service.id.clone()), Effect::Put(json));
+    }
+
+    /// A static service went.
+    pub fn static_removed(&mut self, service: &StaticService) {
+        self.group(&service.service_type, &service.pool)
+            .insert((None, service.id.clone()), Effect::Removed);
+    }
+
+    fn group(&mut self, service_type: &str, pool: &str) -> &mut BTreeMap<ServiceKey, Effect> {
+        self.0
+            .entry((service_type.to_owned(), pool.to_owned()))
+            .or_default()
+    }
+}
+
+/// Holds the JSON of an engine's service, so that the buffer need not grow while it is written.
+const SERVICE_CAPACITY_BYTES: usize = 512;
+
+/// A service of a node as a lookup shows it.
+fn json_of(node: &Unpacked<'_>, service: &UnpackedService<'_>) -> Vec<u8> {
+    let (id, node_id) = (service.id, Some(node.node_id));
+    let texts = [service.service_type, node.pool, node.location];
+    let properties = service.properties.iter().copied();
+    let mut json = Vec::with_capacity(SERVICE_CAPACITY_BYTES);
+    write_json_service(&mut json, id, node_id, texts, properties);
+    json
+}
+
+fn change(
+    service_type: String,
+    pool: String,
+    index: u64,
+    effects: BTreeMap<ServiceKey, Effect>,
+) -> Change {
+    let (mut removed, mut services) = (Vec::new(), Vec::new());
+    for ((node_id, id), effect) in effects {
+        match effect {
+            Effect::Put(json) => next(&mut services).extend_from_slice(&json),
+            Effect::Removed => write_removed(
+                next(&mut removed),
+                &id,
+                node_id.as_deref(),
+                [&service_type, &pool],
+            ),
+        }
+    }
+    Change {
+        service_type,
+        pool,
+        index,
+        removed,
+        services,
+    }
+}
+
+fn next(list: &mut Vec<u8>) -> &mut Vec<u8> {
+    if !list.is_empty() {
+        list.push(b',');
+    }
+    list
+}
+
+fn write_removed(
+    out: &mut Vec<u8>,
+    id: &str,
+    node_id: Option<&str>,
+    [service_type, pool]: [&str; 2],
+) {
+    out.extend_from_slice(b"{\"id\":");
+    write_json_string(out, id);
+    if let Some(node_id) = node_id {
+        out.extend_from_slice(b",\"nodeId\":");
+        write_json_string(out, node_id);
+    }
+    out.extend_from_slice(b",\"type\":");
+    write_json_string(out, service_type);
+    out.extend_from_slice(b",\"pool\":");
+    write_json_string(out, pool);
+    out.push(b'}');
+}

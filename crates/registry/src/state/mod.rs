@@ -1,0 +1,11 @@
+//! The parts of the state.
+
+pub(crate) mod by_id;
+pub(crate) mod by_type_and_pool;
+pub(crate) mod changes;
+pub(crate) mod cost;
+pub(crate) mod node_entry;
+pub(crate) mod rendered;
+pub(crate) mod static_entry;
+pub(crate) mod tombstones;
+pub(crate) mod type_index;

@@ -1,0 +1,233 @@
+//! Who announces which type in which pool, and when that last changed.
+
+use crate::model::Fingerprint;
+use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
+use crate::state::node_entry::UnpackedService;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The index from type and pool to nodes and statics.
+///
+/// - A pool without members is not kept, nor a type without pools: the size is bounded by the services held.
+/// - `sum` is the sum of the elements of all types and pools.
+/// - `bytes` is what all types and pools count for, see `cost`.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    types: BTreeMap<Arc<str>, TypeGroup>,
+    sum: u128,
+    bytes: usize,
+}
+
+/// All pools of a type.
+#[derive(Debug, Default)]
+pub(crate) struct TypeGroup {
+    /// The log index at which a service of this type last came, changed or went.
+    pub changed_index: u64,
+    /// Its pools. In boxes: a map has room for eleven values in each of its nodes, and most
+    /// types have one pool.
+    pub pools: BTreeMap<Arc<str>, Box<PoolGroup>>,
+}
+
+/// One type in one pool.
+#[derive(Debug, Default)]
+pub(crate) struct PoolGroup {
+    /// As for the type.
+    pub changed_index: u64,
+    /// The nodes that announce the type in this pool.
+    pub nodes: BTreeSet<Arc<str>>,
+    /// Those of them whose service of the type says `coordinator=true`. It follows from the announcements, so that it is
+    /// neither in a snapshot nor in the digest.
+    pub coordinators: BTreeSet<Arc<str>>,
+    /// The ids of the statics of the type in this pool.
+    pub statics: BTreeSet<Arc<str>>,
+}
+
+impl Groups {
+    /// Changes the members of a group by the entry at `index`. True when nothing is left of the group.
+    pub fn change(
+        &mut self,
+        service_type: &str,
+        pool: &str,
+        index: u64,
+        change: impl FnOnce(&mut PoolGroup),
+    ) -> bool {
+        change(self.touched(service_type, pool, index));
+        let is_gone = self
+            .of_pool(service_type, pool)
+            .is_some_and(PoolGroup::is_empty);
+        if is_gone {
+            self.remove(service_type, pool);
+        }
+        is_gone
+    }
+
+    /// The group, made if need be, as one that the entry at `index` changes.
+    fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolGroup {
+        // Of the commands of one entry the first tells all.
+        if !self.is_touched(service_type, pool, index) {
+            self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
+            self.restored(service_type, pool).changed_index = index;
+            if let Some(type_group) = self.types.get_mut(service_type) {
+                type_group.changed_index = index;
+            }
+            self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
+        }
+        self.restored(service_type, pool)
+    }
+
+    fn is_touched(&self, service_type: &str, pool: &str, index: u64) -> bool {
+        let type_group = self.types.get(service_type);
+        type_group.is_some_and(|group| {
+            let of_pool = group.pools.get(pool);
+            group.changed_index == index
+                && of_pool.is_some_and(|group| group.changed_index == index)
+        })
+    }
+
+    fn remove(&mut self, service_type: &str, pool: &str) {
+        self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
+        if let Some(type_group) = self.types.get_mut(service_type) {
+            if type_group.pools.remove(pool).is_some() {
+                self.bytes -= POOL_BYTES + pool.len();
+            }
+            if type_group.pools.is_empty() {
+                self.types.remove(service_type);
+                self.bytes -= TYPE_BYTES + service_type.len();
+            }
+        }
+        self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
+    }
+
+    /// The group, made if need be, while a snapshot is read; `restore_indexes` then brings it up to date.
+    pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolGroup {
+        if !self.types.contains_key(service_type) {
+            self.types
+                .insert(Arc::from(service_type), TypeGroup::default());
+            self.bytes += TYPE_BYTES + service_type.len();
+        }
+        let type_group = self.types.get_mut(service_type).expect(MADE);
+        if !type_group.pools.contains_key(pool) {
+            type_group.pools.insert(Arc::from(pool), Box::default());
+            self.bytes += POOL_BYTES + pool.len();
+        }
+        type_group.pools.get_mut(pool).expect(MADE)
+    }
+
+    /// The pools of a type, with the index of its last change.
+    pub fn of_type(&self, service_type: &str) -> Option<&TypeGroup> {
+        self.types.get(service_type)
+    }
+
+    /// One pool of a type.
+    pub fn of_pool(&self, service_type: &str, pool: &str) -> Option<&PoolGroup> {
+        Some(&**self.types.get(service_type)?.pools.get(pool)?)
+    }
+
+    /// What all types and pools count for.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Every type and pool with the indexes of their last changes, in order, for a snapshot.
+    pub fn indexes(&self) -> Vec<TypeIndexes> {
+        let pools = |group: &TypeGroup| {
+            group
+                .pools
+                .iter()
+                .map(|(pool, group)| (pool.clone(), group.changed_index))
+                .collect()
+        };
+        self.types
+            .iter()
+            .map(|(name, group)| (name.clone(), group.changed_index, pools(group)))
+            .collect()
+    }
+
+    /// Takes over the indexes of a snapshot. False when they are not those of exactly these groups.
+    pub fn restore_indexes(&mut self, indexes: &[TypeIndexes]) -> bool {
+        for (service_type, changed_index, pools) in indexes {
+            let Some(type_group) = self.types.get_mut(service_type) else {
+                return false;
+            };
+            type_group.changed_index = *changed_index;
+            for (pool, changed_index) in pools {
+                let Some(group) = type_group.pools.get_mut(pool) else {
+                    return false;
+                };
+                group.changed_index = *changed_index;
+            }
+        }
+        self.sum = self.recompute_sum();
+        self.indexes() == indexes
+    }
+
+    /// The sum of the elements of all groups, kept up to date.
+    pub fn sum(&self) -> u128 {
+        self.sum
+    }
+
+    /// The same sum, computed anew.
+    pub fn recompute_sum(&self) -> u128 {
+        self.types.iter().fold(0u128, |sum, (name, group)| {
+            group.pools.iter().fold(
+                sum.wrapping_add(type_element(name, group.changed_index)),
+                |sum, (pool, group)| {
+                    sum.wrapping_add(pool_element(name, pool, group.changed_index))
+                },
+            )
+        })
+    }
+
+    fn elements(&self, service_type: &str, pool: &str) -> u128 {
+        let Some(type_group) = self.types.get(service_type) else {
+            return 0;
+        };
+        let of_pool = type_group.pools.get(pool).map_or(0, |group| {
+            pool_element(service_type, pool, group.changed_index)
+        });
+        type_element(service_type, type_group.changed_index).wrapping_add(of_pool)
+    }
+}
+
+/// For a borrow that the compiler does not see through otherwise.
+const MADE: &str = "it is there, or was made above";
+
+/// A type, the index of its last change, and the same of its pools.
+pub(crate) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
+
+impl PoolGroup {
+    /// A node announces the type in this pool, with these services of it.
+    pub fn enter(&mut self, node_id: &Arc<str>, services: &[&UnpackedService<'_>]) {
+        self.nodes.insert(node_id.clone());
+        if services.iter().any(|service| service.says_coordinator()) {
+            self.coordinators.insert(node_id.clone());
+        } else {
+            self.coordinators.remove(node_id);
+        }
+    }
+
+    /// A node announces the type in this pool no more.
+    pub fn leave(&mut self, node_id: &str) {
+        self.nodes.remove(node_id);
+        self.coordinators.remove(node_id);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nodes.is_empty() && self.statics.is_empty()
+    }
+}
+
+fn type_element(service_type: &str, changed_index: u64) -> u128 {
+    Fingerprint::of("type")
+        .text(service_type)
+        .number(changed_index)
+        .finish()
+}
+
+fn pool_element(service_type: &str, pool: &str, changed_index: u64) -> u128 {
+    Fingerprint::of("pool")
+        .text(service_type)
+        .text(pool)
+        .number(changed_index)
+        .finish()
+}

@@ -1,0 +1,196 @@
+//! Which coordinator comes first.
+
+use crate::model::{Announcement, CoordinatorQuery, Service};
+use crate::{Batch, Command, Registry};
+
+/// Gives the services of random commands the types and properties of an engine.
+pub(super) fn as_engines(batch: &mut Batch) {
+    for command in &mut batch.commands {
+        match command {
+            Command::Announce { announcement, .. } => {
+                let mut services = announcement.services.to_vec();
+                for service in &mut services {
+                    become_engine(&mut service.service_type, &mut service.properties);
+                }
+                announcement.services = services.into();
+            }
+            Command::AddStatic(service) => {
+                let mut properties = service.properties.iter().to_map();
+                become_engine(&mut service.service_type, &mut properties);
+                service.properties = properties.into();
+            }
+            _ => {}
+        }
+    }
+}
+
+fn become_engine(
+    service_type: &mut String,
+    properties: &mut std::collections::BTreeMap<String, String>,
+) {
+    *service_type = match service_type.as_str() {
+        "t0" => "trino-coordinator",
+        "t1" => "trino",
+        _ => "presto",
+    }
+    .to_owned();
+    let says = properties.get("v").is_none_or(|value| value != "0");
+    properties.insert(
+        "coordinator".to_owned(),
+        if says { "TRUE" } else { "no" }.to_owned(),
+    );
+    properties.insert("http".to_owned(), "http://h:1".to_owned());
+}
+
+fn coordinator(node_id: &str, run: &str, port: u16) -> Command {
+    Command::Announce {
+        seen: u64::MAX,
+        announcement: Announcement {
+            node_id: node_id.to_owned(),
+            pool: "general".to_owned(),
+            location: "/".to_owned(),
+            services: vec![
+                Service {
+                    id: format!("of-run-{run}"),
+                    service_type: "trino-coordinator".to_owned(),
+                    properties: [("http".to_owned(), format!("http://h:{port}"))].into(),
+                },
+                Service {
+                    id: format!("{node_id}-{port}"),
+                    service_type: "jmx".to_owned(),
+                    properties: Default::default(),
+                },
+            ]
+            .into(),
+        },
+    }
+}
+
+struct Cluster {
+    registry: Registry,
+    index: u64,
+}
+
+impl Cluster {
+    fn apply(&mut self, commands: Vec<Command>) {
+        self.index += 1;
+        let batch = Batch {
+            max_age_ms: 30_000,
+            step_ms: 1_000,
+            commands,
+        };
+        self.registry.apply(self.index, &batch);
+    }
+
+    fn first(&self) -> Option<String> {
+        let found = self.registry.coordinators(&CoordinatorQuery::default());
+        Some(found.found.first()?.uri.clone())
+    }
+}
+
+/// The last that joined is first. To announce something else is no joining; to come back as another process, under the
+/// same node id, is one: its address must win over one that was killed after it began.
+#[test]
+fn the_last_that_joined_is_first() {
+    let mut cluster = Cluster {
+        registry: Registry::new("test"),
+        index: 0,
+    };
+    assert_eq!(cluster.first(), None);
+    cluster.apply(vec![coordinator("a", "1", 1)]);
+    cluster.apply(vec![coordinator("b", "2", 2)]);
+    assert_eq!(cluster.first().as_deref(), Some("http://h:2"));
+    cluster.apply(vec![coordinator("a", "1", 3)]);
+    assert_eq!(
+        cluster.first().as_deref(),
+        Some("http://h:2"),
+        "no new process"
+    );
+    cluster.apply(vec![coordinator("a", "2", 3)]);
+    assert_eq!(
+        cluster.first().as_deref(),
+        Some("http://h:2"),
+        "nodes of the first release know nothing of processes"
+    );
+    cluster.apply(vec![Command::Level(2)]);
+    cluster.apply(vec![coordinator("a", "3", 4)]);
+    assert_eq!(
+        cluster.first().as_deref(),
+        Some("http://h:4"),
+        "another process"
+    );
+    // By one entry: the greater node id, so that all nodes agree.
+    cluster.apply(vec![coordinator("y", "4", 5), coordinator("x", "5", 6)]);
+    assert_eq!(cluster.first().as_deref(), Some("http://h:5"));
+}
+
+/// What is meant for those outside comes first, and one without an address is none.
+#[test]
+fn the_external_address_is_preferred() {
+    type Properties = &'static [(&'static str, &'static str)];
+    let cases: [(Properties, Option<&str>); 6] = [
+        (
+            &[("http", "http://in:1"), ("http-external", "http://out:1")],
+            Some("http://out:1"),
+        ),
+        (
+            &[
+                ("http-external", "http://out:1"),
+                ("https-external", "https://out:2"),
+            ],
+            Some("https://out:2"),
+        ),
+        (
+            &[("http", "http://in:1"), ("https", "https://in:2/")],
+            Some("https://in:2"),
+        ),
+        (&[("thrift", "in:1")], None),
+        (
+            &[
+                ("http-external", ""),
+                ("https", "10.0.0.5:8080"),
+                ("http", "http://in:1"),
+            ],
+            Some("http://in:1"),
+        ),
+        (
+            &[
+                ("https-external", "javascript:alert(1)"),
+                ("http-external", "http://a\nhttp://b"),
+                ("https", "https:///x"),
+                ("http", "not a url"),
+            ],
+            None,
+        ),
+    ];
+    for (properties, uri) in cases {
+        let mut registry = Registry::new("test");
+        let service = Service {
+            id: "i".to_owned(),
+            service_type: "presto-coordinator".to_owned(),
+            properties: properties
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        };
+        let announcement = Announcement {
+            node_id: "c".to_owned(),
+            pool: "general".to_owned(),
+            location: "/".to_owned(),
+            services: vec![service].into(),
+        };
+        let batch = Batch {
+            max_age_ms: 1,
+            step_ms: 1,
+            commands: vec![Command::Announce {
+                seen: 0,
+                announcement,
+            }],
+        };
+        registry.apply(1, &batch);
+        let found = registry.coordinators(&CoordinatorQuery::default());
+        let first = found.found.first();
+        assert_eq!(first.map(|found| found.uri.as_str()), uri);
+        assert_eq!(found.unusable.len(), usize::from(uri.is_none()));
+    }
+}

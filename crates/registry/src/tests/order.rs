@@ -1,0 +1,505 @@
+//! The order of writes of one node, against a model of takers, leaders and clients.
+
+use super::samples::{announcement, batch};
+use crate::{Arrival, Batch, Command, LEVEL, LEVEL_OF_ORDER, Leadership, Outcome, Registry, Tail};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
+
+const TAKERS: usize = 3;
+const NODES: usize = 2;
+const MAX_AGE_MS: u64 = 3_000;
+
+/// What a client asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wish {
+    Announce(u8),
+    Withdraw,
+}
+
+/// A write that a taker read.
+#[derive(Debug, Clone)]
+struct Write {
+    node: usize,
+    wish: Wish,
+    /// The step in which its client began and in which it arrived.
+    arrived: usize,
+    arrival: Arrival,
+    may_renew: bool,
+}
+
+/// One entry of a leader's log, with the writes in it and who took them.
+#[derive(Debug, Clone)]
+struct Entry {
+    proposer: Leadership,
+    writes: Vec<(usize, Write)>,
+    tick: bool,
+}
+
+/// A node that takes writes: what it has heard, and the writes of each node id in their turn.
+#[derive(Debug, Clone, Default)]
+struct Taker {
+    committed: u64,
+    tail: Option<Tail>,
+    turns: [VecDeque<Write>; NODES],
+    under_way: [bool; NODES],
+    previous: [Option<u64>; NODES],
+}
+
+/// The cluster: a log whose first part is committed, takers that lag, and what clients were told.
+struct World {
+    registry: Registry,
+    log: Vec<Entry>,
+    committed: usize,
+    leadership: Leadership,
+    takers: Vec<Taker>,
+    step: usize,
+    /// By node: when the latest of all acknowledged writes arrived.
+    acknowledged: [Option<usize>; NODES],
+}
+
+impl World {
+    fn new() -> World {
+        let mut registry = Registry::new("test");
+        registry.apply(1, &batch(vec![Command::Level(LEVEL_OF_ORDER)]));
+        World {
+            registry,
+            log: Vec::new(),
+            committed: 0,
+            leadership: Leadership { term: 1, node: 1 },
+            takers: vec![Taker::default(); TAKERS],
+            step: 0,
+            acknowledged: [None; NODES],
+        }
+    }
+
+    /// The log index of a place in the log.
+    fn index(place: usize) -> u64 {
+        place as u64 + 2
+    }
+
+    fn take(&mut self, taker: usize, node: usize, wish: Wish) {
+        let taker = &mut self.takers[taker];
+        taker.turns[node].push_back(Write {
+            node,
+            wish,
+            arrived: self.step,
+            arrival: Arrival {
+                committed: taker.committed,
+                tail: taker.tail,
+                previous: None,
+                until_ms: None,
+            },
+            may_renew: true,
+        });
+    }
+
+    /// The leader appends one entry with what some takers have in turn.
+    fn propose(&mut self, of_takers: u8, of_nodes: u8) {
+        let mut writes = Vec::new();
+        for (i, taker) in self.takers.iter_mut().enumerate() {
+            for node in 0..NODES {
+                let is_chosen = of_takers & (1 << i) != 0 && of_nodes & (1 << node) != 0;
+                if !is_chosen || taker.under_way[node] {
+                    continue;
+                }
+                if let Some(write) = taker.turns[node].front_mut() {
+                    write.arrival.previous = taker.previous[node];
+                    taker.under_way[node] = true;
+                    writes.push((i, write.clone()));
+                }
+            }
+        }
+        self.append(writes, false);
+    }
+
+    fn append(&mut self, writes: Vec<(usize, Write)>, tick: bool) {
+        self.log.push(Entry {
+            proposer: self.leadership,
+            writes,
+            tick,
+        });
+    }
+
+    /// One more entry is committed, and applied at once by all: what takers know of it they hear
+    /// later.
+    fn commit(&mut self) -> Result<(), TestCaseError> {
+        let Some(entry) = self.log.get(self.committed).cloned() else {
+            return Ok(());
+        };
+        let index = World::index(self.committed);
+        self.committed += 1;
+        let commands = match entry.tick {
+            true => vec![Command::Tick {
+                advance_ms: 1_000,
+                grace_ms: None,
+            }],
+            false => entry.writes.iter().map(|(_, w)| self.command(w)).collect(),
+        };
+        let before = self.shown();
+        let batch = Batch {
+            max_age_ms: MAX_AGE_MS,
+            step_ms: 1_000,
+            commands,
+        };
+        let outcomes = self.registry.apply_proposed(index, entry.proposer, &batch);
+        let after = self.shown();
+        for ((_, write), outcome) in entry.writes.iter().zip(&outcomes) {
+            let changed = before.get(&write.node) != after.get(&write.node);
+            if *outcome == Outcome::Applied && changed {
+                let latest = self.acknowledged[write.node];
+                prop_assert!(
+                    latest.is_none_or(|arrived| arrived <= write.arrived),
+                    "{:?} takes effect at {} after one of step {:?} was acknowledged",
+                    write,
+                    index,
+                    latest
+                );
+            }
+        }
+        for ((taker, write), outcome) in entry.writes.iter().zip(&outcomes) {
+            self.answer(*taker, write, index, outcome);
+        }
+        Ok(())
+    }
+
+    fn command(&self, write: &Write) -> Command {
+        let node_id = format!("n{}", write.node);
+        match write.wish {
+            Wish::Withdraw => Command::OrderedWithdraw {
+                arrival: write.arrival,
+                node_id,
+            },
+            Wish::Announce(content) => {
+                let announcement = announcement(&node_id, "presto", &content.to_string());
+                // As the taker would, if it had applied all.
+                match write.may_renew {
+                    true => Command::OrderedRenew {
+                        arrival: write.arrival,
+                        node_id,
+                        digest: announcement.digest(),
+                    },
+                    false => Command::OrderedAnnounce {
+                        arrival: write.arrival,
+                        announcement,
+                    },
+                }
+            }
+        }
+    }
+
+    /// What the taker makes of an outcome.
+    fn answer(&mut self, taker: usize, write: &Write, index: u64, outcome: &Outcome) {
+        let Some(taker) = self.takers.get_mut(taker) else {
+            return;
+        };
+        taker.under_way[write.node] = false;
+        taker.committed = taker.committed.max(index);
+        let Some(first) = taker.turns[write.node].front_mut() else {
+            return;
+        };
+        match outcome {
+            Outcome::NotHeld => first.may_renew = false,
+            Outcome::Overtaken => {
+                taker.turns[write.node].pop_front();
+            }
+            _ => {
+                taker.turns[write.node].pop_front();
+                taker.previous[write.node] = Some(index);
+                let latest = &mut self.acknowledged[write.node];
+                *latest = Some(latest.map_or(write.arrived, |at| at.max(write.arrived)));
+            }
+        }
+        if taker.turns[write.node].is_empty() {
+            taker.previous[write.node] = None;
+        }
+    }
+
+    fn shown(&self) -> BTreeMap<usize, u128> {
+        let held = |node| {
+            let held = self.registry.held(&format!("n{node}"))?;
+            Some((node, held.digest))
+        };
+        (0..NODES).filter_map(held).collect()
+    }
+
+    /// Another leads, with a log that has all that is committed and perhaps more. The clients of
+    /// what is lost are told that nobody knows, and what is not lost may be committed later.
+    fn elect(&mut self, kept: usize) {
+        let kept = self.committed + kept % (self.log.len() - self.committed + 1);
+        self.log.truncate(kept);
+        self.leadership.term += u64::from(kept.is_multiple_of(2));
+        self.leadership.node += 1;
+        for taker in &mut self.takers {
+            for node in 0..NODES {
+                if std::mem::take(&mut taker.under_way[node]) {
+                    taker.turns[node].pop_front();
+                }
+            }
+        }
+        for entry in self.log.iter_mut().skip(self.committed) {
+            for (taker, _) in &mut entry.writes {
+                // Nobody waits for it any more.
+                *taker = TAKERS;
+            }
+        }
+        self.append(Vec::new(), false);
+    }
+
+    fn hear(&mut self, taker: usize, how_much: u8, of_commits: bool) {
+        let taker = &mut self.takers[taker];
+        let upto = |length: usize| (length * usize::from(how_much)).div_ceil(usize::from(u8::MAX));
+        if of_commits {
+            let known = upto(self.committed);
+            taker.committed = taker.committed.max(World::index(known) - 1);
+        } else if let Some(place) = upto(self.log.len()).checked_sub(1) {
+            taker.tail = Some(Tail {
+                leadership: self.leadership,
+                index: World::index(place),
+            });
+        }
+    }
+
+    fn run(&mut self, (what, a, b): (u8, u8, u8)) -> Result<(), TestCaseError> {
+        self.step += 1;
+        let (taker, node) = (usize::from(a) % TAKERS, usize::from(b) % NODES);
+        match what {
+            0..5 => self.take(taker, node, Wish::Announce(b / 2 % 2)),
+            5..8 => self.take(taker, node, Wish::Withdraw),
+            8..13 => self.propose(a, b),
+            13..19 => self.commit()?,
+            19 => self.elect(usize::from(a)),
+            20 => self.append(Vec::new(), true),
+            21..24 => self.hear(taker, b, true),
+            _ => self.hear(taker, b, false),
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Takers lag and take turns, leaders change, entries are lost or committed late, and two
+    /// takers write one node in one entry: never does a write take effect after one was
+    /// acknowledged that began when this one had arrived already.
+    #[test]
+    fn no_write_takes_effect_after_a_later_one(
+        steps in vec((0..27u8, any::<u8>(), any::<u8>()), 1..120),
+    ) {
+        let mut world = World::new();
+        for step in steps {
+            world.run(step)?;
+        }
+        while world.committed < world.log.len() {
+            world.commit()?;
+        }
+    }
+
+    /// In a cluster whose leader stays, a taker that has heard of the leader's log is never refused
+    /// what it takes then.
+    #[test]
+    fn a_taker_that_has_heard_is_not_refused(
+        writes in vec((0..TAKERS, 0..NODES, prop_oneof![Just(Wish::Withdraw), (0..2u8).prop_map(Wish::Announce)]), 1..40),
+    ) {
+        let mut world = World::new();
+        for (taker, node, wish) in writes {
+            world.step += 1;
+            world.hear(taker, u8::MAX, false);
+            world.take(taker, node, wish.clone());
+            while !world.takers[taker].turns[node].is_empty() {
+                world.propose(1 << taker, 1 << node);
+                world.commit()?;
+            }
+            prop_assert_eq!(world.acknowledged[node], Some(world.step), "{:?} is refused", wish);
+        }
+    }
+}
+
+fn arrival(committed: u64) -> Arrival {
+    Arrival {
+        committed,
+        ..Arrival::default()
+    }
+}
+
+fn ordered(node: &str, note: &str, arrival: Arrival) -> Command {
+    Command::OrderedAnnounce {
+        arrival,
+        announcement: announcement(node, "presto", note),
+    }
+}
+
+fn renewal(node: &str, note: &str, arrival: Arrival) -> Command {
+    Command::OrderedRenew {
+        arrival,
+        node_id: node.to_owned(),
+        digest: announcement(node, "presto", note).digest(),
+    }
+}
+
+fn withdrawal(node: &str, arrival: Arrival) -> Command {
+    Command::OrderedWithdraw {
+        arrival,
+        node_id: node.to_owned(),
+    }
+}
+
+/// Of one entry one write of a node is accepted, a renewal and a withdrawal of nothing too: so
+/// `previous` names one write.
+#[test]
+fn of_one_entry_one_write_of_a_node_is_accepted() {
+    use Outcome::{Applied, Overtaken};
+    let mut registry = Registry::new("test");
+    registry.apply(1, &batch(vec![Command::Level(LEVEL_OF_ORDER)]));
+    let seen = arrival(1);
+    let twice = vec![
+        ordered("w1", "x", seen),
+        renewal("w1", "x", seen),
+        ordered("w1", "x", seen),
+        withdrawal("w2", seen),
+        withdrawal("w2", seen),
+        ordered("w3", "x", seen),
+        ordered("w3", "y", seen),
+    ];
+    assert_eq!(
+        registry.apply(2, &batch(twice)),
+        [
+            Applied, Overtaken, Overtaken, Applied, Overtaken, Applied, Overtaken
+        ]
+    );
+    let behind = Arrival {
+        previous: Some(2),
+        ..seen
+    };
+    let written_over = ["w1", "w2", "w3"].map(|node| ordered(node, "z", behind));
+    assert_eq!(
+        registry.apply(3, &batch(written_over.to_vec())),
+        [Applied, Applied, Applied]
+    );
+}
+
+/// A late renewal would become the last write of its node, and the withdrawal behind it would then
+/// remove what another taker's client announced in between.
+#[test]
+fn a_renewal_passes_no_later_write_by() {
+    let mut registry = Registry::new("test");
+    let mut apply = |index, command| registry.apply(index, &batch(vec![command])).remove(0);
+    apply(1, Command::Level(LEVEL_OF_ORDER));
+    assert_eq!(apply(2, ordered("w1", "x", arrival(1))), Outcome::Applied);
+    let late = renewal("w1", "x", arrival(1));
+    assert_eq!(apply(3, late), Outcome::Overtaken);
+    let behind = Arrival {
+        previous: Some(3),
+        ..arrival(1)
+    };
+    assert_eq!(apply(4, withdrawal("w1", behind)), Outcome::Overtaken);
+}
+
+/// A write that cluster time has passed by changes nothing, whether or not its node is held.
+#[test]
+fn a_write_ends_with_its_time() {
+    let mut registry = Registry::new("test");
+    registry.apply(
+        1,
+        &batch(vec![
+            Command::Level(LEVEL_OF_ORDER),
+            ordered("w1", "x", arrival(0)),
+        ]),
+    );
+    for (index, advance_ms) in [(2, 1_000), (3, 1_000)] {
+        let tick = Command::Tick {
+            advance_ms,
+            grace_ms: None,
+        };
+        registry.apply(index, &batch(vec![tick]));
+    }
+    let until = |until_ms| Arrival {
+        until_ms: Some(until_ms),
+        ..arrival(3)
+    };
+    let late = vec![
+        ordered("w1", "y", until(1_999)),
+        withdrawal("w1", until(1_999)),
+        ordered("w2", "y", until(1_999)),
+        ordered("w1", "x", until(1_999)),
+        renewal("w1", "x", until(1_999)),
+    ];
+    for outcome in registry.apply(4, &batch(late)) {
+        assert_eq!(outcome, Outcome::Overtaken);
+    }
+    let in_time = vec![
+        ordered("w1", "y", until(2_000)),
+        ordered("w2", "y", until(2_000)),
+    ];
+    assert_eq!(
+        registry.apply(5, &batch(in_time)),
+        [Outcome::Applied, Outcome::Applied]
+    );
+}
+
+/// Proves that a late write is late during a grace too, in which cluster time stands still.
+#[test]
+fn a_grace_does_not_stop_the_time_of_late_writes() {
+    let tick = |grace_ms| Command::Tick {
+        advance_ms: 1_000,
+        grace_ms,
+    };
+    let first = batch(vec![
+        Command::Level(LEVEL_OF_ORDER),
+        ordered("w1", "x", arrival(0)),
+    ]);
+    let mut registry = Registry::new("test");
+    registry.apply(1, &first);
+    registry.apply(2, &batch(vec![tick(Some(600_000))]));
+    registry.apply(3, &batch(vec![tick(None)]));
+    assert_eq!((registry.cluster_ms(), registry.ticked_ms()), (0, 2_000));
+
+    // A node that has restored a snapshot judges alike.
+    let restored = Registry::from_snapshot(&registry.to_snapshot()).unwrap();
+    for mut registry in [registry, restored] {
+        let late = Arrival {
+            until_ms: Some(1_999),
+            ..arrival(3)
+        };
+        let outcomes = registry.apply(4, &batch(vec![ordered("w1", "y", late)]));
+        assert_eq!(outcomes, [Outcome::Overtaken]);
+    }
+}
+
+/// Nodes of two releases read each other's commands: what is new stands behind all that was there.
+#[test]
+fn the_bytes_of_commands_stay() {
+    let hex = |command: &Command| -> String {
+        let bytes = postcard::to_stdvec(command).unwrap();
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let full = Arrival {
+        committed: 300,
+        tail: Some(Tail {
+            leadership: Leadership { term: 2, node: 7 },
+            index: 301,
+        }),
+        previous: Some(299),
+        until_ms: Some(5_000),
+    };
+    let seen_only = Command::Withdraw {
+        seen: 4,
+        node_id: "w1".to_owned(),
+    };
+    assert_eq!(hex(&seen_only), "0104027731");
+    assert_eq!(hex(&Command::Level(LEVEL)), "0704");
+    assert_eq!(
+        hex(&withdrawal("w1", full)),
+        "09ac02010207ad0201ab0201882702".to_owned() + "7731"
+    );
+    assert_eq!(hex(&withdrawal("w1", arrival(4))), "0904000000027731");
+    assert_eq!(
+        &hex(&renewal("w1", "x", arrival(4)))[..16],
+        "0a04000000027731"
+    );
+    assert_eq!(
+        &hex(&ordered("w1", "x", arrival(4)))[..20],
+        "08040000000277310767"
+    );
+}

@@ -1,0 +1,184 @@
+//! Who announces, renews, withdraws and looks up, through the node of a host.
+
+use crate::records::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
+use crate::records::history::TYPE;
+use crate::rng::Chance;
+use crate::settings::Planted;
+use crate::world::{Phase, World, now};
+use quorate::clock;
+use quorate::model::Lookup;
+use quorate::raft::{Node, WriteError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Clients of a node: half of them write, half of them look up.
+const CLIENTS: usize = 6;
+/// The tokens of hosts that show that they take writes: those of no worker.
+const PROOF_TOKENS: u64 = 1_000 * TOKENS;
+
+/// Starts the clients of a host's process.
+pub fn start(world: &Arc<World>, host: usize, process: u64, node: &Node) {
+    for number in 0..CLIENTS {
+        let chance = world.chance(&format!("client {number} of {host} {process}"));
+        let client = Client {
+            world: world.clone(),
+            host,
+            node: node.clone(),
+            chance,
+        };
+        tokio::spawn(client.run(number % 2 == 0));
+    }
+}
+
+struct Client {
+    world: Arc<World>,
+    host: usize,
+    node: Node,
+    chance: Chance,
+}
+
+impl Client {
+    async fn run(mut self, writes: bool) {
+        loop {
+            tokio::time::sleep(self.chance.between_ms(20, 240)).await;
+            let phase = self.world.phase();
+            match (phase, writes) {
+                (Phase::Rest, _) => {}
+                (Phase::Faults, true) => self.write().await,
+                (Phase::Faults, false) => {
+                    let lookup = match self.chance.one_in(2) {
+                        true => Lookup::All,
+                        false => Lookup::Type(TYPE.to_owned()),
+                    };
+                    self.look(lookup, false).await;
+                }
+                (Phase::Proof, true) => self.prove().await,
+                (Phase::Proof, false) => self.look(Lookup::Type(TYPE.to_owned()), true).await,
+            }
+        }
+    }
+
+    async fn write(&mut self) {
+        let max_age = self.world.settings.max_age;
+        let wished = self
+            .world
+            .answers()
+            .next_wish(now(), max_age, &mut self.chance);
+        let Some((worker, wish)) = wished else { return };
+        let began = now();
+        let mut underway = Underway {
+            world: &self.world,
+            worker,
+            wish: wish.clone(),
+            number: self.world.writes().begin(self.host, &wish, began),
+            decided: false,
+        };
+        let deadline = clock::now() + CLIENT_WAITS;
+        let written = match &wish {
+            Wish::Announce(announcement) => {
+                self.node.announce(announcement.clone(), deadline).await
+            }
+            Wish::Withdraw(node_id) => self.node.withdraw(node_id.clone(), deadline).await,
+        };
+        underway.decided = true;
+        let ended = now();
+        self.world.writes().end(underway.number, &written, ended);
+        let renews_after = max_age / 4 + self.chance.between_ms(0, max_age.as_millis() as u64 / 4);
+        let tries_after = self.chance.between_ms(50, 500);
+        let came_to = match &written {
+            Ok(index) => format!("entry {index}"),
+            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => "not applied".to_owned(),
+            Err(WriteError::Unknown(_)) => "unknown".to_owned(),
+        };
+        let mut answers = self.world.answers();
+        answers.note_time("a write", began, ended);
+        match written {
+            Ok(index) => answers.acknowledge(Some(worker), wish, index, ended + renews_after),
+            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
+                answers.fail(worker, &wish, true, ended + tries_after)
+            }
+            Err(WriteError::Unknown(_)) => answers.fail(worker, &wish, false, ended + tries_after),
+        }
+        drop(answers);
+        let about = underway.wish.node_id();
+        self.world.say(
+            ended,
+            format_args!("{} wrote {about}: {came_to}", self.host),
+        );
+    }
+
+    async fn look(&mut self, lookup: Lookup, proves: bool) {
+        let floor = self.world.answers().floor();
+        let began = now();
+        let deadline = clock::now() + CLIENT_WAITS;
+        let looked = match self.world.settings.planted {
+            // A node without a group has nothing yet that could be stale.
+            Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
+            _ => self.node.lookup(&lookup, deadline).await,
+        };
+        let ended = now();
+        let mut answers = self.world.answers();
+        answers.note_time("a lookup", began, ended);
+        let Ok(answer) = looked else {
+            answers.refuse();
+            return;
+        };
+        let index = answer.index;
+        answers.serve(Served {
+            host: self.host,
+            lookup,
+            index,
+            tag: answer.rendered.tag().to_owned(),
+            floor,
+        });
+        if proves {
+            let body = String::from_utf8_lossy(&answer.rendered.json).into_owned();
+            answers.prove_read(self.host, |host| body.contains(&format!("\"proof{host}\"")));
+        }
+        drop(answers);
+        self.world
+            .say(ended, format_args!("{} looked up {index}", self.host));
+    }
+
+    async fn prove(&mut self) {
+        let node_id = format!("proof{}", self.host);
+        let token = PROOF_TOKENS + self.host as u64;
+        let wish = Wish::Announce(announcement(&node_id, token));
+        let Wish::Announce(announced) = &wish else {
+            return;
+        };
+        let began = now();
+        let number = self.world.writes().begin(self.host, &wish, began);
+        let deadline = clock::now() + CLIENT_WAITS;
+        let written = self.node.announce(announced.clone(), deadline).await;
+        let ended = now();
+        self.world.writes().end(number, &written, ended);
+        let mut answers = self.world.answers();
+        answers.note_time("a write", began, ended);
+        if let Ok(index) = written {
+            answers.acknowledge(None, wish, index, Duration::ZERO);
+            answers.prove_write(self.host, index);
+        }
+    }
+}
+
+/// A write of a process that may be killed before it hears of it.
+struct Underway<'a> {
+    world: &'a World,
+    worker: usize,
+    wish: Wish,
+    /// Its number among all writes.
+    number: usize,
+    decided: bool,
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        if !self.decided {
+            self.world.writes().leave(self.number);
+            self.world
+                .answers()
+                .fail(self.worker, &self.wish, false, Duration::ZERO);
+        }
+    }
+}

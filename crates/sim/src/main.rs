@@ -1,0 +1,75 @@
+//! Runs seeds: `quorate-sim 4711` tells everything that happens, `quorate-sim 1..1000` what came of each.
+
+#![deny(clippy::self_named_module_files)]
+
+use quorate_sim::{Planted, run, run_seeds};
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let planted = match arguments.get(2) {
+        None => Some(Planted::Nothing),
+        Some(name) => Planted::named(name),
+    };
+    let which = arguments.get(1).map(String::as_str);
+    match (which, planted) {
+        (Some(which), Some(planted)) => match (which.parse(), seeds_of(which)) {
+            (Ok(seed), _) => one(seed, planted),
+            (_, Some(seeds)) => many(Path::new(&arguments[0]), seeds, planted),
+            _ => usage(),
+        },
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: quorate-sim SEED | FROM..TO [an error to be planted]");
+    ExitCode::from(2)
+}
+
+fn one(seed: u64, planted: Planted) -> ExitCode {
+    quorate_seeded_getrandom::seed(seed);
+    // A task that panics ends the run, and not only itself.
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(101);
+    }));
+    let (ran, lines) = run(seed, planted);
+    println!("{}", lines.join("\n"));
+    match ran {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            println!("seed {seed}: {what}\nagain: scripts/sim {seed}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn many(program: &Path, seeds: Range<u64>, planted: Planted) -> ExitCode {
+    let failed = AtomicU64::new(0);
+    run_seeds(program, seeds.clone(), planted, |said| {
+        match said {
+            Ok(report) => println!("{report}"),
+            Err(failure) => {
+                failed.fetch_add(1, Ordering::Relaxed);
+                println!("{failure}");
+            }
+        }
+        true
+    });
+    let failed = failed.into_inner();
+    println!("{} seeds, {failed} failed", seeds.end - seeds.start);
+    ExitCode::from(u8::from(failed > 0))
+}
+
+fn seeds_of(text: &str) -> Option<Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    Some(from.parse().ok()?..to.parse().ok()?)
+}

@@ -1,0 +1,280 @@
+//! What nodes show after every step, held against the history and against what they showed before.
+
+use crate::records::history::History;
+use crate::world::World;
+use quorate::raft::{Node, Probe, RaftId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// Memberships by whose quorum the last entries may have been committed: before a change, in it, after it.
+const MEMBERSHIPS: usize = 3;
+
+type Voters = Vec<BTreeSet<RaftId>>;
+
+#[derive(Debug, Default, Clone)]
+struct Seen {
+    process: u64,
+    raft_id: RaftId,
+    /// The index up to which its log was held against the history.
+    checked: u64,
+    last: Option<Probe>,
+}
+
+/// What nodes showed so far.
+pub struct Nodes {
+    seen: Vec<Seen>,
+    votes: BTreeMap<RaftId, (u64, RaftId, bool)>,
+    disks: BTreeMap<RaftId, Option<u64>>,
+    leaders: BTreeSet<(u64, RaftId)>,
+    memberships: VecDeque<Voters>,
+    quorum_checked: u64,
+    /// How often a node took a snapshot from another.
+    pub installed: usize,
+}
+
+impl Nodes {
+    /// None has shown anything.
+    pub fn new(hosts: usize) -> Nodes {
+        Nodes {
+            seen: vec![Seen::default(); hosts],
+            votes: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            leaders: BTreeSet::new(),
+            memberships: VecDeque::new(),
+            quorum_checked: 0,
+            installed: 0,
+        }
+    }
+
+    /// How many leaders there were.
+    pub fn leaders(&self) -> usize {
+        self.leaders.len()
+    }
+
+    /// What a host showed last; none while it is down.
+    pub fn last(&self, host: usize) -> Option<&Probe> {
+        self.seen[host].last.as_ref()
+    }
+
+    /// The process of a host is gone.
+    pub fn gone(&mut self, host: usize) {
+        self.seen[host].last = None;
+    }
+
+    /// A node that ends in order brings to disk what it took last.
+    pub fn note_disk(&mut self, host: usize, node: &Node) {
+        if let Some(last) = &self.seen[host].last {
+            self.disks.insert(last.raft_id, node.on_disk());
+        }
+    }
+
+    /// Looks at every node after a step.
+    ///
+    /// # Errors
+    /// What is wrong, by the name of the invariant.
+    pub fn look(
+        &mut self,
+        world: &World,
+        history: &mut History,
+        at: Duration,
+    ) -> Result<(), String> {
+        let mut probed = Vec::new();
+        for host in 0..self.seen.len() {
+            let (node, process) = {
+                let slot = world.slot(host);
+                (slot.node.clone(), slot.process)
+            };
+            let Some(node) = node else { continue };
+            let Some(probe) = node.probe() else {
+                self.note_disk(host, &node);
+                self.gone(host);
+                continue;
+            };
+            let wrong =
+                |what: String| format!("host {host} (process {process}): {what}; {probe:?}");
+            self.look_at(host, process, &node, &probe, history, at)
+                .map_err(wrong)?;
+            probed.push((host, node, probe));
+        }
+        for (host, node, probe) in &probed {
+            judge_committed(probe, history).map_err(|what| format!("host {host}: {what}"))?;
+            self.judge_leader(*host, node, probe, world, history, at)?;
+            judge_state(probe, history).map_err(|what| format!("host {host}: {what}"))?;
+        }
+        self.judge_quorum(&probed, history)?;
+        for (host, _, probe) in probed {
+            self.seen[host].last = Some(probe);
+        }
+        Ok(())
+    }
+
+    fn look_at(
+        &mut self,
+        host: usize,
+        process: u64,
+        node: &Node,
+        probe: &Probe,
+        history: &mut History,
+        at: Duration,
+    ) -> Result<(), String> {
+        let seen = &mut self.seen[host];
+        if (seen.process, seen.raft_id) != (process, probe.raft_id) {
+            *seen = Seen {
+                process,
+                raft_id: probe.raft_id,
+                ..Seen::default()
+            };
+        }
+        if let Some(before) = &seen.last {
+            if probe.first > before.applied + 1 {
+                self.installed += 1;
+            }
+            if probe.applied < before.applied {
+                return Err(format!(
+                    "monotonic apply: {} after {}",
+                    probe.applied, before.applied
+                ));
+            }
+            let index = |probe: &Probe| probe.committed.map(|(.., index)| index);
+            if index(probe) < index(before) {
+                return Err(format!(
+                    "monotonic commit: {:?} after {:?}",
+                    probe.committed, before.committed
+                ));
+            }
+        }
+        if let Some(vote) = probe.vote {
+            let before = self.votes.insert(probe.raft_id, vote);
+            if before.is_some_and(|before| before > vote) {
+                return Err(format!("monotonic vote: {vote:?} after {before:?}"));
+            }
+        } else if let Some(before) = self.votes.get(&probe.raft_id) {
+            return Err(format!("monotonic vote: none after {before:?}"));
+        }
+        self.disks.insert(probe.raft_id, probe.on_disk);
+        if !self.memberships.contains(&probe.voters) && !probe.voters.is_empty() {
+            self.memberships.push_back(probe.voters.clone());
+            if self.memberships.len() > MEMBERSHIPS {
+                self.memberships.pop_front();
+            }
+        }
+        let seen = &mut self.seen[host];
+        let applied = match probe.applied {
+            // An empty registry shows it, and so does one with the first entry applied.
+            0 => 0,
+            applied => applied + 1,
+        };
+        // openraft tells what a follower may apply before it has cut the log that the follower had from another leader.
+        let committed = match probe.leads {
+            true => probe.committed.map_or(0, |(.., index)| index + 1),
+            false => 0,
+        };
+        let upto = committed.max(applied);
+        let from = seen.checked.max(probe.first);
+        if from < upto {
+            for entry in node.entries(from..upto) {
+                history.hold(entry, at)?;
+            }
+            seen.checked = upto;
+        }
+        Ok(())
+    }
+
+    fn judge_leader(
+        &mut self,
+        host: usize,
+        node: &Node,
+        probe: &Probe,
+        world: &World,
+        history: &History,
+        at: Duration,
+    ) -> Result<(), String> {
+        let leader = (probe.term, probe.raft_id);
+        if !probe.leads || !self.leaders.insert(leader) {
+            return Ok(());
+        }
+        world.say(at, format_args!("{host} leads in term {}", probe.term));
+        let Some(last) = history.last_before(leader) else {
+            return Ok(());
+        };
+        if last.index < probe.first {
+            return Ok(());
+        }
+        match node.entries(last.index..last.index + 1).first() {
+            Some(held) if held == last => Ok(()),
+            held => Err(format!(
+                "leader completeness: {host} leads in term {} and holds {held:?}, where {last:?} was committed",
+                probe.term
+            )),
+        }
+    }
+
+    fn judge_quorum(
+        &mut self,
+        probed: &[(usize, Node, Probe)],
+        history: &History,
+    ) -> Result<(), String> {
+        let next = history.next();
+        if next == self.quorum_checked {
+            return Ok(());
+        }
+        self.quorum_checked = next;
+        let index = next - 1;
+        let holds = |id: &RaftId| {
+            let on_disk = self.disks.get(id).copied().flatten();
+            let held = probed
+                .iter()
+                .find(|(.., probe)| probe.raft_id == *id)
+                .is_none_or(|(_, node, probe)| {
+                    probe.first > index || node.entries(index..next).first() == history.entry(index)
+                });
+            held && on_disk.is_some_and(|on_disk| on_disk >= index)
+        };
+        let is_quorum = |voters: &BTreeSet<RaftId>| {
+            voters.iter().filter(|id| holds(id)).count() > voters.len() / 2
+        };
+        let committed = self
+            .memberships
+            .iter()
+            .any(|voters| voters.iter().all(is_quorum));
+        match committed {
+            true => Ok(()),
+            false => Err(format!(
+                "commit on a quorum: entry {index} is committed, the disks hold {:?}, the voters are {:?}",
+                self.disks, self.memberships
+            )),
+        }
+    }
+}
+
+fn judge_committed(probe: &Probe, history: &History) -> Result<(), String> {
+    let Some((term, leader, index)) = probe.committed else {
+        return Ok(());
+    };
+    match history.entry(index) {
+        Some(known) if known.leader == (term, leader) => Ok(()),
+        known => Err(format!(
+            "log matching: {:?} is committed, and at that index {known:?}",
+            probe.committed
+        )),
+    }
+}
+
+fn judge_state(probe: &Probe, history: &History) -> Result<(), String> {
+    let Some(state) = history.state(probe.applied) else {
+        return match history.next() {
+            0 => Ok(()),
+            next => Err(format!(
+                "equal states: {} is applied, and {next} not committed",
+                probe.applied
+            )),
+        };
+    };
+    match state.digest == probe.digest {
+        true => Ok(()),
+        false => Err(format!(
+            "equal states: its digest at {} is not what the committed log makes",
+            probe.applied
+        )),
+    }
+}

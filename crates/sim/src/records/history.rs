@@ -1,0 +1,216 @@
+//! The one log that was committed, and what it makes of the registry.
+
+use crate::settings::STEP;
+use quorate::model::Lookup;
+use quorate::raft::{Content, LoggedEntry};
+use quorate::registry::{Command, LEVEL_OF_ORDER, Leadership, Outcome, Registry};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the registry is after an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The digest of all.
+    pub digest: u128,
+    /// The tag of the lookup of everything.
+    pub all: String,
+    /// The tag of the lookup of the workers' type.
+    pub workers: String,
+}
+
+/// The committed log, as the first node that committed an entry holds it.
+pub struct History {
+    entries: Vec<LoggedEntry>,
+    outcomes: Vec<Vec<Outcome>>,
+    states: Vec<State>,
+    registry: Registry,
+    max_age: Duration,
+    /// The entry that last renewed a node, and when it was seen to be committed.
+    renewed: BTreeMap<String, (u64, Duration)>,
+    /// How many nodes expired.
+    pub expired: usize,
+    /// When it was seen that writes carry what their taker knew: from here on their order is
+    /// promised.
+    pub ordered_from: Option<Duration>,
+}
+
+/// The type that all workers announce.
+pub const TYPE: &str = "trino";
+
+impl History {
+    /// Nothing is committed.
+    pub fn new(max_age: Duration) -> History {
+        History {
+            entries: Vec::new(),
+            outcomes: Vec::new(),
+            states: Vec::new(),
+            registry: Registry::new("sim"),
+            max_age,
+            renewed: BTreeMap::new(),
+            expired: 0,
+            ordered_from: None,
+        }
+    }
+
+    /// The index that is committed next.
+    pub fn next(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// An entry, if it is committed.
+    pub fn entry(&self, index: u64) -> Option<&LoggedEntry> {
+        self.entries.get(index as usize)
+    }
+
+    /// The state after an entry, if it is committed.
+    pub fn state(&self, index: u64) -> Option<&State> {
+        self.states.get(index as usize)
+    }
+
+    /// The last entry that was proposed by a leader before this one.
+    pub fn last_before(&self, leader: (u64, u64)) -> Option<&LoggedEntry> {
+        let earlier = self.entries.partition_point(|entry| entry.leader < leader);
+        self.entries.get(earlier.checked_sub(1)?)
+    }
+
+    /// Holds what a node says is committed against what is known to be, and takes what is new.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn hold(&mut self, entry: LoggedEntry, at: Duration) -> Result<(), String> {
+        if let Some(known) = self.entry(entry.index) {
+            return match *known == entry {
+                true => Ok(()),
+                false => Err(format!(
+                    "log matching: {entry:?} is committed, and so is {known:?}"
+                )),
+            };
+        }
+        if entry.index != self.next() {
+            return Err(format!(
+                "entry {} is committed, and {} was never seen",
+                entry.index,
+                self.next()
+            ));
+        }
+        if let Some(last) = self.entries.last()
+            && last.leader > entry.leader
+        {
+            return Err(format!("monotonic leaders: {entry:?} follows {last:?}"));
+        }
+        let outcomes = match &entry.batch {
+            Some(batch) => {
+                let (term, node) = entry.leader;
+                self.registry
+                    .apply_proposed(entry.index, Leadership { term, node }, batch)
+            }
+            None => {
+                self.registry.advance(entry.index);
+                Vec::new()
+            }
+        };
+        self.follow_ages(&entry, &outcomes, at)?;
+        if self.registry.level() >= LEVEL_OF_ORDER {
+            self.ordered_from.get_or_insert(at);
+        }
+        self.states.push(State {
+            digest: self.registry.digest(),
+            all: self.registry.lookup(&Lookup::All).tag().to_owned(),
+            workers: self
+                .registry
+                .lookup(&Lookup::Type(TYPE.to_owned()))
+                .tag()
+                .to_owned(),
+        });
+        self.entries.push(entry);
+        self.outcomes.push(outcomes);
+        Ok(())
+    }
+
+    fn follow_ages(
+        &mut self,
+        entry: &LoggedEntry,
+        outcomes: &[Outcome],
+        at: Duration,
+    ) -> Result<(), String> {
+        let Content::Commands(commands) = &entry.content else {
+            return Ok(());
+        };
+        for (command, outcome) in commands.iter().zip(outcomes) {
+            match (command, outcome) {
+                (
+                    Command::Announce { announcement, .. }
+                    | Command::OrderedAnnounce { announcement, .. },
+                    Outcome::Applied,
+                ) => {
+                    self.renewed
+                        .insert(announcement.node_id.clone(), (entry.index, at));
+                }
+                (
+                    Command::Renew { node_id, .. } | Command::OrderedRenew { node_id, .. },
+                    Outcome::Applied,
+                ) => {
+                    self.renewed.insert(node_id.clone(), (entry.index, at));
+                }
+                (_, Outcome::Expired(nodes)) => {
+                    for node_id in nodes {
+                        self.judge_expiry(node_id, entry.index, at)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_expiry(&mut self, node_id: &str, index: u64, at: Duration) -> Result<(), String> {
+        self.expired += 1;
+        let Some((renewed, committed)) = self.renewed.get(node_id) else {
+            return Err(format!("{node_id} expired and was never announced"));
+        };
+        // Both are seen at the end of the step in which they happen.
+        if at.saturating_sub(*committed) + STEP < self.max_age {
+            return Err(format!(
+                "no early expiry: {node_id} expired by entry {index} at {at:?}, and entry {renewed} was committed at {committed:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Every command that was committed, in order, with the index of its entry and what came of it.
+    pub fn applied(&self) -> impl Iterator<Item = (u64, &Command, &Outcome)> {
+        let entries = self.entries.iter().zip(&self.outcomes);
+        entries.flat_map(|(entry, outcomes)| {
+            let commands = match &entry.content {
+                Content::Commands(commands) => &commands[..],
+                _ => &[],
+            };
+            let both = commands.iter().zip(outcomes);
+            both.map(|(command, outcome)| (entry.index, command, outcome))
+        })
+    }
+
+    /// Whether an entry holds a write, and applied it.
+    ///
+    /// # Errors
+    /// What is there instead.
+    pub fn holds(&self, index: u64, write: impl Fn(&Command) -> bool) -> Result<(), String> {
+        let entry = self
+            .entry(index)
+            .ok_or_else(|| format!("entry {index} is not committed"))?;
+        let Content::Commands(commands) = &entry.content else {
+            return Err(format!("entry {index} holds no write: {entry:?}"));
+        };
+        let applied = commands
+            .iter()
+            .zip(&self.outcomes[index as usize])
+            .any(|(command, outcome)| write(command) && *outcome == Outcome::Applied);
+        match applied {
+            true => Ok(()),
+            false => Err(format!(
+                "entry {index} does not hold it: {commands:?} came to {:?}",
+                self.outcomes[index as usize]
+            )),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What clients wrote and when, and whether the log has it in an order that they may see.
+//!
+//! The checker judges it (`quorate_checker::certificate`): several clients write one node id
+//! through different hosts, and a
+//! write that began before another one of the same node id never takes effect after that one, if
+//! that one was acknowledged.
+//! A node takes a write in the step in which its client begins it, so that it has arrived by then.
+//! Judged are writes that began
+//! when the group had agreed on the level of commands that carry what their taker knew.
+
+use crate::records::answers::Wish;
+use crate::records::history::{History, TYPE};
+use quorate::raft::WriteError;
+use quorate::registry::{Command, Outcome};
+use quorate_checker::MaxAge;
+use quorate_checker::certificate::{Violation, certify};
+use quorate_checker::history::{self as seen, Input, Operation};
+use quorate_checker::log::{Applied, Log, LogEntry};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The pool of all.
+const POOL: &str = "general";
+
+/// Every write of a run.
+#[derive(Debug, Default)]
+pub struct Writes {
+    operations: Vec<Operation>,
+    /// How many of them are under way, by node id.
+    underway: BTreeMap<String, usize>,
+    /// Writes that began while another one of their node id was under way.
+    pub contended: usize,
+}
+
+impl Writes {
+    /// A client asks a host for a write. Its number.
+    pub fn begin(&mut self, host: usize, wish: &Wish, now: Duration) -> usize {
+        let underway = self.underway.entry(wish.node_id().to_owned()).or_default();
+        self.contended += usize::from(*underway > 0);
+        *underway += 1;
+        let number = self.operations.len();
+        self.operations.push(Operation {
+            client: number as u32,
+            server: host as u32,
+            call_ns: now.as_nanos() as u64,
+            arrived_ns: Some(now.as_nanos() as u64),
+            return_ns: None,
+            input: input_of(wish),
+            outcome: seen::Outcome::Unknown,
+            index: None,
+        });
+        number
+    }
+
+    /// What the client was told.
+    pub fn end(&mut self, number: usize, told: &Result<u64, WriteError>, now: Duration) {
+        self.leave(number);
+        let operation = &mut self.operations[number];
+        operation.return_ns = Some(now.as_nanos() as u64);
+        match told {
+            Ok(index) => {
+                operation.outcome = seen::Outcome::Acked;
+                operation.index = Some(*index);
+            }
+            Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
+                operation.outcome = seen::Outcome::Refused;
+            }
+            Err(WriteError::Unknown(_)) => {}
+        }
+    }
+
+    /// The host's process was killed: nobody knows what comes of the write.
+    pub fn leave(&mut self, number: usize) {
+        let node_id = self.operations[number].input.node();
+        if let Some(underway) = node_id.and_then(|node_id| self.underway.get_mut(&**node_id)) {
+            *underway -= 1;
+        }
+    }
+
+    /// Judges all of it against the committed log.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn judge(&self, history: &History, max_age: Duration) -> Result<(), String> {
+        let log = log_of(history);
+        let max_age = MaxAge::from_ns(max_age.as_nanos() as u64);
+        let mut operations = self.operations.clone();
+        for operation in &mut operations {
+            let is_ordered = history.ordered_from.is_some_and(|from| {
+                let from_ns = from.as_nanos() as u64;
+                operation.call_ns > from_ns
+            });
+            operation.arrived_ns = operation.arrived_ns.filter(|_| is_ordered);
+        }
+        let certificate = certify(&operations, Some(&log), max_age);
+        if certificate.holds() {
+            return Ok(());
+        }
+        let entries = certificate.violations.iter().filter_map(|violation| {
+            let Violation::Overtaken { index, .. } = violation else {
+                return None;
+            };
+            history.entry(*index)
+        });
+        Err(format!(
+            "order of writes: {}{:?}",
+            certificate.explain(&operations),
+            entries.collect::<Vec<_>>()
+        ))
+    }
+}
+
+fn input_of(wish: &Wish) -> Input {
+    match wish {
+        Wish::Announce(announcement) => Input::Announce {
+            node: announcement.node_id.as_str().into(),
+            pool: POOL.into(),
+            types: vec![TYPE.into()],
+            token: token_of(announcement),
+        },
+        Wish::Withdraw(node_id) => Input::Withdraw {
+            node: node_id.as_str().into(),
+        },
+    }
+}
+
+/// The number that an announcement of these clients carries.
+fn token_of(announcement: &quorate::model::Announcement) -> u64 {
+    let services = announcement.services.to_vec();
+    let token = services
+        .first()
+        .and_then(|service| service.properties.get("token"));
+    token.and_then(|token| token.parse().ok()).unwrap_or(0)
+}
+
+fn log_of(history: &History) -> Log {
+    let mut entries: Vec<LogEntry> = Vec::new();
+    for (index, command, outcome) in history.applied() {
+        let applied = applied(command, outcome);
+        match entries.last_mut() {
+            Some(entry) if entry.index == index => entry.applied.extend(applied),
+            _ => entries.push(LogEntry { index, applied }),
+        }
+    }
+    Log {
+        from_index: 0,
+        to_index: history.next().saturating_sub(1),
+        is_complete: true,
+        entries,
+    }
+}
+
+fn applied(command: &Command, outcome: &Outcome) -> Vec<Applied> {
+    let one = |applied| vec![applied];
+    match (command, outcome) {
+        (_, Outcome::Expired(nodes)) => {
+            let expired = nodes.iter().map(|node_id| Applied::Expire {
+                node: node_id.as_str().into(),
+            });
+            expired.collect()
+        }
+        (
+            Command::Announce { announcement, .. } | Command::OrderedAnnounce { announcement, .. },
+            Outcome::Applied,
+        ) => one(Applied::Announce {
+            node: announcement.node_id.as_str().into(),
+            pool: POOL.into(),
+            types: vec![TYPE.into()],
+            token: token_of(announcement),
+        }),
+        (
+            Command::Renew { node_id, .. } | Command::OrderedRenew { node_id, .. },
+            Outcome::Applied,
+        ) => one(Applied::Renew {
+            node: node_id.as_str().into(),
+        }),
+        (
+            Command::Withdraw { node_id, .. } | Command::OrderedWithdraw { node_id, .. },
+            Outcome::Applied,
+        ) => one(Applied::Withdraw {
+            node: node_id.as_str().into(),
+        }),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,120 @@
+//! Every door through which bytes from outside come in, as a function from bytes that must return.
+//!
+//! A target panics when the product breaks a promise: no panic, no 5xx, what is accepted can be given out again. The corpora
+//! in `corpus/` are replayed by `cargo test`, with as many changed ones; `scripts/fuzz` searches on from them, guided by
+//! coverage.
+
+#![deny(clippy::self_named_module_files)]
+
+mod applied;
+mod changed;
+pub mod shapes;
+mod wire;
+
+pub use changed::Changer;
+use quorate::config::{parse_java, parse_launcher};
+use quorate::model::{Announcement, Inventory, StaticService};
+use quorate::registry::Registry;
+
+/// A door.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// The folder of its corpus.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub run: fn(&[u8]),
+    /// What it may take of memory at once, whatever it reads: tables, error texts, what a compressor needs.
+    pub memory_base_bytes: usize,
+    /// What it may take for each byte that it reads: the worst that any shape of input was seen to need, rounded up. The
+    /// largest is a body or a file of 1 MB; what has one entry in a map for every few bytes takes the most.
+    pub memory_per_byte: usize,
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> Target {
+    Target {
+        name,
+        run,
+        memory_base_bytes: memory.0,
+        memory_per_byte: memory.1,
+    }
+}
+
+/// What a small body may take while it is read; `tests/shapes.rs` holds large ones to twice their size.
+const BODY: (usize, usize) = (4 << 10, 4);
+
+/// All of them.
+pub const TARGETS: [Target; 10] = [
+    target("announcement", announcement, BODY),
+    // The registry with its indexes, events and lookups, and a copy of it.
+    target("applied", applied::applied, (1 << 20, 256)),
+    target("static_announcement", static_announcement, BODY),
+    target("inventory", inventory, (4 << 10, 64)),
+    target("properties", properties, (4 << 10, 128)),
+    target("request", wire::request, (1 << 20, 64)),
+    target("peer_message", peer_message, (4 << 10, 144)),
+    target("log_record", log_record, (4 << 10, 144)),
+    // It is written again, by blocks of 4 KiB.
+    target("log_frame", log_frame, (12 << 10, 16)),
+    target("snapshot", snapshot, (4 << 10, 64)),
+];
+
+fn announcement(body: &[u8]) {
+    if let Ok(announcement) = Announcement::from_json("node", body, "test") {
+        announcement.digest();
+    }
+}
+
+fn static_announcement(body: &[u8]) {
+    let _ = StaticService::from_json("id", body, "test");
+}
+
+fn inventory(file: &[u8]) {
+    if let Ok(inventory) = Inventory::parse(file, "inventory") {
+        inventory.digest();
+        for entry in &inventory.entries {
+            inventory.own(&entry.node_id).expect("it is listed once");
+            let _ = entry.port();
+        }
+    }
+}
+
+fn properties(file: &[u8]) {
+    let text = String::from_utf8_lossy(file);
+    parse_java(&text);
+    parse_launcher(&text);
+}
+
+fn peer_message(frame: &[u8]) {
+    quorate::raft::fuzzing::peer_message(frame);
+}
+
+fn log_record(content: &[u8]) {
+    quorate::raft::fuzzing::log_record(content);
+}
+
+fn log_frame(body: &[u8]) {
+    if let Some(written) = quorate::raft::fuzzing::log_frame(body) {
+        // The committed log id before them may be written in fewer bytes.
+        assert_eq!(
+            records_of(&written),
+            records_of(body),
+            "what was read is written as it was"
+        );
+    }
+}
+
+/// What is behind the first length and its log id.
+fn records_of(frame: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = frame.split_first_chunk()?;
+    rest.get(u32::from_le_bytes(*length) as usize..)
+}
+
+fn snapshot(bytes: &[u8]) {
+    if let Ok(registry) = Registry::from_snapshot(bytes) {
+        assert_eq!(
+            registry.image().to_bytes(),
+            bytes,
+            "the same state gives the same bytes"
+        );
+    }
+}
