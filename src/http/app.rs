@@ -11,7 +11,7 @@ use super::usage::WireUsage;
 use crate::clock::{Beat, Instant, now};
 use crate::raft::{Unavailable, WriteError};
 use axum::response::IntoResponse;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,6 +55,11 @@ pub(super) struct Origin {
     /// The beat's epoch when it was opened, at the latest.
     pub(super) opened_epoch: u64,
 }
+
+/// The target of a request as the client sent it, if its path was not canonical; an extension of
+/// the request.
+#[derive(Debug, Clone)]
+pub(super) struct TargetAsSent(pub(super) Uri);
 
 /// The time until which the cluster may answer a request that has just arrived whole.
 pub(super) fn deadline() -> Instant {

@@ -1,6 +1,6 @@
 //! What every request passes before its handler.
 
-use super::app::{App, Origin};
+use super::app::{App, Origin, TargetAsSent};
 use super::compat::canonical_path;
 use super::discovery::Discovery;
 use super::errors::Refusal;
@@ -23,10 +23,6 @@ const CLUSTER_PATH: &str = "/v1/cluster/";
 
 /// The target of a request that is about the server and no resource (RFC 9110, 7.1).
 const SERVER_ITSELF: &str = "*";
-
-/// The target of a request whose path was made canonical; an extension of it.
-#[derive(Debug, Clone)]
-pub(super) struct TargetAsSent(pub(super) Uri);
 
 /// The router behind its checks.
 pub(super) struct Front<D> {

@@ -1,10 +1,9 @@
 //! The engine's own paths, which lead to its coordinator: SQL clients are pointed here and follow it wherever it goes.
 
-use super::app::App;
+use super::app::{App, TargetAsSent};
 use super::coordinator::{find, none};
 use super::discovery::Discovery;
 use super::errors::Refusal;
-use super::front::TargetAsSent;
 use crate::model::{CoordinatorQuery, Coordinators, Engine};
 use axum::Extension;
 use axum::extract::State;
