@@ -2,7 +2,6 @@
 
 mod backlog;
 
-use super::HttpSettings;
 use super::access::AccessLog;
 use super::app::{AppState, Origin};
 use super::connection::{self, Ends, Shared};
@@ -10,6 +9,7 @@ use super::discovery::Discovery;
 use super::front::Front;
 use super::limits::fit_descriptors;
 use super::places::{Full, Places};
+use super::settings::HttpSettings;
 use crate::clock::Beat;
 use backlog::{Accepted, Backlog};
 use std::future::Future;

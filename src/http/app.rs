@@ -1,12 +1,12 @@
 //! What every handler has at hand, and the time limits of what it asks of the cluster.
 
-use super::HttpSettings;
 use super::body::BodyLimits;
 use super::budget::Budget;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::known_bodies::KnownBodies;
 use super::rendered_coordinators::RenderedCoordinators;
+use super::settings::HttpSettings;
 use super::usage::WireUsage;
 use crate::clock::{Beat, Instant, now};
 use crate::raft::{Unavailable, WriteError};

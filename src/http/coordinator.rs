@@ -8,7 +8,7 @@ use super::events::{self, Events, Position, Source};
 use super::negotiate::prefers_json;
 use super::query::Parameters;
 use super::rendered_coordinators::{Content, Question, Rendered, chosen_first};
-use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator};
+use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup};
 use crate::raft::{Feed, Unavailable};
 use axum::body::Body;
 use axum::extract::State;
@@ -16,18 +16,6 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
-
-/// Coordinators without a usable address that a refusal names: it is one line.
-const NAMED_MAX: usize = 3;
-
-/// Of several coordinators, which one is answered. `discovery.coordinator-choice`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CoordinatorChoice {
-    /// The one that joined last: one that was killed stays listed until max-age has passed, and nobody is to wait for that.
-    Newest,
-    /// The one that joined first, for those who run several on purpose.
-    Oldest,
-}
 
 /// `GET /v1/coordinator`
 pub(super) async fn coordinator<D: Discovery>(
@@ -89,30 +77,6 @@ pub(super) async fn find<D: Discovery>(
         .read(|deadline| app.discovery.coordinators(query, deadline))
         .await?;
     Ok((chosen_first(found, &app.settings), index))
-}
-
-/// Why there is none.
-pub(super) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
-    let engine = query
-        .engine
-        .map_or("Presto or Trino", |engine| match engine {
-            Engine::Presto => "Presto",
-            Engine::Trino => "Trino",
-        });
-    let mut text = format!("No coordinator of {engine} is announced");
-    if let Some(pool) = &query.pool {
-        text += &format!(" in the pool {pool}");
-    }
-    if !unusable.is_empty() {
-        let named: Vec<String> = unusable
-            .iter()
-            .take(NAMED_MAX)
-            .map(UnusableCoordinator::to_string)
-            .collect();
-        text += " with an address that a client can be sent to: ";
-        text += &named.join("; ");
-    }
-    text
 }
 
 fn engine(name: &str) -> Result<Engine, Refusal> {

@@ -1,10 +1,10 @@
 //! A door for fuzzing: the wire without sockets, in front of a lone registry.
 
-use super::HttpSettings;
 use super::app::{AppState, Origin};
 use super::front::Front;
 use super::lone::Lone;
 use super::places::Places;
+use super::settings::HttpSettings;
 use crate::clock::Beat;
 use axum::body::Body;
 use axum::response::Response;

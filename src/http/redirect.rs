@@ -1,9 +1,10 @@
 //! The engine's own paths, which lead to its coordinator: SQL clients are pointed here and follow it wherever it goes.
 
 use super::app::{App, TargetAsSent};
-use super::coordinator::{find, none};
+use super::coordinator::find;
 use super::discovery::Discovery;
 use super::errors::Refusal;
+use super::rendered_coordinators::none;
 use crate::model::{CoordinatorQuery, Coordinators, Engine};
 use axum::Extension;
 use axum::extract::State;

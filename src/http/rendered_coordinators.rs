@@ -2,10 +2,9 @@
 //!
 //! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
 
-use super::HttpSettings;
-use super::coordinator::{CoordinatorChoice, none};
 use super::discovery::Discovery;
 use super::errors::Refusal;
+use super::settings::{CoordinatorChoice, HttpSettings};
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator,
 };
@@ -21,6 +20,9 @@ const KEPT_MAX: usize = 16;
 
 /// What they may take together. The last one is kept whatever it takes.
 const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// Coordinators without a usable address that a refusal names: it is one line.
+const NAMED_MAX: usize = 3;
 
 /// What a reader wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +198,30 @@ pub(super) fn chosen_first(mut found: Coordinators, settings: &HttpSettings) -> 
         found.found.reverse();
     }
     found
+}
+
+/// Why there is none.
+pub(super) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
+    let engine = query
+        .engine
+        .map_or("Presto or Trino", |engine| match engine {
+            Engine::Presto => "Presto",
+            Engine::Trino => "Trino",
+        });
+    let mut text = format!("No coordinator of {engine} is announced");
+    if let Some(pool) = &query.pool {
+        text += &format!(" in the pool {pool}");
+    }
+    if !unusable.is_empty() {
+        let named: Vec<String> = unusable
+            .iter()
+            .take(NAMED_MAX)
+            .map(UnusableCoordinator::to_string)
+            .collect();
+        text += " with an address that a client can be sent to: ";
+        text += &named.join("; ");
+    }
+    text
 }
 
 fn json(
