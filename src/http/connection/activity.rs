@@ -1,6 +1,6 @@
 //! How long a connection may do nothing, which depends on what it is in the middle of.
 
-use super::frames::Frames;
+use super::frames::{Frames, PROGRESS_BYTES, STALL_TIME};
 use super::version::Spoken;
 use crate::clock::{Instant, now};
 use bytes::Bytes;
@@ -18,13 +18,6 @@ const HEAD_TIME: Duration = Duration::from_secs(8);
 
 /// Between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
-
-/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s;
-/// the rest is for a busy node.
-pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
-
-/// What it takes of an answer in [`STALL_TIME`] if it is there: 330 bytes a second.
-pub(super) const PROGRESS_BYTES: usize = 8 << 10;
 
 /// Marks that no head is being read, and that no write waits; times are milliseconds since the
 /// connection began.

@@ -4,10 +4,17 @@
 //! moves as any other. The frames say both: an answer is under way from its HEADERS to the frame
 //! that ends its stream.
 
-use super::activity::{PROGRESS_BYTES, STALL_TIME};
 use crate::clock::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
+use std::time::Duration;
+
+/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s;
+/// the rest is for a busy node.
+pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
+
+/// What it takes of an answer in [`STALL_TIME`] if it is there: 330 bytes a second.
+pub(super) const PROGRESS_BYTES: usize = 8 << 10;
 
 const HEAD_BYTES: usize = 9;
 
