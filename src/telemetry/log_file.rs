@@ -1,5 +1,6 @@
 //! What a log is written to, by what its path leads to.
 
+use super::console;
 use super::destination::Destination;
 use super::rolling_file::{Retention, RollingFile};
 use super::stream::Stream;
@@ -25,7 +26,7 @@ impl LogFile {
             Destination::File(path) => {
                 RollingFile::open(&path, retention, now_ms).map(LogFile::Rolling)
             }
-            other => Stream::open(path.to_owned(), other).map(LogFile::Stream),
+            other => Stream::open(path.to_owned(), other, console::say).map(LogFile::Stream),
         }
     }
 

@@ -1,6 +1,5 @@
 //! A log that is only written to: a device, a FIFO, a socket, or the console.
 
-use super::console;
 use super::destination::{Destination, connect, duplicate, open_device};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -24,8 +23,8 @@ const NO_PATIENCE: Timespec = Timespec {
 /// are lost and counted, and it is opened again when the reader has gone.
 #[derive(Debug)]
 pub struct Stream {
-    /// For messages; none for the console, which has nowhere to complain.
-    name: Option<String>,
+    /// Absent for the console, which has no other place to report its failures.
+    report: Option<Report>,
     source: Destination,
     open: Option<File>,
     /// Whether each write is a message of its own.
@@ -37,13 +36,22 @@ pub struct Stream {
     lost_lines: u64,
 }
 
+/// Where the failures of a stream are reported, and by which name.
+#[derive(Debug)]
+struct Report {
+    name: String,
+    say: fn(&str),
+}
+
 impl Stream {
-    /// Opens a destination. One that nobody listens to now is tried again with each line.
+    /// Opens a destination, whose failures are told to `say`. One that nobody listens to now is
+    /// tried again with each line.
     ///
     /// # Errors
     /// The operating system's, when it can never be written to.
-    pub fn open(path: PathBuf, source: Destination) -> io::Result<Stream> {
-        let mut stream = Stream::new(Some(path.display().to_string()), source);
+    pub fn open(path: PathBuf, source: Destination, say: fn(&str)) -> io::Result<Stream> {
+        let name = path.display().to_string();
+        let mut stream = Stream::new(Some(Report { name, say }), source);
         match stream.reopen() {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
             Err(error) => stream.say(&format!("cannot be written: {error}; lines are lost")),
@@ -60,9 +68,9 @@ impl Stream {
         stream
     }
 
-    fn new(name: Option<String>, source: Destination) -> Stream {
+    fn new(report: Option<Report>, source: Destination) -> Stream {
         Stream {
-            name,
+            report,
             source,
             open: None,
             is_datagram: false,
@@ -84,7 +92,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Writes whole lines. Those that are not taken are lost; that is said once on the console.
+    /// Writes whole lines. Those that are not taken are lost; that is reported once.
     pub fn write_lines(&mut self, lines: &[u8]) {
         let (mut rest, mut failure) = (lines, None);
         while !rest.is_empty() && failure.is_none() {
@@ -180,8 +188,8 @@ impl Stream {
     }
 
     fn say(&self, what: &str) {
-        if let Some(name) = &self.name {
-            console::say(&format!("{name}: {what}"));
+        if let Some(Report { name, say }) = &self.report {
+            say(&format!("{name}: {what}"));
         }
     }
 }
