@@ -1,7 +1,7 @@
 //! Whether this process has been running all along (amendment A3).
 
 use super::pulse::{Moment, Pulse};
-use super::{now, since_boot};
+use super::system::{now, since_boot};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;

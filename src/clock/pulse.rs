@@ -1,6 +1,6 @@
 //! What tells a process that it stood still: two clocks of its own, and the time of the cluster.
 
-use super::Instant;
+use super::system::Instant;
 use std::time::Duration;
 
 /// A beat older than this means that the process was stopped: what it reads now may have waited in
