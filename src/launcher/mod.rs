@@ -4,8 +4,10 @@
 //! they start or stop anything; `start` looks for a moment whether the server stays up; `stop` signals once and does not wait
 //! for ever; `run` fails when the server runs already, so that a supervisor does not take it for a clean stop.
 
+mod error;
 mod pid_file;
 
+pub use error::LauncherError;
 pub use pid_file::{Holder, PidFile};
 
 use crate::clock;
@@ -18,10 +20,9 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
-use thiserror::Error;
 
 /// How long `stop` waits for a server that finishes what is in flight.
 const STOP_TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -34,63 +35,6 @@ const START_WATCH_TIME: Duration = Duration::from_secs(1);
 
 /// How much of the launcher's log is looked at for the reason of a failed start.
 const LOG_TAIL_BYTES: u64 = 4096;
-
-/// Why a command of the launcher failed. Each is exit code [`crate::config::exit_code::LAUNCHER`].
-#[derive(Debug, Error)]
-pub enum LauncherError {
-    /// A file or directory cannot be used.
-    #[error("{path}: {error}")]
-    File {
-        /// Which.
-        path: String,
-        /// The operating system's reason.
-        error: io::Error,
-    },
-    /// The pid file is locked and wrong.
-    #[error("Pid file '{path}' {what}")]
-    PidFile {
-        /// Which.
-        path: String,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The server cannot be signalled.
-    #[error("Signaling pid {pid} failed: {error}")]
-    Signal {
-        /// The server.
-        pid: i32,
-        /// The operating system's reason.
-        error: io::Error,
-    },
-    /// The server did not end in time.
-    #[error("pid {pid} has not stopped within {seconds} s; `kill` ends it at once")]
-    StillRunning {
-        /// The server.
-        pid: i32,
-        /// The limit.
-        seconds: u64,
-    },
-    /// The binary cannot be run again.
-    #[error("cannot start: {0}")]
-    Spawn(io::Error),
-    /// The server ended as soon as it was started.
-    #[error("the server ended at once ({status}): {reason}")]
-    EndedAtOnce {
-        /// Its exit code or signal.
-        status: ExitStatus,
-        /// The last line of its output, or where to look.
-        reason: String,
-    },
-}
-
-impl LauncherError {
-    fn file(path: &Path, error: io::Error) -> Self {
-        Self::File {
-            path: path.display().to_string(),
-            error,
-        }
-    }
-}
 
 /// What a command found or did: displays as airlift's launcher prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! The lock belongs to the open file, which the server inherits and keeps open for its life: when the server is gone, however it
 //! ended, the lock is gone. So what the file says counts only while the lock is held, and a stale pid deceives nobody.
 
-use super::LauncherError;
+use super::error::LauncherError;
 use crate::clock;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
