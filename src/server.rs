@@ -1,25 +1,27 @@
 //! Puts the parts together: disk, consensus, wire, and this node's own announcement.
 
 mod access;
+mod error;
 mod listen;
 mod own;
 mod own_address;
 mod signals;
 mod state;
 
+pub use error::{StartError, exit_code_of};
+
 use crate::clock::Beat;
 use crate::config::inventory_source::{InventoryError, fetch};
 use crate::config::{Settings, exit_code};
 use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
-use crate::raft::disk::{OpenError, OsFs, Store};
-use crate::raft::{self, LogLimits, Node, Options};
+use crate::raft::disk::{OsFs, Store};
+use crate::raft::{LogLimits, Node, Options};
 use own_address::{OwnAddress, bindable};
 use signals::Stop;
 use state::StateReport;
 use std::sync::Arc;
 use std::time::Duration;
-use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,52 +32,6 @@ pub const RAFT_DIR: &str = "raft";
 const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
 /// How long the wire and the disk may take to end before the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why the server did not start, or did not go on.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{message}")]
-pub struct StartError {
-    /// One line for the operator.
-    pub message: String,
-    /// One of [`crate::config::exit_code`].
-    pub exit_code: u8,
-}
-
-impl StartError {
-    fn new(exit_code: u8, message: impl ToString) -> StartError {
-        StartError {
-            message: message.to_string(),
-            exit_code,
-        }
-    }
-}
-
-impl From<raft::StartError> for StartError {
-    fn from(error: raft::StartError) -> StartError {
-        let exit_code = match &error {
-            raft::StartError::Identity(_) => exit_code::IDENTITY,
-            raft::StartError::Diverged(_) => exit_code::DIVERGED,
-            raft::StartError::Storage(_) => exit_code::DISK_FAILED,
-            raft::StartError::Settings(_) => exit_code::CONFIG,
-        };
-        StartError::new(exit_code, error)
-    }
-}
-
-impl From<OpenError> for StartError {
-    fn from(error: OpenError) -> StartError {
-        StartError::new(exit_code_of(&error), error)
-    }
-}
-
-/// The exit code of a process that cannot open its data directory.
-pub fn exit_code_of(error: &OpenError) -> u8 {
-    match error {
-        OpenError::InUse { .. } => exit_code::DATA_IN_USE,
-        OpenError::NotWritable { source, .. } => exit_code::of_data_error(source),
-        OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
-    }
-}
 
 /// Runs the server until SIGTERM or SIGINT.
 ///

@@ -1,6 +1,6 @@
 //! From the wire's records to the lines of the access log.
 
-use super::StartError;
+use super::error::StartError;
 use crate::clock;
 use crate::config::{Settings, exit_code};
 use crate::http;

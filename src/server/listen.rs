@@ -1,6 +1,6 @@
 //! The socket that the node listens on.
 
-use super::StartError;
+use super::error::StartError;
 use crate::config::{Settings, exit_code};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
