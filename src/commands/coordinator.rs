@@ -1,5 +1,6 @@
 //! `quorate coordinator`: where the coordinator is, now or from now on.
 
+use super::client::coordinator::Coordinator;
 use super::errors::CommandError;
 use super::events::{Event, Events, Reason, Resume};
 use super::failover::{Failover, Patience};
@@ -7,7 +8,6 @@ use super::hook::{self, Hook};
 use super::output::{self, one_line};
 use super::servers::{Question, ServerList, name, time_limit};
 use clap::Parser;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use quorate::config::exit_code;
 use serde::Deserialize;
 use std::pin::pin;
@@ -45,26 +45,6 @@ pub struct CoordinatorArguments {
     /// How long to ask for one; exit code 19 when there is none in time.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit, conflicts_with = "watch")]
     timeout: Duration,
-}
-
-/// What is used of a coordinator's JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Coordinator {
-    /// Where clients reach it.
-    pub uri: String,
-    /// A static announcement has none.
-    pub node_id: Option<String>,
-    /// `presto` or `trino`.
-    pub engine: Option<String>,
-}
-
-impl Coordinator {
-    /// The address as one word, whatever was announced.
-    fn word(&self) -> String {
-        const NOT_IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ');
-        utf8_percent_encode(&self.uri, NOT_IN_A_WORD).to_string()
-    }
 }
 
 #[derive(Deserialize)]

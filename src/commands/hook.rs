@@ -1,6 +1,6 @@
 //! `--exec`: a command that is run for a coordinator.
 
-use super::coordinator::Coordinator;
+use super::client::coordinator::Coordinator;
 use super::errors::CommandError;
 use super::output;
 use quorate::config::exit_code;

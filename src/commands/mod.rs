@@ -3,6 +3,7 @@
 //! Each has a language of its own: none of the options of airlift's launcher belong to it.
 
 mod bench;
+mod client;
 mod cluster;
 mod coordinator;
 mod errors;

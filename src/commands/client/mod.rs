@@ -1,0 +1,3 @@
+//! The client of a cluster that the commands share.
+
+pub mod coordinator;
