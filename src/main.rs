@@ -76,7 +76,7 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         Ok(()) => exit_code::OK,
         Err(error) => {
             // Twice, since either may go where nobody looks: the log has the time, the console is what a person sees.
-            tracing::error!(exit_code = error.exit_code, "{error}");
+            tracing::error!(target: "quorate", exit_code = error.exit_code, "{error}");
             // Without waiting for a console that nobody reads: the process has to end.
             telemetry::say_on_console(&format!("ERROR: {error}"));
             error.exit_code

@@ -139,6 +139,7 @@ impl Beat {
         });
         if woke {
             tracing::warn!(
+                target: "quorate::clock::beat",
                 "this process was stopped for over a second: it closes the connections opened before"
             );
         }

@@ -120,13 +120,14 @@ fn admit<D: Discovery>(
 fn turn_away(stream: &TcpStream, full: Full) {
     // Best effort: nobody may wait here for a client that does not read.
     let _ = stream.try_write(FULL_ANSWER);
-    tracing::debug!(?full, "a connection was turned away");
+    tracing::debug!(target: "quorate::http::accept", ?full, "a connection was turned away");
 }
 
 async fn drain(mut connections: JoinSet<()>) {
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_TIME, all).await.is_err() {
         tracing::warn!(
+            target: "quorate::http::accept",
             "{} connections were cut off while stopping",
             connections.len()
         );

@@ -58,7 +58,7 @@ pub(super) async fn peer<D: Discovery>(
                     .await
             }
             Err(error) => {
-                tracing::debug!(%error, address = %origin.address, "a peer's connection was not upgraded")
+                tracing::debug!(target: "quorate::http::cluster", %error, address = %origin.address, "a peer's connection was not upgraded")
             }
         }
         drop(place);

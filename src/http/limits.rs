@@ -31,6 +31,7 @@ pub(super) fn fit_descriptors(wanted: usize) -> usize {
     let fitting = fitting_connections(wanted, descriptors);
     if fitting < wanted {
         tracing::warn!(
+            target: "quorate::http::limits",
             "the limit of {} descriptors allows {fitting} connections, not {wanted}: raise it (ulimit -n, LimitNOFILE)",
             descriptors.unwrap_or(0)
         );

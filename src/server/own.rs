@@ -71,6 +71,6 @@ pub(super) async fn withdraw(node: &Node, node_id: &str) {
         .withdraw(node_id.to_owned(), clock::now() + WITHDRAW_DEADLINE)
         .await
     {
-        tracing::debug!("this node's own announcement stays until max-age: {error}");
+        tracing::debug!(target: "quorate::server::own", "this node's own announcement stays until max-age: {error}");
     }
 }

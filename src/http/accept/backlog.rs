@@ -83,7 +83,7 @@ impl Backlog {
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
                     if self.paused_until.is_none() {
-                        tracing::warn!("no connection can be accepted for now: {error}");
+                        tracing::warn!(target: "quorate::http::accept::backlog", "no connection can be accepted for now: {error}");
                     }
                     self.paused_until = Some(now() + PAUSE);
                 }
