@@ -1,59 +1,41 @@
 //! The wire: airlift's endpoints and the cluster's own, on one port.
 //!
-//! A connection is taken by `accept`, timed by `connection` and counted by `places`; each of its
-//! requests is looked over by `front` (host, size of the head, path, the beat) and served by the
-//! handler that `router` names; what nearly all are, a
-//! lookup or an announcement, passes the router by.
-//! Refusals are `errors`; what is owed to airlift and its clients is listed in `compat`.
+//! A connection is accepted and timed by `connection` and counted by `connection_limiter`; each of
+//! its requests is checked by `service` (host, size of the head, path, the beat) and served by the
+//! handler that `router` names; the two most frequent kinds, lookups and announcements, bypass the
+//! router.
+//! Refusals are `error`; what is owed to airlift and its clients is listed in
+//! `request::airlift_compat`.
 
-mod accept;
-mod access;
-mod announcement;
-mod app;
-mod body;
-mod budget;
-mod cluster;
-mod compat;
+mod access_record;
+mod backend;
 mod connection;
-mod coordinator;
-mod discovery;
-mod errors;
-mod events;
-mod front;
-#[cfg(feature = "fuzzing")]
-pub mod fuzzing;
-mod hold;
-mod host;
-mod inventory;
-mod known_bodies;
-mod limits;
+mod connection_limiter;
+mod error;
 // With the tests, since it puts a bare registry in the group's place.
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing never makes it fail"))]
-#[path = "tests/lone.rs"]
-mod lone;
-mod lookup;
-mod negotiate;
-mod places;
-mod query;
-mod redirect;
-mod rendered_coordinators;
+#[path = "tests/fake_backend.rs"]
+mod fake_backend;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
+mod handlers;
+mod request;
+mod respond;
 mod router;
+mod service;
 mod settings;
-mod statics;
-mod tags;
+mod state;
 mod usage;
-mod watch;
 
 #[cfg(test)]
 mod tests;
 
-pub use accept::serve;
-pub use access::{AccessLog, AccessRecord};
-pub use app::QUORATE_INDEX;
-pub use discovery::Discovery;
-pub use errors::QUORATE_APPLIED;
-pub use limits::raise_descriptors;
-pub use lookup::QUORATE_CONSISTENCY;
+pub use access_record::{AccessLog, AccessRecord};
+pub use backend::Discovery;
+pub use connection::{raise_descriptors, serve};
+pub use error::QUORATE_APPLIED;
+pub use handlers::QUORATE_CONSISTENCY;
 pub use settings::{CoordinatorChoice, HttpSettings};
+pub use state::QUORATE_INDEX;
 pub use usage::{UsageGauge, WireUsage};

@@ -1,8 +1,8 @@
 //! Reading a request body within limits of size and time.
 
-use super::budget::{Budget, Share};
-use super::errors::Refusal;
-use super::negotiate::{BodyType, body_type};
+use super::body_budget::{Budget, Share};
+use super::content_negotiation::{BodyType, body_type};
+use crate::http::error::Refusal;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
@@ -18,7 +18,7 @@ const BODY_TIME: Duration = Duration::from_secs(8);
 
 /// How a JSON body is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::http) enum Encoding {
     /// As it is.
     Identity,
     /// `gzip`.
@@ -29,7 +29,10 @@ pub(super) enum Encoding {
 ///
 /// # Errors
 /// 400 when there is no body, or 415.
-pub(super) fn json_encoding(headers: &HeaderMap, body: &Body) -> Result<Encoding, Refusal> {
+pub(in crate::http) fn json_encoding(
+    headers: &HeaderMap,
+    body: &Body,
+) -> Result<Encoding, Refusal> {
     match body_type(headers) {
         BodyType::Json => {}
         BodyType::None if body.is_end_stream() => {
@@ -52,7 +55,7 @@ pub(super) fn json_encoding(headers: &HeaderMap, body: &Body) -> Result<Encoding
 
 /// A body that was read. To be kept until its write is decided, so that it counts for as long.
 #[derive(Debug)]
-pub(super) struct ReadBody {
+pub(in crate::http) struct ReadBody {
     bytes: Bytes,
     _share: Share,
 }
@@ -67,18 +70,18 @@ impl Deref for ReadBody {
 
 /// How much may be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct BodyLimits<'a> {
+pub(in crate::http) struct BodyLimits<'a> {
     /// Of one body, as it comes and once inflated.
-    pub(super) max_bytes: usize,
+    pub(in crate::http) max_bytes: usize,
     /// Of all bodies together.
-    pub(super) budget: &'a Budget,
+    pub(in crate::http) budget: &'a Budget,
 }
 
 /// The body as the client meant it: at most `max_bytes` of it, also once inflated, and never more held.
 ///
 /// # Errors
 /// 400, 408, 413, or 503 when all bodies together take too much.
-pub(super) async fn read(
+pub(in crate::http) async fn read(
     headers: &HeaderMap,
     body: Body,
     encoding: Encoding,

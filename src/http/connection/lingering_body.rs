@@ -1,6 +1,6 @@
 //! Bodies that nobody read to their end.
 
-use super::activity::Exchange;
+use super::idle::Exchange;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::EXPECT;

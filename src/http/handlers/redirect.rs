@@ -1,10 +1,10 @@
 //! The engine's own paths, which lead to its coordinator: SQL clients are pointed here and follow it wherever it goes.
 
-use super::app::{App, TargetAsSent};
 use super::coordinator::find;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::rendered_coordinators::none;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::respond::rendered_coordinators::none;
+use crate::http::state::{App, TargetAsSent};
 use crate::model::{CoordinatorQuery, Coordinators, Engine};
 use axum::Extension;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 /// Whether a canonical path is one that leads to the coordinator.
-pub(super) fn leads_away(path: &str) -> bool {
+pub(in crate::http) fn leads_away(path: &str) -> bool {
     matches!(path, "/" | "/ui" | "/v1/info" | "/v1/statement") || path.starts_with("/ui/")
 }
 
@@ -21,7 +21,7 @@ pub(super) fn leads_away(path: &str) -> bool {
 /// which keeps method and body.
 ///
 /// A client of one engine is led to that engine where both are announced: it says which by its headers.
-pub(super) async fn to_coordinator<D: Discovery>(
+pub(in crate::http) async fn to_coordinator<D: Discovery>(
     State(app): State<App<D>>,
     sent: Option<Extension<TargetAsSent>>,
     uri: Uri,

@@ -4,7 +4,7 @@ mod coordinators;
 mod held;
 mod http2;
 mod parked;
-#[path = "../../tests/wire/replay.rs"]
+#[path = "../../../tests/wire/replay.rs"]
 mod replay;
 mod requests;
 mod server;
@@ -17,8 +17,8 @@ use server::Server;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_answers_are_given() {
     for file in [
-        include_str!("../../tests/wire/airlift-wire.json"),
-        include_str!("../../tests/wire/rules.json"),
+        include_str!("../../../tests/wire/airlift-wire.json"),
+        include_str!("../../../tests/wire/rules.json"),
     ] {
         let server = Server::start().await;
         let address = server.address;

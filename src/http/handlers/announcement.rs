@@ -1,9 +1,9 @@
 //! `/v1/announcement/{node_id}`: what a node announces of itself.
 
-use super::app::{App, Origin, acknowledged};
-use super::body::{json_encoding, read};
-use super::discovery::Discovery;
-use super::errors::Refusal;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::body::{json_encoding, read};
+use crate::http::state::{App, Origin, acknowledged};
 use crate::model::{Announcement, check_name};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -15,8 +15,8 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, StatusCode};
 
 /// The node of a `PUT` by a canonical path with nothing to decode: most requests of a running cluster are of this kind. See
-/// [`super::lookup::plain`].
-pub(super) fn plain(request: &Request<Body>) -> Option<String> {
+/// [`super::service::plain`].
+pub(in crate::http) fn plain(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
         && !node_id.contains(['%', '/'])
@@ -26,7 +26,7 @@ pub(super) fn plain(request: &Request<Body>) -> Option<String> {
 }
 
 /// Answers a [`plain`] announcement.
-pub(super) fn answer<D: Discovery>(
+pub(in crate::http) fn answer<D: Discovery>(
     app: App<D>,
     origin: Origin,
     node_id: String,
@@ -39,7 +39,7 @@ pub(super) fn answer<D: Discovery>(
 }
 
 /// `PUT`: 202 once the announcement is committed and applied.
-pub(super) async fn announce<D: Discovery>(
+pub(in crate::http) async fn announce<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
     Path(node_id): Path<String>,
@@ -87,7 +87,7 @@ async fn put<D: Discovery>(
 }
 
 /// `DELETE`: 204 once the node's withdrawal is committed and applied, whether it was known or not.
-pub(super) async fn withdraw<D: Discovery>(
+pub(in crate::http) async fn withdraw<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
     Path(node_id): Path<String>,
@@ -104,8 +104,8 @@ mod tests {
     use super::*;
     use crate::clock::Beat;
     use crate::http::HttpSettings;
-    use crate::http::app::AppState;
-    use crate::http::lone::Lone;
+    use crate::http::fake_backend::Lone;
+    use crate::http::state::AppState;
     use tokio::sync::watch;
 
     const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
@@ -165,7 +165,7 @@ mod tests {
         let hash = app.bodies.hash("n", NO_JSON.as_bytes());
         app.bodies.note(hash, announced.digest());
         assert_eq!(put_by_n(&app, NO_JSON).await, Ok(StatusCode::ACCEPTED));
-        let deadline = crate::http::app::deadline();
+        let deadline = crate::http::state::deadline();
         let withdrawn = app.discovery.withdraw("n".to_owned(), deadline).await;
         withdrawn.expect("it is taken");
         assert!(put_by_n(&app, NO_JSON).await.is_err(), "it is read");

@@ -12,7 +12,7 @@ const PLACES: usize = 1 << 16;
 
 /// - A body is known by 128 bits of SipHash under a key drawn at start: nobody who does not know it makes two bodies of one hash.
 /// - Of two bodies for one place the later has it. A body that is not found is read, as if it had never come.
-pub(super) struct KnownBodies {
+pub(in crate::http) struct KnownBodies {
     hasher: SipHasher13,
     /// Hash and digest; zeros where there is none.
     places: Mutex<Vec<[u128; 2]>>,
@@ -20,10 +20,10 @@ pub(super) struct KnownBodies {
 
 /// Stands for a body and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BodyHash(u128);
+pub(in crate::http) struct BodyHash(u128);
 
 impl KnownBodies {
-    pub(super) fn new() -> KnownBodies {
+    pub(in crate::http) fn new() -> KnownBodies {
         let key = rand::random();
         KnownBodies {
             hasher: SipHasher13::new_with_key(&key),
@@ -32,7 +32,7 @@ impl KnownBodies {
     }
 
     /// What stands for the body that a node sent.
-    pub(super) fn hash(&self, node_id: &str, body: &[u8]) -> BodyHash {
+    pub(in crate::http) fn hash(&self, node_id: &str, body: &[u8]) -> BodyHash {
         let mut hasher = self.hasher;
         hasher.write_usize(node_id.len());
         hasher.write(node_id.as_bytes());
@@ -41,14 +41,14 @@ impl KnownBodies {
     }
 
     /// The digest of what that body announced, if it is known.
-    pub(super) fn digest(&self, hash: BodyHash) -> Option<u128> {
+    pub(in crate::http) fn digest(&self, hash: BodyHash) -> Option<u128> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let [known, digest] = places[hash.place()];
         (known == hash.0).then_some(digest)
     }
 
     /// That body was read, and announced what has this digest.
-    pub(super) fn note(&self, hash: BodyHash, digest: u128) {
+    pub(in crate::http) fn note(&self, hash: BodyHash, digest: u128) {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places[hash.place()] = [hash.0, digest];
     }

@@ -1,17 +1,15 @@
 //! Taking connections, and the end of all of them.
 
-mod backlog;
-
-use super::access::AccessLog;
-use super::app::{AppState, Origin};
-use super::connection::{self, Ends, Shared};
-use super::discovery::Discovery;
-use super::front::Front;
-use super::limits::fit_descriptors;
-use super::places::{Full, Places};
-use super::settings::HttpSettings;
+use super::backlog::{Accepted, Backlog};
+use super::descriptors::fit_descriptors;
+use super::driver::{self, Ends, Shared};
 use crate::clock::Beat;
-use backlog::{Accepted, Backlog};
+use crate::http::access_record::AccessLog;
+use crate::http::backend::Discovery;
+use crate::http::connection_limiter::{Full, Places};
+use crate::http::service::Front;
+use crate::http::settings::HttpSettings;
+use crate::http::state::{AppState, Origin};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -102,7 +100,7 @@ fn admit<D: Discovery>(
                 address,
                 opened_epoch,
             };
-            Some(connection::run(
+            Some(driver::run(
                 stream,
                 origin,
                 place,

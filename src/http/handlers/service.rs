@@ -1,13 +1,13 @@
 //! `/v1/service`: who offers what, now or once it changes.
 
-use super::app::{App, QUORATE_INDEX};
-use super::compat::JSON;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::negotiate::{accepts_json, wants_gzip};
-use super::query::Asked;
-use super::tags::{self, Known};
 use crate::clock::{Instant, now};
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::content_negotiation::{accepts_json, wants_gzip};
+use crate::http::request::etag::{self, Known};
+use crate::http::request::query::Asked;
+use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::Lookup;
 use crate::raft::Answer;
 use axum::body::Body;
@@ -36,7 +36,7 @@ const WHOLE_HEADERS: usize = 12;
 
 /// What is asked by most requests there are: `GET`, of a canonical path with nothing to decode. The router serves the same paths, and
 /// the way through it is a good part of what a small answer costs.
-pub(super) fn plain(request: &Request<Body>) -> Option<Lookup> {
+pub(in crate::http) fn plain(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;
     if request.method() != Method::GET || below.contains('%') {
@@ -58,7 +58,7 @@ pub(super) fn plain(request: &Request<Body>) -> Option<Lookup> {
 }
 
 /// Answers a [`plain`] lookup.
-pub(super) fn answer<D: Discovery>(
+pub(in crate::http) fn answer<D: Discovery>(
     app: App<D>,
     lookup: Lookup,
     request: Request<Body>,
@@ -71,7 +71,7 @@ pub(super) fn answer<D: Discovery>(
 }
 
 /// `GET /v1/service`
-pub(super) async fn all<D: Discovery>(
+pub(in crate::http) async fn all<D: Discovery>(
     State(app): State<App<D>>,
     asked: Asked,
     method: Method,
@@ -81,7 +81,7 @@ pub(super) async fn all<D: Discovery>(
 }
 
 /// `GET /v1/service/{type}`
-pub(super) async fn by_type<D: Discovery>(
+pub(in crate::http) async fn by_type<D: Discovery>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
     asked: Asked,
@@ -92,7 +92,7 @@ pub(super) async fn by_type<D: Discovery>(
 }
 
 /// `GET /v1/service/{type}/{pool}`
-pub(super) async fn by_type_and_pool<D: Discovery>(
+pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
     asked: Asked,
@@ -122,19 +122,19 @@ async fn serve<D: Discovery>(
     }
     let answer = at_once(app, &lookup, asked).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
-    let known = tags::known(headers, answer.rendered.tag());
+    let known = etag::known(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == Known::These {
         // Apart, as are the others that wait: in one future they would take room side by side.
         Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)
     };
-    let mut response = match tags::known(headers, answer.rendered.tag()) {
+    let mut response = match etag::known(headers, answer.rendered.tag()) {
         Known::No => whole(&answer, headers),
         Known::These | Known::Some => unchanged(&answer),
     };
     let next = if may_hold && held { SOON } else { LATER };
-    let tag = tags::header(&answer.rendered, wants_gzip(headers));
+    let tag = etag::header(&answer.rendered, wants_gzip(headers));
     // On a 304 too: airlift's client takes both from it.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
@@ -143,7 +143,7 @@ async fn serve<D: Discovery>(
 }
 
 /// Answers a lookup at once: the bytes that every reader of the same state shares, plain or gzip.
-pub(super) async fn look_up<D: Discovery>(
+pub(in crate::http) async fn look_up<D: Discovery>(
     app: &App<D>,
     lookup: Lookup,
     asked: Asked,

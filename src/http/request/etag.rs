@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 /// What the tags of a request say about a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(in crate::http) enum Known {
     /// It brings no tag, another one, or something that is none.
     No,
     /// It has these bytes.
@@ -19,7 +19,7 @@ pub(super) enum Known {
 const TAG_HEADERS: [HeaderName; 2] = [IF_NONE_MATCH, ETAG];
 
 /// Compares the tags of a request with the present one, weakly: nginx and gzip make `W/` of a tag.
-pub(super) fn known(headers: &HeaderMap, tag: &str) -> Known {
+pub(in crate::http) fn known(headers: &HeaderMap, tag: &str) -> Known {
     let mut known = Known::No;
     for name in TAG_HEADERS {
         let values = headers.get_all(name);
@@ -42,7 +42,7 @@ fn opaque(element: &str) -> Option<&str> {
 }
 
 /// The header of an answer: a weak tag for gzip, since two encodings of one body must not have one strong tag.
-pub(super) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
+pub(in crate::http) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
     let value = match gzip {
         true => HeaderValue::try_from(format!("W/\"{}\"", of.tag())),
         false => HeaderValue::from_maybe_shared(of.quoted_tag()),

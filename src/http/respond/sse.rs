@@ -1,10 +1,10 @@
 //! Streams of server-sent events: heartbeats, the last event, and a place for each.
 
-use super::app::{App, QUORATE_INDEX, stopped};
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::negotiate::accepts;
 use crate::clock::now;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::content_negotiation::accepts;
+use crate::http::state::{App, QUORATE_INDEX, stopped};
 use crate::raft::{Feed, Unavailable, Wake};
 use axum::body::Body;
 use axum::response::Response;
@@ -32,7 +32,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 ///
 /// # Errors
 /// 406.
-pub(super) fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal> {
     match accepts(headers, "text", "event-stream") {
         true => Ok(()),
         false => Err(Refusal::NoEventStream),
@@ -41,14 +41,14 @@ pub(super) fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Where a stream is: what a reader that comes back, to any node, goes on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) cluster_id: u64,
-    pub(super) index: u64,
+pub(in crate::http) struct Position {
+    pub(in crate::http) cluster_id: u64,
+    pub(in crate::http) index: u64,
 }
 
 impl Position {
     /// At an index of the cluster that a feed is of.
-    pub(super) fn on(feed: &Feed, index: u64) -> Position {
+    pub(in crate::http) fn on(feed: &Feed, index: u64) -> Position {
         Position {
             cluster_id: feed.cluster_id(),
             index,
@@ -56,7 +56,7 @@ impl Position {
     }
 
     /// Reads what [`Events`] wrote as `id`.
-    pub(super) fn parse(text: &str) -> Option<Position> {
+    pub(in crate::http) fn parse(text: &str) -> Option<Position> {
         let (cluster_id, index) = text.split_once(':')?;
         let is_id = cluster_id.len() == 16 && cluster_id.bytes().all(|b| b.is_ascii_hexdigit());
         Some(Position {
@@ -70,7 +70,7 @@ impl Position {
 ///
 /// What is large is shared with every other reader of it, never copied: a reader that takes nothing costs its place alone.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub(in crate::http) struct Events {
     ready: VecDeque<Bytes>,
     /// The end of it, which may still grow.
     text: Vec<u8>,
@@ -78,7 +78,7 @@ pub(super) struct Events {
 
 impl Events {
     /// An event; `data` is one line, with or without its end.
-    pub(super) fn push(&mut self, name: &str, position: Position, data: Bytes) {
+    pub(in crate::http) fn push(&mut self, name: &str, position: Position, data: Bytes) {
         let end = data.trim_ascii_end().len();
         self.text.extend_from_slice(b"event: ");
         self.text.extend_from_slice(name.as_bytes());
@@ -118,7 +118,7 @@ impl Events {
 ///
 /// - `look` writes what is new since it was last called, in order, and gives the index up to which nothing is missing.
 /// - It is never behind: it reads local state, which shows everything that the feed has woken for.
-pub(super) trait Source: Send + 'static {
+pub(in crate::http) trait Source: Send + 'static {
     /// What wakes the stream.
     fn feed(&mut self) -> &mut Feed;
 
@@ -129,7 +129,7 @@ pub(super) trait Source: Send + 'static {
 
 /// The answer that shows `source` for as long as its reader and this node last. `first` is what is there already, up to
 /// `index`.
-pub(super) fn answer<D: Discovery>(
+pub(in crate::http) fn answer<D: Discovery>(
     app: &App<D>,
     source: impl Source,
     first: Events,

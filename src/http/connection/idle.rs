@@ -1,7 +1,7 @@
 //! How long a connection may do nothing, which depends on what it is in the middle of.
 
-use super::frames::{Frames, PROGRESS_BYTES, STALL_TIME};
-use super::version::Spoken;
+use super::h2_frames::{Frames, PROGRESS_BYTES, STALL_TIME};
+use super::h2_preface::Spoken;
 use crate::clock::{Instant, now};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;

@@ -1,13 +1,13 @@
 //! `/v1/announcement/static`: services posted once, which stay until they are deleted.
 
-use super::app::{App, Origin, QUORATE_INDEX, acknowledged};
-use super::body::{json_encoding, read};
-use super::compat::JSON;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::lookup::look_up;
-use super::negotiate::accepts_json;
-use super::query::Asked;
+use super::service::look_up;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::body::{json_encoding, read};
+use crate::http::request::content_negotiation::accepts_json;
+use crate::http::request::query::Asked;
+use crate::http::state::{App, Origin, QUORATE_INDEX, acknowledged};
 use crate::model::{Lookup, StaticService, client_address, random_uuid};
 use axum::Extension;
 use axum::body::Body;
@@ -18,7 +18,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 /// `GET`: the static services alone.
-pub(super) async fn list<D: Discovery>(
+pub(in crate::http) async fn list<D: Discovery>(
     State(app): State<App<D>>,
     asked: Asked,
     headers: HeaderMap,
@@ -27,7 +27,7 @@ pub(super) async fn list<D: Discovery>(
 }
 
 /// `POST`: 201 with the service, its new id and where it can be deleted.
-pub(super) async fn add<D: Discovery>(
+pub(in crate::http) async fn add<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
     uri: Uri,
@@ -58,7 +58,7 @@ pub(super) async fn add<D: Discovery>(
 }
 
 /// `DELETE`: 204 once it is gone, whether it was known or not.
-pub(super) async fn remove<D: Discovery>(
+pub(in crate::http) async fn remove<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
     Path(id): Path<String>,

@@ -1,20 +1,17 @@
 //! One connection: its time limits, and its end when the process stops or wakes.
 
-mod activity;
-mod frames;
-mod linger;
-mod seldom;
-mod shared_stream;
-mod version;
-mod wording;
-
-use super::access::{AccessLog, AccessRecord};
-use super::app::{Origin, stopped};
-use super::discovery::Discovery;
-use super::front::Front;
-use super::places::Place;
+use super::error_bodies::Worded;
+use super::h2_preface::{self, Spoken};
+use super::idle::{Activity, Watched};
+use super::lingering_body::Lingering;
+use super::peekable_stream::SharedStream;
+use super::poll_on_wake::Seldom;
 use crate::clock::{Instant, now};
-use activity::{Activity, Watched};
+use crate::http::access_record::{AccessLog, AccessRecord};
+use crate::http::backend::Discovery;
+use crate::http::connection_limiter::Place;
+use crate::http::service::Front;
+use crate::http::state::{Origin, stopped};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -26,9 +23,6 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use linger::Lingering;
-use seldom::Seldom;
-use shared_stream::SharedStream;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -37,8 +31,6 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use version::Spoken;
-use wording::Worded;
 
 /// How long a new connection may say nothing. hyper's buffers are made only after its first byte. Who does not speak, or
 /// not fast enough, is cut within 10 s; the rest is for a last answer and for a node that is busy with many of them.
@@ -330,7 +322,7 @@ async fn first_bytes(
     };
     let spoken = tokio::select! {
         biased;
-        spoken = version::of(stream) => spoken.ok(),
+        spoken = h2_preface::of(stream) => spoken.ok(),
         () = given_up => None,
     };
     if spoken.is_some() {

@@ -1,12 +1,13 @@
 //! What every request passes before its handler.
 
-use super::app::{App, Origin, TargetAsSent};
-use super::compat::canonical_path;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::places::Place;
+use super::backend::Discovery;
+use super::connection_limiter::Place;
+use super::error::Refusal;
+use super::handlers::{announcement, redirect, service};
+use super::request::airlift_compat::canonical_path;
+use super::request::host;
 use super::router::router;
-use super::{announcement, host, lookup, redirect};
+use super::state::{App, Origin, TargetAsSent};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -54,8 +55,8 @@ impl<D: Discovery> Front<D> {
             return Either::Right(ready(of_server(request.method())));
         }
         // What nearly all requests are passes the router by.
-        if let Some(lookup) = lookup::plain(&request) {
-            let answered = lookup::answer(self.app.clone(), lookup, request);
+        if let Some(lookup) = service::plain(&request) {
+            let answered = service::answer(self.app.clone(), lookup, request);
             return Either::Left(Either::Left(answered));
         }
         if let Some(node_id) = announcement::plain(&request) {

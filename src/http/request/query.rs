@@ -1,6 +1,6 @@
 //! What a request's query asks for.
 
-use super::errors::Refusal;
+use crate::http::error::Refusal;
 use crate::model::duration_ms;
 use axum::extract::{FromRequestParts, Query};
 use http::Uri;
@@ -16,7 +16,7 @@ const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// What a lookup asks for besides its type and pool. Other parameters are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(in crate::http) enum Asked {
     /// Nothing said, or `consistency=linearizable`.
     Now,
     /// `consistency=stale`: at once, from what this node holds.
@@ -33,7 +33,7 @@ pub(super) enum Asked {
 impl Asked {
     /// # Errors
     /// When the query cannot be read, or asks for what cannot be.
-    pub(super) fn of(uri: &Uri) -> Result<Asked, Refusal> {
+    pub(in crate::http) fn of(uri: &Uri) -> Result<Asked, Refusal> {
         match uri.query() {
             None => Ok(Asked::Now),
             Some(_) => asked(&Parameters::of(uri)?),
@@ -50,18 +50,18 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 }
 
 /// A query, decoded. Of two parameters with one name the first counts.
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(in crate::http) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// # Errors
     /// When the query cannot be read.
-    pub(super) fn of(uri: &Uri) -> Result<Parameters, Refusal> {
+    pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, Refusal> {
         Query::try_from_uri(uri)
             .map(|Query(pairs)| Parameters(pairs))
             .map_err(|_| Refusal::BadRequest("The query cannot be read".to_owned()))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .find_map(|(found, value)| (found == name).then_some(value.as_str()))
@@ -71,7 +71,7 @@ impl Parameters {
     ///
     /// # Errors
     /// When it has another value.
-    pub(super) fn switch(&self, name: &str) -> Result<bool, Refusal> {
+    pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, Refusal> {
         match self.get(name) {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),

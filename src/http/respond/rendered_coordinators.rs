@@ -2,9 +2,9 @@
 //!
 //! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
 
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::settings::{CoordinatorChoice, HttpSettings};
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::settings::{CoordinatorChoice, HttpSettings};
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator,
 };
@@ -26,22 +26,22 @@ const NAMED_MAX: usize = 3;
 
 /// What a reader wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
-    pub(super) query: CoordinatorQuery,
+pub(in crate::http) struct Question {
+    pub(in crate::http) query: CoordinatorQuery,
     /// All coordinators, not the chosen one alone.
-    pub(super) all: bool,
+    pub(in crate::http) all: bool,
 }
 
 /// What a question is answered in one state.
 #[derive(Debug)]
-pub(super) struct Rendered {
+pub(in crate::http) struct Rendered {
     /// Stands for the content.
-    pub(super) digest: u128,
-    pub(super) content: Content,
+    pub(in crate::http) digest: u128,
+    pub(in crate::http) content: Content,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(in crate::http) enum Content {
     /// There are coordinators: as lines of text, and as one line of JSON.
     Found { text: Bytes, json: Bytes },
     /// There are none, for this reason.
@@ -49,7 +49,7 @@ pub(super) enum Content {
 }
 
 /// The renderings of late, each of them shared.
-pub(super) struct RenderedCoordinators {
+pub(in crate::http) struct RenderedCoordinators {
     hasher: SipHasher13,
     kept: Mutex<VecDeque<Kept>>,
 }
@@ -70,7 +70,7 @@ struct Place {
 
 impl Question {
     /// The lookups that show each change of the answer.
-    pub(super) fn lookups(&self) -> Vec<Lookup> {
+    pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
         Engine::ALL
             .into_iter()
             .filter(|engine| self.query.engine.is_none_or(|wanted| wanted == *engine))
@@ -81,7 +81,7 @@ impl Question {
 }
 
 impl RenderedCoordinators {
-    pub(super) fn new() -> RenderedCoordinators {
+    pub(in crate::http) fn new() -> RenderedCoordinators {
         RenderedCoordinators {
             hasher: SipHasher13::new_with_key(&rand::random()),
             kept: Mutex::default(),
@@ -93,7 +93,7 @@ impl RenderedCoordinators {
     ///
     /// # Errors
     /// When this node has no state to show.
-    pub(super) fn answer<D: Discovery>(
+    pub(in crate::http) fn answer<D: Discovery>(
         &self,
         discovery: &D,
         settings: &HttpSettings,
@@ -193,7 +193,10 @@ fn place<D: Discovery>(discovery: &D, lookups: &[Lookup]) -> Result<Place, Refus
 }
 
 /// The coordinators with the chosen one first.
-pub(super) fn chosen_first(mut found: Coordinators, settings: &HttpSettings) -> Coordinators {
+pub(in crate::http) fn chosen_first(
+    mut found: Coordinators,
+    settings: &HttpSettings,
+) -> Coordinators {
     if settings.coordinator_choice == CoordinatorChoice::Oldest {
         found.found.reverse();
     }
@@ -201,7 +204,7 @@ pub(super) fn chosen_first(mut found: Coordinators, settings: &HttpSettings) -> 
 }
 
 /// Why there is none.
-pub(super) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
+pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
     let engine = query
         .engine
         .map_or("Presto or Trino", |engine| match engine {
@@ -262,7 +265,7 @@ fn are_none(unusable: &&[UnusableCoordinator]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::lone::Lone;
+    use crate::http::fake_backend::Lone;
     use crate::model::Announcement;
 
     async fn announce(lone: &Lone, node_id: &str, kind: &str) {
@@ -272,7 +275,7 @@ mod tests {
         let announcement =
             Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");
         let (digest, whole) = (announcement.digest(), || Ok(announcement.clone()));
-        let deadline = crate::http::app::deadline();
+        let deadline = crate::http::state::deadline();
         let taken = lone.renew_or_announce(node_id, digest, whole, deadline);
         taken.await.expect("it is taken");
     }

@@ -1,10 +1,10 @@
 //! `/v1/watch`: a lookup, and then each of its changes.
 
-use super::app::App;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::events::{self, Events, Position, Source};
-use super::query::Parameters;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::query::Parameters;
+use crate::http::respond::sse::{self, Events, Position, Source};
+use crate::http::state::App;
 use crate::model::Lookup;
 use crate::raft::{Answer, Feed, Progress, Unavailable};
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, Uri};
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `GET /v1/watch/{type}`
-pub(super) async fn by_type<D: Discovery>(
+pub(in crate::http) async fn by_type<D: Discovery>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
     uri: Uri,
@@ -25,7 +25,7 @@ pub(super) async fn by_type<D: Discovery>(
 }
 
 /// `GET /v1/watch/{type}/{pool}`
-pub(super) async fn by_type_and_pool<D: Discovery>(
+pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
     uri: Uri,
@@ -40,7 +40,7 @@ async fn watch<D: Discovery>(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    events::check_accepted(headers)?;
+    sse::check_accepted(headers)?;
     let from = resumes_from(uri, headers)?;
     let place = app.watcher()?;
     let feed = app.discovery.feed(std::slice::from_ref(&lookup))?;
@@ -55,7 +55,7 @@ async fn watch<D: Discovery>(
     let mut first = Events::default();
     watched.begin(from, &answer, &mut first);
     let index = watched.index;
-    Ok(events::answer(&app, watched, first, index, place))
+    Ok(sse::answer(&app, watched, first, index, place))
 }
 
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refusal> {

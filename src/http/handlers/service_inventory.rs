@@ -1,10 +1,10 @@
 //! `/v1/service-inventory`: the members that are well, for Java nodes that fail over by themselves.
 
-use super::app::App;
-use super::compat::JSON;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::query::Parameters;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::query::Parameters;
+use crate::http::state::App;
 use crate::model::{client_address, uuid_of};
 use crate::raft::Status;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 ///
 /// Unless asked for `?all`, a node leaves itself out while it reaches others: an engine that took it would lose its discovery
 /// server and its inventory at once, and wait for this very node to come back.
-pub(super) async fn inventory<D: Discovery>(
+pub(in crate::http) async fn inventory<D: Discovery>(
     State(app): State<App<D>>,
     uri: Uri,
 ) -> Result<Response, Refusal> {

@@ -1,7 +1,7 @@
 //! How many bytes of request bodies a node holds at once: those that are being read, and those
 //! whose write is not decided.
 
-use super::errors::Refusal;
+use crate::http::error::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,20 +11,20 @@ const SMALL_BYTES: usize = 64 << 10;
 
 /// Counts bytes. Its clones count together.
 #[derive(Debug, Clone)]
-pub(super) struct Budget {
+pub(in crate::http) struct Budget {
     max_bytes: usize,
     taken_bytes: Arc<AtomicUsize>,
 }
 
 /// The bytes of one body; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(in crate::http) struct Share {
     budget: Budget,
     bytes: usize,
 }
 
 impl Budget {
-    pub(super) fn new(max_bytes: usize) -> Budget {
+    pub(in crate::http) fn new(max_bytes: usize) -> Budget {
         Budget {
             max_bytes,
             taken_bytes: Arc::default(),
@@ -33,7 +33,7 @@ impl Budget {
 
     /// A share of no bytes. It grows by what has arrived: the length that a client promises takes
     /// nothing.
-    pub(super) fn share(&self) -> Share {
+    pub(in crate::http) fn share(&self) -> Share {
         Share {
             budget: self.clone(),
             bytes: 0,
@@ -46,7 +46,7 @@ impl Share {
     ///
     /// # Errors
     /// When all bodies together would take more than they may.
-    pub(super) fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(in crate::http) fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
         let Budget {
             max_bytes,
             taken_bytes,

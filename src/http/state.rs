@@ -1,11 +1,11 @@
 //! What every handler has at hand, and the time limits of what it asks of the cluster.
 
-use super::body::BodyLimits;
-use super::budget::Budget;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::known_bodies::KnownBodies;
-use super::rendered_coordinators::RenderedCoordinators;
+use super::backend::Discovery;
+use super::error::Refusal;
+use super::request::body::BodyLimits;
+use super::request::body_budget::Budget;
+use super::request::body_cache::KnownBodies;
+use super::respond::rendered_coordinators::RenderedCoordinators;
 use super::settings::HttpSettings;
 use super::usage::WireUsage;
 use crate::clock::{Beat, Instant, now};

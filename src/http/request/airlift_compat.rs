@@ -19,19 +19,19 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 /// `Content-Type` of every JSON answer.
-pub(super) const JSON: &str = "application/json";
+pub(in crate::http) const JSON: &str = "application/json";
 
 /// The path holds a percent sign that encodes nothing, or encodes what is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("The path is not valid percent-encoded UTF-8")]
-pub(super) struct BadPath;
+pub(in crate::http) struct BadPath;
 
 /// The path as the router takes it: one slash between segments and none at the end, no matrix
 /// parameters, and percent-encodings that the router can decode, each segment once.
 ///
 /// # Errors
 /// When a percent-encoding is not one.
-pub(super) fn canonical_path(raw: &str) -> Result<Cow<'_, str>, BadPath> {
+pub(in crate::http) fn canonical_path(raw: &str) -> Result<Cow<'_, str>, BadPath> {
     check_encoding(raw)?;
     if is_canonical(raw) {
         return Ok(Cow::Borrowed(raw));

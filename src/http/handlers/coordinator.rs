@@ -1,13 +1,13 @@
 //! `/v1/coordinator`: where SQL goes.
 
-use super::app::{App, QUORATE_INDEX};
-use super::compat::JSON;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::events::{self, Events, Position, Source};
-use super::negotiate::prefers_json;
-use super::query::Parameters;
-use super::rendered_coordinators::{Content, Question, Rendered, chosen_first};
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::content_negotiation::prefers_json;
+use crate::http::request::query::Parameters;
+use crate::http::respond::rendered_coordinators::{Content, Question, Rendered, chosen_first};
+use crate::http::respond::sse::{self, Events, Position, Source};
+use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup};
 use crate::raft::{Feed, Unavailable};
 use axum::body::Body;
@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 
 /// `GET /v1/coordinator`
-pub(super) async fn coordinator<D: Discovery>(
+pub(in crate::http) async fn coordinator<D: Discovery>(
     State(app): State<App<D>>,
     uri: Uri,
     headers: HeaderMap,
@@ -69,7 +69,7 @@ async fn answer<D: Discovery>(
 }
 
 /// The coordinators, the chosen one first, with the index of the state that shows them.
-pub(super) async fn find<D: Discovery>(
+pub(in crate::http) async fn find<D: Discovery>(
     app: &App<D>,
     query: &CoordinatorQuery,
 ) -> Result<(Coordinators, u64), Refusal> {
@@ -89,7 +89,7 @@ async fn watch<D: Discovery>(
     question: Question,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    events::check_accepted(headers)?;
+    sse::check_accepted(headers)?;
     let place = app.watcher()?;
     let lookups = question.lookups();
     let feed = app.discovery.feed(&lookups)?;
@@ -103,7 +103,7 @@ async fn watch<D: Discovery>(
     };
     let mut first = Events::default();
     followed.show(&rendered, index, &mut first);
-    Ok(events::answer(&app, followed, first, index, place))
+    Ok(sse::answer(&app, followed, first, index, place))
 }
 
 /// The coordinators as a stream shows them.
@@ -145,7 +145,7 @@ impl<D: Discovery> Source for Followed<D> {
             app.coordinators
                 .answer(&app.discovery, &app.settings, &self.question, &self.lookups);
         let (rendered, index) = answer.map_err(|refusal| Unavailable {
-            reason: super::errors::refusal_line(&refusal),
+            reason: crate::http::error::refusal_line(&refusal),
         })?;
         self.show(&rendered, index, events);
         Ok(index)

@@ -1,6 +1,6 @@
 //! A line of text for the refusals that hyper sends by itself, before there is a request to answer.
 
-use crate::http::errors::{Refusal, refusal_line};
+use crate::http::error::{Refusal, refusal_line};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,9 +1,9 @@
 //! `/v1/cluster`: the cluster's own endpoints, for people, monitors and peers.
 
-use super::app::{App, Origin};
-use super::compat::JSON;
-use super::discovery::Discovery;
-use super::errors::Refusal;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::state::{App, Origin};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,20 +15,22 @@ use hyper_util::rt::TokioIo;
 use std::sync::atomic::Ordering;
 
 /// Where a peer opens its connection.
-pub(super) const PEER_PATH: &str = "/v1/cluster/peer";
+pub(in crate::http) const PEER_PATH: &str = "/v1/cluster/peer";
 
 /// The protocol of server-to-server connections, as `Upgrade` names it.
 const PEER_PROTOCOL: &str = "quorate-peer/1";
 
 /// `GET /v1/cluster/status`: 200 at all times, from what this node knows by itself.
-pub(super) async fn status<D: Discovery>(State(app): State<App<D>>) -> Result<Response, Refusal> {
+pub(in crate::http) async fn status<D: Discovery>(
+    State(app): State<App<D>>,
+) -> Result<Response, Refusal> {
     let json = serde_json::to_vec(&app.discovery.status())
         .map_err(|error| Refusal::Internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
 }
 
 /// `GET /v1/cluster/ready`: 200 when this node serves and is not about to stop, else 503 with the reason.
-pub(super) async fn ready<D: Discovery>(
+pub(in crate::http) async fn ready<D: Discovery>(
     State(app): State<App<D>>,
 ) -> Result<&'static str, Refusal> {
     if app.settings.leaving.load(Ordering::Relaxed) {
@@ -39,7 +41,7 @@ pub(super) async fn ready<D: Discovery>(
 }
 
 /// `GET /v1/cluster/peer` with `Upgrade: quorate-peer/1`: 101, and the connection is the peer protocol's.
-pub(super) async fn peer<D: Discovery>(
+pub(in crate::http) async fn peer<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
     mut request: Request,
@@ -48,7 +50,9 @@ pub(super) async fn peer<D: Discovery>(
         return Err(Refusal::UpgradeRequired(PEER_PROTOCOL));
     }
     // Held for as long as the connection is, so that it counts.
-    let place = request.extensions_mut().remove::<super::places::Place>();
+    let place = request
+        .extensions_mut()
+        .remove::<crate::http::connection_limiter::Place>();
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {

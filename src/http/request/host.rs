@@ -1,6 +1,6 @@
 //! Whom a request says that it asks: `Host`, and `:authority` of HTTP/2.
 
-use super::errors::Refusal;
+use crate::http::error::Refusal;
 use http::header::HOST;
 use http::{Request, Version};
 use std::net::Ipv6Addr;
@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 ///
 /// # Errors
 /// 400.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
+pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     let bad = |text: &str| Err(Refusal::BadRequest(text.to_owned()));
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, another) = (hosts.next(), hosts.next());

@@ -4,7 +4,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName}
 
 /// The `Content-Type` of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyType {
+pub(in crate::http) enum BodyType {
     /// `application/json`, with whatever parameters.
     Json,
     /// No `Content-Type`.
@@ -14,7 +14,7 @@ pub(super) enum BodyType {
 }
 
 /// What the body says that it is. Parameters are ignored: JSON is UTF-8, whatever `charset` says.
-pub(super) fn body_type(headers: &HeaderMap) -> BodyType {
+pub(in crate::http) fn body_type(headers: &HeaderMap) -> BodyType {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return BodyType::None;
     };
@@ -29,12 +29,12 @@ pub(super) fn body_type(headers: &HeaderMap) -> BodyType {
 }
 
 /// Whether the client takes `application/json`.
-pub(super) fn accepts_json(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn accepts_json(headers: &HeaderMap) -> bool {
     accepts(headers, "application", "json")
 }
 
 /// Whether the client asks for JSON where plain text is what is given without asking.
-pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn prefers_json(headers: &HeaderMap) -> bool {
     let [(json_rank, json), (text_rank, text)] =
         [("application", "json"), ("text", "plain")].map(|(of, name)| rank(headers, of, name));
     // Of two that are as welcome, the one that is named.
@@ -42,7 +42,7 @@ pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the client takes a media type: the most specific range that names it decides, and `q=0` refuses it.
-pub(super) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {
+pub(in crate::http) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {
     rank(headers, of, name).1 > 0
 }
 
@@ -66,7 +66,7 @@ fn rank(headers: &HeaderMap, of: &str, name: &str) -> (u8, u16) {
 }
 
 /// Whether the client asks for gzip and does not prefer the plain bytes.
-pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut any, mut identity) = (None, None, 0);
     for (coding, weight) in weighted(headers, ACCEPT_ENCODING) {
         match coding.to_ascii_lowercase().as_str() {

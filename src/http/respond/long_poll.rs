@@ -1,9 +1,9 @@
 //! Lookups that wait for a change instead of being asked again.
 
-use super::app::AppState;
-use super::discovery::Discovery;
-use super::errors::Refusal;
 use crate::clock::Instant;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::state::AppState;
 use crate::model::Lookup;
 use crate::raft::{Answer, Wake};
 
@@ -12,7 +12,7 @@ impl<D: Discovery> AppState<D> {
     ///
     /// # Errors
     /// When the cluster does not answer in time, or says why it cannot.
-    pub(super) async fn look_up(&self, lookup: &Lookup) -> Result<Answer, Refusal> {
+    pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<Answer, Refusal> {
         // Apart, so that it takes no room while a lookup is held.
         Box::pin(self.read(|deadline| self.discovery.lookup(lookup, deadline))).await
     }
@@ -25,7 +25,7 @@ impl<D: Discovery> AppState<D> {
     ///
     /// # Errors
     /// When this node serves no reads any more: what it holds may be old.
-    pub(super) async fn hold(
+    pub(in crate::http) async fn hold(
         &self,
         lookup: &Lookup,
         has: impl Fn(&Answer) -> bool,

@@ -1,0 +1,16 @@
+//! Connections: accepting them, their time limits, and their end.
+
+mod acceptor;
+mod backlog;
+mod descriptors;
+mod driver;
+mod error_bodies;
+mod h2_frames;
+mod h2_preface;
+mod idle;
+mod lingering_body;
+mod peekable_stream;
+mod poll_on_wake;
+
+pub use acceptor::serve;
+pub use descriptors::raise_descriptors;
