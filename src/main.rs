@@ -1,10 +1,9 @@
 //! The binary: arguments in, exit code out.
 
-mod arguments;
-mod commands;
+mod cli;
 
-use arguments::{Arguments, Command};
 use clap::Parser;
+use cli::args::{Arguments, Command};
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
 use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::{server, telemetry};
@@ -20,8 +19,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let code =
-        commands::run(&words).unwrap_or_else(|| server_command(&Arguments::parse_from(words)));
+    let code = cli::run(&words).unwrap_or_else(|| server_command(&Arguments::parse_from(words)));
     ExitCode::from(code)
 }
 

@@ -8,9 +8,9 @@ mod progress;
 mod report;
 mod workload;
 
-use super::errors::CommandError;
-use super::output;
-use super::servers::{ServerList, duration, name, time_limit};
+use super::client::error::CommandError;
+use super::client::output;
+use super::client::query::{ServerList, duration, name, time_limit};
 use clap::Parser;
 use connection::Connection;
 use load::Load;

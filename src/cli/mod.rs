@@ -2,17 +2,12 @@
 //!
 //! Each has a language of its own: none of the options of airlift's launcher belong to it.
 
+pub mod args;
 mod bench;
 mod client;
 mod cluster;
 mod coordinator;
-mod errors;
-mod events;
-mod failover;
-mod hook;
 mod log;
-mod output;
-mod servers;
 mod services;
 mod watch;
 
@@ -25,7 +20,8 @@ mod watch;
 mod fake_server;
 
 use clap::Parser;
-use errors::CommandError;
+use client::error::CommandError;
+use client::output;
 use quorate::config::exit_code;
 use std::ffi::OsString;
 use tokio::runtime::Builder;

@@ -1,9 +1,9 @@
 //! A stream of server-sent events that outlives the servers it comes from.
 
-use super::errors::CommandError;
+use super::error::CommandError;
 use super::failover::{BODY_BYTES_MAX, Failover, Trouble};
 use super::output;
-use super::servers::Question;
+use super::query::Question;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};

@@ -1,7 +1,7 @@
 //! `--exec`: a command that is run for a coordinator.
 
-use super::client::coordinator::Coordinator;
-use super::errors::CommandError;
+use super::coordinator::Coordinator;
+use super::error::CommandError;
 use super::output;
 use quorate::config::exit_code;
 use std::io;

@@ -1,9 +1,9 @@
 //! `quorate services`: what is announced.
 
-use super::errors::CommandError;
-use super::failover::{Failover, Patience};
-use super::output::{self, one_line, push_table};
-use super::servers::{Question, ServerList, name, time_limit};
+use super::client::error::CommandError;
+use super::client::failover::{Failover, Patience};
+use super::client::output::{self, one_line, push_table};
+use super::client::query::{Question, ServerList, name, time_limit};
 use clap::Parser;
 use quorate::config::exit_code;
 use serde::Deserialize;

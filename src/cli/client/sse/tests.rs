@@ -1,8 +1,8 @@
 //! Streams in pieces, streams that break, and where they go on.
 
 use super::*;
-use crate::commands::failover::Patience;
-use crate::commands::fake_server::{FakeServer, Reply, broken_stream, stream};
+use crate::cli::client::failover::Patience;
+use crate::cli::fake_server::{FakeServer, Reply, broken_stream, stream};
 use futures_util::stream;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! One client's connection, opened again when it ends.
 
-use super::super::errors::CommandError;
+use crate::cli::client::error::CommandError;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};

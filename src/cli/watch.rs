@@ -1,10 +1,10 @@
 //! `quorate watch`: what is announced, and each change of it, as it happens.
 
-use super::errors::CommandError;
-use super::events::{Event, Events, Resume};
-use super::failover::{Failover, Patience};
-use super::output;
-use super::servers::{Question, ServerList, name};
+use super::client::error::CommandError;
+use super::client::failover::{Failover, Patience};
+use super::client::output;
+use super::client::query::{Question, ServerList, name};
+use super::client::sse::{Event, Events, Resume};
 use clap::Parser;
 use quorate::config::exit_code;
 use serde::Serialize;

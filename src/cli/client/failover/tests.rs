@@ -1,7 +1,7 @@
 //! Choosing among servers that refuse, lie and keep silent.
 
 use super::*;
-use crate::commands::fake_server::{FakeServer, Reply};
+use crate::cli::fake_server::{FakeServer, Reply};
 
 /// Long enough for any answer on a busy machine, where an answer is expected.
 const LIMIT: Duration = Duration::from_secs(30);

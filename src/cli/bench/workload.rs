@@ -1,7 +1,7 @@
 //! What the clients ask.
 
-use super::super::errors::CommandError;
 use super::connection::Connection;
+use crate::cli::client::error::CommandError;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;

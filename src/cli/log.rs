@@ -1,6 +1,6 @@
 //! `quorate log`: the committed log of a stopped node, an entry a line.
 
-use super::output;
+use super::client::output;
 use clap::Parser;
 use quorate::raft::disk::{OpenError, OsFs, Store};
 use quorate::raft::{CommittedEntry, Content, Effect, committed_log};

@@ -1,8 +1,8 @@
 //! Asking one of several servers: which is next, and when to stop.
 
-use super::errors::CommandError;
+use super::error::CommandError;
 use super::output::one_line;
-use super::servers::Question;
+use super::query::Question;
 use quorate::config::innermost_cause;
 use quorate::{clock, config};
 use reqwest::header::{ACCEPT, HeaderName};

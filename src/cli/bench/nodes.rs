@@ -1,8 +1,8 @@
 //! The nodes that a load announces.
 
-use super::super::errors::CommandError;
-use super::super::output;
 use super::connection::{Address, Connection};
+use crate::cli::client::error::CommandError;
+use crate::cli::client::output;
 use http::Method;
 use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

@@ -1,8 +1,8 @@
 //! `quorate cluster`: what a person asks a running cluster.
 
-use super::errors::CommandError;
-use super::output::{self, push_table};
-use super::servers::{ServerList, duration};
+use super::client::error::CommandError;
+use super::client::output::{self, push_table};
+use super::client::query::{ServerList, duration};
 use clap::Parser;
 use futures_util::future::join_all;
 use quorate::raft::Status;

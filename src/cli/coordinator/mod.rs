@@ -1,12 +1,12 @@
 //! `quorate coordinator`: where the coordinator is, now or from now on.
 
 use super::client::coordinator::Coordinator;
-use super::errors::CommandError;
-use super::events::{Event, Events, Reason, Resume};
-use super::failover::{Failover, Patience};
-use super::hook::{self, Hook};
-use super::output::{self, one_line};
-use super::servers::{Question, ServerList, name, time_limit};
+use super::client::error::CommandError;
+use super::client::exec::{self, Hook};
+use super::client::failover::{Failover, Patience};
+use super::client::output::{self, one_line};
+use super::client::query::{Question, ServerList, name, time_limit};
+use super::client::sse::{Event, Events, Reason, Resume};
 use clap::Parser;
 use quorate::config::exit_code;
 use serde::Deserialize;
@@ -92,7 +92,7 @@ async fn once(
     let read = |text: &str| Ok((text.to_owned(), coordinators(text, arguments.all)?));
     let (json, found) = failover.ask(question, arguments.timeout, read).await?;
     if let (Some(command), Some(best)) = (&arguments.exec, found.first()) {
-        return hook::run_once(command, best);
+        return exec::run_once(command, best);
     }
     let words: Vec<String> = found.iter().map(Coordinator::word).collect();
     output::line(&if arguments.json {

@@ -1,3 +1,0 @@
-//! The client of a cluster that the commands share.
-
-pub mod coordinator;
