@@ -7,7 +7,6 @@
 pub mod clock;
 pub mod config;
 pub mod http;
-pub mod launcher;
 pub mod model;
 mod planted;
 pub mod raft;

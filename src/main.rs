@@ -4,8 +4,8 @@ mod cli;
 
 use clap::Parser;
 use cli::args::{Arguments, Command};
+use cli::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
-use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::{server, telemetry};
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -7,6 +7,7 @@ mod bench;
 mod client;
 mod cluster;
 mod coordinator;
+pub mod launcher;
 mod log;
 mod services;
 mod watch;

@@ -13,7 +13,6 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
         "config" => &["model"],
         "raft" => &["registry", "model", "clock", "planted"],
         "http" => &["raft", "registry", "model", "clock"],
-        "launcher" => &["config", "telemetry", "clock"],
         "telemetry" => &["config", "clock"],
         "server" => &["http", "raft", "config", "telemetry", "model", "clock"],
         other => panic!("src/{other} is new: say here what it may use"),

@@ -10,10 +10,10 @@ mod pid_file;
 pub use error::LauncherError;
 pub use pid_file::{Holder, PidFile};
 
-use crate::clock;
-use crate::config::{CommandLine, Paths};
-use crate::telemetry::Destination;
 use pid_file::POLL_INTERVAL;
+use quorate::clock;
+use quorate::config::{CommandLine, Paths};
+use quorate::telemetry::Destination;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use std::ffi::OsString;

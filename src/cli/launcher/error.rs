@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use thiserror::Error;
 
-/// Why a command of the launcher failed. Each is exit code [`crate::config::exit_code::LAUNCHER`].
+/// Why a command of the launcher failed. Each is exit code [`quorate::config::exit_code::LAUNCHER`].
 #[derive(Debug, Error)]
 pub enum LauncherError {
     /// A file or directory cannot be used.

@@ -4,7 +4,7 @@
 //! ended, the lock is gone. So what the file says counts only while the lock is held, and a stale pid deceives nobody.
 
 use super::error::LauncherError;
-use crate::clock;
+use quorate::clock;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{Pid, test_kill_process};
