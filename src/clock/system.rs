@@ -16,7 +16,8 @@ pub fn now() -> Instant {
 /// The time since the machine was booted. It goes on in a suspended machine, where [`now`] stands
 /// still.
 ///
-/// Only for [`super::Beat`]. Systems other than Linux have no such clock by this name; there it is always
+/// Only for [`super::Beat`]. Systems other than Linux have no such clock by this name; there it is
+/// always
 /// zero, and says nothing.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]

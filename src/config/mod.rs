@@ -4,7 +4,6 @@
 //! an error; in the others it is ignored, since airlift's launcher hands them to Java as system properties. Paths that are
 //! relative start in the data directory.
 
-mod compressed;
 mod environment;
 mod error;
 pub mod exit_code;

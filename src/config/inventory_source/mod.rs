@@ -1,7 +1,9 @@
 //! Where the inventory comes from: `service-inventory.uri`.
 
-use super::compressed::{Coding, inflate};
+mod content_encoding;
+
 use crate::model::{BadInventory, INVENTORY_BYTES_MAX, Inventory};
+use content_encoding::{Coding, inflate};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
 use reqwest::{Client, ClientBuilder, Url};

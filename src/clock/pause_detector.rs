@@ -1,6 +1,6 @@
 //! Whether this process has been running all along (amendment A3).
 
-use super::pulse::{Moment, Pulse};
+use super::pause_state::{Moment, Pulse};
 use super::system::{now, since_boot};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

@@ -1,12 +1,12 @@
 //! Puts the parts together: disk, consensus, wire, and this node's own announcement.
 
-mod access;
+mod access_log;
 mod error;
 mod listen;
-mod own;
 mod own_address;
+mod self_announcement;
 mod signals;
-mod state;
+mod state_report;
 
 pub use error::{StartError, exit_code_of};
 
@@ -19,7 +19,7 @@ use crate::raft::disk::{OsFs, Store};
 use crate::raft::{LogLimits, Node, Options};
 use own_address::{OwnAddress, bindable};
 use signals::Stop;
-use state::StateReport;
+use state_report::StateReport;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -120,9 +120,9 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> Result<Running, 
     let node = Node::start(options).await?;
     state.note_node(node.clone());
     tracing::info!(node = node_id, address, port, "started");
-    let announcement = own::announcement(settings, &node_id, &address, port)
+    let announcement = self_announcement::announcement(settings, &node_id, &address, port)
         .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
-    let announcing = tokio::spawn(own::keep_announced(
+    let announcing = tokio::spawn(self_announcement::keep_announced(
         node.clone(),
         announcement,
         settings.max_age_ms,
@@ -174,7 +174,7 @@ async fn until_stopped(
     if !settings.newest_coordinator {
         http_settings.coordinator_choice = CoordinatorChoice::Oldest;
     }
-    let access_log = access::open(settings)?;
+    let access_log = access_log::open(settings)?;
     let wire = http::serve(
         running.listener,
         node.clone(),
@@ -194,7 +194,7 @@ async fn until_stopped(
     };
     tracing::info!("stopping: {reason}");
     running.announcing.abort();
-    own::withdraw(node, &running.node_id).await;
+    self_announcement::withdraw(node, &running.node_id).await;
     node.hand_over().await;
     drop(stop);
     let ended = tokio::time::timeout(STOP_TIMEOUT, async {
