@@ -2,7 +2,8 @@
 
 use super::backlog::{Accepted, Backlog};
 use super::descriptors::fit_descriptors;
-use super::driver::{self, Ends, Shared};
+use super::driver::{self, Ends};
+use super::exchange::Shared;
 use crate::clock::Beat;
 use crate::http::access_record::AccessLog;
 use crate::http::backend::Discovery;

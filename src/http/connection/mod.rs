@@ -5,6 +5,7 @@ mod backlog;
 mod descriptors;
 mod driver;
 mod error_bodies;
+mod exchange;
 mod h2_frames;
 mod h2_preface;
 mod idle;
