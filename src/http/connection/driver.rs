@@ -3,9 +3,10 @@
 use super::error_bodies::Worded;
 use super::exchange::{Shared, answer};
 use super::h2_preface::{self, Spoken};
-use super::idle::{Activity, Watched};
+use super::idle::Activity;
 use super::peekable_stream::SharedStream;
 use super::poll_on_wake::Seldom;
+use super::tracked_io::Watched;
 use crate::clock::now;
 use crate::http::backend::Discovery;
 use crate::http::connection_limiter::Place;

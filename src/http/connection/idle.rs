@@ -2,16 +2,13 @@
 
 use super::h2_frames::{Frames, PROGRESS_BYTES, STALL_TIME};
 use super::h2_preface::Spoken;
-use crate::clock::{Instant, now};
-use bytes::Bytes;
+use crate::clock::Instant;
 use futures_util::task::AtomicWaker;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// From the first byte of a request to the end of its head. Also how often a connection that cannot be parked is looked at.
 const HEAD_TIME: Duration = Duration::from_secs(8);
@@ -198,7 +195,7 @@ impl Activity {
         self.since(self.last_io_ms.load(Ordering::Relaxed))
     }
 
-    fn read(&self, bytes: &[u8], at: Instant) {
+    pub(super) fn read(&self, bytes: &[u8], at: Instant) {
         let ms = self.moved(at);
         if let Some(mut frames) = self.frames() {
             frames.read(bytes);
@@ -215,7 +212,7 @@ impl Activity {
         }
     }
 
-    fn wrote(&self, slices: &[IoSlice<'_>], bytes: usize, at: Instant) {
+    pub(super) fn wrote(&self, slices: &[IoSlice<'_>], bytes: usize, at: Instant) {
         let ms = self.moved(at);
         if let Some(mut frames) = self.frames() {
             frames.wrote(slices, bytes, at);
@@ -228,7 +225,7 @@ impl Activity {
         }
     }
 
-    fn write_must_wait(&self, at: Instant) {
+    pub(super) fn write_must_wait(&self, at: Instant) {
         if !self.write_waits() {
             self.taken_since.store(0, Ordering::Relaxed);
             let ms = self.ms(at);
@@ -237,7 +234,7 @@ impl Activity {
     }
 
     /// Nothing is left to write.
-    fn flushed(&self) {
+    pub(super) fn flushed(&self) {
         if self.write_waits() {
             self.write_waits_since_ms.store(NEVER, Ordering::Relaxed);
         }
@@ -285,99 +282,10 @@ impl Drop for Streaming {
     }
 }
 
-/// Tells an [`Activity`] of each byte that moves.
-pub(super) struct Watched<IO> {
-    io: IO,
-    /// What was read of it before, and comes first.
-    unread: Bytes,
-    activity: Arc<Activity>,
-}
-
-impl<IO> Watched<IO> {
-    pub(super) fn new(io: IO, unread: Bytes, activity: Arc<Activity>) -> Watched<IO> {
-        Watched {
-            io,
-            unread,
-            activity,
-        }
-    }
-
-    fn written(
-        &self,
-        slices: &[IoSlice<'_>],
-        poll: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        match &poll {
-            Poll::Ready(Ok(bytes)) => self.activity.wrote(slices, *bytes, now()),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.activity.write_must_wait(now()),
-        }
-        poll
-    }
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if !self.unread.is_empty() {
-            let bytes = self.unread.len().min(buf.remaining());
-            let unread = self.unread.split_to(bytes);
-            buf.put_slice(&unread);
-            self.activity.read(&unread, now());
-            return Poll::Ready(Ok(()));
-        }
-        let before = buf.filled().len();
-        let poll = Pin::new(&mut self.io).poll_read(cx, buf);
-        if let Some(bytes @ [_, ..]) = buf.filled().get(before..) {
-            self.activity.read(bytes, now());
-        }
-        poll
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.written(&[IoSlice::new(bytes)], poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.written(slices, poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.io).poll_flush(cx);
-        // Asked for when all that there was is written.
-        if poll.is_ready() {
-            self.activity.flushed();
-        }
-        poll
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::now;
 
     const S: Duration = Duration::from_secs(1);
 

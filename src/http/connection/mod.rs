@@ -12,6 +12,7 @@ mod idle;
 mod lingering_body;
 mod peekable_stream;
 mod poll_on_wake;
+mod tracked_io;
 
 pub use acceptor::serve;
 pub use descriptors::raise_descriptors;
