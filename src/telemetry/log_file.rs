@@ -2,7 +2,8 @@
 
 use super::console;
 use super::destination::Destination;
-use super::rolling_file::{Retention, RollingFile};
+use super::rolling_file::RollingFile;
+use super::rotated_files::Retention;
 use super::stream::Stream;
 use std::io;
 use std::path::Path;

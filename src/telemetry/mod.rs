@@ -8,6 +8,7 @@ mod destination;
 mod levels;
 mod log_file;
 mod rolling_file;
+mod rotated_files;
 mod stream;
 mod timestamp;
 
@@ -19,7 +20,7 @@ pub use levels::STATE_TARGET;
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 use log_file::LogFile;
-use rolling_file::Retention;
+use rotated_files::Retention;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
