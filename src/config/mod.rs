@@ -9,6 +9,7 @@ mod error;
 pub mod exit_code;
 mod file;
 pub mod inventory_source;
+mod key_tables;
 mod keys;
 mod logging;
 mod paths;
