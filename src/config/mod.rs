@@ -8,6 +8,7 @@ mod environment;
 mod error;
 pub mod exit_code;
 mod file;
+mod http_client;
 pub mod inventory_source;
 mod key_tables;
 mod keys;
@@ -19,7 +20,7 @@ mod sources;
 mod values;
 
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use inventory_source::{http_client, http_client_builder, innermost_cause};
+pub use http_client::{http_client, http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};

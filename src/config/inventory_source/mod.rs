@@ -2,11 +2,12 @@
 
 mod content_encoding;
 
+use super::http_client::{http_client, innermost_cause};
 use crate::model::{BadInventory, INVENTORY_BYTES_MAX, Inventory};
 use content_encoding::{Coding, inflate};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use reqwest::Url;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING};
-use reqwest::{Client, ClientBuilder, Url};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -97,31 +98,6 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
         }
     }
     inflate(bytes, &codings)
-}
-
-/// A client for single requests: of a start, or of a command.
-///
-/// # Errors
-/// When the system's certificates cannot be read.
-pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
-    http_client_builder().timeout(time_limit).build()
-}
-
-/// The beginning of any client: it has no time limit yet.
-pub fn http_client_builder() -> ClientBuilder {
-    // Fails when it is installed already, which is as good.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    // A proxy of the environment would be a surprise: airlift's client takes none from there.
-    Client::builder().no_proxy()
-}
-
-/// The innermost cause, which is the one that says something.
-pub fn innermost_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 /// The URI in one spelling: `file:` with an absolute path, or `http:` or `https:` with a host.
