@@ -172,7 +172,7 @@ impl Shown {
         let program = std::env::current_exe().expect("a test has a program");
         let mut process = Command::new::<&Path>(&program)
             .args([
-                "paused_guest::shows_its_clocks",
+                "faults::paused_guest::shows_its_clocks",
                 "--exact",
                 "--ignored",
                 "--nocapture",

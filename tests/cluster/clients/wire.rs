@@ -17,8 +17,8 @@ fn a_leader_and_a_follower_give_the_recorded_answers() {
             cluster.others(leader)[0]
         };
         for file in [
-            include_str!("../wire/airlift-wire.json"),
-            include_str!("../wire/rules.json"),
+            include_str!("../../wire/airlift-wire.json"),
+            include_str!("../../wire/rules.json"),
         ] {
             let differences = replay(cluster.nodes[taker].address(), &cases(file));
             assert!(
