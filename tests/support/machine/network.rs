@@ -1,7 +1,7 @@
 //! Networks of a test's own: a namespace for one node, so that what a machine has or lacks does not
 //! depend on the machine that runs the tests.
 
-use super::node::Node;
+use crate::support::node::Node;
 use std::process::Command;
 
 /// Has a node started in a network of its own, which the commands set up first. `Err` with the

@@ -3,9 +3,9 @@
 //!
 //! What it answered it reports, so that no test passes because nobody asked.
 
-use super::cluster::Cluster;
-use super::etc::{self, inventory_of};
 use super::preloaded::preload;
+use crate::support::cluster::Cluster;
+use crate::support::etc::{self, inventory_of};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 //! arrived first.
 
 use super::http::{self, Pending};
-use super::node::{PATIENCE, Write, announcement, announcement_path, write_of};
-use super::wait::let_pass;
+use crate::support::node::{PATIENCE, Write, announcement, announcement_path, write_of};
+use crate::support::wait::let_pass;
 use quorate_checker::history::{Input, Operation, Outcome};
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -2,7 +2,7 @@
  * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
  *
  * A disk that fails as told, for a process started with LD_PRELOAD: writes, syncs, cuts and
- * renames of files below FAILING_DISK_DIR pass through here. tests/support/failing_disk.rs
+ * renames of files below FAILING_DISK_DIR pass through here. tests/support/machine/failing_disk.rs
  * builds it and writes the orders.
  *
  * FAILING_DISK_ORDER names a file; while it is there it holds one line:

@@ -2,7 +2,7 @@
 //!
 //! They are built by `cc`, which the product's own build needs too.
 
-use super::node::Node;
+use crate::support::node::Node;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -32,13 +32,13 @@ pub fn preload(node: &mut Node, source: &str) {
     }
 }
 
-/// Builds a library from its source in tests/support.
+/// Builds a library from its source in tests/support/machine.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn build(source: &str, library: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/support")
+        .join("tests/support/machine")
         .join(source);
     let output = Command::new("cc")
         .args(["-O1", "-shared", "-fPIC", "-o"])

@@ -4,9 +4,9 @@
 //! What it let fail it reports, so that no test passes because nothing failed. What a power cut would
 //! take it keeps: [`FailingDisk::cut_power`].
 
-use super::node::Node;
 use super::power_cut::{self, Cut};
 use super::preloaded::preload;
+use crate::support::node::Node;
 use quorate_checker::random::Random;
 use std::fs;
 use std::path::PathBuf;

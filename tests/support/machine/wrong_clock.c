@@ -3,7 +3,7 @@
  *
  * Clocks that are wrong as told, for a process started with LD_PRELOAD. While the file that WRONG_CLOCK names is there, it
  * holds by how many seconds CLOCK_REALTIME is ahead, or behind. While the one that SLOW_CLOCK names is there, CLOCK_MONOTONIC
- * goes slower by the factor that it holds. tests/support/wrong_clock.rs builds it.
+ * goes slower by the factor that it holds. tests/support/machine/wrong_clock.rs builds it.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 //! Clocks that are wrong as told, for real processes.
 
-use super::node::Node;
 use super::preloaded::preload;
+use crate::support::node::Node;
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! Workers as an engine has them: each renews three times within max-age, and nobody may miss one meanwhile.
 
-use super::etc::ENVIRONMENT;
 use super::http;
-use super::node::{announcement_path, services};
-use super::wait::{let_pass, until};
+use crate::support::etc::ENVIRONMENT;
+use crate::support::node::{announcement_path, services};
+use crate::support::wait::{let_pass, until};
 use quorate::clock;
 use serde_json::json;
 use std::net::SocketAddr;

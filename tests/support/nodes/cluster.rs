@@ -4,7 +4,7 @@ use super::etc::Etc;
 use super::node::{Node, Tokens};
 use super::ports;
 use super::slots::Slots;
-use super::wait::until;
+use crate::support::wait::until;
 use quorate::clock;
 use serde_json::Value;
 use std::path::Path;

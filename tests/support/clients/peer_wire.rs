@@ -3,7 +3,7 @@
 //!
 //! Independent of the product's own code, which would refuse to send most of it.
 
-use super::node::Node;
+use crate::support::node::Node;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{Error, ErrorKind, Read, Write};

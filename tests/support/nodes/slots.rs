@@ -1,7 +1,7 @@
 //! How many clusters run at once, across every test process: time limits mean little on a machine
 //! that runs ten groups.
 
-use super::wait::until;
+use crate::support::wait::until;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Clocks that stood still while a process was stopped, as in a virtual machine that was paused.
 
-use super::node::Node;
 use super::preloaded;
-use super::wait::until;
+use crate::support::node::Node;
+use crate::support::wait::until;
 use quorate::clock::{self, Instant};
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};

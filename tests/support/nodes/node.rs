@@ -1,8 +1,8 @@
 //! One quorate process: its life, and what a client asks of it.
 
 use super::etc::Etc;
-use super::http::{self, Response};
-use super::wait::until;
+use crate::support::http::{self, Response};
+use crate::support::wait::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

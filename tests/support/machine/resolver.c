@@ -2,7 +2,7 @@
  * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
  *
  * A name server that does as told, for a process started with LD_PRELOAD. It knows the names that end with ".test", and
- * leaves all others to the system. tests/support/resolver.rs builds it and writes the orders.
+ * leaves all others to the system. tests/support/machine/resolver.rs builds it and writes the orders.
  *
  * RESOLVER_ORDER names a file of lines, which is read for each question; the first that fits a name counts:
  *

@@ -1,7 +1,7 @@
 //! Real file systems that are small and fill up: a tmpfs for each node, in a mount namespace of
 //! its own, so that nothing is left when the test ends, however it ends.
 
-use super::node::Node;
+use crate::support::node::Node;
 use rustix::fs::statvfs;
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,6 +1,6 @@
 //! A proxy in front of a node's port, which can lose every connection without closing one, or hold back what it forwards.
 
-use super::wait::let_pass;
+use crate::support::wait::let_pass;
 use quorate_checker::random::Random;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

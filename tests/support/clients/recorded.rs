@@ -1,9 +1,9 @@
 //! Clients that announce, renew, withdraw and look up without pause, and write down what they saw.
 
 use super::http;
-use super::node::{PATIENCE, services, write_of};
 use super::rivals::{Ask, outcome_of, request_of};
 use super::workers::WORKER;
+use crate::support::node::{PATIENCE, services, write_of};
 use quorate::clock::{self, Instant};
 use quorate_checker::history::{Input, Name, Operation, Outcome, Service};
 use quorate_checker::random::Random;
@@ -175,7 +175,7 @@ impl Client {
             if served {
                 self.shared.served.fetch_add(1, Ordering::Relaxed);
             } else {
-                super::let_pass(BACK_OFF);
+                crate::support::let_pass(BACK_OFF);
             }
             if !served || self.random.below(STAYS) == 0 {
                 self.server += 1;

@@ -4,7 +4,7 @@
  * Clocks that stood still while the process was stopped, as those of a virtual machine do that is paused, for a process
  * started with LD_PRELOAD. The file that STOPPED_CLOCK names holds two numbers of 64 bits: by how many nanoseconds
  * CLOCK_MONOTONIC and CLOCK_BOOTTIME are behind. Its test writes them while the process is stopped, and the process sees
- * them through a mapping before it reads a clock again. tests/support/stopped_clock.rs builds it.
+ * them through a mapping before it reads a clock again. tests/support/machine/stopped_clock.rs builds it.
  *
  * The kernel's own timers go on: what waits for a time wakes too early by the real clock and looks again.
  */

@@ -2,7 +2,7 @@
 //! and know what they must see.
 
 use super::http;
-use super::node::{
+use crate::support::node::{
     PATIENCE, Tokens, Write, announcement, announcement_path, services, tokens_of, write_of,
 };
 use quorate::clock::{self, Instant};
@@ -179,7 +179,7 @@ fn read_until_stopped(record: &Record, kind: &str, address: SocketAddr) {
                 );
                 record.served_count.fetch_add(1, Ordering::Release);
             }
-            None => super::let_pass(BACK_OFF),
+            None => crate::support::let_pass(BACK_OFF),
         }
     }
 }
@@ -219,7 +219,7 @@ fn write_until_stopped(record: &Record, kind: &str, writer: usize, address: Sock
                 .0 = Some(token);
             record.ack_count.fetch_add(1, Ordering::Release);
         } else {
-            super::let_pass(BACK_OFF);
+            crate::support::let_pass(BACK_OFF);
         }
     }
 }
