@@ -2,7 +2,7 @@
 //! that takes the place of the airlift discovery server for Presto and Trino.
 //!
 //! The modules form one chain, each using only those before it (held by
-//! `tests/tidy.rs`): `model <- registry <- raft <- http <- server <- main`.
+//! `tests/tidy/main.rs`): `model <- registry <- raft <- http <- server <- main`.
 
 pub mod clock;
 pub mod config;

@@ -3,19 +3,11 @@
 //! complaints, held to the tree by one test and to a bad sample by another: a check that cannot
 //! fail is worth nothing.
 
-#[path = "tidy/arrows.rs"]
 mod arrows;
-#[path = "tidy/documented.rs"]
 mod documented;
-#[path = "tidy/patience.rs"]
 mod patience;
-#[path = "tidy/planted.rs"]
 mod planted;
-#[path = "tidy/scripts.rs"]
 mod scripts;
-#[path = "tidy/size.rs"]
 mod size;
-#[path = "tidy/source.rs"]
 mod source;
-#[path = "tidy/tree.rs"]
 mod tree;

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-#[path = "config/values.rs"]
 mod values;
 
 /// An installation with the given files in its `etc/`.
@@ -553,7 +552,7 @@ async fn the_example_works() {
 /// The service unit keeps systemd from restarting after exactly those exit codes that need a person.
 #[test]
 fn the_unit_lists_the_exit_codes() {
-    let unit = include_str!("../etc/quorate.service");
+    let unit = include_str!("../../etc/quorate.service");
     let line = unit
         .lines()
         .find_map(|line| line.strip_prefix("RestartPreventExitStatus="))

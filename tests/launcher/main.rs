@@ -10,10 +10,9 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
-#[path = "support/wait.rs"]
+#[path = "../support/wait.rs"]
 mod wait;
 
-#[path = "launcher/files.rs"]
 mod files;
 
 /// Far beyond what anything here takes on a busy machine.
