@@ -1,70 +1,13 @@
 //! The configuration as an operator meets it: whole `etc/` directories in, settings or every error out.
 
-use quorate::config::{CommandLine, LogLevel, Settings, exit_code, inventory_source, load};
+use quorate::config::{CommandLine, LogLevel, exit_code, inventory_source, load};
 use std::fs;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use std::path::Path;
 
+mod installation;
 mod values;
 
-/// An installation with the given files in its `etc/`.
-struct Installation {
-    dir: TempDir,
-}
-
-impl Installation {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let installation = Self {
-            dir: tempfile::tempdir().expect("a directory"),
-        };
-        fs::create_dir(installation.etc()).expect("creates");
-        for (name, text) in files {
-            installation.write(name, text);
-        }
-        installation
-    }
-
-    fn etc(&self) -> PathBuf {
-        self.path().join("etc")
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().canonicalize().expect("exists")
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.etc().join(name), text).expect("writes");
-    }
-
-    fn options(&self) -> CommandLine {
-        CommandLine {
-            etc_dir: Some(self.etc()),
-            ..CommandLine::default()
-        }
-    }
-
-    fn load(&self) -> Settings {
-        load(&self.options()).unwrap_or_else(|errors| panic!("{errors}"))
-    }
-
-    /// The errors, with the installation's own path cut off.
-    fn errors(&self) -> String {
-        self.cut(
-            &load(&self.options())
-                .expect_err("must be refused")
-                .to_string(),
-        )
-    }
-
-    fn cut(&self, text: &str) -> String {
-        text.replace(&format!("{}/", self.etc().display()), "")
-    }
-}
-
-const CONFIG: &str = "node.environment=test\n\
-http-server.http.port=8411\n\
-node.id=597A741E-9968-40E2-BB4D-7AF26DE18689\n\
-service-inventory.uri=file:///srv/discovery/etc/service-inventory.json\n";
+use installation::{CONFIG, Installation, with_config};
 
 const INVENTORY: &str = r#"{"environment": "test", "services": [
   {"id": "C8A9EE64-0476-452C-8638-8E72F3EE3CA6", "nodeId": "597A741E-9968-40E2-BB4D-7AF26DE18689", "type": "discovery", "pool": "general",
@@ -72,10 +15,6 @@ const INVENTORY: &str = r#"{"environment": "test", "services": [
   {"id": "370AF416-5F44-47D3-BFB6-D93A92676D49", "nodeId": "0BA42FDB-5DBA-4A2C-BE26-9596B7B4368E", "type": "discovery", "pool": "general",
    "location": "/172.17.31.246", "state": "RUNNING", "properties": {"http": "http://172.17.31.246:8411"}}]}
 "#;
-
-fn with_config(text: &str) -> Installation {
-    Installation::new(&[("config.properties", text)])
-}
 
 /// The etc/ directory of an airlift pair starts a node: its settings, its levels, its place in the inventory.
 #[tokio::test]
