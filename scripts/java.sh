@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Finds or installs the Java tools that scripts/engines and tests/compat/run need. To be sourced.
+# Finds or installs the Java tools that tests/engines/run and tests/compat/run need. To be sourced.
 
 # The feature version of the Java in home $1: 17, 25.
 java_version() {

@@ -12,13 +12,16 @@ pub fn scripts() -> Vec<PathBuf> {
         PathBuf::from("tests/compat/run"),
         PathBuf::from("tests/checker/compare"),
         PathBuf::from("tests/first-run"),
+        PathBuf::from("tests/nginx/run"),
         PathBuf::from("examples/test"),
     ];
-    for entry in fs::read_dir(root().join("scripts"))
-        .expect("there are scripts")
-        .flatten()
-    {
-        found.push(Path::new("scripts").join(entry.file_name()));
+    for dir in ["scripts", "tests/engines", "tests/shell"] {
+        for entry in fs::read_dir(root().join(dir))
+            .expect("there are scripts")
+            .flatten()
+        {
+            found.push(Path::new(dir).join(entry.file_name()));
+        }
     }
     found
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# PASS and FAIL lines, and waiting with a deadline, for scripts/engines and scripts/nginx. To be sourced.
+# PASS and FAIL lines, and waiting with a deadline, for tests/engines/run and tests/nginx/run. To be sourced.
 
 failures=0
 pass() { printf 'PASS  %s\n' "$*"; }

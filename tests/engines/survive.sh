@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# What scripts/engines proves of failures: nodes of the cluster and engine nodes, killed and stopped. To be sourced by it.
+# What tests/engines/run proves of failures: nodes of the cluster and engine nodes, killed and stopped. To be sourced by it.
 
 check_start() {
   within 120 all_list "$everyone"

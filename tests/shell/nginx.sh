@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The real nginx with etc/nginx.conf on loopback, for scripts/nginx and scripts/engines. To be sourced, with `repo` and `work` set.
+# The real nginx with etc/nginx.conf on loopback, for tests/nginx/run and tests/engines/run. To be sourced, with `repo` and `work` set.
 
 front_pid=""
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# What scripts/engines proves of addresses: a coordinator that moves, and nodes that hold lookups and die. To be sourced by it.
+# What tests/engines/run proves of addresses: a coordinator that moves, and nodes that hold lookups and die. To be sourced by it.
 
 coordinators() { curl -sf -m 3 "$(node_url 0)/v1/service/$type-coordinator/general" | node_ids; }
 lists_coordinator() { [[ " $(coordinators) " == *" $1 "* ]]; }

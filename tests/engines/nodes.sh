@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The engine's nodes and its clients, and the cluster, as scripts/engines drives them. To be sourced by it.
+# The engine's nodes and its clients, and the cluster, as tests/engines/run drives them. To be sourced by it.
 
 # ---- The engine -----------------------------------------------------------------------------
 

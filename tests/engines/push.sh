@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# What scripts/engines proves of held lookups: how few there are, and how soon a change is with the engine. To be sourced by it.
+# What tests/engines/run proves of held lookups: how few there are, and how soon a change is with the engine. To be sourced by it.
 
 readonly IDLE_S=63              # three times 20 s held and 1 s between
 readonly PUSHED_MS=100          # to be with the discovery client, when the lookup is held at the time
