@@ -5,6 +5,8 @@
 
 mod arrows;
 mod documented;
+mod imports;
+mod layout;
 mod patience;
 mod planted;
 mod scripts;
