@@ -1,8 +1,8 @@
 //! `quorate cluster`: what a person asks a running cluster.
 
-use super::client::error::CommandError;
 use super::client::output::{self, push_table};
 use super::client::query::{ServerList, duration};
+use anyhow::Context;
 use clap::Parser;
 use futures_util::future::join_all;
 use quorate::raft::Status;
@@ -34,8 +34,8 @@ pub struct ClusterArguments {
 ///
 /// # Errors
 /// When no HTTP client can be made.
-pub async fn run(arguments: &ClusterArguments) -> Result<u8, CommandError> {
-    let client = config::http_client(ANSWER_TIME_LIMIT)?;
+pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
+    let client = config::http_client(ANSWER_TIME_LIMIT).context("no HTTP client")?;
     let (text, code) = if arguments.wait_ready {
         wait_ready(&client, arguments).await
     } else {

@@ -1,6 +1,7 @@
 //! `quorate log`: the committed log of a stopped node, an entry a line.
 
 use super::client::output;
+use anyhow::anyhow;
 use clap::Parser;
 use quorate::raft::disk::{OpenError, OsFs, Store};
 use quorate::raft::{CommittedEntry, Content, Effect, committed_log};
@@ -23,25 +24,25 @@ pub struct LogArguments {
 pub fn run(arguments: &LogArguments) -> u8 {
     match print(arguments) {
         Ok(()) => config::exit_code::OK,
-        Err((code, problem)) => {
-            output::complain(&problem);
+        Err((code, error)) => {
+            output::complain(&format!("{error:#}"));
             code
         }
     }
 }
 
-fn print(arguments: &LogArguments) -> Result<(), (u8, String)> {
+fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     let dir = arguments.data_dir.join(server::RAFT_DIR);
     // To open a directory that is not there would make it.
     if !dir.is_dir() {
         let dir = arguments.data_dir.display();
-        let problem = format!("{dir} is no data directory: nothing of a node is in it");
+        let problem = anyhow!("{dir} is no data directory: nothing of a node is in it");
         return Err((config::exit_code::DATA_UNUSABLE, problem));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
-        .map_err(|error| (config::exit_code::INTERNAL, error.to_string()))?;
-    let store = Store::open(Arc::new(OsFs), &dir).map_err(|error| refused(&error))?;
+        .map_err(|error| (config::exit_code::INTERNAL, error.into()))?;
+    let store = Store::open(Arc::new(OsFs), &dir).map_err(refused)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
     let read = runtime.block_on(committed_log(&store, |entry| {
@@ -50,20 +51,22 @@ fn print(arguments: &LogArguments) -> Result<(), (u8, String)> {
         }
     }));
     runtime.block_on(store.close());
-    read.map_err(|error| (config::exit_code::DATA_CORRUPT, error.to_string()))?;
+    read.map_err(|error| (config::exit_code::DATA_CORRUPT, error.into()))?;
     match written.and_then(|()| out.flush()) {
         // Whoever reads has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err((config::exit_code::INTERNAL, error.to_string())),
+        Err(error) => Err((config::exit_code::INTERNAL, error.into())),
         Ok(()) => Ok(()),
     }
 }
 
-fn refused(error: &OpenError) -> (u8, String) {
-    let exit_code = server::exit_code_of(error);
-    match error {
-        OpenError::InUse { .. } => (exit_code, format!("{error}; stop the node first")),
-        _ => (exit_code, error.to_string()),
+fn refused(error: OpenError) -> (u8, anyhow::Error) {
+    let in_use = matches!(error, OpenError::InUse { .. });
+    let error = anyhow::Error::from(error);
+    let exit_code = server::exit_code_of(&error);
+    match in_use {
+        true => (exit_code, anyhow!("{error}; stop the node first")),
+        false => (exit_code, error),
     }
 }
 

@@ -21,7 +21,7 @@ mod watch;
 mod fake_server;
 
 use clap::Parser;
-use client::error::CommandError;
+use client::error::exit_code_of;
 use client::output;
 use quorate::config::exit_code;
 use std::ffi::OsString;
@@ -52,11 +52,11 @@ pub fn run(words: &[OsString]) -> Option<u8> {
 }
 
 /// Runs it to its end and says what went wrong.
-fn finish(command: impl Future<Output = Result<u8, CommandError>>) -> u8 {
+fn finish(command: impl Future<Output = anyhow::Result<u8>>) -> u8 {
     finish_on(Builder::new_current_thread(), command)
 }
 
-fn finish_on(mut threads: Builder, command: impl Future<Output = Result<u8, CommandError>>) -> u8 {
+fn finish_on(mut threads: Builder, command: impl Future<Output = anyhow::Result<u8>>) -> u8 {
     let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -68,10 +68,9 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = Result<u8, Comm
     // A name server that hangs holds a thread of the runtime, and is not to hold up the exit.
     runtime.shutdown_background();
     ended.unwrap_or_else(|error| {
-        let code = error.exit_code();
-        // A reader that has seen enough is no failure.
+        let code = exit_code_of(&error);
         if code != exit_code::OK {
-            error.to_string().lines().for_each(output::complain);
+            format!("{error:#}").lines().for_each(output::complain);
         }
         code
     })

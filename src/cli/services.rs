@@ -1,6 +1,5 @@
 //! `quorate services`: what is announced.
 
-use super::client::error::CommandError;
 use super::client::failover::{Failover, Patience};
 use super::client::output::{self, one_line, push_table};
 use super::client::query::{Question, ServerList, name, time_limit};
@@ -51,7 +50,7 @@ struct Service {
 ///
 /// # Errors
 /// When no server answers, or nothing can be printed.
-pub async fn run(arguments: &ServicesArguments) -> Result<u8, CommandError> {
+pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
     let mut failover = Failover::new(&arguments.servers.server, Patience::default())?;
     let names = [&arguments.of_type, &arguments.pool];
     let segments = ["v1", "service"]

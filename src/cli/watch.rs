@@ -1,10 +1,10 @@
 //! `quorate watch`: what is announced, and each change of it, as it happens.
 
-use super::client::error::CommandError;
 use super::client::failover::{Failover, Patience};
 use super::client::output;
 use super::client::query::{Question, ServerList, name};
 use super::client::sse::{Event, Events, Resume};
+use anyhow::Context;
 use clap::Parser;
 use quorate::config::exit_code;
 use serde::Serialize;
@@ -35,7 +35,7 @@ struct Line<'a> {
 ///
 /// # Errors
 /// When no server knows the question, or nothing can be printed.
-pub async fn run(arguments: &WatchArguments) -> Result<u8, CommandError> {
+pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
     let failover = Failover::new(&arguments.servers.server, Patience::default())?;
     let segments = ["v1", "watch", &arguments.of_type];
     let question = Question::of(segments.into_iter().chain(arguments.pool.as_deref()));
@@ -51,11 +51,11 @@ pub async fn run(arguments: &WatchArguments) -> Result<u8, CommandError> {
     }
 }
 
-fn line(event: &Event) -> Result<String, CommandError> {
+fn line(event: &Event) -> anyhow::Result<String> {
     let line = serde_json::to_string(&Line {
         event: &event.kind,
         id: event.id.as_deref(),
         data: &event.data,
     });
-    line.map_err(|error| CommandError::Output(error.into()))
+    line.context("an event cannot be printed")
 }

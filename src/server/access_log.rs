@@ -2,7 +2,7 @@
 
 use super::error::StartError;
 use crate::clock;
-use crate::config::{Settings, exit_code};
+use crate::config::Settings;
 use crate::http;
 use crate::telemetry::{AccessLog, AccessRecord};
 use ::http::{Uri, Version};
@@ -17,10 +17,9 @@ pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, Start
     if !settings.access_log.enabled {
         return Ok(None);
     }
-    let log = AccessLog::open(&settings.access_log).map_err(|error| {
-        let path = settings.access_log.path.display();
-        let message = format!("http-server.log.path={path}: cannot be opened: {error}");
-        StartError::new(exit_code::of_data_error(&error), message)
+    let log = AccessLog::open(&settings.access_log).map_err(|source| StartError::AccessLog {
+        path: settings.access_log.path.display().to_string(),
+        source,
     })?;
     Ok(Some(Arc::new(move |record| write(&log, &record))))
 }

@@ -1,52 +1,63 @@
-//! The failure that ends the server, with the exit code of its process.
+//! Failures that end the server, and the exit code of its process.
 
 use crate::config::exit_code;
+use crate::config::inventory_source::InventoryError;
 use crate::raft;
 use crate::raft::disk::OpenError;
-use thiserror::Error;
+use std::error::Error;
+use std::io;
 
-/// Why the server did not start, or did not go on.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{message}")]
-pub struct StartError {
-    /// One line for the operator.
-    pub message: String,
-    /// One of [`crate::config::exit_code`].
-    pub exit_code: u8,
+/// A failure to start or to go on that has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The port cannot be listened on.
+    #[error("http-server.http.port={port} on {at}")]
+    Port {
+        port: u16,
+        /// The address, as a setting where it is one.
+        at: String,
+        source: io::Error,
+    },
+    /// The file of the access log cannot be opened.
+    #[error("http-server.log.path={path}: cannot be opened")]
+    AccessLog { path: String, source: io::Error },
+    /// The inventory does not fit this node.
+    #[error("{0}")]
+    Inventory(String),
 }
 
-impl StartError {
-    pub(super) fn new(exit_code: u8, message: impl ToString) -> StartError {
-        StartError {
-            message: message.to_string(),
-            exit_code,
-        }
+/// Returns the exit code of a process that an error of the server, or of a data directory, ends.
+pub fn exit_code_of(error: &anyhow::Error) -> u8 {
+    let mut causes = error.chain();
+    causes.find_map(known_code).unwrap_or(exit_code::INTERNAL)
+}
+
+fn known_code(cause: &(dyn Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<StartError>() {
+        return Some(match error {
+            StartError::Port { .. } => exit_code::PORT,
+            StartError::AccessLog { source, .. } => exit_code::of_data_error(source),
+            StartError::Inventory(_) => exit_code::INVENTORY,
+        });
     }
-}
-
-impl From<raft::StartError> for StartError {
-    fn from(error: raft::StartError) -> StartError {
-        let exit_code = match &error {
+    if let Some(error) = cause.downcast_ref::<raft::StartError>() {
+        return Some(match error {
             raft::StartError::Identity(_) => exit_code::IDENTITY,
             raft::StartError::Diverged(_) => exit_code::DIVERGED,
             raft::StartError::Storage(_) => exit_code::DISK_FAILED,
             raft::StartError::Settings(_) => exit_code::CONFIG,
-        };
-        StartError::new(exit_code, error)
+        });
     }
-}
-
-impl From<OpenError> for StartError {
-    fn from(error: OpenError) -> StartError {
-        StartError::new(exit_code_of(&error), error)
+    if let Some(error) = cause.downcast_ref::<OpenError>() {
+        return Some(match error {
+            OpenError::InUse { .. } => exit_code::DATA_IN_USE,
+            OpenError::NotWritable { source, .. } => exit_code::of_data_error(source),
+            OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
+        });
     }
-}
-
-/// The exit code of a process that cannot open its data directory.
-pub fn exit_code_of(error: &OpenError) -> u8 {
-    match error {
-        OpenError::InUse { .. } => exit_code::DATA_IN_USE,
-        OpenError::NotWritable { source, .. } => exit_code::of_data_error(source),
-        OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
-    }
+    let error = cause.downcast_ref::<InventoryError>()?;
+    Some(match error {
+        InventoryError::Unreachable { .. } => exit_code::INVENTORY_UNREACHABLE,
+        InventoryError::File { .. } | InventoryError::Bad(_) => exit_code::INVENTORY,
+    })
 }

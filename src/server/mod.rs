@@ -8,15 +8,17 @@ mod self_announcement;
 mod signals;
 mod state_report;
 
-pub use error::{StartError, exit_code_of};
+pub use error::exit_code_of;
 
 use crate::clock::Beat;
+use crate::config::Settings;
 use crate::config::inventory_source::{InventoryError, fetch};
-use crate::config::{Settings, exit_code};
 use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
 use crate::raft::disk::{OsFs, Store};
 use crate::raft::{LogLimits, Node, Options};
+use anyhow::Context;
+use error::StartError;
 use own_address::{OwnAddress, bindable};
 use signals::Stop;
 use state_report::StateReport;
@@ -37,7 +39,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When it cannot start or cannot go on.
-pub fn run(settings: Settings) -> Result<(), StartError> {
+pub fn run(settings: Settings) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     // tokio's own way to say how many, for who knows better.
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
@@ -46,7 +48,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     let runtime = runtime
         .enable_all()
         .build()
-        .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
+        .context("threads cannot be started")?;
     let result = runtime.block_on(serve(settings));
     // A blocking disk call under way must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -59,11 +61,10 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
-async fn serve(settings: Settings) -> Result<(), StartError> {
-    let failed = |error: std::io::Error| StartError::new(exit_code::INTERNAL, error);
+async fn serve(settings: Settings) -> anyhow::Result<()> {
     let state = Arc::new(StateReport::new());
-    let mut stop = Stop::new().map_err(failed)?;
-    signals::answer(state.clone()).map_err(failed)?;
+    let mut stop = Stop::new().context("signals cannot be received")?;
+    signals::answer(state.clone()).context("signals cannot be received")?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         environment = settings.environment,
@@ -82,18 +83,22 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
 }
 
 /// Opens the data directory and the port, and starts the node.
-async fn start(settings: &Settings, state: Arc<StateReport>) -> Result<Running, StartError> {
+async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<Running> {
     let beat = Beat::start();
     let dir = settings.data_dir.join(RAFT_DIR);
     let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
         .await
-        .map_err(|error| StartError::new(exit_code::INTERNAL, error))??;
+        .context("the data directory cannot be opened")??;
     let node_id = node_id(settings, &store)?;
     let inventory = inventory(settings, &store, &node_id).await?;
     let listener = listen::listen(settings)?;
     let port = listener
         .local_addr()
-        .map_err(|error| StartError::new(exit_code::PORT, error))?
+        .map_err(|source| StartError::Port {
+            port: settings.http_port,
+            at: "an unknown address".to_owned(),
+            source,
+        })?
         .port();
     let own = own_address::find(settings, inventory.as_ref(), &node_id, port).await;
     let (bind, OwnAddress { uri: address, .. }) = (bindable(&own), own);
@@ -120,8 +125,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> Result<Running, 
     let node = Node::start(options).await?;
     state.note_node(node.clone());
     tracing::info!(node = node_id, address, port, "started");
-    let announcement = self_announcement::announcement(settings, &node_id, &address, port)
-        .map_err(|error| StartError::new(exit_code::INTERNAL, error))?;
+    let announcement = self_announcement::announcement(settings, &node_id, &address, port)?;
     let announcing = tokio::spawn(self_announcement::keep_announced(
         node.clone(),
         announcement,
@@ -159,7 +163,7 @@ async fn until_stopped(
     settings: &Settings,
     running: Running,
     mut signals: Stop,
-) -> Result<(), StartError> {
+) -> anyhow::Result<()> {
     let node = &running.node;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut http_settings = HttpSettings::new(settings.environment.clone());
@@ -190,7 +194,7 @@ async fn until_stopped(
     let reason = tokio::select! {
         signal = signals.wanted() => signal,
         fatal = node.fatal() => return Err(fatal.into()),
-        unreachable = never_reached(node, running.port, &running.address) => return Err(unreachable),
+        unreachable = never_reached(node, running.port, &running.address) => return Err(unreachable.into()),
     };
     tracing::info!("stopping: {reason}");
     running.announcing.abort();
@@ -211,15 +215,13 @@ async fn until_stopped(
 }
 
 /// The configured id; else the one in the data directory; else one drawn at random, kept from then on.
-fn node_id(settings: &Settings, store: &Store) -> Result<String, StartError> {
+fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     if let Some(node_id) = &settings.node_id {
         return Ok(node_id.clone());
     }
     match store.identity() {
         Some(identity) => Ok(identity.node_id),
-        None => {
-            crate::model::random_uuid().map_err(|error| StartError::new(exit_code::INTERNAL, error))
-        }
+        None => Ok(crate::model::random_uuid()?),
     }
 }
 
@@ -228,7 +230,7 @@ async fn inventory(
     settings: &Settings,
     store: &Store,
     node_id: &str,
-) -> Result<Option<Inventory>, StartError> {
+) -> anyhow::Result<Option<Inventory>> {
     let Some(uri) = &settings.inventory_uri else {
         return Ok(None);
     };
@@ -237,7 +239,8 @@ async fn inventory(
         .is_some_and(|identity| identity.group.is_some());
     match fetch(uri).await {
         Ok(inventory) => {
-            check_inventory(settings, uri, &inventory, node_id).map(|()| Some(inventory))
+            check_inventory(settings, uri, &inventory, node_id)?;
+            Ok(Some(inventory))
         }
         Err(error @ (InventoryError::Unreachable { .. } | InventoryError::File { .. }))
             if is_member =>
@@ -245,10 +248,7 @@ async fn inventory(
             tracing::warn!("{error}; this node is a member of its group and starts without it");
             Ok(None)
         }
-        Err(error @ InventoryError::Unreachable { .. }) => {
-            Err(StartError::new(exit_code::INVENTORY_UNREACHABLE, error))
-        }
-        Err(error) => Err(StartError::new(exit_code::INVENTORY, error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -258,9 +258,8 @@ fn check_inventory(
     inventory: &Inventory,
     node_id: &str,
 ) -> Result<(), StartError> {
-    let refused = |problem: String| StartError::new(exit_code::INVENTORY, problem);
     if inventory.environment != settings.environment {
-        return Err(refused(format!(
+        return Err(StartError::Inventory(format!(
             "{uri}: environment is {:?}, and node.environment is {:?}",
             inventory.environment, settings.environment
         )));
@@ -268,7 +267,7 @@ fn check_inventory(
     inventory
         .own(node_id)
         .map(|_| ())
-        .map_err(|error| refused(error.to_string()))
+        .map_err(|error| StartError::Inventory(error.to_string()))
 }
 
 /// Resolves when peers would not find this node: its inventory entry has another port than it listens on, and
@@ -281,11 +280,8 @@ async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
     if announced == port || node.answers_at(address, OWN_ADDRESS_LIMIT).await {
         return std::future::pending().await;
     }
-    StartError::new(
-        exit_code::INVENTORY,
-        format!(
-            "service-inventory.uri: this node is reached at {address}, http-server.http.port is {port}, and nobody \
+    StartError::Inventory(format!(
+        "service-inventory.uri: this node is reached at {address}, http-server.http.port is {port}, and nobody \
              forwards the one to the other: peers would not find it"
-        ),
-    )
+    ))
 }

@@ -38,12 +38,12 @@ use tracing_subscriber::{Layer, Registry};
 #[derive(Debug, Error)]
 pub enum TelemetryError {
     /// The file of `log.path` cannot be opened.
-    #[error("log.path={path}: cannot be opened: {error}")]
+    #[error("log.path={path}: cannot be opened")]
     Open {
         /// The file.
         path: String,
         /// The operating system's reason.
-        error: io::Error,
+        source: io::Error,
     },
     /// The process has a log already.
     #[error("the log is set up already")]
@@ -67,9 +67,9 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
             compress: settings.compress,
         };
         let file = LogFile::open(path, retention, clock::wall_ms());
-        let file = file.map_err(|error| TelemetryError::Open {
+        let file = file.map_err(|source| TelemetryError::Open {
             path: path.display().to_string(),
-            error,
+            source,
         })?;
         let file = SharedFile(Arc::new(Mutex::new(file)));
         layers.push(layer(settings.format, move || OneLine(file.clone())));

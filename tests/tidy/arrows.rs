@@ -164,6 +164,10 @@ const BANNED: &[(&str, &[&str])] = &[
         ],
     ),
     ("!clock/system.rs", &["Instant::now", "SystemTime::now"]),
+    // Their errors are typed; at the edge they are told with all their causes.
+    ("registry/", &["anyhow"]),
+    ("raft/", &["anyhow"]),
+    ("http/", &["anyhow"]),
 ];
 
 fn banned_names(path_in_src: &str, source: &str) -> Vec<String> {
@@ -222,6 +226,11 @@ fn a_banned_name_is_found() {
         0
     );
     assert_eq!(banned_names("clock/system.rs", "Instant::now()").len(), 0);
+    assert_eq!(banned_names("http/mod.rs", "use anyhow::Context;").len(), 1);
+    assert_eq!(
+        banned_names("server/mod.rs", "use anyhow::Context;").len(),
+        0
+    );
     assert_eq!(
         banned_names("registry/mod.rs", "/// No tokio here.\nstruct HashMapLike;").len(),
         0

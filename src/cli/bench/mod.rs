@@ -8,7 +8,6 @@ mod progress;
 mod report;
 mod workload;
 
-use super::client::error::CommandError;
 use super::client::output;
 use super::client::query::{ServerList, duration, name, time_limit};
 use clap::Parser;
@@ -82,7 +81,7 @@ pub struct BenchArguments {
 ///
 /// # Errors
 /// When the cluster does not take the nodes, or nothing can be printed.
-pub async fn run(arguments: &BenchArguments) -> Result<u8, CommandError> {
+pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     // Each client needs one, and the soft limit is often 1,024. Where there are too few, the connections that cannot be opened say so.
     let _ = raise_descriptors();
     let servers = connection::addresses(&arguments.servers.server)?;

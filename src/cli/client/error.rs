@@ -1,40 +1,29 @@
-//! Why a command ends without what was asked for.
+//! Failures of a command that have exit codes of their own.
 
 use quorate::config::exit_code;
 use std::io;
 
-/// What a command cannot go on from.
+/// A failure that asking another server does not mend.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// No HTTP client can be made.
-    #[error("no HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
     /// A server calls the question wrong, or none of them knows it: asking again changes nothing.
     #[error("{0}")]
     Refused(String),
     /// No server answered in time: a line for each that says why.
     #[error("{}", .0.join("\n"))]
     Unanswered(Vec<String>),
-    /// Standard output takes nothing more.
-    #[error("cannot write to standard output: {0}")]
-    Output(#[from] io::Error),
-    /// The command of `--exec` cannot be run at all.
-    #[error("cannot run sh: {0}")]
-    Exec(#[source] io::Error),
 }
 
-impl CommandError {
-    /// What the process ends with.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            CommandError::Refused(_) => exit_code::USAGE,
-            CommandError::Unanswered(_) => exit_code::NOT_READY,
-            CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                exit_code::OK
-            }
-            CommandError::Client(_) | CommandError::Output(_) | CommandError::Exec(_) => {
-                exit_code::INTERNAL
-            }
-        }
+/// Returns the exit code of a process whose command ends with an error.
+pub fn exit_code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref() {
+        Some(CommandError::Refused(_)) => return exit_code::USAGE,
+        Some(CommandError::Unanswered(_)) => return exit_code::NOT_READY,
+        None => {}
+    }
+    match error.downcast_ref::<io::Error>() {
+        // A reader that has seen enough is no failure.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::OK,
+        _ => exit_code::INTERNAL,
     }
 }

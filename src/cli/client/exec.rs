@@ -1,8 +1,8 @@
 //! `--exec`: a command that is run for a coordinator.
 
 use super::coordinator::Coordinator;
-use super::error::CommandError;
 use super::output;
+use anyhow::Context;
 use quorate::config::exit_code;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -16,10 +16,10 @@ const SIGNAL_BASE: i32 = 128;
 ///
 /// # Errors
 /// When there is no `sh`.
-pub fn run_once(command: &str, coordinator: &Coordinator) -> Result<u8, CommandError> {
+pub fn run_once(command: &str, coordinator: &Coordinator) -> anyhow::Result<u8> {
     let status = prepared(command, coordinator)
         .status()
-        .map_err(CommandError::Exec)?;
+        .context("cannot run sh")?;
     Ok(code_of(status))
 }
 
@@ -88,7 +88,7 @@ impl Hook {
     ///
     /// # Errors
     /// When there is no `sh`.
-    pub async fn ended(&mut self) -> Result<(), CommandError> {
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;
         };
@@ -97,7 +97,7 @@ impl Hook {
         let status = joined
             .map_err(io::Error::other)
             .flatten()
-            .map_err(CommandError::Exec)?;
+            .context("cannot run sh")?;
         if !status.success() {
             output::notice(&format!("--exec: {status}"));
         }

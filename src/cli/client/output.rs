@@ -1,5 +1,6 @@
 //! What a command prints, and whether anybody still reads it.
 
+use anyhow::Context;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use tokio::io::Interest;
@@ -12,10 +13,11 @@ const REPEATED_CHARS_MAX: usize = 500;
 ///
 /// # Errors
 /// When standard output is closed or full. `println!` would panic.
-pub fn line(text: &str) -> io::Result<()> {
+pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
 }
 
 /// Tells a person something on standard error.

@@ -1,7 +1,6 @@
 //! `quorate coordinator`: where the coordinator is, now or from now on.
 
 use super::client::coordinator::Coordinator;
-use super::client::error::CommandError;
 use super::client::exec::{self, Hook};
 use super::client::failover::{Failover, Patience};
 use super::client::output::{self, one_line};
@@ -70,7 +69,7 @@ fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
 ///
 /// # Errors
 /// When no server can say, or nothing can be printed or run.
-pub async fn run(arguments: &CoordinatorArguments) -> Result<u8, CommandError> {
+pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
     let failover = Failover::new(&arguments.servers.server, Patience::default())?;
     let question = Question::of(["v1", "coordinator"])
         .with("engine", arguments.engine.as_deref())
@@ -88,7 +87,7 @@ async fn once(
     arguments: &CoordinatorArguments,
     mut failover: Failover,
     question: &Question,
-) -> Result<u8, CommandError> {
+) -> anyhow::Result<u8> {
     let read = |text: &str| Ok((text.to_owned(), coordinators(text, arguments.all)?));
     let (json, found) = failover.ask(question, arguments.timeout, read).await?;
     if let (Some(command), Some(best)) = (&arguments.exec, found.first()) {
@@ -103,7 +102,7 @@ async fn once(
     Ok(exit_code::OK)
 }
 
-async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> Result<u8, CommandError> {
+async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> anyhow::Result<u8> {
     let mut known = Known::default();
     let mut hook = arguments.exec.as_deref().map(Hook::new);
     let prints = hook.is_none();
@@ -131,7 +130,7 @@ async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> Result<
     }
 }
 
-async fn ended(hook: &mut Option<Hook>) -> Result<(), CommandError> {
+async fn ended(hook: &mut Option<Hook>) -> anyhow::Result<()> {
     match hook {
         Some(hook) => hook.ended().await,
         None => std::future::pending().await,

@@ -9,12 +9,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum LauncherError {
     /// A file or directory cannot be used.
-    #[error("{path}: {error}")]
+    #[error("{path}")]
     File {
         /// Which.
         path: String,
         /// The operating system's reason.
-        error: io::Error,
+        source: io::Error,
     },
     /// The pid file is locked and wrong.
     #[error("Pid file '{path}' {what}")]
@@ -25,12 +25,12 @@ pub enum LauncherError {
         what: String,
     },
     /// The server cannot be signalled.
-    #[error("Signaling pid {pid} failed: {error}")]
+    #[error("Signaling pid {pid} failed")]
     Signal {
         /// The server.
         pid: i32,
         /// The operating system's reason.
-        error: io::Error,
+        source: io::Error,
     },
     /// The server did not end in time.
     #[error("pid {pid} has not stopped within {seconds} s; `kill` ends it at once")]
@@ -41,8 +41,8 @@ pub enum LauncherError {
         seconds: u64,
     },
     /// The binary cannot be run again.
-    #[error("cannot start: {0}")]
-    Spawn(io::Error),
+    #[error("cannot start")]
+    Spawn(#[source] io::Error),
     /// The server ended as soon as it was started.
     #[error("the server ended at once ({status}): {reason}")]
     EndedAtOnce {
@@ -54,10 +54,10 @@ pub enum LauncherError {
 }
 
 impl LauncherError {
-    pub(super) fn file(path: &Path, error: io::Error) -> Self {
+    pub(super) fn file(path: &Path, source: io::Error) -> Self {
         Self::File {
             path: path.display().to_string(),
-            error,
+            source,
         }
     }
 }

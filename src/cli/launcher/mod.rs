@@ -70,7 +70,7 @@ impl std::fmt::Display for Outcome {
 ///
 /// # Errors
 /// When the pid file cannot be read.
-pub fn status(paths: &Paths) -> Result<Outcome, LauncherError> {
+pub fn status(paths: &Paths) -> anyhow::Result<Outcome> {
     Ok(running(paths)?.map_or(Outcome::NotRunning, |(_, pid)| {
         Outcome::Running(pid.as_raw_pid())
     }))
@@ -80,7 +80,7 @@ pub fn status(paths: &Paths) -> Result<Outcome, LauncherError> {
 ///
 /// # Errors
 /// When it cannot be asked, or goes on.
-pub fn stop(paths: &Paths) -> Result<Outcome, LauncherError> {
+pub fn stop(paths: &Paths) -> anyhow::Result<Outcome> {
     let stopped = end(paths, Signal::TERM, STOP_TIME_LIMIT)?;
     Ok(stopped.map_or(Outcome::NotRunning, |pid| {
         Outcome::Stopped(pid.as_raw_pid())
@@ -91,7 +91,7 @@ pub fn stop(paths: &Paths) -> Result<Outcome, LauncherError> {
 ///
 /// # Errors
 /// When it cannot be ended.
-pub fn kill(paths: &Paths) -> Result<Outcome, LauncherError> {
+pub fn kill(paths: &Paths) -> anyhow::Result<Outcome> {
     let killed = end(paths, Signal::KILL, KILL_TIME_LIMIT)?;
     Ok(killed.map_or(Outcome::NotRunning, |pid| Outcome::Killed(pid.as_raw_pid())))
 }
@@ -101,7 +101,7 @@ pub fn kill(paths: &Paths) -> Result<Outcome, LauncherError> {
 ///
 /// # Errors
 /// When it cannot be started, or ended within a second.
-pub fn start(options: &CommandLine, paths: &Paths) -> Result<Outcome, LauncherError> {
+pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
     let mut pid_file = PidFile::create(&paths.pid_file)?;
     if let Holder::Server(pid) = pid_file.holder()? {
         return Ok(Outcome::AlreadyRunning(pid.as_raw_pid()));
@@ -121,7 +121,7 @@ pub fn start(options: &CommandLine, paths: &Paths) -> Result<Outcome, LauncherEr
         .and_then(|()| watch(&mut child, &paths.launcher_log, log_start));
     if let Err(error) = started {
         abandon(child, &mut pid_file);
-        return Err(error);
+        return Err(error.into());
     }
     Ok(Outcome::Started(child.id() as i32))
 }
@@ -131,10 +131,10 @@ pub fn start(options: &CommandLine, paths: &Paths) -> Result<Outcome, LauncherEr
 ///
 /// # Errors
 /// When the pid file, the launcher's log or the data directory cannot be used.
-pub fn check(paths: &Paths) -> Result<(), LauncherError> {
+pub fn check(paths: &Paths) -> anyhow::Result<()> {
     PidFile::create(&paths.pid_file)?;
     open_launcher_log(paths)?;
-    make_data_dir(paths)
+    Ok(make_data_dir(paths)?)
 }
 
 /// Ends a server that nobody could find again, since its pid is not in the file.
@@ -154,7 +154,7 @@ const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the pid file does not name this process in time.
-pub fn wait_recorded(paths: &Paths) -> Result<(), LauncherError> {
+pub fn wait_recorded(paths: &Paths) -> anyhow::Result<()> {
     let deadline = clock::now() + RECORD_TIME_LIMIT;
     let own = std::process::id();
     loop {
@@ -163,10 +163,11 @@ pub fn wait_recorded(paths: &Paths) -> Result<(), LauncherError> {
             return Ok(());
         }
         if clock::now() >= deadline {
-            return Err(LauncherError::PidFile {
+            let error = LauncherError::PidFile {
                 path: paths.pid_file.display().to_string(),
                 what: format!("does not name this server ({own}), which nobody could stop then"),
-            });
+            };
+            return Err(error.into());
         }
         thread::sleep(POLL_INTERVAL);
     }
@@ -201,7 +202,7 @@ fn end(paths: &Paths, signal: Signal, limit: Duration) -> Result<Option<Pid>, La
         Err(error) => {
             return Err(LauncherError::Signal {
                 pid: pid.as_raw_pid(),
-                error: error.into(),
+                source: error.into(),
             });
         }
     }

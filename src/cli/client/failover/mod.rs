@@ -3,6 +3,7 @@
 use super::error::CommandError;
 use super::output::one_line;
 use super::query::Question;
+use anyhow::Context;
 use quorate::config::innermost_cause;
 use quorate::{clock, config};
 use reqwest::header::{ACCEPT, HeaderName};
@@ -81,11 +82,12 @@ impl Failover {
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn new(servers: &[String], patience: Patience) -> Result<Failover, CommandError> {
+    pub fn new(servers: &[String], patience: Patience) -> anyhow::Result<Failover> {
         let client = config::http_client_builder()
             .connect_timeout(patience.connect)
             .read_timeout(patience.silence)
-            .build()?;
+            .build()
+            .context("no HTTP client")?;
         let servers = servers.iter().map(|url| Server {
             url: url.clone(),
             trouble: None,
@@ -166,7 +168,7 @@ impl Failover {
         question: &Question,
         limit: Duration,
         read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, CommandError> {
+    ) -> anyhow::Result<T> {
         let deadline = clock::now() + limit;
         loop {
             for asked in 0..self.count() {
@@ -187,7 +189,7 @@ impl Failover {
                 }
             }
             if clock::now() + self.patience.pause >= deadline {
-                return Err(CommandError::Unanswered(self.troubles()));
+                return Err(CommandError::Unanswered(self.troubles()).into());
             }
             sleep(self.patience.pause).await;
         }

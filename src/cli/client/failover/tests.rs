@@ -1,6 +1,7 @@
 //! Choosing among servers that refuse, lie and keep silent.
 
 use super::*;
+use crate::cli::client::error::exit_code_of;
 use crate::cli::fake_server::{FakeServer, Reply};
 
 /// Long enough for any answer on a busy machine, where an answer is expected.
@@ -23,7 +24,7 @@ fn read(text: &str) -> Result<String, String> {
     }
 }
 
-async fn ask(failover: &mut Failover, limit: Duration) -> Result<String, CommandError> {
+async fn ask(failover: &mut Failover, limit: Duration) -> anyhow::Result<String> {
     failover.ask(&question(), limit, read).await
 }
 
@@ -70,7 +71,7 @@ async fn a_wrong_question_is_asked_once() {
     let error = ask(&mut failover, LIMIT).await.expect_err("refused");
     let expected = format!("{}: engine: 'spark' is unknown", first.url());
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(exit_code_of(&error), 2);
     assert!(second.requests().is_empty());
 }
 
@@ -88,7 +89,7 @@ async fn strangers_are_passed_by() {
     let error = ask(&mut none, LIMIT).await.expect_err("refused");
     let expected = format!("{}: its answer is no: is it a quorate server?", other.url());
     assert_eq!(error.to_string(), expected);
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(exit_code_of(&error), 2);
 }
 
 /// When the time is over, each server has its line, with its own words where it had any.
@@ -100,7 +101,7 @@ async fn each_says_why_it_did_not_answer() {
     let mut failover = failover(&[&busy, &gone], Patience::default());
     drop(gone);
     let error = ask(&mut failover, Duration::from_secs(2)).await;
-    let CommandError::Unanswered(lines) = error.expect_err("nobody answers") else {
+    let Ok(CommandError::Unanswered(lines)) = error.expect_err("nobody answers").downcast() else {
         panic!("not the kind of error")
     };
     assert_eq!(

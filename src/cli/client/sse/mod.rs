@@ -100,7 +100,7 @@ impl Events {
     ///
     /// # Errors
     /// When the question is wrong, or no server knows it.
-    pub async fn next(&mut self) -> Result<Event, CommandError> {
+    pub async fn next(&mut self) -> anyhow::Result<Event> {
         loop {
             let Some(open) = &mut self.open else {
                 self.connect().await?;

@@ -1,6 +1,7 @@
 //! Streams in pieces, streams that break, and where they go on.
 
 use super::*;
+use crate::cli::client::error::exit_code_of;
 use crate::cli::client::failover::Patience;
 use crate::cli::fake_server::{FakeServer, Reply, broken_stream, stream};
 use futures_util::stream;
@@ -166,7 +167,7 @@ async fn a_stream_that_began_is_never_given_up() {
     let page = FakeServer::saying(200, "<html>");
     let mut never = events(&[&stranger, &page], Resume::AfterLast, Patience::default());
     let error = never.next().await.expect_err("refused");
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(exit_code_of(&error), 2);
 
     let server = FakeServer::start(|number, _| match number {
         0 => broken_stream("event: state\nid: c:1\ndata: []\n\n"),
