@@ -2,12 +2,11 @@
 //! that takes the place of the airlift discovery server for Presto and Trino.
 //!
 //! The modules form one chain, each using only those before it (held by
-//! `tests/tidy.rs`): `model <- registry <- storage <- raft <- http <- server <- main`.
+//! `tests/tidy`): `model <- registry <- storage <- raft <- http <- server <- main`.
 
 pub mod clock;
 pub mod config;
 pub mod http;
-pub mod launcher;
 mod locks;
 pub mod raft;
 pub mod server;

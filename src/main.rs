@@ -1,12 +1,11 @@
 //! The binary: arguments in, exit code out.
 
-mod arguments;
-mod commands;
+mod cli;
 
-use arguments::{Arguments, Command};
 use clap::Parser;
+use cli::args::{Arguments, Command};
+use cli::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
-use quorate::launcher::{self, Holder, LauncherError, Outcome, PidFile};
 use quorate::{server, telemetry};
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -20,8 +19,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let code =
-        commands::run(&words).unwrap_or_else(|| server_command(&Arguments::parse_from(words)));
+    let code = cli::run(&words).unwrap_or_else(|| server_command(&Arguments::parse_from(words)));
     ExitCode::from(code)
 }
 
@@ -55,7 +53,7 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
             complain(&format!("cannot start a session: {error}"));
         }
         if let Err(error) = launcher::wait_recorded(paths) {
-            complain(&error.to_string());
+            complain(&format!("{error:#}"));
             return exit_code::DATA_UNUSABLE;
         }
         None
@@ -66,7 +64,7 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         }
     };
     if let Err(error) = telemetry::init(&settings.log) {
-        complain(&error.to_string());
+        complain(&format!("{:#}", anyhow::Error::from(error)));
         return exit_code::CONFIG;
     }
     for notice in &settings.notices {
@@ -76,10 +74,11 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         Ok(()) => exit_code::OK,
         Err(error) => {
             // Twice, since either may go where nobody looks: the log has the time, the console is what a person sees.
-            tracing::error!(exit_code = error.exit_code, "{error}");
+            let exit_code = server::exit_code_of(&error);
+            tracing::error!(target: "quorate", exit_code, "{error:#}");
             // Without waiting for a console that nobody reads: the process has to end.
-            telemetry::say_on_console(&format!("ERROR: {error}"));
-            error.exit_code
+            telemetry::say_on_console(&format!("ERROR: {error:#}"));
+            exit_code
         }
     }
 }
@@ -87,11 +86,12 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
 /// Takes the pid file for this process.
 fn claim(paths: &Paths) -> Result<PidFile, u8> {
     let failed = |error: LauncherError| {
-        complain(&error.to_string());
-        match &error {
-            LauncherError::File { error, .. } => exit_code::of_data_error(error),
+        let code = match &error {
+            LauncherError::File { source, .. } => exit_code::of_data_error(source),
             _ => exit_code::DATA_UNUSABLE,
-        }
+        };
+        complain(&format!("{:#}", anyhow::Error::from(error)));
+        code
     };
     let mut pid_file = PidFile::create(&paths.pid_file).map_err(failed)?;
     match pid_file.holder().map_err(failed)? {
@@ -145,14 +145,14 @@ fn status(paths: &Paths) -> u8 {
     }
 }
 
-fn outcome(result: Result<Outcome, LauncherError>) -> u8 {
+fn outcome(result: anyhow::Result<Outcome>) -> u8 {
     match result {
         Ok(outcome) => {
             say(&outcome.to_string());
             exit_code::OK
         }
         Err(error) => {
-            complain(&error.to_string());
+            complain(&format!("{error:#}"));
             exit_code::LAUNCHER
         }
     }

@@ -4,12 +4,13 @@
 //! an error; in the others it is ignored, since airlift's launcher hands them to Java as system properties. Paths that are
 //! relative start in the data directory.
 
-mod compressed;
 mod environment;
 mod error;
 pub mod exit_code;
 mod file;
+mod http_client;
 pub mod inventory_source;
+mod key_tables;
 mod keys;
 mod logging;
 mod paths;
@@ -19,7 +20,7 @@ mod sources;
 mod values;
 
 pub use error::{ConfigError, ConfigErrors, Place};
-pub use inventory_source::{http_client, http_client_builder, innermost_cause};
+pub use http_client::{http_client, http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]
 pub use properties::{parse_java, parse_launcher};

@@ -1,10 +1,10 @@
 //! A door for fuzzing: the wire without sockets, in front of a lone registry.
 
-use super::HttpSettings;
-use super::app::{AppState, Origin};
-use super::front::Front;
-use super::lone::Lone;
-use super::places::Places;
+use super::connection_limiter::Places;
+use super::fake_backend::Lone;
+use super::service::Front;
+use super::settings::HttpSettings;
+use super::state::{AppState, Origin};
 use crate::clock::Beat;
 use axum::body::Body;
 use axum::response::Response;

@@ -1,16 +1,19 @@
 //! The whole table of what is served.
 
-use super::app::App;
-use super::discovery::Discovery;
-use super::errors::Refusal;
-use super::{announcement, cluster, coordinator, inventory, lookup, redirect, statics, watch};
+use super::backend::Discovery;
+use super::error::Refusal;
+use super::handlers::{
+    announcement, cluster, coordinator, redirect, service, service_inventory, static_announcement,
+    watch,
+};
+use super::state::App;
 use axum::Router;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::ALLOW;
 
-/// Paths are canonical here (see [`super::compat::canonical_path`]) and their segments are decoded by the extractors.
+/// Paths are canonical here (see [`super::request::airlift_compat::canonical_path`]) and their segments are decoded by the extractors.
 pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
     let of_the_engine = if app.settings.coordinator_redirect {
         engine()
@@ -25,17 +28,17 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
         )
         .route(
             "/v1/announcement/static",
-            list_and_add(get(statics::list).post(statics::add)),
+            list_and_add(get(static_announcement::list).post(static_announcement::add)),
         )
         .route(
             "/v1/announcement/static/{id}",
-            delete_only(delete(statics::remove)),
+            delete_only(delete(static_announcement::remove)),
         )
-        .route("/v1/service", read_only(get(lookup::all)))
-        .route("/v1/service/{type}", read_only(get(lookup::by_type)))
+        .route("/v1/service", read_only(get(service::all)))
+        .route("/v1/service/{type}", read_only(get(service::by_type)))
         .route(
             "/v1/service/{type}/{pool}",
-            read_only(get(lookup::by_type_and_pool)),
+            read_only(get(service::by_type_and_pool)),
         )
         // ours
         .route("/v1/watch/{type}", read_only(get(watch::by_type)))
@@ -46,9 +49,12 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
         .route("/v1/coordinator", read_only(get(coordinator::coordinator)))
         .route(
             "/v1/service-inventory",
-            read_only(get(inventory::inventory)),
+            read_only(get(service_inventory::inventory)),
         )
-        .route("/v1/serviceInventory", read_only(get(inventory::inventory)))
+        .route(
+            "/v1/serviceInventory",
+            read_only(get(service_inventory::inventory)),
+        )
         .route("/v1/cluster/status", read_only(get(cluster::status)))
         .route("/v1/cluster/ready", checked(get(cluster::ready)))
         .route(cluster::PEER_PATH, read_only(get(cluster::peer)))

@@ -1,7 +1,7 @@
 //! The socket that the node listens on.
 
-use super::StartError;
-use crate::config::{Settings, exit_code};
+use super::error::StartError;
+use crate::config::Settings;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,21 +22,20 @@ pub(super) fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     };
     listener
         .and_then(TcpListener::from_std)
-        .map_err(|error| refused(settings, &error))
+        .map_err(|error| refused(settings, error))
 }
 
-fn refused(settings: &Settings, error: &io::Error) -> StartError {
+fn refused(settings: &Settings, error: io::Error) -> StartError {
     let port = settings.http_port;
     let at = match settings.bind_ip {
         Some(ip) => format!("node.bind-ip={ip}"),
         None => "all addresses".to_owned(),
     };
-    let what = match error.kind() {
-        io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
-        _ => error.to_string(),
+    let source = match error.kind() {
+        io::ErrorKind::AddrInUse => io::Error::new(error.kind(), "the port is in use"),
+        _ => error,
     };
-    let message = format!("http-server.http.port={port} on {at}: {what}");
-    StartError::new(exit_code::PORT, message)
+    StartError::Port { port, at, source }
 }
 
 /// Which clients a socket takes.

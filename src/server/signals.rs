@@ -1,6 +1,6 @@
 //! Signals: two end the server, one has it describe itself, the others are ignored.
 
-use super::state::StateReport;
+use super::state_report::StateReport;
 use rustix::process::Signal;
 use std::io;
 use std::sync::Arc;

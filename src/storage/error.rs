@@ -14,7 +14,7 @@ pub enum OpenError {
         lock: PathBuf,
     },
     /// It cannot be made, read or written.
-    #[error("the data directory {} cannot be used: {source}", dir.display())]
+    #[error("the data directory {} cannot be used", dir.display())]
     NotWritable {
         /// The directory.
         dir: PathBuf,

@@ -1,7 +1,7 @@
 //! The access log, in the format of airlift 233: tab-separated, one line a request.
 
 use super::log_file::LogFile;
-use super::rolling_file::Retention;
+use super::rotated_files::Retention;
 use super::timestamp;
 use crate::config::AccessLogSettings;
 use std::io;

@@ -1,7 +1,9 @@
 //! What a log is written to, by what its path leads to.
 
+use super::console;
 use super::destination::Destination;
-use super::rolling_file::{Retention, RollingFile};
+use super::rolling_file::RollingFile;
+use super::rotated_files::Retention;
 use super::stream::Stream;
 use std::io;
 use std::path::Path;
@@ -25,7 +27,7 @@ impl LogFile {
             Destination::File(path) => {
                 RollingFile::open(&path, retention, now_ms).map(LogFile::Rolling)
             }
-            other => Stream::open(path.to_owned(), other).map(LogFile::Stream),
+            other => Stream::open(path.to_owned(), other, console::say).map(LogFile::Stream),
         }
     }
 

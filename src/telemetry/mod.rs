@@ -8,6 +8,7 @@ mod destination;
 mod levels;
 mod log_file;
 mod rolling_file;
+mod rotated_files;
 mod stream;
 mod timestamp;
 
@@ -19,7 +20,7 @@ pub use levels::STATE_TARGET;
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 use log_file::LogFile;
-use rolling_file::Retention;
+use rotated_files::Retention;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,12 +38,12 @@ use tracing_subscriber::{Layer, Registry};
 #[derive(Debug, Error)]
 pub enum TelemetryError {
     /// The file of `log.path` cannot be opened.
-    #[error("log.path={path}: cannot be opened: {error}")]
+    #[error("log.path={path}: cannot be opened")]
     Open {
         /// The file.
         path: String,
         /// The operating system's reason.
-        error: io::Error,
+        source: io::Error,
     },
     /// The process has a log already.
     #[error("the log is set up already")]
@@ -66,9 +67,9 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
             compress: settings.compress,
         };
         let file = LogFile::open(path, retention, clock::wall_ms());
-        let file = file.map_err(|error| TelemetryError::Open {
+        let file = file.map_err(|source| TelemetryError::Open {
             path: path.display().to_string(),
-            error,
+            source,
         })?;
         let file = SharedFile(Arc::new(Mutex::new(file)));
         layers.push(layer(settings.format, move || OneLine(file.clone())));

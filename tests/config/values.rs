@@ -1,6 +1,6 @@
 //! Values and files as airlift, and editors, write them.
 
-use super::{Installation, with_config};
+use crate::installation::{Installation, with_config};
 use quorate::config::{InternalAddressSource, LogLevel};
 use quorate::model::Host;
 use std::fs;

@@ -1,6 +1,7 @@
 //! Files that the launcher cannot use, or that are no files.
 
-use super::{Installation, TIME_LIMIT, signal, wait};
+use crate::installation::{Installation, TIME_LIMIT, signal};
+use crate::wait;
 use quorate::clock;
 use std::fs;
 use std::path::Path;

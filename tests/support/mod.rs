@@ -4,44 +4,24 @@
 //! Processes rather than tasks, since what is proved here is about kills, freezes and disks.
 //! Nothing of the product is linked but its clock and the numbers of its exit codes.
 
-pub mod cluster;
-pub mod etc;
-pub mod events;
-#[cfg(target_os = "linux")]
-pub mod failing_disk;
+mod clients;
 #[cfg(target_os = "linux")]
 pub mod faults;
-pub mod http;
-pub mod http2;
-pub mod many_clients;
-pub mod mesh;
 #[cfg(target_os = "linux")]
-pub mod network;
-pub mod node;
-pub mod peer_wire;
-pub mod ports;
-#[cfg(target_os = "linux")]
-pub mod power_cut;
-#[cfg(target_os = "linux")]
-pub mod preloaded;
-pub mod proxy;
-pub mod recorded;
-#[cfg(target_os = "linux")]
-pub mod resolver;
-pub mod rivals;
-pub mod slots;
-#[cfg(target_os = "linux")]
-pub mod small_disk;
-#[cfg(target_os = "linux")]
-pub mod stopped_clock;
-pub mod traffic;
+mod machine;
+mod nodes;
 pub mod wait;
-pub mod workers;
-#[cfg(target_os = "linux")]
-pub mod wrong_clock;
 
-pub use cluster::{Cluster, Options};
-pub use mesh::Mesh;
-pub use node::Write;
-pub use proxy::Proxy;
+pub use clients::{
+    events, http, http2, many_clients, peer_wire, recorded, rivals, traffic, workers,
+};
+#[cfg(target_os = "linux")]
+pub use machine::{
+    failing_disk, network, power_cut, resolver, small_disk, stopped_clock, wrong_clock,
+};
+pub use nodes::cluster::{Cluster, Options};
+pub use nodes::mesh::Mesh;
+pub use nodes::node::Write;
+pub use nodes::proxy::Proxy;
+pub use nodes::{cluster, etc, node, ports, proxy, slots};
 pub use wait::{let_pass, until};

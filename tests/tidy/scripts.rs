@@ -12,9 +12,10 @@ pub fn scripts() -> Vec<PathBuf> {
         PathBuf::from("tests/compat/run"),
         PathBuf::from("crates/checker/compare"),
         PathBuf::from("tests/first-run"),
+        PathBuf::from("tests/nginx/run"),
         PathBuf::from("examples/test"),
     ];
-    for folder in ["scripts", "tests/engines", "tests/nginx"] {
+    for folder in ["scripts", "tests/engines", "tests/shell"] {
         for entry in fs::read_dir(root().join(folder))
             .expect("there are scripts")
             .flatten()

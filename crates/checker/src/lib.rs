@@ -16,8 +16,6 @@
 //! Times are nanoseconds of one monotonic clock, the harness's. Nothing here reads a clock: who wants a limit gives
 //! a closure that says when to give up, and undecided is a failure.
 
-#![deny(clippy::self_named_module_files)]
-
 pub mod certificate;
 pub mod groups;
 pub mod history;

@@ -15,8 +15,6 @@
 //! | `nodes`, `run_context` | the cluster of these four, and where their results go |
 //! | `etc`, `machine` | the files of a node, and what this machine is |
 
-#![deny(clippy::self_named_module_files)]
-
 mod against;
 mod baseline;
 mod etc;

@@ -2,8 +2,6 @@
 //!
 //! `cargo bench -p quorate-costs` prints what each part costs; counted allocations come first, since they do not depend on the machine.
 
-#![deny(clippy::self_named_module_files)]
-
 use quorate::model::{Announcement, Service};
 use quorate::registry::{Batch, Command, Registry};
 use std::collections::BTreeMap;

@@ -3,8 +3,6 @@
 //! Without the feature, as in every release, nothing is planted and nothing of this is in the program. `scripts/planted`
 //! plants each, and says by which test and within which time it must be found.
 
-#![deny(clippy::self_named_module_files)]
-
 /// An error that systems of this kind have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {

@@ -13,8 +13,6 @@
 //! | `snapshot` | the state as bytes, and back |
 //! | `model` | the wire types and their exact JSON |
 
-#![deny(clippy::self_named_module_files)]
-
 mod apply;
 mod command;
 mod digest;

@@ -35,8 +35,6 @@
 //! - *no early expiry*: nothing expires before max-age has passed since its last renewal was committed.
 //! - *liveness*: once healed, all nodes are voters of one leader, hold the same and serve reads and writes.
 
-#![deny(clippy::self_named_module_files)]
-
 mod cluster;
 mod faults;
 mod host;

@@ -1,7 +1,5 @@
 //! Runs seeds: `quorate-sim 4711` tells everything that happens, `quorate-sim 1..1000` what came of each.
 
-#![deny(clippy::self_named_module_files)]
-
 use quorate_sim::{Planted, run, run_seeds};
 use std::ops::Range;
 use std::path::Path;

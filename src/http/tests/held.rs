@@ -4,7 +4,7 @@ use super::replay::Answer;
 use super::server::{Server, answer, ask, byte};
 use crate::clock::now;
 use crate::http::HttpSettings;
-use crate::http::lone::Mode;
+use crate::http::fake_backend::Mode;
 use crate::model::{Announcement, Service};
 use crate::registry::Command;
 use std::time::Duration;

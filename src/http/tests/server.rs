@@ -2,7 +2,7 @@
 
 use super::replay::{Answer, parse};
 use crate::clock::{Beat, now};
-use crate::http::lone::{Lone, Mode};
+use crate::http::fake_backend::{Lone, Mode};
 use crate::http::{AccessRecord, HttpSettings, serve};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};

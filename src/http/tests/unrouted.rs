@@ -1,7 +1,7 @@
 //! Requests that pass the router by.
 
 use super::server::Server;
-use crate::http::lone::Lone;
+use crate::http::fake_backend::Lone;
 use crate::model::Announcement;
 use crate::registry::Command;
 

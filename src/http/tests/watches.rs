@@ -3,7 +3,7 @@
 use super::held::{announce, followed, get, settings};
 use super::server::{Server, byte};
 use crate::clock::now;
-use crate::http::lone::{Mode, batch};
+use crate::http::fake_backend::{Mode, batch};
 use crate::registry::Command;
 use serde_json::Value;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 fn open(path: &Path) -> Stream {
     let source = Destination::of(path).expect("leads somewhere");
-    Stream::open(path.to_owned(), source).expect("opens")
+    Stream::open(path.to_owned(), source, |_| ()).expect("opens")
 }
 
 fn fifo(path: &Path) {

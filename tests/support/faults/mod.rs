@@ -6,6 +6,7 @@ mod links;
 mod log;
 mod processes;
 mod stage;
+mod throttle;
 mod timeline;
 
 pub use kind::{Harm, Kind};

@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::links::{self, Link, shuffle};
-use super::processes::Throttle;
+use super::throttle::Throttle;
 use crate::support::cluster::{self, FORM_LIMIT};
 use crate::support::failing_disk::FailingDisk;
 use crate::support::http;

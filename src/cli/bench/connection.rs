@@ -1,0 +1,148 @@
+//! One client's connection, opened again when it ends.
+
+use crate::cli::client::error::CommandError;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// A server that says nothing for so long does not answer. Longer than any request may wait on a node.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of a body is kept of an answer that is read by a person.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// `host:port`, for a `Host` line and to be dialled.
+pub type Address = Arc<str>;
+
+/// The addresses of servers that were given as URLs.
+///
+/// # Errors
+/// For https, which this load generator does not speak, and for URLs with a path.
+pub fn addresses(servers: &[String]) -> Result<Vec<Address>, CommandError> {
+    let address = |server: &String| {
+        let url = Url::parse(server).map_err(|error| error.to_string())?;
+        match (url.scheme(), url.host_str(), url.path()) {
+            ("http", Some(host), "/") => Ok(Address::from(format!(
+                "{host}:{}",
+                url.port_or_known_default().unwrap_or(80)
+            ))),
+            _ => Err("only http://host:port can be put under load".to_owned()),
+        }
+    };
+    servers
+        .iter()
+        .map(|server| {
+            address(server).map_err(|why| CommandError::Refused(format!("{server}: {why}")))
+        })
+        .collect()
+}
+
+/// What came back: its status, and how many bytes its body has.
+pub struct Answer {
+    pub status: StatusCode,
+    pub bytes: u64,
+}
+
+/// A connection to one server.
+pub struct Connection {
+    address: Address,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Connection {
+    /// To be opened with the first request.
+    pub fn new(address: Address) -> Connection {
+        Connection {
+            address,
+            sender: None,
+        }
+    }
+
+    /// Sends a request and reads the answer to its end.
+    ///
+    /// # Errors
+    /// Why there is none, in a few words that are the same each time.
+    pub async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
+        in_time(self.exchange(method, path, body, |_| {})).await
+    }
+
+    /// The body of an answer of 200.
+    ///
+    /// # Errors
+    /// As for [`Connection::ask`], and any other status.
+    pub async fn text(&mut self, path: &str) -> Result<String, String> {
+        let mut text = Vec::new();
+        let keep = |piece: &[u8]| {
+            let room = TEXT_BYTES_MAX.saturating_sub(text.len());
+            text.extend_from_slice(&piece[..piece.len().min(room)]);
+        };
+        let answer = in_time(self.exchange(Method::GET, path, Bytes::new(), keep)).await?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        match answer.status {
+            StatusCode::OK => Ok(text),
+            status => Err(format!("{status}: {}", text.trim())),
+        }
+    }
+
+    /// Afterwards the connection is kept only if all went well.
+    async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<Answer, String> {
+        let mut sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
+            Some(sender) => sender,
+            None => self.open().await?,
+        };
+        let lost = |_| "the connection was lost".to_owned();
+        sender.ready().await.map_err(lost)?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, &*self.address)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| error.to_string())?;
+        let answer = sender.send_request(request).await.map_err(lost)?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            if let Some(piece) = frame.map_err(lost)?.data_ref() {
+                bytes += piece.len() as u64;
+                take(piece);
+            }
+        }
+        self.sender = Some(sender);
+        Ok(Answer { status, bytes })
+    }
+
+    async fn open(&self) -> Result<SendRequest<Full<Bytes>>, String> {
+        let stream = TcpStream::connect(&*self.address)
+            .await
+            .map_err(|error| format!("cannot connect: {}", error.kind()))?;
+        // Else the end of a body waits for an acknowledgement of its head.
+        stream
+            .set_nodelay(true)
+            .map_err(|error| error.to_string())?;
+        let (sender, connection) = handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        // How it ends shows in the request that was under way.
+        tokio::spawn(async move { connection.await.ok() });
+        Ok(sender)
+    }
+}
+
+async fn in_time(asked: impl Future<Output = Result<Answer, String>>) -> Result<Answer, String> {
+    let answer = tokio::time::timeout(TIMEOUT, asked).await;
+    answer.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
+}

@@ -1,0 +1,127 @@
+//! `quorate bench`: load on a running cluster, and how it bears it.
+
+mod connection;
+mod figures;
+mod load;
+mod nodes;
+mod progress;
+mod report;
+mod workload;
+
+use super::client::output;
+use super::client::query::{ServerList, duration, name, time_limit};
+use clap::Parser;
+use connection::Connection;
+use load::Load;
+use nodes::Nodes;
+use quorate::config::exit_code;
+use quorate::http::raise_descriptors;
+use report::Report;
+use std::sync::Arc;
+use std::time::Duration;
+use workload::{Mix, Workload};
+
+/// The most clients: each has a connection of its own, and a node takes some 16,000.
+const CLIENTS_MAX: u32 = 10_000;
+/// Far over what one process can ask.
+const RATE_MAX: u32 = 1_000_000;
+/// The most nodes, and the most services of one.
+const NODES_MAX: u32 = 100_000;
+const SERVICES_MAX: u32 = 1_000;
+
+/// Put load on a running cluster, and print how many requests a second it served, and how soon.
+///
+/// Announces nodes of its own first, renews them meanwhile as engines do, and withdraws them at the end. It changes nothing else; but a
+/// cluster that serves others is slower for them while it runs.
+#[derive(Debug, Parser)]
+#[command(name = "quorate bench", bin_name = "quorate bench", version)]
+pub struct BenchArguments {
+    /// What the clients ask.
+    #[arg(value_enum)]
+    workload: Workload,
+    #[command(flatten)]
+    servers: ServerList,
+    /// How many at once, spread over all servers, each with a connection of its own.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX as i64))]
+    clients: u32,
+    /// How many nodes are announced: what lookups show, and what is changed and renewed.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=NODES_MAX as i64))]
+    nodes: u32,
+    /// How many services each node has.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=SERVICES_MAX as i64))]
+    services: u32,
+    /// How long it is measured.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
+    duration: Duration,
+    /// How long the load lasts before that.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    warm_up: Duration,
+    /// Requests a second, begun at this pace however late the answers are: a latency counts from when its request should have begun.
+    /// Without it each client asks again as soon as it is answered.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX as i64))]
+    rate: Option<u32>,
+    /// Of `mix`: the shares.
+    #[arg(long, default_value = "lookup=80,renew=15,change=5")]
+    mix: Mix,
+    /// How often each node is renewed besides.
+    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = time_limit)]
+    renew_interval: Duration,
+    /// The type of the services; nothing else should have it.
+    #[arg(long, value_name = "TYPE", default_value = "bench", value_parser = name)]
+    of_type: String,
+    /// Leave the nodes announced: they expire.
+    #[arg(long)]
+    keep: bool,
+    /// The figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command and returns the exit code.
+///
+/// # Errors
+/// When the cluster does not take the nodes, or nothing can be printed.
+pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
+    // Each client needs one, and the soft limit is often 1,024. Where there are too few, the connections that cannot be opened say so.
+    let _ = raise_descriptors();
+    let servers = connection::addresses(&arguments.servers.server)?;
+    let mut first = Connection::new(servers[0].clone());
+    let environment = workload::environment(&mut first, &arguments.of_type).await?;
+    let nodes = Arc::new(Nodes::new(
+        environment,
+        arguments.of_type.clone(),
+        arguments.nodes,
+        arguments.services,
+    ));
+    nodes.announce_all(&servers).await?;
+    let renewing = nodes
+        .clone()
+        .keep_renewed(&servers, arguments.renew_interval);
+    let load = Load {
+        servers: servers.clone(),
+        clients: arguments.clients,
+        workload: arguments.workload,
+        mix: arguments.mix,
+        rate: arguments.rate,
+        warm_up: arguments.warm_up,
+        duration: arguments.duration,
+    };
+    let figures = load.run(&nodes).await;
+    match renewing.stop().await {
+        0 => {}
+        failed => figures.note_errors("a renewal besides failed".to_owned(), failed),
+    }
+    if !arguments.keep {
+        nodes.withdraw_all(&servers).await;
+    }
+    let report = Report::of(&load, &nodes, &figures);
+    let text = match arguments.json {
+        true => report.to_json(),
+        false => report.to_string(),
+    };
+    output::line(text.trim_end())?;
+    Ok(match report.is_flawless() {
+        true => exit_code::OK,
+        false => exit_code::NOT_READY,
+    })
+}

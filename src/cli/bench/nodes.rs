@@ -1,0 +1,261 @@
+//! The nodes that a load announces.
+
+use super::connection::{Address, Connection};
+use crate::cli::client::error::CommandError;
+use crate::cli::client::output;
+use http::Method;
+use hyper::body::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+/// Connections on which nodes are announced and withdrawn, for each server.
+const CONNECTIONS: u32 = 16;
+/// An announcement is tried so often: a leader may change.
+const TRIES: u32 = 20;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Nodes, each with services like an engine's: some 270 bytes in a lookup.
+pub struct Nodes {
+    environment: String,
+    of_type: String,
+    /// Told apart from other runs, also of other machines.
+    run: u32,
+    services: u32,
+    /// What each was last changed to.
+    tokens: Vec<AtomicU64>,
+    /// Lets one writer at a time write a node, as an engine does: of two writes of one node that go
+    /// through different servers at once, one is refused.
+    turns: Vec<Mutex<()>>,
+}
+
+/// All but the unreserved characters (RFC 3986, section 2.3), as engines encode a type: `presto-coordinator` stays what it is.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The path of the lookup of a type.
+pub fn lookup_path(of_type: &str) -> String {
+    format!("/v1/service/{}", utf8_percent_encode(of_type, RESERVED))
+}
+
+impl Nodes {
+    /// So many nodes, named after this run, with so many services each.
+    pub fn new(environment: String, of_type: String, count: u32, services: u32) -> Nodes {
+        Nodes {
+            environment,
+            of_type,
+            run: rand::random(),
+            services,
+            tokens: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            turns: (0..count).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    /// How many.
+    pub fn count(&self) -> u32 {
+        self.tokens.len() as u32
+    }
+
+    /// How many services all of them have.
+    pub fn services(&self) -> u64 {
+        u64::from(self.count()) * u64::from(self.services)
+    }
+
+    /// Waits until nobody else writes a node.
+    pub async fn turn(&self, node: u32) -> MutexGuard<'_, ()> {
+        self.turns[node as usize].lock().await
+    }
+
+    /// The path of the lookup that shows them.
+    pub fn lookup_path(&self) -> String {
+        lookup_path(&self.of_type)
+    }
+
+    /// The path of a node's announcement.
+    pub fn path(&self, node: u32) -> String {
+        format!("/v1/announcement/bench-{:08x}-{node}", self.run)
+    }
+
+    /// An announcement that says what the last one said.
+    pub fn renewal(&self, node: u32) -> Bytes {
+        self.body(node, self.tokens[node as usize].load(Ordering::Relaxed))
+    }
+
+    /// One that says something new.
+    pub fn change(&self, node: u32) -> Bytes {
+        let token = self.tokens[node as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        self.body(node, token)
+    }
+
+    fn body(&self, node: u32, token: u64) -> Bytes {
+        let services: Vec<_> = (0..self.services)
+            .map(|service| {
+                json!({
+                    "id": format!("{:08x}-{:04x}-4000-8000-{node:012x}", self.run, service),
+                    "type": self.of_type,
+                    "properties": {
+                        "node_version": "476",
+                        "coordinator": "false",
+                        "http": format!("http://10.0.{}.{}:8080", node / 256 % 256, node % 256),
+                        "connectorIds": "system,hive,iceberg,tpch",
+                        "token": token.to_string(),
+                    },
+                })
+            })
+            .collect();
+        let body = json!({
+            "environment": self.environment,
+            "pool": "general",
+            "location": format!("/bench/{node}"),
+            "services": services,
+        });
+        body.to_string().into()
+    }
+
+    /// Announces all of them.
+    ///
+    /// # Errors
+    /// When one is not taken.
+    pub async fn announce_all(self: &Arc<Self>, servers: &[Address]) -> Result<(), CommandError> {
+        self.all(servers, Method::PUT)
+            .await
+            .map_err(|why| CommandError::Unanswered(vec![why]))
+    }
+
+    /// Withdraws all of them; those that cannot be expire.
+    pub async fn withdraw_all(self: &Arc<Self>, servers: &[Address]) {
+        if let Err(why) = self.all(servers, Method::DELETE).await {
+            output::notice(&format!(
+                "some nodes stay announced until they expire: {why}"
+            ));
+        }
+    }
+
+    async fn all(self: &Arc<Self>, servers: &[Address], method: Method) -> Result<(), String> {
+        let lanes = CONNECTIONS * servers.len() as u32;
+        let mut tasks = JoinSet::new();
+        for lane in 0..lanes {
+            let address = servers[lane as usize % servers.len()].clone();
+            let (nodes, method) = (self.clone(), method.clone());
+            tasks.spawn(async move {
+                let mut connection = Connection::new(address);
+                for node in (lane..nodes.count()).step_by(lanes as usize) {
+                    nodes.one(&mut connection, node, &method).await?;
+                }
+                Ok(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap_or_else(|_| Err("a task was lost".to_owned()))?;
+        }
+        Ok(())
+    }
+
+    async fn one(
+        &self,
+        connection: &mut Connection,
+        node: u32,
+        method: &Method,
+    ) -> Result<(), String> {
+        let mut why = String::new();
+        for _ in 0..TRIES {
+            let body = match *method == Method::PUT {
+                true => self.renewal(node),
+                false => Bytes::new(),
+            };
+            match connection.ask(method.clone(), &self.path(node), body).await {
+                Ok(answer) if answer.status.is_success() => return Ok(()),
+                Ok(answer) => why = format!("{method} {}: {}", self.path(node), answer.status),
+                Err(error) => why = error,
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
+        Err(why)
+    }
+
+    /// Renews each of them once in such a time, from now on.
+    pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> Renewing {
+        let (stop, stopped) = watch::channel(false);
+        let mut lanes = JoinSet::new();
+        let count = CONNECTIONS * servers.len() as u32;
+        for number in 0..count.min(self.count()) {
+            let lane = Lane {
+                nodes: self.clone(),
+                own: (number..self.count()).step_by(count as usize).collect(),
+                connection: Connection::new(servers[number as usize % servers.len()].clone()),
+            };
+            lanes.spawn(lane.run(every, stopped.clone()));
+        }
+        Renewing { stop, lanes }
+    }
+}
+
+/// Nodes that are renewed.
+pub struct Renewing {
+    stop: watch::Sender<bool>,
+    lanes: JoinSet<u64>,
+}
+
+impl Renewing {
+    /// Lets what is under way end: a renewal that comes after a withdrawal would undo it. How many failed.
+    pub async fn stop(self) -> u64 {
+        self.stop.send_replace(true);
+        self.lanes.join_all().await.into_iter().sum()
+    }
+}
+
+/// Nodes that are renewed on one connection.
+struct Lane {
+    nodes: Arc<Nodes>,
+    own: Vec<u32>,
+    connection: Connection,
+}
+
+impl Lane {
+    /// Until it is stopped. How many renewals failed.
+    async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) -> u64 {
+        let mut failed = 0;
+        let mut pace = tokio::time::interval(every / self.own.len() as u32);
+        // After a stall once is enough.
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for node in self.own.iter().cycle() {
+            tokio::select! {
+                _ = pace.tick() => {}
+                _ = stopped.wait_for(|stopped| *stopped) => break,
+            }
+            // A node that is being written is renewed by that.
+            let Ok(_turn) = self.nodes.turns[*node as usize].try_lock() else {
+                continue;
+            };
+            let (path, body) = (self.nodes.path(*node), self.nodes.renewal(*node));
+            let asked = self.connection.ask(Method::PUT, &path, body).await;
+            failed += u64::from(!asked.is_ok_and(|answer| answer.status.is_success()));
+        }
+        failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A type is in the path as an engine puts it there.
+    #[test]
+    fn types_are_encoded_as_engines_do() {
+        for (of_type, path) in [
+            ("presto-coordinator", "/v1/service/presto-coordinator"),
+            ("a.b_c~d", "/v1/service/a.b_c~d"),
+            ("a b/c?d#e%", "/v1/service/a%20b%2Fc%3Fd%23e%25"),
+        ] {
+            assert_eq!(lookup_path(of_type), path);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The figures of a load, as text and as JSON.
+
+use super::figures::Figures;
+use super::load::Load;
+use super::nodes::Nodes;
+use super::workload::Workload;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// The figures as they are printed.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    workload: Workload,
+    servers: usize,
+    clients: u32,
+    nodes: u32,
+    services: u64,
+    /// Requests a second that were asked for; none: each client asks when it is answered.
+    asked_per_second: Option<u32>,
+    duration_s: f64,
+    served: u64,
+    rate_per_second: f64,
+    bytes_per_answer: u64,
+    latency_ms: Latency,
+    /// By what went wrong.
+    errors: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    p50: f64,
+    p99: f64,
+    p99_9: f64,
+    max: f64,
+}
+
+impl Report {
+    /// Of a load that is over.
+    pub fn of(load: &Load, nodes: &Nodes, figures: &Figures) -> Report {
+        let latencies_ns = figures.latencies_ns();
+        let at = |quantile| ms(latencies_ns.value_at_quantile(quantile));
+        let served = figures.served();
+        let answered = figures.answered();
+        Report {
+            workload: load.workload,
+            servers: load.servers.len(),
+            clients: load.clients,
+            nodes: nodes.count(),
+            services: nodes.services(),
+            asked_per_second: load.rate,
+            duration_s: load.duration.as_secs_f64(),
+            served,
+            rate_per_second: answered as f64 / load.duration.as_secs_f64(),
+            bytes_per_answer: figures.bytes() / served.max(1),
+            latency_ms: Latency {
+                p50: at(0.5),
+                p99: at(0.99),
+                p99_9: at(0.999),
+                max: ms(latencies_ns.max()),
+            },
+            errors: figures.errors(),
+        }
+    }
+
+    /// Whether every request was served.
+    pub fn is_flawless(&self) -> bool {
+        self.errors.is_empty() && self.served > 0
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and texts are JSON")
+    }
+}
+
+/// To a thousandth of a millisecond.
+fn ms(latency_ns: u64) -> f64 {
+    Duration::from_nanos(latency_ns).as_micros() as f64 / 1_000.0
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.workload {
+            Workload::Lookup => "lookups",
+            Workload::Change => "changed announcements",
+            Workload::Renew => "renewals",
+            Workload::Mix => "requests of all kinds",
+        };
+        let pace = match self.asked_per_second {
+            Some(rate) => format!("{rate} a second asked for"),
+            None => "as fast as they are answered".to_owned(),
+        };
+        writeln!(
+            f,
+            "{what}: {} clients on {} servers, {} nodes with {} services, {} s, {pace}",
+            self.clients, self.servers, self.nodes, self.services, self.duration_s
+        )?;
+        writeln!(
+            f,
+            "rate    {:.0}/s, {} bytes an answer",
+            self.rate_per_second, self.bytes_per_answer
+        )?;
+        let Latency {
+            p50,
+            p99,
+            p99_9,
+            max,
+        } = self.latency_ms;
+        writeln!(f, "ms      p50 {p50}  p99 {p99}  p99.9 {p99_9}  max {max}")?;
+        let errors: u64 = self.errors.values().sum();
+        writeln!(f, "errors  {errors}")?;
+        for (error, count) in &self.errors {
+            writeln!(f, "        {count} x {error}")?;
+        }
+        Ok(())
+    }
+}

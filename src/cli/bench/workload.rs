@@ -1,0 +1,146 @@
+//! What the clients ask.
+
+use super::connection::Connection;
+use crate::cli::client::error::CommandError;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// What a load consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Workload {
+    /// Lookups of the type.
+    Lookup,
+    /// Announcements that change something.
+    Change,
+    /// Announcements that change nothing, as a node sends them every few seconds.
+    Renew,
+    /// All of these, by shares.
+    Mix,
+}
+
+/// One request of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Lookup,
+    Change,
+    Renew,
+}
+
+/// The shares of a mix, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mix {
+    lookup: u64,
+    renew: u64,
+    change: u64,
+}
+
+impl FromStr for Mix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Mix, String> {
+        let mut mix = Mix {
+            lookup: 0,
+            renew: 0,
+            change: 0,
+        };
+        for part in text.split(',') {
+            let (name, share) = part
+                .split_once('=')
+                .ok_or_else(|| format!("'{part}' is not a share such as lookup=80"))?;
+            let place = match name.trim() {
+                "lookup" => &mut mix.lookup,
+                "renew" => &mut mix.renew,
+                "change" => &mut mix.change,
+                other => return Err(format!("'{other}' is none of lookup, renew and change")),
+            };
+            *place = share
+                .trim()
+                .parse()
+                .map_err(|_| format!("'{share}' is not a whole number"))?;
+        }
+        match mix
+            .lookup
+            .checked_add(mix.renew)
+            .and_then(|sum| sum.checked_add(mix.change))
+        {
+            Some(100) => Ok(mix),
+            Some(sum) => Err(format!("the shares add up to {sum}, not to 100")),
+            None => Err("the shares are too large".to_owned()),
+        }
+    }
+}
+
+impl Workload {
+    /// The n-th request of a load. A mix is the same each time, and evenly mixed.
+    pub fn step(self, mix: Mix, n: u64) -> Step {
+        /// Next to no two that follow each other fall into one share (it has no divisor in common with 100).
+        const STRIDE: u64 = 37;
+        match self {
+            Workload::Lookup => Step::Lookup,
+            Workload::Change => Step::Change,
+            Workload::Renew => Step::Renew,
+            Workload::Mix => match n.wrapping_mul(STRIDE) % 100 {
+                at if at < mix.lookup => Step::Lookup,
+                at if at < mix.lookup + mix.renew => Step::Renew,
+                _ => Step::Change,
+            },
+        }
+    }
+}
+
+/// The environment of the cluster, as its lookups say it.
+///
+/// # Errors
+/// When the first server does not answer, or others have announced the type.
+pub async fn environment(
+    connection: &mut Connection,
+    of_type: &str,
+) -> Result<String, CommandError> {
+    #[derive(Deserialize)]
+    struct Lookup {
+        environment: String,
+        services: Vec<serde::de::IgnoredAny>,
+    }
+    let path = super::nodes::lookup_path(of_type);
+    let text = connection.text(&path).await;
+    let text = text.map_err(|why| CommandError::Unanswered(vec![why]))?;
+    let lookup: Lookup = serde_json::from_str(&text)
+        .map_err(|error| CommandError::Refused(format!("the answer is no lookup: {error}")))?;
+    match lookup.services.len() {
+        0 => Ok(lookup.environment),
+        others => Err(CommandError::Refused(format!(
+            "{others} services of type {of_type} are announced already: wait until they expire, or take another --of-type"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shares are of a hundred, and what is wrong is named.
+    #[test]
+    fn mixes_are_read() {
+        let wrong = |text: &str| text.parse::<Mix>().unwrap_err();
+        assert!("lookup=80,renew=15,change=5".parse::<Mix>().is_ok());
+        assert!("change=100".parse::<Mix>().is_ok());
+        assert!(wrong("lookup=80").contains("80"));
+        assert!(wrong("lookup").contains("'lookup'"));
+        assert!(wrong("watch=100").contains("'watch'"));
+        assert!(wrong("lookup=x,change=1").contains("'x'"));
+    }
+
+    /// Of a hundred requests each kind gets its share.
+    #[test]
+    fn a_mix_keeps_its_shares() {
+        let mix = "lookup=50,renew=30,change=20".parse().expect("a mix");
+        let count = |step| {
+            let steps = (0..100).map(|n| Workload::Mix.step(mix, n));
+            steps.filter(|one| *one == step).count()
+        };
+        let counts = [Step::Lookup, Step::Renew, Step::Change].map(count);
+        assert_eq!(counts, [50, 30, 20]);
+    }
+}

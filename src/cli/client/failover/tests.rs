@@ -1,0 +1,148 @@
+//! Choosing among servers that refuse, lie and keep silent.
+
+use super::*;
+use crate::cli::client::error::exit_code_of;
+use crate::cli::fake_server::{FakeServer, Reply};
+
+/// Long enough for any answer on a busy machine, where an answer is expected.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn failover(servers: &[&FakeServer], patience: Patience) -> Failover {
+    let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
+    Failover::new(&urls, patience).expect("a client")
+}
+
+fn question() -> Question {
+    Question::of(["v1", "coordinator"])
+}
+
+/// Takes anything but "no".
+fn read(text: &str) -> Result<String, String> {
+    match text {
+        "no" => Err("its answer is no".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+async fn ask(failover: &mut Failover, limit: Duration) -> anyhow::Result<String> {
+    failover.ask(&question(), limit, read).await
+}
+
+/// A server that says 503 is left at once for the next, and the one that answered is asked first from then on.
+#[tokio::test]
+async fn the_next_one_answers() {
+    let busy = FakeServer::saying(503, "no quorum\n");
+    let well = FakeServer::saying(200, "here");
+    let patience = Patience {
+        pause: LIMIT,
+        ..Patience::default()
+    };
+    let mut failover = failover(&[&busy, &well], patience);
+    for _ in 0..2 {
+        assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
+    }
+    assert_eq!(busy.requests().len(), 1);
+    assert_eq!(well.requests().len(), 2);
+    assert_eq!(well.requests()[0].target, "/v1/coordinator");
+}
+
+/// One that never answers costs its share of the time, and not the answer of the next.
+#[tokio::test]
+async fn a_silent_server_is_left() {
+    let silent = FakeServer::start(|_, _| Reply::Silence);
+    let well = FakeServer::saying(200, "here");
+    let patience = Patience {
+        answer: Duration::from_secs(1),
+        ..Patience::default()
+    };
+    let mut failover = failover(&[&silent, &well], patience);
+    assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
+    assert_eq!(silent.requests().len(), 1);
+    let trouble = failover.troubles().join("\n");
+    assert!(trouble.ends_with("no answer within 1.0 s"), "{trouble}");
+}
+
+/// A wrong question is wrong everywhere: nobody else is asked.
+#[tokio::test]
+async fn a_wrong_question_is_asked_once() {
+    let first = FakeServer::saying(400, "engine: 'spark' is unknown\n");
+    let second = FakeServer::saying(200, "here");
+    let mut failover = failover(&[&first, &second], Patience::default());
+    let error = ask(&mut failover, LIMIT).await.expect_err("refused");
+    let expected = format!("{}: engine: 'spark' is unknown", first.url());
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(exit_code_of(&error), 2);
+    assert!(second.requests().is_empty());
+}
+
+/// A server that does not know the question, or answers something else, may stand beside one that does; only when all
+/// are so is it the last word.
+#[tokio::test]
+async fn strangers_are_passed_by() {
+    let older = FakeServer::saying(404, "");
+    let other = FakeServer::saying(200, "no");
+    let well = FakeServer::saying(200, "here");
+    let mut some = failover(&[&older, &other, &well], Patience::default());
+    assert_eq!(ask(&mut some, LIMIT).await.expect("answers"), "here");
+
+    let mut none = failover(&[&older, &other], Patience::default());
+    let error = ask(&mut none, LIMIT).await.expect_err("refused");
+    let expected = format!("{}: its answer is no: is it a quorate server?", other.url());
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(exit_code_of(&error), 2);
+}
+
+/// When the time is over, each server has its line, with its own words where it had any.
+#[tokio::test]
+async fn each_says_why_it_did_not_answer() {
+    let busy = FakeServer::saying(503, "no coordinator is announced\n");
+    let gone = FakeServer::saying(200, "here");
+    let gone_url = gone.url();
+    let mut failover = failover(&[&busy, &gone], Patience::default());
+    drop(gone);
+    let error = ask(&mut failover, Duration::from_secs(2)).await;
+    let Ok(CommandError::Unanswered(lines)) = error.expect_err("nobody answers").downcast() else {
+        panic!("not the kind of error")
+    };
+    assert_eq!(
+        lines,
+        [
+            format!("{}: no coordinator is announced", busy.url()),
+            format!("{gone_url}: Connection refused (os error 111)"),
+        ]
+    );
+    assert!(busy.requests().len() > 1, "it is asked again");
+}
+
+/// A server that explained itself once is quoted, though it is cut short when it is asked again.
+#[tokio::test]
+async fn an_explanation_outlives_a_cut() {
+    let slow = FakeServer::start(|number, _| match number {
+        0 => Reply::Text(503, "no majority is reached\n".to_owned()),
+        _ => Reply::Silence,
+    });
+    let patience = Patience {
+        pause: Duration::from_millis(5),
+        ..Patience::default()
+    };
+    let mut failover = failover(&[&slow], patience);
+    let error = ask(&mut failover, Duration::from_millis(1500)).await;
+    let expected = format!("{}: no majority is reached", slow.url());
+    assert_eq!(error.expect_err("nobody answers").to_string(), expected);
+    assert_eq!(slow.requests().len(), 2);
+}
+
+/// One that cannot answer yet is asked again until it can.
+#[tokio::test]
+async fn an_answer_that_comes_late_is_found() {
+    let slow = FakeServer::start(|number, _| match number {
+        0..3 => Reply::Text(503, "starting".to_owned()),
+        _ => Reply::Text(200, "here".to_owned()),
+    });
+    let patience = Patience {
+        pause: Duration::from_millis(5),
+        ..Patience::default()
+    };
+    let mut failover = failover(&[&slow], patience);
+    assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
+}

@@ -1,0 +1,93 @@
+//! What a command prints, and whether anybody still reads it.
+
+use anyhow::Context;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
+
+/// The longest piece of a server's own words that is repeated to a person.
+const REPEATED_CHARS_MAX: usize = 500;
+
+/// Prints one line, or several, and flushes: a reader waits for it.
+///
+/// # Errors
+/// When standard output is closed or full. `println!` would panic.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
+}
+
+/// Tells a person something on standard error.
+pub fn notice(text: &str) {
+    let _lost = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells a person what is wrong.
+pub fn complain(text: &str) {
+    notice(&format!("ERROR: {text}"));
+}
+
+/// Returns once standard output is a pipe whose reader has gone, so that `quorate watch ... | head -1` ends
+/// by itself; never for a file or a terminal.
+pub async fn reader_gone() {
+    // Not `from_owned_fd`: it would make writes to standard output fail when the reader is slow. A file cannot be waited for,
+    // and needs not be.
+    let pipe = io::stdout()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(Sender::from_owned_fd_unchecked);
+    if let Ok(pipe) = pipe
+        && pipe.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// A server's words as part of one line.
+pub fn one_line(text: &str) -> String {
+    let text = text.trim();
+    text.chars()
+        .map(|c| if c == '\n' { ' ' } else { c })
+        .filter(|c| !c.is_control())
+        .take(REPEATED_CHARS_MAX)
+        .collect()
+}
+
+/// Adds rows in columns as wide as their widest cell; the first row is the heading.
+pub fn push_table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    for row in rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server says cannot move the cursor or fill the screen.
+    #[test]
+    fn a_servers_words_are_one_short_line() {
+        assert_eq!(
+            one_line(" no quorum\r\nat\u{1b}[2J all\n"),
+            "no quorum at[2J all"
+        );
+        assert_eq!(one_line(&"x".repeat(10_000)).len(), REPEATED_CHARS_MAX);
+    }
+}

@@ -1,0 +1,254 @@
+//! A stream of server-sent events that outlives the servers it comes from.
+
+use super::error::CommandError;
+use super::failover::{BODY_BYTES_MAX, Failover, Trouble};
+use super::output;
+use super::query::Question;
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::{BoxStream, StreamExt};
+use quorate::clock::{self, Instant};
+use quorate::config::innermost_cause;
+use reqwest::Response;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sse_stream::{Error as SseError, Sse, SseByteStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::time::sleep;
+
+const EVENT_STREAM: &str = "text/event-stream";
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// One event that says something.
+#[derive(Debug)]
+pub struct Event {
+    /// Its name.
+    pub kind: String,
+    /// After which a reader would go on.
+    pub id: Option<String>,
+    /// One line of JSON.
+    pub data: Box<RawValue>,
+}
+
+/// Whether a stream goes on where another broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// It brings changes: those after the last id that was seen are asked for.
+    AfterLast,
+    /// It brings states: the present one is as good as any.
+    Anew,
+}
+
+/// The data of `event: end`, and of `event: none`.
+#[derive(Debug, Deserialize)]
+pub struct Reason {
+    /// One line.
+    pub reason: String,
+}
+
+/// A stream that broke, with what is known of why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Broken(String);
+
+/// The events of one question, from one server after the other.
+///
+/// - Heartbeats move the id that the next server is asked with and are not shown.
+/// - A server that ends its stream, or is silent, hands over to the next at once.
+/// - When none answers, a line on standard error says so, and another when one does again; it never gives up.
+pub struct Events {
+    failover: Failover,
+    question: Question,
+    resume: Resume,
+    last_id: Option<String>,
+    open: Option<Open>,
+    /// Servers in turn that gave nothing worth a stream; a pause comes before a second round.
+    tried: usize,
+    /// Servers in turn that did not even open one.
+    unanswered: usize,
+    is_cut_off: bool,
+    /// From the first stream on, nothing that a server says is the last word.
+    has_begun: bool,
+}
+
+struct Open {
+    blocks: BoxStream<'static, Result<Sse, SseError>>,
+    since: Instant,
+}
+
+impl Events {
+    /// Nothing is asked before the first [`Events::next`].
+    pub fn new(failover: Failover, question: Question, resume: Resume) -> Events {
+        Events {
+            failover,
+            question,
+            resume,
+            last_id: None,
+            open: None,
+            tried: 0,
+            unanswered: 0,
+            is_cut_off: false,
+            has_begun: false,
+        }
+    }
+
+    /// The next event that says something.
+    ///
+    /// When it is cancelled nothing that was read is lost, but a connection under way is begun again.
+    ///
+    /// # Errors
+    /// When the question is wrong, or no server knows it.
+    pub async fn next(&mut self) -> anyhow::Result<Event> {
+        loop {
+            let Some(open) = &mut self.open else {
+                self.connect().await?;
+                continue;
+            };
+            let why = match open.blocks.next().await {
+                Some(Ok(block)) => match self.take_in(block) {
+                    Ok(None) => continue,
+                    Ok(Some(event)) => return Ok(event),
+                    Err(why) => why,
+                },
+                Some(Err(SseError::Body(broken))) => broken.to_string(),
+                Some(Err(error)) => error.to_string(),
+                None => "the stream ended".to_owned(),
+            };
+            self.lose(why)?;
+        }
+    }
+
+    /// What a block says, if anything, by the rules for readers of such streams.
+    fn take_in(&mut self, block: Sse) -> Result<Option<Event>, String> {
+        if block.id.is_some() {
+            self.last_id = block.id;
+        }
+        let Some(data) = block.data else {
+            return Ok(None);
+        };
+        // Line breaks in JSON are between its parts.
+        let data = RawValue::from_string(data.replace('\n', " "))
+            .map_err(|error| format!("sent what is no JSON: {error}"))?;
+        let kind = block.event.unwrap_or_else(|| "message".to_owned());
+        if kind == "end" {
+            let reason = serde_json::from_str::<Reason>(data.get());
+            return Err(reason.map_or_else(|_| "ended".to_owned(), |end| end.reason));
+        }
+        Ok(Some(Event {
+            kind,
+            id: self.last_id.clone(),
+            data,
+        }))
+    }
+
+    fn lose(&mut self, why: String) -> Result<(), CommandError> {
+        let open = self.open.take();
+        let pause = self.failover.patience().pause;
+        let lived = open.is_some_and(|open| clock::now() - open.since >= pause);
+        self.tried = if lived { 1 } else { self.tried + 1 };
+        self.failover.turn_from(Trouble::Away(why))
+    }
+
+    /// Opens the stream on the next server that can; the pause is for when all were tried.
+    async fn connect(&mut self) -> Result<(), CommandError> {
+        if self.tried >= self.failover.count() {
+            sleep(self.failover.patience().pause).await;
+            self.tried = 0;
+        }
+        match self.open_one().await {
+            Ok(open) => {
+                self.failover.answered();
+                self.has_begun = true;
+                self.unanswered = 0;
+                if std::mem::take(&mut self.is_cut_off) {
+                    let server = self.failover.current();
+                    output::notice(&format!("{server} answers"));
+                }
+                self.open = Some(open);
+            }
+            Err(trouble) => {
+                let trouble = self.bearable(trouble);
+                self.failover.turn_from(trouble)?;
+                self.tried += 1;
+                self.unanswered += 1;
+                if self.unanswered >= self.failover.count() && !self.is_cut_off {
+                    self.is_cut_off = true;
+                    let troubles = self.failover.troubles().join("; ");
+                    output::notice(&format!("no server answers, asking on: {troubles}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What would end a first question must not end a watch: a proxy may answer for a node that restarts, and another
+    /// release may know ids of another form.
+    fn bearable(&mut self, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Wrong(line) if self.has_begun => {
+                self.last_id = None;
+                Trouble::Away(line)
+            }
+            Trouble::Strange(line) if self.has_begun => Trouble::Away(line),
+            other => other,
+        }
+    }
+
+    async fn open_one(&self) -> Result<Open, Trouble> {
+        let mut headers = vec![(ACCEPT, EVENT_STREAM)];
+        let resumed = self.last_id.as_deref().filter(|id| {
+            self.resume == Resume::AfterLast && !id.is_empty() && HeaderValue::from_str(id).is_ok()
+        });
+        headers.extend(resumed.map(|id| (LAST_EVENT_ID, id)));
+        let response = self.failover.open(&self.question, &headers).await?;
+        if !is_event_stream(&response) {
+            let why = "answered with no event stream: is it a quorate server?";
+            return Err(Trouble::Strange(why.to_owned()));
+        }
+        let silence = self.failover.patience().silence;
+        let bytes = response.bytes_stream().map(move |chunk| {
+            chunk.map_err(|error| {
+                Broken(if error.is_timeout() {
+                    format!("silent for {silence:?}")
+                } else {
+                    innermost_cause(&error)
+                })
+            })
+        });
+        Ok(Open {
+            blocks: blocks(bytes, BODY_BYTES_MAX),
+            since: clock::now(),
+        })
+    }
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM.as_bytes()))
+}
+
+/// The blocks of a stream; it breaks at one that is longer than anything a node sends.
+fn blocks(
+    bytes: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static,
+    event_bytes_max: usize,
+) -> BoxStream<'static, Result<Sse, SseError>> {
+    let unparsed = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&unparsed);
+    let bytes = bytes.map(move |chunk| {
+        let chunk = chunk?;
+        if counted.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len() > event_bytes_max {
+            return Err(Broken(format!(
+                "sent an event of over {event_bytes_max} bytes"
+            )));
+        }
+        Ok(chunk)
+    });
+    SseByteStream::new(bytes)
+        .inspect(move |_| unparsed.store(0, Ordering::Relaxed))
+        .boxed()
+}
+
+#[cfg(test)]
+mod tests;

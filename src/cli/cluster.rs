@@ -1,0 +1,248 @@
+//! `quorate cluster`: what a person asks a running cluster.
+
+use super::client::output::{self, push_table};
+use super::client::query::{ServerList, duration};
+use anyhow::Context;
+use clap::Parser;
+use futures_util::future::join_all;
+use quorate::raft::Status;
+use quorate::{clock, config};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// How long one server may take to say what it knows, which it does at once.
+const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// Between two questions whether a server is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Show the state of a cluster, or wait until it serves.
+#[derive(Debug, Parser)]
+#[command(name = "quorate cluster", bin_name = "quorate cluster", version)]
+pub struct ClusterArguments {
+    #[command(flatten)]
+    servers: ServerList,
+    /// Wait until every one of them is a voter that serves; exit code 19 when they are not in time.
+    #[arg(long)]
+    wait_ready: bool,
+    /// How long to wait.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, requires = "wait_ready")]
+    timeout: Duration,
+}
+
+/// Runs the command and returns the exit code.
+///
+/// # Errors
+/// When no HTTP client can be made.
+pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
+    let client = config::http_client(ANSWER_TIME_LIMIT).context("no HTTP client")?;
+    let (text, code) = if arguments.wait_ready {
+        wait_ready(&client, arguments).await
+    } else {
+        show(&client, arguments).await
+    };
+    // Whether anybody reads it or not, the code is the answer.
+    let _lost = output::line(text.trim_end());
+    Ok(code)
+}
+
+async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
+    let servers = &arguments.servers.server;
+    let answers = join_all(servers.iter().map(|server| status(client, server))).await;
+    let servers: Vec<_> = servers.iter().map(String::as_str).zip(answers).collect();
+    let code = if servers.iter().any(|(_, answer)| answer.is_ok()) {
+        config::exit_code::OK
+    } else {
+        config::exit_code::NOT_READY
+    };
+    (report(&servers), code)
+}
+
+async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String> {
+    let answer = client
+        .get(format!("{server}/v1/cluster/status"))
+        .send()
+        .await
+        .map_err(reason)?;
+    if !answer.status().is_success() {
+        return Err(format!(
+            "answered {}: is it a quorate server?",
+            answer.status()
+        ));
+    }
+    answer.json().await.map_err(reason)
+}
+
+async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
+    let servers = &arguments.servers.server;
+    let deadline = clock::now() + arguments.timeout;
+    loop {
+        let answers = join_all(servers.iter().map(|server| ready(client, server))).await;
+        if answers.iter().all(Result::is_ok) {
+            return ("ready\n".to_owned(), config::exit_code::OK);
+        }
+        if clock::now() >= deadline {
+            let mut text = String::new();
+            for (server, answer) in servers.iter().zip(answers) {
+                let state = answer
+                    .err()
+                    .map_or("ready".to_owned(), |why| format!("not ready: {why}"));
+                let _infallible = writeln!(text, "{server}  {state}");
+            }
+            return (text, config::exit_code::NOT_READY);
+        }
+        tokio::time::sleep_until(deadline.min(clock::now() + POLL_INTERVAL)).await;
+    }
+}
+
+async fn ready(client: &reqwest::Client, server: &str) -> Result<(), String> {
+    let answer = client
+        .get(format!("{server}/v1/cluster/ready"))
+        .send()
+        .await
+        .map_err(reason)?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let code = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    let text = output::one_line(&text);
+    Err(if text.is_empty() {
+        code.to_string()
+    } else {
+        text
+    })
+}
+
+fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", ANSWER_TIME_LIMIT.as_secs());
+    }
+    config::innermost_cause(&error)
+}
+
+/// The group as the most advanced server sees it, then what is wrong with the others.
+fn report(servers: &[(&str, Result<Status, String>)]) -> String {
+    let mut text = String::new();
+    let answered = servers
+        .iter()
+        .filter_map(|(server, answer)| answer.as_ref().ok().map(|status| (*server, status)));
+    let best = answered
+        .clone()
+        .max_by_key(|(_, status)| (status.leader.is_some(), status.term, status.applied));
+    if let Some((server, status)) = best {
+        push_group(&mut text, server, status);
+    }
+    for (server, answer) in servers {
+        match answer {
+            Err(why) => text.push_str(&format!("{server}  unreachable: {why}\n")),
+            Ok(status) => {
+                let other =
+                    best.is_some_and(|(_, best)| best.group.cluster != status.group.cluster);
+                if let Some(why) = &status.group.waits_for {
+                    text.push_str(&format!("{server}  {} waits: {why}\n", status.node));
+                } else if other {
+                    let cluster = status.group.cluster.as_deref().unwrap_or("none");
+                    text.push_str(&format!(
+                        "{server}  {} is in another cluster: {cluster}\n",
+                        status.node
+                    ));
+                }
+            }
+        }
+    }
+    text
+}
+
+fn push_group(text: &mut String, server: &str, status: &Status) {
+    let cluster = status.group.cluster.as_deref().unwrap_or("not formed");
+    let leader = status.leader.as_deref().unwrap_or("none");
+    let (term, applied, services) = (status.term, status.applied, status.services);
+    text.push_str(&format!(
+        "cluster {cluster}  leader {leader}  term {term}  applied {applied}  services {services}\n"
+    ));
+    text.push_str(&format!("as {} sees it ({server})\n\n", status.node));
+    let mut rows = vec![["NODE", "ROLE", "ADDRESS", "REACHABLE", "LAG"].map(str::to_owned)];
+    for member in &status.members {
+        let role = if status.leader.as_ref() == Some(&member.node) {
+            "leader"
+        } else {
+            &member.role
+        };
+        let reachable = if member.reachable { "yes" } else { "NO" };
+        rows.push([
+            member.node.clone(),
+            role.to_owned(),
+            member.address.clone(),
+            reachable.to_owned(),
+            member.lag.to_string(),
+        ]);
+    }
+    push_table(text, &rows);
+    text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate::raft::{GroupState, MemberStatus, Role};
+
+    fn status(node: &str, leader: Option<&str>, applied: u64) -> Status {
+        let member = |node: &str, reachable, lag| MemberStatus {
+            node: node.into(),
+            role: "voter".into(),
+            address: format!("http://{node}:8411"),
+            reachable,
+            lag,
+        };
+        Status {
+            node: node.into(),
+            role: Role::Follower,
+            leader: leader.map(str::to_owned),
+            term: 4,
+            applied,
+            services: 12,
+            members: vec![
+                member("node1", true, 0),
+                member("node2", true, 0),
+                member("node-three", false, 71),
+            ],
+            group: GroupState {
+                cluster: Some("3f2a".into()),
+                waits_for: None,
+            },
+        }
+    }
+
+    /// The table shows the most advanced view, and each server that could not be asked or that waits.
+    #[test]
+    fn report_shows_the_group_and_the_rest() {
+        let mut waiting = status("node4", None, 0);
+        waiting.group = GroupState {
+            cluster: None,
+            waits_for: Some("waits for node5".into()),
+        };
+        let servers = [
+            ("http://node1:8411", Ok(status("node1", None, 900))),
+            ("http://node2:8411", Ok(status("node2", Some("node1"), 100))),
+            (
+                "http://node3:8411",
+                Err("Connection refused (os error 111)".to_owned()),
+            ),
+            ("http://node4:8411", Ok(waiting)),
+        ];
+        let expected = "\
+cluster 3f2a  leader node1  term 4  applied 100  services 12
+as node2 sees it (http://node2:8411)
+
+NODE        ROLE    ADDRESS                 REACHABLE  LAG
+node1       leader  http://node1:8411       yes        0
+node2       voter   http://node2:8411       yes        0
+node-three  voter   http://node-three:8411  NO         71
+
+http://node3:8411  unreachable: Connection refused (os error 111)
+http://node4:8411  node4 waits: waits for node5
+";
+        assert_eq!(report(&servers), expected);
+    }
+}

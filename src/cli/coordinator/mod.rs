@@ -1,0 +1,193 @@
+//! `quorate coordinator`: where the coordinator is, now or from now on.
+
+use super::client::coordinator::Coordinator;
+use super::client::exec::{self, Hook};
+use super::client::failover::{Failover, Patience};
+use super::client::output::{self, one_line};
+use super::client::query::{Question, ServerList, name, time_limit};
+use super::client::sse::{Event, Events, Reason, Resume};
+use clap::Parser;
+use quorate::config::exit_code;
+use serde::Deserialize;
+use std::pin::pin;
+use std::time::Duration;
+
+/// Print the address of the present coordinator, so that `trino --server $(quorate coordinator)` works.
+#[derive(Debug, Parser)]
+#[command(
+    name = "quorate coordinator",
+    bin_name = "quorate coordinator",
+    version
+)]
+pub struct CoordinatorArguments {
+    #[command(flatten)]
+    servers: ServerList,
+    /// Of this engine only.
+    #[arg(long, value_parser = ["presto", "trino"])]
+    engine: Option<String>,
+    /// Of this pool only.
+    #[arg(long, value_parser = name)]
+    pool: Option<String>,
+    /// All coordinators, the best first: one a line, with --watch one line for all.
+    #[arg(long)]
+    all: bool,
+    /// All that is known of it, as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print it now and whenever it changes, until stopped.
+    #[arg(long)]
+    watch: bool,
+    /// Run `sh -c CMD` with QUORATE_COORDINATOR, QUORATE_COORDINATOR_NODE and QUORATE_COORDINATOR_ENGINE set, instead of
+    /// printing: once, or with --watch for each new coordinator.
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["all", "json"])]
+    exec: Option<String>,
+    /// How long to ask for one; exit code 19 when there is none in time.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit, conflicts_with = "watch")]
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+struct All {
+    coordinators: Vec<Coordinator>,
+}
+
+/// The coordinators in a JSON answer, the best first; never none of them.
+fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
+    let read = if all {
+        serde_json::from_str::<All>(json).map(|all| all.coordinators)
+    } else {
+        serde_json::from_str(json).map(|one| vec![one])
+    };
+    let found = read.map_err(|error| format!("its answer is none: {error}"))?;
+    if found.is_empty() {
+        return Err("its answer names no coordinator".to_owned());
+    }
+    Ok(found)
+}
+
+/// Runs the command and returns the exit code.
+///
+/// # Errors
+/// When no server can say, or nothing can be printed or run.
+pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
+    let failover = Failover::new(&arguments.servers.server, Patience::default())?;
+    let question = Question::of(["v1", "coordinator"])
+        .with("engine", arguments.engine.as_deref())
+        .with("pool", arguments.pool.as_deref())
+        .flag("all", arguments.all)
+        .flag("watch", arguments.watch);
+    if arguments.watch {
+        let events = Events::new(failover, question, Resume::Anew);
+        return follow(arguments, events).await;
+    }
+    once(arguments, failover, &question).await
+}
+
+async fn once(
+    arguments: &CoordinatorArguments,
+    mut failover: Failover,
+    question: &Question,
+) -> anyhow::Result<u8> {
+    let read = |text: &str| Ok((text.to_owned(), coordinators(text, arguments.all)?));
+    let (json, found) = failover.ask(question, arguments.timeout, read).await?;
+    if let (Some(command), Some(best)) = (&arguments.exec, found.first()) {
+        return exec::run_once(command, best);
+    }
+    let words: Vec<String> = found.iter().map(Coordinator::word).collect();
+    output::line(&if arguments.json {
+        json.trim_end().to_owned()
+    } else {
+        words.join("\n")
+    })?;
+    Ok(exit_code::OK)
+}
+
+async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> anyhow::Result<u8> {
+    let mut known = Known::default();
+    let mut hook = arguments.exec.as_deref().map(Hook::new);
+    let prints = hook.is_none();
+    let mut reader_gone = pin!(output::reader_gone());
+    loop {
+        let event = {
+            // Held over the ends of runs, so that none of them breaks a connection under way.
+            let mut next = pin!(events.next());
+            loop {
+                tokio::select! {
+                    event = &mut next => break event?,
+                    ended = ended(&mut hook) => ended?,
+                    () = &mut reader_gone, if prints => return Ok(exit_code::OK),
+                }
+            }
+        };
+        match known.take_in(&event, arguments) {
+            Some(News::Are(found)) => match (&mut hook, found.into_iter().next()) {
+                (Some(hook), Some(best)) => hook.run_for(best),
+                _ => output::line(&known.line)?,
+            },
+            Some(News::None(reason)) => output::notice(&reason),
+            None => {}
+        }
+    }
+}
+
+async fn ended(hook: &mut Option<Hook>) -> anyhow::Result<()> {
+    match hook {
+        Some(hook) => hook.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What an event says that was not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum News {
+    /// The coordinators, the best first.
+    Are(Vec<Coordinator>),
+    /// There is none, and why.
+    None(String),
+}
+
+/// What was known last. Each server that is turned to says the state again, which is no news.
+#[derive(Debug, Default)]
+struct Known {
+    state: Option<News>,
+    /// As it is printed.
+    line: String,
+}
+
+impl Known {
+    fn take_in(&mut self, event: &Event, arguments: &CoordinatorArguments) -> Option<News> {
+        let json = event.data.get();
+        let (state, line) = match event.kind.as_str() {
+            "coordinator" => {
+                let found = coordinators(json, arguments.all)
+                    .inspect_err(|why| output::notice(&format!("an event says nothing: {why}")))
+                    .ok()?;
+                let words: Vec<String> = found.iter().map(Coordinator::word).collect();
+                let line = if arguments.json {
+                    json.to_owned()
+                } else {
+                    words.join(" ")
+                };
+                (News::Are(found), line)
+            }
+            "none" => {
+                let reason = serde_json::from_str::<Reason>(json).map_or_else(
+                    |_| "no coordinator".to_owned(),
+                    |none| one_line(&none.reason),
+                );
+                (News::None(reason.clone()), reason)
+            }
+            // Of a later release.
+            _ => return None,
+        };
+        if self.state.as_ref() == Some(&state) && self.line == line {
+            return None;
+        }
+        self.line = line;
+        self.state = Some(state.clone());
+        Some(state)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! `start`, `stop`, `restart`, `status`, `kill`: airlift's launcher, in the same binary.
+//!
+//! Words and exit codes are those of its Python launcher. Where it differs: `start` and `restart` read the configuration before
+//! they start or stop anything; `start` looks for a moment whether the server stays up; `stop` signals once and does not wait
+//! for ever; `run` fails when the server runs already, so that a supervisor does not take it for a clean stop.
+
+mod error;
+mod pid_file;
+
+pub use error::LauncherError;
+pub use pid_file::{Holder, PidFile};
+
+use pid_file::POLL_INTERVAL;
+use quorate::clock;
+use quorate::config::{CommandLine, Paths};
+use quorate::telemetry::Destination;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, setsid};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// How long `stop` waits for a server that finishes what is in flight.
+const STOP_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long `kill` waits: only for the kernel, but a process in an uninterruptible write takes its time.
+const KILL_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long `start` watches: long enough for a port in use or a damaged directory to show, short enough for a person.
+const START_WATCH_TIME: Duration = Duration::from_secs(1);
+
+/// How much of the launcher's log is looked at for the reason of a failed start.
+const LOG_TAIL_BYTES: u64 = 4096;
+
+/// What a command found or did: displays as airlift's launcher prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The server runs as this pid, and did before.
+    Running(i32),
+    /// `start`: it runs already.
+    AlreadyRunning(i32),
+    /// `start`: it runs now.
+    Started(i32),
+    /// `stop`: it ran as this pid.
+    Stopped(i32),
+    /// `kill`: it ran as this pid.
+    Killed(i32),
+    /// It does not run, and did not.
+    NotRunning,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Running(pid) => write!(f, "Running as {pid}"),
+            Self::AlreadyRunning(pid) => write!(f, "Already running as {pid}"),
+            Self::Started(pid) => write!(f, "Started as {pid}"),
+            Self::Stopped(pid) => write!(f, "Stopped {pid}"),
+            Self::Killed(pid) => write!(f, "Killed {pid}"),
+            Self::NotRunning => f.write_str("Not running"),
+        }
+    }
+}
+
+/// Whether the server runs. Makes no file.
+///
+/// # Errors
+/// When the pid file cannot be read.
+pub fn status(paths: &Paths) -> anyhow::Result<Outcome> {
+    Ok(running(paths)?.map_or(Outcome::NotRunning, |(_, pid)| {
+        Outcome::Running(pid.as_raw_pid())
+    }))
+}
+
+/// Asks the server to stop, and waits up to a minute until it has.
+///
+/// # Errors
+/// When it cannot be asked, or goes on.
+pub fn stop(paths: &Paths) -> anyhow::Result<Outcome> {
+    let stopped = end(paths, Signal::TERM, STOP_TIME_LIMIT)?;
+    Ok(stopped.map_or(Outcome::NotRunning, |pid| {
+        Outcome::Stopped(pid.as_raw_pid())
+    }))
+}
+
+/// Ends the server at once.
+///
+/// # Errors
+/// When it cannot be ended.
+pub fn kill(paths: &Paths) -> anyhow::Result<Outcome> {
+    let killed = end(paths, Signal::KILL, KILL_TIME_LIMIT)?;
+    Ok(killed.map_or(Outcome::NotRunning, |pid| Outcome::Killed(pid.as_raw_pid())))
+}
+
+/// Starts the server in a session of its own. The configuration should have been read before: here a wrong one shows only as a
+/// server that ends at once.
+///
+/// # Errors
+/// When it cannot be started, or ended within a second.
+pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
+    let mut pid_file = PidFile::create(&paths.pid_file)?;
+    if let Holder::Server(pid) = pid_file.holder()? {
+        return Ok(Outcome::AlreadyRunning(pid.as_raw_pid()));
+    }
+    let log = open_launcher_log(paths)?;
+    let log_start = log
+        .metadata()
+        .map_err(|error| LauncherError::file(&paths.launcher_log, error))?
+        .len();
+    make_data_dir(paths)?;
+    // While nothing runs yet: on a full disk there is nothing to be ended again.
+    pid_file.reserve()?;
+    pid_file.bequeath()?;
+    let mut child = spawn(options, paths, log)?;
+    let started = pid_file
+        .write_pid(child.id())
+        .and_then(|()| watch(&mut child, &paths.launcher_log, log_start));
+    if let Err(error) = started {
+        abandon(child, &mut pid_file);
+        return Err(error.into());
+    }
+    Ok(Outcome::Started(child.id() as i32))
+}
+
+/// Checks what [`start`] needs besides the configuration, before a server that runs is stopped to
+/// start it again.
+///
+/// # Errors
+/// When the pid file, the launcher's log or the data directory cannot be used.
+pub fn check(paths: &Paths) -> anyhow::Result<()> {
+    PidFile::create(&paths.pid_file)?;
+    open_launcher_log(paths)?;
+    Ok(make_data_dir(paths)?)
+}
+
+/// Ends a server that nobody could find again, since its pid is not in the file.
+fn abandon(mut child: Child, pid_file: &mut PidFile) {
+    // It fails only for a process that has ended by itself.
+    let _ended = child.kill();
+    let _reaped = child.wait();
+    // The lock counts and not what the file says, so that a stale pid does no harm.
+    let _stale = pid_file.clear();
+}
+
+/// How long a detached server waits until its launcher has recorded its pid.
+const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// Waits until the pid file names this process, which [`start`] has started. Without that nobody
+/// could stop it, also when its launcher was killed in between.
+///
+/// # Errors
+/// When the pid file does not name this process in time.
+pub fn wait_recorded(paths: &Paths) -> anyhow::Result<()> {
+    let deadline = clock::now() + RECORD_TIME_LIMIT;
+    let own = std::process::id();
+    loop {
+        let recorded = PidFile::open(&paths.pid_file)?.and_then(|mut file| file.recorded());
+        if recorded == Some(own) {
+            return Ok(());
+        }
+        if clock::now() >= deadline {
+            let error = LauncherError::PidFile {
+                path: paths.pid_file.display().to_string(),
+                what: format!("does not name this server ({own}), which nobody could stop then"),
+            };
+            return Err(error.into());
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Makes a process that [`start`] made independent of the terminal.
+///
+/// # Errors
+/// The operating system's.
+pub fn detach() -> io::Result<()> {
+    setsid().map(drop).map_err(io::Error::from)
+}
+
+/// The server's pid file and pid, when it runs.
+fn running(paths: &Paths) -> Result<Option<(PidFile, Pid)>, LauncherError> {
+    let Some(mut pid_file) = PidFile::open(&paths.pid_file)? else {
+        return Ok(None);
+    };
+    match pid_file.holder()? {
+        Holder::Us => Ok(None),
+        Holder::Server(pid) => Ok(Some((pid_file, pid))),
+    }
+}
+
+fn end(paths: &Paths, signal: Signal, limit: Duration) -> Result<Option<Pid>, LauncherError> {
+    let Some((mut pid_file, pid)) = running(paths)? else {
+        return Ok(None);
+    };
+    match kill_process(pid, signal) {
+        // It ended by itself in between.
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => {
+            return Err(LauncherError::Signal {
+                pid: pid.as_raw_pid(),
+                source: error.into(),
+            });
+        }
+    }
+    let deadline = clock::now() + limit;
+    while !pid_file.try_lock()? {
+        if clock::now() >= deadline {
+            return Err(LauncherError::StillRunning {
+                pid: pid.as_raw_pid(),
+                seconds: limit.as_secs(),
+            });
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+    pid_file.clear()?;
+    Ok(Some(pid))
+}
+
+fn open_launcher_log(paths: &Paths) -> Result<File, LauncherError> {
+    let path = &paths.launcher_log;
+    Destination::of(path)
+        .and_then(|destination| destination.open_for_output())
+        .map_err(|error| LauncherError::file(path, error))
+}
+
+fn make_data_dir(paths: &Paths) -> Result<(), LauncherError> {
+    fs::create_dir_all(&paths.data_dir).map_err(|error| LauncherError::file(&paths.data_dir, error))
+}
+
+/// This binary again, as `run`, with every path absolute: its working directory is the data directory, as with airlift.
+fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, LauncherError> {
+    let error_log = log.try_clone().map_err(LauncherError::Spawn)?;
+    let mut command = Command::new(std::env::current_exe().map_err(LauncherError::Spawn)?);
+    command
+        .args(child_arguments(options, paths))
+        .current_dir(&paths.data_dir);
+    command
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(error_log)
+        .spawn()
+        .map_err(LauncherError::Spawn)
+}
+
+fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["run".into(), "--detached".into()];
+    // The ones below are passed on only when they were given: their defaults may be absent, or are second to a property.
+    let given = [
+        ("--etc-dir", Some(&paths.etc_dir)),
+        ("--config", Some(&paths.config)),
+        ("--data-dir", Some(&paths.data_dir)),
+        ("--pid-file", Some(&paths.pid_file)),
+        (
+            "--node-config",
+            options.node_config.as_ref().map(|_| &paths.node_config),
+        ),
+        (
+            "--log-levels-file",
+            options.log_levels_file.as_ref().map(|_| &paths.log_levels),
+        ),
+        (
+            "--server-log-file",
+            options.server_log_file.as_ref().map(|_| &paths.server_log),
+        ),
+    ];
+    for (name, path) in given {
+        if let Some(path) = path {
+            arguments.extend([name.into(), path.into()]);
+        }
+    }
+    for (key, value) in &options.properties {
+        arguments.extend(["-D".into(), format!("{key}={value}").into()]);
+    }
+    arguments
+}
+
+/// Looks for a moment whether the server ends, so that a port in use is said here and not only in a log.
+fn watch(child: &mut Child, log: &Path, log_start: u64) -> Result<(), LauncherError> {
+    let deadline = clock::now() + START_WATCH_TIME;
+    while clock::now() < deadline {
+        if let Some(status) = child.try_wait().map_err(LauncherError::Spawn)? {
+            let reason = last_line(log, log_start).ok().flatten();
+            let reason = reason.unwrap_or_else(|| format!("see {}", log.display()));
+            return Err(LauncherError::EndedAtOnce { status, reason });
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+    Ok(())
+}
+
+/// The last line that was written to the log from `start` on.
+fn last_line(log: &Path, start: u64) -> io::Result<Option<String>> {
+    if !fs::metadata(log)?.is_file() {
+        // A FIFO would wait here for a writer.
+        return Ok(None);
+    }
+    let mut file = File::open(log)?;
+    let end = file.metadata()?.len();
+    file.seek(SeekFrom::Start(
+        start.max(end.saturating_sub(LOG_TAIL_BYTES)),
+    ))?;
+    let mut tail = Vec::new();
+    file.take(LOG_TAIL_BYTES).read_to_end(&mut tail)?;
+    let tail = String::from_utf8_lossy(&tail);
+    let line = tail.lines().rev().find(|line| !line.trim().is_empty());
+    Ok(line.map(|line| line.trim_start_matches("ERROR: ").to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The child gets every path absolute, the optional ones only when they were given, and the properties in order.
+    #[test]
+    fn the_child_gets_the_same_configuration() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path().canonicalize().expect("exists");
+        let options = CommandLine {
+            etc_dir: Some(dir.join("etc")),
+            data_dir: Some(dir.join("data")),
+            server_log_file: Some(dir.join("s.log")),
+            properties: vec![("a".into(), "1".into()), ("b".into(), "x=y".into())],
+            detached: true,
+            ..CommandLine::default()
+        };
+        let paths = Paths::resolve(&options).expect("resolves");
+        let arguments: Vec<String> = child_arguments(&options, &paths)
+            .into_iter()
+            .map(|a| a.into_string().expect("text"))
+            .collect();
+        let dir = dir.display();
+        let expected = format!(
+            "run --detached --etc-dir {dir}/etc --config {dir}/etc/config.properties --data-dir {dir}/data \
+             --pid-file {dir}/data/var/run/launcher.pid --server-log-file {dir}/s.log -D a=1 -D b=x=y"
+        );
+        assert_eq!(arguments.join(" "), expected);
+    }
+
+    /// The reason of a failed start is the last line of this start, not of an earlier one.
+    #[test]
+    fn last_line_is_of_this_start() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("launcher.log");
+        fs::write(&log, "ERROR: old\n").expect("writes");
+        assert_eq!(last_line(&log, 11).expect("reads"), None);
+        fs::write(&log, "ERROR: old\nstarting\nERROR: port 1 in use\n\n").expect("writes");
+        assert_eq!(
+            last_line(&log, 11).expect("reads").as_deref(),
+            Some("port 1 in use")
+        );
+    }
+}

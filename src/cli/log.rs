@@ -1,0 +1,155 @@
+//! `quorate log`: the committed log of a stopped node, an entry a line.
+
+use super::client::output;
+use anyhow::anyhow;
+use clap::Parser;
+use quorate::raft::{CommittedEntry, Content, Effect, committed_log};
+use quorate::registry::{Arrival, Change, Command, Outcome};
+use quorate::storage::{OpenError, OsFs, Store};
+use quorate::{config, server};
+use serde_json::{Value, json};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Print the committed log of a stopped node as JSON, an entry a line, with what became of each.
+#[derive(Debug, Parser)]
+#[command(name = "quorate log", bin_name = "quorate log", version)]
+pub struct LogArguments {
+    /// The node's data directory (node.data-dir).
+    data_dir: PathBuf,
+}
+
+/// Runs the command and returns the exit code: the directory may be none, be in use, or be damaged.
+pub fn run(arguments: &LogArguments) -> u8 {
+    match print(arguments) {
+        Ok(()) => config::exit_code::OK,
+        Err((code, error)) => {
+            output::complain(&format!("{error:#}"));
+            code
+        }
+    }
+}
+
+fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
+    let dir = arguments.data_dir.join(server::RAFT_DIR);
+    // To open a directory that is not there would make it.
+    if !dir.is_dir() {
+        let dir = arguments.data_dir.display();
+        let problem = anyhow!("{dir} is no data directory: nothing of a node is in it");
+        return Err((config::exit_code::DATA_UNUSABLE, problem));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .map_err(|error| (config::exit_code::INTERNAL, error.into()))?;
+    let store = Store::open(Arc::new(OsFs), &dir).map_err(refused)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
+    let read = runtime.block_on(committed_log(&store, |entry| {
+        if written.is_ok() {
+            written = writeln!(out, "{}", line(&entry));
+        }
+    }));
+    runtime.block_on(store.close());
+    read.map_err(|error| (config::exit_code::DATA_CORRUPT, error.into()))?;
+    match written.and_then(|()| out.flush()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err((config::exit_code::INTERNAL, error.into())),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn refused(error: OpenError) -> (u8, anyhow::Error) {
+    let in_use = matches!(error, OpenError::InUse { .. });
+    let error = anyhow::Error::from(error);
+    let exit_code = server::exit_code_of(&error);
+    match in_use {
+        true => (exit_code, anyhow!("{error}; stop the node first")),
+        false => (exit_code, error),
+    }
+}
+
+fn line(entry: &CommittedEntry) -> Value {
+    let mut line = json!({ "index": entry.index, "term": entry.term });
+    match &entry.content {
+        Content::Blank => {}
+        Content::Membership(members) => line["membership"] = json!(members),
+        Content::Commands(commands) => {
+            line["commands"] = commands.iter().map(command).collect();
+        }
+    }
+    if let Some(Effect { outcomes, changes }) = &entry.effect {
+        line["outcomes"] = outcomes.iter().map(outcome).collect();
+        line["changes"] = changes.iter().map(change).collect();
+    }
+    line
+}
+
+fn command(command: &Command) -> Value {
+    match command {
+        Command::Announce { seen, announcement } => {
+            json!({ "announce": announcement, "seen": seen })
+        }
+        Command::Withdraw { seen, node_id } => json!({ "withdraw": node_id, "seen": seen }),
+        Command::Renew {
+            seen,
+            node_id,
+            digest,
+        } => json!({ "renew": node_id, "seen": seen, "digest": format!("{digest:032x}") }),
+        Command::AddStatic(service) => json!({ "addStatic": service }),
+        Command::RemoveStatic { id } => json!({ "removeStatic": id }),
+        Command::Tick {
+            advance_ms,
+            grace_ms,
+        } => json!({ "tick": { "advanceMs": advance_ms, "graceMs": grace_ms } }),
+        Command::Retire { raft_ids } => json!({ "retire": raft_ids }),
+        Command::Level(level) => json!({ "level": level }),
+        Command::OrderedAnnounce {
+            arrival,
+            announcement,
+        } => json!({ "announce": announcement, "arrival": arrival_of(arrival) }),
+        Command::OrderedWithdraw { arrival, node_id } => {
+            json!({ "withdraw": node_id, "arrival": arrival_of(arrival) })
+        }
+        Command::OrderedRenew {
+            arrival,
+            node_id,
+            digest,
+        } => {
+            json!({ "renew": node_id, "arrival": arrival_of(arrival), "digest": format!("{digest:032x}") })
+        }
+    }
+}
+
+fn arrival_of(arrival: &Arrival) -> Value {
+    json!({
+        "committed": arrival.committed,
+        "tail": arrival.tail.map(|tail| json!({ "term": tail.leadership.term, "index": tail.index })),
+        "previous": arrival.previous,
+        "untilMs": arrival.until_ms,
+    })
+}
+
+fn outcome(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Applied => json!("applied"),
+        Outcome::Overtaken => json!("overtaken"),
+        Outcome::NotHeld => json!("notHeld"),
+        Outcome::Full => json!("full"),
+        Outcome::OverLimit => json!("overLimit"),
+        Outcome::Expired(nodes) => json!({ "expired": nodes }),
+    }
+}
+
+fn change(change: &Change) -> Value {
+    let list = |json: &[u8]| {
+        serde_json::from_slice::<Value>(&[b"[", json, b"]"].concat()).unwrap_or(Value::Null)
+    };
+    json!({
+        "type": change.service_type,
+        "pool": change.pool,
+        "removed": list(&change.removed),
+        "services": list(&change.services),
+    })
+}

@@ -1,0 +1,118 @@
+//! `quorate services`: what is announced.
+
+use super::client::failover::{Failover, Patience};
+use super::client::output::{self, one_line, push_table};
+use super::client::query::{Question, ServerList, name, time_limit};
+use clap::Parser;
+use quorate::config::exit_code;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Print what is announced: all of it, a type, or a pool of a type.
+#[derive(Debug, Parser)]
+#[command(name = "quorate services", bin_name = "quorate services", version)]
+pub struct ServicesArguments {
+    /// Such as `trino`, `presto` or `trino-coordinator`.
+    #[arg(value_name = "TYPE", value_parser = name)]
+    of_type: Option<String>,
+    /// Such as `general`.
+    #[arg(value_parser = name)]
+    pool: Option<String>,
+    #[command(flatten)]
+    servers: ServerList,
+    /// The lookup as JSON, just as it came.
+    #[arg(long)]
+    json: bool,
+    /// How long to ask for it; exit code 19 when no server answers in time.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
+    timeout: Duration,
+}
+
+#[derive(Deserialize)]
+struct Lookup {
+    services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Service {
+    #[serde(rename = "type")]
+    of_type: String,
+    pool: String,
+    node_id: Option<String>,
+    location: Option<String>,
+    #[serde(default)]
+    properties: BTreeMap<String, String>,
+}
+
+/// Runs the command and returns the exit code.
+///
+/// # Errors
+/// When no server answers, or nothing can be printed.
+pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
+    let mut failover = Failover::new(&arguments.servers.server, Patience::default())?;
+    let names = [&arguments.of_type, &arguments.pool];
+    let segments = ["v1", "service"]
+        .into_iter()
+        .chain(names.into_iter().filter_map(Option::as_deref));
+    let read = |text: &str| {
+        let lookup: Lookup = serde_json::from_str(text)
+            .map_err(|error| format!("its answer is no lookup: {error}"))?;
+        Ok(if arguments.json {
+            text.to_owned()
+        } else {
+            table(&lookup)
+        })
+    };
+    let question = Question::of(segments);
+    let text = failover.ask(&question, arguments.timeout, read).await?;
+    output::line(text.trim_end())?;
+    Ok(exit_code::OK)
+}
+
+fn table(lookup: &Lookup) -> String {
+    const NOTHING: &str = "-";
+    let cell =
+        |text: Option<&String>| text.map_or_else(|| NOTHING.to_owned(), |text| one_line(text));
+    let mut rows = vec![["TYPE", "POOL", "NODE", "ADDRESS", "LOCATION"].map(str::to_owned)];
+    rows.extend(lookup.services.iter().map(|service| {
+        let address = ["https", "http"]
+            .iter()
+            .find_map(|scheme| service.properties.get(*scheme));
+        [
+            Some(&service.of_type),
+            Some(&service.pool),
+            service.node_id.as_ref(),
+            address,
+            service.location.as_ref(),
+        ]
+        .map(cell)
+    }));
+    let mut text = String::new();
+    push_table(&mut text, &rows);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every service has its row; what it does not have is a dash, and what it announces cannot break the table.
+    #[test]
+    fn services_are_a_table() {
+        let lookup = serde_json::from_str(
+            r#"{"environment":"test","services":[
+            {"id":"1","nodeId":"c1","type":"trino","pool":"general","location":"/rack/1",
+             "properties":{"http":"http://10.0.0.9:8080","https":"https://c1:8443","coordinator":"true"}},
+            {"id":"2","type":"jdbc","pool":"a\nb","properties":{}}]}"#,
+        )
+        .expect("a lookup");
+        let expected = "\
+TYPE   POOL     NODE  ADDRESS          LOCATION
+trino  general  c1    https://c1:8443  /rack/1
+jdbc   a b      -     -                -
+";
+        assert_eq!(table(&lookup), expected);
+    }
+}

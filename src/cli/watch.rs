@@ -1,0 +1,61 @@
+//! `quorate watch`: what is announced, and each change of it, as it happens.
+
+use super::client::failover::{Failover, Patience};
+use super::client::output;
+use super::client::query::{Question, ServerList, name};
+use super::client::sse::{Event, Events, Resume};
+use anyhow::Context;
+use clap::Parser;
+use quorate::config::exit_code;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// Print the services of a type, then each change of them: one line of JSON an event, until stopped.
+#[derive(Debug, Parser)]
+#[command(name = "quorate watch", bin_name = "quorate watch", version)]
+pub struct WatchArguments {
+    /// Such as `trino`, `presto` or `trino-coordinator`.
+    #[arg(value_name = "TYPE", value_parser = name)]
+    of_type: String,
+    /// Such as `general`.
+    #[arg(value_parser = name)]
+    pool: Option<String>,
+    #[command(flatten)]
+    servers: ServerList,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'a str,
+    id: Option<&'a str>,
+    data: &'a RawValue,
+}
+
+/// Runs the command, which ends only when nobody reads it any more.
+///
+/// # Errors
+/// When no server knows the question, or nothing can be printed.
+pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
+    let failover = Failover::new(&arguments.servers.server, Patience::default())?;
+    let segments = ["v1", "watch", &arguments.of_type];
+    let question = Question::of(segments.into_iter().chain(arguments.pool.as_deref()));
+    let mut events = Events::new(failover, question, Resume::AfterLast);
+    let print = async {
+        loop {
+            output::line(&line(&events.next().await?)?)?;
+        }
+    };
+    tokio::select! {
+        ended = print => ended,
+        () = output::reader_gone() => Ok(exit_code::OK),
+    }
+}
+
+fn line(event: &Event) -> anyhow::Result<String> {
+    let line = serde_json::to_string(&Line {
+        event: &event.kind,
+        id: event.id.as_deref(),
+        data: &event.data,
+    });
+    line.context("an event cannot be printed")
+}

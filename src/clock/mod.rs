@@ -1,0 +1,10 @@
+//! The only place that asks the system for the time.
+
+mod pause_detector;
+mod pause_state;
+mod system;
+
+pub use pause_detector::Beat;
+pub use pause_state::Moment;
+pub(crate) use pause_state::WRITE_AHEAD_MAX;
+pub use system::{Instant, now, since_boot, wall_ms};

@@ -1,0 +1,151 @@
+//! Taking connections, and the end of all of them.
+
+use super::backlog::{Accepted, Backlog};
+use super::descriptors::fit_descriptors;
+use super::driver::{self, Ends};
+use super::exchange::Shared;
+use crate::clock::Beat;
+use crate::http::access_record::AccessLog;
+use crate::http::backend::Discovery;
+use crate::http::connection_limiter::{Full, Places};
+use crate::http::service::Front;
+use crate::http::settings::HttpSettings;
+use crate::http::state::{AppState, Origin};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How long requests in flight may still take once the server stops: what the cluster may take for an answer (2 s),
+/// and some for sending it.
+const DRAIN_TIME: Duration = Duration::from_secs(3);
+
+/// What a connection gets that there is no place for, if its socket takes it at once.
+const FULL_ANSWER: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
+    This node has too many connections.\n";
+
+/// Serves the wire until `shutdown` ends, then stops taking connections, finishes what is in flight within 3 s and
+/// returns.
+///
+/// At its start it raises the process's soft limit of descriptors to the hard one.
+pub async fn serve<D: Discovery>(
+    listener: TcpListener,
+    discovery: D,
+    mut settings: HttpSettings,
+    beat: Beat,
+    access_log: Option<AccessLog>,
+    shutdown: impl Future<Output = ()>,
+) {
+    settings.max_connections = fit_descriptors(settings.max_connections);
+    let places = Places::new(
+        settings.max_connections,
+        settings.max_connections_per_address,
+    );
+    let (max_head_bytes, parked_after) = (settings.max_head_bytes(), settings.parked_after);
+    let (stop, stopping) = watch::channel(false);
+    let usage = settings.usage.clone();
+    let app = AppState::shared(discovery, settings, beat.clone(), stopping.clone());
+    {
+        let (app, places) = (app.clone(), places.clone());
+        usage.fill(move || app.usage(places.held()));
+    }
+    let shared = Arc::new(Shared {
+        front: Front::new(app),
+        access_log,
+        max_head_bytes,
+        parked_after,
+    });
+    let ends = Ends {
+        stopping,
+        wakes: beat.wakes(),
+    };
+    let mut backlog = Backlog::new(listener, beat);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            // Else the kernel keeps it until one of those that leave has closed its socket.
+            accepted = backlog.next(), if !places.are_leaving() => {
+                if let Some(connection) = admit(accepted, &places, &shared, &ends) {
+                    connections.spawn(connection);
+                }
+            }
+        }
+    }
+    drop(backlog);
+    stop.send_replace(true);
+    drain(connections).await;
+}
+
+fn admit<D: Discovery>(
+    accepted: Accepted,
+    places: &Places,
+    shared: &Arc<Shared<D>>,
+    ends: &Ends,
+) -> Option<impl Future<Output = ()> + Send + 'static + use<D>> {
+    let Accepted {
+        stream,
+        address,
+        opened_epoch,
+    } = accepted;
+    match places.take(address.ip()) {
+        Ok(place) => {
+            let origin = Origin {
+                address,
+                opened_epoch,
+            };
+            Some(driver::run(
+                stream,
+                origin,
+                place,
+                shared.clone(),
+                ends.clone(),
+            ))
+        }
+        Err(full) => {
+            turn_away(&stream, full);
+            None
+        }
+    }
+}
+
+fn turn_away(stream: &TcpStream, full: Full) {
+    // Best effort: nobody may wait here for a client that does not read.
+    let _ = stream.try_write(FULL_ANSWER);
+    tracing::debug!(target: "quorate::http::accept", ?full, "a connection was turned away");
+}
+
+async fn drain(mut connections: JoinSet<()>) {
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIME, all).await.is_err() {
+        tracing::warn!(
+            target: "quorate::http::accept",
+            "{} connections were cut off while stopping",
+            connections.len()
+        );
+        connections.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer for want of a place says its own length rightly.
+    #[test]
+    fn the_full_answer_is_well_formed() {
+        let text = std::str::from_utf8(FULL_ANSWER).expect("ascii");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(
+            head.ends_with(&format!("Content-Length: {}", body.len())),
+            "{head}"
+        );
+    }
+}

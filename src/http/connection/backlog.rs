@@ -1,0 +1,237 @@
+//! The listener, which bounds how long each connection has waited in it: a request from before a
+//! stop of the process is not served (docs/decisions/0004).
+
+use crate::clock::{Beat, Instant, now};
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// How long nothing is accepted after an error that is the process's own, such as no descriptor left. The connection
+/// that could not be taken stays in the backlog, so trying again at once would spin.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A silent connection is probed after this many seconds, and taken for dead within 30 s: sooner than anybody waits for its place.
+/// Not all after as many: thousands that were opened at once would be probed at once, while others wait for their answers.
+const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// A connection just taken.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) address: SocketAddr,
+    /// The beat's epoch when the backlog was last seen empty: the connection was opened after that.
+    pub(super) opened_epoch: u64,
+}
+
+/// Takes connections out of the kernel's backlog.
+///
+/// - A connection that waited there while the process was stopped has an epoch from before the stop.
+/// - `emptied_epoch` moves only when the kernel itself said that nothing waits: that the runtime has seen nothing
+///   says little just after a wake.
+/// - `emptied` is false when something may have come, or a wake, since the kernel said so.
+pub(super) struct Backlog {
+    listener: TcpListener,
+    beat: Beat,
+    wakes: watch::Receiver<u64>,
+    emptied_epoch: u64,
+    emptied: bool,
+    /// Set by an error of the process's own.
+    paused_until: Option<Instant>,
+    /// How many connections were taken.
+    taken: u64,
+}
+
+impl Backlog {
+    pub(super) fn new(listener: TcpListener, beat: Beat) -> Backlog {
+        let (wakes, emptied_epoch) = (beat.wakes(), beat.epoch());
+        Backlog {
+            listener,
+            beat,
+            wakes,
+            emptied_epoch,
+            emptied: false,
+            paused_until: None,
+            taken: 0,
+        }
+    }
+
+    /// The next connection. Nothing is lost when the future is dropped.
+    pub(super) async fn next(&mut self) -> Accepted {
+        loop {
+            // An instant, since this future may be dropped and made anew many times during the pause.
+            if let Some(until) = self.paused_until {
+                tokio::time::sleep_until(until).await;
+            }
+            let attempt = if self.emptied {
+                self.wait().await
+            } else {
+                self.ask_kernel()
+            };
+            match attempt {
+                Ok(Some((stream, address))) => {
+                    self.paused_until = None;
+                    return Accepted {
+                        stream,
+                        address,
+                        opened_epoch: self.emptied_epoch,
+                    };
+                }
+                Ok(None) => self.paused_until = None,
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    if self.paused_until.is_none() {
+                        tracing::warn!(target: "quorate::http::accept::backlog", "no connection can be accepted for now: {error}");
+                    }
+                    self.paused_until = Some(now() + PAUSE);
+                }
+            }
+        }
+    }
+
+    fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        // Read before the kernel is asked: a stop between the two makes the epoch too old, never too new.
+        let epoch = self.beat.epoch();
+        match SockRef::from(&self.listener).accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.emptied_epoch = epoch;
+                self.emptied = true;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+            Ok((socket, address)) => {
+                let address = address.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
+                socket.set_nonblocking(true)?;
+                self.tuned(TcpStream::from_std(socket.into())?, address)
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        tokio::select! {
+            accepted = self.listener.accept() => {
+                self.emptied = false;
+                let (stream, address) = accepted?;
+                self.tuned(stream, address)
+            }
+            // The backlog is looked at after a wake even when nothing comes, or the first connection opened after it
+            // would count as opened before.
+            _ = self.wakes.changed() => {
+                self.emptied = false;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The connection, whose answers leave at once. A peer or client whose machine is gone is noticed: without it the connection would
+    /// keep its place for ever.
+    fn tuned(
+        &mut self,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        self.taken += 1;
+        stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new()
+            .with_time(keepalive_after(self.taken))
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_RETRIES);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Some((stream, canonical(address))))
+    }
+}
+
+/// The address of a client by its own protocol: a listener on both has IPv4 addresses as IPv6 ones.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Errors of the one connection, which is gone; the next may be tried at once.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,
+        NotConnected,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | Interrupted
+            | InvalidInput
+            | NotConnected
+    )
+}
+
+/// When the nth connection is probed.
+fn keepalive_after(nth: u64) -> Duration {
+    let Range { start, end } = KEEPALIVE_AFTER_S;
+    Duration::from_secs(start + nth % (end - start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    /// A client of IPv4 is one, whichever kind of listener it came to.
+    #[test]
+    fn mapped_addresses_are_those_of_ipv4() {
+        for (of_socket, own) in [
+            ("[::ffff:10.0.0.1]:80", "10.0.0.1:80"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ] {
+            let of_socket = of_socket.parse().expect("an address");
+            assert_eq!(canonical(of_socket).to_string(), own);
+        }
+    }
+
+    /// Connections that are opened together are not probed together, and each for the first time within its time.
+    #[tokio::test]
+    async fn probes_are_spread() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let mut backlog = Backlog::new(listener, Beat::start());
+        let mut probed_after = Vec::new();
+        for _ in 0..16 {
+            let _client = std::net::TcpStream::connect(address).expect("the kernel takes it");
+            let accepted = backlog.next().await;
+            let socket = SockRef::from(&accepted.stream);
+            assert!(socket.keepalive().expect("an option"));
+            probed_after.push(socket.tcp_keepalive_time().expect("an option").as_secs());
+        }
+        probed_after.sort();
+        let expected: Vec<u64> = KEEPALIVE_AFTER_S.flat_map(|after| [after; 2]).collect();
+        assert_eq!(probed_after, expected);
+    }
+
+    /// A connection that waited while the process was stopped is as old as the stop, even when it is taken after the
+    /// beat has noticed the wake; one that came after it is not, even when nothing came in between.
+    #[tokio::test]
+    async fn what_waited_during_a_stop_is_from_before_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let connect = || std::net::TcpStream::connect(address).expect("the kernel takes it");
+        let beat = Beat::start();
+        let mut backlog = Backlog::new(listener, beat.clone());
+        assert!(backlog.next().now_or_never().is_none(), "nothing waits yet");
+
+        for stops in 1..=2 {
+            let _waited = [connect(), connect()];
+            let mut wakes = beat.wakes();
+            beat.pretend_stopped(Duration::from_secs(60));
+            wakes.changed().await.expect("the beat goes on");
+            assert_eq!(beat.epoch(), stops);
+            assert_eq!(backlog.next().await.opened_epoch, stops - 1);
+            assert_eq!(backlog.next().await.opened_epoch, stops - 1);
+            assert!(backlog.next().now_or_never().is_none(), "both are taken");
+        }
+        let _new = connect();
+        assert_eq!(backlog.next().await.opened_epoch, 2);
+    }
+}

@@ -1,0 +1,159 @@
+//! A line of text for the refusals that hyper sends by itself, before there is a request to answer.
+
+use crate::http::error::{Refusal, refusal_line};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How such a refusal begins, and what tells it from ours, which all have a body.
+const BEGIN: &[u8] = b"HTTP/1.1 4";
+const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
+
+/// Writes what it is given, except that a refusal without a body gets one.
+///
+/// - hyper writes the head of such a refusal, and nothing after it, in one piece.
+/// - Nothing else that is sent begins so: answers have bodies, and the peer protocol begins with a length.
+pub(super) struct Worded<IO> {
+    io: IO,
+    /// What is still to be written of a refusal put in the place of hyper's.
+    pending: Vec<u8>,
+}
+
+impl<IO: AsyncWrite + Unpin> Worded<IO> {
+    pub(super) fn new(io: IO) -> Worded<IO> {
+        Worded {
+            io,
+            pending: Vec::new(),
+        }
+    }
+
+    fn replace(&mut self, bytes: &[u8]) -> bool {
+        let Some(worded) = worded(bytes) else {
+            return false;
+        };
+        self.pending = worded;
+        true
+    }
+
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.pending))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.pending.drain(..written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The refusal with its body, if this is one without.
+fn worded(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !bytes.starts_with(BEGIN) {
+        return None;
+    }
+    let at = bytes
+        .windows(EMPTY.len())
+        .position(|window| window == EMPTY)?;
+    let refusal = match bytes.get(9..12)? {
+        b"414" => Refusal::UnreadableUri,
+        b"431" => Refusal::UnreadableHeaders,
+        _ => Refusal::BadRequest("This is not an HTTP request".to_owned()),
+    };
+    let line = refusal_line(&refusal);
+    let headers = format!(
+        "\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
+        line.len()
+    );
+    Some(
+        [
+            &bytes[..at],
+            headers.as_bytes(),
+            &bytes[at + EMPTY.len()..],
+            line.as_bytes(),
+        ]
+        .concat(),
+    )
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Worded<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Worded<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pending(cx))?;
+        if self.replace(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pending(cx))?;
+        if let [bytes] = slices
+            && self.replace(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_pending(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_pending(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only a refusal without a body gets one, and its length is right.
+    #[test]
+    fn a_bare_refusal_is_worded() {
+        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        let text = String::from_utf8(worded(bare).expect("a bare one")).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(
+            head.contains(&format!("content-length: {}\r\n", body.len())),
+            "{head}"
+        );
+        assert!(
+            head.starts_with("HTTP/1.1 431 ") && head.ends_with("date: x"),
+            "{head}"
+        );
+        assert!(body.ends_with('\n'));
+        for other in [
+            "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 3\r\n\r\nno\n",
+            "",
+        ] {
+            assert_eq!(worded(other.as_bytes()), None, "{other}");
+        }
+    }
+}

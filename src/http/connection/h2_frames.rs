@@ -1,0 +1,276 @@
+//! What an HTTP/2 connection still owes its client, told by the frames that pass.
+//!
+//! hyper does not say which answers wait for a window of their reader, and a PING is a byte that
+//! moves as any other. The frames say both: an answer is under way from its HEADERS to the frame
+//! that ends its stream.
+
+use crate::clock::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSlice;
+use std::time::Duration;
+
+/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s;
+/// the rest is for a busy node.
+pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
+
+/// What it takes of an answer in [`STALL_TIME`] if it is there: 330 bytes a second.
+pub(super) const PROGRESS_BYTES: usize = 8 << 10;
+
+const HEAD_BYTES: usize = 9;
+
+/// What comes before the first frame of a client.
+const PREFACE_BYTES: usize = 24;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const END_STREAM: u8 = 1;
+
+/// A stream of events brings more than this in [`STALL_TIME`], since it shows every 3 s that it
+/// lives. An answer that brings less has a reader who takes nothing.
+const ALIVE_BYTES: usize = 64;
+
+/// Streams that the client has reset of late: what was written for one of them crossed with that.
+const RESET_MAX: usize = 256;
+
+/// The answers of a connection that are under way.
+pub(super) struct Frames {
+    written: Parser,
+    read: Parser,
+    under_way: BTreeMap<u32, Taken>,
+    reset: VecDeque<u32>,
+}
+
+/// How much of an answer its reader takes.
+struct Taken {
+    since: Instant,
+    bytes_since: usize,
+    /// It was less than [`PROGRESS_BYTES`] the last time, which is all right for a stream of events
+    /// alone.
+    is_slow: bool,
+}
+
+impl Frames {
+    pub(super) fn new() -> Frames {
+        Frames {
+            written: Parser::after(0),
+            read: Parser::after(PREFACE_BYTES),
+            under_way: BTreeMap::new(),
+            reset: VecDeque::new(),
+        }
+    }
+
+    /// Whether an answer is under way.
+    pub(super) fn are_owed(&self) -> bool {
+        !self.under_way.is_empty()
+    }
+
+    /// Notes the first `bytes` of what was to be written.
+    pub(super) fn wrote(&mut self, slices: &[IoSlice<'_>], mut bytes: usize, at: Instant) {
+        for slice in slices {
+            let part = &slice[..bytes.min(slice.len())];
+            bytes -= part.len();
+            let Frames {
+                written,
+                under_way,
+                reset,
+                ..
+            } = self;
+            written.pass(part, |head| match (head.kind, head.flags & END_STREAM) {
+                (DATA | HEADERS, END_STREAM) | (RST_STREAM, _) => {
+                    under_way.remove(&head.stream);
+                }
+                (HEADERS, _) if !reset.contains(&head.stream) => {
+                    under_way.entry(head.stream).or_insert(Taken {
+                        since: at,
+                        bytes_since: 0,
+                        is_slow: false,
+                    });
+                }
+                (DATA, _) => {
+                    if let Some(taken) = under_way.get_mut(&head.stream) {
+                        taken.add(head.length, at);
+                    }
+                }
+                _ => {}
+            });
+        }
+    }
+
+    /// Notes what was read.
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        let Frames {
+            read,
+            under_way,
+            reset,
+            ..
+        } = self;
+        read.pass(bytes, |head| {
+            if head.kind == RST_STREAM {
+                under_way.remove(&head.stream);
+                if reset.len() == RESET_MAX {
+                    reset.pop_front();
+                }
+                reset.push_back(head.stream);
+            }
+        });
+    }
+
+    /// When an answer is to be looked at that its reader may not take; `at` when there is one that
+    /// it does not. `streams` answers are streams of events, which may be slow.
+    pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
+        let mut slow = 0;
+        for taken in self.under_way.values_mut() {
+            if at >= taken.since + STALL_TIME {
+                if taken.bytes_since < ALIVE_BYTES {
+                    return Some(at);
+                }
+                taken.is_slow = true;
+                taken.since = at;
+                taken.bytes_since = 0;
+            }
+            slow += usize::from(taken.is_slow);
+        }
+        if slow > streams {
+            return Some(at);
+        }
+        let since = self.under_way.values().map(|taken| taken.since).min()?;
+        Some(since + STALL_TIME)
+    }
+}
+
+impl Taken {
+    fn add(&mut self, bytes: usize, at: Instant) {
+        self.bytes_since += bytes;
+        if self.bytes_since >= PROGRESS_BYTES {
+            self.since = at;
+            self.bytes_since = 0;
+            self.is_slow = false;
+        }
+    }
+}
+
+/// The head of a frame.
+struct Head {
+    length: usize,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+}
+
+/// Finds the heads of frames in bytes that come in any pieces.
+struct Parser {
+    /// Of what comes before the next head.
+    skip: usize,
+    head: [u8; HEAD_BYTES],
+    filled: usize,
+}
+
+impl Parser {
+    fn after(skip: usize) -> Parser {
+        Parser {
+            skip,
+            head: [0; HEAD_BYTES],
+            filled: 0,
+        }
+    }
+
+    fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(Head)) {
+        while !bytes.is_empty() {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = &bytes[skipped..];
+            let part = bytes.len().min(HEAD_BYTES - self.filled);
+            self.head[self.filled..self.filled + part].copy_from_slice(&bytes[..part]);
+            self.filled += part;
+            bytes = &bytes[part..];
+            if self.filled == HEAD_BYTES {
+                let [a, b, c, kind, flags, id @ ..] = self.head;
+                let length = u32::from_be_bytes([0, a, b, c]) as usize;
+                self.filled = 0;
+                self.skip = length;
+                see(Head {
+                    length,
+                    kind,
+                    flags,
+                    stream: u32::from_be_bytes(id) & (u32::MAX >> 1),
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::now;
+    use std::time::Duration;
+
+    fn frame(kind: u8, flags: u8, stream: u32, length: usize) -> Vec<u8> {
+        let [_, a, b, c] = (length as u32).to_be_bytes();
+        let mut frame = vec![a, b, c, kind, flags];
+        frame.extend_from_slice(&stream.to_be_bytes());
+        frame.resize(frame.len() + length, 0);
+        frame
+    }
+
+    fn write(frames: &mut Frames, bytes: &[u8], at: Instant) {
+        frames.wrote(&[IoSlice::new(bytes)], bytes.len(), at);
+    }
+
+    /// An answer is owed from its headers to its end, however its frames are cut into pieces.
+    #[test]
+    fn an_answer_is_owed_until_its_end() {
+        let at = now();
+        let mut frames = Frames::new();
+        let all = [
+            frame(4, 0, 0, 6),
+            frame(HEADERS, 4, 1, 20),
+            frame(DATA, 0, 1, 100),
+            frame(HEADERS, 4 | END_STREAM, 3, 20),
+            frame(DATA, END_STREAM, 1, 0),
+        ]
+        .concat();
+        for (nth, byte) in all.iter().enumerate() {
+            let headers_end = 15 + HEAD_BYTES;
+            write(&mut frames, &[*byte], at);
+            let is_owed = nth + 1 >= headers_end && nth + 1 < all.len();
+            assert_eq!(frames.are_owed(), is_owed, "byte {nth}");
+        }
+        write(&mut frames, &frame(HEADERS, 4, 5, 20), at);
+        let mut read = vec![b'P'; PREFACE_BYTES];
+        read.extend(frame(6, 0, 0, 8));
+        read.extend(frame(RST_STREAM, 0, 5, 4));
+        read.extend(frame(RST_STREAM, 0, 7, 4));
+        frames.read(&read);
+        assert!(!frames.are_owed(), "its reader wants it no more");
+        write(&mut frames, &frame(HEADERS, 4, 7, 20), at);
+        assert!(!frames.are_owed(), "it crossed with the reset");
+        write(&mut frames, &frame(HEADERS, 4, 9, 20), at);
+        write(&mut frames, &frame(RST_STREAM, 0, 9, 4), at);
+        assert!(!frames.are_owed());
+    }
+
+    /// Who takes nothing or next to nothing is late; a stream of events may be slow, as many as
+    /// there are.
+    #[test]
+    fn a_reader_that_takes_little_is_late() {
+        let began = now();
+        let late = began + STALL_TIME;
+        let second = Duration::from_secs(1);
+        let mut frames = Frames::new();
+        assert_eq!(frames.stalled_at(0, began), None);
+        write(&mut frames, &frame(HEADERS, 4, 1, 0), began);
+        assert_eq!(frames.stalled_at(1, began), Some(late));
+        assert_eq!(frames.stalled_at(1, late), Some(late), "nothing was taken");
+        write(&mut frames, &frame(DATA, 0, 1, ALIVE_BYTES), began + second);
+        assert_eq!(frames.stalled_at(0, late), Some(late), "too little");
+        assert_eq!(frames.stalled_at(1, late), Some(late + STALL_TIME));
+        write(&mut frames, &frame(DATA, 0, 1, PROGRESS_BYTES), late);
+        assert_eq!(
+            frames.stalled_at(0, late + second),
+            Some(late + STALL_TIME),
+            "it caught up"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Which waits end a connection, and which do not.
+
+use super::*;
+use crate::clock::now;
+
+const S: Duration = Duration::from_secs(1);
+
+fn closed(activity: &Activity, at: Instant) -> bool {
+    activity.deadline(at) <= at
+}
+
+/// A head that trickles is cut off although bytes keep coming.
+#[test]
+fn a_trickling_head_is_cut_off() {
+    let began = now();
+    let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+    for second in 1..8 {
+        activity.read(b"x", began + second * S);
+        assert!(!closed(&activity, began + second * S));
+    }
+    assert!(closed(&activity, began + HEAD_TIME));
+}
+
+/// A connection between requests may wait for long, on HTTP/2 also when a stray frame came.
+#[test]
+fn an_idle_connection_may_wait() {
+    for http2 in [false, true] {
+        let began = now();
+        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+        drop(activity.request(http2));
+        activity.wrote(&[], 1, began + S);
+        assert!(!closed(&activity, began + 200 * S));
+        assert!(closed(&activity, began + 201 * S));
+        activity.read(b"x", began + 202 * S);
+        assert_eq!(
+            closed(&activity, began + 212 * S),
+            !http2,
+            "HTTP/1.1 began a head, HTTP/2 need not have"
+        );
+    }
+}
+
+/// A request in flight has its handler's limits, and ours again once it is answered.
+#[test]
+fn a_request_in_flight_is_not_ours_to_end() {
+    let began = now();
+    let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+    let in_flight = activity.request(false);
+    assert!(!closed(&activity, began + 1_000 * S));
+    drop(in_flight);
+    assert!(closed(&activity, began + 1_000 * S));
+}
+
+/// Only a connection between two requests is parked, and only when nothing may come of the last one any more.
+#[test]
+fn what_is_under_way_is_not_parked() {
+    let began = now();
+    let later = began + 100 * S;
+    let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+    assert!(!activity.is_to_be_parked(later), "before the first head");
+    activity.read(b"x", began);
+    let in_flight = activity.request(false);
+    assert!(!activity.is_to_be_parked(later), "in flight");
+    let body = activity.exchange();
+    drop(in_flight);
+    // The rest of a refused request.
+    activity.read(b"x", began);
+    assert!(!activity.is_to_be_parked(later), "a body");
+    drop(body);
+    activity.write_must_wait(began);
+    assert!(!activity.is_to_be_parked(later), "its end is not sent");
+    activity.wrote(&[], 1, later);
+    activity.flushed();
+    assert!(!activity.is_to_be_parked(later), "just now");
+    assert!(activity.is_to_be_parked(later + S));
+    activity.read(b"x", later);
+    assert!(!activity.is_to_be_parked(later + 100 * S), "a head");
+    drop(activity.request(true));
+    assert!(!activity.is_to_be_parked(later + 100 * S), "HTTP/2");
+}
+
+/// A client that takes nothing of its answer is cut off, and so is one that takes a byte at a
+/// time, whatever else it sends meanwhile.
+#[test]
+fn a_stalled_reader_is_cut_off() {
+    let late = STALL_TIME.as_secs() as u32;
+    for (taken, stays) in [(0, false), (1, false), (PROGRESS_BYTES / 4, true)] {
+        let began = now();
+        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+        drop(activity.request(false));
+        let another = activity.request(false);
+        activity.write_must_wait(began);
+        for second in 1..late {
+            activity.wrote(&[], taken, began + second * S);
+            activity.write_must_wait(began + second * S);
+            activity.read(b"x", began + second * S);
+            assert!(!closed(&activity, began + second * S), "{taken}");
+        }
+        assert_eq!(closed(&activity, began + late * S), !stays, "{taken}");
+        drop(another);
+        activity.flushed();
+        let ended = began + (late + 1) * S;
+        drop(activity.request(false));
+        assert!(!closed(&activity, ended), "it has all of it");
+    }
+}
+
+/// A connection of HTTP/2 rests when nothing was under way at two looks.
+#[test]
+fn a_connection_of_http2_rests_between_requests() {
+    let activity = Arc::new(Activity::new(now(), S, Spoken::Http2));
+    assert!(!activity.rests(), "before its first request");
+    let in_flight = activity.request(true);
+    assert!(!activity.rests());
+    let stream = in_flight.streaming();
+    drop(in_flight);
+    assert!(!activity.rests());
+    assert!(!activity.rests(), "a stream");
+    drop(stream);
+    assert!(activity.rests());
+    drop(activity.request(true));
+    assert!(
+        !activity.has_nothing_under_way(),
+        "it may not be written yet"
+    );
+    assert!(!activity.rests());
+    assert!(activity.rests());
+}

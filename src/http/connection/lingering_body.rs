@@ -1,0 +1,89 @@
+//! Bodies that nobody read to their end.
+
+use super::idle::Exchange;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::EXPECT;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How much of the rest of a body is read and dropped.
+const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// A body whose rest is read, within limits, when it is dropped before its end: a client that is still sending then sees
+/// the answer (413, say), where a connection closed at once would be a reset one.
+///
+/// Until then it is an exchange: what comes is no request.
+pub(super) struct Lingering {
+    body: Option<(Incoming, Exchange)>,
+    discards: bool,
+}
+
+impl Lingering {
+    pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: Exchange) -> Lingering {
+        // Who waits for 100-continue sends nothing until a body is read, so it must not be.
+        Lingering {
+            body: Some((body, exchange)),
+            discards: !headers.contains_key(EXPECT),
+        }
+    }
+}
+
+impl Body for Lingering {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.body {
+            Some((body, _)) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let body = self.body.as_ref();
+        body.is_none_or(|(body, _)| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body
+            .as_ref()
+            .map_or_else(SizeHint::default, |(body, _)| body.size_hint())
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        if let Some((body, exchange)) = self
+            .body
+            .take()
+            .filter(|(body, _)| self.discards && !body.is_end_stream())
+        {
+            // Whether the body ends first or the time, what is left is cut off with the connection.
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
+                drop(exchange);
+            });
+        }
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    let mut left = DISCARD_MAX_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(bytes) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Connections: accepting them, their time limits, and their end.
+
+mod acceptor;
+mod backlog;
+mod descriptors;
+mod driver;
+mod error_bodies;
+mod exchange;
+mod h2_frames;
+mod h2_preface;
+mod idle;
+mod lingering_body;
+mod peekable_stream;
+mod poll_on_wake;
+mod tracked_io;
+
+pub use acceptor::serve;
+pub use descriptors::raise_descriptors;

@@ -1,0 +1,100 @@
+//! The socket of a connection, whose bytes are counted for its time limits.
+
+use super::idle::Activity;
+use crate::clock::now;
+use bytes::Bytes;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Tells an [`Activity`] of each byte that moves.
+pub(super) struct Watched<IO> {
+    io: IO,
+    /// What was read of it before, and comes first.
+    unread: Bytes,
+    activity: Arc<Activity>,
+}
+
+impl<IO> Watched<IO> {
+    pub(super) fn new(io: IO, unread: Bytes, activity: Arc<Activity>) -> Watched<IO> {
+        Watched {
+            io,
+            unread,
+            activity,
+        }
+    }
+
+    fn written(
+        &self,
+        slices: &[IoSlice<'_>],
+        poll: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match &poll {
+            Poll::Ready(Ok(bytes)) => self.activity.wrote(slices, *bytes, now()),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.activity.write_must_wait(now()),
+        }
+        poll
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let bytes = self.unread.len().min(buf.remaining());
+            let unread = self.unread.split_to(bytes);
+            buf.put_slice(&unread);
+            self.activity.read(&unread, now());
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut self.io).poll_read(cx, buf);
+        if let Some(bytes @ [_, ..]) = buf.filled().get(before..) {
+            self.activity.read(bytes, now());
+        }
+        poll
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.written(&[IoSlice::new(bytes)], poll)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.written(slices, poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.io).poll_flush(cx);
+        // Asked for when all that there was is written.
+        if poll.is_ready() {
+            self.activity.flushed();
+        }
+        poll
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

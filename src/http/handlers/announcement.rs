@@ -1,0 +1,175 @@
+//! `/v1/announcement/{node_id}`: what a node announces of itself.
+
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::body::{json_encoding, read};
+use crate::http::state::{App, Origin, acknowledged};
+use crate::model::{Announcement, check_name};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, http::HeaderMap};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, Method, Request, StatusCode};
+
+/// The node of a `PUT` by a canonical path with nothing to decode: most requests of a running cluster are of this kind. See
+/// [`super::service::plain`].
+pub(in crate::http) fn plain(request: &Request<Body>) -> Option<String> {
+    let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
+    let is_plain = request.method() == Method::PUT
+        && !node_id.contains(['%', '/'])
+        // Another resource, which has no PUT.
+        && node_id != "static";
+    is_plain.then(|| node_id.to_owned())
+}
+
+/// Answers a [`plain`] announcement.
+pub(in crate::http) fn answer<D: Discovery>(
+    app: App<D>,
+    origin: Origin,
+    node_id: String,
+    request: Request<Body>,
+) -> BoxFuture<'static, Response> {
+    let (head, body) = request.into_parts();
+    let headers = head.headers;
+    let answered = async move { put(&app, origin, &node_id, &headers, body).await };
+    answered.map(IntoResponse::into_response).boxed()
+}
+
+/// `PUT`: 202 once the announcement is committed and applied.
+pub(in crate::http) async fn announce<D: Discovery>(
+    State(app): State<App<D>>,
+    Extension(origin): Extension<Origin>,
+    Path(node_id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    put(&app, origin, &node_id, &headers, body).await
+}
+
+async fn put<D: Discovery>(
+    app: &App<D>,
+    origin: Origin,
+    node_id: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let encoding = json_encoding(headers, &body)?;
+    let body = read(headers, body, encoding, app.body_limits()).await?;
+    let parse = || Announcement::from_json(node_id, &body, &app.settings.environment);
+    let hash = app.bodies.hash(node_id, &body);
+    let (digest, mut announcement) = match app.bodies.digest(hash) {
+        Some(digest) => (digest, None),
+        None => {
+            let announcement = parse().map_err(|error| Refusal::BadRequest(error.to_string()))?;
+            let digest = announcement.digest();
+            app.bodies.note(hash, digest);
+            (digest, Some(announcement))
+        }
+    };
+    let whole = || announcement.take().map_or_else(parse, Ok);
+    let index = app
+        .write(origin, |deadline| {
+            app.discovery
+                .renew_or_announce(node_id, digest, whole, deadline)
+        })
+        .await?;
+    let mut response = acknowledged(StatusCode::ACCEPTED, index).into_response();
+    if let Some(seconds) = app.settings.announce_interval_s
+        && let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}"))
+    {
+        // airlift's client announces again after 0.8 of it.
+        response.headers_mut().insert(CACHE_CONTROL, value);
+    }
+    Ok(response)
+}
+
+/// `DELETE`: 204 once the node's withdrawal is committed and applied, whether it was known or not.
+pub(in crate::http) async fn withdraw<D: Discovery>(
+    State(app): State<App<D>>,
+    Extension(origin): Extension<Origin>,
+    Path(node_id): Path<String>,
+) -> Result<impl IntoResponse, Refusal> {
+    check_name("node id", &node_id).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    let index = app
+        .write(origin, |deadline| app.discovery.withdraw(node_id, deadline))
+        .await?;
+    Ok(acknowledged(StatusCode::NO_CONTENT, index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Beat;
+    use crate::http::HttpSettings;
+    use crate::http::fake_backend::Lone;
+    use crate::http::state::AppState;
+    use tokio::sync::watch;
+
+    const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
+
+    async fn put_by_n(app: &App<Lone>, body: &'static str) -> Result<StatusCode, Refusal> {
+        let origin = Origin {
+            address: ([127, 0, 0, 1], 1).into(),
+            opened_epoch: app.beat.epoch(),
+        };
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]);
+        let answered = put(app, origin, "n", &headers, Body::from(body)).await;
+        answered.map(|response| response.status())
+    }
+
+    /// An announcement over a limit is refused with the field's name, and nothing is changed.
+    #[tokio::test]
+    async fn what_is_over_a_limit_is_refused_by_name() {
+        let (_stop, stopping) = watch::channel(false);
+        let settings = HttpSettings::new("test");
+        let app = AppState::shared(Lone::new(), settings, Beat::start(), stopping);
+        let services: Vec<String> = (0..4_097)
+            .map(|i| format!(r#"{{"id":"{i}","type":"t","properties":{{}}}}"#))
+            .collect();
+        let services = services.join(",");
+        let location = "l".repeat(1_025);
+        for (location, services, line) in [
+            (
+                "/",
+                &*services,
+                "services has 4097 entries; the most is 4096",
+            ),
+            (&*location, "", "location has 1025 bytes; the most is 1024"),
+        ] {
+            let body = format!(
+                r#"{{"environment":"test","pool":"p","location":"{location}","services":[{services}]}}"#
+            );
+            let refused = put_by_n(&app, body.leak()).await;
+            assert_eq!(refused, Err(Refusal::BadRequest(line.to_owned())));
+            assert!(!app.discovery.lists("n"));
+        }
+    }
+
+    /// Bytes that were read once are not read again while what they announced is held, and are when it is not.
+    #[tokio::test]
+    async fn known_bytes_are_read_when_they_must_be() {
+        let (_stop, stopping) = watch::channel(false);
+        let settings = HttpSettings::new("test");
+        let app = AppState::shared(Lone::new(), settings, Beat::start(), stopping);
+        assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
+        let digest = app.bodies.digest(app.bodies.hash("n", BODY.as_bytes()));
+        let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");
+        assert_eq!(digest, Some(announced.digest()));
+
+        // As if it had been read as the same.
+        const NO_JSON: &str = "{";
+        let hash = app.bodies.hash("n", NO_JSON.as_bytes());
+        app.bodies.note(hash, announced.digest());
+        assert_eq!(put_by_n(&app, NO_JSON).await, Ok(StatusCode::ACCEPTED));
+        let deadline = crate::http::state::deadline();
+        let withdrawn = app.discovery.withdraw("n".to_owned(), deadline).await;
+        withdrawn.expect("it is taken");
+        assert!(put_by_n(&app, NO_JSON).await.is_err(), "it is read");
+        assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
+        assert!(app.discovery.lists("n"));
+    }
+}

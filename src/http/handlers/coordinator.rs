@@ -1,0 +1,153 @@
+//! `/v1/coordinator`: where SQL goes.
+
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::content_negotiation::prefers_json;
+use crate::http::request::query::Parameters;
+use crate::http::respond::rendered_coordinators::{Content, Question, Rendered, chosen_first};
+use crate::http::respond::sse::{self, Events, Position, Source};
+use crate::http::state::{App, QUORATE_INDEX};
+use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup};
+use crate::raft::{Feed, Unavailable};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue, Uri};
+use std::sync::Arc;
+
+/// `GET /v1/coordinator`
+pub(in crate::http) async fn coordinator<D: Discovery>(
+    State(app): State<App<D>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::of(&uri)?;
+    let question = Question {
+        query: CoordinatorQuery {
+            engine: parameters.get("engine").map(engine).transpose()?,
+            pool: parameters.get("pool").map(str::to_owned),
+        },
+        all: parameters.switch("all")?,
+    };
+    if parameters.switch("watch")? {
+        return watch(app, question, &headers).await;
+    }
+    let (rendered, index) = answer(&app, &question, &question.lookups()).await?;
+    let (text, json) = match &rendered.content {
+        Content::Found { text, json } => (text, json),
+        Content::None { reason } => return Err(Refusal::Unavailable(reason.clone())),
+    };
+    let (content_type, body) = if prefers_json(&headers) {
+        (JSON, Body::from(json.clone()))
+    } else {
+        ("text/plain; charset=utf-8", Body::from(text.clone()))
+    };
+    let fixed = HeaderValue::from_static;
+    let headers = [
+        (CONTENT_TYPE, fixed(content_type)),
+        (CACHE_CONTROL, fixed("no-store")),
+        (VARY, fixed("Accept")),
+        (QUORATE_INDEX, HeaderValue::from(index)),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// The answer to a question, linearizable.
+async fn answer<D: Discovery>(
+    app: &App<D>,
+    question: &Question,
+    lookups: &[Lookup],
+) -> Result<(Arc<Rendered>, u64), Refusal> {
+    if let Some(lookup) = lookups.first() {
+        // Once it is answered, what this node holds is as new as the call.
+        app.look_up(lookup).await?;
+    }
+    app.coordinators
+        .answer(&app.discovery, &app.settings, question, lookups)
+}
+
+/// The coordinators, the chosen one first, with the index of the state that shows them.
+pub(in crate::http) async fn find<D: Discovery>(
+    app: &App<D>,
+    query: &CoordinatorQuery,
+) -> Result<(Coordinators, u64), Refusal> {
+    let (found, index) = app
+        .read(|deadline| app.discovery.coordinators(query, deadline))
+        .await?;
+    Ok((chosen_first(found, &app.settings), index))
+}
+
+fn engine(name: &str) -> Result<Engine, Refusal> {
+    Engine::of_name(name)
+        .ok_or_else(|| Refusal::BadRequest("The parameter engine is presto or trino".to_owned()))
+}
+
+async fn watch<D: Discovery>(
+    app: App<D>,
+    question: Question,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    sse::check_accepted(headers)?;
+    let place = app.watcher()?;
+    let lookups = question.lookups();
+    let feed = app.discovery.feed(&lookups)?;
+    let (rendered, index) = answer(&app, &question, &lookups).await?;
+    let mut followed = Followed {
+        app: app.clone(),
+        question,
+        lookups,
+        feed,
+        shown: None,
+    };
+    let mut first = Events::default();
+    followed.show(&rendered, index, &mut first);
+    Ok(sse::answer(&app, followed, first, index, place))
+}
+
+/// The coordinators as a stream shows them.
+struct Followed<D> {
+    app: App<D>,
+    question: Question,
+    lookups: Vec<Lookup>,
+    feed: Feed,
+    /// Stands for what the reader has; `None` before the first event. The bytes would be kept for
+    /// each state that a slow reader is in.
+    shown: Option<u128>,
+}
+
+impl<D: Discovery> Followed<D> {
+    fn show(&mut self, rendered: &Rendered, index: u64, events: &mut Events) {
+        if self.shown == Some(rendered.digest) {
+            return;
+        }
+        let position = Position::on(&self.feed, index);
+        match &rendered.content {
+            Content::Found { json, .. } => events.push("coordinator", position, json.clone()),
+            Content::None { reason } => {
+                let reason = serde_json::json!({ "reason": reason });
+                events.push("none", position, reason.to_string().into());
+            }
+        }
+        self.shown = Some(rendered.digest);
+    }
+}
+
+impl<D: Discovery> Source for Followed<D> {
+    fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
+        let app = &self.app;
+        let answer =
+            app.coordinators
+                .answer(&app.discovery, &app.settings, &self.question, &self.lookups);
+        let (rendered, index) = answer.map_err(|refusal| Unavailable {
+            reason: crate::http::error::refusal_line(&refusal),
+        })?;
+        self.show(&rendered, index, events);
+        Ok(index)
+    }
+}

@@ -1,0 +1,245 @@
+//! `/v1/service`: who offers what, now or once it changes.
+
+use crate::clock::{Instant, now};
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::content_negotiation::{accepts_json, wants_gzip};
+use crate::http::request::etag::{self, Known};
+use crate::http::request::query::Asked;
+use crate::http::state::{App, QUORATE_INDEX};
+use crate::model::Lookup;
+use crate::raft::Answer;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use std::time::Duration;
+
+/// Marks an answer that may be old, as was asked for.
+pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
+
+/// airlift's clients ask again after this: soon, since their next lookup is held. It is the shortest pause that they can be
+/// told: 0 is none to them, and they wait 10 s (`HttpDiscoveryLookupClient`).
+const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
+/// The interval of clients by default, sent when no hold can follow: one second would then be ten
+/// times the load, at the worst moment.
+const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
+
+/// Room for all headers of a whole answer, with those that hyper adds.
+const WHOLE_HEADERS: usize = 12;
+
+/// What is asked by most requests there are: `GET`, of a canonical path with nothing to decode. The router serves the same paths, and
+/// the way through it is a good part of what a small answer costs.
+pub(in crate::http) fn plain(request: &Request<Body>) -> Option<Lookup> {
+    let path = request.uri().path();
+    let below = path.strip_prefix("/v1/service")?;
+    if request.method() != Method::GET || below.contains('%') {
+        return None;
+    }
+    let mut segments = below.split('/');
+    // What is before the first slash: nothing, unless the path only begins like this one.
+    let "" = segments.next()? else {
+        return None;
+    };
+    match (segments.next(), segments.next(), segments.next()) {
+        (None, ..) => Some(Lookup::All),
+        (Some(of_type), None, _) => Some(Lookup::Type(of_type.to_owned())),
+        (Some(of_type), Some(pool), None) => {
+            Some(Lookup::TypeAndPool(of_type.to_owned(), pool.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Answers a [`plain`] lookup.
+pub(in crate::http) fn answer<D: Discovery>(
+    app: App<D>,
+    lookup: Lookup,
+    request: Request<Body>,
+) -> BoxFuture<'static, Response> {
+    let (head, _) = request.into_parts();
+    let asked = Asked::of(&head.uri);
+    let (method, headers) = (head.method, head.headers);
+    let answered = async move { serve(&app, lookup, asked?, &method, &headers).await };
+    answered.map(IntoResponse::into_response).boxed()
+}
+
+/// `GET /v1/service`
+pub(in crate::http) async fn all<D: Discovery>(
+    State(app): State<App<D>>,
+    asked: Asked,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    serve(&app, Lookup::All, asked, &method, &headers).await
+}
+
+/// `GET /v1/service/{type}`
+pub(in crate::http) async fn by_type<D: Discovery>(
+    State(app): State<App<D>>,
+    Path(service_type): Path<String>,
+    asked: Asked,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    serve(&app, Lookup::Type(service_type), asked, &method, &headers).await
+}
+
+/// `GET /v1/service/{type}/{pool}`
+pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
+    State(app): State<App<D>>,
+    Path((service_type, pool)): Path<(String, String)>,
+    asked: Asked,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let lookup = Lookup::TypeAndPool(service_type, pool);
+    serve(&app, lookup, asked, &method, &headers).await
+}
+
+async fn serve<D: Discovery>(
+    app: &App<D>,
+    lookup: Lookup,
+    asked: Asked,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    if !accepts_json(headers) {
+        return Err(Refusal::NotAcceptable);
+    }
+    let may_wait = *method == Method::GET;
+    if let Asked::After { index, wait } = asked
+        && may_wait
+    {
+        let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
+        return Ok(whole(&answer, headers));
+    }
+    let answer = at_once(app, &lookup, asked).await?;
+    let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
+    let known = etag::known(headers, answer.rendered.tag());
+    let (answer, held) = if may_hold && may_wait && known == Known::These {
+        // Apart, as are the others that wait: in one future they would take room side by side.
+        Box::pin(hold(app, &lookup, answer)).await?
+    } else {
+        (answer, app.holds.available_permits() > 0)
+    };
+    let mut response = match etag::known(headers, answer.rendered.tag()) {
+        Known::No => whole(&answer, headers),
+        Known::These | Known::Some => unchanged(&answer),
+    };
+    let next = if may_hold && held { SOON } else { LATER };
+    let tag = etag::header(&answer.rendered, wants_gzip(headers));
+    // On a 304 too: airlift's client takes both from it.
+    response.headers_mut().insert(ETAG, tag);
+    response.headers_mut().insert(CACHE_CONTROL, next);
+    mark(&mut response, asked);
+    Ok(response)
+}
+
+/// Answers a lookup at once: the bytes that every reader of the same state shares, plain or gzip.
+pub(in crate::http) async fn look_up<D: Discovery>(
+    app: &App<D>,
+    lookup: Lookup,
+    asked: Asked,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    if !accepts_json(headers) {
+        return Err(Refusal::NotAcceptable);
+    }
+    let answer = at_once(app, &lookup, asked).await?;
+    let mut response = whole(&answer, headers);
+    mark(&mut response, asked);
+    Ok(response)
+}
+
+async fn at_once<D: Discovery>(
+    app: &App<D>,
+    lookup: &Lookup,
+    asked: Asked,
+) -> Result<Answer, Refusal> {
+    match asked {
+        Asked::Stale => Ok(app.discovery.lookup_stale(lookup)?),
+        Asked::Now | Asked::After { .. } => app.look_up(lookup).await,
+    }
+}
+
+/// Holds a lookup whose bytes the client has. With whether there was a place to hold it.
+async fn hold<D: Discovery>(
+    app: &App<D>,
+    lookup: &Lookup,
+    answer: Answer,
+) -> Result<(Answer, bool), Refusal> {
+    // To an engine 503 is an error, and an answer at once is none.
+    let Ok(_place) = app.holds.try_acquire() else {
+        return Ok((answer, false));
+    };
+    let tag = answer.rendered.tag();
+    let has = |now: &Answer| now.rendered.tag() == tag;
+    let until = now() + Duration::from_millis(app.settings.hold_time_ms);
+    let answer = app.hold(lookup, has, until).await?;
+    Ok((answer, true))
+}
+
+/// Waits until a lookup has changed after an index. An index that this node has not reached is no reason to wait: it is
+/// of another cluster, or of a state that was lost with all disks.
+async fn after<D: Discovery>(
+    app: &App<D>,
+    lookup: &Lookup,
+    index: u64,
+    until: Instant,
+) -> Result<Answer, Refusal> {
+    let answer = app.look_up(lookup).await?;
+    if answer.changed_index > index || index > answer.index {
+        return Ok(answer);
+    }
+    let Ok(_place) = app.watchers.try_acquire() else {
+        return Err(Refusal::TooManyWatchers);
+    };
+    app.hold(lookup, |now| now.changed_index <= index, until)
+        .await
+}
+
+/// 200 with the bytes.
+fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
+    let gzip = wants_gzip(headers);
+    let bytes = if gzip {
+        answer.rendered.gzip()
+    } else {
+        answer.rendered.json.clone()
+    };
+    let mut response = Response::new(Body::from(bytes));
+    let headers = response.headers_mut();
+    headers.reserve(WHOLE_HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(QUORATE_INDEX, HeaderValue::from(answer.index));
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// 304.
+fn unchanged(answer: &Answer) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(QUORATE_INDEX, HeaderValue::from(answer.index));
+    response
+}
+
+fn mark(response: &mut Response, asked: Asked) {
+    if asked == Asked::Stale {
+        response
+            .headers_mut()
+            .insert(QUORATE_CONSISTENCY, HeaderValue::from_static("stale"));
+    }
+}

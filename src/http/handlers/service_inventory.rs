@@ -1,0 +1,116 @@
+//! `/v1/service-inventory`: the members that are well, for Java nodes that fail over by themselves.
+
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::query::Parameters;
+use crate::http::state::App;
+use crate::model::{client_address, uuid_of};
+use crate::raft::Status;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Uri};
+use serde_json::{Value, json};
+
+/// At once and without a quorum too, in the format that airlift's `service-inventory.uri` reads every 10 s. It shuffles the
+/// entries and takes the first of type `discovery` that is `RUNNING`, so that only those are in it.
+///
+/// Unless asked for `?all`, a node leaves itself out while it reaches others: an engine that took it would lose its discovery
+/// server and its inventory at once, and wait for this very node to come back.
+pub(in crate::http) async fn inventory<D: Discovery>(
+    State(app): State<App<D>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let status = app.discovery.status();
+    let reaches_others = status
+        .members
+        .iter()
+        .any(|member| member.node != status.node && member.reachable);
+    let lists_itself = Parameters::of(&uri)?.switch("all")? || !reaches_others;
+    let ready = app.discovery.ready().is_ok();
+    let inventory = of(&status, lists_itself && ready, &app.settings.environment);
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(JSON)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, format!("{inventory}\n")).into_response())
+}
+
+/// The members that this node reaches, and itself if it is told to.
+fn of(status: &Status, itself: bool, environment: &str) -> Value {
+    let services: Vec<Value> = status
+        .members
+        .iter()
+        .filter(|member| {
+            if member.node == status.node {
+                itself
+            } else {
+                member.reachable
+            }
+        })
+        .filter_map(|member| {
+            let address = client_address(&member.address).ok()?;
+            let (scheme, _) = address.split_once(':')?;
+            Some(json!({
+                "id": uuid_of(&member.node),
+                "nodeId": member.node,
+                "type": "discovery",
+                "pool": "general",
+                "location": format!("/{}", member.node),
+                "state": "RUNNING",
+                "properties": { scheme: address },
+            }))
+        })
+        .collect();
+    json!({ "environment": environment, "services": services })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raft::{GroupState, MemberStatus, Role};
+
+    /// Only members that are well are in it: a Java node takes the first, without asking whether it
+    /// answers. So are only addresses that can be used.
+    #[test]
+    fn only_members_that_are_well_are_listed() {
+        let member = |node: &str, reachable| MemberStatus {
+            node: node.into(),
+            role: "voter".into(),
+            address: format!("http://{node}:8411"),
+            reachable,
+            lag: 0,
+        };
+        let status = Status {
+            node: "q1".into(),
+            role: Role::Follower,
+            leader: None,
+            term: 1,
+            applied: 1,
+            services: 0,
+            members: vec![
+                member("q1", true),
+                member("q2", true),
+                member("q3", false),
+                member("u@q4", true),
+            ],
+            group: GroupState::default(),
+        };
+        let listed = |ready| {
+            let inventory = of(&status, ready, "test");
+            let services = inventory["services"].as_array().cloned();
+            let services = services.unwrap_or_default();
+            services
+                .iter()
+                .map(|service| service["properties"]["http"].as_str().map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        let (q1, q2) = (
+            Some("http://q1:8411".to_owned()),
+            Some("http://q2:8411".to_owned()),
+        );
+        assert_eq!(listed(true), [q1, q2.clone()]);
+        assert_eq!(listed(false), [q2]);
+    }
+}

@@ -1,0 +1,143 @@
+//! `/v1/announcement/static`: services posted once, which stay until they are deleted.
+
+use super::service::look_up;
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::airlift_compat::JSON;
+use crate::http::request::body::{json_encoding, read};
+use crate::http::request::content_negotiation::accepts_json;
+use crate::http::request::query::Asked;
+use crate::http::state::{App, Origin, QUORATE_INDEX, acknowledged};
+use crate::model::{Lookup, StaticService, client_address, random_uuid};
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HOST, LOCATION};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+
+/// `GET`: the static services alone.
+pub(in crate::http) async fn list<D: Discovery>(
+    State(app): State<App<D>>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    look_up(&app, Lookup::Statics, asked, &headers).await
+}
+
+/// `POST`: 201 with the service, its new id and where it can be deleted.
+pub(in crate::http) async fn add<D: Discovery>(
+    State(app): State<App<D>>,
+    Extension(origin): Extension<Origin>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, Refusal> {
+    let encoding = json_encoding(&headers, &body)?;
+    if !accepts_json(&headers) {
+        return Err(Refusal::NotAcceptable);
+    }
+    let body = read(&headers, body, encoding, app.body_limits()).await?;
+    let service = StaticService::from_json(&random_id()?, &body, &app.settings.environment)
+        .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    let location = location(&uri, &headers, &service.id);
+    let created = service.to_json();
+    let index = app
+        .write(origin, |deadline| {
+            app.discovery.add_static(service, deadline)
+        })
+        .await?;
+    let fixed = HeaderValue::from_static;
+    let headers = [
+        (CONTENT_TYPE, fixed(JSON)),
+        (LOCATION, location),
+        (QUORATE_INDEX, HeaderValue::from(index)),
+    ];
+    Ok((StatusCode::CREATED, headers, created))
+}
+
+/// `DELETE`: 204 once it is gone, whether it was known or not.
+pub(in crate::http) async fn remove<D: Discovery>(
+    State(app): State<App<D>>,
+    Extension(origin): Extension<Origin>,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Refusal> {
+    let index = app
+        .write(origin, |deadline| app.discovery.remove_static(id, deadline))
+        .await?;
+    Ok(acknowledged(StatusCode::NO_CONTENT, index))
+}
+
+/// Drawn here and never in the registry, whose nodes must all come to the same state.
+fn random_id() -> Result<String, Refusal> {
+    random_uuid().map_err(|error| Refusal::Internal(error.to_string()))
+}
+
+/// The one use of `Host`: airlift names the new resource by the address that the client asked. Without one that is
+/// an authority, the path alone says the same.
+fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
+    let path = format!("/v1/announcement/static/{id}");
+    let host = || headers.get(HOST)?.to_str().ok();
+    let absolute = uri
+        .authority()
+        .map(Authority::as_str)
+        .or_else(host)
+        .and_then(|authority| client_address(&format!("http://{authority}")).ok())
+        .map(|address| format!("{address}{path}"));
+    let header = |text: &str| HeaderValue::from_str(text).ok();
+    absolute
+        .as_deref()
+        .and_then(header)
+        .or_else(|| header(&path))
+        .unwrap_or(HeaderValue::from_static("/v1/announcement/static"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Location` is absolute when the client said whom it asks, and a path when it did not, or said nonsense.
+    #[test]
+    fn location_uses_host() {
+        let headers = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+        let path = Uri::from_static("/v1/announcement/static");
+        assert_eq!(
+            location(&path, &headers("h:8411"), "7"),
+            "http://h:8411/v1/announcement/static/7"
+        );
+        assert_eq!(
+            location(&path, &headers("[::1]:8411"), "7"),
+            "http://[::1]:8411/v1/announcement/static/7"
+        );
+        for bad in ["a b", "u@h", "h:99999", "h:", "h?", "::1", ""] {
+            assert_eq!(
+                location(&path, &headers(bad), "7"),
+                "/v1/announcement/static/7",
+                "{bad}"
+            );
+        }
+        assert_eq!(
+            location(&path, &HeaderMap::new(), "7"),
+            "/v1/announcement/static/7"
+        );
+        let absolute = Uri::from_static("http://p:1/v1/announcement/static");
+        assert_eq!(
+            location(&absolute, &headers("h:8411"), "7"),
+            "http://p:1/v1/announcement/static/7"
+        );
+    }
+
+    /// Ids are version 4 UUIDs and differ.
+    #[test]
+    fn ids_are_random_uuids() {
+        let ids = [random_id().expect("random"), random_id().expect("random")];
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!(
+            uuid::Uuid::parse_str(&ids[0])
+                .expect("a uuid")
+                .get_version_num(),
+            4
+        );
+    }
+}

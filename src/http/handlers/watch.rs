@@ -1,0 +1,142 @@
+//! `/v1/watch`: a lookup, and then each of its changes.
+
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::request::query::Parameters;
+use crate::http::respond::sse::{self, Events, Position, Source};
+use crate::http::state::App;
+use crate::model::Lookup;
+use crate::raft::{Answer, Feed, Progress, Unavailable};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, Uri};
+
+/// What a browser or any other reader of events sends when it comes back.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// `GET /v1/watch/{type}`
+pub(in crate::http) async fn by_type<D: Discovery>(
+    State(app): State<App<D>>,
+    Path(service_type): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    watch(app, Lookup::Type(service_type), &uri, &headers).await
+}
+
+/// `GET /v1/watch/{type}/{pool}`
+pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
+    State(app): State<App<D>>,
+    Path((service_type, pool)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    watch(app, Lookup::TypeAndPool(service_type, pool), &uri, &headers).await
+}
+
+async fn watch<D: Discovery>(
+    app: App<D>,
+    lookup: Lookup,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    sse::check_accepted(headers)?;
+    let from = resumes_from(uri, headers)?;
+    let place = app.watcher()?;
+    let feed = app.discovery.feed(std::slice::from_ref(&lookup))?;
+    // After the feed began, so that what changes between the two is not lost.
+    let answer = app.look_up(&lookup).await?;
+    let mut watched = Watched {
+        discovery: app.discovery.clone(),
+        lookup,
+        feed,
+        index: 0,
+    };
+    let mut first = Events::default();
+    watched.begin(from, &answer, &mut first);
+    let index = watched.index;
+    Ok(sse::answer(&app, watched, first, index, place))
+}
+
+fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refusal> {
+    let parameters = Parameters::of(uri)?;
+    let (name, text) = match (headers.get(LAST_EVENT_ID), parameters.get("from")) {
+        // An id that was never set is sent as an empty one by some readers.
+        (Some(id), _) if !id.is_empty() => {
+            ("The header Last-Event-ID", id.to_str().unwrap_or_default())
+        }
+        (_, Some(id)) => ("The parameter from", id),
+        (_, None) => return Ok(None),
+    };
+    Position::parse(text).map(Some).ok_or_else(|| {
+        Refusal::BadRequest(format!("{name} is not the id of an event of this service"))
+    })
+}
+
+/// One lookup as a stream shows it.
+struct Watched<D> {
+    discovery: D,
+    lookup: Lookup,
+    feed: Feed,
+    /// Its reader has all up to this.
+    index: u64,
+}
+
+impl<D: Discovery> Watched<D> {
+    /// The state, or what the reader has missed since it was last here.
+    fn begin(&mut self, from: Option<Position>, answer: &Answer, events: &mut Events) {
+        let Some(from) = from else {
+            return self.push_state("state", answer, events);
+        };
+        let is_ours = from.cluster_id == self.feed.cluster_id() && from.index <= answer.index;
+        self.index = from.index;
+        if !is_ours || !self.push_missed(answer.progress(), events) {
+            self.push_state("reset", answer, events);
+        }
+    }
+
+    /// Writes the changes after `index`; false when some of them are no longer known.
+    fn push_missed(&mut self, now: Progress, events: &mut Events) -> bool {
+        match self.feed.since(self.index) {
+            Some(changes) => {
+                for change in changes {
+                    self.index = change.index;
+                    events.push("change", self.position(), change.json);
+                }
+                // All up to there was kept by then: a change is kept before the state shows it.
+                self.index = self.index.max(now.index);
+                true
+            }
+            None if now.changed_index <= self.index => {
+                self.index = now.index;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn push_state(&mut self, name: &str, answer: &Answer, events: &mut Events) {
+        self.index = answer.index;
+        events.push(name, self.position(), answer.rendered.json.clone());
+    }
+
+    fn position(&self) -> Position {
+        Position::on(&self.feed, self.index)
+    }
+}
+
+impl<D: Discovery> Source for Watched<D> {
+    fn feed(&mut self) -> &mut Feed {
+        &mut self.feed
+    }
+
+    fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
+        // Where the node is, before the changes: all up to there are kept by then.
+        let now = self.discovery.progress(&self.lookup)?;
+        if !self.push_missed(now, events) {
+            let answer = self.discovery.lookup_stale(&self.lookup)?;
+            self.push_state("reset", &answer, events);
+        }
+        Ok(self.index)
+    }
+}

@@ -1,0 +1,154 @@
+//! The quirks owed to airlift's server and its clients, each with who needs it and the test that pins it.
+//!
+//! Each is asked of real clusters too, by `tests/wire/`.
+//!
+//! | quirk | who needs it | held by |
+//! |---|---|---|
+//! | a trailing slash is ignored | JuiceFS asks for `/v1/service/presto/` | `slashes_collapse` |
+//! | double slashes are one | prestodb's fork with a `discovery.uri` that ends in `/` asks for `//v1/service/..` | `slashes_collapse` |
+//! | `;name=value` in a segment is dropped, `%3B` is not | JAX-RS matrix parameters | `matrix_parameters_are_dropped` |
+//! | `Allow` of a 405 has OPTIONS and not HEAD, that of OPTIONS has both | Jersey's answers, as recorded | `tests/wire/rules.json` |
+//! | a body without a `Content-Type` is 415, none at all is 400 | Jersey's answers | `body::tests::content_type_comes_before_the_body` |
+//! | `*` alone, and `q=.2` | `java.net.URL` sends `Accept: text/html, *; q=.2` | `negotiate::tests` |
+//! | `X-Content-Type-Options: nosniff` on JSON | airlift's JSON writer | `tests::server::json_is_not_sniffed` |
+//! | the node id of the path counts, not the body's; a missing location; scalars as strings | C++ workers | `crate::model` |
+//!
+//! Not kept: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only airlift's own servers speak.
+
+use std::borrow::Cow;
+use thiserror::Error;
+
+/// `Content-Type` of every JSON answer.
+pub(in crate::http) const JSON: &str = "application/json";
+
+/// The path holds a percent sign that encodes nothing, or encodes what is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("The path is not valid percent-encoded UTF-8")]
+pub(in crate::http) struct BadPath;
+
+/// The path as the router takes it: one slash between segments and none at the end, no matrix
+/// parameters, and percent-encodings that the router can decode, each segment once.
+///
+/// # Errors
+/// When a percent-encoding is not one.
+pub(in crate::http) fn canonical_path(raw: &str) -> Result<Cow<'_, str>, BadPath> {
+    check_encoding(raw)?;
+    if is_canonical(raw) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut path = String::with_capacity(raw.len());
+    for segment in raw
+        .split('/')
+        .map(without_matrix)
+        .filter(|segment| !segment.is_empty())
+    {
+        path.push('/');
+        path.push_str(segment);
+    }
+    if path.is_empty() {
+        path.push('/');
+    }
+    Ok(Cow::Owned(path))
+}
+
+fn is_canonical(path: &str) -> bool {
+    path == "/"
+        || (path.starts_with('/')
+            && !path.ends_with('/')
+            && !path.contains("//")
+            && !path.contains(';'))
+}
+
+fn without_matrix(segment: &str) -> &str {
+    segment
+        .split_once(';')
+        .map_or(segment, |(segment, _)| segment)
+}
+
+fn check_encoding(path: &str) -> Result<(), BadPath> {
+    if !path.contains('%') {
+        return Ok(());
+    }
+    let mut after_percent = path.split('%');
+    after_percent.next();
+    let is_hex =
+        |rest: &str| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    if !after_percent.all(is_hex) {
+        return Err(BadPath);
+    }
+    let utf8 = |segment| {
+        percent_encoding::percent_decode_str(segment)
+            .decode_utf8()
+            .is_ok()
+    };
+    if path.split('/').all(utf8) {
+        Ok(())
+    } else {
+        Err(BadPath)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(raw: &str) -> String {
+        canonical_path(raw).expect("a good path").into_owned()
+    }
+
+    /// Double slashes and a trailing one change nothing, wherever they are.
+    #[test]
+    fn slashes_collapse() {
+        for raw in [
+            "/v1/service/presto",
+            "//v1/service/presto/",
+            "/v1//service///presto//",
+        ] {
+            assert_eq!(canonical(raw), "/v1/service/presto");
+        }
+        for raw in ["/", "//", ""] {
+            assert_eq!(canonical(raw), "/");
+        }
+    }
+
+    /// Matrix parameters are no part of a segment; an encoded semicolon is.
+    #[test]
+    fn matrix_parameters_are_dropped() {
+        assert_eq!(
+            canonical("/v1/service;a=b/presto;x=y;z"),
+            "/v1/service/presto"
+        );
+        assert_eq!(canonical("/v1/service/;x=y"), "/v1/service");
+        assert_eq!(canonical("/v1/service/a%3Bb"), "/v1/service/a%3Bb");
+    }
+
+    /// Good encodings stay as they came, for the router to decode once.
+    #[test]
+    fn encodings_are_left_to_the_router() {
+        for raw in [
+            "/v1/service/sp%20ace%2Fx",
+            "/v1/service/%2525",
+            "/v1/service/caf%C3%A9",
+            "/v1/service/café",
+        ] {
+            assert_eq!(canonical(raw), raw);
+        }
+    }
+
+    /// A percent sign must encode a byte, and the bytes of a segment must be UTF-8.
+    #[test]
+    fn bad_encodings_are_refused() {
+        for raw in [
+            "/v1/%",
+            "/v1/%2",
+            "/v1/%zz",
+            "/v1/a%2/b",
+            "/v1/%ff",
+            "/v1/%C3/%A9",
+            "/%é",
+            "/v1/%+1",
+        ] {
+            assert_eq!(canonical_path(raw), Err(BadPath), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Content negotiation: `Accept`, `Accept-Encoding` and `Content-Type`, as HTTP means them.
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+
+/// The `Content-Type` of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum BodyType {
+    /// `application/json`, with whatever parameters.
+    Json,
+    /// No `Content-Type`.
+    None,
+    /// Another type.
+    Other,
+}
+
+/// What the body says that it is. Parameters are ignored: JSON is UTF-8, whatever `charset` says.
+pub(in crate::http) fn body_type(headers: &HeaderMap) -> BodyType {
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return BodyType::None;
+    };
+    let Ok(text) = value.to_str() else {
+        return BodyType::Other;
+    };
+    match text.split(';').next().map(str::trim) {
+        Some("") | None => BodyType::None,
+        Some(media_type) if media_type.eq_ignore_ascii_case("application/json") => BodyType::Json,
+        Some(_) => BodyType::Other,
+    }
+}
+
+/// Whether the client takes `application/json`.
+pub(in crate::http) fn accepts_json(headers: &HeaderMap) -> bool {
+    accepts(headers, "application", "json")
+}
+
+/// Whether the client asks for JSON where plain text is what is given without asking.
+pub(in crate::http) fn prefers_json(headers: &HeaderMap) -> bool {
+    let [(json_rank, json), (text_rank, text)] =
+        [("application", "json"), ("text", "plain")].map(|(of, name)| rank(headers, of, name));
+    // Of two that are as welcome, the one that is named.
+    json > 0 && (json, json_rank) > (text, text_rank)
+}
+
+/// Whether the client takes a media type: the most specific range that names it decides, and `q=0` refuses it.
+pub(in crate::http) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {
+    rank(headers, of, name).1 > 0
+}
+
+/// How specific the range is that decides on a media type, and its weight in thousandths.
+fn rank(headers: &HeaderMap, of: &str, name: &str) -> (u8, u16) {
+    let mut ranges = weighted(headers, ACCEPT).peekable();
+    if ranges.peek().is_none() {
+        return (1, 1000);
+    }
+    let specificity = |range: &str| match range.to_ascii_lowercase().split_once('/') {
+        Some((range_of, range_name)) if range_of == of && range_name == name => Some(3),
+        Some((range_of, "*")) if range_of == of => Some(2),
+        Some(("*", "*")) => Some(1),
+        None if range == "*" => Some(1),
+        _ => None,
+    };
+    ranges
+        .filter_map(|(range, weight)| specificity(range).map(|rank| (rank, weight)))
+        .max()
+        .unwrap_or((0, 0))
+}
+
+/// Whether the client asks for gzip and does not prefer the plain bytes.
+pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
+    let (mut gzip, mut any, mut identity) = (None, None, 0);
+    for (coding, weight) in weighted(headers, ACCEPT_ENCODING) {
+        match coding.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = Some(weight),
+            "*" => any = Some(weight),
+            "identity" => identity = weight,
+            _ => {}
+        }
+    }
+    let gzip = gzip.or(any).unwrap_or(0);
+    gzip > 0 && gzip >= identity
+}
+
+/// The elements of a list header with their weights in thousandths; those that cannot be read are left out.
+fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str, u16)> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|element| {
+            let mut parts = element.split(';').map(str::trim);
+            let value = parts.next().filter(|value| !value.is_empty())?;
+            let weight = parts.find_map(weight_parameter).unwrap_or(1000);
+            Some((value, weight))
+        })
+}
+
+/// `q=0.5` in thousandths; `java.net.URL` writes `q=.2`. A weight that cannot be read counts as none given.
+fn weight_parameter(parameter: &str) -> Option<u16> {
+    let (name, value) = parameter.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let weight: f32 = value.trim().parse().ok()?;
+    (0.0..=1.0)
+        .contains(&weight)
+        .then(|| (weight * 1000.0).round() as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn one(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    /// Ranges, weights, exclusions and what old Java clients send.
+    #[test]
+    fn accept_means_what_http_means() {
+        let yes = [
+            "application/json",
+            "Application/JSON;charset=utf-8",
+            "application/*",
+            "*/*",
+            "*",
+            "",
+            "text/html, application/json;q=0.1",
+            "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+            "application/json;q=0.001, */*;q=0",
+            "text/plain;q=0.9, */*;q=0.8",
+        ];
+        for accept in yes {
+            assert!(accepts_json(&one(ACCEPT, accept)), "{accept}");
+        }
+        let no = [
+            "text/plain",
+            "text/json",
+            "application/xml",
+            "text/*",
+            "application/json;q=0",
+            "application/json;q=0, */*",
+            "application/*;q=0.000, */*;q=1",
+            "*/*;q=0",
+            "application/vnd.x+json",
+        ];
+        for accept in no {
+            assert!(!accepts_json(&one(ACCEPT, accept)), "{accept}");
+        }
+        assert!(accepts_json(&HeaderMap::new()));
+    }
+
+    /// JSON in the place of text is for who asks for it by name and does not like text better.
+    #[test]
+    fn json_is_preferred_only_when_it_is_named() {
+        for accept in [
+            "application/json",
+            "application/json, */*",
+            "text/plain;q=0.5, application/json",
+            "application/*",
+        ] {
+            assert!(prefers_json(&one(ACCEPT, accept)), "{accept}");
+        }
+        for accept in [
+            "*/*",
+            "text/plain",
+            "text/plain, application/json",
+            "application/json;q=0.5, text/*",
+            "application/json;q=0",
+            "text/html",
+        ] {
+            assert!(!prefers_json(&one(ACCEPT, accept)), "{accept}");
+        }
+        assert!(!prefers_json(&HeaderMap::new()));
+    }
+
+    /// Two `Accept` lines are one list.
+    #[test]
+    fn accept_lines_are_joined() {
+        let mut headers = one(ACCEPT, "text/plain");
+        headers.append(ACCEPT, HeaderValue::from_static("application/json"));
+        assert!(accepts_json(&headers));
+    }
+
+    /// gzip is sent only to who asked for it.
+    #[test]
+    fn gzip_only_when_asked_for() {
+        for accept in [
+            "gzip",
+            "GZIP",
+            "x-gzip",
+            "deflate, gzip;q=0.5",
+            "*",
+            "gzip, deflate, br",
+            "identity;q=0.5, gzip",
+        ] {
+            assert!(wants_gzip(&one(ACCEPT_ENCODING, accept)), "{accept}");
+        }
+        for accept in [
+            "",
+            "gzip;q=0",
+            "gzip;q=0, *",
+            "*;q=0",
+            "deflate",
+            "identity",
+            "gzip;q=0.5, identity",
+        ] {
+            assert!(!wants_gzip(&one(ACCEPT_ENCODING, accept)), "{accept}");
+        }
+        assert!(!wants_gzip(&HeaderMap::new()));
+    }
+
+    /// Only application/json is JSON, whatever its parameters.
+    #[test]
+    fn content_types() {
+        for json in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "APPLICATION/JSON ;charset=latin1",
+        ] {
+            assert_eq!(
+                body_type(&one(CONTENT_TYPE, json)),
+                BodyType::Json,
+                "{json}"
+            );
+        }
+        for other in [
+            "text/json",
+            "text/plain",
+            "application/jsonp",
+            "application/x-json",
+            "application/a+json",
+            "json",
+        ] {
+            assert_eq!(
+                body_type(&one(CONTENT_TYPE, other)),
+                BodyType::Other,
+                "{other}"
+            );
+        }
+        assert_eq!(body_type(&HeaderMap::new()), BodyType::None);
+    }
+}

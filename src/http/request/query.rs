@@ -1,0 +1,173 @@
+//! What a request's query asks for.
+
+use crate::http::error::Refusal;
+use crate::model::duration_ms;
+use axum::extract::{FromRequestParts, Query};
+use http::Uri;
+use http::request::Parts;
+use std::time::Duration;
+
+/// How long `?index=` waits when `wait` does not say.
+const WAIT_DEFAULT: Duration = Duration::from_secs(30);
+/// The longest `wait`: below what proxies take for a dead connection, and an hour's wait is sixty of them.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// The shortest: nothing is gained by less, and 0 looks like a mistake for "for ever".
+const WAIT_MIN: Duration = Duration::from_millis(1);
+
+/// What a lookup asks for besides its type and pool. Other parameters are ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Asked {
+    /// Nothing said, or `consistency=linearizable`.
+    Now,
+    /// `consistency=stale`: at once, from what this node holds.
+    Stale,
+    /// `index=N&wait=30s`: once the lookup has changed after `index`, or `wait` has passed.
+    After {
+        /// The log index that the client has seen.
+        index: u64,
+        /// How long it waits.
+        wait: Duration,
+    },
+}
+
+impl Asked {
+    /// # Errors
+    /// When the query cannot be read, or asks for what cannot be.
+    pub(in crate::http) fn of(uri: &Uri) -> Result<Asked, Refusal> {
+        match uri.query() {
+            None => Ok(Asked::Now),
+            Some(_) => asked(&Parameters::of(uri)?),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Asked::of(&parts.uri)
+    }
+}
+
+/// A query, decoded. Of two parameters with one name the first counts.
+pub(in crate::http) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// # Errors
+    /// When the query cannot be read.
+    pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, Refusal> {
+        Query::try_from_uri(uri)
+            .map(|Query(pairs)| Parameters(pairs))
+            .map_err(|_| Refusal::BadRequest("The query cannot be read".to_owned()))
+    }
+
+    pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find_map(|(found, value)| (found == name).then_some(value.as_str()))
+    }
+
+    /// Whether a parameter is there that is on by its name: `?watch`, `?watch=true`.
+    ///
+    /// # Errors
+    /// When it has another value.
+    pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, Refusal> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(_) => Err(Refusal::BadRequest(format!(
+                "The parameter {name} is true or false"
+            ))),
+        }
+    }
+}
+
+fn asked(parameters: &Parameters) -> Result<Asked, Refusal> {
+    let bad = |text: &str| Err(Refusal::BadRequest(text.to_owned()));
+    let stale = match parameters.get("consistency") {
+        None | Some("linearizable") => false,
+        Some("stale") => true,
+        Some(_) => return bad("The parameter consistency is linearizable or stale"),
+    };
+    match (parameters.get("index"), parameters.get("wait")) {
+        (None, None) if stale => Ok(Asked::Stale),
+        (None, None) => Ok(Asked::Now),
+        (None, Some(_)) => bad("The parameter wait needs the parameter index"),
+        (Some(_), _) if stale => {
+            bad("The parameter index waits for a change, which consistency=stale does not")
+        }
+        (Some(index), wait) => {
+            let Ok(index) = index.parse() else {
+                return bad("The parameter index is not a log index");
+            };
+            let wait = wait.map_or(Ok(WAIT_DEFAULT), wait_of)?;
+            Ok(Asked::After { index, wait })
+        }
+    }
+}
+
+fn wait_of(text: &str) -> Result<Duration, Refusal> {
+    let wait = duration_ms(text)
+        .map(Duration::from_millis)
+        .map_err(|why| Refusal::BadRequest(format!("The parameter wait: {why}")))?;
+    if (WAIT_MIN..=WAIT_MAX).contains(&wait) {
+        Ok(wait)
+    } else {
+        Err(Refusal::BadRequest(
+            "The parameter wait is from 1ms to 1m".to_owned(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(query: &str) -> Result<Asked, Refusal> {
+        let uri = format!("/v1/service?{query}").parse().expect("a target");
+        asked(&Parameters::of(&uri).expect("readable"))
+    }
+
+    /// Stale is only what says stale; a word that is not known is refused, not taken for either.
+    #[test]
+    fn consistency_is_said_in_full() {
+        assert_eq!(of(""), Ok(Asked::Now));
+        assert_eq!(of("pretty&x=consistency=stale"), Ok(Asked::Now));
+        assert_eq!(of("consistency=linearizable"), Ok(Asked::Now));
+        assert_eq!(of("a=b&consistency=stale"), Ok(Asked::Stale));
+        for bad in ["consistency=", "consistency=Stale", "consistency=eventual"] {
+            assert!(matches!(of(bad), Err(Refusal::BadRequest(_))), "{bad}");
+        }
+    }
+
+    /// An index waits half a minute or as long as is said, within bounds; what cannot be meant is refused by name.
+    #[test]
+    fn an_index_waits() {
+        let after = |index, wait| Ok(Asked::After { index, wait });
+        assert_eq!(of("index=7"), after(7, WAIT_DEFAULT));
+        assert_eq!(of("index=0&wait=1ms"), after(0, Duration::from_millis(1)));
+        assert_eq!(of("wait=1m&index=9"), after(9, Duration::from_secs(60)));
+        for (bad, named) in [
+            ("wait=1s", "wait"),
+            ("index=", "index"),
+            ("index=-1", "index"),
+            ("index=99999999999999999999", "index"),
+            ("index=5f0c:7", "index"),
+            ("index=7&wait=7d", "wait"),
+            ("index=7&wait=61s", "wait"),
+            ("index=7&wait=0s", "wait"),
+            ("index=7&wait=30", "wait"),
+            ("index=7&consistency=stale", "index"),
+        ] {
+            match of(bad) {
+                Err(Refusal::BadRequest(line)) => {
+                    assert!(
+                        line.contains(&format!("parameter {named}")),
+                        "{bad}: {line}"
+                    );
+                }
+                other => panic!("{bad}: {other:?}"),
+            }
+        }
+    }
+}

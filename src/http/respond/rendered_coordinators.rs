@@ -1,0 +1,317 @@
+//! Answers about coordinators, rendered once for all readers of one state.
+//!
+//! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
+
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::settings::{CoordinatorChoice, HttpSettings};
+use crate::model::{
+    Coordinator, CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator,
+};
+use bytes::Bytes;
+use serde::Serialize;
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::collections::VecDeque;
+use std::hash::Hasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Renderings that are kept: readers ask for few things, and each of them changes seldom.
+const KEPT_MAX: usize = 16;
+
+/// What they may take together. The last one is kept whatever it takes.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+/// Coordinators without a usable address that a refusal names: it is one line.
+const NAMED_MAX: usize = 3;
+
+/// What a reader wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::http) struct Question {
+    pub(in crate::http) query: CoordinatorQuery,
+    /// All coordinators, not the chosen one alone.
+    pub(in crate::http) all: bool,
+}
+
+/// What a question is answered in one state.
+#[derive(Debug)]
+pub(in crate::http) struct Rendered {
+    /// Stands for the content.
+    pub(in crate::http) digest: u128,
+    pub(in crate::http) content: Content,
+}
+
+#[derive(Debug)]
+pub(in crate::http) enum Content {
+    /// There are coordinators: as lines of text, and as one line of JSON.
+    Found { text: Bytes, json: Bytes },
+    /// There are none, for this reason.
+    None { reason: String },
+}
+
+/// The renderings of late, each of them shared.
+pub(in crate::http) struct RenderedCoordinators {
+    hasher: SipHasher13,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+struct Kept {
+    question: Question,
+    /// The log index of the last change of what the question is about.
+    changed_index: u64,
+    rendered: Arc<Rendered>,
+}
+
+/// Where a node is, for the lookups that a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    index: u64,
+    changed_index: u64,
+}
+
+impl Question {
+    /// The lookups that show each change of the answer.
+    pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
+        Engine::ALL
+            .into_iter()
+            .filter(|engine| self.query.engine.is_none_or(|wanted| wanted == *engine))
+            .flat_map(|engine| [engine.coordinator_type(), engine.service_type()])
+            .map(|service_type| Lookup::Type(service_type.to_owned()))
+            .collect()
+    }
+}
+
+impl RenderedCoordinators {
+    pub(in crate::http) fn new() -> RenderedCoordinators {
+        RenderedCoordinators {
+            hasher: SipHasher13::new_with_key(&rand::random()),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// The answer to a question from what this node holds, with the index of a state that it is of.
+    /// `lookups` are the question's.
+    ///
+    /// # Errors
+    /// When this node has no state to show.
+    pub(in crate::http) fn answer<D: Discovery>(
+        &self,
+        discovery: &D,
+        settings: &HttpSettings,
+        question: &Question,
+        lookups: &[Lookup],
+    ) -> Result<(Arc<Rendered>, u64), Refusal> {
+        let before = place(discovery, lookups)?;
+        if let Some(rendered) = self.find(question, before.changed_index) {
+            // No lookup has changed since, up to the first that was asked for at least.
+            return Ok((rendered, before.index.max(before.changed_index)));
+        }
+        let (found, index) = discovery.coordinators_stale(&question.query)?;
+        let rendered = Arc::new(self.render(chosen_first(found, settings), question)?);
+        // What changed meanwhile may be in it, or not.
+        if place(discovery, lookups)?.changed_index == before.changed_index {
+            self.keep(question, before.changed_index, &rendered);
+        }
+        Ok((rendered, index))
+    }
+
+    fn find(&self, question: &Question, changed_index: u64) -> Option<Arc<Rendered>> {
+        let kept = self.lock();
+        let of_state =
+            |kept: &&Kept| kept.changed_index == changed_index && kept.question == *question;
+        Some(kept.iter().find(of_state)?.rendered.clone())
+    }
+
+    fn keep(&self, question: &Question, changed_index: u64, rendered: &Arc<Rendered>) {
+        let mut kept = self.lock();
+        kept.retain(|kept| kept.question != *question);
+        kept.push_back(Kept {
+            question: question.clone(),
+            changed_index,
+            rendered: rendered.clone(),
+        });
+        let mut bytes: usize = kept.iter().map(|kept| kept.rendered.bytes()).sum();
+        while kept.len() > KEPT_MAX || (bytes > KEPT_BYTES_MAX && kept.len() > 1) {
+            bytes -= kept.pop_front().map_or(0, |kept| kept.rendered.bytes());
+        }
+    }
+
+    fn render(&self, found: Coordinators, question: &Question) -> Result<Rendered, Refusal> {
+        let shown = match (found.found.as_slice(), question.all) {
+            ([first, ..], false) => std::slice::from_ref(first),
+            (all, _) => all,
+        };
+        let content = if shown.is_empty() {
+            Content::None {
+                reason: none(&question.query, &found.unusable),
+            }
+        } else {
+            let lines: Vec<&str> = shown.iter().map(|found| found.uri.as_str()).collect();
+            Content::Found {
+                text: format!("{}\n", lines.join("\n")).into(),
+                json: format!("{}\n", json(shown, &found.unusable, question.all)?).into(),
+            }
+        };
+        let mut hasher = self.hasher;
+        match &content {
+            Content::Found { json, .. } => hasher.write(json),
+            Content::None { reason } => hasher.write(reason.as_bytes()),
+        }
+        Ok(Rendered {
+            digest: hasher.finish128().as_u128(),
+            content,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rendered {
+    fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Found { text, json } => text.len() + json.len(),
+            Content::None { reason } => reason.len(),
+        }
+    }
+}
+
+/// Where the node is. A lookup may change between two looks, so that `index` is the first one's.
+fn place<D: Discovery>(discovery: &D, lookups: &[Lookup]) -> Result<Place, Refusal> {
+    let mut place: Option<Place> = None;
+    for lookup in lookups {
+        let progress = discovery.progress(lookup)?;
+        let (index, before) = place.map_or((progress.index, 0), |place| {
+            (place.index, place.changed_index)
+        });
+        place = Some(Place {
+            index,
+            changed_index: before.max(progress.changed_index),
+        });
+    }
+    place.ok_or_else(|| Refusal::Internal("a question about no lookup".to_owned()))
+}
+
+/// The coordinators with the chosen one first.
+pub(in crate::http) fn chosen_first(
+    mut found: Coordinators,
+    settings: &HttpSettings,
+) -> Coordinators {
+    if settings.coordinator_choice == CoordinatorChoice::Oldest {
+        found.found.reverse();
+    }
+    found
+}
+
+/// Why there is none.
+pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
+    let engine = query
+        .engine
+        .map_or("Presto or Trino", |engine| match engine {
+            Engine::Presto => "Presto",
+            Engine::Trino => "Trino",
+        });
+    let mut text = format!("No coordinator of {engine} is announced");
+    if let Some(pool) = &query.pool {
+        text += &format!(" in the pool {pool}");
+    }
+    if !unusable.is_empty() {
+        let named: Vec<String> = unusable
+            .iter()
+            .take(NAMED_MAX)
+            .map(UnusableCoordinator::to_string)
+            .collect();
+        text += " with an address that a client can be sent to: ";
+        text += &named.join("; ");
+    }
+    text
+}
+
+fn json(
+    shown: &[Coordinator],
+    unusable: &[UnusableCoordinator],
+    all: bool,
+) -> Result<String, Refusal> {
+    #[derive(Serialize)]
+    struct One<'a> {
+        #[serde(flatten)]
+        coordinator: &'a Coordinator,
+        #[serde(skip_serializing_if = "are_none")]
+        unusable: &'a [UnusableCoordinator],
+    }
+    #[derive(Serialize)]
+    struct All<'a> {
+        coordinators: &'a [Coordinator],
+        #[serde(skip_serializing_if = "are_none")]
+        unusable: &'a [UnusableCoordinator],
+    }
+    let json = match shown {
+        [coordinator] if !all => serde_json::to_string(&One {
+            coordinator,
+            unusable,
+        }),
+        coordinators => serde_json::to_string(&All {
+            coordinators,
+            unusable,
+        }),
+    };
+    json.map_err(|error| Refusal::Internal(error.to_string()))
+}
+
+fn are_none(unusable: &&[UnusableCoordinator]) -> bool {
+    unusable.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::fake_backend::Lone;
+    use crate::model::Announcement;
+
+    async fn announce(lone: &Lone, node_id: &str, kind: &str) {
+        let body = format!(
+            r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}","properties":{{"http":"http://{node_id}:1"}}}}]}}"#
+        );
+        let announcement =
+            Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");
+        let (digest, whole) = (announcement.digest(), || Ok(announcement.clone()));
+        let deadline = crate::http::state::deadline();
+        let taken = lone.renew_or_announce(node_id, digest, whole, deadline);
+        taken.await.expect("it is taken");
+    }
+
+    /// Readers of one state share its rendering; each change makes a new one, and what is kept
+    /// stays within its limit.
+    #[tokio::test]
+    async fn one_state_is_rendered_once() {
+        let lone = Lone::new();
+        let settings = HttpSettings::new("test");
+        let renderings = RenderedCoordinators::new();
+        let question = |pool: Option<String>| Question {
+            query: CoordinatorQuery { engine: None, pool },
+            all: true,
+        };
+        let answer = |question: &Question| {
+            let lookups = question.lookups();
+            let answer = renderings.answer(&lone, &settings, question, &lookups);
+            answer.expect("it has a state")
+        };
+        let any = question(None);
+        let (none, _) = answer(&any);
+        announce(&lone, "c1", "trino-coordinator").await;
+        let (one, index) = answer(&any);
+        assert_ne!(none.digest, one.digest);
+        assert_eq!(index, lone.applied());
+        announce(&lone, "other", "jmx").await;
+        let (same, index) = answer(&any);
+        assert!(Arc::ptr_eq(&one, &same), "nothing of it has changed");
+        assert_eq!(index, lone.applied());
+        announce(&lone, "w1", "trino").await;
+        let (again, _) = answer(&any);
+        assert_eq!(one.digest, again.digest, "a worker changes nothing of it");
+        for pool in 0..2 * KEPT_MAX {
+            answer(&question(Some(pool.to_string())));
+        }
+        assert_eq!(renderings.lock().len(), KEPT_MAX);
+    }
+}

@@ -1,0 +1,154 @@
+//! What every request passes before its handler.
+
+use super::backend::Discovery;
+use super::connection_limiter::Place;
+use super::error::Refusal;
+use super::handlers::{announcement, redirect, service};
+use super::request::airlift_compat::canonical_path;
+use super::request::host;
+use super::router::router;
+use super::state::{App, Origin, TargetAsSent};
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::{Either, ready};
+use http::header::ALLOW;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Uri};
+use std::borrow::Cow;
+use tower::ServiceExt;
+
+/// Below this path are the peers, the monitors and the people that repair a cluster: they get in when clients do not.
+const CLUSTER_PATH: &str = "/v1/cluster/";
+
+/// The target of a request that is about the server and no resource (RFC 9110, 7.1).
+const SERVER_ITSELF: &str = "*";
+
+/// The router behind its checks.
+pub(super) struct Front<D> {
+    app: App<D>,
+    router: Router,
+}
+
+impl<D: Discovery> Front<D> {
+    pub(super) fn new(app: App<D>) -> Front<D> {
+        Front {
+            router: router(app.clone()),
+            app,
+        }
+    }
+
+    /// Answers a request that came over the connection `origin`, which holds `place`.
+    pub(super) fn answer(
+        &self,
+        origin: Origin,
+        place: Place,
+        request: Request<Body>,
+    ) -> impl Future<Output = Response> + use<D> {
+        let asks_server = request.uri().path() == SERVER_ITSELF;
+        let mut request = match self.admit(origin, &place, request) {
+            Ok(request) => request,
+            Err(refusal) => return Either::Right(ready(refusal.into_response())),
+        };
+        if asks_server {
+            return Either::Right(ready(of_server(request.method())));
+        }
+        // What nearly all requests are passes the router by.
+        if let Some(lookup) = service::plain(&request) {
+            let answered = service::answer(self.app.clone(), lookup, request);
+            return Either::Left(Either::Left(answered));
+        }
+        if let Some(node_id) = announcement::plain(&request) {
+            let answered = announcement::answer(self.app.clone(), origin, node_id, request);
+            return Either::Left(Either::Left(answered));
+        }
+        request.extensions_mut().insert(origin);
+        if request.uri().path().starts_with(CLUSTER_PATH) {
+            // A peer's connection keeps its place after its upgrade.
+            request.extensions_mut().insert(place);
+        }
+        let answered = self.router.clone().oneshot(request);
+        Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
+    }
+
+    fn admit(
+        &self,
+        origin: Origin,
+        place: &Place,
+        mut request: Request<Body>,
+    ) -> Result<Request<Body>, Refusal> {
+        host::check(&request)?;
+        let settings = &self.app.settings;
+        let target_bytes = target_bytes(request.uri());
+        if target_bytes > settings.max_head_bytes() {
+            return Err(Refusal::UriTooLong(settings.max_head_bytes()));
+        }
+        let path = canonical_path(request.uri().path())
+            .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        let header_bytes = header_bytes(request.headers());
+        let mut max_bytes = settings.max_header_bytes;
+        if target_bytes.max(header_bytes) > max_bytes
+            && settings.coordinator_redirect
+            && redirect::leads_away(&path)
+        {
+            max_bytes = settings.max_redirected_header_bytes;
+        }
+        if target_bytes > max_bytes {
+            return Err(Refusal::UriTooLong(max_bytes));
+        }
+        if header_bytes > max_bytes {
+            return Err(Refusal::HeadersTooLarge(max_bytes));
+        }
+        if !path.starts_with(CLUSTER_PATH) {
+            if place.for_peers() {
+                return Err(Refusal::TooManyConnections);
+            }
+            if !self.app.beat.awake(origin.opened_epoch) {
+                return Err(Refusal::Woken);
+            }
+        }
+        if let Cow::Owned(path) = path {
+            let canonical = with_path(request.uri(), &path)?;
+            let sent = std::mem::replace(request.uri_mut(), canonical);
+            request.extensions_mut().insert(TargetAsSent(sent));
+        }
+        Ok(request)
+    }
+}
+
+/// Answers a request that is about the server and no resource.
+fn of_server(method: &Method) -> Response {
+    const ALLOW_ALL: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
+    match *method {
+        Method::OPTIONS => ([(ALLOW, ALLOW_ALL)], format!("{ALLOW_ALL}\n")).into_response(),
+        _ => {
+            let only = "The request target * is for OPTIONS only".to_owned();
+            Refusal::BadRequest(only).into_response()
+        }
+    }
+}
+
+fn target_bytes(uri: &Uri) -> usize {
+    uri.path_and_query()
+        .map_or(0, |target| target.as_str().len())
+}
+
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum()
+}
+
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, Refusal> {
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let bad = |_| Refusal::BadRequest("The request target is not a path".to_owned());
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(bad)?);
+    Uri::from_parts(parts)
+        .map_err(|_| Refusal::BadRequest("The request target is not a path".to_owned()))
+}

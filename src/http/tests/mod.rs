@@ -1,0 +1,35 @@
+//! The wire over real sockets, with a lone map behind it.
+
+mod coordinators;
+mod held;
+mod http2;
+mod parked;
+#[path = "../../../tests/wire/replay.rs"]
+mod replay;
+mod requests;
+mod server;
+mod unrouted;
+mod watches;
+
+use server::Server;
+
+/// airlift's recorded answers, and the rules that reach past them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recorded_answers_are_given() {
+    for file in [
+        include_str!("../../../tests/wire/airlift-wire.json"),
+        include_str!("../../../tests/wire/rules.json"),
+    ] {
+        let server = Server::start().await;
+        let address = server.address;
+        let replayed =
+            tokio::task::spawn_blocking(move || replay::replay(address, &replay::cases(file)));
+        let differences = replayed.await.expect("the replay ends");
+        assert!(
+            differences.is_empty(),
+            "{} differences:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! Failures that end the server, and the exit code of its process.
+
+use crate::config::exit_code;
+use crate::config::inventory_source::InventoryError;
+use crate::raft;
+use crate::storage::OpenError;
+use std::error::Error;
+use std::io;
+
+/// A failure to start or to go on that has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The port cannot be listened on.
+    #[error("http-server.http.port={port} on {at}")]
+    Port {
+        port: u16,
+        /// The address, as a setting where it is one.
+        at: String,
+        source: io::Error,
+    },
+    /// The file of the access log cannot be opened.
+    #[error("http-server.log.path={path}: cannot be opened")]
+    AccessLog { path: String, source: io::Error },
+    /// The inventory does not fit this node.
+    #[error("{0}")]
+    Inventory(String),
+}
+
+/// Returns the exit code of a process that an error of the server, or of a data directory, ends.
+pub fn exit_code_of(error: &anyhow::Error) -> u8 {
+    let mut causes = error.chain();
+    causes.find_map(known_code).unwrap_or(exit_code::INTERNAL)
+}
+
+fn known_code(cause: &(dyn Error + 'static)) -> Option<u8> {
+    if let Some(error) = cause.downcast_ref::<StartError>() {
+        return Some(match error {
+            StartError::Port { .. } => exit_code::PORT,
+            StartError::AccessLog { source, .. } => exit_code::of_data_error(source),
+            StartError::Inventory(_) => exit_code::INVENTORY,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<raft::StartError>() {
+        return Some(match error {
+            raft::StartError::Identity(_) => exit_code::IDENTITY,
+            raft::StartError::Diverged(_) => exit_code::DIVERGED,
+            raft::StartError::Storage(_) => exit_code::DISK_FAILED,
+            raft::StartError::Settings(_) => exit_code::CONFIG,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<OpenError>() {
+        return Some(match error {
+            OpenError::InUse { .. } => exit_code::DATA_IN_USE,
+            OpenError::NotWritable { source, .. } => exit_code::of_data_error(source),
+            OpenError::Corrupt { .. } | OpenError::Newer { .. } => exit_code::DATA_CORRUPT,
+        });
+    }
+    let error = cause.downcast_ref::<InventoryError>()?;
+    Some(match error {
+        InventoryError::Unreachable { .. } => exit_code::INVENTORY_UNREACHABLE,
+        InventoryError::File { .. } | InventoryError::Bad(_) => exit_code::INVENTORY,
+    })
+}

@@ -1,0 +1,288 @@
+//! Puts the parts together: disk, consensus, wire, and this node's own announcement.
+
+mod access_log;
+mod error;
+mod listen;
+mod own_address;
+mod self_announcement;
+mod signals;
+mod state_report;
+
+pub use error::exit_code_of;
+
+use crate::clock::Beat;
+use crate::config::Settings;
+use crate::config::inventory_source::{InventoryError, fetch};
+use crate::http::{self, CoordinatorChoice, HttpSettings};
+use crate::model::Inventory;
+use crate::raft::{self, LogLimits, Node, Options};
+use crate::storage::{OsFs, Store};
+use anyhow::Context;
+use error::StartError;
+use own_address::{OwnAddress, bindable};
+use signals::Stop;
+use state_report::StateReport;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The folder of the log and the snapshot, inside `node.data-dir`.
+pub const RAFT_DIR: &str = "raft";
+/// How long a node may take to answer at its own address, when that has another port than it listens on.
+const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
+/// How long the wire and the disk may take to end before the process ends all the same.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs the server until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start or cannot go on.
+pub fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // tokio's own way to say how many, for who knows better.
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        runtime.worker_threads(workers());
+    }
+    let runtime = runtime
+        .enable_all()
+        .build()
+        .context("threads cannot be started")?;
+    let result = runtime.block_on(serve(settings));
+    // A blocking disk call under way must not hold up the exit.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// Half of the processors: the rest is the kernel's, the disk's and the clients'. A worker more would be woken for each of many small
+/// things and find them done (docs/decisions/0014).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let state = Arc::new(StateReport::new());
+    let mut stop = Stop::new().context("signals cannot be received")?;
+    signals::answer(state.clone()).context("signals cannot be received")?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        environment = settings.environment,
+        data_dir = %settings.data_dir.display(),
+        "starting"
+    );
+    let running = tokio::select! {
+        started = start(&settings, state) => started?,
+        signal = stop.wanted() => {
+            // Nothing was served, and what is half written is mended as after a power cut.
+            tracing::info!("stopped by {signal} while starting");
+            return Ok(());
+        }
+    };
+    until_stopped(&settings, running, stop).await
+}
+
+/// Opens the data directory and the port, and starts the node.
+async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<Running> {
+    let beat = Beat::start();
+    let dir = settings.data_dir.join(RAFT_DIR);
+    let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
+        .await
+        .context("the data directory cannot be opened")??;
+    let node_id = node_id(settings, &store)?;
+    let inventory = inventory(settings, &store, &node_id).await?;
+    let listener = listen::listen(settings)?;
+    let port = listener
+        .local_addr()
+        .map_err(|source| StartError::Port {
+            port: settings.http_port,
+            at: "an unknown address".to_owned(),
+            source,
+        })?
+        .port();
+    let own = own_address::find(settings, inventory.as_ref(), &node_id, port).await;
+    let (bind, OwnAddress { uri: address, .. }) = (bindable(&own), own);
+    let options = Options {
+        node_id: node_id.clone(),
+        environment: settings.environment.clone(),
+        bind,
+        dial: None,
+        address: address.clone(),
+        inventory,
+        max_age: Duration::from_millis(settings.max_age_ms),
+        recovery_gap: Duration::from_millis(settings.recovery_gap_ms),
+        recovery_grace: Duration::from_millis(settings.recovery_grace_ms),
+        log_limits: LogLimits::default(),
+        auto_rejoin: settings.auto_rejoin,
+        heartbeat: Duration::from_millis(settings.heartbeat_ms),
+        election: (
+            Duration::from_millis(settings.election_min_ms),
+            Duration::from_millis(settings.election_max_ms),
+        ),
+        store,
+        beat: beat.clone(),
+    };
+    let node = Node::start(options).await?;
+    state.note_node(node.clone());
+    tracing::info!(node = node_id, address, port, "started");
+    let announcement = self_announcement::announcement(settings, &node_id, &address, port)?;
+    let announcing = tokio::spawn(self_announcement::keep_announced(
+        node.clone(),
+        announcement,
+        settings.max_age_ms,
+    ));
+    Ok(Running {
+        node,
+        node_id,
+        address,
+        port,
+        listener,
+        beat,
+        announcing,
+        state,
+    })
+}
+
+/// A started node.
+struct Running {
+    node: Node,
+    node_id: String,
+    address: String,
+    /// The port that it listens on.
+    port: u16,
+    listener: TcpListener,
+    beat: Beat,
+    /// Keeps its own announcement; ended before the node withdraws it.
+    announcing: JoinHandle<()>,
+    /// What SIGQUIT writes to the log.
+    state: Arc<StateReport>,
+}
+
+/// Serves until a signal or a failure, then ends what was started, in the order that clients notice least.
+async fn until_stopped(
+    settings: &Settings,
+    running: Running,
+    mut signals: Stop,
+) -> anyhow::Result<()> {
+    let node = &running.node;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut http_settings = HttpSettings::new(settings.environment.clone());
+    http_settings.usage = running.state.wire();
+    http_settings.max_announcement_bytes = settings.max_announcement_bytes;
+    if let Some(bytes) = settings.max_header_bytes {
+        http_settings.set_max_header_bytes(bytes);
+    }
+    http_settings.hold_time_ms = settings.hold_time_ms;
+    http_settings.announce_interval_s = settings.announce_interval_s;
+    http_settings.coordinator_redirect = settings.coordinator_redirect;
+    if !settings.newest_coordinator {
+        http_settings.coordinator_choice = CoordinatorChoice::Oldest;
+    }
+    let access_log = access_log::open(settings)?;
+    let wire = http::serve(
+        running.listener,
+        node.clone(),
+        http_settings,
+        running.beat,
+        access_log,
+        async {
+            // A dropped sender stops the wire as well.
+            let _ = stopped.await;
+        },
+    );
+    let wire = tokio::spawn(wire);
+    let reason = tokio::select! {
+        signal = signals.wanted() => signal,
+        fatal = node.fatal() => return Err(fatal.into()),
+        unreachable = never_reached(node, running.port, &running.address) => return Err(unreachable.into()),
+    };
+    tracing::info!("stopping: {reason}");
+    running.announcing.abort();
+    self_announcement::withdraw(node, &running.node_id).await;
+    node.hand_over().await;
+    drop(stop);
+    let ended = tokio::time::timeout(STOP_TIMEOUT, async {
+        if let Err(error) = wire.await {
+            tracing::error!("the wire ended with {error}");
+        }
+        node.stop().await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!("some requests or the disk did not end in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The configured id; else the one in the data directory; else one drawn at random, kept from then on.
+fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
+    if let Some(node_id) = &settings.node_id {
+        return Ok(node_id.clone());
+    }
+    match store.identity() {
+        Some(identity) => Ok(identity.node_id),
+        None => Ok(crate::model::random_uuid()?),
+    }
+}
+
+/// Returns the inventory, if one is configured. A member starts without it, because its log knows
+/// the group and a configuration server must not be part of the quorum.
+async fn inventory(
+    settings: &Settings,
+    store: &Store,
+    node_id: &str,
+) -> anyhow::Result<Option<Inventory>> {
+    let Some(uri) = &settings.inventory_uri else {
+        return Ok(None);
+    };
+    let is_member = store
+        .identity()
+        .is_some_and(|identity| identity.group.is_some());
+    match fetch(uri).await {
+        Ok(inventory) => {
+            check_inventory(settings, uri, &inventory, node_id)?;
+            Ok(Some(inventory))
+        }
+        Err(error @ (InventoryError::Unreachable { .. } | InventoryError::File { .. }))
+            if is_member =>
+        {
+            tracing::warn!("{error}; this node is a member of its group and starts without it");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn check_inventory(
+    settings: &Settings,
+    uri: &str,
+    inventory: &Inventory,
+    node_id: &str,
+) -> Result<(), StartError> {
+    if inventory.environment != settings.environment {
+        return Err(StartError::Inventory(format!(
+            "{uri}: environment is {:?}, and node.environment is {:?}",
+            inventory.environment, settings.environment
+        )));
+    }
+    inventory
+        .own(node_id)
+        .map(|_| ())
+        .map_err(|error| StartError::Inventory(error.to_string()))
+}
+
+/// Resolves when peers would not find this node: its inventory entry has another port than it listens on, and
+/// nothing forwards the one to the other.
+async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
+    let announced = address
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse::<u16>().ok())
+        .unwrap_or(80);
+    if announced == port || node.answers_at(address, OWN_ADDRESS_LIMIT).await {
+        return std::future::pending().await;
+    }
+    StartError::Inventory(format!(
+        "service-inventory.uri: this node is reached at {address}, http-server.http.port is {port}, and nobody \
+             forwards the one to the other: peers would not find it"
+    ))
+}

@@ -1,0 +1,76 @@
+//! This node's own announcement, as type `discovery`, and its line in the access log.
+
+use crate::clock;
+use crate::config::Settings;
+use crate::model::{Announcement, Service, random_uuid};
+use crate::raft::Node;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Java clients renew every 8 s; this node does too, or four times within a shorter max-age.
+const RENEW_INTERVAL_MAX: Duration = Duration::from_secs(8);
+const RENEWALS_PER_MAX_AGE: u64 = 4;
+/// Until the group takes the first announcement.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
+/// A node that stops does not wait long for a group that may be gone.
+const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
+
+/// What this node announces of itself, as airlift's own server does. `port`: the one it listens on.
+///
+/// # Errors
+/// When the system has no randomness for the service's id: Java clients read it as a UUID.
+pub(super) fn announcement(
+    settings: &Settings,
+    node_id: &str,
+    address: &str,
+    port: u16,
+) -> std::io::Result<Announcement> {
+    let external = settings.external_address.as_ref().map_or_else(
+        || address.to_owned(),
+        |host| format!("http://{host}:{port}"),
+    );
+    let properties = BTreeMap::from([
+        ("http".to_owned(), address.to_owned()),
+        ("http-external".to_owned(), external),
+    ]);
+    Ok(Announcement {
+        node_id: node_id.to_owned(),
+        pool: settings.pool.clone(),
+        location: settings
+            .location
+            .clone()
+            .unwrap_or_else(|| format!("/{node_id}")),
+        services: vec![Service {
+            id: random_uuid()?,
+            service_type: "discovery".to_owned(),
+            properties,
+        }]
+        .into(),
+    })
+}
+
+/// Announces and renews for as long as the process runs.
+pub(super) async fn keep_announced(node: Node, announcement: Announcement, max_age_ms: u64) {
+    let interval = RENEW_INTERVAL_MAX.min(Duration::from_millis(max_age_ms / RENEWALS_PER_MAX_AGE));
+    loop {
+        let pause = match node
+            .announce(announcement.clone(), clock::now() + WRITE_DEADLINE)
+            .await
+        {
+            Ok(_) => interval,
+            Err(_) => RETRY_INTERVAL,
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// This node leaves.
+pub(super) async fn withdraw(node: &Node, node_id: &str) {
+    if let Err(error) = node
+        .withdraw(node_id.to_owned(), clock::now() + WITHDRAW_DEADLINE)
+        .await
+    {
+        tracing::debug!(target: "quorate::server::own", "this node's own announcement stays until max-age: {error}");
+    }
+}

@@ -1,0 +1,211 @@
+//! A log that is only written to: a device, a FIFO, a socket, or the console.
+
+use super::destination::{Destination, connect, duplicate, open_device};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+
+/// The most that is written at once: a pipe that can be written to takes as much without waiting.
+const PIECE_BYTES_MAX: usize = 4096;
+
+/// How long a reader may take to make room, before lines are lost until it has.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+const NO_PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+/// A destination that is never rotated. It waits for nobody: lines that its reader does not take
+/// are lost and counted, and it is opened again when the reader has gone.
+#[derive(Debug)]
+pub struct Stream {
+    /// Absent for the console, which has no other place to report its failures.
+    report: Option<Report>,
+    source: Destination,
+    open: Option<File>,
+    /// Whether each write is a message of its own.
+    is_datagram: bool,
+    /// The rest of a line that the reader has the beginning of.
+    unfinished: Vec<u8>,
+    /// Whether the reader had no room when it was last asked.
+    is_stalled: bool,
+    lost_lines: u64,
+}
+
+/// Where the failures of a stream are reported, and by which name.
+#[derive(Debug)]
+struct Report {
+    name: String,
+    say: fn(&str),
+}
+
+impl Stream {
+    /// Opens a destination, whose failures are told to `say`. One that nobody listens to now is
+    /// tried again with each line.
+    ///
+    /// # Errors
+    /// The operating system's, when it can never be written to.
+    pub fn open(path: PathBuf, source: Destination, say: fn(&str)) -> io::Result<Stream> {
+        let name = path.display().to_string();
+        let mut stream = Stream::new(Some(Report { name, say }), source);
+        match stream.reopen() {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
+            Err(error) => stream.say(&format!("cannot be written: {error}; lines are lost")),
+            Ok(()) => {}
+        }
+        Ok(stream)
+    }
+
+    /// The standard error of this process.
+    pub fn console() -> Stream {
+        let mut stream = Stream::new(None, Destination::Descriptor(2));
+        // Tried again with the first line.
+        let _closed = stream.reopen();
+        stream
+    }
+
+    fn new(report: Option<Report>, source: Destination) -> Stream {
+        Stream {
+            report,
+            source,
+            open: None,
+            is_datagram: false,
+            unfinished: Vec::new(),
+            is_stalled: false,
+            lost_lines: 0,
+        }
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        let (file, is_datagram) = match &self.source {
+            Destination::Descriptor(number) => (duplicate(*number)?.into(), false),
+            Destination::Socket(path) => connect(path)?,
+            Destination::File(path) | Destination::Device(path) => (open_device(path)?, false),
+        };
+        self.open = Some(file);
+        self.is_datagram = is_datagram;
+        self.unfinished.clear();
+        Ok(())
+    }
+
+    /// Writes whole lines. Those that are not taken are lost; that is reported once.
+    pub fn write_lines(&mut self, lines: &[u8]) {
+        let (mut rest, mut failure) = (lines, None);
+        while !rest.is_empty() && failure.is_none() {
+            let (piece, after) = rest.split_at(self.piece_bytes(rest));
+            match self.write_piece(piece) {
+                Ok(()) => rest = after,
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) => {
+                if self.lost_lines == 0 {
+                    self.say(&format!("cannot be written: {error}; lines are lost"));
+                }
+                let lost = rest.iter().filter(|byte| **byte == b'\n').count() as u64;
+                self.lost_lines = self.lost_lines.saturating_add(lost.max(1));
+            }
+            None if self.lost_lines > 0 => {
+                let lost = std::mem::take(&mut self.lost_lines);
+                self.say(&format!("is written again; {lost} lines were lost"));
+            }
+            None => {}
+        }
+    }
+
+    /// How many bytes go at once: as many whole lines as fit, but one line at least.
+    fn piece_bytes(&self, lines: &[u8]) -> usize {
+        let end_of_first = lines.iter().position(|byte| *byte == b'\n');
+        let first = end_of_first.map_or(lines.len(), |end| end + 1);
+        if self.is_datagram {
+            return first;
+        }
+        let fitting = &lines[..lines.len().min(PIECE_BYTES_MAX)];
+        let end_of_last = fitting.iter().rposition(|byte| *byte == b'\n');
+        end_of_last.map_or(first, |end| end + 1)
+    }
+
+    fn write_piece(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.open.is_none() {
+            self.reopen()?;
+        }
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let written = self.write_some(&unfinished)?;
+        if written < unfinished.len() {
+            self.unfinished = unfinished[written..].to_vec();
+            return Err(stalled());
+        }
+        let written = self.write_some(piece)?;
+        match written {
+            0 => Err(stalled()),
+            written if written < piece.len() => {
+                // Its reader gets the end of it before the next line, or nothing more.
+                self.unfinished = piece[written..].to_vec();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes as much as is taken without waiting long, and returns how much that was.
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            let Some(mut file) = self.open.as_ref() else {
+                break;
+            };
+            let patience = match self.is_stalled {
+                true => NO_PATIENCE,
+                false => PATIENCE,
+            };
+            self.is_stalled = !is_writable(file, &patience);
+            if self.is_stalled {
+                break;
+            }
+            let piece = match self.is_datagram {
+                true => rest,
+                false => &rest[..rest.len().min(PIECE_BYTES_MAX)],
+            };
+            match file.write(piece) {
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_stalled = true;
+                    break;
+                }
+                Err(error) => {
+                    self.open = None;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    fn say(&self, what: &str) {
+        if let Some(Report { name, say }) = &self.report {
+            say(&format!("{name}: {what}"));
+        }
+    }
+}
+
+fn stalled() -> io::Error {
+    io::Error::other("its reader takes nothing")
+}
+
+/// Whether a write would not wait. An error counts as such, since the write then says it.
+fn is_writable(file: &File, patience: &Timespec) -> bool {
+    let mut asked = [PollFd::new(file, PollFlags::OUT)];
+    match poll(&mut asked, Some(patience)) {
+        Ok(0) => false,
+        Ok(_) | Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

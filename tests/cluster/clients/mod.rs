@@ -1,0 +1,10 @@
+//! Clients of the HTTP interface: applications, engines, and hostile ones.
+
+mod coordinators;
+mod held_lookups;
+#[cfg(target_os = "linux")]
+mod hostile_clients;
+mod idle_clients;
+mod stalled_readers;
+mod watches;
+mod wire;

@@ -1,0 +1,10 @@
+//! Configuration, data and log files, and the disks below them.
+
+mod bad_files;
+mod bad_places;
+#[cfg(target_os = "linux")]
+mod failing_disk;
+#[cfg(target_os = "linux")]
+mod full_disk;
+#[cfg(target_os = "linux")]
+mod log_paths;

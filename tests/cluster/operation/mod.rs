@@ -1,0 +1,9 @@
+//! Settings, signals, scripts, load and memory.
+
+mod bench;
+mod changed_settings;
+mod cluster_script;
+#[cfg(target_os = "linux")]
+mod full_registry;
+mod memory;
+mod signals;

@@ -1,0 +1,14 @@
+//! The commands that ask a cluster, as processes, against servers that say what a test tells them to.
+
+#[path = "../support/fake_server.rs"]
+mod fake_server;
+#[expect(dead_code, reason = "these tests only wait for events")]
+#[path = "../support/wait.rs"]
+mod wait;
+
+mod coordinator;
+mod hook;
+mod process;
+mod servers;
+mod services;
+mod watch;

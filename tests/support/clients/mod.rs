@@ -1,0 +1,11 @@
+//! What talks to a node: clients of its protocols, and loads made of them.
+
+pub mod events;
+pub mod http;
+pub mod http2;
+pub mod many_clients;
+pub mod peer_wire;
+pub mod recorded;
+pub mod rivals;
+pub mod traffic;
+pub mod workers;

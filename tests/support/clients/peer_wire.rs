@@ -1,0 +1,207 @@
+//! The wire between nodes, spoken by hand: what a stranger, or someone in a member's name, may
+//! send.
+//!
+//! Independent of the product's own code, which would refuse to send most of it.
+
+use crate::support::node::Node;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+const HTTP_HEAD_BYTES_MAX: usize = 4096;
+
+/// The kinds of requests, in the order of the protocol.
+pub const LOOK: u8 = 0;
+pub const JOIN: u8 = 1;
+pub const APPEND: u8 = 4;
+pub const SNAPSHOT: u8 = 5;
+pub const KINDS: u8 = 10;
+
+/// A log id.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct LogId {
+    pub term: u64,
+    pub leader: u64,
+    pub index: u64,
+}
+
+/// A vote.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Vote {
+    pub term: u64,
+    pub leader: u64,
+    pub is_committed: bool,
+}
+
+/// What a node says of itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Introduction {
+    pub node_id: String,
+    pub incarnation: u64,
+    pub environment: String,
+    pub process: u64,
+    pub last_log_id: Option<LogId>,
+    pub vote_term: u64,
+}
+
+impl Introduction {
+    /// Of a node that nobody knows.
+    pub fn of_nobody() -> Introduction {
+        Introduction {
+            node_id: "nobody".to_owned(),
+            incarnation: 1,
+            environment: "test".to_owned(),
+            process: 1,
+            last_log_id: None,
+            vote_term: 0,
+        }
+    }
+
+    /// The raft id of this node.
+    pub fn raft_id(&self) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update(b"quorate raft id\0");
+        hash.update((self.node_id.len() as u64).to_be_bytes());
+        hash.update(self.node_id.as_bytes());
+        hash.update(self.incarnation.to_be_bytes());
+        let digest = hash.finalize();
+        digest
+            .iter()
+            .take(8)
+            .fold(0, |id, byte| (id << 8) | u64::from(*byte))
+    }
+}
+
+/// The first message of a connection. `to`: the cluster and the raft id that is meant.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hello {
+    pub version: u32,
+    pub from: Introduction,
+    pub to: Option<(u64, u64)>,
+}
+
+impl Hello {
+    /// From one node of a cluster to another, as the first would say it.
+    pub fn in_the_name_of(other: &Node, node: &Node) -> Result<Hello, Error> {
+        let (_, from) = PeerWire::as_stranger(other)?;
+        let (_, target) = PeerWire::as_stranger(node)?;
+        let status = node.status().ok_or_else(|| Error::other("no status"))?;
+        let cluster = status["cluster"].as_str().unwrap_or_default();
+        let cluster = u64::from_str_radix(cluster, 16).map_err(Error::other)?;
+        Ok(Hello {
+            version: 1,
+            from,
+            to: Some((cluster, target.raft_id())),
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+enum Welcome {
+    Accepted(Introduction),
+    #[expect(dead_code, reason = "read to be shown")]
+    NotYet {
+        reason: String,
+    },
+    #[expect(dead_code, reason = "read to be shown")]
+    Refused {
+        reason: String,
+        fatal: bool,
+    },
+}
+
+/// An open connection to a node's peer port.
+pub struct PeerWire {
+    stream: TcpStream,
+}
+
+impl PeerWire {
+    /// Connects and upgrades, and says nothing yet.
+    pub fn connect(node: &Node) -> Result<PeerWire, Error> {
+        let mut stream = TcpStream::connect_timeout(&node.address(), PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(
+            b"GET /v1/cluster/peer HTTP/1.1\r\nHost: n\r\n\
+            Connection: upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n",
+        )?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.push(byte[0]);
+            if head.len() > HTTP_HEAD_BYTES_MAX {
+                return Err(Error::new(ErrorKind::InvalidData, "no end of the head"));
+            }
+        }
+        match head.starts_with(b"HTTP/1.1 101") {
+            true => Ok(PeerWire { stream }),
+            false => Err(Error::other(String::from_utf8_lossy(&head).into_owned())),
+        }
+    }
+
+    /// Connects and says hello; the connection with what the node says of itself.
+    pub fn greeted(node: &Node, hello: &Hello) -> Result<(PeerWire, Introduction), Error> {
+        let mut wire = PeerWire::connect(node)?;
+        wire.frame(&message(0, hello))?;
+        let welcome = wire.receive()?;
+        match postcard::from_bytes::<(u64, Welcome)>(&welcome) {
+            Ok((_, Welcome::Accepted(introduction))) => Ok((wire, introduction)),
+            other => Err(Error::other(format!("{other:?}"))),
+        }
+    }
+
+    /// As a node that is no member; the connection with what the node says of itself.
+    pub fn as_stranger(node: &Node) -> Result<(PeerWire, Introduction), Error> {
+        let hello = Hello {
+            version: 1,
+            from: Introduction::of_nobody(),
+            to: None,
+        };
+        PeerWire::greeted(node, &hello)
+    }
+
+    /// Sends bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends a frame.
+    pub fn frame(&mut self, body: &[u8]) -> Result<(), Error> {
+        self.claim(body.len() as u32)?;
+        self.raw(body)
+    }
+
+    /// Sends the length of a frame, and nothing of it.
+    pub fn claim(&mut self, length: u32) -> Result<(), Error> {
+        self.raw(&length.to_be_bytes())
+    }
+
+    /// Receives a frame.
+    pub fn receive(&mut self) -> Result<Vec<u8>, Error> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut frame = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut frame)?;
+        Ok(frame)
+    }
+}
+
+/// The body of a frame that holds a message.
+pub fn message(number: u64, message: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(&(number, message)).expect("to memory")
+}
+
+/// The body of a frame that holds a request of a kind with these bytes for its content.
+pub fn request(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[1, kind], content].concat()
+}
+
+/// The content of a wish to join.
+pub fn wish(node_id: &str, incarnation: u64, address: &str) -> Vec<u8> {
+    postcard::to_allocvec(&(node_id, incarnation, address, "test")).expect("to memory")
+}

@@ -1,0 +1,371 @@
+//! Clients that announce, renew, withdraw and look up without pause, and write down what they saw.
+
+use super::http;
+use super::rivals::{Ask, outcome_of, request_of};
+use super::workers::WORKER;
+use crate::support::node::{PATIENCE, services, write_of};
+use quorate::clock::{self, Instant};
+use quorate_checker::history::{Input, Name, Operation, Outcome, Service};
+use quorate_checker::random::Random;
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The pool of all; with the type it is a group, and each operation but a few lookups touches one group alone.
+const POOL: &str = "general";
+/// A pause after a refusal, as clients make one.
+const BACK_OFF: Duration = Duration::from_millis(20);
+/// Of so many requests that were served, one is the last at its server; after one that was not, a client asks the next server at
+/// once, as the engines' do. Clients that choose anew each time would soon all wait for a frozen one.
+const STAYS: u64 = 400;
+/// Of so many lookups, one is for everything.
+const EVERYTHING: u64 = 30;
+/// Longer than a write takes when all is well. A rival waits for so long in half of all cases, and
+/// then makes sure that the other's write has arrived.
+const HEAD_START: Duration = Duration::from_millis(25);
+
+/// How many clients, and of how many groups.
+#[derive(Debug, Clone, Copy)]
+pub struct Crowd {
+    pub clients: u32,
+    pub groups: u32,
+    /// Node ids of each: of one the others' changes are seen while it rests.
+    pub nodes_per_client: u64,
+    /// Beside these, pairs of clients that write the same node ids through different servers.
+    pub rivals: u32,
+    pub seed: u64,
+}
+
+/// The clients at work.
+pub struct Recorded {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<Vec<Operation>>>,
+}
+
+struct Shared {
+    began: Instant,
+    servers: Vec<SocketAddr>,
+    /// The last token that any of them used.
+    tokens: AtomicU64,
+    /// Operations that were answered with 2xx.
+    served: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Recorded {
+    pub fn start(crowd: Crowd, servers: Vec<SocketAddr>) -> Recorded {
+        let shared = Arc::new(Shared {
+            began: clock::now(),
+            servers,
+            tokens: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let alone = (0..crowd.clients).map(|number| {
+            let client = Client::new(number, crowd, shared.clone());
+            std::thread::spawn(move || client.run(Client::write))
+        });
+        // The second client of a pair has the number after the first one's.
+        let pairs = (0..crowd.rivals).map(|pair| {
+            let client = Client::new(crowd.clients + 2 * pair, crowd, shared.clone());
+            std::thread::spawn(move || client.run(Client::write_as_two))
+        });
+        let threads = alone.chain(pairs).collect();
+        Recorded { shared, threads }
+    }
+
+    /// How many operations were answered with 2xx so far.
+    pub fn served(&self) -> u64 {
+        self.shared.served.load(Ordering::Relaxed)
+    }
+
+    /// The time of the history's clock.
+    pub fn now_ns(&self) -> u64 {
+        self.shared.now_ns()
+    }
+
+    /// Lets what is under way end, and gives all that they saw.
+    pub fn stop(mut self) -> Vec<Operation> {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let mut history: Vec<Operation> = self
+            .threads
+            .drain(..)
+            .flat_map(|thread| thread.join().expect("a client understands every answer"))
+            .collect();
+        history.sort_by_key(|operation| operation.call_ns);
+        history
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn now_ns(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
+    }
+}
+
+struct Client {
+    number: u32,
+    group: Name,
+    random: Random,
+    shared: Arc<Shared>,
+    nodes: Vec<Announced>,
+    /// Whom it asks.
+    server: u32,
+    /// Equal names are one: a long history has few different ones.
+    names: HashSet<Name>,
+    /// Grows when a node id is given up.
+    generation: u64,
+    operations: Vec<Operation>,
+}
+
+/// A node id of one client alone, or of a pair.
+struct Announced {
+    node: Name,
+    /// What it was last acknowledged with; none: it is withdrawn, or was never announced.
+    token: Option<u64>,
+}
+
+impl Client {
+    fn new(number: u32, crowd: Crowd, shared: Arc<Shared>) -> Client {
+        let mut client = Client {
+            number,
+            group: format!("group-{}", number % crowd.groups).into(),
+            random: Random::new(crowd.seed ^ u64::from(number).wrapping_mul(0x9E37_79B9)),
+            shared,
+            nodes: Vec::new(),
+            server: number,
+            names: HashSet::new(),
+            generation: 0,
+            operations: Vec::new(),
+        };
+        for _ in 0..crowd.nodes_per_client {
+            let node = client.fresh();
+            client.nodes.push(node);
+        }
+        client
+    }
+
+    fn fresh(&mut self) -> Announced {
+        self.generation += 1;
+        Announced {
+            node: format!("node-{}-{}", self.number, self.generation).into(),
+            token: None,
+        }
+    }
+
+    fn run(mut self, mut write: impl FnMut(&mut Client, u32) -> bool) -> Vec<Operation> {
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let server = self.server % self.shared.servers.len() as u32;
+            let served = match self.random.below(10) {
+                0..3 => write(&mut self, server),
+                _ => {
+                    let own = self.random.below(EVERYTHING) != 0;
+                    self.look_up(server, own)
+                }
+            };
+            if served {
+                self.shared.served.fetch_add(1, Ordering::Relaxed);
+            } else {
+                crate::support::let_pass(BACK_OFF);
+            }
+            if !served || self.random.below(STAYS) == 0 {
+                self.server += 1;
+            }
+        }
+        self.operations
+    }
+
+    /// Announces something new, renews, or withdraws.
+    fn write(&mut self, server: u32) -> bool {
+        let at = self.random.below(self.nodes.len() as u64) as usize;
+        let held = self.nodes[at].token;
+        let node = self.nodes[at].node.clone();
+        let (input, then) = match (held, self.random.below(8)) {
+            (Some(_), 0) => (Input::Withdraw { node }, None),
+            (Some(token), 1..4) => (self.announcement(node, token), held),
+            _ => {
+                let token = self.shared.tokens.fetch_add(1, Ordering::Relaxed) + 1;
+                (self.announcement(node, token), Some(token))
+            }
+        };
+        let (method, path, body) = request_of(&input);
+        let call_ns = self.shared.now_ns();
+        let address = self.shared.servers[server as usize];
+        let answer = http::request(address, method, &path, body.as_deref(), PATIENCE);
+        let return_ns = Some(self.shared.now_ns());
+        let (outcome, index) = outcome_of(&write_of(answer));
+        match outcome {
+            Outcome::Acked => self.nodes[at].token = then,
+            // Its state is known to nobody; it is left alone from now on, to expire.
+            Outcome::Unknown => self.nodes[at] = self.fresh(),
+            Outcome::Refused | Outcome::Found(_) => {}
+        }
+        self.note(server, call_ns, return_ns, input, outcome, index)
+    }
+
+    fn announcement(&self, node: Name, token: u64) -> Input {
+        Input::Announce {
+            node,
+            pool: POOL.into(),
+            types: vec![self.group.clone()],
+            token,
+        }
+    }
+
+    /// Writes one node id as two clients through different servers, the second one before the first
+    /// one is answered.
+    fn write_as_two(&mut self, server: u32) -> bool {
+        let at = self.random.below(self.nodes.len() as u64) as usize;
+        let inputs = [self.wish(at), self.wish(at)];
+        let count = self.shared.servers.len() as u32;
+        let other = (server + 1 + self.random.below(u64::from(count) - 1) as u32) % count;
+        let has_head_start = self.random.below(2) == 0;
+        let shared = self.shared.clone();
+        let now_ns = || shared.now_ns();
+        let clients = [self.number, self.number + 1]
+            .into_iter()
+            .zip([server, other]);
+        let mut asks = clients.zip(inputs).map(|((client, server), input)| Ask {
+            client,
+            server: (server, shared.servers[server as usize]),
+            input,
+            now_ns: &now_ns,
+        });
+        let (Some(first), Some(second)) = (asks.next(), asks.next()) else {
+            return false;
+        };
+        let mut first = first.send();
+        if has_head_start {
+            first.prove_arrival(HEAD_START);
+        }
+        let second = second.send();
+        let operations = [first.answer(), second.answer()];
+        self.learn(at, &operations);
+        let served = operations.iter().all(Operation::succeeded);
+        let acked = operations.iter().filter(|operation| operation.succeeded());
+        // The other counts where it is known whether both were served.
+        let acked = acked.count().saturating_sub(usize::from(served));
+        self.shared
+            .served
+            .fetch_add(acked as u64, Ordering::Relaxed);
+        self.operations.extend(operations);
+        served
+    }
+
+    /// Something to write of a node: a renewal, something new, or a withdrawal.
+    fn wish(&mut self, at: usize) -> Input {
+        let node = self.nodes[at].node.clone();
+        match (self.nodes[at].token, self.random.below(3)) {
+            (Some(token), 0) => self.announcement(node, token),
+            (_, 1) => Input::Withdraw { node },
+            _ => {
+                let token = self.shared.tokens.fetch_add(1, Ordering::Relaxed) + 1;
+                self.announcement(node, token)
+            }
+        }
+    }
+
+    /// What became of a node by writes of two clients.
+    fn learn(&mut self, at: usize, operations: &[Operation]) {
+        let is_unknown = |operation: &Operation| operation.outcome == Outcome::Unknown;
+        if operations.iter().any(is_unknown) {
+            self.nodes[at] = self.fresh();
+            return;
+        }
+        let acked = operations.iter().filter(|operation| operation.succeeded());
+        if let Some(last) = acked.max_by_key(|operation| operation.index) {
+            self.nodes[at].token = match last.input {
+                Input::Announce { token, .. } => Some(token),
+                _ => None,
+            };
+        }
+    }
+
+    /// Looks up its own group, or everything.
+    fn look_up(&mut self, server: u32, own: bool) -> bool {
+        let input = Input::Lookup {
+            service_type: own.then(|| self.group.clone()),
+            pool: own.then(|| POOL.into()),
+        };
+        let (method, path, _) = request_of(&input);
+        let call_ns = self.shared.now_ns();
+        let address = self.shared.servers[server as usize];
+        let answer = http::request(address, method, &path, None, PATIENCE).ok();
+        let return_ns = Some(self.shared.now_ns());
+        let served = answer
+            .as_ref()
+            .and_then(|answer| Some((services(answer)?, answer)));
+        let (outcome, index) = match served {
+            None => (Outcome::Refused, None),
+            Some((services, answer)) => {
+                let index = answer.headers["quorate-index"].parse().expect("an index");
+                (Outcome::Found(self.services_of(&services)), Some(index))
+            }
+        };
+        self.note(server, call_ns, return_ns, input, outcome, index)
+    }
+
+    fn note(
+        &mut self,
+        server: u32,
+        call_ns: u64,
+        return_ns: Option<u64>,
+        input: Input,
+        outcome: Outcome,
+        index: Option<u64>,
+    ) -> bool {
+        let operation = Operation {
+            client: self.number,
+            server,
+            call_ns,
+            arrived_ns: None,
+            return_ns,
+            input,
+            outcome,
+            index,
+        };
+        let served = operation.succeeded();
+        self.operations.push(operation);
+        served
+    }
+
+    /// Without the cluster's own, of which the registry knows nothing, and without the [`Workers`](super::workers::Workers).
+    fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<Service> {
+        let announced = found
+            .iter()
+            .filter(|service| service["type"] != "discovery" && service["type"] != WORKER);
+        announced.map(|service| self.service_of(service)).collect()
+    }
+
+    fn service_of(&mut self, service: &serde_json::Value) -> Service {
+        let token = service["properties"]["token"].as_str().expect("a token");
+        let token = token.parse().expect("a token of these clients");
+        Service {
+            service_type: self.name(&service["type"]),
+            pool: self.name(&service["pool"]),
+            node: self.name(&service["nodeId"]),
+            token,
+        }
+    }
+
+    fn name(&mut self, field: &serde_json::Value) -> Name {
+        let text = field.as_str().expect("a text");
+        match self.names.get(text) {
+            Some(name) => name.clone(),
+            None => {
+                let name: Name = text.into();
+                self.names.insert(name.clone());
+                name
+            }
+        }
+    }
+}

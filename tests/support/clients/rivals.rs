@@ -1,0 +1,111 @@
+//! Two clients that write one node id through different nodes, where it is known which write
+//! arrived first.
+
+use super::http::{self, Pending};
+use crate::support::node::{PATIENCE, Write, announcement, announcement_path, write_of};
+use crate::support::wait::let_pass;
+use quorate_checker::history::{Input, Operation, Outcome};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A node that runs answers a stale lookup at once, whether or not it reaches the others.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+
+/// A write that one of them makes.
+pub struct Ask<'a> {
+    pub client: u32,
+    /// The number of the server, with its address.
+    pub server: (u32, SocketAddr),
+    pub input: Input,
+    /// The time of the history's clock.
+    pub now_ns: &'a dyn Fn() -> u64,
+}
+
+/// A write under way.
+pub struct Underway<'a> {
+    ask: Ask<'a>,
+    call_ns: u64,
+    arrived_ns: Option<u64>,
+    sent: Result<Pending, std::io::Error>,
+}
+
+impl<'a> Ask<'a> {
+    /// Sends it.
+    pub fn send(self) -> Underway<'a> {
+        let call_ns = (self.now_ns)();
+        let (method, path, body) = request_of(&self.input);
+        let address = self.server.1;
+        let sent = http::send(address, method, &path, body.as_deref(), PATIENCE);
+        Underway {
+            ask: self,
+            call_ns,
+            arrived_ns: None,
+            sent,
+        }
+    }
+}
+
+impl Underway<'_> {
+    /// Waits for proof that the node has taken the write: after a pause it answers something that
+    /// it was asked later. The pause is
+    /// far longer than a thread of a process that runs is kept from its work.
+    ///
+    /// Nothing is known if the node does not answer, or has answered the write meanwhile.
+    pub fn prove_arrival(&mut self, pause: Duration) {
+        let Ok(pending) = &self.sent else { return };
+        let_pass(pause);
+        let path = "/v1/service?consistency=stale";
+        let asked = http::request(self.ask.server.1, "GET", path, None, ANSWERS_WITHIN);
+        let has_answered = asked.is_ok_and(|answer| answer.status == 200);
+        if has_answered && pending.is_silent() {
+            self.arrived_ns = Some((self.ask.now_ns)());
+        }
+    }
+
+    /// Waits for the answer.
+    pub fn answer(self) -> Operation {
+        let written = write_of(self.sent.and_then(Pending::answer));
+        let return_ns = Some((self.ask.now_ns)());
+        let (outcome, index) = outcome_of(&written);
+        Operation {
+            client: self.ask.client,
+            server: self.ask.server.0,
+            call_ns: self.call_ns,
+            arrived_ns: self.arrived_ns,
+            return_ns,
+            input: self.ask.input,
+            outcome,
+            index,
+        }
+    }
+}
+
+/// What a history says of an answer.
+pub fn outcome_of(written: &Write) -> (Outcome, Option<u64>) {
+    match written {
+        Write::Acked(index) => (Outcome::Acked, Some(*index)),
+        Write::NotApplied(_) => (Outcome::Refused, None),
+        Write::Unknown(_) => (Outcome::Unknown, None),
+    }
+}
+
+/// The request that asks for it.
+pub fn request_of(input: &Input) -> (&'static str, String, Option<String>) {
+    match input {
+        Input::Announce {
+            node, types, token, ..
+        } => (
+            "PUT",
+            announcement_path(node),
+            Some(announcement(&types[0], node, *token)),
+        ),
+        Input::Withdraw { node } => ("DELETE", announcement_path(node), None),
+        Input::Lookup { service_type, pool } => {
+            let parts = [service_type, pool].into_iter().flatten();
+            let path = parts.fold("/v1/service".to_owned(), |path, part| {
+                format!("{path}/{part}")
+            });
+            ("GET", path, None)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Workers as an engine has them: each renews three times within max-age, and nobody may miss one meanwhile.
+
+use super::http;
+use crate::support::etc::ENVIRONMENT;
+use crate::support::node::{announcement_path, services};
+use crate::support::wait::{let_pass, until};
+use quorate::clock;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Their type. Histories leave it out: a worker changes servers within one renewal, which is more than one operation.
+pub const WORKER: &str = "worker";
+/// How long a worker waits for an answer before it asks the next server.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Between two attempts.
+const BACK_OFF: Duration = Duration::from_millis(50);
+/// Between two lookups at a server.
+const LOOK: Duration = Duration::from_millis(100);
+/// All of them are announced well before that.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Workers, and a client at each server that looks for them without pause.
+pub struct Workers {
+    stop: Arc<AtomicBool>,
+    renewals: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+    watchers: Vec<JoinHandle<Seen>>,
+}
+
+/// What became of them.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Renewals that were accepted.
+    pub renewals: u64,
+    /// Lookups that were answered.
+    pub lookups: u64,
+    /// Of each lookup that missed any, which and where.
+    pub absences: Vec<String>,
+}
+
+impl Workers {
+    /// Announces so many, and returns when all are.
+    pub fn start(count: usize, max_age: Duration, servers: &[SocketAddr]) -> Workers {
+        let stop = Arc::new(AtomicBool::new(false));
+        let renewals = Arc::new(AtomicU64::new(0));
+        let threads = (0..count)
+            .map(|number| {
+                let (stop, renewals) = (stop.clone(), renewals.clone());
+                let servers = servers.to_vec();
+                thread::spawn(move || renew(number, max_age, &servers, &stop, &renewals))
+            })
+            .collect();
+        until("all workers are announced", ANNOUNCED_WITHIN, || {
+            (missing(servers[0], count)?.is_empty()).then_some(())
+        });
+        let watchers = servers
+            .iter()
+            .map(|server| {
+                let (server, stop) = (*server, stop.clone());
+                thread::spawn(move || watch(server, count, &stop))
+            })
+            .collect();
+        Workers {
+            stop,
+            renewals,
+            threads,
+            watchers,
+        }
+    }
+
+    /// Ends them, without a word to the cluster.
+    pub fn stop(mut self) -> Seen {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut seen = Seen::default();
+        for watcher in self.watchers.drain(..) {
+            let of_one = watcher.join().expect("a watcher understands every answer");
+            seen.lookups += of_one.lookups;
+            seen.absences.extend(of_one.absences);
+        }
+        for thread in self.threads.drain(..) {
+            thread.join().expect("a worker understands every answer");
+        }
+        seen.renewals = self.renewals.load(Ordering::Relaxed);
+        seen
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn id_of(number: usize) -> String {
+    format!("worker-{number}")
+}
+
+fn renew(
+    number: usize,
+    max_age: Duration,
+    servers: &[SocketAddr],
+    stop: &AtomicBool,
+    renewals: &AtomicU64,
+) {
+    let id = id_of(number);
+    // Without a token: what the log says of them is none of the history's.
+    let body = json!({"environment": ENVIRONMENT, "nodeId": id, "pool": "general", "location": format!("/{id}"),
+        "services": [{"id": format!("service-of-{id}"), "type": WORKER, "properties": {"http": "http://engine:1"}}]})
+    .to_string();
+    let path = announcement_path(&id);
+    let mut server = number;
+    while !stop.load(Ordering::Relaxed) {
+        let address = servers[server % servers.len()];
+        let answer = http::request(address, "PUT", &path, Some(&body), PATIENCE);
+        if answer.is_ok_and(|answer| answer.status == 202) {
+            renewals.fetch_add(1, Ordering::Relaxed);
+            let again_at = clock::now() + max_age / 3;
+            while clock::now() < again_at && !stop.load(Ordering::Relaxed) {
+                let_pass(BACK_OFF);
+            }
+        } else {
+            server += 1;
+            let_pass(BACK_OFF);
+        }
+    }
+}
+
+fn watch(server: SocketAddr, count: usize, stop: &AtomicBool) -> Seen {
+    let mut seen = Seen::default();
+    while !stop.load(Ordering::Relaxed) {
+        let_pass(LOOK);
+        if let Some(missing) = missing(server, count)
+            && !stop.load(Ordering::Relaxed)
+        {
+            seen.lookups += 1;
+            if !missing.is_empty() {
+                seen.absences.push(format!("at {server}: {missing:?}"));
+            }
+        }
+    }
+    seen
+}
+
+/// Which of them a lookup does not show; none if it was not answered.
+fn missing(server: SocketAddr, count: usize) -> Option<Vec<String>> {
+    let path = format!("/v1/service/{WORKER}/general");
+    let answer = http::request(server, "GET", &path, None, 2 * PATIENCE).ok()?;
+    let found = services(&answer)?;
+    let is_there = |id: &String| found.iter().any(|service| service["nodeId"] == **id);
+    Some((0..count).map(id_of).filter(|id| !is_there(id)).collect())
+}

@@ -1,0 +1,48 @@
+//! A process that gets a tenth of its time.
+
+use crate::support::wait::let_pass;
+use rustix::process::{Pid, Signal, kill_process};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// A process that gets a tenth of its time.
+const RUNS: Duration = Duration::from_millis(10);
+const RESTS: Duration = Duration::from_millis(90);
+
+/// A process that is stopped nine tenths of the time, until this is dropped.
+pub struct Throttle {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Throttle {
+    pub fn of(pid: u32) -> Throttle {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = is_over.clone();
+        let pid = Pid::from_raw(pid as i32).expect("a process id is not 0");
+        let thread = thread::spawn(move || {
+            // A process that ended by itself is noticed by who looks after it.
+            while !over.load(Ordering::SeqCst) && kill_process(pid, Signal::STOP).is_ok() {
+                let_pass(RESTS);
+                let _ = kill_process(pid, Signal::CONT);
+                let_pass(RUNS);
+            }
+        });
+        Throttle {
+            is_over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Throttle {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            // It ends on a process that runs.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A name server that does as told, for real processes: a small library that stands before the C
+//! library's resolver.
+//!
+//! What it answered it reports, so that no test passes because nobody asked.
+
+use super::preloaded::preload;
+use crate::support::cluster::Cluster;
+use crate::support::etc::{self, inventory_of};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+/// The names of a cluster's nodes.
+pub struct Resolver {
+    order: PathBuf,
+    report: PathBuf,
+}
+
+impl Resolver {
+    /// Gives the nodes of a cluster that does not run names in place of addresses, and puts these
+    /// under the test's orders. All resolve so far.
+    pub fn of(cluster: &mut Cluster) -> Resolver {
+        let resolver = Resolver {
+            order: cluster.dir().join("resolver-order"),
+            report: cluster.dir().join("resolver-report"),
+        };
+        for node in &mut cluster.nodes {
+            preload(node, "resolver.c");
+            for (name, path) in [
+                ("RESOLVER_ORDER", &resolver.order),
+                ("RESOLVER_REPORT", &resolver.report),
+            ] {
+                node.environment.push((name, path.clone().into_os_string()));
+            }
+            let inventory = named_inventory(&node.etc.inventory);
+            let file = node.etc.etc_dir().join("service-inventory.json");
+            etc::write(&file, &inventory.to_string());
+        }
+        resolver
+    }
+
+    /// The name of a node.
+    pub fn name_of(node_id: &str) -> String {
+        format!("{node_id}.test")
+    }
+
+    /// From now on, lines of `NAME ADDRESS`, `NAME fail`, `NAME hang` or `NAME slow MS`.
+    pub fn order(&self, lines: &str) {
+        // At once, since the processes may look at any time.
+        let written = self.order.with_extension("new");
+        fs::write(&written, format!("{lines}\n")).expect("a temporary directory");
+        fs::rename(&written, &self.order).expect("a temporary directory");
+    }
+
+    /// All names resolve again.
+    pub fn mend(&self) {
+        self.order("");
+    }
+
+    /// How many answers of a kind it has given.
+    pub fn count(&self, what: &str) -> usize {
+        let text = fs::read_to_string(&self.report).unwrap_or_default();
+        let of_kind = text
+            .lines()
+            .filter(|line| line.split(' ').next() == Some(what));
+        of_kind.count()
+    }
+}
+
+/// The inventory with a name for each node.
+fn named_inventory(nodes: &[(String, u16)]) -> Value {
+    let mut inventory = inventory_of(nodes);
+    for service in inventory["services"].as_array_mut().into_iter().flatten() {
+        let node_id = service["nodeId"].as_str().unwrap_or_default().to_owned();
+        let port = nodes.iter().find(|(id, _)| *id == node_id);
+        let port = port.map_or(0, |(_, port)| *port);
+        let address = format!("http://{}:{port}", Resolver::name_of(&node_id));
+        service["properties"]["http"] = Value::String(address);
+    }
+    inventory
+}

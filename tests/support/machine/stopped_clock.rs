@@ -1,0 +1,111 @@
+//! Clocks that stood still while a process was stopped, as in a virtual machine that was paused.
+
+use super::preloaded;
+use crate::support::node::Node;
+use crate::support::wait::until;
+use quorate::clock::{self, Instant};
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const LIBRARY: &str = "stopped_clock.c";
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Which clocks stand still in a paused guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// None, as under SIGSTOP alone.
+    Nothing,
+    /// CLOCK_MONOTONIC: the host counts the pause for the guest.
+    Monotonic,
+    /// CLOCK_BOOTTIME with it: nothing in the guest tells of the pause.
+    Both,
+}
+
+/// The clocks of one process.
+pub struct StoppedClock {
+    /// What the process has mapped: by how much its clocks are behind.
+    behind: PathBuf,
+    monotonic: Duration,
+    boottime: Duration,
+}
+
+/// A pause that goes on.
+pub struct Pause {
+    pid: u32,
+    began: Instant,
+}
+
+impl StoppedClock {
+    /// Puts the clocks of a node that does not run under the test's orders; they are right so far.
+    pub fn of(node: &mut Node) -> StoppedClock {
+        preloaded::preload(node, LIBRARY);
+        let clock = StoppedClock::in_file(&node.etc.dir.join("clock-behind"));
+        node.environment.push(clock.variable());
+        clock
+    }
+
+    /// The clocks of a process that is not a node, in a directory of its own, and the environment
+    /// that it needs.
+    pub fn in_dir(dir: &Path) -> (StoppedClock, Vec<(&'static str, OsString)>) {
+        let clock = StoppedClock::in_file(&dir.join("clock-behind"));
+        let library = dir.join("stopped_clock.so");
+        preloaded::build(LIBRARY, &library);
+        let variables = vec![("LD_PRELOAD", library.into_os_string()), clock.variable()];
+        (clock, variables)
+    }
+
+    fn in_file(behind: &Path) -> StoppedClock {
+        fs::write(behind, [0; 16]).expect("a temporary directory");
+        StoppedClock {
+            behind: behind.to_owned(),
+            monotonic: Duration::ZERO,
+            boottime: Duration::ZERO,
+        }
+    }
+
+    fn variable(&self) -> (&'static str, OsString) {
+        ("STOPPED_CLOCK", self.behind.clone().into_os_string())
+    }
+
+    /// Takes a pause out of the clocks of a process that is still stopped.
+    pub fn take_out(&mut self, pause: &Pause, stopped: Stopped) {
+        assert!(is_stopped(pause.pid), "it runs already");
+        let lasted = pause.began.elapsed();
+        if stopped != Stopped::Nothing {
+            self.monotonic += lasted;
+        }
+        if stopped == Stopped::Both {
+            self.boottime += lasted;
+        }
+        let numbers = [self.monotonic, self.boottime].map(|behind| behind.as_nanos() as i64);
+        let bytes = numbers.map(i64::to_ne_bytes).concat();
+        let file = OpenOptions::new().write(true).open(&self.behind);
+        file.and_then(|file| file.write_all_at(&bytes, 0))
+            .expect("a temporary directory");
+    }
+}
+
+impl Pause {
+    /// Begins once a process to which SIGSTOP was sent is stopped.
+    pub fn of(pid: u32) -> Pause {
+        until("the process is stopped", STOPS_WITHIN, || {
+            is_stopped(pid).then_some(())
+        });
+        let began = clock::now();
+        Pause { pid, began }
+    }
+
+    /// How long it has lasted.
+    pub fn lasted(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a child of the test");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
+    fields.starts_with('T')
+}

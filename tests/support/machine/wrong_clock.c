@@ -1,0 +1,62 @@
+/*
+ * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
+ *
+ * Clocks that are wrong as told, for a process started with LD_PRELOAD. While the file that WRONG_CLOCK names is there, it
+ * holds by how many seconds CLOCK_REALTIME is ahead, or behind. While the one that SLOW_CLOCK names is there, CLOCK_MONOTONIC
+ * goes slower by the factor that it holds. tests/support/machine/wrong_clock.rs builds it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND_NS 1000000000LL
+
+/* What the file that a variable names holds; 0 when it is not there. */
+static long told(const char *variable)
+{
+    const char *file = getenv(variable);
+    int error = errno;
+    long fd = file ? syscall(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC, 0) : -1;
+    char text[32];
+    long length = 0;
+    if (fd >= 0) {
+        length = syscall(SYS_read, fd, text, sizeof text - 1);
+        syscall(SYS_close, fd);
+    }
+    text[length > 0 ? length : 0] = 0;
+    errno = error;
+    return atol(text);
+}
+
+/* When it began to go slowly. */
+static long long slow_from_ns;
+
+static void slow_down(struct timespec *now)
+{
+    long factor = told("SLOW_CLOCK");
+    long long now_ns = now->tv_sec * SECOND_NS + now->tv_nsec;
+    long long from_ns = 0;
+    if (factor < 1)
+        return;
+    if (__atomic_compare_exchange_n(&slow_from_ns, &from_ns, now_ns, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        from_ns = now_ns;
+    /* Another thread may have read the clock before this one and come later. */
+    if (now_ns > from_ns)
+        now_ns = from_ns + (now_ns - from_ns) / factor;
+    now->tv_sec = now_ns / SECOND_NS;
+    now->tv_nsec = now_ns % SECOND_NS;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+    if (result == 0 && clock == CLOCK_REALTIME)
+        now->tv_sec += told("WRONG_CLOCK");
+    if (result == 0 && clock == CLOCK_MONOTONIC && getenv("SLOW_CLOCK"))
+        slow_down(now);
+    return result;
+}

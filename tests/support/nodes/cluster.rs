@@ -1,0 +1,264 @@
+//! A group of nodes in one temporary directory.
+
+use super::etc::Etc;
+use super::node::{Node, Tokens};
+use super::ports;
+use super::slots::Slots;
+use crate::support::wait::until;
+use quorate::clock;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long a group may take to form, or to come back, before a test gives up on it.
+/// Far above what is promised: the promise has its own test.
+pub const FORM_LIMIT: Duration = Duration::from_secs(20);
+const LOG_LINES_SHOWN: usize = 80;
+/// What the leader says then.
+const LEVEL_RAISED: &str = "every voter knows a higher level of commands";
+
+/// What a test asks of its cluster.
+#[derive(Default)]
+pub struct Options {
+    /// Lines of every config.properties.
+    pub settings: Vec<(&'static str, &'static str)>,
+    /// How much of the machine it takes.
+    pub room: Room,
+}
+
+/// How much of the machine a cluster takes.
+#[derive(Default)]
+pub enum Room {
+    /// One slot.
+    #[default]
+    Shared,
+    /// Nothing else runs meanwhile, for tests that measure time.
+    Alone,
+    /// None: the test holds a slot already, by its first cluster.
+    Beside,
+}
+
+impl Options {
+    /// With `discovery.max-age`.
+    pub fn max_age(value: &'static str) -> Options {
+        Options {
+            settings: vec![("discovery.max-age", value)],
+            ..Options::default()
+        }
+    }
+
+    /// With the machine to itself.
+    pub fn alone(mut self) -> Options {
+        self.room = Room::Alone;
+        self
+    }
+
+    /// A second cluster of the same test.
+    pub fn beside() -> Options {
+        Options {
+            room: Room::Beside,
+            ..Options::default()
+        }
+    }
+}
+
+/// A running group. Dropping it ends every process; when the test failed, their logs are shown.
+pub struct Cluster {
+    // Before the rest, so that the processes end before their directories and their slot go.
+    pub nodes: Vec<Node>,
+    /// From the first start until each node had answered a linearizable lookup.
+    pub formed_in: Duration,
+    dir: TempDir,
+    _slots: Slots,
+}
+
+impl Cluster {
+    /// Starts `count` nodes and returns when each answers a linearizable lookup.
+    pub fn start(count: usize, options: Options) -> Cluster {
+        let mut cluster = Cluster::prepare(count, options);
+        let began = clock::now();
+        cluster.start_all();
+        cluster.wait_serving();
+        cluster.formed_in = began.elapsed();
+        cluster
+    }
+
+    /// Writes the files of `count` nodes that know each other, and starts none.
+    pub fn prepare(count: usize, options: Options) -> Cluster {
+        let slots = match options.room {
+            Room::Shared => Slots::one(),
+            Room::Alone => Slots::all(),
+            Room::Beside => Slots::none(),
+        };
+        let dir = TempDir::new().expect("a temporary directory");
+        let inventory: Vec<(String, u16)> = (1..=count)
+            .map(|i| (format!("quorate-{i}"), ports::free()))
+            .collect();
+        let settings: Vec<(String, String)> = options
+            .settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let nodes = inventory
+            .iter()
+            .map(|(node_id, port)| {
+                Node::new(Etc {
+                    dir: dir.path().join(node_id),
+                    node_id: node_id.clone(),
+                    port: *port,
+                    settings: settings.clone(),
+                    inventory: inventory.clone(),
+                })
+            })
+            .collect();
+        Cluster {
+            nodes,
+            formed_in: Duration::ZERO,
+            dir,
+            _slots: slots,
+        }
+    }
+
+    /// Where the nodes' directories are, and room for a test's own files.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn start_all(&mut self) {
+        for node in &mut self.nodes {
+            node.start();
+        }
+    }
+
+    pub fn kill9_all(&mut self) {
+        // The signals first, so that no node sees another gone.
+        for node in &self.nodes {
+            node.pause();
+        }
+        for node in &mut self.nodes {
+            node.kill9();
+        }
+    }
+
+    pub fn stop_all(&mut self) {
+        for node in &self.nodes {
+            node.ask_to_stop();
+        }
+        for node in &mut self.nodes {
+            node.ended("SIGTERM");
+        }
+    }
+
+    pub fn wait_serving(&self) {
+        for node in &self.nodes {
+            node.wait_serving(FORM_LIMIT);
+        }
+    }
+
+    pub fn wait_ready(&self) {
+        for node in &self.nodes {
+            node.wait_ready(FORM_LIMIT);
+        }
+    }
+
+    /// The position of the node that leads, once one does and says so itself.
+    pub fn leader(&self) -> usize {
+        self.leader_other_than(None)
+    }
+
+    /// The same, not counting one node (which is stopped, say, and believes to lead).
+    pub fn leader_other_than(&self, except: Option<usize>) -> usize {
+        until("a node leads", FORM_LIMIT, || {
+            (0..self.nodes.len())
+                .filter(|i| Some(*i) != except)
+                .find(|i| {
+                    self.nodes[*i]
+                        .status()
+                        .is_some_and(|status| status["role"] == "leader")
+                })
+        })
+    }
+
+    /// The positions of all the others.
+    pub fn others(&self, than: usize) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|i| *i != than).collect()
+    }
+
+    /// Waits until the group has agreed on the level of commands that carry what their taker knew,
+    /// and every node has heard of it: from here on the order of writes of one node id is promised.
+    pub fn wait_ordered(&self) {
+        until("the level of commands is raised", FORM_LIMIT, || {
+            let mut nodes = self.nodes.iter();
+            nodes
+                .any(|node| node.log().contains(LEVEL_RAISED))
+                .then_some(())
+        });
+        self.wait_serving();
+    }
+
+    /// Waits until a running node sees exactly the cluster's nodes as voters.
+    pub fn wait_all_voters(&self, seen_by: usize) {
+        until(&format!("{} voters", self.nodes.len()), FORM_LIMIT, || {
+            let status = self.nodes[seen_by].status()?;
+            (voters(&status).len() == self.nodes.len()
+                && members(&status).len() == self.nodes.len())
+            .then_some(())
+        });
+    }
+
+    /// What one running node after the other shows at once of a type; each must serve.
+    pub fn tokens_everywhere(&mut self, kind: &str) -> Vec<Tokens> {
+        let mut seen = Vec::new();
+        for node in &mut self.nodes {
+            if node.is_alive() {
+                seen.push(
+                    node.tokens(kind)
+                        .unwrap_or_else(|| panic!("{} does not serve", node.etc.node_id)),
+                );
+            }
+        }
+        seen
+    }
+}
+
+/// The `node.id`s of a status' members.
+pub fn members(status: &Value) -> Vec<String> {
+    member_ids(status, |_| true)
+}
+
+/// The `node.id`s of its voters.
+pub fn voters(status: &Value) -> Vec<String> {
+    member_ids(status, |member| member["role"] == "voter")
+}
+
+fn member_ids(status: &Value, keep: impl Fn(&Value) -> bool) -> Vec<String> {
+    let members = status["members"].as_array().expect("a status has members");
+    members
+        .iter()
+        .filter(|member| keep(member))
+        .map(|member| {
+            member["node"]
+                .as_str()
+                .expect("a member has a node.id")
+                .to_owned()
+        })
+        .collect()
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for node in &self.nodes {
+            let log = node.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
+            eprintln!("---- log of {} at {}", node.etc.node_id, node.url());
+            for line in &lines[from..] {
+                eprintln!("{line}");
+            }
+        }
+    }
+}

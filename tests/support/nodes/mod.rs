@@ -1,0 +1,9 @@
+//! Processes of quorate: a cluster of them, their configuration and their links.
+
+pub mod cluster;
+pub mod etc;
+pub mod mesh;
+pub mod node;
+pub mod ports;
+pub mod proxy;
+pub mod slots;

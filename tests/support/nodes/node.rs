@@ -1,0 +1,410 @@
+//! One quorate process: its life, and what a client asks of it.
+
+use super::etc::Etc;
+use crate::support::http::{self, Response};
+use crate::support::wait::until;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, OpenOptions};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// The built product.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_quorate");
+/// How long a client waits: longer than the product may take for any answer.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+const EXIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// A node of a test cluster, running or not.
+pub struct Node {
+    pub etc: Etc,
+    /// What it runs: [`BINARY`], unless a test puts another release in its place.
+    pub program: PathBuf,
+    /// Options of the command line beside `--etc-dir`.
+    pub options: Vec<String>,
+    /// Variables of its environment.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// What starts it, if not the test itself: a program and its arguments.
+    pub started_by: Vec<String>,
+    child: Option<Child>,
+}
+
+/// What a client may conclude from the answer to a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Acknowledged, at this log index.
+    Acked(u64),
+    /// It surely did not happen.
+    NotApplied(String),
+    /// It may have happened.
+    Unknown(String),
+}
+
+/// The tokens of a lookup, by node id.
+pub type Tokens = BTreeMap<String, u64>;
+
+impl Node {
+    pub fn new(etc: Etc) -> Node {
+        etc.write();
+        Node::new_as_written(etc)
+    }
+
+    /// With files that the test has written or changed itself.
+    pub fn new_as_written(etc: Etc) -> Node {
+        Node {
+            etc,
+            program: PathBuf::from(BINARY),
+            options: Vec::new(),
+            environment: Vec::new(),
+            started_by: Vec::new(),
+            child: None,
+        }
+    }
+
+    // ---- Its life
+
+    /// Starts the process, and does not wait for it.
+    pub fn start(&mut self) {
+        assert!(self.child.is_none(), "{} runs already", self.etc.node_id);
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("a log file");
+        let etc = self.etc.etc_dir();
+        let program = self.program.as_os_str();
+        let started_by = self.started_by.iter().map(OsStr::new);
+        let mut words = started_by.chain([program]);
+        let mut command = Command::new(words.next().expect("the product at least"));
+        command
+            .args(words)
+            .envs(self.environment.iter().cloned())
+            .args(["run", "--etc-dir"])
+            .arg(etc)
+            .args(&self.options);
+        let errors = log.try_clone().expect("a file handle can be cloned");
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        self.child = Some(command.spawn().expect("the product starts"));
+    }
+
+    /// SIGKILL.
+    pub fn kill9(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a child can be killed");
+            child.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// SIGTERM; how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended("SIGTERM")
+    }
+
+    /// SIGTERM, without waiting for the end.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits for the process to end by itself, for the reason given; how it ended.
+    pub fn ended(&mut self, reason: &str) -> ExitStatus {
+        let child = self.child.as_mut().expect("the node was started");
+        let status = until(&format!("{reason} ends the process"), EXIT_LIMIT, || {
+            child.try_wait().expect("a child can be asked")
+        });
+        self.child = None;
+        status
+    }
+
+    /// Whether the process has not ended.
+    pub fn is_alive(&mut self) -> bool {
+        self.child
+            .as_mut()
+            .is_some_and(|child| child.try_wait().expect("a child can be asked").is_none())
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Empties the data directory of a node that does not run.
+    pub fn wipe(&self) {
+        assert!(self.child.is_none(), "a running node is not wiped");
+        fs::remove_dir_all(self.etc.data_dir()).expect("its data directory can be removed");
+    }
+
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the node runs");
+        kill_process(Pid::from_child(child), signal).expect("a child can be signalled");
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.etc.dir.join("quorate.log")
+    }
+
+    /// Its committed log, a line of JSON an entry. It must not run.
+    ///
+    /// Read from a copy: whoever opens a database that was not closed mends it, and it is the node that is to.
+    pub fn committed_log(&self) -> String {
+        assert!(self.child.is_none(), "a running node's log is its own");
+        let copy = self.etc.dir.join("data-copy");
+        copy_dir(&self.etc.data_dir(), &copy);
+        let output = Command::new(BINARY)
+            .arg("log")
+            .arg(&copy)
+            .output()
+            .expect("quorate runs");
+        fs::remove_dir_all(&copy).expect("it was just made");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("JSON is text")
+    }
+
+    /// The indexes of the entries in its committed log that changed a type, in order. It must not run.
+    pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
+        let text = self.committed_log();
+        let entries = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("an entry a line"));
+        entries
+            .filter(|entry| {
+                let changes = entry["changes"].as_array().expect("no snapshot so far");
+                changes.iter().any(|change| change["type"] == kind)
+            })
+            .map(|entry| entry["index"].as_u64().expect("an index"))
+            .collect()
+    }
+
+    /// All that it has written to its standard streams, over every start.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    // ---- What clients ask
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.etc.port))
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    pub fn get(&self, path: &str) -> Result<Response, std::io::Error> {
+        http::request(self.address(), "GET", path, None, PATIENCE)
+    }
+
+    /// Announces one service of type `kind`, whose property `token` is the number.
+    pub fn announce(&self, kind: &str, node_id: &str, token: u64) -> Write {
+        let body = announcement(kind, node_id, token);
+        write_of(http::request(
+            self.address(),
+            "PUT",
+            &announcement_path(node_id),
+            Some(&body),
+            PATIENCE,
+        ))
+    }
+
+    /// The same, which must be acknowledged.
+    pub fn announce_acked(&self, kind: &str, node_id: &str, token: u64) -> u64 {
+        match self.announce(kind, node_id, token) {
+            Write::Acked(index) => index,
+            other => panic!(
+                "{} does not take the announcement of {node_id}: {other:?}",
+                self.etc.node_id
+            ),
+        }
+    }
+
+    pub fn withdraw(&self, node_id: &str) -> Write {
+        write_of(http::request(
+            self.address(),
+            "DELETE",
+            &announcement_path(node_id),
+            None,
+            PATIENCE,
+        ))
+    }
+
+    /// A static service; the answer of the product.
+    pub fn add_static(&self, kind: &str) -> Result<Response, std::io::Error> {
+        let body = json!({"environment": "test", "type": kind, "pool": "general", "location": "/static",
+            "properties": {"http": "http://static:1"}});
+        http::request(
+            self.address(),
+            "POST",
+            "/v1/announcement/static",
+            Some(&body.to_string()),
+            PATIENCE,
+        )
+    }
+
+    /// A linearizable lookup; `None` when it was not served.
+    pub fn lookup(&self, kind: &str) -> Option<Vec<Value>> {
+        services(&self.get(&format!("/v1/service/{kind}/general")).ok()?)
+    }
+
+    /// The tokens that a linearizable lookup shows.
+    pub fn tokens(&self, kind: &str) -> Option<Tokens> {
+        Some(tokens_of(&self.lookup(kind)?))
+    }
+
+    /// `/v1/cluster/status`, which every running node answers.
+    pub fn status(&self) -> Option<Value> {
+        let response = self.get("/v1/cluster/status").ok()?;
+        (response.status == 200).then(|| serde_json::from_str(&response.body).ok())?
+    }
+
+    /// Whether `/v1/cluster/ready` says so.
+    pub fn is_ready(&self) -> bool {
+        self.get("/v1/cluster/ready")
+            .is_ok_and(|response| response.status == 200)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the node runs").id()
+    }
+
+    /// Its resident memory.
+    #[cfg(target_os = "linux")]
+    pub fn resident_kb(&self) -> u64 {
+        let pid = self.pid();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+        kilobytes.expect("VmRSS is a number of kB")
+    }
+
+    /// The processor time that it has used.
+    #[cfg(target_os = "linux")]
+    pub fn processor_ms(&self) -> u64 {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a running process");
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |i: usize| fields[i].parse::<u64>().expect("a number");
+        // Hundredths of a second on every Linux that runs this.
+        10 * (ticks(11) + ticks(12))
+    }
+
+    /// Waits until it answers a linearizable lookup.
+    pub fn wait_serving(&self, limit: Duration) {
+        until(&format!("{} serves", self.etc.node_id), limit, || {
+            self.get("/v1/service")
+                .ok()
+                .filter(|response| response.status == 200)
+        });
+    }
+
+    /// Waits until it is a voter that serves.
+    pub fn wait_ready(&self, limit: Duration) {
+        until(&format!("{} is ready", self.etc.node_id), limit, || {
+            self.is_ready().then_some(())
+        });
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+/// The body that announces one service.
+pub fn announcement(kind: &str, node_id: &str, token: u64) -> String {
+    json!({"environment": "test", "nodeId": node_id, "pool": "general", "location": format!("/{node_id}"),
+        "services": [{"id": format!("service-of-{node_id}"), "type": kind,
+            "properties": {"http": "http://engine:1", "token": token.to_string()}}]})
+    .to_string()
+}
+
+/// Where it is sent.
+pub fn announcement_path(node_id: &str) -> String {
+    format!("/v1/announcement/{node_id}")
+}
+
+/// The services of a lookup that was served.
+pub fn services(response: &Response) -> Option<Vec<Value>> {
+    if response.status != 200 {
+        return None;
+    }
+    let body: Value = serde_json::from_str(&response.body).expect("a lookup is JSON");
+    Some(
+        body["services"]
+            .as_array()
+            .expect("a lookup has services")
+            .clone(),
+    )
+}
+
+/// The token of each service, by its node id.
+pub fn tokens_of(services: &[Value]) -> Tokens {
+    services
+        .iter()
+        .map(|service| {
+            let node_id = service["nodeId"]
+                .as_str()
+                .expect("a service has a nodeId")
+                .to_owned();
+            let token = service["properties"]["token"]
+                .as_str()
+                .and_then(|token| token.parse().ok());
+            (node_id, token.expect("a service of this test has a token"))
+        })
+        .collect()
+}
+
+/// What a client may conclude from an answer.
+///
+/// # Panics
+/// When the answer is none that the documentation allows.
+pub fn write_of(answer: Result<Response, std::io::Error>) -> Write {
+    let response = match answer {
+        Ok(response) => response,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            return Write::NotApplied(error.to_string());
+        }
+        Err(error) => return Write::Unknown(error.to_string()),
+    };
+    let header = |name: &str| response.headers.get(name).map(String::as_str);
+    match (response.status, header("quorate-applied")) {
+        (202 | 204, _) => {
+            let index = header("quorate-index").and_then(|index| index.parse().ok());
+            Write::Acked(index.expect("an acknowledged write carries Quorate-Index"))
+        }
+        (503, Some("no")) => Write::NotApplied(response.body),
+        (503, Some("unknown")) => Write::Unknown(response.body),
+        (status, applied) => {
+            panic!(
+                "an undocumented answer to a write: {status}, Quorate-Applied {applied:?}: {}",
+                response.body
+            )
+        }
+    }
+}
+
+/// Copies a directory with all in it.
+pub fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a temporary directory");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("a directory entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).expect("a file can be copied");
+        }
+    }
+}

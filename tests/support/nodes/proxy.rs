@@ -1,0 +1,208 @@
+//! A proxy in front of a node's port, which can lose every connection without closing one, or hold back what it forwards.
+
+use crate::support::wait::let_pass;
+use quorate_checker::random::Random;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// Forwards a port of its own to a node. After [`Proxy::lose`] nothing that it has accepted so far
+/// brings anything any more, and nobody is told: what a machine that vanished looks like.
+pub struct Proxy {
+    /// Where it is reached.
+    pub port: u16,
+    state: Arc<State>,
+}
+
+/// What a link does to each piece that it forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Nothing.
+    Prompt,
+    /// It comes that much later, and up to `jitter` more.
+    Late { by: Duration, jitter: Duration },
+    /// So many of 100 are lost and sent again, as TCP does it: after this time, then twice as long.
+    Lossy { percent: u64, resent: Duration },
+}
+
+struct State {
+    /// Grows with each loss; a connection forwards only in the generation in which it was opened.
+    generation: AtomicU64,
+    lost_bytes: AtomicU64,
+    held_back: AtomicU64,
+    pace: Mutex<(Pace, Random)>,
+    /// Ends of lost connections: closed only when the proxy goes.
+    never_closed: Mutex<Vec<Arc<TcpStream>>>,
+    /// What it was dialled by, as far as it is still open.
+    accepted: Mutex<Vec<Weak<TcpStream>>>,
+    is_over: AtomicBool,
+}
+
+/// While the generation is odd, new connections are lost too.
+const LOSING: u64 = 1;
+
+impl Proxy {
+    /// Starts to forward to a node that may start later.
+    pub fn start(to: SocketAddr) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let state = Arc::new(State {
+            generation: AtomicU64::new(0),
+            lost_bytes: AtomicU64::new(0),
+            held_back: AtomicU64::new(0),
+            pace: Mutex::new((Pace::Prompt, Random::new(port.into()))),
+            never_closed: Mutex::new(Vec::new()),
+            accepted: Mutex::new(Vec::new()),
+            is_over: AtomicBool::new(false),
+        });
+        let shared = state.clone();
+        thread::spawn(move || {
+            for from in listener.incoming().flatten() {
+                if shared.is_over.load(Ordering::SeqCst) {
+                    return;
+                }
+                accept(from, to, &shared);
+            }
+        });
+        Proxy { port, state }
+    }
+
+    /// Loses every connection, and those that are opened until [`Proxy::heal`].
+    pub fn lose(&self) {
+        self.state.generation.fetch_or(LOSING, Ordering::SeqCst);
+    }
+
+    /// Closes every connection at once; what was on its way is lost. New ones are forwarded.
+    pub fn break_off(&self) {
+        for connection in self.state.accepted().drain(..).filter_map(|c| c.upgrade()) {
+            // It may be closed already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// From now on.
+    pub fn set_pace(&self, pace: Pace) {
+        self.state.pace().0 = pace;
+    }
+
+    /// How much came and was not forwarded so far.
+    pub fn lost_bytes(&self) -> u64 {
+        self.state.lost_bytes.load(Ordering::SeqCst)
+    }
+
+    /// How many pieces came late so far.
+    pub fn held_back(&self) -> u64 {
+        self.state.held_back.load(Ordering::SeqCst)
+    }
+
+    /// Forwards new connections again; the lost ones stay lost. Of one that loses none it changes nothing.
+    pub fn heal(&self) {
+        let healed = |generation: u64| (generation & LOSING != 0).then_some(generation + 1);
+        // An error is that it was well.
+        let _ = self
+            .state
+            .generation
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, healed);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.state.is_over.store(true, Ordering::SeqCst);
+        // It waits for a connection; whether one can still be made does not matter.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        self.state.never_closed().clear();
+    }
+}
+
+impl State {
+    fn pace(&self) -> std::sync::MutexGuard<'_, (Pace, Random)> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accepted(&self) -> std::sync::MutexGuard<'_, Vec<Weak<TcpStream>>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_accepted(&self, connection: &Arc<TcpStream>) {
+        let mut accepted = self.accepted();
+        accepted.retain(|earlier| earlier.strong_count() > 0);
+        accepted.push(Arc::downgrade(connection));
+    }
+
+    fn never_closed(&self) -> std::sync::MutexGuard<'_, Vec<Arc<TcpStream>>> {
+        self.never_closed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the next piece is held back.
+    fn hold(&self) -> Duration {
+        let (pace, random) = &mut *self.pace();
+        match *pace {
+            Pace::Prompt => Duration::ZERO,
+            Pace::Late { by, jitter } => {
+                by + Duration::from_millis(random.below(jitter.as_millis() as u64))
+            }
+            Pace::Lossy { percent, resent } => {
+                let mut late = Duration::ZERO;
+                while random.below(100) < percent {
+                    late = 2 * late + resent;
+                }
+                late
+            }
+        }
+    }
+}
+
+fn accept(from: TcpStream, to: SocketAddr, state: &Arc<State>) {
+    let opened = state.generation.load(Ordering::SeqCst);
+    let Ok(to) = TcpStream::connect(to) else {
+        return;
+    };
+    let (from, to) = (Arc::new(from), Arc::new(to));
+    state.note_accepted(&from);
+    for (source, sink) in [(from.clone(), to.clone()), (to, from)] {
+        // Else the last segment of a message waits for an acknowledgement.
+        let _ = sink.set_nodelay(true);
+        let state = state.clone();
+        thread::spawn(move || pipe(&source, sink, opened, &state));
+    }
+}
+
+fn pipe(mut source: &TcpStream, sink: Arc<TcpStream>, opened: u64, state: &State) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = source.read(&mut buffer).unwrap_or(0);
+        let held = state.hold();
+        if read > 0 && !held.is_zero() {
+            state.held_back.fetch_add(1, Ordering::SeqCst);
+            let_pass(held);
+        }
+        let forwards = opened & LOSING == 0 && state.generation.load(Ordering::SeqCst) == opened;
+        match (read, forwards) {
+            (0, true) => {
+                let _ = sink.shutdown(Shutdown::Both);
+                return;
+            }
+            // A lost connection is not closed either, for as long as the other end keeps it.
+            (0, false) => {
+                if !state.is_over.load(Ordering::SeqCst) {
+                    state.never_closed().push(sink);
+                }
+                return;
+            }
+            (read, true) => {
+                if (&*sink).write_all(&buffer[..read]).is_err() {
+                    return;
+                }
+            }
+            (read, false) => {
+                state.lost_bytes.fetch_add(read as u64, Ordering::SeqCst);
+            }
+        }
+    }
+}

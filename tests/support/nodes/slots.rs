@@ -1,0 +1,56 @@
+//! How many clusters run at once, across every test process: time limits mean little on a machine
+//! that runs ten groups.
+
+use crate::support::wait::until;
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+const SLOTS: usize = 2;
+/// Far longer than the whole suite takes: on a machine of many cores every test waits here from the beginning.
+const LIMIT: Duration = Duration::from_secs(3_600);
+
+/// A right to run a cluster; given back on drop, and by the system when the process dies.
+pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
+
+impl Slots {
+    /// Room for one cluster beside others.
+    pub fn one() -> Slots {
+        let _turn = turn();
+        until("a free slot for a cluster", LIMIT, || {
+            (0..SLOTS)
+                .find_map(|slot| try_lock(&slot.to_string()))
+                .map(|file| Slots(vec![file]))
+        })
+    }
+
+    /// No room of its own.
+    pub fn none() -> Slots {
+        Slots(Vec::new())
+    }
+
+    /// The machine alone, for tests that measure time.
+    pub fn all() -> Slots {
+        let _turn = turn();
+        Slots(
+            (0..SLOTS)
+                .map(|slot| {
+                    until("every slot for a cluster", LIMIT, || {
+                        try_lock(&slot.to_string())
+                    })
+                })
+                .collect(),
+        )
+    }
+}
+
+/// Held while one waits for room: else those who need one slot would pass by the one who needs all, again and again.
+fn turn() -> File {
+    until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
+}
+
+fn try_lock(name: &str) -> Option<File> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cluster-slot-{name}"));
+    let file = File::create(&path).expect("the target directory can be written");
+    file.try_lock().ok().map(|()| file)
+}
