@@ -6,7 +6,7 @@ use crate::storage::fail_stop::Latch;
 use redb::StorageBackend;
 use std::io;
 
-/// A file of the [`crate::storage::Vfs`] that refuses every write and sync once any failure is latched: redb, which brings its own file in
+/// A file of the [`super::Vfs`] that refuses every write and sync once any failure is latched: redb, which brings its own file in
 /// order when it is dropped, knows of none that was another file's. The directory's own lock keeps others out.
 #[derive(Debug)]
 pub(crate) struct Guarded {

@@ -2,7 +2,7 @@
 
 use super::crash::{Crash, Random};
 use super::state::SimFs;
-use crate::storage::Vfs;
+use crate::storage::vfs::interface::Vfs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A device whose content survives a process, and of which a power cut leaves what it must and nothing more.
