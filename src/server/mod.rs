@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::config::inventory_source::{InventoryError, fetch};
 use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
-use crate::raft::{self, LogLimits, Node, Options};
+use crate::raft::{LogLimits, Node, Options};
 use crate::storage::{OsFs, Store};
 use anyhow::Context;
 use error::StartError;
