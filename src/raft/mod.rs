@@ -38,6 +38,7 @@ mod replica;
 mod report;
 mod retention;
 mod service;
+mod snapshot_body;
 mod space;
 mod state_machine;
 mod status;
