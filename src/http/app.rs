@@ -6,6 +6,7 @@ use super::budget::Budget;
 use super::discovery::Discovery;
 use super::errors::Refusal;
 use super::known_bodies::KnownBodies;
+use super::large;
 use super::rendered_coordinators::RenderedCoordinators;
 use super::usage::WireUsage;
 use crate::clock::{Beat, Instant, now};
@@ -39,6 +40,8 @@ pub(super) struct AppState<D> {
     /// Room for the bodies that are read and whose writes are under way.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
+    /// Places of large lookups that are being made.
+    pub(super) large: Arc<Semaphore>,
     /// Places of lookups that are held.
     pub(super) holds: Semaphore,
     /// Places of clients that watch, or wait for an index.
@@ -77,6 +80,7 @@ impl<D: Discovery> AppState<D> {
         let body_budget = Budget::new(settings.max_pending_body_bytes.max(bodies_at_least));
         Arc::new(AppState {
             discovery,
+            large: large::places(),
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),

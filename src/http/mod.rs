@@ -26,6 +26,7 @@ mod hold;
 mod host;
 mod inventory;
 mod known_bodies;
+mod large;
 mod limits;
 // With the tests, since it puts a bare registry in the group's place.
 #[cfg(any(test, feature = "fuzzing"))]

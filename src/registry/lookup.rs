@@ -2,9 +2,9 @@
 
 use super::groups::PoolGroup;
 use super::growing::Growing;
-use super::held::Unpacked;
+use super::held::{Packed, Unpacked};
 use super::{Held, Registry, Rendered};
-use crate::model::{Lookup, write_json_service, write_json_string};
+use crate::model::{Lookup, StaticService, write_json_service, write_json_string};
 use std::sync::Arc;
 
 impl Registry {
@@ -47,42 +47,95 @@ impl Registry {
         of_group.unwrap_or(self.vanished_index)
     }
 
-    /// Renders a lookup anew.
+    /// Renders a lookup anew, or says of a large one what it is to be rendered from.
     pub(super) fn render(&self, lookup: &Lookup) -> Rendered {
-        // What is held counts with its JSON, but for the levels that did not count it.
-        let mut list = List::new(&self.environment, self.held_bytes);
+        let mut listed = Listed {
+            environment: self.environment.clone(),
+            only_type: None,
+            nodes: Vec::new(),
+            statics: Vec::new(),
+            // What is held counts with its JSON, but for the levels that did not count it.
+            most_bytes: self.held_bytes,
+        };
         match lookup {
             Lookup::All => {
-                self.nodes
-                    .values()
-                    .for_each(|held| list.services(&held.unpack(), None));
-                self.statics.keys().for_each(|id| list.one_static(self, id));
+                listed.nodes = self.nodes.values().map(Held::share).collect();
+                listed.add_statics(self, self.statics.keys());
             }
-            Lookup::Statics => self.statics.keys().for_each(|id| list.one_static(self, id)),
+            Lookup::Statics => listed.add_statics(self, self.statics.keys()),
             Lookup::Type(service_type) => {
+                listed.only_type = Some(service_type.clone());
                 let pools = self.groups.of_type(service_type).map(|group| &group.pools);
                 let groups = || pools.into_iter().flat_map(|pools| pools.values());
-                groups().for_each(|group| list.nodes(self, group, service_type));
-                groups().for_each(|group| list.statics(self, group));
+                groups().for_each(|group| listed.add_nodes(self, group));
+                groups().for_each(|group| listed.add_statics(self, &group.statics));
             }
             Lookup::TypeAndPool(service_type, pool) => {
+                listed.only_type = Some(service_type.clone());
                 if let Some(group) = self.groups.of_pool(service_type, pool) {
-                    list.nodes(self, group, service_type);
-                    list.statics(self, group);
+                    listed.add_nodes(self, group);
+                    listed.add_statics(self, &group.statics);
                 }
             }
         }
-        list.finish()
+        Rendered::of(listed)
+    }
+}
+
+/// What a lookup finds: quick to take, and rendered elsewhere.
+#[derive(Debug)]
+pub(super) struct Listed {
+    environment: String,
+    /// Of the nodes' services, those of this type are shown; all without one.
+    only_type: Option<String>,
+    nodes: Vec<Packed>,
+    statics: Vec<Arc<StaticService>>,
+    most_bytes: usize,
+}
+
+impl Listed {
+    fn add_nodes(&mut self, registry: &Registry, group: &PoolGroup) {
+        let held = group.nodes.iter().filter_map(|id| registry.nodes.get(id));
+        self.nodes.extend(held.map(Held::share));
+    }
+
+    fn add_statics<'a>(
+        &mut self,
+        registry: &Registry,
+        ids: impl IntoIterator<Item = &'a Arc<str>>,
+    ) {
+        let held = ids.into_iter().filter_map(|id| registry.statics.get(id));
+        self.statics.extend(held.map(|held| held.service.clone()));
+    }
+
+    /// Returns about how much there is to render.
+    pub fn packed_bytes(&self) -> usize {
+        /// About what a static service takes: none is large, and they are not packed.
+        const STATIC_BYTES: usize = 256;
+        let nodes: usize = self.nodes.iter().map(Packed::len).sum();
+        nodes + self.statics.len() * STATIC_BYTES
+    }
+
+    /// Renders it.
+    pub fn render(self) -> Vec<u8> {
+        let mut body = Body::new(&self.environment, self.most_bytes);
+        for node in &self.nodes {
+            body.services(&node.unpack(), self.only_type.as_deref());
+        }
+        for service in &self.statics {
+            service.write_json(body.next());
+        }
+        body.finish()
     }
 }
 
 /// A body while it is written.
-struct List {
+struct Body {
     json: Growing,
     empty: bool,
 }
 
-impl List {
+impl Body {
     /// Of at most about this size.
     fn new(environment: &str, most_bytes: usize) -> Self {
         let mut json = Growing::new(most_bytes);
@@ -119,30 +172,8 @@ impl List {
         }
     }
 
-    fn nodes(&mut self, registry: &Registry, group: &PoolGroup, service_type: &str) {
-        let held = group
-            .nodes
-            .iter()
-            .filter_map(|node_id| registry.nodes.get(node_id));
-        held.map(Held::unpack)
-            .for_each(|node| self.services(&node, Some(service_type)));
-    }
-
-    fn statics(&mut self, registry: &Registry, group: &PoolGroup) {
-        group
-            .statics
-            .iter()
-            .for_each(|id| self.one_static(registry, id));
-    }
-
-    fn one_static(&mut self, registry: &Registry, id: &str) {
-        if let Some(held) = registry.statics.get(id) {
-            held.service.write_json(self.next());
-        }
-    }
-
-    fn finish(mut self) -> Rendered {
+    fn finish(mut self) -> Vec<u8> {
         self.json.end().extend_from_slice(b"]}\n");
-        Rendered::new(self.json.finish())
+        self.json.finish()
     }
 }

@@ -36,6 +36,7 @@ mod hostile_clients;
 mod idle_clients;
 mod lagging_node;
 mod large_announcements;
+mod large_lookups;
 mod leader;
 #[cfg(target_os = "linux")]
 mod log_paths;
