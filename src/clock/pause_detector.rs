@@ -174,7 +174,8 @@ mod tests {
 
         tokio::time::advance(5 * S).await;
         assert!(!beat.awake(opened));
-        wakes.changed().await.expect("the beat goes on");
+        let woken = tokio::time::timeout(60 * S, wakes.changed()).await;
+        woken.expect("it is told").expect("the beat goes on");
         assert!(!beat.awake(opened));
         assert!(beat.awake(beat.epoch()));
     }
@@ -191,7 +192,8 @@ mod tests {
         assert_eq!(beat.epoch(), 0);
 
         beat.observe_cluster_time(9_000);
-        wakes.changed().await.expect("the beat goes on");
+        let woken = tokio::time::timeout(60 * S, wakes.changed()).await;
+        woken.expect("it is told").expect("the beat goes on");
         assert!(!beat.awake(1) && beat.runs(1) && !beat.runs(0));
         tokio::time::sleep(S).await;
         beat.confirm_cluster_time(beat.moment(), 10_000);

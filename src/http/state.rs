@@ -25,6 +25,10 @@ pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 /// the way there and back, and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
+/// Maximum number of large lookups rendered at once. Each takes a processor, and as much memory as
+/// its body.
+const LARGE_AT_ONCE_MAX: usize = 2;
+
 /// There is room for this many of the largest bodies at least.
 const BODIES_MIN: usize = 8;
 
@@ -39,6 +43,8 @@ pub(super) struct AppState<D> {
     /// Room for the bodies that are read and whose writes are under way.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
+    /// Places of large lookups that are being made.
+    pub(super) large: Arc<Semaphore>,
     /// Places of lookups that are held.
     pub(super) holds: Semaphore,
     /// Places of clients that watch, or wait for an index.
@@ -82,6 +88,7 @@ impl<D: Discovery> AppState<D> {
         let body_budget = Budget::new(settings.max_pending_body_bytes.max(bodies_at_least));
         Arc::new(AppState {
             discovery,
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),

@@ -17,7 +17,7 @@ pub use clients::{
 };
 #[cfg(target_os = "linux")]
 pub use machine::{
-    failing_disk, network, power_cut, resolver, small_disk, stopped_clock, wrong_clock,
+    failing_disk, network, power_cut, preloaded, resolver, small_disk, stopped_clock, wrong_clock,
 };
 pub use nodes::cluster::{Cluster, Options};
 pub use nodes::mesh::Mesh;

@@ -109,7 +109,7 @@ fn lookups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("render");
     for nodes in [100, NODES, 10_000] {
         let held = registry(nodes);
-        let bytes = held.lookup(&lookup()).json.len();
+        let bytes = held.lookup(&lookup()).json().len();
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_with_input(BenchmarkId::from_parameter(nodes), &held, |bench, held| {
             bench.iter_batched(

@@ -7,6 +7,7 @@ use crate::http::request::airlift_compat::JSON;
 use crate::http::request::content_negotiation::{accepts_json, wants_gzip};
 use crate::http::request::etag::{self, Known};
 use crate::http::request::query::Asked;
+use crate::http::respond::large;
 use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::Lookup;
 use crate::raft::Answer;
@@ -118,9 +119,12 @@ async fn serve<D: Discovery>(
         && may_wait
     {
         let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
+        app.make(&answer, wants_gzip(headers)).await?;
         return Ok(whole(&answer, headers));
     }
     let answer = at_once(app, &lookup, asked).await?;
+    // For the tag; the client may have the rest.
+    app.make(&answer, false).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::known(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == Known::These {
@@ -130,7 +134,10 @@ async fn serve<D: Discovery>(
         (answer, app.holds.available_permits() > 0)
     };
     let mut response = match etag::known(headers, answer.rendered.tag()) {
-        Known::No => whole(&answer, headers),
+        Known::No => {
+            app.make(&answer, wants_gzip(headers)).await?;
+            whole(&answer, headers)
+        }
         Known::These | Known::Some => unchanged(&answer),
     };
     let next = if may_hold && held { SOON } else { LATER };
@@ -153,6 +160,7 @@ pub(in crate::http) async fn look_up<D: Discovery>(
         return Err(Refusal::NotAcceptable);
     }
     let answer = at_once(app, &lookup, asked).await?;
+    app.make(&answer, wants_gzip(headers)).await?;
     let mut response = whole(&answer, headers);
     mark(&mut response, asked);
     Ok(response)
@@ -211,9 +219,9 @@ fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
     let bytes = if gzip {
         answer.rendered.gzip()
     } else {
-        answer.rendered.json.clone()
+        answer.rendered.json().clone()
     };
-    let mut response = Response::new(Body::from(bytes));
+    let mut response = Response::new(large::body(bytes));
     let headers = response.headers_mut();
     headers.reserve(WHOLE_HEADERS);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));

@@ -46,6 +46,7 @@ async fn watch<D: Discovery>(
     let feed = app.discovery.feed(std::slice::from_ref(&lookup))?;
     // After the feed began, so that what changes between the two is not lost.
     let answer = app.look_up(&lookup).await?;
+    app.make(&answer, false).await?;
     let mut watched = Watched {
         discovery: app.discovery.clone(),
         lookup,
@@ -117,7 +118,7 @@ impl<D: Discovery> Watched<D> {
 
     fn push_state(&mut self, name: &str, answer: &Answer, events: &mut Events) {
         self.index = answer.index;
-        events.push(name, self.position(), answer.rendered.json.clone());
+        events.push(name, self.position(), answer.rendered.json().clone());
     }
 
     fn position(&self) -> Position {

@@ -35,6 +35,7 @@ impl<D: Discovery> AppState<D> {
         loop {
             // Looked at after the feed began, so that no change falls between the two.
             let answer = self.discovery.lookup_stale(lookup)?;
+            self.make(&answer, false).await?;
             if !has(&answer) {
                 return Ok(answer);
             }
@@ -47,6 +48,8 @@ impl<D: Discovery> AppState<D> {
                 () = self.stopping() => break,
             }
         }
-        self.look_up(lookup).await
+        let answer = self.look_up(lookup).await?;
+        self.make(&answer, false).await?;
+        Ok(answer)
     }
 }

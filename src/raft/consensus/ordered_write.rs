@@ -113,9 +113,8 @@ pub(crate) async fn write<F>(
 where
     F: FnMut() -> Result<Announcement, BadAnnouncement> + Send,
 {
-    // Evidence after the place: whatever is before this write in the turn began before it arrived.
-    let place = group.turns.enter(wish.node_id());
-    let mut arrival = arrival(group, deadline);
+    let noted = || arrival(group, deadline);
+    let (place, mut arrival) = group.turns.enter_noting(wish.node_id(), noted);
     let Ok(turn) = tokio::time::timeout_at(deadline, place.turn()).await else {
         let reason = format!("an earlier write of {} is still under way", wish.node_id());
         return Err(WriteError::NotApplied(explain(group, reason)));

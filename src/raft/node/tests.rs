@@ -279,7 +279,7 @@ async fn writes_that_take_turns_are_all_taken() {
 async fn lists_the_engine(node: &Node) -> bool {
     let found = node.lookup(&Lookup::All, soon()).await;
     let found = found.expect("reads go on");
-    String::from_utf8_lossy(&found.rendered.json).contains("engine")
+    String::from_utf8_lossy(found.rendered.json()).contains("engine")
 }
 
 /// A node whose disk is full refuses what it cannot keep, by name and surely not applied, goes on
@@ -380,6 +380,6 @@ async fn a_log_of_large_entries_comes_back_below_its_limit() {
     let found = tokio::time::timeout(LIMIT, serves)
         .await
         .expect("it serves");
-    assert!(String::from_utf8_lossy(&found.rendered.json).contains("the last"));
+    assert!(String::from_utf8_lossy(found.rendered.json()).contains("the last"));
     node.stop().await;
 }

@@ -1,6 +1,6 @@
 //! What this node answers its peers.
 
-use super::apply::state_machine::registry_of;
+use super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use super::bootstrap::group_discovery::Forming;
 use super::consensus::{proposer, read_index};
 use super::group::Group;
@@ -14,12 +14,10 @@ use super::transport::{
 };
 use crate::locks::{lock, read};
 use crate::model::shown;
-use crate::registry::Leadership;
+use crate::registry::{Leadership, Registry};
 use crate::storage::types::{RaftId, SnapshotMeta, TypeConfig};
 use crate::storage::{GroupIdentity, SNAPSHOT_BYTES_MAX};
-use bytes::Bytes;
 use openraft::raft::AppendEntriesRequest;
-use openraft::type_config::alias::SnapshotOf;
 use openraft::vote::RaftLeaderId;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
@@ -39,7 +37,7 @@ pub(crate) enum Session {
     Member {
         id: RaftId,
         group: Arc<Group>,
-        snapshot: Mutex<Vec<u8>>,
+        snapshot: Mutex<Pieces>,
     },
 }
 
@@ -221,7 +219,7 @@ impl PeerService for Service {
 async fn serve_member(
     from: RaftId,
     group: &Group,
-    snapshot: &Mutex<Vec<u8>>,
+    snapshot: &Mutex<Pieces>,
     request: Request,
 ) -> Answer {
     let failed = |error: &dyn std::fmt::Display| Answer::Failed(error.to_string());
@@ -302,30 +300,34 @@ fn disk_takes_more(group: &Group) -> Result<(), String> {
 async fn take_chunk(
     from: RaftId,
     group: &Group,
-    buffer: &Mutex<Vec<u8>>,
-    chunk: SnapshotChunk,
+    buffer: &Mutex<Pieces>,
+    mut chunk: SnapshotChunk,
 ) -> Answer {
-    let gathered = disk_takes_more(group).and_then(|()| gather(&mut lock(buffer), &chunk));
-    let data = match gathered {
+    let gathered = disk_takes_more(group).and_then(|()| gather(&mut lock(buffer), &mut chunk));
+    let pieces = match gathered {
         Ok(None) => return Answer::Snapshot(None),
-        Ok(Some(data)) => Bytes::from(data),
+        Ok(Some(pieces)) => pieces,
         Err(reason) => return Answer::Failed(reason),
     };
-    if let Err(reason) = check_snapshot(group, &chunk.meta, data.clone()).await {
-        let reason = format!(
-            "{} does not take the snapshot: {reason}",
-            group.options.node_id
-        );
-        group.peers.complain_of(from, &reason);
-        return Answer::Failed(reason);
-    }
+    let bytes = pieces.bytes;
+    let registry = match restore(group, &chunk.meta, pieces).await {
+        Ok(registry) => registry,
+        Err(reason) => {
+            let reason = format!(
+                "{} does not take the snapshot: {reason}",
+                group.options.node_id
+            );
+            group.peers.complain_of(from, &reason);
+            return Answer::Failed(reason);
+        }
+    };
     tracing::info!(
         target: log_target::SERVICE,
-        bytes = data.len(), "installing a snapshot from the leader"
+        bytes, "installing a snapshot from the leader"
     );
-    let snapshot = SnapshotOf::<TypeConfig, Bytes> {
+    let snapshot = RaftSnapshot {
         meta: chunk.meta,
-        snapshot: data,
+        snapshot: SnapshotBody::Restored(registry),
     };
     match group.raft.install_full_snapshot(chunk.vote, snapshot).await {
         Ok(response) => Answer::Snapshot(Some(response.vote)),
@@ -333,43 +335,60 @@ async fn take_chunk(
     }
 }
 
+/// The pieces of a snapshot that have come.
+#[derive(Default)]
+pub(super) struct Pieces {
+    pieces: Vec<Vec<u8>>,
+    bytes: u64,
+}
+
 /// Adds a piece to those before. All of them, once this is the last.
-fn gather(buffer: &mut Vec<u8>, chunk: &SnapshotChunk) -> Result<Option<Vec<u8>>, String> {
+fn gather(buffer: &mut Pieces, chunk: &mut SnapshotChunk) -> Result<Option<Pieces>, String> {
     if chunk.offset == 0 {
-        *buffer = Vec::new();
+        *buffer = Pieces::default();
     }
-    if chunk.offset != buffer.len() as u64 {
-        let next = buffer.len();
+    if chunk.offset != buffer.bytes {
+        let next = buffer.bytes;
         return Err(format!("a piece at {} where {next} was next", chunk.offset));
     }
-    if buffer.len().saturating_add(chunk.data.len()) as u64 > SNAPSHOT_BYTES_MAX {
+    let data = std::mem::take(&mut chunk.data);
+    if buffer.bytes.saturating_add(data.len() as u64) > SNAPSHOT_BYTES_MAX {
         return Err(format!("it has over {SNAPSHOT_BYTES_MAX} bytes"));
     }
     message_checks::snapshot_meta(&chunk.meta)?;
-    buffer.extend_from_slice(&chunk.data);
+    buffer.bytes += data.len() as u64;
+    buffer.pieces.push(data);
     Ok(chunk.last.then(|| std::mem::take(buffer)))
 }
 
-/// Checks a whole snapshot: openraft ends the process for one that cannot be installed.
-async fn check_snapshot(group: &Group, meta: &SnapshotMeta, data: Bytes) -> Result<(), String> {
+/// Reads and checks a whole snapshot: openraft ends the process for one that cannot be installed.
+async fn restore(
+    group: &Group,
+    meta: &SnapshotMeta,
+    pieces: Pieces,
+) -> Result<Box<Registry>, String> {
     let store = group.store().clone();
     let environment = group.options.environment.clone();
     let last = meta.last_log_id.map_or(0, |id| id.index);
-    let check = move || {
+    let read = move || {
         let snapshots = store.snapshots();
         if !snapshots
-            .have_room(data.len() as u64)
+            .have_room(pieces.bytes)
             .map_err(|error| error.to_string())?
         {
-            return Err(format!("the disk has no room for its {} bytes", data.len()));
+            return Err(format!(
+                "the disk has no room for its {} bytes",
+                pieces.bytes
+            ));
         }
-        let registry = registry_of(&data).map_err(|error| error.to_string())?;
+        let registry = Registry::from_pieces(pieces.pieces.into_iter());
+        let registry = registry.map_err(|error| error.to_string())?;
         if registry.environment() != environment {
             let other = shown(registry.environment());
             return Err(format!("it is of environment {other}"));
         }
         match registry.applied_index() == last {
-            true => Ok(()),
+            true => Ok(Box::new(registry)),
             false => Err(format!(
                 "it holds the state at log index {}, and says {last}",
                 registry.applied_index()
@@ -377,7 +396,7 @@ async fn check_snapshot(group: &Group, meta: &SnapshotMeta, data: Bytes) -> Resu
         }
     };
     let work = group.store().work();
-    work.run(check).await.map_err(|error| error.to_string())?
+    work.run(read).await.map_err(|error| error.to_string())?
 }
 
 #[cfg(test)]

@@ -35,8 +35,23 @@ pub(crate) struct Place<'a> {
 pub(crate) struct Turn<'a>(Place<'a>);
 
 impl Turns {
-    /// Takes a place in the queue of a node, at once and before anyone who comes later.
+    /// As [`Turns::enter_noting`], with nothing to note.
+    #[cfg(test)]
     pub(crate) fn enter(&self, node_id: &str) -> Place<'_> {
+        self.enter_noting(node_id, || ()).0
+    }
+
+    /// Takes a place in the queue of a node, at once and before anyone who comes later, and notes
+    /// what is known at that moment.
+    ///
+    /// It is one moment: nobody takes a place in between. A write may come over the one before it in
+    /// its turn, and so over all that that one came over. So that one must not know more than this
+    /// one did when it arrived, and would if its thread was held up between the two.
+    pub(crate) fn enter_noting<T>(
+        &self,
+        node_id: &str,
+        note: impl FnOnce() -> T,
+    ) -> (Place<'_>, T) {
         let mut by_node = lock(&self.by_node);
         let waits_for = match by_node.get_mut(node_id) {
             Some(queue) => {
@@ -49,11 +64,13 @@ impl Turns {
                 None
             }
         };
-        Place {
+        let noted = note();
+        let place = Place {
             turns: self,
             node_id: node_id.to_owned(),
             waits_for,
-        }
+        };
+        (place, noted)
     }
 
     /// Gives the turn to the next who still waits.
@@ -133,6 +150,16 @@ mod tests {
         drop(first);
         drop(second.await);
         assert!(lock(&turns.by_node).is_empty());
+    }
+
+    /// What a write knows is noted as it takes its place, so that the writes of a node know more from
+    /// place to place.
+    #[tokio::test]
+    async fn a_place_is_taken_with_what_is_known() {
+        let turns = Turns::default();
+        let (place, is_one_moment) = turns.enter_noting("w1", || turns.by_node.try_lock().is_err());
+        drop(place.turn().await);
+        assert!(is_one_moment, "another could take a place meanwhile");
     }
 
     /// A client that stops waiting frees its place, before its turn came and after it.

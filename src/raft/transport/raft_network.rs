@@ -1,16 +1,15 @@
 //! openraft's network over the links.
 
+use super::super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use super::peers::Peers;
 use super::{Answer, CallError, Lane, Request, SnapshotChunk};
 use crate::storage::types::{LogId, Member, RaftId, TypeConfig, Vote};
-use bytes::Bytes;
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::type_config::alias::SnapshotOf;
 use openraft::{RaftNetworkFactory, RaftNetworkV2};
 use std::future::Future;
 use std::sync::Arc;
@@ -89,9 +88,13 @@ impl Client {
     async fn send_snapshot(
         &self,
         vote: Vote,
-        snapshot: SnapshotOf<TypeConfig, Bytes>,
+        snapshot: RaftSnapshot,
     ) -> RpcResult<SnapshotResponse<TypeConfig>> {
-        let total = snapshot.snapshot.len();
+        let SnapshotBody::Encoded(body) = snapshot.snapshot else {
+            let why = "a snapshot without its body is not sent";
+            return Err(RPCError::Network(NetworkError::from_string(why)));
+        };
+        let total = body.len();
         let mut offset = 0;
         loop {
             let end = total.min(offset + SNAPSHOT_CHUNK_BYTES);
@@ -100,7 +103,7 @@ impl Client {
                 vote,
                 meta: snapshot.meta.clone(),
                 offset: offset as u64,
-                data: snapshot.snapshot[offset..end].to_vec(),
+                data: body[offset..end].to_vec(),
                 last,
             };
             match self
@@ -123,7 +126,7 @@ impl Client {
 }
 
 impl RaftNetworkV2<TypeConfig> for Client {
-    type SnapshotData = Bytes;
+    type SnapshotData = SnapshotBody;
 
     async fn append_entries(
         &mut self,
@@ -176,7 +179,7 @@ impl RaftNetworkV2<TypeConfig> for Client {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        snapshot: SnapshotOf<TypeConfig, Bytes>,
+        snapshot: RaftSnapshot,
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {

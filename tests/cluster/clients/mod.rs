@@ -5,6 +5,7 @@ mod held_lookups;
 #[cfg(target_os = "linux")]
 mod hostile_clients;
 mod idle_clients;
+mod large_lookups;
 mod stalled_readers;
 mod watches;
 mod wire;

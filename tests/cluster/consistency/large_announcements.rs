@@ -49,7 +49,7 @@ fn term(node: &Node) -> u64 {
 }
 
 /// Ends those who go on until it is told, also when the test fails.
-struct Over<'a>(&'a AtomicBool);
+pub struct Over<'a>(pub &'a AtomicBool);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {

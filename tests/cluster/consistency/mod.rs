@@ -2,7 +2,7 @@
 
 mod expiry;
 mod fresh_reads;
-mod large_announcements;
+pub mod large_announcements;
 mod rival_writers;
 mod two_takers;
 mod unknown_writes;

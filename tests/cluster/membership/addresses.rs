@@ -4,6 +4,7 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::etc::write;
 use crate::support::network::{enclose, inside};
 use crate::support::node::{BINARY, Node, PATIENCE};
+use crate::support::preloaded::preload;
 use crate::support::{Cluster, Options, http, until};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -61,16 +62,26 @@ fn a_node_answers_over_both_families() {
     }
 }
 
-/// Proves that a node starts, and answers over IPv4, where IPv6 is disabled.
+/// Proves that a node starts, and answers over IPv4, where IPv6 is disabled, and where there is
+/// none.
 #[test]
 fn a_node_starts_without_ipv6() {
-    let mut cluster = lone("");
-    let node = &mut cluster.nodes[0];
     let disable = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
-    if let Err(reason) = enclose(node, disable) {
-        eprintln!("skipped: no network of its own: {reason}");
-        return;
+    for (commands, is_absent) in [(disable, false), ("true", true)] {
+        let mut cluster = lone("");
+        let node = &mut cluster.nodes[0];
+        if is_absent {
+            preload(node, "no_ipv6.c");
+        }
+        if let Err(reason) = enclose(node, commands) {
+            eprintln!("skipped: no network of its own: {reason}");
+            return;
+        }
+        answers_over_ipv4_alone(node);
     }
+}
+
+fn answers_over_ipv4_alone(node: &mut Node) {
     node.start();
     // It has no other address, so it says the one at which at least this machine reaches it.
     let port = node.etc.port;

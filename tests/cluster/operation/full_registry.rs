@@ -115,13 +115,13 @@ fn noise(seed: usize, bytes: usize) -> String {
 }
 
 /// A connection that is kept.
-struct Client {
+pub struct Client {
     to: SocketAddr,
     stream: BufReader<TcpStream>,
 }
 
 impl Client {
-    fn connect(to: SocketAddr) -> Client {
+    pub fn connect(to: SocketAddr) -> Client {
         let stream = TcpStream::connect(to).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
@@ -133,7 +133,13 @@ impl Client {
     /// again on another connection
     /// when the node closes this one: to compress a hundred megabytes takes a dev build so long
     /// that it believes it was stopped.
-    fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, u64) {
+    pub fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> (u16, String, u64) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: q\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\n{headers}\r\n{body}",
@@ -251,6 +257,50 @@ fn stays_within_its_limit(shape: &Shape, every: usize) {
     let peak = peak_kb(node);
     println!("{}: started again with {peak} kB", shape.name);
     assert!(peak <= LIMIT_KB, "{}: {peak} kB", shape.name);
+}
+
+/// Waits until a node that was started has taken a snapshot of the leader, and is ready.
+fn wait_installed(node: &Node) -> u64 {
+    node.wait_ready(PATIENCE);
+    let log = node.log();
+    assert!(
+        log.contains("installing a snapshot from the leader"),
+        "{log}"
+    );
+    peak_kb(node)
+}
+
+/// Proves that a node that takes a snapshot of a full registry from the leader stays within the
+/// same limit: one whose own registry is as full, and one that is empty; and the leader too.
+#[test]
+fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
+    let mut cluster = Cluster::start(3, Options::max_age("60m").alone());
+    let leader = cluster.leader();
+    let away = cluster.others(leader)[0];
+    let entries = fill(cluster.nodes[leader].address(), &HUGE_PROPERTIES);
+    cluster.nodes[away].wait_ready(PATIENCE);
+    cluster.nodes[away].kill9();
+    // More than the log keeps.
+    let mut client = Client::connect(cluster.nodes[leader].address());
+    for i in 0..entries {
+        let (method, path, body) = (NOISE.put)(i);
+        let (status, line, _) = client.ask(method, &path, "", &body);
+        assert_eq!(status, 202, "{line}");
+    }
+    cluster.nodes[away].start();
+    let full_kb = wait_installed(&cluster.nodes[away]);
+    cluster.nodes[away].kill9();
+    cluster.nodes[away].wipe();
+    cluster.nodes[away].start();
+    let empty_kb = wait_installed(&cluster.nodes[away]);
+    let leader_kb = peak_kb(&cluster.nodes[leader]);
+    println!(
+        "{entries} entries; resident at most {full_kb} kB where the registry was full, {empty_kb} kB \
+         where it was empty, {leader_kb} kB at the leader, of {LIMIT_KB}"
+    );
+    for kb in [full_kb, empty_kb, leader_kb] {
+        assert!(kb <= LIMIT_KB, "{kb} kB");
+    }
 }
 
 /// Proves that a node whose registry is full of the largest texts, or of the most types, has at

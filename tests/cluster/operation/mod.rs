@@ -4,6 +4,6 @@ mod bench;
 mod changed_settings;
 mod cluster_script;
 #[cfg(target_os = "linux")]
-mod full_registry;
+pub mod full_registry;
 mod memory;
 mod signals;

@@ -1,9 +1,9 @@
 //! Answers lookups.
 
-use super::growing::Growing;
-use crate::model::{Lookup, write_json_service, write_json_string};
+use crate::model::{Lookup, StaticService};
 use crate::registry::Registry;
-use crate::state::node_entry::{Held, Unpacked};
+use crate::state::listed::Listed;
+use crate::state::node_entry::{Held, Packed};
 use crate::state::rendered::Rendered;
 use crate::state::type_index::PoolGroup;
 use std::sync::Arc;
@@ -48,102 +48,57 @@ impl Registry {
         of_group.unwrap_or(self.vanished_index)
     }
 
-    /// Renders a lookup anew.
+    /// Renders a lookup anew, or says of a large one what it is to be rendered from.
     pub(crate) fn render(&self, lookup: &Lookup) -> Rendered {
-        // What is held counts with its JSON, but for the levels that did not count it.
-        let mut list = List::new(&self.environment, self.held_bytes);
+        let mut listed = Listed {
+            environment: self.environment.clone(),
+            only_type: None,
+            nodes: Vec::new(),
+            statics: Vec::new(),
+            // What is held counts with its JSON, but for the levels that did not count it.
+            most_bytes: self.held_bytes,
+        };
         match lookup {
             Lookup::All => {
-                self.nodes
-                    .values()
-                    .for_each(|held| list.services(&held.unpack(), None));
-                self.statics.keys().for_each(|id| list.one_static(self, id));
+                listed.nodes = self.nodes.values().map(Held::share).collect();
+                listed
+                    .statics
+                    .extend(self.statics_by_id(self.statics.keys()));
             }
-            Lookup::Statics => self.statics.keys().for_each(|id| list.one_static(self, id)),
+            Lookup::Statics => listed
+                .statics
+                .extend(self.statics_by_id(self.statics.keys())),
             Lookup::Type(service_type) => {
+                listed.only_type = Some(service_type.clone());
                 let pools = self.groups.of_type(service_type).map(|group| &group.pools);
                 let groups = || pools.into_iter().flat_map(|pools| pools.values());
-                groups().for_each(|group| list.nodes(self, group, service_type));
-                groups().for_each(|group| list.statics(self, group));
+                listed
+                    .nodes
+                    .extend(groups().flat_map(|group| self.nodes_of(group)));
+                let statics = groups().flat_map(|group| self.statics_by_id(&group.statics));
+                listed.statics.extend(statics);
             }
             Lookup::TypeAndPool(service_type, pool) => {
+                listed.only_type = Some(service_type.clone());
                 if let Some(group) = self.groups.of_pool(service_type, pool) {
-                    list.nodes(self, group, service_type);
-                    list.statics(self, group);
+                    listed.nodes.extend(self.nodes_of(group));
+                    listed.statics.extend(self.statics_by_id(&group.statics));
                 }
             }
         }
-        list.finish()
-    }
-}
-
-/// A body while it is written.
-struct List {
-    json: Growing,
-    empty: bool,
-}
-
-impl List {
-    /// Of at most about this size.
-    fn new(environment: &str, most_bytes: usize) -> Self {
-        let mut json = Growing::new(most_bytes);
-        let start = json.end();
-        start.extend_from_slice(b"{\"environment\":");
-        write_json_string(start, environment);
-        start.extend_from_slice(b",\"services\":[");
-        Self { json, empty: true }
+        Rendered::of(listed)
     }
 
-    fn next(&mut self) -> &mut Vec<u8> {
-        let end = self.json.end();
-        if !std::mem::take(&mut self.empty) {
-            end.push(b',');
-        }
-        end
+    fn nodes_of(&self, group: &PoolGroup) -> impl Iterator<Item = Packed> {
+        let held = group.nodes.iter().filter_map(|id| self.nodes.get(id));
+        held.map(Held::share)
     }
 
-    fn services(&mut self, node: &Unpacked<'_>, only_type: Option<&str>) {
-        let wanted = |service_type: &str| only_type.is_none_or(|only| only == service_type);
-        for service in node
-            .services
-            .iter()
-            .filter(|service| wanted(service.service_type))
-        {
-            let texts = [service.service_type, node.pool, node.location];
-            write_json_service(
-                self.next(),
-                service.id,
-                Some(node.node_id),
-                texts,
-                service.properties.iter().copied(),
-            );
-        }
-    }
-
-    fn nodes(&mut self, registry: &Registry, group: &PoolGroup, service_type: &str) {
-        let held = group
-            .nodes
-            .iter()
-            .filter_map(|node_id| registry.nodes.get(node_id));
-        held.map(Held::unpack)
-            .for_each(|node| self.services(&node, Some(service_type)));
-    }
-
-    fn statics(&mut self, registry: &Registry, group: &PoolGroup) {
-        group
-            .statics
-            .iter()
-            .for_each(|id| self.one_static(registry, id));
-    }
-
-    fn one_static(&mut self, registry: &Registry, id: &str) {
-        if let Some(held) = registry.statics.get(id) {
-            held.service.write_json(self.next());
-        }
-    }
-
-    fn finish(mut self) -> Rendered {
-        self.json.end().extend_from_slice(b"]}\n");
-        Rendered::new(self.json.finish())
+    fn statics_by_id<'a>(
+        &'a self,
+        ids: impl IntoIterator<Item = &'a Arc<str>>,
+    ) -> impl Iterator<Item = Arc<StaticService>> {
+        let held = ids.into_iter().filter_map(|id| self.statics.get(id));
+        held.map(|held| held.service.clone())
     }
 }

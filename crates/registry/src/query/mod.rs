@@ -1,5 +1,4 @@
 //! What can be asked of the registry.
 
 mod coordinators;
-mod growing;
 mod lookup;

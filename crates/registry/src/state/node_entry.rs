@@ -31,9 +31,14 @@ pub struct Held {
 }
 
 /// An announcement in its packed form.
+#[derive(Debug)]
 pub(crate) struct Packed(Arc<[u8]>);
 
 impl Packed {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn unpack(&self) -> Unpacked<'_> {
         postcard::from_bytes(&self.0).expect(PACKED)
     }
@@ -119,7 +124,7 @@ impl Held {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
-    /// Its announcement, to be read while this is changed.
+    /// Its announcement, to be read while this is changed, or after it was.
     pub(crate) fn share(&self) -> Packed {
         Packed(self.packed.clone())
     }

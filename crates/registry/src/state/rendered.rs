@@ -1,5 +1,6 @@
 //! The bytes of lookups: made once for each change, and handed to every reader.
 
+use super::listed::Listed;
 use crate::model::{Fingerprint, Lookup};
 use bytes::Bytes;
 use flate2::Compression;
@@ -20,11 +21,16 @@ pub(crate) const MAX_RENDERINGS: usize = 256;
 /// What has no room is shared for as long as a reader holds it, and rendered again after that.
 pub(crate) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
+/// From this size on a lookup is rendered when its bytes are asked for, and not while the registry
+/// is locked. To render a megabyte, to compute its tag and to compress it takes a few milliseconds.
+pub(crate) const LARGE_BYTES: usize = 1 << 20;
+
 /// A lookup's bytes.
 #[derive(Debug)]
 pub struct Rendered {
-    /// The JSON body, with the line end that airlift adds.
-    pub json: Bytes,
+    json: OnceLock<Bytes>,
+    /// What a large body is rendered from, until that is done.
+    listed: Mutex<Option<Listed>>,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
     /// Where it is kept, which must know when it takes more.
@@ -40,17 +46,67 @@ struct Tag {
 impl Rendered {
     /// Wraps a JSON body.
     pub fn new(json: Vec<u8>) -> Self {
+        Self::with(OnceLock::from(Bytes::from(json)), None)
+    }
+
+    /// Renders a small list now, and a large one later.
+    pub(crate) fn of(listed: Listed) -> Self {
+        match listed.packed_bytes() < LARGE_BYTES {
+            true => Self::new(listed.render()),
+            false => Self::with(OnceLock::new(), Some(listed)),
+        }
+    }
+
+    fn with(json: OnceLock<Bytes>, listed: Option<Listed>) -> Self {
         Self {
-            json: json.into(),
+            json,
+            listed: Mutex::new(listed),
             gzip: OnceLock::new(),
             tag: OnceLock::new(),
             keeper: Weak::new(),
         }
     }
 
-    /// What it takes: its body, and the gzipped one once that is made.
+    /// Returns the JSON body, with the line end that airlift adds. Renders it first if it is large
+    /// and nobody has asked for it yet.
+    pub fn json(&self) -> &Bytes {
+        let mut is_new = false;
+        let json = self.json.get_or_init(|| {
+            is_new = true;
+            let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+            listed.take().map(Listed::render).unwrap_or_default().into()
+        });
+        if is_new {
+            self.keep_within_limit();
+        }
+        json
+    }
+
+    /// Returns whether [`Rendered::make`] takes long enough to hold up whoever calls it.
+    pub fn takes_long(&self, with_gzip: bool) -> bool {
+        let is_large = self.json.get().is_none_or(|json| json.len() >= LARGE_BYTES);
+        let is_made = self.json.get().is_some() && self.tag.get().is_some();
+        is_large && !(is_made && (self.gzip.get().is_some() || !with_gzip))
+    }
+
+    /// Makes all that an answer is made of, so that it is there when it is asked for.
+    pub fn make(&self, with_gzip: bool) {
+        self.digest();
+        if with_gzip {
+            self.gzip();
+        }
+    }
+
+    fn keep_within_limit(&self) {
+        if let Some(keeper) = self.keeper.upgrade() {
+            lock(&keeper).keep_within_limit();
+        }
+    }
+
+    /// What it takes: its body, and the gzipped one, once they are made.
     fn bytes(&self) -> usize {
-        self.json.len() + self.gzip.get().map_or(0, Bytes::len)
+        let made = |bytes: &OnceLock<Bytes>| bytes.get().map_or(0, Bytes::len);
+        made(&self.json) + made(&self.gzip)
     }
 
     /// A digest of the body, in hex: equal bodies have equal tags, on every node.
@@ -65,7 +121,7 @@ impl Rendered {
 
     fn digest(&self) -> &Tag {
         self.tag.get_or_init(|| {
-            let digest = Fingerprint::of("lookup").bytes(&self.json).finish();
+            let digest = Fingerprint::of("lookup").bytes(self.json()).finish();
             Tag {
                 hex: format!("{digest:032x}").into(),
                 quoted: format!("\"{digest:032x}\"").into(),
@@ -75,21 +131,22 @@ impl Rendered {
 
     /// The same body, gzipped: made when first asked for, and once. This takes about 2 ms for each megabyte.
     pub fn gzip(&self) -> Bytes {
+        let json = self.json();
         let mut is_new = false;
         let gzip = self.gzip.get_or_init(|| {
             const IN_MEMORY: &str = "writing into memory cannot fail";
             is_new = true;
             // The fastest level: a body is made anew with every change, and nine parts in ten go
             // already. Room that is not written takes no place, and what is left is given back.
-            let room = Vec::with_capacity(self.json.len());
+            let room = Vec::with_capacity(json.len());
             let mut encoder = GzEncoder::new(room, Compression::fast());
-            encoder.write_all(&self.json).expect(IN_MEMORY);
+            encoder.write_all(json).expect(IN_MEMORY);
             let mut gzip = encoder.finish().expect(IN_MEMORY);
             gzip.shrink_to_fit();
             gzip.into()
         });
-        if is_new && let Some(keeper) = self.keeper.upgrade() {
-            lock(&keeper).keep_within_limit();
+        if is_new {
+            self.keep_within_limit();
         }
         gzip.clone()
     }
@@ -98,7 +155,8 @@ impl Rendered {
 /// The renderings that are up to date.
 ///
 /// The lock is held to find a place only; rendering itself is done outside of it, once, while others that want the
-/// same lookup wait for it and those that want another do not.
+/// same lookup wait for it and those that want another do not. A place whose bytes are still to be rendered has what
+/// they are rendered from, so that they show the state in which it was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<Places>>);
 

@@ -21,7 +21,7 @@ fn list(json: &[u8]) -> Vec<Value> {
 
 /// What a reader of the whole state holds.
 fn state(registry: &Registry, lookup: &Lookup) -> Held {
-    let body: Value = serde_json::from_slice(&registry.lookup(lookup).json).unwrap();
+    let body: Value = serde_json::from_slice(registry.lookup(lookup).json()).unwrap();
     let services = body["services"].as_array().unwrap();
     services
         .iter()
@@ -89,7 +89,7 @@ proptest! {
             registry.apply(i as u64 + 1, &batch);
         }
         let restored = Registry::from_snapshot(&registry.to_snapshot()).unwrap();
-        let body: Value = serde_json::from_slice(&registry.lookup(&Lookup::All).json).unwrap();
+        let body: Value = serde_json::from_slice(registry.lookup(&Lookup::All).json()).unwrap();
         for pool in [None, Some("p0".to_owned())] {
             let query = CoordinatorQuery { engine: Some(Engine::Trino), pool: pool.clone() };
             let found = registry.coordinators(&query);

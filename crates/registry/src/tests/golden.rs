@@ -190,7 +190,7 @@ impl Stage {
         }
         format!(
             "changed at {changed}: {}",
-            std::str::from_utf8(&rendered.json).unwrap().trim_end()
+            std::str::from_utf8(rendered.json()).unwrap().trim_end()
         )
     }
 }

@@ -4,6 +4,7 @@ use super::properties::{at, batches, lookups};
 use super::samples::{announce, announcement, batch, of_type};
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
+use crate::state::rendered::LARGE_BYTES;
 use crate::{Batch, Command, Held, MAX_LOCATION_BYTES, MAX_SERVICES, Outcome, Registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -219,7 +220,8 @@ proptest! {
             registry.apply(i as u64 + 1, &at(i as u64 + 1, entry));
             for lookup in lookups() {
                 let shown = registry.lookup(&lookup);
-                prop_assert_eq!(&shown.json, &registry.render(&lookup).json);
+                let anew = registry.render(&lookup);
+                prop_assert_eq!(shown.json(), anew.json());
                 // What a reader holds is shared, kept or not.
                 prop_assert!(Arc::ptr_eq(&shown, &registry.lookup(&lookup)));
                 prop_assert!(registry.renderings.bytes() <= max_bytes);
@@ -228,6 +230,40 @@ proptest! {
             }
         }
     }
+}
+
+/// A large lookup is rendered when its bytes are asked for, and shows the state in which it was
+/// looked up; it takes no long time once it is made.
+#[test]
+fn a_large_lookup_is_rendered_later() {
+    let mut registry = Registry::new("test");
+    let long = "x".repeat(LARGE_BYTES);
+    registry.apply(1, &batch(vec![announce("w1", "a", &long)]));
+    let (first, same) = (
+        registry.lookup(&of_type("a")),
+        registry.lookup(&of_type("a")),
+    );
+    assert!(Arc::ptr_eq(&first, &same));
+    assert_eq!(registry.renderings.bytes(), 0, "nothing is rendered yet");
+    assert!(first.takes_long(false) && first.takes_long(true));
+    registry.apply(2, &batch(vec![announce("w1", "a", &format!("{long}y"))]));
+    let second = registry.lookup(&of_type("a"));
+    first.make(false);
+    assert!(!same.takes_long(false) && same.takes_long(true));
+    first.make(true);
+    assert!(!same.takes_long(true));
+    assert_eq!(
+        second.json().len(),
+        first.json().len() + 1,
+        "it is of an earlier state"
+    );
+    assert_ne!(second.tag(), first.tag());
+    assert_eq!(registry.renderings.bytes(), second.json().len());
+    registry.renderings.set_max_bytes(LARGE_BYTES);
+    second.gzip();
+    assert_eq!(registry.renderings.bytes(), 0, "it has no room");
+    let small = registry.lookup(&of_type("b"));
+    assert!(!small.takes_long(true));
 }
 
 /// What was used last is kept, and what is too large to be kept is no matter to the rest.
@@ -248,10 +284,10 @@ fn the_renderings_used_last_are_kept() {
         first == again
     };
     assert!(is_kept("a") && is_kept("b"));
-    assert!(registry.lookup(&Lookup::All).json.len() > 2_500);
+    assert!(registry.lookup(&Lookup::All).json().len() > 2_500);
     assert_eq!(registry.renderings.bytes(), 0);
     assert!(is_kept("c") && is_kept("a"));
-    let bytes = registry.lookup(&of_type("a")).json.len();
+    let bytes = registry.lookup(&of_type("a")).json().len();
     assert_eq!(registry.renderings.bytes(), 2 * bytes);
 }
 

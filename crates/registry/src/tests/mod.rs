@@ -26,9 +26,9 @@ fn a_lookup_is_byte_for_byte_airlifts() {
         r#""location":"/w1","properties":{"coordinator":"false","note":"x"}}]}"#,
         "\n"
     );
-    assert_eq!(registry.lookup(&of_type("presto")).json, expected);
+    assert_eq!(registry.lookup(&of_type("presto")).json(), expected);
     assert_eq!(
-        registry.lookup(&of_type("trino")).json,
+        registry.lookup(&of_type("trino")).json(),
         "{\"environment\":\"test\",\"services\":[]}\n"
     );
 }
@@ -46,7 +46,7 @@ fn gzip_is_the_same_body() {
     flate2::read::GzDecoder::new(&*gzip)
         .read_to_end(&mut plain)
         .unwrap();
-    assert_eq!(plain, shown.json);
+    assert_eq!(shown.json(), &plain);
 }
 
 /// However many types are asked for, only so many renderings are kept, the last used among them; a type
@@ -227,7 +227,7 @@ fn many_types_of_one_node() {
     assert_eq!(
         registry
             .lookup(&Lookup::All)
-            .json
+            .json()
             .iter()
             .filter(|byte| **byte == b'[')
             .count(),

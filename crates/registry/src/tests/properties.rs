@@ -1,7 +1,7 @@
 //! Random commands against the promises of the registry.
 
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
-use crate::{Batch, Command, LEVEL, Outcome, Registry};
+use crate::{BadSnapshot, Batch, Command, LEVEL, Outcome, Registry};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -90,6 +90,10 @@ pub(super) fn lookups() -> Vec<Lookup> {
     all
 }
 
+fn in_pieces(bytes: &[u8], length: usize) -> Result<Registry, BadSnapshot> {
+    Registry::from_pieces(bytes.chunks(length).map(<[u8]>::to_vec))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -117,7 +121,10 @@ proptest! {
         prop_assert_eq!(&bytes, &other.to_snapshot());
         let copy = Registry::from_snapshot(&bytes).unwrap();
         prop_assert_eq!(copy.counted_bytes(), one.counted_bytes());
-        prop_assert_eq!(copy.to_snapshot(), bytes);
+        prop_assert_eq!(copy.to_snapshot(), &*bytes);
+        for length in [1, 2, 15, 16, 17, 100] {
+            prop_assert_eq!(in_pieces(&bytes, length).unwrap().to_snapshot(), &*bytes);
+        }
     }
 
     /// Kept bytes are the bytes of a fresh rendering; they are replaced exactly when they differ, or when something of
@@ -131,11 +138,12 @@ proptest! {
             registry.apply(index, &at(index, batch));
             for lookup in lookups() {
                 let kept = registry.lookup(&lookup);
-                prop_assert_eq!(&kept.json, &registry.render(&lookup).json);
+                let anew = registry.render(&lookup);
+                prop_assert_eq!(kept.json(), anew.json());
                 let changed = registry.changed_index(&lookup);
                 if let Some((bytes, last)) = before.insert(lookup.clone(), (kept.clone(), changed)) {
                     prop_assert!(changed >= last, "{:?} went back", lookup);
-                    prop_assert!(bytes.json == kept.json || changed == index, "{:?} changed unsaid", lookup);
+                    prop_assert!(bytes.json() == kept.json() || changed == index, "{:?} changed unsaid", lookup);
                     let only_renewed = batch.commands.iter().all(|c| matches!(c, Command::Renew { .. }));
                     prop_assert!(!only_renewed || Arc::ptr_eq(&bytes, &kept));
                 }
@@ -258,6 +266,9 @@ proptest! {
         let mut bytes = registry.to_snapshot();
         let position = (bytes.len() as f64 * at_part) as usize;
         prop_assert!(Registry::from_snapshot(&bytes[..position]).is_err());
+        for length in [1, 40] {
+            prop_assert!(in_pieces(&bytes[..position], length).is_err());
+        }
         bytes[position] ^= 1 << bit;
         prop_assert!(Registry::from_snapshot(&bytes).is_err());
     }

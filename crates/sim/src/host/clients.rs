@@ -132,7 +132,7 @@ impl Client {
             floor,
         });
         if proves {
-            let body = String::from_utf8_lossy(&answer.rendered.json).into_owned();
+            let body = String::from_utf8_lossy(answer.rendered.json()).into_owned();
             answers.prove_read(self.host, |host| body.contains(&format!("\"proof{host}\"")));
         }
         drop(answers);

@@ -1,6 +1,7 @@
 //! openraft's view of the replica: entries in, snapshots out and in.
 
 use super::replica::Replica;
+use super::snapshot_body::{RaftSnapshot, SnapshotBody};
 use crate::clock::Beat;
 use crate::registry::{Change, Image, Registry};
 use crate::storage::Snapshots;
@@ -11,8 +12,6 @@ use openraft::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use std::io;
 use std::sync::Arc;
-
-type RaftSnapshot = openraft::type_config::alias::SnapshotOf<TypeConfig, Bytes>;
 
 /// The replica with what openraft must know of it.
 pub(crate) struct StateMachine {
@@ -91,7 +90,7 @@ impl StateMachine {
 }
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
-    type SnapshotData = Bytes;
+    type SnapshotData = SnapshotBody;
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
@@ -151,12 +150,19 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn install_snapshot(
         &mut self,
         meta: &SnapshotMeta,
-        snapshot: Bytes,
+        snapshot: SnapshotBody,
     ) -> Result<(), io::Error> {
         let saved = meta.clone();
-        let registry = blocking(self.snapshots.clone(), move |snapshots| {
-            let registry = registry_of(&snapshot)?;
-            snapshots.save(&saved, &snapshot).map(|()| registry)
+        let registry = blocking(self.snapshots.clone(), move |snapshots| match snapshot {
+            SnapshotBody::Restored(registry) => {
+                // The bytes that it was read from: the same state gives the same.
+                save_image(&snapshots, &saved, &registry.image()).map(|()| *registry)
+            }
+            SnapshotBody::Encoded(bytes) => {
+                let registry = registry_of(&bytes)?;
+                snapshots.save(&saved, &bytes).map(|()| registry)
+            }
+            SnapshotBody::OnDisk => Err(io::Error::other("a snapshot came without its body")),
         })
         .await?;
         self.last_applied = meta.last_log_id;
@@ -169,7 +175,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let loaded = blocking(self.snapshots.clone(), |snapshots| snapshots.load()).await?;
         Ok(loaded.map(|(meta, data)| Snapshot {
             meta,
-            snapshot: Bytes::from(data),
+            snapshot: SnapshotBody::Encoded(Bytes::from(data)),
         }))
     }
 }
@@ -182,20 +188,24 @@ pub(crate) struct SnapshotBuilder {
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
-    type SnapshotData = Bytes;
+    type SnapshotData = SnapshotBody;
 
     async fn build_snapshot(&mut self) -> Result<RaftSnapshot, io::Error> {
         let (image, meta) = (self.image.clone(), self.meta.clone());
         blocking(self.snapshots.clone(), move |snapshots| {
-            snapshots.save_with(&meta, image.byte_count(), |out| image.write_to(out))
+            save_image(&snapshots, &meta, &image)
         })
         .await?;
         // openraft looks at the meta alone, and asks for the snapshot when a member needs it.
         Ok(Snapshot {
             meta: self.meta.clone(),
-            snapshot: Bytes::new(),
+            snapshot: SnapshotBody::OnDisk,
         })
     }
+}
+
+fn save_image(snapshots: &Snapshots, meta: &SnapshotMeta, image: &Image) -> io::Result<()> {
+    snapshots.save_with(meta, image.byte_count(), |out| image.write_to(out))
 }
 
 /// The registry of a snapshot.

@@ -6,6 +6,8 @@
 //! the nodes. The same state gives the same bytes. Magic, format and level keep their places in
 //! every format, so that a release can always say what it would need.
 
+mod reader;
+
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::{Announcement, StaticService};
 use crate::registry::{MAX_RETIRED, Registry};
@@ -15,6 +17,7 @@ use crate::state::static_entry::HeldStatic;
 use crate::state::tombstones::{MAX_REMOVALS, Removals};
 use crate::state::type_index::TypeIndexes;
 use quorate_planted::{Bug, is_planted};
+use reader::Reader;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ const FORMAT: u8 = 1;
 /// Magic, format and level.
 const PREFIX_BYTES: usize = 9;
 const DIGEST_BYTES: usize = 16;
+/// What is read at once of a snapshot that is there as a whole.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// Why bytes are not a snapshot that this release can take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,17 +137,23 @@ impl Registry {
     /// # Errors
     /// Says what is wrong and where; nothing of a bad snapshot is taken.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, BadSnapshot> {
-        let level = read_prefix(bytes)?;
-        let end = bytes
-            .len()
-            .checked_sub(DIGEST_BYTES)
-            .filter(|end| *end >= PREFIX_BYTES);
-        let end = end.ok_or_else(|| damaged("the digest", bytes.len(), "it ends too early"))?;
-        let (body, digest) = bytes.split_at(end);
-        let mut reader = Reader {
-            whole: body,
-            at: PREFIX_BYTES,
-        };
+        Self::from_pieces(bytes.chunks(PIECE_BYTES).map(<[u8]>::to_vec))
+    }
+
+    /// As [`Registry::from_snapshot`], of the pieces that make up a snapshot. Each is given up once
+    /// it is read, so that all of them and the registry are never in memory together.
+    ///
+    /// # Errors
+    /// As for [`Registry::from_snapshot`].
+    pub fn from_pieces(pieces: impl Iterator<Item = Vec<u8>>) -> Result<Self, BadSnapshot> {
+        let mut reader = Reader::new(pieces);
+        while reader.window.len() < PREFIX_BYTES + DIGEST_BYTES && reader.fill() {}
+        let level = read_prefix(&reader.window)?;
+        if reader.window.len() < PREFIX_BYTES + DIGEST_BYTES {
+            let length = reader.window.len();
+            return Err(damaged("the digest", length, "it ends too early"));
+        }
+        reader.pass(PREFIX_BYTES);
         let header: Header = reader.take("the header")?;
         let mut registry = Self::from_header(level, &header)?;
         if level >= LEVEL_OF_ORDER {
@@ -154,7 +165,7 @@ impl Registry {
         for _ in 0..header.statics {
             registry.restore_static(&mut reader)?;
         }
-        if reader.at != body.len() {
+        if !reader.is_at_end() {
             return Err(damaged(
                 "the end",
                 reader.at,
@@ -168,7 +179,8 @@ impl Registry {
                 "its types are not those of the services",
             ));
         }
-        let stated = digest
+        let stated = reader
+            .rest()
             .iter()
             .rev()
             .fold(0, |so_far: u128, byte| (so_far << 8) | u128::from(*byte));
@@ -206,11 +218,14 @@ impl Registry {
         Ok(registry)
     }
 
-    fn restore_node(&mut self, reader: &mut Reader<'_>) -> Result<(), BadSnapshot> {
+    fn restore_node<P>(&mut self, reader: &mut Reader<P>) -> Result<(), BadSnapshot>
+    where
+        P: Iterator<Item = Vec<u8>>,
+    {
         let (deadline_ms, indexes): (u64, [u64; 3]) = reader.take("a node's numbers")?;
         let at = reader.at;
-        let announcement: Announcement = reader.take("a node's announcement")?;
-        let packed: Arc<[u8]> = reader.whole.get(at..reader.at).unwrap_or_default().into();
+        let (announcement, packed): (Announcement, Arc<[u8]>) =
+            reader.take_packed("a node's announcement")?;
         let node_id: Arc<str> = Arc::from(announcement.node_id.as_str());
         if self
             .nodes
@@ -239,7 +254,10 @@ impl Registry {
         Ok(())
     }
 
-    fn restore_static(&mut self, reader: &mut Reader<'_>) -> Result<(), BadSnapshot> {
+    fn restore_static<P>(&mut self, reader: &mut Reader<P>) -> Result<(), BadSnapshot>
+    where
+        P: Iterator<Item = Vec<u8>>,
+    {
         let at = reader.at;
         let (changed_index, service): (u64, StaticService) = reader.take("a static service")?;
         let id: Arc<str> = Arc::from(service.id.as_str());
@@ -355,20 +373,5 @@ fn damaged(part: &'static str, at: usize, why: &str) -> BadSnapshot {
         part,
         at,
         why: why.to_owned(),
-    }
-}
-
-struct Reader<'a> {
-    whole: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take<T: Deserialize<'a>>(&mut self, part: &'static str) -> Result<T, BadSnapshot> {
-        let rest = self.whole.get(self.at..).unwrap_or_default();
-        let (value, left) =
-            postcard::take_from_bytes(rest).map_err(|e| damaged(part, self.at, &e.to_string()))?;
-        self.at = self.whole.len() - left.len();
-        Ok(value)
     }
 }

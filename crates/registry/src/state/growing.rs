@@ -9,7 +9,7 @@ const SMALL_BYTES: usize = 16 << 20;
 /// Memory that was asked for and never written takes no place, and what was not needed is given
 /// back at the end: so it costs nothing to ask for the most.
 #[derive(Debug)]
-pub(crate) struct Growing {
+pub(super) struct Growing {
     bytes: Vec<u8>,
     most_bytes: usize,
 }

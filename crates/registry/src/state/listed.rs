@@ -1,0 +1,89 @@
+//! Renders the entries of a lookup.
+
+use super::growing::Growing;
+use super::node_entry::{Packed, Unpacked};
+use crate::model::{StaticService, write_json_service, write_json_string};
+use std::sync::Arc;
+
+/// The entries that a lookup returns. Collecting them is quick; rendering them may take long, and
+/// needs no access to the registry.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub environment: String,
+    /// Of the nodes' services, those of this type are shown; all without one.
+    pub only_type: Option<String>,
+    pub nodes: Vec<Packed>,
+    pub statics: Vec<Arc<StaticService>>,
+    pub most_bytes: usize,
+}
+
+impl Listed {
+    /// Returns about how much there is to render.
+    pub fn packed_bytes(&self) -> usize {
+        /// About what a static service takes: none is large, and they are not packed.
+        const STATIC_BYTES: usize = 256;
+        let nodes: usize = self.nodes.iter().map(Packed::len).sum();
+        nodes + self.statics.len() * STATIC_BYTES
+    }
+
+    /// Renders it.
+    pub fn render(self) -> Vec<u8> {
+        let mut body = Body::new(&self.environment, self.most_bytes);
+        for node in &self.nodes {
+            body.services(&node.unpack(), self.only_type.as_deref());
+        }
+        for service in &self.statics {
+            service.write_json(body.next());
+        }
+        body.finish()
+    }
+}
+
+/// A body while it is written.
+struct Body {
+    json: Growing,
+    empty: bool,
+}
+
+impl Body {
+    /// Of at most about this size.
+    fn new(environment: &str, most_bytes: usize) -> Self {
+        let mut json = Growing::new(most_bytes);
+        let start = json.end();
+        start.extend_from_slice(b"{\"environment\":");
+        write_json_string(start, environment);
+        start.extend_from_slice(b",\"services\":[");
+        Self { json, empty: true }
+    }
+
+    fn next(&mut self) -> &mut Vec<u8> {
+        let end = self.json.end();
+        if !std::mem::take(&mut self.empty) {
+            end.push(b',');
+        }
+        end
+    }
+
+    fn services(&mut self, node: &Unpacked<'_>, only_type: Option<&str>) {
+        let wanted = |service_type: &str| only_type.is_none_or(|only| only == service_type);
+        for service in node
+            .services
+            .iter()
+            .filter(|service| wanted(service.service_type))
+        {
+            let texts = [service.service_type, node.pool, node.location];
+            write_json_service(
+                self.next(),
+                service.id,
+                Some(node.node_id),
+                texts,
+                service.properties.iter().copied(),
+            );
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.json.end().extend_from_slice(b"]}\n");
+        self.json.finish()
+    }
+}

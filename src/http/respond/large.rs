@@ -1,0 +1,114 @@
+//! Large lookups are made on threads of their own, and sent in pieces.
+//!
+//! To render a hundred megabytes, to compute their tag and to compress them takes a second or so. On
+//! a thread of the runtime everything else would wait for it, heartbeats too. To write them to a
+//! socket takes a tenth of that, for which hyper lets nobody else run if they are one piece.
+
+use crate::http::backend::Discovery;
+use crate::http::error::Refusal;
+use crate::http::state::{AppState, deadline};
+use crate::raft::Answer;
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::{self as http_body, Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// What is written before others may run; hyper writes some of them.
+const PIECE_BYTES: usize = 128 << 10;
+
+impl<D: Discovery> AppState<D> {
+    /// Makes what an answer consists of, unless that is there or takes no time.
+    ///
+    /// # Errors
+    /// When too many others are being made to begin with it in time.
+    pub(in crate::http) async fn make(
+        &self,
+        answer: &Answer,
+        with_gzip: bool,
+    ) -> Result<(), Refusal> {
+        match answer.rendered.takes_long(with_gzip) {
+            // Apart, so that it takes no room in the future of every other lookup.
+            true => Box::pin(self.make_elsewhere(answer, with_gzip)).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn make_elsewhere(&self, answer: &Answer, with_gzip: bool) -> Result<(), Refusal> {
+        let place = self.large.clone().acquire_owned();
+        let Ok(Ok(place)) = tokio::time::timeout_at(deadline(), place).await else {
+            let reason = "too many large lookups are being rendered on this node";
+            return Err(Refusal::Unavailable(reason.to_owned()));
+        };
+        let rendered = answer.rendered.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            rendered.make(with_gzip);
+            // Given back when it is done, also if nobody waits for it any more.
+            drop(place);
+        });
+        // If it panicked, the answer's own call does so too.
+        let _ = made.await;
+        Ok(())
+    }
+}
+
+/// Wraps the bytes of an answer.
+pub(in crate::http) fn body(bytes: Bytes) -> Body {
+    match bytes.len() <= PIECE_BYTES {
+        true => Body::from(bytes),
+        false => Body::new(Pieces(bytes)),
+    }
+}
+
+/// A body that is sent in pieces of one size; what is left of it.
+struct Pieces(Bytes);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.0.len().min(PIECE_BYTES);
+        let piece = self.0.split_to(next);
+        Poll::Ready((next > 0).then(|| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    /// A body has the same bytes and says the same length, in one piece or in many.
+    #[tokio::test]
+    async fn a_body_is_the_same_in_pieces() {
+        for length in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
+            let bytes: Bytes = (0..length).map(|i| i as u8).collect();
+            let mut body = body(bytes.clone());
+            assert_eq!(
+                http_body::Body::size_hint(&body).exact(),
+                Some(length as u64)
+            );
+            let mut come = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let data = frame.expect("it cannot fail").into_data();
+                let data = data.expect("it has no trailers");
+                assert!((1..=PIECE_BYTES).contains(&data.len()), "{}", data.len());
+                come.extend_from_slice(&data);
+            }
+            assert_eq!(come, bytes);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Lookups of so many services that to render and compress them takes long.
+
+use crate::consistency::large_announcements::Over;
+use crate::operation::full_registry::Client;
+use crate::support::node::{Node, announcement_path};
+use crate::support::{Cluster, Options, let_pass};
+use quorate::clock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A hundred of these are as much as the largest lookup of a full registry.
+const SERVICE_BYTES: usize = 900_000;
+const NODES: usize = 100;
+/// Each changes the lookup, and asks for it plain and compressed.
+const ROUNDS: usize = 5;
+/// Between two lookups beside the large ones.
+const PACE: Duration = Duration::from_millis(2);
+const LIMIT: Duration = Duration::from_millis(50);
+
+fn put(client: &mut Client, i: usize, round: usize) {
+    // Some of it compresses, as what engines announce does.
+    let text: String = (0..SERVICE_BYTES / 16)
+        .map(|k| format!("{:016x}", (k * (i + 1)) as u64 * 0x9e37_79b9))
+        .collect();
+    let body = format!(
+        r#"{{"environment":"test","pool":"p","location":"/","services":[{{"id":"s","type":"large","properties":{{"k":"{round}{text}"}}}}]}}"#
+    );
+    let path = announcement_path(&format!("n{i}"));
+    let (status, line, _) = client.ask("PUT", &path, "", &body);
+    assert_eq!(status, 202, "{line}");
+}
+
+/// Looks up something small at a fixed pace until told to stop, and gives how long each took from
+/// when it was due: one that waits long counts for all that it holds up.
+fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
+    let mut client = Client::connect(node.address());
+    let (begun, mut took) = (clock::now(), Vec::new());
+    while !over.load(Ordering::Acquire) {
+        let due = begun + PACE * took.len() as u32;
+        let_pass(due.duration_since(clock::now()));
+        let (status, ..) = client.ask("GET", "/v1/service/beside", "", "");
+        assert_eq!(status, 200);
+        took.push(due.elapsed());
+    }
+    took
+}
+
+/// Proves that a lookup of ninety megabytes, rendered anew and compressed, does not hold up the
+/// lookups beside it, nor cost its node the leadership.
+#[test]
+fn a_large_lookup_holds_up_nobody() {
+    let cluster = Cluster::start(1, Options::max_age("60m").alone());
+    let node = &cluster.nodes[0];
+    node.announce_acked("beside", "engine", 1);
+    let term = || node.status().expect("a status")["term"].as_u64();
+    let term_before = term();
+    let mut client = Client::connect(node.address());
+    for i in 0..NODES {
+        put(&mut client, i, 0);
+    }
+    let over = AtomicBool::new(false);
+    let mut took = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| paced_lookups(node, &over));
+        let telling = Over(&over);
+        for round in 1..=ROUNDS {
+            put(&mut client, round, round);
+            for headers in ["", "Accept-Encoding: gzip\r\n"] {
+                let begun = clock::now();
+                let (status, _, bytes) = client.ask("GET", "/v1/service/large", headers, "");
+                println!("{bytes} bytes after {:?}", begun.elapsed());
+                assert_eq!(status, 200);
+            }
+        }
+        drop(telling);
+        reader.join().expect("lookups are served")
+    });
+    took.sort();
+    let (p99, most) = (took[took.len() * 99 / 100], took[took.len() - 1]);
+    println!(
+        "{} lookups beside them, p99 {p99:?}, at most {most:?}",
+        took.len()
+    );
+    assert!(p99 < LIMIT, "{p99:?}");
+    assert_eq!(term(), term_before, "nobody was elected");
+}
