@@ -86,8 +86,8 @@ impl StateMachine {
         let (outcomes, changes) = self.replica.apply(&entry.log_id, batch);
         match self.replica.registry().unknown_level() {
             Some(level) => Err(io::Error::other(format!(
-                "the log uses level {level}, which this release does not know: start the release of \
-                 the other members"
+                "the log uses level {level}, which this release does not know: start the release \
+                 of the other members"
             ))),
             None => Ok((Outcomes(outcomes), changes)),
         }
