@@ -55,8 +55,8 @@ mod tests {
         Tail { leadership, index }
     }
 
-    /// Late news never lowers the recorded values, and a new leader's log counts even if it is
-    /// shorter.
+    /// A report that arrives late never lowers the recorded values, and a new leader's log counts
+    /// even if it is shorter.
     #[test]
     fn the_newest_is_kept() {
         let evidence = Evidence::default();

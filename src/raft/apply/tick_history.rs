@@ -24,10 +24,10 @@ pub(crate) struct TickJournal {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
     last: Option<(LeaderKey, Instant)>,
-    /// The last tick of any leader that moved time while this process was following one.
+    /// Time of the last tick, of any leader, that was applied while this process followed a leader.
     last_any: Option<Instant>,
     last_entry_of: Option<LeaderKey>,
-    /// When this node saw a gap for which no tick has carried a grace yet.
+    /// Time at which this node saw a gap for which no tick has carried a grace yet.
     owed_since: Option<Instant>,
 }
 
