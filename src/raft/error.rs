@@ -1,12 +1,12 @@
-//! Why a read or a write was not served, and why a node does not start or stops.
+//! Errors of reads and writes, and the reasons for which a node does not start or stops.
 
 use thiserror::Error;
 
-/// A lookup could not be served; trying again later, or elsewhere, may help.
+/// Error of a lookup that could not be served. A retry, later or on another node, may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{reason}")]
 pub struct Unavailable {
-    /// One line for the client.
+    /// The reason, in one line for the client.
     pub reason: String,
 }
 
@@ -16,46 +16,48 @@ pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
     }
 }
 
-/// A write was not acknowledged.
+/// Error of a write that was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
-    /// It surely did not happen, and never will as it is: 400.
+    /// It was certainly not applied, and would be refused again unchanged: 400.
     #[error("{0}")]
     Refused(String),
-    /// It surely did not happen: 503 with `Quorate-Applied: no`.
+    /// It was certainly not applied: 503 with `Quorate-Applied: no`.
     #[error("{0}")]
     NotApplied(String),
-    /// It may have happened, or still may: 503 with `Quorate-Applied: unknown`.
+    /// It may have been applied, or may still be: 503 with `Quorate-Applied: unknown`.
     #[error("{0}")]
     Unknown(String),
 }
 
 impl WriteError {
-    /// The registry has no room for it.
+    /// Returns the error for a write that would exceed the registry's size limit.
     pub(super) fn full() -> WriteError {
         WriteError::NotApplied("the registry holds as much as it may".to_owned())
     }
 
-    /// The registry refuses an announcement that this node, which may be behind, did not.
+    /// Returns the error for an announcement that the registry refused. This node, which may have
+    /// been behind, had not refused it.
     pub(super) fn over_limit() -> WriteError {
         let reason = "services or location is larger than an announcement may have";
         WriteError::Refused(reason.to_owned())
     }
 }
 
-/// Why a node cannot go on. The process ends; which of these a restart may mend is in its exit code.
+/// The reason why a node cannot continue. The process ends; its exit code says which of these a
+/// restart may fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StartError {
-    /// The data directory is not this node's, or not this group's. A person has to look.
+    /// The data directory belongs to another node or another group. An operator must intervene.
     #[error("{0}")]
     Identity(String),
-    /// What is on disk cannot be read, written or trusted.
+    /// The data on disk cannot be read, written or trusted.
     #[error("{0}")]
     Storage(String),
-    /// What this node holds differs from what the others hold. A person has to look.
+    /// This node's state differs from the state of the other members. An operator must intervene.
     #[error("{0}")]
     Diverged(String),
-    /// Settings that contradict each other.
+    /// The settings contradict each other.
     #[error("{0}")]
     Settings(String),
 }

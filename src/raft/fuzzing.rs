@@ -1,4 +1,5 @@
-//! Doors for fuzzing: what comes from a peer or from the disk, past its checksum; and samples to begin with.
+//! Entry points for fuzzing: messages from peers, records from disk past their checksum, and seed
+//! samples.
 
 use super::transport::fuzzing::{frames_of, read_as_each_message};
 use crate::registry::{Batch, Command};
@@ -9,32 +10,33 @@ use openraft::entry::EntryPayload;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Reads a frame as each message that a peer may send. How many of them it was.
+/// Decodes a frame as each message that a peer may send, and returns how many succeeded.
 pub fn peer_message(frame: &[u8]) -> usize {
     read_as_each_message(frame)
 }
 
-/// Reads the content of a log record whose checksum is right. Whether it was one.
+/// Decodes the content of a log record whose checksum is right, and returns whether it is valid.
 pub fn log_record(content: &[u8]) -> bool {
     read_log_record(content)
 }
 
-/// Reads the body of a frame of the journal whose checksums are right, and writes it again; `None` when it was none.
+/// Decodes the body of a journal frame whose checksums are right, and encodes it again. Returns
+/// `None` when it is not valid.
 pub fn log_frame(body: &[u8]) -> Option<Vec<u8>> {
     log_frame_again(body)
 }
 
-/// Frames that carry `commands`, and the others.
+/// Returns sample frames of the larger messages, some of them with `commands`.
 pub fn peer_message_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     frames_of(entries(commands.clone()), commands)
 }
 
-/// Contents of log records of every kind, one of them with `commands`.
+/// Returns sample contents of log records of every kind, one of them with `commands`.
 pub fn log_record_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     entries(commands).iter().map(log_record_of).collect()
 }
 
-/// Bodies of frames of the journal: with no entry, with one, and with all of them.
+/// Returns sample bodies of journal frames: without an entry, with one, and with all of them.
 pub fn log_frame_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     let entries = entries(commands);
     let parts = [&entries[..0], &entries[..1], &entries[..]];

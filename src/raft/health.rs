@@ -1,9 +1,10 @@
-//! Why a group does not serve, and which members it misses.
+//! Explains why a group does not serve, and which members are unreachable.
 
 use super::group::Group;
 
-/// Says why a group does not serve, and the way out: one line for every 503, the log and the status.
-/// A group of two, or one that lost a majority's disks, needs an operator who knows what to do.
+/// Returns the reason why a group does not serve, and the remedy, in one line for every 503, the
+/// server log and the status. A group of two, or one that lost the disks of a majority, needs an
+/// operator who knows what to do.
 pub(super) fn plight(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it takes nothing of the log until there is space");
@@ -17,14 +18,14 @@ pub(super) fn plight(group: &Group) -> String {
         return format!("a majority of the {voters} voters has to elect a leader and to answer");
     }
     format!(
-        "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks are \
-         lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
+        "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks \
+         are lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
         missing.join(", ")
     )
 }
 
-/// The voters that do not answer this node: why they refuse it, or that their name does not
-/// resolve.
+/// Returns the voters that do not answer this node, each with the reason if one is known: the voter
+/// refuses this node, or its name does not resolve.
 pub(super) fn unreached(group: &Group) -> Vec<String> {
     let view = group.view().borrow().clone();
     let own = group.raft_id();
@@ -40,7 +41,7 @@ pub(super) fn unreached(group: &Group) -> Vec<String> {
         .collect()
 }
 
-/// The reason, with what the group waits for when that is why.
+/// Returns the reason, followed by the cause for which the group does not serve, if there is one.
 pub(super) fn explain(group: &Group, reason: String) -> String {
     let is_well = group.serves() && unreached(group).is_empty();
     let plight = plight(group);

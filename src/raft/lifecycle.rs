@@ -1,4 +1,4 @@
-//! The life of a node: it finds its group, runs in it, and starts over if need be.
+//! The lifecycle of a node: it finds its group, runs in it, and starts over if necessary.
 
 use super::bootstrap::group_discovery::Forming;
 use super::bootstrap::initialize;
@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Finds the group and runs this node in it, until it is told to stop; starts over when the group's
-/// founding came to nothing.
+/// Finds the group and runs this node in it until it is asked to stop. Starts over when the
+/// founding of the group failed.
 ///
 /// # Errors
-/// Why the process must end.
+/// The reason why the process must end.
 pub(super) async fn run(service: &Service, stop: &watch::Sender<bool>) -> Result<(), StartError> {
     let forming = &service.forming;
     loop {
@@ -56,7 +56,8 @@ async fn start_group(
     tasks::start(options, Arc::new(peers), founders(identity)).await
 }
 
-/// Waits for the end of a group: a failure, a stop (`false`), or that its founding came to nothing (`true`).
+/// Waits for the end of a group. Fails on an error, returns `false` on a stop, and `true` when the
+/// founding of the group failed.
 async fn watch_over(
     forming: &Forming,
     group: &Arc<Group>,
@@ -66,10 +67,11 @@ async fn watch_over(
     let mut condemned = group.peers.condemned();
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
-    // Told when it is over, and seldom else; all metrics are at each turn of openraft's core.
+    // Changes at the end of openraft and otherwise rarely, whereas the full metrics change at each
+    // turn of openraft's core.
     let mut seldom = group.raft.server_metrics();
     let mut stop = stop.subscribe();
-    // Made once: its timer must outlive the passes of the loop.
+    // Created once, outside the loop: its timer must outlive the iterations.
     let stranded = initialize::stranded(group, forming, identity);
     tokio::pin!(stranded);
     loop {

@@ -1,7 +1,7 @@
 //! The targets of log lines.
 //!
-//! A target is a name that operators write in `log.levels-file` and search for, so it stays when
-//! the code behind it moves to another file.
+//! A target is a name that operators write in `log.levels-file` and search for. It does not change
+//! when the code behind it moves to another file.
 
 pub(crate) const FORMING: &str = "quorate::raft::forming";
 pub(crate) const FOUNDING: &str = "quorate::raft::founding";

@@ -1,32 +1,32 @@
-//! What lookups are answered with.
+//! The results of lookups.
 
 use super::group::Group;
 use crate::model::{CoordinatorQuery, Coordinators, Lookup};
 use crate::registry::Rendered;
 use std::sync::Arc;
 
-/// What a lookup was answered with.
+/// The result of a lookup.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The rendered bytes, shared by every reader of the same state.
     pub rendered: Arc<Rendered>,
-    /// The applied index of the state that it was answered from.
+    /// The applied index of the state from which the result was read.
     pub index: u64,
-    /// The log index of the last change of these bytes; it never goes back.
+    /// The log index of the last change of these bytes; it never decreases.
     pub changed_index: u64,
 }
 
-/// Where a node is.
+/// The position of a node's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// The applied index.
     pub index: u64,
-    /// The log index of the last change of the lookup asked for; it never goes back.
+    /// The log index of the last change of the requested lookup; it never decreases.
     pub changed_index: u64,
 }
 
 impl Answer {
-    /// Where the node was that gave it.
+    /// Returns the position of the state from which the result was read.
     pub fn progress(&self) -> Progress {
         Progress {
             index: self.index,

@@ -1,4 +1,116 @@
-//! Consensus behind one façade, [`Node`]. It and the storage alone name openraft.
+//! Raft consensus behind one façade, [`Node`].
+//!
+//! This module and `storage` are the only ones that name openraft. The rest of the program uses
+//! [`Node`] to read, write and watch the registry. The registry itself, the state machine that
+//! every member applies the log to, is a separate crate without I/O (`crates/registry`).
+//!
+//! # Guarantees
+//!
+//! An operation is *acknowledged* when its method returns `Ok`. docs/PROMISES.md lists the tests of
+//! each guarantee.
+//!
+//! - **Durability.** An acknowledged write is on the synced disks of a majority. It is in every
+//!   later lookup, on every node, while the disks of a majority survive and none was restored from
+//!   a copy.
+//! - **Linearizable lookups.** [`Node::lookup`] returns one state of the whole registry, at a
+//!   moment between its call and its return, on every node. Only [`Node::lookup_stale`] and
+//!   [`Node::coordinators_stale`] may be stale.
+//! - **Order of writes of one node id.** A write that arrived at any node before another write of
+//!   the same node id began never takes effect after that one was acknowledged. A write whose order
+//!   is uncertain is refused with [`WriteError::NotApplied`], and its client sends it again.
+//! - **At most one proposal.** A write that may have been applied is never proposed again. It ends
+//!   with [`WriteError::Unknown`] if its fate is not known by its deadline.
+//! - **No early expiry.** An announcement does not expire before its max-age has passed in cluster
+//!   time since its last accepted renewal. Cluster time does not advance without a quorum, and wall
+//!   clocks do not affect it. After an outage of more than [`Options::recovery_gap`], nothing
+//!   expires for [`Options::recovery_grace`].
+//! - **Timely expiry.** In a healthy cluster a silent node expires at most 2 s after max-age.
+//! - **Complete watches.** A [`Feed`] is woken by every change of its lookups, or reports that this
+//!   node may be stale. [`Feed::since`] never omits a change: it returns `None` when one may have
+//!   been dropped from the history.
+//! - **Bounded waiting.** Reads and writes that cannot be served fail at about their deadline, with
+//!   a reason. The error of a write says whether the write may have been applied.
+//!
+//! # Division of work with openraft
+//!
+//! openraft provides the core of the protocol: terms, votes and elections with pre-vote, log
+//! replication and the commit index, joint membership changes, snapshot scheduling and transfer,
+//! leadership transfer, and the heartbeat round that confirms a ReadIndex.
+//!
+//! The code here implements the interfaces that openraft requires, and everything above the core:
+//!
+//! - the log, the vote and the snapshots on disk (`storage`), the network
+//!   (`transport/raft_network.rs`) and the state machine (`apply/state_machine`);
+//! - shared read rounds, and reads that a follower's vote confirms without heartbeats;
+//! - batching, forwarding and ordering of writes;
+//! - cluster time, which only a `Tick` in the log moves;
+//! - founding a group, replacing the old incarnation of an emptied node, and finishing a membership
+//!   change that a dead leader left half done;
+//! - digest comparison, which stops a diverged member; hand-over of leadership before a stop, on a
+//!   full disk and when the other members cannot reach the leader; snapshots and purges by bytes.
+//!
+//! Two features of openraft are not used on purpose. Lease reads depend on clocks, which a paused
+//! virtual machine stops. With `enable_leader_restore`, a restarted leader could confirm an index
+//! below one that it acknowledged before.
+//!
+//! # The life of a write
+//!
+//! 1. [`Node::announce`] or [`Node::withdraw`] calls `consensus/ordered_write.rs`. The write takes
+//!    a place behind earlier writes of its node id (`queue/keyed_mutex.rs`), records this node's
+//!    knowledge of the log as evidence of its arrival (`apply/evidence.rs`), and waits for its
+//!    turn. If the registry has the same announcement already, the command is a short renewal by
+//!    digest.
+//! 2. The command enters this node's queue (`queue/write_queue.rs`). Commands that arrive while a
+//!    batch is in flight form the next batch. Under load a batch also waits briefly for the clients
+//!    that were just answered (`queue/batcher.rs`).
+//! 3. `consensus/proposer.rs` sends the batch. The leader proposes it as one log entry; a follower
+//!    forwards it to the leader, where its commands enter the leader's queue.
+//! 4. openraft appends the entry and replicates it. Each member's log writer puts all waiting
+//!    entries into one frame with one fdatasync. The entry is committed once it is on the disks of
+//!    a majority.
+//! 5. Each member applies the entry (`apply/state_machine`, `apply/replica.rs`). The registry gives
+//!    every command an outcome, comparing its evidence with the last write of the node id. Then the
+//!    subscribers of the changed lookups wake (`watch`).
+//! 6. The leader notifies the followers to which the entry has not been sent yet
+//!    (`consensus/commit_notice.rs`) and returns the outcomes. An applied write returns the entry's
+//!    index. A renewal that found nothing to renew is followed by the full announcement with the
+//!    original evidence. An overtaken write is refused.
+//!
+//! Static services ([`Node::add_static`]) skip step 1, since no other write can overtake them.
+//!
+//! # The life of a read
+//!
+//! 1. [`Node::lookup`] waits for a ReadIndex round that starts after the read arrived
+//!    (`queue/read_queue.rs`). One round is in flight per node, shared by all reads that waited.
+//! 2. `consensus/read_index.rs` runs the round. The leader confirms its leadership with a round of
+//!    heartbeats. A follower sends the vote on its disk to the leader. If the two are a majority,
+//!    both votes are for this leader, and it has committed an entry of its own term, that is enough
+//!    (`consensus/follower_vote.rs`). Otherwise the leader runs a round of heartbeats.
+//! 3. The node waits until it has applied the confirmed index (`group/mod.rs`).
+//! 4. The result is read from its own registry (`lookup_result.rs`). Its bytes are rendered once
+//!    per change and shared.
+//!
+//! A round is abandoned after 500 ms. A failed round is followed by a new one, whose index serves
+//! only reads that were waiting before it began. A read that is not served by its deadline fails
+//! with [`Unavailable`] and the reason.
+//!
+//! # Where each idea lives
+//!
+//! | folder or file | idea |
+//! |---|---|
+//! | `node` | the façade |
+//! | `lifecycle.rs`, `tasks.rs`, `group` | the life of a group; the state that its tasks share |
+//! | `bootstrap` | finding a group or founding one; only the smallest `node.id` founds |
+//! | `membership` | joins, learners, replacement of incarnations, hand-over, levels of commands |
+//! | `consensus` | proposals, order of writes, ReadIndex rounds, follower votes, commit notices |
+//! | `queue` | turns of one node id, queues of reads and writes, adaptive batches |
+//! | `apply` | the replica, snapshots, evidence, ticks and gaps, the committed log for operators |
+//! | `watch` | recent changes and their subscribers |
+//! | `monitor` | ticks, pulses, digests, log size, disk space, lost reads, unreachable leaders |
+//! | `transport` | messages, connections, names and addresses of peers, openraft's network |
+//! | `peer_service` | requests of peers, and who may send them |
+//! | `error.rs`, `health.rs`, `status.rs`, `report.rs` | errors, and explanations for people |
+//! | `probe.rs`, `fuzzing.rs` | access for simulations and for fuzzing |
 
 mod apply;
 mod bootstrap;

@@ -1,4 +1,4 @@
-//! What the façade is started with.
+//! The settings with which a node is started.
 
 use super::transport::{Dial, Dialer};
 use crate::clock::Beat;
@@ -8,20 +8,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The settings of one node, as far as consensus needs them.
+/// The settings of one node that consensus needs.
 #[derive(Clone)]
 pub struct Options {
     /// This node's `node.id`.
     pub node_id: String,
     /// Its environment; a part of the cluster's identity.
     pub environment: String,
-    /// Where peers reach it: `http://host:port`.
+    /// The address at which peers reach it: `http://host:port`.
     pub address: String,
-    /// Dial peers from this address where possible.
+    /// Local address from which peers are dialed, where possible.
     pub bind: Option<IpAddr>,
-    /// How peers are dialed instead of by TCP and HTTP: a simulation brings its own network.
+    /// Replacement for dialing peers by TCP and HTTP: a simulation supplies its own network.
     pub dial: Option<Arc<dyn Dial>>,
-    /// Who forms the group, and where members are reached; `None`: a cluster of one, or a member that could not read it.
+    /// The nodes that form the group, and the addresses of its members. `None` for a cluster of
+    /// one, or for a member that could not read its inventory.
     pub inventory: Option<Inventory>,
     /// `discovery.max-age`.
     pub max_age: Duration,
@@ -35,24 +36,26 @@ pub struct Options {
     pub heartbeat: Duration,
     /// `cluster.election-timeout`, its lower and upper bound.
     pub election: (Duration, Duration),
-    /// How much log is kept.
+    /// Limits of the retained log.
     pub log_limits: LogLimits,
     /// The opened data directory.
     pub store: Store,
-    /// Tells when this process was stopped for a while.
+    /// Detects that this process was paused.
     pub beat: Beat,
 }
 
-/// How much log is kept, in bytes of its records.
+/// Limits of the retained log, in bytes of its records.
 ///
-/// At 100,000 services, 100 of a node, a core applies some 35 MB a second of changes.
+/// With 100,000 services, 100 per node, one core applies about 35 MB of changes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogLimits {
-    /// A snapshot is made when it covers so much that the last one does not: what a start applies.
+    /// Size of the log since the last snapshot at which a new one is made. It limits the log that a
+    /// start applies.
     pub snapshot_every_bytes: u64,
-    /// A larger log is purged: what a start reads. What comes while a snapshot is made is on top of it.
+    /// Size above which the log is purged. It limits the log that a start reads. Entries that
+    /// arrive while a snapshot is made come on top.
     pub max_bytes: u64,
-    /// So much stays when it is purged, so that a node that was away for a moment needs no snapshot.
+    /// Size of the log that a purge keeps, so that a node that was away briefly needs no snapshot.
     pub kept_bytes: u64,
 }
 
@@ -67,7 +70,7 @@ impl Default for LogLimits {
 }
 
 impl Options {
-    /// How this node dials its peers.
+    /// Returns the dialer for this node's peers.
     pub(super) fn dialer(&self) -> Dialer {
         match &self.dial {
             None => Dialer::tcp(self.bind),

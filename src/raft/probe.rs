@@ -1,4 +1,4 @@
-//! What a simulation may see of a node, and what it may make it do, beyond the façade.
+//! Access to a node beyond the façade, for simulations: observing its state and triggering actions.
 
 use super::apply::committed_log::Content;
 use super::group::Group;
@@ -12,28 +12,28 @@ use openraft::{EntryPayload, ServerState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A node at one moment.
+/// The state of a node at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// Its raft id.
     pub raft_id: RaftId,
-    /// Its term, as openraft last told.
+    /// Its term, as openraft last reported it.
     pub term: u64,
     /// Whether it leads in that term.
     pub leads: bool,
-    /// The vote on its disk: term, candidate, whether a quorum granted it.
+    /// The vote on its disk: term, candidate, and whether a quorum granted it.
     pub vote: Option<(u64, RaftId, bool)>,
-    /// The last log id that it holds for committed: term, leader, index.
+    /// The last log id that it knows to be committed: term, leader, index.
     pub committed: Option<(u64, RaftId, u64)>,
-    /// The index that its registry shows.
+    /// The applied index of its registry.
     pub applied: u64,
     /// The digest of its registry.
     pub digest: u128,
     /// The index of the last entry on its disk.
     pub on_disk: Option<u64>,
-    /// The first index that its log may still hold.
+    /// The first index that its log may still contain.
     pub first: u64,
-    /// The voters of the membership that it acts by; two sets in the middle of a change.
+    /// The voters of its effective membership; two sets during a change.
     pub voters: Vec<BTreeSet<RaftId>>,
     /// The members by raft id.
     pub members: BTreeMap<RaftId, String>,
@@ -44,26 +44,26 @@ pub struct Probe {
 pub struct LoggedEntry {
     /// Its index.
     pub index: u64,
-    /// The term and the leader that it was proposed in and by.
+    /// The term in which it was proposed, and the leader that proposed it.
     pub leader: (u64, RaftId),
-    /// What it carries.
+    /// Its content.
     pub content: Content,
-    /// Its commands with their settings, if it carries any.
+    /// Its commands with their settings, if it has any.
     pub batch: Option<Arc<Batch>>,
 }
 
 impl Node {
-    /// The node now; none before it is in a group.
+    /// Returns the node's current state, or `None` before it is in a group.
     pub fn probe(&self) -> Option<Probe> {
         Some(probe(&*self.group_now()?))
     }
 
-    /// The index of the last entry on this node's disk, in a group or not.
+    /// Returns the index of the last entry on this node's disk, whether or not it is in a group.
     pub fn on_disk(&self) -> Option<u64> {
         self.store().extent_on_disk().0
     }
 
-    /// Entries of this node's log that are in memory, of the indexes asked for.
+    /// Returns the entries of this node's log in a range of indexes.
     pub fn entries(&self, range: std::ops::Range<u64>) -> Vec<LoggedEntry> {
         let store = self.store();
         let entries = store.entries_now(range).into_iter();
@@ -90,34 +90,35 @@ impl Node {
             .collect()
     }
 
-    /// Makes a snapshot of what is applied.
+    /// Takes a snapshot of the applied state.
     pub async fn make_snapshot(&self) {
         if let Some(group) = self.group_now() {
-            // A group that has ended makes none.
+            // A group that has ended takes none.
             let _ = group.raft.trigger().snapshot().await;
         }
     }
 
-    /// Removes what its snapshot covers from its log, so that who lacks it needs the snapshot.
+    /// Removes the part of its log that its snapshot covers, so that a node that lacks it needs the
+    /// snapshot.
     pub async fn purge(&self) {
         if let Some(group) = self.group_now() {
             let covered = group.raft.metrics().borrow_watched().snapshot;
             if let Some(covered) = covered {
-                // As above.
+                // A group that has ended purges nothing.
                 let _ = group.raft.trigger().purge_log(covered.index).await;
             }
         }
     }
 
-    /// Lets it stand for election at once.
+    /// Makes the node start an election immediately.
     pub async fn elect(&self) {
         if let Some(group) = self.group_now() {
-            // As above.
+            // A group that has ended starts no election.
             let _ = group.raft.trigger().elect(true).await;
         }
     }
 
-    /// Hands leadership to another voter, if it leads, and goes on as a follower.
+    /// Hands leadership to another voter, if this node leads; the node continues as a follower.
     pub async fn transfer(&self) {
         if let Some(group) = self.group_now() {
             transfer_leadership::hand_over(&group).await;

@@ -1,4 +1,5 @@
-//! What each part of consensus is doing, for people: more than the status, and never waiting long.
+//! A human-readable report on each part of consensus. It contains more than the status, and never
+//! waits long.
 
 use super::bootstrap::group_discovery::Forming;
 use super::group::Group;
@@ -6,10 +7,10 @@ use super::status::{self, Status};
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;
 
-/// How long the disk may take to say how much space is left.
+/// Maximum time to wait for the disk to report its space.
 const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// A line for each part, and for each member.
+/// Returns a line for each part and for each member.
 pub(super) async fn lines(forming: &Forming, group: Option<&Group>) -> Vec<String> {
     let status = status::of(forming, group);
     let mut lines = vec![of_group(&status)];
@@ -72,7 +73,8 @@ fn of_log(group: &Group) -> String {
 fn of_registry(group: &Group, status: &Status) -> String {
     let registry = group.replica.registry();
     format!(
-        "registry: nodes {}, services {}, level of commands {}, cluster time {} ms, grace left {} ms",
+        "registry: nodes {}, services {}, level of commands {}, cluster time {} ms, \
+         grace left {} ms",
         registry.nodes().count(),
         status.services,
         registry.level(),

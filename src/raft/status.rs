@@ -1,4 +1,4 @@
-//! What a node knows of its group, for people and monitors.
+//! A node's knowledge of its group, for people and monitors.
 
 use super::bootstrap::group_discovery::Forming;
 use super::group::Group;
@@ -6,48 +6,48 @@ use super::health::plight;
 use openraft::ServerState;
 use serde::{Deserialize, Serialize};
 
-/// What part a node plays.
+/// The role of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Takes every write of the group.
+    /// Proposes every write of the group.
     Leader,
     /// A voter that follows the leader.
     Follower,
-    /// Receives the log and has no vote.
+    /// Receives the log but has no vote.
     Learner,
-    /// Asks for votes, or is in no group yet.
+    /// Asks for votes, or is not in a group yet.
     Candidate,
 }
 
-/// The answer of `GET /v1/cluster/status`.
+/// The response of `GET /v1/cluster/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// This node's `node.id`.
     pub node: String,
-    /// Its part.
+    /// Its role.
     pub role: Role,
     /// The leader's `node.id`, while this node serves reads through one.
     pub leader: Option<String>,
     /// Its raft term.
     pub term: u64,
-    /// The last log index that it applied.
+    /// The index of the last log entry that it applied.
     pub applied: u64,
-    /// How many services it holds.
+    /// Number of services in its registry.
     pub services: u64,
-    /// The members, by `node.id`.
+    /// The members, sorted by `node.id`.
     pub members: Vec<MemberStatus>,
-    /// Whether a group is formed, and what it waits for if not.
+    /// Whether a group is formed, and what the node waits for if not.
     #[serde(flatten)]
     pub group: GroupState,
 }
 
-/// What stands in the way of serving, for people.
+/// The obstacle to serving, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupState {
     /// The cluster id in hex, once a group is formed.
     pub cluster: Option<String>,
-    /// What this node waits for, and the way out; absent when it serves.
+    /// The condition that this node waits for, and the remedy; absent when it serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
 }
@@ -59,15 +59,16 @@ pub struct MemberStatus {
     pub node: String,
     /// `voter` or `learner`.
     pub role: String,
-    /// Where it is reached.
+    /// The address at which it is reached.
     pub address: String,
     /// Whether it answered this node within the last 1.6 s.
     pub reachable: bool,
-    /// How many log entries it has yet to apply, compared with the most advanced member known.
+    /// Number of log entries that it has yet to apply, compared with the most advanced known
+    /// member.
     pub lag: u64,
 }
 
-/// The status of a node in its group, or of one that looks for it.
+/// Returns the status of a node in its group, or of a node that is looking for its group.
 pub(super) fn of(forming: &Forming, group: Option<&Group>) -> Status {
     match group {
         None => waiting(forming),
@@ -98,7 +99,8 @@ fn in_group(group: &Group) -> Status {
         let registry = group.replica.registry();
         (registry.applied_index(), registry.services() as u64)
     };
-    // Each member is compared with this node as both were when it last told; the furthest of all is the measure.
+    // Each member's lag is relative to this node at the time of the member's last report; the most
+    // advanced member is then the reference.
     let behind = |id| {
         if id == own {
             0
@@ -124,7 +126,7 @@ fn in_group(group: &Group) -> Status {
         .collect();
     members.sort_by(|one, other| one.node.cmp(&other.node));
     let serves = group.serves();
-    // A node cut off goes on naming the leader that it last heard; nobody should be sent there.
+    // A partitioned node still names the last known leader; clients should not be sent to it.
     let leader = view.leader.as_ref().filter(|_| serves);
     Status {
         node: group.options.node_id.clone(),

@@ -19,22 +19,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A snapshot after so many entries, or sooner (`log_retention`): a restart replays at most this many and those kept for stragglers.
+/// Number of entries after which a snapshot is taken; `log_retention` takes one sooner when entries
+/// are large. A restart replays at most these entries and those kept for lagging nodes.
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
-/// Entries kept behind a snapshot where they are small (`log_retention`), so that a node that was away for half a minute under full
-/// load needs no snapshot. A purge up to a snapshot of one's own does not overtake an apply (openraft #2116): what is covered was
-/// submitted before.
+/// Number of entries kept behind a snapshot when they are small (`log_retention` purges large
+/// ones), so that a node that was away for half a minute under full load needs no snapshot. A purge
+/// up to a node's own snapshot does not overtake an apply (openraft #2116): the covered entries
+/// were submitted before.
 const ENTRIES_KEPT: u64 = 10_000;
-/// Maximum entries of one append. The log reader cuts it at a megabyte: openraft limits no bytes,
-/// and would send again, without end, what a slow link cannot carry in time.
+/// Maximum number of entries per append. openraft has no limit in bytes, and would endlessly resend
+/// an append that a slow link cannot carry in time, so the log reader ends an append at a megabyte.
 const ENTRIES_PER_APPEND: u64 = 300;
-/// How long installing a snapshot may take on a slow disk before openraft starts over.
+/// Maximum time to install a snapshot on a slow disk before openraft starts over.
 const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens the replica and starts openraft and the tasks around it.
 ///
 /// # Errors
-/// When the disk's contents cannot be trusted, or openraft refuses the settings.
+/// When the data on disk cannot be trusted, or openraft rejects the settings.
 pub(super) async fn start(
     options: Options,
     peers: Arc<Peers>,
@@ -49,7 +51,8 @@ pub(super) async fn start(
         options.beat.clone(),
     )
     .await?;
-    // From the disk: openraft tells its membership only once it runs, and then this node may vote.
+    // Read from the disk: openraft reports its membership only once it runs, and then this node may
+    // vote.
     let membership = StorageHelper::new(&mut store.log_store(), &mut machine)
         .get_membership()
         .await

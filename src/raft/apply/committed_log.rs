@@ -1,5 +1,7 @@
-//! The committed log of a stopped node. Operators read it, and checkers compare what clients saw
-//! with it, by `Quorate-Index`.
+//! Reads the committed log of a stopped node.
+//!
+//! Operators read it, and checkers compare it with the results that clients saw, by
+//! `Quorate-Index`.
 
 use super::state_machine::registry_of;
 use crate::registry::{Change, Command, Outcome, Registry};
@@ -10,7 +12,7 @@ use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::vote::RaftLeaderId;
 use std::io;
 
-/// Entries read at once.
+/// Number of entries per read.
 const ENTRIES_PER_READ: u64 = 256;
 
 /// One committed entry.
@@ -18,36 +20,36 @@ const ENTRIES_PER_READ: u64 = 256;
 pub struct CommittedEntry {
     /// Its log index.
     pub index: u64,
-    /// The term that it was proposed in.
+    /// The term in which it was proposed.
     pub term: u64,
-    /// What it carries.
+    /// Its content.
     pub content: Content,
-    /// What became of it; none for an entry that the snapshot covers already.
+    /// Its effect; `None` for an entry that the snapshot already covers.
     pub effect: Option<Effect>,
 }
 
-/// What an entry carries.
+/// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Nothing: a leader begins with one.
+    /// No content; a new leader's first entry.
     Blank,
-    /// The members from here on.
+    /// The membership from this entry on.
     Membership(String),
     /// Changes of the registry.
     Commands(Vec<Command>),
 }
 
-/// What an entry did.
+/// The effect of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// What came of each command.
+    /// The outcome of each command.
     pub outcomes: Vec<Outcome>,
-    /// What it did to each type and pool.
+    /// The changes to each type and pool.
     pub changes: Vec<Change>,
 }
 
-/// Gives each committed entry that is still on disk, in order, with what became of it: the registry is made again, from the
-/// beginning or from the snapshot on.
+/// Passes each committed entry that is still on disk to `each`, in order, with its effect. The
+/// registry is rebuilt for this, from the first entry or from the snapshot.
 ///
 /// # Errors
 /// When the disk cannot be read or trusted.
@@ -55,7 +57,7 @@ pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) 
     let mut log = store.log_store();
     let purged = log.get_log_state().await?.last_purged_log_id;
     let snapshot = match purged {
-        // The whole log is there, and says more than a snapshot.
+        // The complete log is present and contains more than a snapshot does.
         None => None,
         Some(_) => store.snapshots().load()?,
     };

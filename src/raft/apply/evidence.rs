@@ -1,4 +1,4 @@
-//! What this node knows of the log at the moment at which a write arrives.
+//! Tracks this node's knowledge of the log, which each write records on arrival.
 
 use crate::locks::lock;
 use crate::registry::{Leadership, Tail};
@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The highest committed index, and the last entry of a leader, that this node has heard of.
 ///
 /// A client may be acknowledged by one node and write through another a millisecond later. That
-/// node has often heard of the entry, and seldom applied it. So all that it hears counts here, and
-/// not only what it has applied: what leaders send, what peers say that they have applied, what its
-/// own writes and reads came to.
+/// node has often heard of the entry but rarely applied it. Therefore every source counts, not only
+/// the applied entries: appends from leaders, applied indexes reported by peers, and the results of
+/// this node's own writes and reads.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     committed: AtomicU64,
@@ -18,16 +18,16 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// An index is committed.
+    /// Records that `index` is committed.
     pub(crate) fn note_committed(&self, index: u64) {
-        // Most often it is known already, and then the line need not be taken from another
-        // processor.
+        // The index is usually known already. Then a plain load avoids taking the cache line from
+        // another processor.
         if self.committed.load(Ordering::Relaxed) < index {
             self.committed.fetch_max(index, Ordering::Relaxed);
         }
     }
 
-    /// A leader has the entry at an index in its log.
+    /// Records that a leader has the entry at `index` in its log.
     pub(crate) fn note_tail(&self, leadership: Leadership, index: u64) {
         let heard = Tail { leadership, index };
         let mut tail = lock(&self.tail);
@@ -38,7 +38,7 @@ impl Evidence {
         }
     }
 
-    /// What is known now: the highest committed index, and the tail if it is above that.
+    /// Returns the highest committed index, and the tail if it is above that index.
     pub(crate) fn known(&self) -> (u64, Option<Tail>) {
         let committed = self.committed.load(Ordering::Relaxed);
         let tail = lock(&self.tail).filter(|tail| tail.index > committed);
@@ -55,7 +55,8 @@ mod tests {
         Tail { leadership, index }
     }
 
-    /// What is heard late takes nothing back, and a new leader's log counts even if it is shorter.
+    /// A report that arrives late never lowers the recorded values, and a new leader's log counts
+    /// even if it is shorter.
     #[test]
     fn the_newest_is_kept() {
         let evidence = Evidence::default();

@@ -1,4 +1,4 @@
-//! What is committed becomes the state that lookups read.
+//! Applies committed entries to the state from which lookups are answered.
 
 pub(super) mod committed_log;
 pub(super) mod evidence;

@@ -1,4 +1,4 @@
-//! This node's copy of the registry, and what those who wait for it need to know.
+//! This node's copy of the registry, with the signals for readers that wait for it.
 
 use super::evidence::Evidence;
 use super::tick_history::TickJournal;
@@ -13,16 +13,16 @@ use std::sync::{Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Digests are compared at every index that this divides: often enough to stop a node that differs within
-/// seconds of ticks, and rare enough that a pulse carries them all.
+/// Digests are compared at every multiple of this index. That is frequent enough to stop a diverged
+/// node within a few seconds of ticks, and rare enough that one pulse carries all kept digests.
 const CHECKPOINT_EVERY: u64 = 16;
-/// How many digests are kept: at full load this covers a member that lags by some seconds.
+/// Number of digests kept. At full load they cover a member that lags by several seconds.
 pub(crate) const CHECKPOINTS_KEPT: usize = 64;
 
-/// The registry with its waiting readers.
+/// The registry and its waiting readers.
 ///
-/// - `applied` never goes back and is announced only after the registry shows it.
-/// - only the state machine changes the registry.
+/// - `applied` never decreases and is announced only after the registry shows it.
+/// - Only the state machine changes the registry.
 pub(crate) struct Replica {
     registry: RwLock<Registry>,
     applied: watch::Sender<u64>,
@@ -30,7 +30,7 @@ pub(crate) struct Replica {
     checkpoints: Mutex<VecDeque<Checkpoint>>,
     journal: Mutex<TickJournal>,
     evidence: Evidence,
-    /// Is told how cluster time goes.
+    /// Receives the progress of cluster time.
     beat: Beat,
 }
 
@@ -64,7 +64,7 @@ impl Replica {
         &self.feeds
     }
 
-    /// What this node has heard of the log.
+    /// Returns this node's knowledge of the log.
     pub(crate) fn evidence(&self) -> &Evidence {
         &self.evidence
     }
@@ -81,7 +81,7 @@ impl Replica {
         lock(&self.journal)
     }
 
-    /// Applies one entry. Those who wait for its changes are told of them by [`Replica::tell`].
+    /// Applies one entry. [`Replica::tell`] notifies the subscribers of its changes.
     pub(crate) fn apply(
         &self,
         log_id: &LogId,
@@ -95,7 +95,8 @@ impl Replica {
                 Vec::new()
             }
         };
-        // Of a level that this release does not know the digest may be computed otherwise, and the node ends.
+        // At a level unknown to this release the digest may be computed differently, and the node
+        // stops.
         if log_id.index().is_multiple_of(CHECKPOINT_EVERY) && registry.unknown_level().is_none() {
             self.keep_checkpoint(Checkpoint {
                 index: log_id.index(),
@@ -110,12 +111,13 @@ impl Replica {
         (outcomes, changes)
     }
 
-    /// Wakes those who wait for what has changed.
+    /// Wakes the subscribers of the changed lookups.
     pub(crate) fn tell(&self, changes: &[Change]) {
         self.feeds.tell(changes);
     }
 
-    /// Tells waiting readers how far the registry is. Called after each run of entries, not after each entry.
+    /// Announces the applied index to waiting readers. Called after each run of entries, not after
+    /// each entry.
     pub(crate) fn announce_applied(&self) {
         let index = self.registry().applied_index();
         self.applied.send_if_modified(|applied| {
@@ -125,11 +127,12 @@ impl Replica {
         });
     }
 
-    /// Takes the place of the whole state, from a snapshot.
+    /// Replaces the whole state with that of a snapshot.
     pub(crate) fn install(&self, registry: Registry) {
         let mut held = write(&self.registry);
         *held = registry;
-        // Before the lock is given back: nobody may look for changes of the old state from the new one on.
+        // Must happen before the lock is released: no reader of the new state may be given changes
+        // of the old one.
         self.feeds.start_over(held.applied_index());
         let (index, ticked_ms) = (held.applied_index(), held.ticked_ms());
         drop(held);
@@ -163,7 +166,8 @@ impl Replica {
                 journal.applied(leader, clock::now(), grace_ms.is_some());
             }
         }
-        // After the tick was told: who reads in this what came with it knows of a stop as well.
+        // Must come after the tick is reported: a reader that sees this index then also knows of a
+        // pause that the tick reveals.
         self.evidence.note_committed(log_id.index());
     }
 }
@@ -174,7 +178,7 @@ mod tests {
     use crate::registry::LEVEL;
     use openraft::impls::leader_id_adv::LeaderId;
 
-    /// A digest of a level that this release does not know is none that others may compare with theirs.
+    /// A digest computed at a level unknown to this release is not offered for comparison.
     #[tokio::test]
     async fn no_digest_of_an_unknown_level_is_kept() {
         for (level, kept) in [(LEVEL, 1), (LEVEL + 1, 0)] {

@@ -7,26 +7,27 @@ use crate::planted::{Bug, is_planted};
 use crate::storage::types::RaftId;
 use std::time::Duration;
 
-/// A leader: openraft may have two in one term.
+/// A leader, by term and Raft id: openraft may have two leaders in one term.
 pub(crate) type LeaderKey = (u64, RaftId);
 
-/// Judges gaps by the distance between two ticks as this node applied them.
+/// Detects gaps by the time between two ticks as this node applied them.
 ///
-/// - replayed ticks, and ticks of an earlier leader, do not count: only those of `current` do.
-/// - a gap that ended with an old tick committed late still shows, as the distance to that tick.
-/// - what the present leader judged of its own ticks holds: a tick of its that carries no grace
-///   says that there was no gap, if it was proposed after the gap that this node saw. Ticks from
-///   before an outage may be committed after it, several at once, and say nothing of it. They come
-///   in one burst; a tick that comes at a leader's pace, a while after the gap was seen, was
-///   proposed after it.
+/// - Replayed ticks and ticks of an earlier leader do not count: only those of `current` do.
+/// - A gap that ended with an old tick committed late is still detected, as the distance to that
+///   tick.
+/// - The current leader's judgement of its own ticks is decisive: a tick without a grace means that
+///   there was no gap, if it was proposed after the gap that this node saw. Ticks from before an
+///   outage may be committed after it, several together, and say nothing about it. They arrive in
+///   one burst. A tick that arrives at a leader's normal pace, some time after the gap was seen,
+///   was proposed after the gap.
 pub(crate) struct TickJournal {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
     last: Option<(LeaderKey, Instant)>,
-    /// The last tick of any leader that moved time while this process watched.
+    /// Time of the last tick, of any leader, that was applied while this process followed a leader.
     last_any: Option<Instant>,
     last_entry_of: Option<LeaderKey>,
-    /// When this node saw a gap for which no tick has brought a grace yet.
+    /// Time at which this node saw a gap for which no tick has carried a grace yet.
     owed_since: Option<Instant>,
 }
 
@@ -42,25 +43,27 @@ impl TickJournal {
         }
     }
 
-    /// The leader that this node follows, or is. Nothing counts before the first call, so replay at start does not.
+    /// Sets the leader that this node follows, or is. Nothing counts before the first call, so
+    /// replay at start does not.
     pub(crate) fn follow(&mut self, leader: LeaderKey) {
         self.current = Some(leader);
     }
 
-    /// An entry was applied, a tick or another.
+    /// Records that an entry was applied, whether a tick or not.
     pub(crate) fn saw_entry_of(&mut self, leader: LeaderKey) {
         self.last_entry_of = Some(leader);
     }
 
-    /// Whether the last applied entry is of this leadership, so that nothing older is still to come.
+    /// Whether the last applied entry is of this leadership, so that no older entry can follow.
     pub(crate) fn applied_an_entry_of(&self, leader: LeaderKey) -> bool {
         self.last_entry_of == Some(leader)
     }
 
-    /// A tick was applied.
+    /// Records that a tick was applied.
     pub(crate) fn applied(&mut self, leader: LeaderKey, now: Instant, carried_grace: bool) {
         if self.current.is_some() {
-            // An older leader's tick moves time all the same: what it covers is not counted again.
+            // An older leader's tick moves time too, and the time it covers must not be counted
+            // again.
             self.last_any = Some(now);
         }
         if self.current != Some(leader) {
@@ -74,16 +77,17 @@ impl TickJournal {
         self.last = Some((leader, now));
     }
 
-    /// This node proposed a tick at `at`, by what it owed then, and has applied it: of the gaps
-    /// before that nothing is owed any more, whether a grace was needed or not.
+    /// Records that this node proposed a tick at `at`, considering the grace owed then, and has
+    /// applied it. No grace is owed any more for the gaps before that, whether one was needed or
+    /// not.
     pub(crate) fn judged(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;
         }
     }
 
-    /// Whether a tick without a grace that is applied now was surely proposed after the gap that is
-    /// owed for.
+    /// Whether a tick without a grace that is applied now was certainly proposed after the gap for
+    /// which a grace is owed.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
         let came_at_pace = self.last.is_some_and(|(last, at)| {
             last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
@@ -94,19 +98,20 @@ impl TickJournal {
         came_at_pace && is_settled
     }
 
-    /// A snapshot took the place of what was applied: it may hold ticks that this node never saw.
+    /// Records that a snapshot replaced the applied state: it may contain ticks that this node
+    /// never saw.
     pub(crate) fn installed(&mut self, now: Instant) {
         if self.current.is_some() {
             self.last_any = Some(now);
         }
     }
 
-    /// Whether a tick proposed now has to carry a grace.
+    /// Whether a tick proposed now must carry a grace.
     pub(crate) fn owes_grace(&self, now: Instant) -> bool {
         !is_planted(Bug::NoGrace) && (self.owed_since.is_some() || self.is_gap(now))
     }
 
-    /// When time last moved: the base of the next advance.
+    /// Returns the time at which cluster time last moved, from which the next advance is measured.
     pub(crate) fn last_applied(&self) -> Option<Instant> {
         self.last_any
     }
@@ -136,14 +141,14 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    /// A process that has counted no tick cannot know how long the cluster stood still.
+    /// A process that has counted no tick cannot know how long the cluster was down.
     #[test]
     fn a_process_just_started_owes_a_grace() {
         let (journal, start) = following(OLD);
         assert!(journal.owes_grace(start));
     }
 
-    /// Ticks replayed at start, before any leader is followed, say nothing about now.
+    /// Ticks replayed at start, before any leader is followed, say nothing about the present.
     #[test]
     fn replay_does_not_count() {
         let mut journal = TickJournal::new(GAP);
@@ -154,7 +159,8 @@ mod tests {
         assert!(journal.owes_grace(start));
     }
 
-    /// The tick in flight when the quorum was lost commits when it returns: the gap before it is not forgotten.
+    /// A tick in flight when the quorum was lost is committed when the quorum returns; the gap
+    /// before it is still detected.
     #[test]
     fn a_tick_committed_late_does_not_hide_the_gap() {
         let (mut journal, start) = following(OLD);
@@ -165,9 +171,9 @@ mod tests {
         assert!(!journal.owes_grace(start + seconds(61)));
     }
 
-    /// Several ticks from before an outage may be committed after it, one right behind the other or
-    /// after a while of the disk's: the leader judged none of them by the outage, and the gap is
-    /// not forgotten.
+    /// Several ticks from before an outage may be committed after it, back to back or with disk
+    /// delays between them. The leader proposed all of them before the outage, so the gap is still
+    /// detected.
     #[test]
     fn ticks_committed_late_do_not_hide_the_gap() {
         for (apart_ms, ticks) in [(0, 20), (1, 20), (100, 20), (200, 20), (400, 3)] {
@@ -185,7 +191,7 @@ mod tests {
     }
 
     /// A leader knows when it proposed its ticks. Nothing in a fresh group could have aged before
-    /// its second tick, so that one brings no grace, and nor does any later one.
+    /// its second tick, so that tick carries no grace, and no later one does.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut journal, start) = following(OLD);
@@ -207,7 +213,7 @@ mod tests {
         assert!(journal.owes_grace(late), "proposed before the gap");
     }
 
-    /// A node that stood still while the others did not forgets the gap that it alone saw, by the
+    /// A node that was paused while the others ran drops the gap that it alone saw, after the
     /// leader's next ticks.
     #[test]
     fn a_gap_of_ones_own_is_forgotten() {
@@ -224,7 +230,7 @@ mod tests {
         assert!(!journal.owes_grace(woken + 2 * TICK_INTERVAL));
     }
 
-    /// A plain change of leader is no gap, so that flapping leaders do not keep the dead.
+    /// A change of leader is not a gap, so that repeated elections do not keep dead nodes.
     #[test]
     fn a_change_of_leader_is_no_gap() {
         let (mut journal, start) = following(OLD);
@@ -237,8 +243,8 @@ mod tests {
         assert!(!journal.owes_grace(start + seconds(4)));
     }
 
-    /// A tick that an earlier leader had in flight moves time: the new leader's first advance starts at it, so that
-    /// no stretch of time counts twice.
+    /// A tick that an earlier leader had in flight moves time. The new leader's first advance
+    /// starts at it, so that no time counts twice.
     #[test]
     fn an_older_leaders_tick_is_the_base_of_the_next_advance() {
         let (mut journal, start) = following(OLD);
@@ -248,7 +254,7 @@ mod tests {
         assert_eq!(journal.last_applied(), Some(start + seconds(1)));
     }
 
-    /// Ticks that came with a snapshot moved time too: the next advance starts at it.
+    /// Ticks contained in a snapshot moved time too: the next advance starts at the snapshot.
     #[test]
     fn a_snapshot_is_the_base_of_the_next_advance() {
         let (mut journal, start) = following(OLD);
@@ -257,7 +263,7 @@ mod tests {
         assert_eq!(journal.last_applied(), Some(start + seconds(2)));
     }
 
-    /// A restarted follower trusts what the living leader judged of its ticks.
+    /// A restarted follower trusts the living leader's judgement of its ticks.
     #[test]
     fn a_restarted_follower_takes_the_leaders_word() {
         let (mut journal, start) = following(OLD);

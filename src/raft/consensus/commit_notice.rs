@@ -1,13 +1,14 @@
-//! Tells a follower that is behind what is committed, before its log brings it.
+//! Notifies a lagging follower of a commit before its log replication does.
 //!
-//! A write that comes to a follower is refused if it touches a node id that was written since that
-//! follower last heard of the log ([`crate::raft::apply::evidence`]). openraft sends a follower one append after
-//! the other, so while a slow disk takes one the follower hears of nothing. A client that is
-//! acknowledged by another node and comes to this one at once would then be refused. So the leader
-//! sends such a follower a pulse, which needs no disk, before it acknowledges.
+//! A write that arrives at a follower is refused if it touches a node id that was written after the
+//! last log position the follower has heard of ([`crate::raft::apply::evidence`]). openraft sends a
+//! follower one append at a time, so a follower learns nothing while a slow disk takes the current
+//! one. A client that is acknowledged by another node and then writes through this follower would
+//! be refused. Therefore the leader sends such a follower a pulse, which needs no disk, before it
+//! acknowledges.
 //!
-//! An entry of one client alone waits for the answers, for a moment: the client may come to the
-//! follower as soon as it is acknowledged.
+//! An entry with a single client's write waits briefly for the responses, because that client may
+//! turn to the follower as soon as it is acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
@@ -15,14 +16,15 @@ use crate::raft::transport::{Lane, Request};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// Between two pulses to one follower under load, where each entry is of many clients and few of
-/// them change to another node. For an entry of one client alone there is no such limit.
+/// Minimum time between two pulses to one follower under load, where each entry carries the writes
+/// of many clients and few of them change to another node. An entry with a single write has no such
+/// limit.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
-/// How long the acknowledgement of one client's write waits for the answers to its pulses.
+/// Maximum time that the acknowledgement of a single write waits for the responses to its pulses.
 const MOST_WAIT: Duration = Duration::from_millis(3);
 
-/// Tells the followers to which the entry at `index` has not been sent yet, if they answer at all.
+/// Sends a pulse to each reachable follower to which the entry at `index` has not been sent yet.
 pub(crate) async fn tell(group: &Group, index: u64, commands: usize) {
     let is_alone = commands == 1;
     let pace = if is_alone { Duration::ZERO } else { PACE };
@@ -37,7 +39,7 @@ pub(crate) async fn tell(group: &Group, index: u64, commands: usize) {
         }
         let (peers, request) = (group.peers.clone(), Request::Pulse(peer_status::own(group)));
         told.push(tokio::spawn(async move {
-            // It brings what it can; the next append brings the rest.
+            // Failure is harmless: the next append carries the commit index too.
             let _ = peers
                 .call(
                     id,
@@ -51,7 +53,7 @@ pub(crate) async fn tell(group: &Group, index: u64, commands: usize) {
         }));
     }
     if is_alone {
-        // Whether or not they have answered: the write is done.
+        // The result does not matter: the write is committed.
         let _ = tokio::time::timeout(MOST_WAIT, join_all(told)).await;
     }
 }

@@ -1,16 +1,19 @@
-//! A follower's word in place of a heartbeat round.
+//! Confirms a follower's read by its vote, instead of a heartbeat round.
 //!
-//! A leader confirms a read once a majority still follows it. The follower that asks is one of them: with its vote it says so
-//! itself, and in a group of three the leader and it are the majority. The read then costs one way there and back, and no
-//! heartbeats.
+//! A leader confirms a read once a majority still follows it. The follower that asks is itself a
+//! voter, and its request carries its vote. In a group of three, the leader and this follower are a
+//! majority. The read then costs one round trip and no heartbeats.
 //!
-//! Why the index is good for every read that had come before the vote was read:
+//! The index is valid for every read that arrived before the vote was read, because:
 //!
-//! - votes only grow, and each is on disk before anyone is told of it. The follower's is read after those reads came; the
-//!   leader's own after that. So there was a moment after those reads came at which neither had voted for a later leader.
-//! - they are a majority of each configuration in effect, so at that moment there was no later leader.
-//! - then all that was acknowledged before is this leader's to know: what it committed itself, and, once an entry of its own
-//!   is committed, all that those before it did (Raft, section 6.4; a restarted leader never takes its term up again).
+//! - Votes only grow, and each is on disk before it is sent to another node. The follower's vote is
+//!   read after those reads arrived, and the leader's own vote after that. So there was a moment
+//!   after their arrival at which neither had voted for a later leader.
+//! - The two are a majority of each configuration in effect, so at that moment there was no later
+//!   leader.
+//! - So this leader knows everything that was acknowledged before: what it committed itself and,
+//!   once an entry of its own term is committed, what its predecessors committed (Raft thesis,
+//!   section 6.4; a restarted leader never resumes its term).
 
 use crate::planted::{Bug, is_planted};
 use crate::raft::group::Group;
@@ -18,18 +21,19 @@ use crate::storage::types::{LogId, RaftId, Vote};
 use openraft::ServerState;
 use std::collections::BTreeSet;
 
-/// The index that a follower's reads wait for, by its vote and this node's alone; `None` when that is not enough.
+/// Returns the index that a follower's reads must wait for, based on its vote and this node's
+/// alone. Returns `None` when the two votes are not enough.
 ///
 /// # Errors
 /// When openraft has ended.
 pub(crate) async fn index(group: &Group, of: RaftId, vote: Vote) -> Result<Option<u64>, String> {
     let own = group.raft_id();
-    // Where two are never enough the core need not be asked.
+    // Avoids a call into openraft's core when two voters are never a majority.
     let known = group.view().borrow().membership.clone();
     if !are_majority(own, of, known.get_joint_config()) {
         return Ok(None);
     }
-    // In the core's turn, so that all of it is of one moment.
+    // Runs in openraft's core task, so that all values are from one moment.
     let decided = group.raft.with_raft_state(move |state| {
         let leads = state.server_state == ServerState::Leader && *state.vote_ref() == vote;
         let voters = state.membership_state.effective().get_joint_config();
@@ -41,7 +45,7 @@ pub(crate) async fn index(group: &Group, of: RaftId, vote: Vote) -> Result<Optio
     decided.await.map_err(|ended| ended.to_string())
 }
 
-/// Whether these two are more than half of each configuration.
+/// Whether these two nodes are more than half of each configuration.
 fn are_majority(one: RaftId, other: RaftId, configurations: &[BTreeSet<RaftId>]) -> bool {
     if is_planted(Bug::VouchedByTwo) {
         return true;
@@ -56,7 +60,7 @@ fn are_majority(one: RaftId, other: RaftId, configurations: &[BTreeSet<RaftId>])
     one != other && !configurations.is_empty() && configurations.iter().all(of_each)
 }
 
-/// The index of what is committed, if its last entry is of that vote's leader.
+/// Returns the commit index if the last committed entry was proposed by the leader of `vote`.
 fn committed_in(vote: &Vote, committed: Option<&LogId>) -> Option<u64> {
     committed
         .filter(|committed| *committed.committed_leader_id() == vote.leader_id)
@@ -73,7 +77,8 @@ mod tests {
             .collect()
     }
 
-    /// Two are the majority of three, and of no more; on the way from one configuration to another, of both.
+    /// Two voters are a majority of three and of no larger configuration. In a joint configuration
+    /// they must be a majority of both.
     #[test]
     fn two_are_a_majority_of_three() {
         for (voters, enough) in [
@@ -95,7 +100,8 @@ mod tests {
         }
     }
 
-    /// A leader that has committed nothing of its own yet may not know what those before it did.
+    /// A leader that has not yet committed an entry of its own term may not know what its
+    /// predecessors committed.
     #[test]
     fn an_entry_of_its_own_is_needed() {
         let vote = Vote::new_committed(3, 1);

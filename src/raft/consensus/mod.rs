@@ -1,4 +1,4 @@
-//! Reads and writes on their way to a majority.
+//! Reads and writes that need a majority: proposals, ReadIndex rounds, commit notices.
 
 pub(super) mod commit_notice;
 pub(super) mod follower_vote;

@@ -1,4 +1,4 @@
-//! One write of a node id, from its arrival to what came of it.
+//! Executes one write of a node id, from its arrival to its outcome.
 
 use crate::clock::{self, Instant};
 use crate::model::{Announcement, BadAnnouncement};
@@ -10,16 +10,16 @@ use crate::raft::membership::feature_level;
 use crate::raft::transport::WriteResult;
 use crate::registry::{Arrival, Command, LEVEL_OF_ORDER, Outcome};
 
-/// What a client asked for.
+/// A client's request.
 pub(crate) enum Wish<'a, F> {
-    /// To announce, or to renew what has this digest.
+    /// An announcement, or a renewal of the stored announcement if its digest is the same.
     Announce {
         node_id: &'a str,
         digest: u128,
-        /// The announcement itself, asked for where a renewal will not do.
+        /// Supplies the full announcement; called only when a renewal is not possible.
         announcement: F,
     },
-    /// To leave.
+    /// A withdrawal of the node.
     Withdraw { node_id: &'a str },
 }
 
@@ -30,7 +30,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
         }
     }
 
-    /// The command that says it, to a registry of the present level.
+    /// Returns the command for this request, in the form of the registry's current level.
     fn command(
         &mut self,
         group: &Group,
@@ -47,8 +47,8 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
             };
             (registry.level() >= LEVEL_OF_ORDER, is_held)
         };
-        // What every voter knows before that level: one index, without what only the leader's own
-        // entries allow.
+        // Below that level the evidence is a single index, which every voter understands. `tail` is
+        // omitted, since it counts only in an entry of the same leader.
         let seen = arrival.committed.max(arrival.previous.unwrap_or(0));
         let arrival = *arrival;
         Ok(match self {
@@ -56,7 +56,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
                 node_id, digest, ..
             } if is_held && may_renew => {
                 let (node_id, digest) = ((*node_id).to_owned(), *digest);
-                // See `Command` for why it need not end.
+                // See [`Command`] for the reason why a renewal needs no end.
                 let until_ms = None;
                 match is_ordered {
                     true => Command::OrderedRenew {
@@ -77,7 +77,8 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
             Wish::Announce { announcement, .. } => {
                 let announcement =
                     announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
-                // At every level: the limits of a level are for what is in the log already.
+                // Checked at every level: a level's limits apply only to commands that are already
+                // in the log.
                 if let Some(objection) = group.replica.registry().objection(&announcement) {
                     return Err(WriteError::Refused(objection));
                 }
@@ -100,11 +101,13 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
     }
 }
 
-/// Writes for a node id, with the evidence of now: see [`Command`] for what that is good for.
+/// Proposes a write of a node id with evidence collected on arrival; see [`Command`] for the use of
+/// the evidence.
 ///
-/// What may have been applied is never proposed again, and what was overtaken never with later
-/// evidence: its client is told to send it again, and what it sends arrives anew. If a renewal
-/// finds nothing to renew, the announcement is proposed with the evidence of the arrival.
+/// A write that may have been applied is never proposed again. An overtaken write is never proposed
+/// again with later evidence: its client gets an error and must send it again, as a new arrival. If
+/// a renewal finds nothing to renew, the full announcement is proposed with the evidence of the
+/// original arrival.
 pub(crate) async fn write<F>(
     group: &Group,
     mut wish: Wish<'_, F>,
@@ -124,7 +127,8 @@ where
     let (mut may_renew, mut is_level) = (true, false);
     loop {
         let command = match wish.command(group, &arrival, may_renew) {
-            // What is held may be renewed whatever its size, and this node may be behind.
+            // A renewal is allowed whatever the size of the stored announcement, and this node may
+            // be behind.
             Err(WriteError::Refused(_)) if !is_level => {
                 let confirmed = group.confirm_applied(deadline).await;
                 confirmed.map_err(|error| WriteError::NotApplied(explain(group, error.reason)))?;

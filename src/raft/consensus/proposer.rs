@@ -1,4 +1,4 @@
-//! Batches of writes on their way into the log: proposed by the leader, or forwarded to it.
+//! Proposes batches of writes on the leader, or forwards them to it.
 //!
 //! A write that may have been applied is never proposed again.
 
@@ -15,25 +15,25 @@ use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two tries while no leader is known, unless one appears first.
+/// Time between two attempts while no leader is known, unless a leader appears first.
 const RETRY_AFTER: Duration = Duration::from_millis(25);
 
-/// Sends batch after batch until the group is gone.
+/// Sends one batch after another until the group ends.
 pub(crate) async fn run(group: Arc<Group>, batches: WritesToRun) {
     batches
         .run(|batch| send(&group, batch), group.stopping())
         .await;
 }
 
-/// What one try came to.
+/// The result of one attempt.
 enum Tried {
-    /// It is known what came of every write.
+    /// Every write has its final result, which may be `Unknown`.
     Decided(Decided),
-    /// Surely nothing was applied: the writes go to whoever leads next.
+    /// Certainly not applied; these writes can be sent to the next leader.
     NotApplied(Vec<Write>, String),
 }
 
-/// Tries until every write of a batch is decided, or its client no longer waits.
+/// Retries until every write of a batch is decided or its client no longer waits.
 async fn send(group: &Group, mut batch: Vec<Write>) -> Decided {
     let mut reason = String::from("its client no longer waits");
     loop {
@@ -53,7 +53,8 @@ async fn send(group: &Group, mut batch: Vec<Write>) -> Decided {
             Tried::NotApplied(again, why) => {
                 batch = again;
                 reason = why;
-                // Either way it is tried again, as long as a client waits; but nothing changes in a group that has ended.
+                // Both a change and a timeout lead to a retry while a client waits. An error means
+                // that the group has ended, so nothing will change any more.
                 if let Ok(Err(_)) = tokio::time::timeout(RETRY_AFTER, view.changed()).await {
                     let stopping = WriteResult::NotApplied("this node is stopping".to_owned());
                     return all(batch, &stopping);
@@ -128,7 +129,8 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
     let request = Request::Forward(Forwarded { writes });
     let called = tokio::select! {
         called = group.ask_leader(leader, Lane::Writes, request, limit) => called,
-        () = changed_from(&mut view, leader) => Err(CallError::NoAnswer("the leader changed".to_owned())),
+        () = changed_from(&mut view, leader) =>
+            Err(CallError::NoAnswer("the leader changed".to_owned())),
     };
     let name = &leader.member.node_id;
     match called {
@@ -167,7 +169,7 @@ fn fail(batch: Vec<Write>, reason: String) -> Tried {
     Tried::Decided(all(batch, &WriteResult::Unknown(reason)))
 }
 
-/// The leader's part of a forward: each write takes its place in this node's queue, in order.
+/// Handles a forwarded batch on the leader: queues each write in order and collects the results.
 pub(crate) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<WriteResult> {
     let now = clock::now();
     if !group.leads() {

@@ -1,5 +1,7 @@
-//! The rounds of linearizable reads (ReadIndex). A follower's round asks the leader, with its own vote (see
-//! [`super::follower_vote`]); the leader's is one of heartbeats.
+//! Runs the ReadIndex rounds of linearizable reads.
+//!
+//! A follower's round asks the leader and carries the follower's own vote (see
+//! [`super::follower_vote`]). The leader's own round is a round of heartbeats.
 
 use super::follower_vote;
 use crate::planted::{Bug, is_planted};
@@ -13,7 +15,7 @@ use crate::storage::types::{RaftId, Vote};
 use openraft::{LinearizerOption, ReadPolicy};
 use std::sync::Arc;
 
-/// Runs rounds while anyone waits, until the group is gone.
+/// Runs rounds while reads are waiting, until the group ends.
 pub(crate) async fn run(group: Arc<Group>, rounds: RoundsToRun) {
     rounds
         .run(|| round(&group), || change_of(&group), group.stopping())
@@ -23,7 +25,7 @@ pub(crate) async fn run(group: Arc<Group>, rounds: RoundsToRun) {
 async fn change_of(group: &Group) {
     let mut view = group.view();
     view.mark_unchanged();
-    // Either way the next round is tried.
+    // A timeout is fine too: the next round is tried in either case.
     let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
 }
 
@@ -45,7 +47,8 @@ async fn round(group: &Group) -> Result<u64, String> {
 }
 
 async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
-    // Now and not before: it speaks for the reads that this round is for.
+    // The vote must be read here, not earlier: it must be newer than every read that this round
+    // serves.
     let vote = group.store().vote();
     match group
         .ask_leader(
@@ -68,7 +71,7 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     }
 }
 
-/// The leader's part of a follower's round.
+/// Handles a follower's round on the leader.
 pub(crate) async fn confirm_for(
     group: &Group,
     from: RaftId,
@@ -83,7 +86,8 @@ pub(crate) async fn confirm_for(
     confirm(group).await
 }
 
-/// Confirms that this node leads: a heartbeat round that starts after this call confirms that it still leads.
+/// Confirms that this node still leads, by a heartbeat round that starts after the call, and
+/// returns the read index.
 pub(crate) async fn confirm(group: &Group) -> Result<u64, String> {
     let policy = match is_planted(Bug::LeaseRead) {
         true => ReadPolicy::LeaseRead,

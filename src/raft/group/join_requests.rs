@@ -1,4 +1,4 @@
-//! The nodes that ask to join, as the leader has heard them.
+//! The join requests that the leader has received.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
@@ -7,20 +7,22 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// A newcomer repeats its wish twice a second; one that has not for this long is gone.
+/// Maximum age of a join request. A newcomer repeats its request every few hundred milliseconds;
+/// one that has not repeated it for this long is gone.
 const WISH_AGE: Duration = Duration::from_secs(5);
 
-/// The wishes that the leader has heard, by `node.id`. Bounded: only ids of the group are kept.
+/// The received join requests, by `node.id`. Bounded: only ids of the group are kept.
 #[derive(Default)]
 pub(crate) struct Wishes {
     by_node: Mutex<BTreeMap<String, Heard>>,
 }
 
-/// One wish.
+/// One join request.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
     pub(crate) name: NodeName,
-    /// Where the leader's inventory has it. What a newcomer says of its own address is not taken.
+    /// The newcomer's address in the leader's inventory. The address that the newcomer claims is
+    /// not used.
     pub(crate) address: String,
     at: Instant,
     pub(crate) old_silent_since: Option<Instant>,
@@ -28,7 +30,7 @@ pub(crate) struct Heard {
 }
 
 impl Wishes {
-    /// Notes a wish. The reason why it is refused, if it is.
+    /// Records a join request, and returns the reason if it is refused.
     pub(crate) fn hear(&self, name: NodeName, address: String) -> Option<String> {
         let now = clock::now();
         let mut wishes = lock(&self.by_node);
@@ -49,12 +51,12 @@ impl Wishes {
         heard.refusal.clone()
     }
 
-    /// When a node of this id last asked to join.
+    /// Returns the time at which a node of this id last asked to join.
     pub(crate) fn asked(&self, node_id: &str) -> Option<Instant> {
         lock(&self.by_node).get(node_id).map(|heard| heard.at)
     }
 
-    /// The wishes of the nodes that still ask; the others are forgotten.
+    /// Returns the requests of the nodes that still ask, and removes all others.
     pub(crate) fn due(&self) -> Vec<Heard> {
         let now = clock::now();
         let mut wishes = lock(&self.by_node);
@@ -62,14 +64,14 @@ impl Wishes {
         wishes.values().cloned().collect()
     }
 
-    /// Changes the wish of a node, if there is one.
+    /// Applies `change` to a node's request, if there is one.
     pub(crate) fn update(&self, node_id: &str, change: impl FnOnce(&mut Heard)) {
         if let Some(heard) = lock(&self.by_node).get_mut(node_id) {
             change(heard);
         }
     }
 
-    /// Forgets the wish of a node.
+    /// Removes a node's request.
     pub(crate) fn forget(&self, node_id: &str) {
         lock(&self.by_node).remove(node_id);
     }

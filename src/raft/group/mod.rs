@@ -1,4 +1,4 @@
-//! The group that this node is a member of: openraft with what is built around it.
+//! The group of which this node is a member: openraft and the parts built around it.
 
 pub(super) mod join_requests;
 pub(super) mod view;
@@ -30,10 +30,10 @@ use view::{Leader, View};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
-/// A read must have been served within this for a node to count as serving.
+/// Maximum time since the last served read for a node to count as serving.
 const SERVES_WITHIN: Duration = Duration::from_secs(2);
 
-/// A formed group, with every task that serves it.
+/// A formed group: the state shared by its tasks.
 pub(crate) struct Group {
     pub(crate) raft: Raft,
     pub(crate) replica: Arc<Replica>,
@@ -44,9 +44,9 @@ pub(crate) struct Group {
     pub(crate) wishes: Wishes,
     pub(crate) disk_low: AtomicBool,
     pub(crate) turns: Turns,
-    /// When it was started, in this process.
+    /// The time at which this process started the group.
     pub(crate) started: Instant,
-    /// Whether nobody waits for a higher level of commands any more.
+    /// Whether writes no longer wait for a higher level of commands.
     pub(crate) is_settled: AtomicBool,
     founders: Vec<(NodeName, String)>,
     view: watch::Receiver<View>,
@@ -54,7 +54,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// A group around a running openraft, with its two queues, which are to be driven.
+    /// Creates a group around a running openraft, with its two queues, which the caller must drive.
     pub(crate) fn new(
         raft: Raft,
         replica: Arc<Replica>,
@@ -92,7 +92,7 @@ impl Group {
         self.peers.raft_id()
     }
 
-    /// The pairs that formed the group, with the addresses that they had.
+    /// Returns the nodes that formed the group, with their addresses at that time.
     pub(crate) fn founders(&self) -> &[(NodeName, String)] {
         &self.founders
     }
@@ -115,7 +115,7 @@ impl Group {
         }
     }
 
-    /// Asks the leader.
+    /// Sends a request to the leader.
     ///
     /// # Errors
     /// As for [`Peers::call`].
@@ -134,7 +134,7 @@ impl Group {
     /// Returns once this node has applied everything that was acknowledged before the call.
     ///
     /// # Errors
-    /// When no majority confirms it, or this node is behind, until the deadline.
+    /// When no majority confirms it, or this node has not caught up, by the deadline.
     pub(crate) async fn confirm_applied(&self, deadline: Instant) -> Result<(), Unavailable> {
         let index = self.reads.index(deadline).await?;
         self.replica.evidence().note_committed(index);
@@ -147,7 +147,7 @@ impl Group {
     /// Returns once this node has applied an index.
     ///
     /// # Errors
-    /// When it has not until the deadline.
+    /// When it has not done so by the deadline.
     pub(crate) async fn wait_applied(
         &self,
         index: u64,
@@ -166,17 +166,17 @@ impl Group {
         }
     }
 
-    /// Whether this node has served a read within the last moments, as a member that is well does.
+    /// Whether this node has served a read recently, as a healthy member does.
     pub(crate) fn serves(&self) -> bool {
         self.reads
             .since_served()
             .is_some_and(|ago| ago <= SERVES_WITHIN)
     }
 
-    /// Whether this node's disk takes a proposal.
+    /// Checks whether this node's disk has space for a proposal.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it has none.
     pub(crate) fn may_propose(&self) -> Result<(), String> {
         match self.disk_low.load(Ordering::Relaxed) {
             true => Err(format!("the disk of {} is full", self.options.node_id)),
@@ -186,20 +186,20 @@ impl Group {
 
     /// Resolves when this node no longer leads.
     pub(crate) async fn lost_leadership(&self) {
-        // An error means that the group is gone, and the leadership with it.
+        // An error means that the group has ended, and the leadership with it.
         let _ = self
             .view()
             .wait_for(|view| view.state != ServerState::Leader)
             .await;
     }
 
-    /// Resolves when the group is told to stop.
+    /// Resolves when the group is stopping.
     pub(crate) async fn stopping(&self) {
-        // An error means that the group is gone.
+        // An error means that the group has ended.
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Waits for the next beat of a task of the group; `false` when the task has to end.
+    /// Waits for the next tick of a task's interval. Returns `false` when the task must end.
     pub(crate) async fn next(&self, pace: &mut Interval) -> bool {
         tokio::select! {
             _ = pace.tick() => true,
@@ -207,7 +207,7 @@ impl Group {
         }
     }
 
-    /// Ends the tasks and openraft; what is on disk stays as it is.
+    /// Stops the tasks and openraft. The data on disk is unchanged.
     pub(crate) async fn shut_down(&self) {
         self.stop.send_replace(true);
         if let Err(error) = self.raft.shutdown().await {
@@ -216,7 +216,8 @@ impl Group {
     }
 }
 
-/// The pace of a task that is not to catch up on what it missed: after a stop once is enough.
+/// Creates the interval of a periodic task that does not make up for missed ticks: after a pause
+/// one run is enough.
 pub(crate) fn paced(period: Duration) -> Interval {
     let mut pace = tokio::time::interval(period);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

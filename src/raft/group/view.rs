@@ -1,4 +1,5 @@
-//! Who leads, as this node sees it: a narrow view on openraft's metrics that reads and writes wait on.
+//! This node's view of the leader and the membership: the few values of openraft's metrics on which
+//! reads and writes wait.
 
 use crate::storage::types::{Member, RaftId, StoredMembership, TypeConfig};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ pub(crate) struct Leader {
     pub(crate) member: Member,
 }
 
-/// What openraft last said of this node's place in the group.
+/// This node's place in the group, as openraft last reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) term: u64,
@@ -43,7 +44,7 @@ impl View {
         }
     }
 
-    /// The members with their raft ids, voters first told by `true`.
+    /// Returns the members with their raft ids; the flag is `true` for voters.
     pub(crate) fn members(&self) -> impl Iterator<Item = (RaftId, &Member, bool)> {
         let membership = self.membership.membership();
         let voters: std::collections::BTreeSet<RaftId> = membership.voter_ids().collect();
@@ -64,9 +65,9 @@ impl View {
     }
 }
 
-/// Waits until another leader is known than `old`, or none is.
+/// Waits until the known leader is not `old` any more: either another one, or no leader.
 pub(crate) async fn changed_from(view: &mut watch::Receiver<View>, old: &Leader) {
-    // An error means that the group is shutting down; whoever waits ends then too.
+    // An error means that the group is shutting down, and the caller with it.
     let _ = view
         .wait_for(|view| view.leader.as_ref() != Some(old))
         .await;

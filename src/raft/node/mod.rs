@@ -1,4 +1,4 @@
-//! The façade: what the rest of the program may ask of consensus.
+//! The façade through which the rest of the program uses consensus.
 
 use super::bootstrap::group_discovery::Forming;
 use super::consensus::ordered_write::{self, Wish};
@@ -25,26 +25,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-/// Between two looks at this node's own address.
+/// Time between two probes of this node's own address.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// One member of the group, or a node that waits for its group to form.
 ///
-/// Cheap to clone; every method may be called before the group is formed and then
-/// says what the node waits for.
+/// Cheap to clone. Every method may be called before the group is formed; its error then says what
+/// the node is waiting for.
 #[derive(Clone)]
 pub struct Node {
     service: Arc<Service>,
-    /// Why the process must end, once it must.
+    /// The reason why the process must end, once there is one.
     fatal: Arc<watch::Sender<Option<StartError>>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
 impl Node {
-    /// Takes up the identity of the data directory and starts looking for the group.
+    /// Loads the identity of the data directory and starts looking for the group.
     ///
     /// # Errors
-    /// When the directory is not this node's, or cannot be written.
+    /// When the directory belongs to another node, or cannot be written.
     pub async fn start(options: Options) -> Result<Node, StartError> {
         let forming = Arc::new(Forming::open(options).await?);
         let node = Node {
@@ -83,7 +83,7 @@ impl Node {
         }
     }
 
-    /// A linearizable lookup.
+    /// Performs a linearizable lookup.
     ///
     /// # Errors
     /// Without a quorum, before the group is formed, or past the deadline.
@@ -91,7 +91,7 @@ impl Node {
         Ok(answer(&*self.confirmed(deadline).await?, lookup))
     }
 
-    /// What this node holds at once, which may be old.
+    /// Performs a lookup in this node's current state, which may be stale.
     ///
     /// # Errors
     /// Before the group is formed.
@@ -99,7 +99,8 @@ impl Node {
         Ok(answer(&*self.group()?, lookup))
     }
 
-    /// The coordinators, the one that joined last first, with the index of the state that shows them; linearizable.
+    /// Returns the coordinators, the most recently joined first, with the index of the state that
+    /// shows them. Linearizable.
     ///
     /// # Errors
     /// As for [`Node::lookup`].
@@ -111,7 +112,7 @@ impl Node {
         Ok(coordinators(&*self.confirmed(deadline).await?, query))
     }
 
-    /// The coordinators that this node holds at once, which may be old.
+    /// Returns the coordinators in this node's current state, which may be stale.
     ///
     /// # Errors
     /// Before the group is formed.
@@ -130,7 +131,8 @@ impl Node {
         Ok(self.group()?.replica.feeds().feed(lookups))
     }
 
-    /// How far this node is, and when a lookup last changed: what a reader of changes needs of the state, without its bytes.
+    /// Returns this node's applied index and the index of the last change of a lookup: the state's
+    /// position, without its bytes, for readers of changes.
     ///
     /// # Errors
     /// Before the group is formed.
@@ -143,10 +145,11 @@ impl Node {
         })
     }
 
-    /// Commits an announcement (or a renewal, when the node holds the same already). The log index it was applied at.
+    /// Commits an announcement, or a renewal when the node already has the same one, and returns
+    /// the log index at which it was applied.
     ///
     /// # Errors
-    /// When it was surely not applied, or when that is unknown.
+    /// When it was certainly not applied, or when that is unknown.
     pub async fn announce(
         &self,
         announcement: Announcement,
@@ -158,10 +161,11 @@ impl Node {
             .await
     }
 
-    /// As [`Node::announce`], for what is known by its digest: the announcement itself is asked for when the node does not hold it.
+    /// Commits an announcement identified by its digest, like [`Node::announce`]. The announcement
+    /// itself is requested only when the registry does not have it.
     ///
     /// # Errors
-    /// As for [`Node::announce`]; what cannot be read is surely not applied.
+    /// As for [`Node::announce`]; an announcement that cannot be read is certainly not applied.
     pub async fn renew_or_announce(
         &self,
         node_id: &str,
@@ -177,7 +181,7 @@ impl Node {
         ordered_write::write(&*self.group_to_write()?, wish, deadline).await
     }
 
-    /// Commits that the node has left. The log index.
+    /// Commits the withdrawal of a node, and returns its log index.
     ///
     /// # Errors
     /// As for [`Node::announce`].
@@ -187,7 +191,7 @@ impl Node {
         ordered_write::write(&*self.group_to_write()?, wish, deadline).await
     }
 
-    /// Commits a static service, whose id the caller drew. The log index.
+    /// Commits a static service, whose id the caller generated, and returns the log index.
     ///
     /// # Errors
     /// As for [`Node::announce`].
@@ -199,7 +203,7 @@ impl Node {
         self.write(Command::AddStatic(service), deadline).await
     }
 
-    /// Commits the removal of a static service. The log index.
+    /// Commits the removal of a static service, and returns the log index.
     ///
     /// # Errors
     /// As for [`Node::announce`].
@@ -207,20 +211,20 @@ impl Node {
         self.write(Command::RemoveStatic { id }, deadline).await
     }
 
-    /// What this node knows of the group, at once and without a quorum too.
+    /// Returns this node's knowledge of the group, without waiting and even without a quorum.
     pub fn status(&self) -> Status {
         status::of(&self.service.forming, self.service.group().as_deref())
     }
 
-    /// What each part of consensus is doing, a line each, for people.
+    /// Returns a human-readable line about each part of consensus.
     pub async fn report(&self) -> Vec<String> {
         report::lines(&self.service.forming, self.service.group().as_deref()).await
     }
 
-    /// Whether this node is a voter and has served a read, to its end, in the last 2 s.
+    /// Checks whether this node is a voter and has served a read completely in the last 2 s.
     ///
     /// # Errors
-    /// The reason why not.
+    /// The reason why it is not ready.
     pub fn ready(&self) -> Result<(), String> {
         if *self.stop.borrow() {
             return Err("this node is stopping".to_owned());
@@ -238,8 +242,8 @@ impl Node {
         }
     }
 
-    /// Whether this very process answers at an address, within a limit. Also `true` when the
-    /// address has a name that does not resolve, since nobody can say then.
+    /// Whether this process answers at an address, within a time limit. Also `true` when the
+    /// address has a name that does not resolve, since the question then has no answer.
     pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
         let forming = &self.service.forming;
         let own = forming.image().name.clone();
@@ -251,7 +255,8 @@ impl Node {
         tokio::time::timeout(limit, answered).await.is_ok() || forming.dialer().is_unknown(address)
     }
 
-    /// Serves a peer's connection until it closes. `opened_epoch`: the beat's epoch when it was opened.
+    /// Serves a peer's connection until it closes. `opened_epoch` is the beat's epoch when it was
+    /// opened.
     pub async fn serve_peer<IO>(&self, io: IO, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -259,13 +264,14 @@ impl Node {
         transport::serve(self.service.clone(), io, opened_epoch).await;
     }
 
-    /// Ready no more; hands leadership to another voter, if this node leads. To be followed by [`Node::stop`].
+    /// Ends readiness and hands leadership to another voter, if this node leads. The caller then
+    /// calls [`Node::stop`].
     pub async fn hand_over(&self) {
         self.stop.send_replace(true);
         if let Some(group) = self.service.group() {
             let led = group.leads();
             let another_leads = transfer_leadership::hand_over(&group).await;
-            // A group of one has nobody to hand it to.
+            // A group of one has no other voter.
             let others = group.view().borrow().voters() > 1;
             if led && others && !another_leads {
                 tracing::warn!(
@@ -276,10 +282,11 @@ impl Node {
         }
     }
 
-    /// Ends the group's tasks and closes the disk.
+    /// Stops the group's tasks and closes the disk.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        // Peers are turned away first: what they ask of a group that has ended would be an error in the log.
+        // Peers are turned away first: a request to an ended group would appear as an error in the
+        // server log.
         let group = write(&self.service.group).take();
         self.service.forming.note_stopping();
         if let Some(group) = group {
@@ -288,19 +295,19 @@ impl Node {
         self.service.forming.options.store.clone().close().await;
     }
 
-    /// For a simulation, see `probe`.
+    /// Returns the group, for simulations; see `probe`.
     #[cfg(feature = "sim")]
     pub(crate) fn group_now(&self) -> Option<Arc<Group>> {
         self.service.group()
     }
 
-    /// As above.
+    /// Returns the opened data directory, for simulations; see `probe`.
     #[cfg(feature = "sim")]
     pub(crate) fn store(&self) -> &crate::storage::Store {
         &self.service.forming.options.store
     }
 
-    /// The parts behind the façade, once there is a group.
+    /// Returns the parts behind the façade, once there is a group.
     #[cfg(test)]
     pub(crate) fn parts_now(&self) -> Option<(Arc<Group>, Arc<Service>)> {
         Some((self.service.group()?, self.service.clone()))
@@ -312,7 +319,7 @@ impl Node {
             .ok_or_else(|| unavailable(self.service.forming.waits_for()))
     }
 
-    /// The group, once this node shows all that was acknowledged before the call.
+    /// Returns the group once this node has applied everything acknowledged before the call.
     async fn confirmed(&self, deadline: Instant) -> Result<Arc<Group>, Unavailable> {
         let group = self.group()?;
         if is_planted(Bug::LocalRead) {
@@ -346,7 +353,7 @@ impl Node {
                 WriteResult::NotApplied(reason) => {
                     Err(WriteError::NotApplied(explain(&group, reason)))
                 }
-                // What may have been applied is never proposed again.
+                // A write that may have been applied is never proposed again.
                 WriteResult::Unknown(_)
                     if is_planted(Bug::Reproposed) && clock::now() < deadline =>
                 {

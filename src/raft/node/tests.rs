@@ -1,4 +1,4 @@
-//! One node in this process, on a disk that says it is full when it is told to.
+//! Tests of a single node in this process, on a disk that can be made to report that it is full.
 
 use super::*;
 use crate::clock::{self, Beat};
@@ -11,16 +11,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
-/// More than a deadline and a tick allow for beside max-age.
+/// More than a deadline and a tick may add to max-age.
 const WELL_PAST: Duration = Duration::from_secs(3);
-/// Of the log of a node here.
+/// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
-/// Between two looks.
+/// Time between two checks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// How long an answer may take to become what is wanted.
+/// Maximum time for a condition to become true.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The real file system, but for the space that it says is left.
+/// The real file system, except for its reported space.
 #[derive(Debug, Default)]
 struct Filling {
     full: AtomicBool,
@@ -121,7 +121,7 @@ fn soon() -> Instant {
     clock::now() + Duration::from_millis(1_800)
 }
 
-/// Announces until the answer is as wanted.
+/// Announces repeatedly until the result satisfies `wanted`.
 async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -> bool) {
     let tried = async {
         while !wanted(&node.announce(engine(), soon()).await) {
@@ -133,7 +133,8 @@ async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -
         .expect("the answer comes");
 }
 
-/// What is held is renewed by its digest alone; else the announcement is asked for, and one that cannot be read changes nothing.
+/// A stored announcement is renewed by its digest alone. Otherwise the announcement is requested,
+/// and one that cannot be read changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announcement_is_asked_for_when_it_is_not_held() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -167,7 +168,7 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
     node.stop().await;
 }
 
-/// Proposes a command as another taker would, which waits for no turn here.
+/// Proposes a command as another node would, without waiting for a turn here.
 async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     let group = node.group().expect("a group");
     match group.writes.write(command, soon()).await {
@@ -179,7 +180,7 @@ async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     }
 }
 
-/// What another taker knows now.
+/// Returns the evidence that a write arriving at another node now would carry.
 fn arrival_now(node: &Node) -> Arrival {
     let group = node.group().expect("a group");
     let (committed, tail) = group.replica.evidence().known();
@@ -203,9 +204,9 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps what its taker knew when it arrived, however long it waits for its turn: what is
-/// written meanwhile through another node overtakes it, and it is refused and not proposed again
-/// with what is known by then.
+/// A write keeps the evidence of its arrival, however long it waits for its turn. A write committed
+/// through another node in the meantime overtakes it; it is refused, and not proposed again with
+/// later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_overtaken_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -225,7 +226,8 @@ async fn a_write_that_is_overtaken_is_refused() {
         },
         node_id: "engine".to_owned(),
     };
-    // A change of what is replaced meanwhile, and a renewal of what is gone meanwhile.
+    // A change whose target is replaced while it waits, and a renewal whose target is withdrawn
+    // while it waits.
     for (earlier, later) in [(engine_with("older"), newer), (engine_with("newer"), gone)] {
         let turn = group.turns.enter("engine").turn().await;
         let (writer, until) = (node.clone(), soon());
@@ -254,7 +256,7 @@ async fn a_write_that_is_overtaken_is_refused() {
     node.stop().await;
 }
 
-/// Writes of one client that wait for each other at one node are all taken, in their order.
+/// Writes of one client that wait for each other at one node are all accepted, in their order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_that_take_turns_are_all_taken() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -282,8 +284,9 @@ async fn lists_the_engine(node: &Node) -> bool {
     String::from_utf8_lossy(found.rendered.json()).contains("engine")
 }
 
-/// A node whose disk is full refuses what it cannot keep, by name and surely not applied, goes on
-/// answering lookups, and lets nobody expire who could not renew; with space it goes on by itself.
+/// A node whose disk is full refuses writes, naming the disk, certainly not applied. It continues
+/// to answer lookups and expires no announcement, since none could be renewed. Once there is space
+/// again, it recovers without help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -293,7 +296,8 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
 
     disk.full.store(true, Ordering::Relaxed);
     announce_until(&node, |answer| {
-        matches!(answer, Err(WriteError::NotApplied(reason)) if reason.contains("disk of a is full"))
+        matches!(answer, Err(WriteError::NotApplied(reason))
+            if reason.contains("disk of a is full"))
     })
     .await;
     let until = clock::now() + MAX_AGE + WELL_PAST;
@@ -309,8 +313,8 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     node.stop().await;
 }
 
-/// A write that waits for a leader, or for space, when its node stops is refused then, and does not spin until its
-/// client has gone.
+/// When a node stops, a write that waits for a leader or for disk space is refused, and does not
+/// spin until its client is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -319,7 +323,8 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     announce_until(&node, Result::is_ok).await;
     disk.full.store(true, Ordering::Relaxed);
     announce_until(&node, |answer| {
-        matches!(answer, Err(WriteError::NotApplied(reason)) if reason.contains("disk of a is full"))
+        matches!(answer, Err(WriteError::NotApplied(reason))
+            if reason.contains("disk of a is full"))
     })
     .await;
 
@@ -334,7 +339,8 @@ async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     assert!(matches!(refused, Err(WriteError::NotApplied(reason)) if reason.contains("stopping")));
 }
 
-/// However large its entries are, the log of a node comes back below its limit by itself; and the node starts from what is left of it.
+/// The log returns below its size limit without help, however large the entries are, and the node
+/// starts from the remaining log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_of_large_entries_comes_back_below_its_limit() {
     const PROPERTY_BYTES: usize = 16 << 10;

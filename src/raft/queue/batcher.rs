@@ -1,52 +1,58 @@
-//! How many to wait for, so that under load batches and rounds grow and do not become more.
+//! Adaptive batching: decides how many requests to wait for, so that under load batches and rounds
+//! grow larger instead of more frequent.
 //!
-//! Clients that were answered at once ask again at about the same time. Whoever begins with the first of them has the others wait for
-//! a whole further batch, and so on for ever: two batches of half the size, at twice the cost. So a batch waits for as many as were
-//! just answered, and for those who waited then. Where they do not come, as where requests come at random, nobody waits for them
-//! for a while.
+//! Clients that were answered together send their next requests at about the same time. A batch
+//! that starts with the first of them makes the rest wait for a whole further batch. This state is
+//! stable: two batches of half the size, at twice the cost. So a batch waits for as many requests
+//! as were just answered, plus those that were waiting then. If they do not arrive, for example
+//! because requests come at random times, the next batches do not wait.
 
 use crate::clock::{self, Instant};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// So few are no crowd: a batch of few clients costs little, and each may be the last.
+/// Minimum number of expected requests to wait for. A batch for fewer clients is cheap, and each of
+/// them may be the last.
 const LEAST: usize = 8;
-/// How long the rest is waited for, at least: those who were answered ask again within less where there is little to do; a timer is
-/// a millisecond late.
+/// Minimum time to wait for the expected requests. On an idle machine, answered clients send their
+/// next request sooner than this; a timer fires a millisecond late.
 const LEAST_PATIENCE: Duration = Duration::from_millis(1);
-/// Who has not begun to ask again by then does something else.
+/// Time after which a client that has not sent another request is not expected any more.
 const GONE_AFTER: Duration = Duration::from_millis(10);
-/// For how many batches nobody waits after the first in which they did not come; each time in a row twice as many.
+/// Number of batches that do not wait, after the first batch for which the expected requests did
+/// not arrive. The number doubles each time this happens in a row.
 const FEWEST_PASSED_OVER: u32 = 4;
 const MOST_PASSED_OVER: u32 = 256;
 
-/// How long the rest is waited for: the busier a machine, the longer a batch takes, and the later its clients come back.
+/// Maximum time to wait for the expected requests. The busier a machine is, the longer a batch
+/// takes and the later its clients return.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// As long as the last batch took, so many times.
+    /// The limit, as a multiple of the duration of the last batch.
     pub(crate) batches: u32,
-    /// And no longer than this.
+    /// The absolute limit.
     pub(crate) most: Duration,
 }
 
-/// What is known of those who ask.
+/// Tracks the clients that are expected to send another request.
 #[derive(Debug)]
 pub(crate) struct Crowd {
-    /// How many were there when the last batch was answered, those that it answered and those that waited.
+    /// Number of requests when the last batch was answered: those it answered plus those that
+    /// waited.
     expected: usize,
-    /// When that was.
+    /// The time at which the last batch was answered.
     answered_at: Instant,
-    /// When the last batch was complete.
+    /// The time at which the last batch was complete.
     gathered_at: Instant,
     patience: Patience,
-    /// For so many batches more nobody waits.
+    /// Number of following batches that do not wait.
     passed_over: u32,
-    /// And for so many the next time.
+    /// The next value of `passed_over`, if the expected requests do not arrive.
     next_passed_over: u32,
 }
 
 impl Crowd {
-    /// One in which the rest is waited for so long.
+    /// Creates a tracker that waits at most as long as `patience` allows.
     pub(crate) fn new(patience: Patience) -> Crowd {
         let now = clock::now();
         Crowd {
@@ -59,7 +65,7 @@ impl Crowd {
         }
     }
 
-    /// Adds those who come to a batch, until all are there that are expected, or it is full. Cancel-safe.
+    /// Adds arriving requests to a batch until it has the expected number or is full. Cancel-safe.
     pub(crate) async fn gather<T>(
         &mut self,
         batch: &mut Vec<T>,
@@ -91,7 +97,7 @@ impl Crowd {
         self.next_passed_over = FEWEST_PASSED_OVER;
     }
 
-    /// A batch of so many was answered, while so many waited.
+    /// Records that a batch of `count` requests was answered while `waiting` more were queued.
     pub(crate) fn answered(&mut self, count: usize, waiting: usize) {
         self.answered_at = clock::now();
         self.expected = match count + waiting < LEAST {
@@ -100,7 +106,7 @@ impl Crowd {
         };
     }
 
-    /// How many to wait for now.
+    /// Returns the number of requests to wait for.
     fn expected(&mut self) -> usize {
         let expected = std::mem::take(&mut self.expected);
         if clock::now().duration_since(self.answered_at) > GONE_AFTER {
@@ -136,7 +142,7 @@ fn take_waiting<T>(
     }
 }
 
-/// Whether one came in time.
+/// Adds the next request and returns whether one arrived in time.
 async fn take_one<T>(batch: &mut Vec<T>, coming: &mut mpsc::Receiver<T>, until: Instant) -> bool {
     let next = tokio::time::timeout_at(until, coming.recv()).await;
     match next {
@@ -172,11 +178,11 @@ mod tests {
         }
     }
 
-    /// Two halves of a crowd that ask in turn become one.
+    /// Two groups of clients whose requests alternate merge into one batch.
     #[tokio::test(start_paused = true)]
     async fn halves_become_one() {
         let (clients, mut coming) = mpsc::channel(100);
-        // Each of them too few to be a crowd by itself, too.
+        // The second size is below the minimum for each group alone.
         for half in [20, 5] {
             let mut crowd = Crowd::new(PATIENCE);
             ask(&clients, half);
@@ -205,7 +211,8 @@ mod tests {
         assert_eq!(clock::now(), began);
     }
 
-    /// Where nobody comes back the wait becomes rare, and it is short; once they come it is back.
+    /// When clients do not return, waits become rare and stay short. When they return, waiting
+    /// resumes.
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -226,7 +233,8 @@ mod tests {
         assert_eq!(crowd.next_passed_over, FEWEST_PASSED_OVER);
     }
 
-    /// The longer a batch takes, the longer those are waited for who would miss the next one; but not for as long as a disk stands still.
+    /// The wait grows with the duration of a batch, but not beyond the absolute limit when a disk
+    /// stalls.
     #[tokio::test(start_paused = true)]
     async fn as_long_as_a_batch_takes_is_waited() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -249,7 +257,7 @@ mod tests {
         }
     }
 
-    /// Of those who were here a while ago none is expected.
+    /// Clients that were answered too long ago are not expected.
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -262,7 +270,7 @@ mod tests {
         assert_eq!(clock::now(), began);
     }
 
-    /// A batch has its limit, and the others are in the next.
+    /// A batch is limited in size; the remaining requests are in the next one.
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);

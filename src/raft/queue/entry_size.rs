@@ -2,21 +2,21 @@
 
 use crate::registry::Command;
 
-/// At least the bytes of a command in an entry, without encoding it.
+/// Returns an upper bound of a command's bytes in an entry, without encoding it.
 pub(crate) fn size_of(command: &Command) -> usize {
-    /// Variant, indexes, digest and lengths: what a command costs beside its texts.
+    /// Size of a command without its texts: variant, indexes, digest and lengths.
     const BASE_BYTES: usize = 64;
-    /// The most that an `Arrival` takes.
+    /// Maximum size of an `Arrival`.
     const ARRIVAL_BYTES: usize = 64;
-    /// The most that it takes beside a digest, whose room is in the base: an entry is to hold many
-    /// renewals.
+    /// Maximum size of an `Arrival` in a renewal, beyond the digest's space, which the base
+    /// includes. It is smaller because an entry should hold many renewals.
     const RENEWAL_ARRIVAL_BYTES: usize = 32;
     const RAFT_ID_BYTES: usize = 12;
     let texts = match command {
         Command::Announce { announcement, .. } | Command::OrderedAnnounce { announcement, .. } => {
             let names =
                 announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
-            // Packed, a service is a few bytes longer than in an entry.
+            // The packed form of a service is a few bytes longer than its form in an entry.
             names + announcement.services.packed_bytes()
         }
         Command::Withdraw { node_id, .. }
@@ -126,7 +126,7 @@ mod tests {
         postcard::to_stdvec(command).expect("it encodes").len()
     }
 
-    /// The estimate that limits an entry is never below what the entry takes.
+    /// The estimate that limits an entry is never below a command's encoded size.
     #[test]
     fn a_command_takes_no_more_than_its_estimate() {
         for command in commands() {

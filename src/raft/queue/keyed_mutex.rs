@@ -1,25 +1,25 @@
 //! Serializes writes of one `node.id` in order of arrival (docs/decisions/0004).
 //!
-//! A Java node's last PUT and its DELETE come on two connections. If both were under way at once,
-//! the DELETE might be applied first, and the PUT would then have to be refused.
+//! The last PUT and the DELETE of a Java node arrive on two connections. If both were in flight
+//! together, the DELETE might be applied first, and the PUT would then have to be refused.
 
 use crate::locks::lock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
-/// The writes under way by node. Bounded by the requests that wait: a node without one has no
-/// entry.
+/// The writes in flight, by node. Bounded by the number of waiting requests: a node without one has
+/// no entry.
 #[derive(Default)]
 pub(crate) struct Turns {
     by_node: Mutex<BTreeMap<String, Queue>>,
 }
 
-/// The writes of one node that wait behind the one whose turn it is.
+/// The writes of one node that wait for the current one.
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<oneshot::Sender<()>>,
-    /// The index of the last write that was accepted in a turn of this queue.
+    /// Index of the last write that was accepted in a turn of this queue.
     accepted: Option<u64>,
 }
 
@@ -27,26 +27,26 @@ struct Queue {
 pub(crate) struct Place<'a> {
     turns: &'a Turns,
     node_id: String,
-    /// Absent once the turn has come.
+    /// Absent once this write has the turn.
     waits_for: Option<oneshot::Receiver<()>>,
 }
 
-/// One write's turn; the next one's begins when it is dropped.
+/// The turn of one write; dropping it starts the next turn.
 pub(crate) struct Turn<'a>(Place<'a>);
 
 impl Turns {
-    /// As [`Turns::enter_noting`], with nothing to note.
+    /// Takes a place in the queue of a node, synchronously, ahead of all later calls.
     #[cfg(test)]
     pub(crate) fn enter(&self, node_id: &str) -> Place<'_> {
         self.enter_noting(node_id, || ()).0
     }
 
-    /// Takes a place in the queue of a node, at once and before anyone who comes later, and notes
-    /// what is known at that moment.
+    /// Takes a place in the queue of a node, ahead of all later calls, and runs `note` under the
+    /// same lock.
     ///
-    /// It is one moment: nobody takes a place in between. A write may come over the one before it in
-    /// its turn, and so over all that that one came over. So that one must not know more than this
-    /// one did when it arrived, and would if its thread was held up between the two.
+    /// The two must be atomic. A write may follow the write ahead of it in its queue, and so every
+    /// write that the one ahead may follow. If the one ahead collected its evidence after this write
+    /// took its place, this write could follow one that was acknowledged after its own arrival.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,
@@ -73,7 +73,7 @@ impl Turns {
         (place, noted)
     }
 
-    /// Gives the turn to the next who still waits.
+    /// Passes the turn to the next write that still waits.
     fn pass_on(&self, node_id: &str) {
         let mut by_node = lock(&self.by_node);
         let Some(queue) = by_node.get_mut(node_id) else {
@@ -106,7 +106,7 @@ impl Drop for Place<'_> {
             None => true,
             Some(waits_for) => {
                 waits_for.close();
-                // The turn may have been given right before the wait ended.
+                // The turn may have been passed just before the wait ended.
                 waits_for.try_recv().is_ok()
             }
         };
@@ -117,8 +117,8 @@ impl Drop for Place<'_> {
 }
 
 impl Turn<'_> {
-    /// The index of the last write of this node that was accepted in a turn before this one, if
-    /// this one came while the other was under way.
+    /// Returns the index of the last write of this node that was accepted in an earlier turn, if
+    /// the current write arrived while that one was in flight.
     pub(crate) fn previous(&self) -> Option<u64> {
         let by_node = lock(&self.0.turns.by_node);
         by_node
@@ -126,7 +126,7 @@ impl Turn<'_> {
             .and_then(|queue| queue.accepted)
     }
 
-    /// This write was accepted by the entry at an index.
+    /// Records that this write was accepted by the entry at `index`.
     pub(crate) fn accepted(&self, index: u64) {
         if let Some(queue) = lock(&self.0.turns.by_node).get_mut(&self.0.node_id) {
             queue.accepted = Some(index);
@@ -139,7 +139,8 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// The second write of a node waits for the first, another node's does not, and nothing is left behind.
+    /// The second write of a node waits for the first, another node's write does not wait, and no
+    /// entry is left over.
     #[tokio::test]
     async fn writes_of_one_node_take_turns() {
         let turns = Turns::default();
@@ -152,8 +153,8 @@ mod tests {
         assert!(lock(&turns.by_node).is_empty());
     }
 
-    /// What a write knows is noted as it takes its place, so that the writes of a node know more from
-    /// place to place.
+    /// The evidence of a write is collected at the moment that it takes its place, so that later
+    /// writes of a node have at least the evidence of earlier ones.
     #[tokio::test]
     async fn a_place_is_taken_with_what_is_known() {
         let turns = Turns::default();
@@ -162,7 +163,7 @@ mod tests {
         assert!(is_one_moment, "another could take a place meanwhile");
     }
 
-    /// A client that stops waiting frees its place, before its turn came and after it.
+    /// A client that stops waiting frees its place, both before it has the turn and after.
     #[tokio::test]
     async fn a_write_given_up_holds_nobody() {
         let turns = Turns::default();
@@ -178,8 +179,8 @@ mod tests {
         assert!(turns.enter("w1").turn().now_or_never().is_some());
     }
 
-    /// The order is that of entering, not of waiting; and each learns which write before it was
-    /// accepted last.
+    /// The order is the order of entering, not of waiting, and each write learns which earlier
+    /// write was accepted last.
     #[tokio::test]
     async fn a_place_is_taken_at_once() {
         let turns = Turns::default();

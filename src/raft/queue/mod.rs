@@ -1,4 +1,4 @@
-//! The queues that reads and writes wait in.
+//! Queues in which reads and writes wait, and their batching.
 
 pub(super) mod batcher;
 pub(super) mod entry_size;

@@ -1,10 +1,12 @@
-//! The queue of linearizable reads: one round in flight, shared by every read that waited before it started.
+//! The queue of linearizable reads: one round in flight, shared by every read that waited before it
+//! started.
 //!
-//! - a read joins only a round that starts after it arrived.
-//! - a retry is a new round: an index serves only reads that were waiting before that index was asked for
-//!   (reusing one is etcd's stale read #20418).
-//! - a read is answered by its deadline without a timer of its own: those whose time is over are told while the round goes on, and those who
-//!   wait for the next one have more time left than a round takes.
+//! - A read joins only a round that starts after the read arrived.
+//! - A retry is a new round: an index serves only reads that were waiting before that index was
+//!   requested (reusing one caused etcd's stale read #20418).
+//! - A read is answered by its deadline without a timer of its own. A read whose deadline passes
+//!   during a round gets an error while the round continues. Reads queued during a round have more
+//!   time than a round takes (see [`ReadRounds::index`]).
 
 use super::batcher::{Crowd, Patience};
 use crate::clock::{self, Instant};
@@ -16,17 +18,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// A round is many tasks' turns and a lookup's answer is one, so it is cheaper to wait for the crowd than to ask twice.
+/// A round costs many task switches and answering a lookup costs one, so waiting for the expected
+/// reads is cheaper than a second round.
 const PATIENCE: Patience = Patience {
     batches: 16,
     most: Duration::from_millis(8),
 };
-/// Reads waiting for a round. Past it a read is refused at once: the node is far over what it can serve.
+/// Maximum number of reads that wait for a round. Beyond it a read is refused at once, since the
+/// node is far over its capacity.
 const MAX_WAITING_READS: usize = 20_000;
-/// A round that takes longer is abandoned for a new one: a stopped leader must not hold the node's
-/// only round.
+/// Maximum duration of a round. After it a new round starts: a paused leader must not block the
+/// node's only round.
 pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
-/// Between two failed rounds, unless the leader changes first.
+/// Time between two rounds after a failure, unless the leader changes first.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 const STOPPING: &str = "this node is stopping";
@@ -36,7 +40,8 @@ const STOPPING: &str = "this node is stopping";
 pub(crate) struct ReadRounds {
     waiting: mpsc::Sender<Waiter>,
     started: clock::Instant,
-    /// Milliseconds after `started` of the last read that was served, plus one; 0 when none was.
+    /// Time of the last served read, in milliseconds after `started`, plus one; 0 when no read was
+    /// served.
     last_served: Arc<AtomicU64>,
 }
 
@@ -60,13 +65,13 @@ impl ReadRounds {
         (rounds, to_run)
     }
 
-    /// How many wait for a round.
+    /// Returns the number of reads that wait for a round.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.max_capacity() - self.waiting.capacity()
     }
 
-    /// An index that, once applied here, shows everything acknowledged before this call. Ends by its deadline, if that is
-    /// further away than a round may take.
+    /// Returns an index that, once applied here, covers everything acknowledged before this call.
+    /// Ends by `deadline` if that is further away than the duration of a round.
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
@@ -78,7 +83,7 @@ impl ReadRounds {
         }
     }
 
-    /// How long ago a read was last served.
+    /// Returns the time since a read was last served.
     pub(crate) fn since_served(&self) -> Option<Duration> {
         let at_ms = self.last_served.load(Ordering::Relaxed).checked_sub(1)?;
         Some(
@@ -88,7 +93,7 @@ impl ReadRounds {
         )
     }
 
-    /// A read was served from start to end: confirmed by a round, and applied here.
+    /// Records that a read was served completely: confirmed by a round and applied here.
     pub(crate) fn note_served(&self) {
         let at_ms = clock::now().duration_since(self.started).as_millis() as u64;
         self.last_served.store(at_ms + 1, Ordering::Relaxed);
@@ -102,7 +107,7 @@ pub(crate) struct RoundsToRun {
 }
 
 impl RoundsToRun {
-    /// Runs a `round` for those who wait, and after one that failed waits for a `change`, until the
+    /// Runs a `round` while reads wait, and waits for a `change` after one that failed, until the
     /// group is `stopping`.
     pub(crate) async fn run<R, C>(
         mut self,
@@ -115,10 +120,11 @@ impl RoundsToRun {
     {
         tokio::select! {
             () = self.serve(round, change) => {}
-            // openraft is gone, and would log an error for each further round.
+            // openraft has ended and would log an error for each further round.
             () = stopping => {}
         }
-        // A read that comes in at this moment holds the group, and the queue with it: dropped with the queue, it might wait for itself.
+        // A read that arrives at this moment holds the group, and with it the queue. If it were
+        // dropped together with the queue, it could wait for itself.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
@@ -140,7 +146,7 @@ impl RoundsToRun {
             match answer_of(round(), &mut waiters).await {
                 Some(Ok(index)) => self.answer(&mut waiters, index),
                 Some(Err(reason)) => {
-                    // Before the next round there is nothing that could serve them.
+                    // A read that would be overdue before the next round starts cannot be served.
                     drop_overdue(&mut waiters, clock::now() + RETRY_AFTER, &reason);
                     change().await;
                 }
@@ -157,13 +163,13 @@ impl RoundsToRun {
         }
         self.crowd.answered(waiters.len(), self.queue.len());
         for waiter in waiters.drain(..) {
-            // Whoever has stopped waiting needs no answer.
+            // An error means that the reader has stopped waiting.
             let _ = waiter.reply.send(Ok(index));
         }
     }
 
-    /// Takes those who wait, those who come as soon as the runtime has read what its sockets hold, and those who are expected: the
-    /// busier it is, the more a round is for.
+    /// Collects the waiting reads, those that arrive once the runtime has read its sockets, and the
+    /// expected ones. The busier the node is, the more reads share a round.
     async fn gather(&mut self, waiters: &mut Vec<Waiter>) {
         tokio::task::yield_now().await;
         let (crowd, queue) = (&mut self.crowd, &mut self.queue);
@@ -179,8 +185,9 @@ fn refused_for(refused: &mpsc::error::TrySendError<Waiter>) -> &'static str {
     }
 }
 
-/// What came of a round. Whoever's time is over meanwhile is told so, and the round goes on for the others: cut short for each of them,
-/// no round would ever end where reads come all the time. `None` when nobody waits for it any more.
+/// Awaits the round. A reader whose deadline passes gets an error; the round continues for the
+/// rest, since cancelling it each time would mean that no round ends under a constant stream of
+/// reads. Returns `None` when no reader waits any more.
 async fn answer_of(
     round: impl Future<Output = Result<u64, String>>,
     waiters: &mut Vec<Waiter>,
@@ -197,7 +204,7 @@ async fn answer_of(
     }
 }
 
-/// Tells those whose time ends by then, and forgets those who wait no more.
+/// Answers the readers whose deadline is at or before `by`, and removes those that stopped waiting.
 fn drop_overdue(waiters: &mut Vec<Waiter>, by: Instant, reason: &str) {
     let is_over = |waiter: &mut Waiter| waiter.deadline <= by || waiter.reply.is_closed();
     for waiter in waiters.extract_if(.., is_over) {
@@ -214,7 +221,8 @@ mod tests {
         (Waiter { deadline, reply }, answer)
     }
 
-    /// A round that never ends is given up; who must be answered before is told before, and nobody else.
+    /// A round that never ends is abandoned. A reader whose deadline comes earlier is answered
+    /// earlier, and no other reader is.
     #[tokio::test(start_paused = true)]
     async fn a_read_is_answered_by_its_deadline() {
         let began = clock::now();
@@ -234,7 +242,8 @@ mod tests {
         assert!(late_answer.try_recv().is_err(), "it still waits");
     }
 
-    /// Reads that come all the time, and whose times end all the time, do not keep a group that is well again from serving them.
+    /// A constant stream of arriving and expiring reads does not keep a recovered group from
+    /// serving them.
     #[tokio::test(start_paused = true)]
     async fn reads_are_served_again_after_a_time_without() {
         const OUTAGE: Duration = Duration::from_secs(2);

@@ -1,8 +1,9 @@
-//! The queue of writes: what has arrived while the last batch was on its way becomes the next batch.
+//! The queue of writes: those that arrive while a batch is in flight form the next batch.
 //!
-//! - one batch of this node is in flight at a time, so writes of one `node.id` keep their order of arrival.
-//! - a write that may have been applied is never proposed again.
-//! - whoever holds a write drops it once its client no longer waits.
+//! - One batch of this node is in flight at a time, so writes of one `node.id` keep their order of
+//!   arrival.
+//! - A write that may have been applied is never proposed again.
+//! - Every holder of a write drops it once its client no longer waits.
 
 use super::batcher::{Crowd, Patience};
 use super::entry_size::size_of;
@@ -15,34 +16,37 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Writes waiting for a batch. Past it a write is refused at once and surely not applied.
+/// Maximum number of writes that wait for a batch. Beyond it a write is refused at once, and is
+/// certainly not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
-/// What they may take together. The wire bounds what its clients send to this node; a leader takes
-/// the writes of all nodes, and those of clients that no longer wait.
+/// Maximum total size of the undecided writes. The HTTP server limits what this node's own clients
+/// send; a leader also takes the writes of all other nodes, and holds those of clients that no
+/// longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
-/// Maximum bytes of the commands of one entry or one forward: more would hold up replication on a
+/// Maximum bytes of the commands of one entry or one forward: more would delay replication on a
 /// slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
-/// The commands of one entry by count, so that applying it stays short.
+/// Maximum number of commands of one entry, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;
-/// Who misses a batch waits for as long as it takes. One that took longer than this waited for a disk or a network, and not for its turn
-/// on a processor.
+/// A write that misses a batch waits for the duration of that batch. A batch that took longer than
+/// `most` waited for a disk or a network, not for a processor.
 const PATIENCE: Patience = Patience {
     batches: 1,
     most: Duration::from_millis(5),
 };
-/// A write whose client waits for less than this is not sent any more: it could only come late.
+/// Minimum time that a client must still wait for its write to be sent. A later answer would miss
+/// its deadline.
 pub(crate) const TOO_LATE: Duration = Duration::from_millis(20);
 
 /// The handle through which commands are proposed.
 #[derive(Clone)]
 pub(crate) struct Writes {
     queue: mpsc::Sender<Write>,
-    /// What all writes take that are not decided.
+    /// Total size of all undecided writes.
     bytes: Arc<AtomicUsize>,
 }
 
-/// One command with the client that waits for it.
+/// One command and the client that waits for it.
 pub(crate) struct Write {
     pub(crate) command: Command,
     pub(crate) deadline: Instant,
@@ -50,14 +54,15 @@ pub(crate) struct Write {
     _room: Room,
 }
 
-/// What a write takes of the bytes of all; given back when dropped.
+/// A write's share of the total size; returned when dropped.
 struct Room {
     all: Arc<AtomicUsize>,
     bytes: usize,
 }
 
 impl Room {
-    /// Takes it, and says whether all of them still fit.
+    /// Reserves the bytes, and returns whether the total is still within the limit. A single write
+    /// always fits.
     fn take(all: &Arc<AtomicUsize>, bytes: usize) -> (Room, bool) {
         let before = all.fetch_add(bytes, Ordering::Relaxed);
         let room = Room {
@@ -76,13 +81,13 @@ impl Drop for Room {
 
 impl Write {
     pub(crate) fn answer(self, result: WriteResult) {
-        // Whoever has stopped waiting needs no answer.
+        // An error means that the client has stopped waiting.
         let _ = self.reply.send(result);
     }
 }
 
 impl Writes {
-    /// How many wait for a batch.
+    /// Returns the number of writes that wait for a batch.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
@@ -100,7 +105,7 @@ impl Writes {
         )
     }
 
-    /// Queues a command in order of arrival. The receiver gets what came of it.
+    /// Queues a command in order of arrival. The receiver gets its result.
     pub(crate) fn propose(
         &self,
         command: Command,
@@ -129,7 +134,7 @@ impl Writes {
         result
     }
 
-    /// Proposes a command and waits for what came of it, a little past its deadline.
+    /// Proposes a command and waits for its result until shortly after its deadline.
     pub(crate) async fn write(&self, command: Command, deadline: Instant) -> WriteResult {
         let result = self.propose(command, deadline);
         match tokio::time::timeout_at(deadline + TOO_LATE, result).await {
@@ -145,13 +150,13 @@ impl Writes {
 /// The receiving half, to be driven by [`WritesToRun::run`].
 pub(crate) struct WritesToRun {
     waiting: mpsc::Receiver<Write>,
-    /// Taken from the queue, for the next batch.
+    /// Writes already taken from the queue, for the next batch.
     held: Vec<Write>,
     crowd: Crowd,
 }
 
 impl WritesToRun {
-    /// Has batch after batch sent by `send`, until the group is `stopping`.
+    /// Passes one batch after another to `send`, until the group is `stopping`.
     pub(crate) async fn run<F>(
         mut self,
         send: impl Fn(Vec<Write>) -> F,
@@ -165,7 +170,8 @@ impl WritesToRun {
                 batch = self.gather() => match batch {
                     Some(batch) => {
                         let decided = send(batch).await;
-                        // Counted before, since whoever is answered may be back at once.
+                        // Counted before answering, since an answered client may send its next
+                        // write immediately.
                         let waiting = self.held.len() + self.waiting.len();
                         self.crowd.answered(decided.len(), waiting);
                         answer(decided);
@@ -177,8 +183,8 @@ impl WritesToRun {
         }
     }
 
-    /// The next batch: those who wait, those who come as soon as the runtime has read what its sockets hold, and those who are
-    /// expected. The busier it is, the more go along. Cancel-safe.
+    /// Returns the next batch: the waiting writes, those that arrive once the runtime has read its
+    /// sockets, and the expected ones. The busier the node is, the larger the batch. Cancel-safe.
     async fn gather(&mut self) -> Option<Vec<Write>> {
         if self.held.is_empty() {
             let first = self.waiting.recv().await?;
@@ -189,14 +195,14 @@ impl WritesToRun {
         let (held, waiting) = (&mut self.held, &mut self.waiting);
         let is_full = |held: &[Write]| measure.is_full(held);
         self.crowd.gather(held, waiting, is_full).await;
-        // Whoever came last may not have been measured.
+        // The last arrivals may not have been measured yet.
         measure.is_full(&self.held);
         let rest = self.held.split_off(measure.fitting.max(1));
         Some(std::mem::replace(&mut self.held, rest))
     }
 }
 
-/// How many of the writes at hand make a batch, from the first on.
+/// Counts how many of the collected writes fit into a batch, starting with the first.
 #[derive(Default)]
 struct Measure {
     counted: usize,
@@ -205,7 +211,7 @@ struct Measure {
 }
 
 impl Measure {
-    /// Measures those that are new among all at hand, and says whether no more of them go into the batch.
+    /// Measures the writes added since the last call, and returns whether the batch is full.
     fn is_full(&mut self, writes: &[Write]) -> bool {
         for write in writes.get(self.counted..).unwrap_or_default() {
             self.counted += 1;
@@ -218,10 +224,10 @@ impl Measure {
     }
 }
 
-/// Writes with what came of each, for those who wait.
+/// Writes with their results, ready to be answered.
 pub(crate) type Decided = Vec<(Write, WriteResult)>;
 
-/// The same came of all.
+/// Assigns the same result to all writes.
 pub(crate) fn all(batch: Vec<Write>, result: &WriteResult) -> Decided {
     batch
         .into_iter()
@@ -229,7 +235,7 @@ pub(crate) fn all(batch: Vec<Write>, result: &WriteResult) -> Decided {
         .collect()
 }
 
-/// Tells those who wait what came of their writes.
+/// Sends each result to the client that waits for it.
 pub(crate) fn answer(decided: Decided) {
     for (write, result) in decided {
         write.answer(result);
@@ -257,8 +263,8 @@ mod tests {
         postcard::to_stdvec(command).expect("it encodes").len()
     }
 
-    /// Writes that take too many bytes together are refused, surely not applied, long before their
-    /// number is; those that are decided leave room for others.
+    /// Waiting writes that together exceed the byte limit are refused, certainly not applied, long
+    /// before their number reaches its limit. Decided writes free their space.
     #[tokio::test]
     async fn waiting_writes_keep_a_limit_in_bytes() {
         let large = || Command::Withdraw {
@@ -283,8 +289,8 @@ mod tests {
         assert!(later.try_recv().is_err(), "there is room again");
     }
 
-    /// Renewals of nodes with long names fill an entry by their bytes, long before their count does; the one
-    /// that did not fit is first in the next.
+    /// Renewals of nodes with long names fill an entry by bytes, long before their count does. The
+    /// first that does not fit begins the next entry.
     #[tokio::test]
     async fn a_batch_keeps_its_limit_in_bytes() {
         let (writes, mut batches) = Writes::new();

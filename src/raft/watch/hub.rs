@@ -1,4 +1,5 @@
-//! What clients follow on this node: changes as they are applied, and the end of trust in them.
+//! Feeds for clients that follow lookups on this node: changes as they are applied, and the loss of
+//! freshness.
 
 use super::history::{Changes, LookupChange, Subscription};
 use crate::model::Lookup;
@@ -11,12 +12,12 @@ use tokio::sync::watch;
 pub(crate) struct Feeds {
     cluster_id: u64,
     changes: Arc<Changes>,
-    /// Why this node's state may be old; `None` while reads are served.
+    /// The reason why this node's state may be stale; `None` while reads are served.
     lost: watch::Sender<Option<Arc<str>>>,
 }
 
 impl Feeds {
-    /// Of a cluster, whose changes are known after `floor`.
+    /// Creates the feeds of a cluster whose changes are known after `floor`.
     pub(crate) fn new(cluster_id: u64, floor: u64) -> Feeds {
         Feeds {
             cluster_id,
@@ -25,7 +26,7 @@ impl Feeds {
         }
     }
 
-    /// Follows lookups, of which the first is the one whose changes are asked for.
+    /// Follows lookups. [`Feed::since`] returns the changes of the first one.
     pub(crate) fn feed(&self, lookups: &[Lookup]) -> Feed {
         Feed {
             cluster_id: self.cluster_id,
@@ -37,35 +38,38 @@ impl Feeds {
         }
     }
 
-    /// Keeps an entry's changes; to be called before another thread can read the registry that shows them.
+    /// Stores an entry's changes. Must be called before another thread can read the registry that
+    /// shows them.
     pub(crate) fn keep(&self, changes: &[Change]) {
         self.changes.keep(changes);
     }
 
-    /// Wakes those who wait for what has changed; to be called once the registry shows it.
+    /// Wakes the subscribers of the changed lookups. Must be called once the registry shows the
+    /// changes.
     pub(crate) fn tell(&self, changes: &[Change]) {
         self.changes.tell(changes);
     }
 
-    /// The state was replaced by one at `index`.
+    /// Restarts the history after the state was replaced by one at `index`.
     pub(crate) fn start_over(&self, index: u64) {
         self.changes.start_over(index);
     }
 
-    /// How many subscriptions there are.
+    /// Returns the number of subscriptions.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn subscriptions(&self) -> usize {
         self.changes.subscriptions()
     }
 
-    /// Says that reads are served, or why not.
+    /// Records that reads are served, or why they are not.
     pub(crate) fn set_lost(&self, reason: Option<String>) {
-        // Each read that is served says so: to look costs them less than to write.
+        // Every served read calls this, so a cheap read comes before the write.
         if reason.is_none() && self.lost.borrow().is_none() {
             return;
         }
         self.lost.send_if_modified(|lost| {
-            // The wording may change from moment to moment; what counts is whether.
+            // The wording of a reason may vary from call to call; only presence or absence is a
+            // change.
             let turns = lost.is_some() != reason.is_some();
             if turns {
                 *lost = reason.map(Arc::from);
@@ -75,19 +79,20 @@ impl Feeds {
     }
 }
 
-/// Why a [`Feed`] woke up.
+/// The reason why a [`Feed`] woke up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wake {
     /// One of its lookups changed.
     Changed,
-    /// This node has served no read for too long: what it holds may be old. With the reason.
+    /// This node has served no read for too long, so its state may be stale. Contains the reason.
     Lost(String),
 }
 
-/// Follows lookups on one node, from [`Node::feed`](crate::raft::Node::feed) on.
+/// Follows lookups on one node, starting at [`Node::feed`](crate::raft::Node::feed).
 ///
-/// - A change after the feed began is never missed: it wakes the feed, now or at its next [`Feed::next`].
-/// - What wakes it is applied: a lookup from local state shows it.
+/// - A change after the feed began is never missed: it wakes the feed, now or at its next
+///   [`Feed::next`].
+/// - A change that wakes it is applied: a lookup from local state shows it.
 #[derive(Debug)]
 pub struct Feed {
     cluster_id: u64,
@@ -96,16 +101,18 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// The cluster, whose indexes mean nothing to another.
+    /// Returns the id of the cluster to which the indexes belong. They mean nothing in another
+    /// cluster.
     pub fn cluster_id(&self) -> u64 {
         self.cluster_id
     }
 
-    /// Waits for a change, or for the end of trust in this node.
+    /// Waits for a change, or for this node to lose its freshness.
     pub async fn next(&mut self) -> Wake {
         let changed = any_changed(&mut self.subscriptions);
         tokio::select! {
-            // First, so that a node that is lost says so even when it has changes to show.
+            // Polled first, so that a node that has lost its freshness reports this even when it
+            // has changes to deliver.
             biased;
             lost = self.lost.wait_for(Option::is_some) => match lost {
                 Ok(reason) => Wake::Lost(reason.as_deref().unwrap_or_default().to_owned()),
@@ -115,14 +122,16 @@ impl Feed {
         }
     }
 
-    /// The changes of the first lookup after an index, in order; `None` when some of them may be gone.
+    /// Returns the changes of the first lookup after `index`, in order, or `None` when some of them
+    /// may have been dropped.
     pub fn since(&self, index: u64) -> Option<Vec<LookupChange>> {
         self.subscriptions.first()?.since(index)
     }
 }
 
 async fn any_changed(subscriptions: &mut [Subscription]) {
-    // Of one, as most are, without the boxes that several need: thousands wake at once.
+    // Most feeds have a single subscription. It needs no boxes, which matters when thousands wake
+    // together.
     if let [one] = subscriptions {
         return one.changed().await;
     }

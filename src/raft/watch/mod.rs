@@ -1,4 +1,4 @@
-//! Who follows lookups, and what has changed of late.
+//! Recent changes and the clients that follow them.
 
 pub(super) mod history;
 pub(super) mod hub;

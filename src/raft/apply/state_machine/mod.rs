@@ -1,4 +1,5 @@
-//! openraft's view of the replica: entries in, snapshots out and in.
+//! Implements openraft's state machine on the replica: applies entries, builds and installs
+//! snapshots.
 
 use super::replica::Replica;
 use super::snapshot_body::{RaftSnapshot, SnapshotBody};
@@ -13,7 +14,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use std::io;
 use std::sync::Arc;
 
-/// The replica with what openraft must know of it.
+/// The replica, with the last applied log id and membership that openraft needs.
 pub(crate) struct StateMachine {
     replica: Arc<Replica>,
     snapshots: Snapshots,
@@ -66,9 +67,11 @@ impl StateMachine {
         ))
     }
 
+    /// Applies one entry.
+    ///
     /// # Errors
-    /// When the log uses a level that this release does not know: going on would make its state
-    /// differ from the others'.
+    /// When the log uses a level unknown to this release: continuing would make its state differ
+    /// from the others'.
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {
@@ -82,7 +85,8 @@ impl StateMachine {
         let (outcomes, changes) = self.replica.apply(&entry.log_id, batch);
         match self.replica.registry().unknown_level() {
             Some(level) => Err(io::Error::other(format!(
-                "the log uses level {level}, which this release does not know: start the release of the other members"
+                "the log uses level {level}, which this release does not know: start the release \
+                 of the other members"
             ))),
             None => Ok((Outcomes(outcomes), changes)),
         }
@@ -108,7 +112,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             if let Some(responder) = responder {
                 responder.send(outcomes);
             }
-            // After it: the one who made the change is not to queue behind the thousands who wait for it.
+            // Comes after the response: the client that made the change must not queue behind
+            // thousands of watchers of it.
             self.replica.tell(&changes);
             waiting = match entries.next().now_or_never() {
                 Some(ready) => ready,
@@ -122,7 +127,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
-    /// Puts a snapshot off that the disk has no room for: one that fails to be written ends the
+    /// Postpones a snapshot for which the disk has no space: a snapshot whose write fails ends the
     /// process.
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
         let body_bytes = self.replica.registry().counted_bytes() as u64;
@@ -131,7 +136,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         });
         match room.await {
             Ok(false) if !force => None,
-            // A disk that cannot be asked fails at the write, and stops the process then.
+            // If the disk cannot report its space, the write fails and stops the process then.
             _ => Some(self.get_snapshot_builder().await),
         }
     }
@@ -180,7 +185,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// A state as it was when the snapshot was asked for; applying goes on meanwhile.
+/// The state at the time the snapshot was requested; entries are applied while it is written.
 pub(crate) struct SnapshotBuilder {
     image: Image,
     meta: SnapshotMeta,
@@ -196,7 +201,8 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             save_image(&snapshots, &meta, &image)
         })
         .await?;
-        // openraft looks at the meta alone, and asks for the snapshot when a member needs it.
+        // openraft reads only the metadata here, and requests the snapshot itself when a member
+        // needs it.
         Ok(Snapshot {
             meta: self.meta.clone(),
             snapshot: SnapshotBody::OnDisk,
@@ -208,10 +214,10 @@ fn save_image(snapshots: &Snapshots, meta: &SnapshotMeta, image: &Image) -> io::
     snapshots.save_with(meta, image.byte_count(), |out| image.write_to(out))
 }
 
-/// The registry of a snapshot.
+/// Decodes the registry of a snapshot.
 ///
 /// # Errors
-/// When it is damaged, or of a release that this one does not know.
+/// When it is damaged, or of a release unknown to this one.
 pub(crate) fn registry_of(data: &[u8]) -> io::Result<Registry> {
     Registry::from_snapshot(data)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))

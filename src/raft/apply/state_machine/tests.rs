@@ -1,4 +1,4 @@
-//! The state machine on a disk that is almost full.
+//! Tests of the state machine on a nearly full disk.
 
 use super::*;
 use crate::model::StaticService;
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 const SMALL: u64 = 12 << 20;
 
-/// Proves that a snapshot is foreseen on a disk that is almost full: one that fits beside the
-/// others is made, with the ballast given up for it; openraft's own is put off when it does not
-/// fit, and the process goes on.
+/// On a nearly full disk a snapshot that fits beside the existing files is built, and the ballast
+/// is released for it. A snapshot requested by openraft that does not fit is postponed, and the
+/// process continues.
 #[tokio::test]
 async fn a_snapshot_without_room_is_put_off() {
     let fs = SimFs::new(SMALL);
@@ -26,7 +26,8 @@ async fn a_snapshot_without_room_is_put_off() {
     assert!(body_bytes > 3_000_000, "{body_bytes}");
     assert!(machine.try_create_snapshot_builder(false).await.is_some());
 
-    // Used by others, but for what the snapshot and the least room for the log need.
+    // Other files occupy the disk, except for the space of the snapshot and the minimum for the
+    // log.
     let floor_bytes = store.space().expect("space").floor_bytes;
     let used_bytes = SMALL - fs.space(Path::new("/data/raft")).expect("asked").free_bytes;
     let ballast_bytes = floor_bytes;

@@ -1,4 +1,4 @@
-//! The last changes of this node's registry, and those who wait for the next one.
+//! The recent changes of this node's registry, and the subscribers that wait for the next one.
 
 use crate::locks::lock;
 use crate::model::Lookup;
@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
-/// The number of changes kept, so that a reader that reconnects misses none. At a hundred changes a
-/// second, far above what engines make, they cover more than a minute and a half.
+/// Maximum number of changes kept, so that a reader that reconnects misses none. At a hundred
+/// changes a second, far more than engines cause, they cover more than a minute and a half.
 const CHANGES_KEPT: usize = 10_000;
-/// What they may take together: a change may be as large as the announcement that made it.
+/// Maximum total size of the kept changes: one change may be as large as the announcement that made
+/// it.
 const BYTES_KEPT: usize = 8 << 20;
-/// What a change takes beside its bytes: itself and its place in two queues, rounded up.
+/// Overhead of a kept change beyond its bytes: the struct and its place in two queues, rounded up.
 const CHANGE_BYTES: usize = 256;
 
-/// What stands around the lists of an event.
+/// The parts of an event around its lists.
 const BEFORE_REMOVED: &[u8] = b"{\"removed\":[";
 const BEFORE_SERVICES: &[u8] = b"],\"services\":[";
 const AFTER_SERVICES: &[u8] = b"]}";
@@ -30,22 +31,22 @@ pub struct LookupChange {
     pub json: Bytes,
 }
 
-/// The changes kept, and a channel for each lookup that is waited for.
+/// The kept changes, and a channel for each lookup that has subscribers.
 ///
-/// - Changes stand in the order of their indexes, and all that came after `floor` are there.
-/// - A lookup has a channel exactly while a [`Subscription`] to it lives, so their number is that of the waiting clients
-///   at most.
-/// - A channel is told of a change only after the registry shows it.
+/// - Changes are in order of their indexes and complete after `floor`.
+/// - A lookup has a channel exactly while a [`Subscription`] to it lives, so there are at most as
+///   many channels as waiting clients.
+/// - A channel is notified of a change only after the registry shows it.
 #[derive(Debug, Default)]
 pub(crate) struct Changes(Mutex<Kept>);
 
 #[derive(Debug, Default)]
 struct Kept {
     by_type: BTreeMap<Arc<str>, VecDeque<Arc<KeptChange>>>,
-    /// The type of each change that is kept, in the order of all changes.
+    /// The type of each kept change, in the order of all changes.
     order: VecDeque<Arc<str>>,
     bytes: usize,
-    /// Changes up to this index may be gone.
+    /// Changes up to this index may have been dropped.
     floor: u64,
     channels: BTreeMap<Lookup, watch::Sender<u64>>,
 }
@@ -54,18 +55,18 @@ struct Kept {
 struct KeptChange {
     pool: String,
     index: u64,
-    /// The event of a lookup to which the entry did nothing else.
+    /// The event of a lookup that this entry changed in no other way.
     json: Bytes,
-    /// The lists of the event, as parts of it.
+    /// The lists of the event, as slices of it.
     removed: Bytes,
     services: Bytes,
-    /// Of the first change of an entry that changed several pools: the event of the type, made for
-    /// its first reader and shared by all. It takes as much again at most.
+    /// Set on the first change of an entry that changed several pools: the event of the whole type,
+    /// made for its first reader and shared by all. At most it doubles the size.
     of_all_pools: OnceLock<Bytes>,
 }
 
 impl Changes {
-    /// Nothing is known of what was before `floor`.
+    /// Creates an empty history without knowledge of changes up to `floor`.
     pub(crate) fn starting_at(floor: u64) -> Changes {
         Changes(Mutex::new(Kept {
             floor,
@@ -73,7 +74,8 @@ impl Changes {
         }))
     }
 
-    /// Keeps an entry's changes; to be called before another thread can read the registry that shows them.
+    /// Stores an entry's changes. Must be called before another thread can read the registry that
+    /// shows them.
     pub(crate) fn keep(&self, changes: &[Change]) {
         if changes.is_empty() {
             return;
@@ -84,9 +86,9 @@ impl Changes {
         }
     }
 
-    /// Wakes those who wait for a lookup that the changes are of.
+    /// Wakes the subscribers of the lookups affected by `changes`.
     pub(crate) fn tell(&self, changes: &[Change]) {
-        // Not under the lock, which those who wake ask for at once.
+        // Sends without the lock, because the woken subscribers take it immediately.
         for (channel, index) in self.channels_of(changes) {
             channel.send_replace(index);
         }
@@ -116,7 +118,8 @@ impl Changes {
         channels
     }
 
-    /// The state was replaced by one at `index`: nothing is known of how it came to be, and all must look again.
+    /// Restarts the history after the state was replaced by one at `index`. The changes that led to
+    /// it are unknown, so every subscriber must read the state again.
     pub(crate) fn start_over(&self, index: u64) {
         let mut kept = lock(&self.0);
         kept.by_type.clear();
@@ -128,7 +131,7 @@ impl Changes {
         }
     }
 
-    /// Waits for a lookup from now on.
+    /// Subscribes to changes of a lookup from now on.
     pub(crate) fn subscribe(self: &Arc<Self>, lookup: &Lookup) -> Subscription {
         let mut kept = lock(&self.0);
         let channel = kept.channels.entry(lookup.clone()).or_default();
@@ -148,7 +151,8 @@ impl Changes {
             .sum()
     }
 
-    /// The changes of a lookup after an index, in order; `None` when some of them may be gone.
+    /// Returns the changes of a lookup after `index`, in order, or `None` when some of them may
+    /// have been dropped.
     fn since(&self, lookup: &Lookup, index: u64) -> Option<Vec<LookupChange>> {
         let kept = lock(&self.0);
         if index < kept.floor {
@@ -168,7 +172,7 @@ impl Changes {
             .filter(|kept| pool.is_none_or(|pool| *pool == kept.pool))
             .cloned()
             .collect();
-        // Entries are applied under this lock, and to merge takes time.
+        // Applying an entry needs this lock, and merging takes time.
         drop(kept);
         Some(
             later
@@ -229,13 +233,14 @@ impl KeptChange {
         }
     }
 
-    /// What it takes with its type, which may be known by this change alone.
+    /// Returns the size of this change including its type, which may be stored for this change
+    /// alone.
     fn cost_bytes(&self, service_type: &str) -> usize {
         self.json.len() + self.pool.len() + service_type.len() + CHANGE_BYTES
     }
 }
 
-/// What one entry did to a lookup: in one pool, mostly.
+/// Merges the changes that one entry made to a lookup. Usually they are in a single pool.
 fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
@@ -257,7 +262,7 @@ fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
     }
 }
 
-/// The event of these lists, those that are empty left out; `list_bytes` is what they take, about.
+/// Encodes an event with these lists, omitting empty ones; `list_bytes` is their approximate size.
 fn event<L: AsRef<[u8]>>(
     list_bytes: usize,
     removed: impl IntoIterator<Item = L>,
@@ -284,18 +289,18 @@ fn push_joined<L: AsRef<[u8]>>(json: &mut Vec<u8>, lists: impl IntoIterator<Item
     }
 }
 
-/// Waits for a lookup to change.
+/// A subscription to the changes of one lookup.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    /// Gone only while it is dropped.
+    /// `None` only during drop.
     receiver: Option<watch::Receiver<u64>>,
     lookup: Lookup,
     changes: Arc<Changes>,
 }
 
 impl Subscription {
-    /// Returns when the lookup has changed since the last call, or since the subscription. Never when nothing can change
-    /// it any more.
+    /// Returns when the lookup has changed since the last call, or since the subscription. Never
+    /// returns when nothing can change it any more.
     pub(crate) async fn changed(&mut self) {
         let still_there = match &mut self.receiver {
             Some(receiver) => receiver.changed().await.is_ok(),
@@ -306,7 +311,8 @@ impl Subscription {
         }
     }
 
-    /// The changes of the lookup after an index, in order; `None` when some of them may be gone.
+    /// Returns the changes of the lookup after `index`, in order, or `None` when some of them may
+    /// have been dropped.
     pub(crate) fn since(&self, index: u64) -> Option<Vec<LookupChange>> {
         self.changes.since(&self.lookup, index)
     }

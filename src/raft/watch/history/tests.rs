@@ -19,7 +19,7 @@ fn indexes(changes: &Changes, lookup: &Lookup, since: u64) -> Option<Vec<u64>> {
     Some(later.iter().map(|change| change.index).collect())
 }
 
-/// A reader is given what came after its index, of its own lookup alone, in order.
+/// A reader gets the changes after its index, in order, and only those of its own lookup.
 #[test]
 fn the_later_changes_of_a_lookup_are_given() {
     let changes = Changes::starting_at(10);
@@ -36,8 +36,8 @@ fn the_later_changes_of_a_lookup_are_given() {
     assert_eq!(indexes(&changes, &of_type("never"), 10), Some(vec![]));
 }
 
-/// Two pools changed by one entry are one change of the type: a reader that is cut off between them could not say
-/// which of the two it has seen.
+/// Two pools changed by one entry are one change of the type: a reader disconnected between them
+/// could not say which of the two it has seen.
 #[test]
 fn one_entry_is_one_change() {
     let changes = Changes::starting_at(0);
@@ -56,7 +56,8 @@ fn one_entry_is_one_change() {
     );
 }
 
-/// What may be gone is said to be gone, never passed over: before the start, past the limits, after a snapshot.
+/// Changes that may have been dropped are reported as missing, never skipped: before the start,
+/// beyond the limits, after a snapshot.
 #[test]
 fn what_is_gone_is_said() {
     let changes = Changes::starting_at(10);
@@ -77,7 +78,7 @@ fn what_is_gone_is_said() {
     );
 }
 
-/// Few large changes are bounded by their bytes.
+/// Large changes are limited by their total size.
 #[test]
 fn large_changes_are_bounded_by_their_bytes() {
     let changes = Changes::starting_at(0);
@@ -95,7 +96,7 @@ fn large_changes_are_bounded_by_their_bytes() {
     assert_eq!(kept.floor, 100 - kept.order.len() as u64);
 }
 
-/// A lookup has a channel for as long as anyone waits for it, and wakes for its own changes only.
+/// A lookup has a channel while it has subscribers, and only its own changes wake them.
 #[tokio::test]
 async fn subscriptions_wake_and_go() {
     let changes = Arc::new(Changes::starting_at(0));
