@@ -1,24 +1,29 @@
-//! Decides what a node without a group does, given its peers' answers. Pure: only the smallest
-//! `node.id` founds, so that two nodes cannot form two groups (docs/decisions/0001).
+//! The decision of a node without a group about its next step, given its peers' answers.
+//!
+//! It is a pure function. Only the node with the smallest `node.id` founds a group, so two nodes
+//! cannot found two groups (docs/decisions/0001).
 
 use crate::model::{Inventory, InventoryEntry};
 use crate::raft::transport::GroupView;
 use crate::raft::transport::identity::NodeName;
 
-/// What a node of no group does next.
+/// The next step of a node without a group.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// These pairs form its group, with itself among them.
+    /// These pairs, including this node's own, form the group.
     Group(Vec<(NodeName, String)>),
-    /// A group exists without it: ask these members to take it in.
+    /// A group without this node exists: ask these members to let it join.
     Join(Vec<String>),
-    /// For this reason.
+    /// Wait, for this reason.
     Wait(String),
 }
 
-/// - a group whose founding pairs hold this node's own pair is its own.
-/// - any other group is asked, never voted in: an emptied disk must not vote.
-/// - only the smallest `node.id` founds, and only when every peer has answered `none` with the same inventory.
+/// Decides the next step of a node without a group.
+///
+/// - A group whose founding pairs include this node's own pair is this node's group.
+/// - A node asks to join any other group and never votes in it: an emptied disk must not vote.
+/// - Only the smallest `node.id` founds, and only when every peer has answered that it has no
+///   group, with the same inventory.
 pub(crate) fn decide(
     own: &NodeName,
     own_address: &str,
@@ -63,7 +68,7 @@ pub(crate) fn decide(
     Decision::Group(pairs)
 }
 
-/// What keeps the nodes of an inventory from forming their group.
+/// Returns the reason that keeps the nodes of an inventory from forming their group.
 fn objection(
     inventory: &Inventory,
     answers: &[(InventoryEntry, Result<GroupView, String>)],
@@ -78,8 +83,8 @@ fn objection(
         .collect();
     if !silent.is_empty() {
         return Some(format!(
-            "the first start needs every node of the inventory: no answer from {}. Start it, or take it off every \
-             node's inventory",
+            "the first start needs every node of the inventory: no answer from {}. Start it, or \
+             take it off every node's inventory",
             silent.join(", ")
         ));
     }
@@ -161,7 +166,8 @@ mod tests {
         decide(&name(own, 1), OWN_ADDRESS, &inventory, &answers)
     }
 
-    /// Only the smallest node id founds, and only when all have answered that they belong to none.
+    /// Only the smallest node id founds, and only when all peers have answered that they have no
+    /// group.
     #[test]
     fn the_smallest_founds_when_all_are_free() {
         let Decision::Group(pairs) = decide_as("a", vec![Ok(none("b")), Ok(none("c"))]) else {
@@ -178,7 +184,8 @@ mod tests {
         ));
     }
 
-    /// A silent peer may know a group: nobody founds past it, and the text names it.
+    /// A silent peer may know a group, so no node founds without its answer. The reason names the
+    /// peer.
     #[test]
     fn nobody_founds_past_a_silent_peer() {
         let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Err("refused".to_owned())])
@@ -188,7 +195,7 @@ mod tests {
         assert!(reason.contains("no answer from c (refused)"), "{reason}");
     }
 
-    /// A node that a group counts on takes its place as a voter, whoever tells it.
+    /// A founder takes its place as a voter, regardless of which peer reports the group.
     #[test]
     fn a_founder_takes_its_group_over() {
         let founders = [name("a", 1), name("b", 1), name("c", 1)];
@@ -196,7 +203,7 @@ mod tests {
         assert!(matches!(decision, Decision::Group(pairs) if pairs.len() == 3));
     }
 
-    /// An emptied node is a stranger to its old group: it asks, it does not vote.
+    /// An emptied node is a stranger to its old group: it asks to join and does not vote.
     #[test]
     fn an_emptied_node_asks_to_join() {
         let founders = [name("a", 1), name("b", 9), name("c", 1)];
@@ -210,7 +217,7 @@ mod tests {
         );
     }
 
-    /// Nodes of different inventories do not form a group, and a wrong address is named.
+    /// A different inventory or a wrong address prevents the founding, and the reason names it.
     #[test]
     fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
         let stranger = GroupView {

@@ -1,4 +1,6 @@
-//! The first moments of a node in its group: founders initialize it, latecomers ask until they vote.
+//! The first steps of a node in its group.
+//!
+//! Founders initialize the group. Nodes that join later ask until they are voters.
 
 use super::group_discovery::Forming;
 use crate::raft::group::Group;
@@ -12,17 +14,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Founders take the pairs over within one look; asking for their votes before costs an election timeout.
+/// Maximum time that the first founder waits for the others to adopt the founding pairs, which
+/// takes them one round of queries. Asking for their votes earlier costs an election timeout.
 const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
-/// The other founders wait for the first one to lead, so that votes do not split; without it they go on.
+/// Maximum time that the other founders wait for the first one to lead, so that votes do not split.
+/// After that they continue without it.
 const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
-/// A latecomer repeats its wish.
+/// Time between two join requests of a node that joins later.
 const WISH_INTERVAL: Duration = Duration::from_millis(300);
-/// A founder asks whether its group came to be.
+/// Time between two checks of a founder whether its group was formed.
 const STRANDED_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts what this node has to do to become a voter.
+/// Starts the steps that make this node a voter.
 pub(crate) fn settle(group: Arc<Group>, forming: Arc<Forming>, joined_late: bool) {
     tokio::spawn(async move {
         let settled = async {
@@ -33,7 +37,7 @@ pub(crate) fn settle(group: Arc<Group>, forming: Arc<Forming>, joined_late: bool
         };
         tokio::select! {
             () = settled => {}
-            // openraft is gone, and would log an error for what is asked of it.
+            // openraft has shut down, and would log an error for each request made to it.
             () = group.stopping() => {}
         }
     });
@@ -61,7 +65,8 @@ async fn initialize(group: &Group, forming: &Forming) {
     } else {
         OTHERS_WAIT
     };
-    // Past the limit the group is initialized all the same: the pairs are fixed, and every founder gives the same.
+    // Initialize the group even after the limit: the pairs are fixed, and every founder supplies
+    // the same.
     let _ = tokio::time::timeout(limit, waited).await;
     let members: BTreeMap<RaftId, Member> = founders.iter().map(member_of).collect();
     match group.raft.initialize(members).await {
@@ -126,7 +131,7 @@ async fn wish_until_voter(group: &Group, forming: &Forming) {
     tracing::info!(target: log_target::FOUNDING, "this node is a voter again");
 }
 
-/// Resolves when this node's founding came to nothing: its log holds no more than the founding entry, and every
+/// Resolves when this node's founding has failed: its log holds only the founding entry, and every
 /// other founder is in another group (docs/decisions/0001).
 pub(crate) async fn stranded(group: &Group, forming: &Forming, identity: &GroupIdentity) {
     if identity.joined_late || identity.founders.len() < 2 {

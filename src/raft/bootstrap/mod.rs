@@ -1,4 +1,4 @@
-//! How a node finds its group, or founds it.
+//! Discovery and founding of a node's group.
 
 pub(super) mod decision;
 pub(super) mod group_discovery;

@@ -1,4 +1,4 @@
-//! The peers that were refused lately, for the log.
+//! The recently refused peers, kept for the log.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
@@ -9,19 +9,21 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// A refusal is said this often.
+/// Minimum time between two log lines for the same refusal.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
-/// Refusals remembered at once: more senders than an inventory may list are an attack, and not worth a line each.
+/// Maximum number of refusals kept at a time. More senders than an inventory may list are an
+/// attack, and not worth a line each.
 const MAX_REFUSALS: usize = 64;
 
-/// What was refused lately, and when it was said.
+/// The recent refusals, and the time at which each was logged.
 #[derive(Default)]
 pub(crate) struct Refusals {
     said: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl Refusals {
-    /// A peer was refused: said once in a while, since it tries again at once.
+    /// Logs that a peer was refused. Repetitions are rate-limited, since a refused peer retries
+    /// immediately.
     pub(crate) fn note(&self, from: &NodeName, reason: &str) {
         let now = clock::now();
         let mut said = lock(&self.said);
@@ -35,7 +37,7 @@ impl Refusals {
         }
     }
 
-    /// What the refusals that are remembered take.
+    /// Returns the size of the remembered refusals in bytes.
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> usize {
         lock(&self.said).keys().map(String::len).sum()

@@ -1,4 +1,4 @@
-//! Changes of the membership, one at a time.
+//! Membership changes, made one at a time.
 
 use crate::raft::group::Group;
 use crate::raft::log_target;
@@ -7,10 +7,10 @@ use openraft::ChangeMembers;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;
 
-/// One change of membership. What a leader leaves half done, the next finishes.
+/// Timeout of one membership change. If a leader does not finish a change, the next leader does.
 pub(crate) const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes a change, and says whether it was made in time.
+/// Proposes a membership change. Returns whether it completed within [`CHANGE_TIMEOUT`].
 pub(crate) async fn change(
     group: &Group,
     members: ChangeMembers<RaftId, Member>,
@@ -32,7 +32,8 @@ pub(crate) async fn change(
     }
 }
 
-/// A leader that died between the two steps of a change leaves a joint membership: propose its second half.
+/// Proposes the second half of a joint membership, which a leader leaves when it dies between the
+/// two steps of a change.
 pub(crate) async fn finish_joint(group: &Group) {
     let second = {
         let metrics = group.raft.metrics();
@@ -51,7 +52,7 @@ pub(crate) async fn finish_joint(group: &Group) {
     .await;
 }
 
-/// Whether a change of the membership is under way.
+/// Returns whether a membership change is in progress.
 pub(crate) fn is_changing(group: &Group) -> bool {
     let metrics = group.raft.metrics();
     let metrics = metrics.borrow_watched();

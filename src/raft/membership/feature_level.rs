@@ -1,8 +1,10 @@
-//! Raises the level of commands once every voter knows the next one (docs/decisions/0008).
+//! The task that raises the level of commands once every voter knows the next level
+//! (docs/decisions/0008).
 //!
-//! A release that changes what a command does uses the change only from a level on. Each member tells in its pulse which
-//! level it knows; the leader proposes the least of them when it is above the one in use. So nodes of two releases hold
-//! equal states while a cluster is upgraded node by node.
+//! A release that changes the effect of a command applies the change only from a certain level on.
+//! Each member reports in its pulse which level it knows. The leader proposes the lowest of these
+//! levels when it is above the current one. Nodes of two releases therefore hold equal states while
+//! a cluster is upgraded node by node.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::{Group, paced};
@@ -13,15 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Between two looks. Short, since a new group begins at the first level, and its clients are
-/// refused more often there ([`Command`]). A look costs next to nothing.
+/// Time between two checks. It is short because a new group begins at the first level, where its
+/// clients are refused more often ([`Command`]). A check costs next to nothing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long the members of a new group take at most to tell each other which level they know.
+/// Maximum time that the members of a new group need to exchange the levels they know.
 const FIRST_MOMENT: Duration = Duration::from_secs(1);
-/// How long a proposal may take; the next look makes another.
+/// Deadline of a proposal. The next check makes another one.
 const PROPOSAL_TIME: Duration = Duration::from_secs(2);
 
-/// Looks until the group is told to stop.
+/// Checks the voters' levels until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     while group.next(&mut pace).await {
@@ -40,11 +42,13 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Waits for the level at which writes have their order, in the first moment of a group.
+/// Waits for [`LEVEL_OF_ORDER`], from which on writes are ordered, during a new group's first
+/// second.
 ///
-/// A new group begins at the first level, and raises it as soon as its members have told each other
-/// what they know. A write that comes before that would often be refused. Nobody waits where a voter
-/// is known not to know that level, as while a cluster is upgraded, nor once the moment is over.
+/// A new group begins at the first level and raises it as soon as its members have exchanged the
+/// levels they know. A write that arrives earlier would often be refused. There is no wait if a
+/// voter is known to be of a lower level, as during an upgrade of the cluster, or once the first
+/// second is over.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
     if group.is_settled.load(Ordering::Relaxed) {
         return;
@@ -53,7 +57,7 @@ pub(crate) async fn settled(group: &Group, deadline: Instant) {
     let end = group.started + FIRST_MOMENT;
     while !is_settled(group) && clock::now() < end {
         let limit = deadline.min(end).min(clock::now() + LOOK_INTERVAL);
-        // Either way it is looked again.
+        // The loop checks again in either case.
         let _ = tokio::time::timeout_at(limit, applied.changed()).await;
         if clock::now() >= deadline {
             return;
@@ -72,7 +76,7 @@ fn is_settled(group: &Group) -> bool {
             .any(|(id, _, voter)| voter && is_older(group.peers.known(id).level))
 }
 
-/// The highest level that every voter is known to know.
+/// Returns the highest level that every voter is known to support.
 fn level_of_voters(group: &Group) -> u32 {
     let view = group.view();
     let view = view.borrow();

@@ -1,4 +1,4 @@
-//! Answers nodes that ask to join the group.
+//! Handling of requests to join the group.
 
 use crate::raft::group::Group;
 use crate::raft::group::view::View;
@@ -6,10 +6,10 @@ use crate::raft::transport::{Answer, JoinAnswer, JoinWish, Lane, Request, messag
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long the leader may take to answer.
+/// Maximum time to wait for the leader's answer.
 const LEADER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Takes a wish, or passes it to the leader.
+/// Handles a join request on the leader, or forwards it to the leader.
 pub(crate) async fn take_wish(group: &Group, wish: JoinWish) -> JoinAnswer {
     if let Err(reason) = message_checks::wish(&wish, &group.options.environment) {
         return JoinAnswer::Refused(reason);
@@ -49,15 +49,15 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
     let Some(address) = vouched_address(group, view, node_id) else {
         return JoinAnswer::Refused(format!(
             "the group does not hold a node {node_id}; its members are {}. A node is added to the \
-             inventory of all and the group formed anew, by the recipe of \"A majority is lost\" in \
-             docs/OPERATIONS.md; one that takes a member's place needs that member's node.id",
+             inventory of all and the group formed anew, by the recipe of \"A majority is lost\" \
+             in docs/OPERATIONS.md; one that takes a member's place needs that member's node.id",
             member_names(view)
         ));
     };
     if !group.options.auto_rejoin {
         return JoinAnswer::Refused(format!(
-            "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself. Set it \
-             to true there and restart that node, or put the node's disk back",
+            "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself. Set \
+             it to true there and restart that node, or put the node's disk back",
             group.options.node_id
         ));
     }
@@ -70,8 +70,9 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
     }
 }
 
-/// Where a node of the group is reached: as this node's inventory has it, or, without one, as the
-/// log has it. A node may see itself under another name, and anyone can claim an address.
+/// Returns the address of a node of the group. It comes from this node's inventory, or, if that has
+/// none, from the log. The address that the joining node reports is not used: the node may see
+/// itself under another name, and anyone can claim an address.
 fn vouched_address(group: &Group, view: &View, node_id: &str) -> Option<String> {
     let mut members = view.members();
     let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;

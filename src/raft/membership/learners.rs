@@ -1,8 +1,8 @@
-//! The leader's view of its learners: who gets on, and who is to be removed.
+//! The leader's view of its learners: which ones make progress, and which ones to remove.
 //!
-//! A learner is a node on its way to become a voter. One that does not get there must not stay:
-//! every member would dial it for ever, and a node that was only down for a while would find its
-//! own id taken.
+//! A learner is a node on its way to become a voter. A learner that does not become one must not
+//! stay: every member would dial it forever, and a node that was only down for a while would find
+//! its own id taken.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
@@ -12,46 +12,48 @@ use openraft::async_runtime::WatchReceiver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// A learner that takes nothing for this long is removed, and so is one that is level and does not
-/// ask to join any more. Longer than a snapshot may take to be installed on a slow disk.
+/// Time without progress after which a learner is removed. A learner that has caught up is also
+/// removed if it has not asked to join for this long. It is longer than the installation of a
+/// snapshot may take on a slow disk.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
-/// The learners of the group, since this node leads.
+/// The learners of the group, as seen since this node began to lead.
 #[derive(Default)]
 pub(crate) struct Newcomers {
     by_id: BTreeMap<RaftId, Newcomer>,
 }
 
-/// What a leader has seen of one learner.
+/// A leader's observations of one learner.
 #[derive(Debug, Clone, Copy)]
 struct Newcomer {
     seen_first: Instant,
     matched: Option<u64>,
-    /// When it last took an entry or a piece of a snapshot; at first when it was seen first.
+    /// The last time at which the learner took an entry or a piece of a snapshot; initially the
+    /// time at which it was first seen.
     progressed: Instant,
 }
 
-/// What is known of a learner at one moment.
+/// The state of a learner at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 struct Signs {
-    /// The last entry that it is known to hold.
+    /// The last entry that the learner is known to hold.
     matched: Option<u64>,
     last_piece: Option<Instant>,
     is_level: bool,
     is_retired: bool,
-    /// When it last asked to join.
+    /// The last time at which the node asked to join.
     asked: Option<Instant>,
-    /// When a voter of the same node id last answered.
+    /// The last time at which a voter with the same node id answered.
     old_self_answered: Option<Instant>,
 }
 
 impl Newcomers {
-    /// Forgets all: another node leads.
+    /// Forgets all learners, because another node leads.
     pub(crate) fn forget(&mut self) {
         self.by_id.clear();
     }
 
-    /// Looks at every learner. Those that are to be removed, each with the reason.
+    /// Checks every learner. Returns the learners to remove, each with the reason.
     pub(crate) fn look(&mut self, group: &Group) -> Vec<(RaftId, &'static str)> {
         let view = group.view().borrow().clone();
         let learners: BTreeSet<RaftId> = view
@@ -77,7 +79,7 @@ impl Newcomers {
 }
 
 impl Newcomer {
-    /// Why it is to be removed, if it is.
+    /// Returns the reason to remove the learner, if there is one.
     fn judge(&mut self, signs: &Signs, now: Instant) -> Option<&'static str> {
         if signs.matched > self.matched {
             self.matched = signs.matched;
@@ -127,7 +129,7 @@ fn signs_of(group: &Group, view: &View, id: RaftId) -> Signs {
     }
 }
 
-/// The last entry that a follower is known to hold, while this node leads.
+/// Returns the last entry that a follower is known to hold, while this node leads.
 fn matched(group: &Group, id: RaftId) -> Option<u64> {
     let metrics = group.raft.metrics();
     let metrics = metrics.borrow_watched();
@@ -135,10 +137,10 @@ fn matched(group: &Group, id: RaftId) -> Option<u64> {
     Some(matched.index)
 }
 
-/// A learner this close to the end of the log is level.
+/// Maximum distance in entries from the end of the log at which a learner counts as caught up.
 const LEVEL_WITHIN_ENTRIES: u64 = 16;
 
-/// Whether a learner holds the log but for its last entries.
+/// Returns whether a learner holds the whole log except for its last few entries.
 pub(crate) fn is_level(group: &Group, id: RaftId) -> bool {
     let last = group.raft.metrics().borrow_watched().last_log_index;
     match (matched(group, id), last) {
@@ -161,7 +163,7 @@ mod tests {
         }
     }
 
-    /// A learner that takes nothing is removed after a minute, whether or not it asks to join.
+    /// A learner that takes nothing is removed after a minute, even if it keeps asking to join.
     #[test]
     fn one_that_takes_nothing_is_removed() {
         let start = clock::now();
@@ -176,8 +178,8 @@ mod tests {
         assert!(idle.judge(&asks(late), late).is_some());
     }
 
-    /// A learner that receives a long log or a large snapshot is kept for as long as that takes,
-    /// also by a leader that never heard it ask.
+    /// A learner that receives a long log or a large snapshot is kept while that lasts, even by a
+    /// leader that never received a join request from it.
     #[test]
     fn one_that_gets_on_is_kept() {
         let start = clock::now();
@@ -198,8 +200,8 @@ mod tests {
         }
     }
 
-    /// A learner that is level and does not ask any more becomes no voter: it is removed, by a new
-    /// leader too.
+    /// A learner that has caught up and no longer asks to join will not become a voter. It is
+    /// removed, also by a new leader.
     #[test]
     fn one_that_is_level_and_silent_is_removed() {
         let start = clock::now();
@@ -216,7 +218,8 @@ mod tests {
         assert!(level.judge(&signs(None), now).is_some());
     }
 
-    /// A learner whose old self answers after all stands in the place of a node that is well.
+    /// A learner is removed if the voter with its node id answers after all: that node is healthy,
+    /// and the learner would take its place.
     #[test]
     fn one_whose_old_self_answers_is_removed() {
         let start = clock::now();
@@ -234,7 +237,7 @@ mod tests {
         assert!(stray.judge(&signs(start + SECOND), now).is_some());
     }
 
-    /// A learner that was replaced is removed at once.
+    /// A learner that was replaced is removed immediately.
     #[test]
     fn one_that_is_retired_is_removed() {
         let start = clock::now();

@@ -1,4 +1,4 @@
-//! Who is in the group, and who leads it.
+//! Membership and leadership of the group.
 
 pub(super) mod change;
 pub(super) mod feature_level;

@@ -1,4 +1,5 @@
-//! Replaces an emptied node's old incarnation by its new one, on the leader (docs/decisions/0002).
+//! The leader's task that replaces an emptied node's old incarnation with its new one
+//! (docs/decisions/0002).
 
 use super::change::{CHANGE_TIMEOUT, change, finish_joint, is_changing};
 use super::learners::{Newcomers, is_level};
@@ -16,14 +17,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks at what is to be done.
+/// Time between two checks for pending work.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// The old incarnation counts as dead when its address has been silent for this long. A restart
-/// takes less, and must not cost the node its membership.
+/// The silence of its address after which the old incarnation counts as dead. A restart takes less
+/// time, and must not cost the node its membership.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// While this node leads: finishes changes left half done and fulfils wishes, until the group is gone.
+/// Finishes incomplete membership changes and fulfils join requests while this node leads, until
+/// the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     let mut newcomers = Newcomers::default();
@@ -88,8 +90,8 @@ async fn fulfil(group: &Group, heard: Heard) {
     replace(group, id, &node_id, &old).await;
 }
 
-/// Adds a newcomer as a learner, once it answers where the others will look for it: what cannot be
-/// reached would never become level.
+/// Adds a new node as a learner, once it answers at the address that the other members will use. A
+/// node that cannot be reached would never catch up.
 async fn add(group: &Group, heard: &Heard, view: &View) {
     let NodeName {
         node_id,
@@ -98,8 +100,8 @@ async fn add(group: &Group, heard: &Heard, view: &View) {
     if look(group, &heard.address).await != Looked::At(heard.name.clone()) {
         return;
     }
-    // Learners of incarnations before are behind the newcomer's address, and nothing answers as
-    // them any more.
+    // Learners of earlier incarnations have the same address as the new node, and nothing answers
+    // under their names any more.
     let before: BTreeSet<RaftId> = view
         .members()
         .filter(|(_, member, voter)| !voter && member.node_id == node_id)
@@ -133,7 +135,8 @@ async fn add(group: &Group, heard: &Heard, view: &View) {
     }
 }
 
-/// The old incarnation must not answer any more: its address answers as the newcomer, or has been silent for long.
+/// Returns whether the old incarnation is gone: its address answers as the new node, or has been
+/// silent for [`SILENT_FOR`].
 async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> bool {
     let node_id = &heard.name.node_id;
     for (id, member) in old {
@@ -146,7 +149,8 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 if name.incarnation == member.incarnation && name.node_id == *node_id =>
             {
                 let reason = format!(
-                    "two processes have node.id {node_id}: {} answers at {}, and another asks to join from {}",
+                    "two processes have node.id {node_id}: {} answers at {}, and another \
+                     asks to join from {}",
                     name, member.address, heard.address
                 );
                 if heard.refusal.is_none() {
@@ -154,12 +158,13 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 }
                 group.wishes.update(node_id, |heard| {
                     heard.refusal = Some(reason);
-                    // Silence is counted anew: only one stretch of it says that the old self is gone.
+                    // Restart the count of silence: only one uninterrupted silence proves that the
+                    // old incarnation is gone.
                     heard.old_silent_since = None;
                 });
                 return false;
             }
-            // Where it is nobody knows, so that nobody heard it be silent.
+            // The address is unknown, so no silence was observed there.
             Looked::Nowhere => return false,
             Looked::At(_) | Looked::Silent => {
                 let now = clock::now();
@@ -178,14 +183,14 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
     true
 }
 
-/// What was found at an address.
+/// The result of a probe of an address.
 #[derive(Debug, PartialEq, Eq)]
 enum Looked {
-    /// A node of this name.
+    /// A node of this name answers.
     At(NodeName),
-    /// Nothing that answers.
+    /// Nothing answers.
     Silent,
-    /// Its name does not resolve, and never did.
+    /// The address's host name does not resolve, and never did.
     Nowhere,
 }
 
@@ -203,7 +208,8 @@ async fn look(group: &Group, address: &str) -> Looked {
 
 async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Member)]) {
     let old_ids: BTreeSet<RaftId> = old.iter().map(|(id, _)| *id).collect();
-    // Retired first: a leader that dies in between leaves an old self that is refused, not one that campaigns for ever.
+    // Retire the old incarnation first. If the leader dies in between, that leaves an old
+    // incarnation that is refused, not one that campaigns forever.
     let retire = Command::Retire {
         raft_ids: old_ids.iter().copied().collect(),
     };
@@ -214,7 +220,7 @@ async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Membe
     if !matches!(retired, WriteResult::Done { .. }) {
         return;
     }
-    // Looked at now: the looks and the write before may have taken seconds.
+    // Read the voters only now: the probes and the write above may have taken seconds.
     let mut voters: BTreeSet<RaftId> = group
         .view()
         .borrow()

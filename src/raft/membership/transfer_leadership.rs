@@ -1,4 +1,4 @@
-//! Leadership handed to another voter, before a stop or when the disk is full.
+//! Transfer of the leadership to another voter, before a stop or when the disk is full.
 
 use crate::raft::group::Group;
 use crate::storage::types::RaftId;
@@ -6,13 +6,14 @@ use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;
 
-/// Leadership goes to a voter heard within two heartbeats: a transfer to one that is gone would
-/// never complete.
+/// Number of heartbeat intervals within which a voter must have been heard to receive the
+/// leadership. A transfer to a voter that is gone would never complete.
 const HEARTBEATS: u32 = 2;
-/// How long the others may take to show that one of them leads.
+/// Maximum time to wait until another node is seen to lead.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
-/// Hands leadership over, if this node leads and another voter can take it. Whether another leads then.
+/// Transfers the leadership if this node leads and another voter can take it. Returns whether
+/// another node leads afterwards.
 pub(crate) async fn hand_over(group: &Group) -> bool {
     if !group.leads() {
         return true;
@@ -39,7 +40,7 @@ pub(crate) async fn hand_over(group: &Group) -> bool {
     )
 }
 
-/// The voter that holds the most of the log among those heard just now.
+/// Returns the voter with the longest log among those heard recently.
 fn successor(group: &Group) -> Option<RaftId> {
     let metrics = group.raft.metrics().borrow_watched().clone();
     let heard = metrics.heartbeat?;

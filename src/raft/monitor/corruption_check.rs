@@ -1,18 +1,18 @@
-//! Compares the digests of what the members hold, and stops a node that differs.
+//! Comparison of the members' state digests, which stops a node whose state differs.
 
 use crate::raft::group::Group;
 use crate::raft::transport::Checkpoint;
 use crate::storage::types::RaftId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a comparison of digests means for this node.
+/// The consequence of a digest comparison for this node.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Agreed,
     Stop(String),
 }
 
-/// Compares the digests of this node with those that the others told last.
+/// Compares the digests of this node with the digests last reported by the other members.
 pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) -> Verdict {
     let voters: BTreeSet<RaftId> = {
         let view = group.view();
@@ -40,18 +40,17 @@ pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) 
     Verdict::Agreed
 }
 
-/// Whose digests are counted: those of the voters. A learner holds what it was sent, and decides
-/// nothing.
+/// The voters, whose digests count. A learner holds the data that it was sent, and decides nothing.
 #[derive(Debug, Clone, Copy)]
 struct Ballot {
     voters: usize,
-    /// Whether this node is one of them.
+    /// Whether this node is a voter.
     own_counts: bool,
 }
 
-/// Compares this node's digest with those of the other voters that were heard.
+/// Compares this node's digest with the reported digests of the other voters.
 ///
-/// The minority stops; when no majority can agree any more, all stop (docs/decisions/0008).
+/// The minority stops. When no majority can agree any more, all nodes stop (docs/decisions/0008).
 fn judge(own: Checkpoint, others: &[u128], ballot: Ballot) -> Verdict {
     let Ballot { voters, own_counts } = ballot;
     let majority = voters / 2 + 1;
@@ -111,7 +110,8 @@ mod tests {
         )
     }
 
-    /// A learner that differs from a majority of the voters stops, and adds to no majority itself.
+    /// A learner that differs from a majority of the voters stops, and does not count towards a
+    /// majority itself.
     #[test]
     fn a_learner_is_not_counted() {
         assert!(learner_stops(&[2, 2], 3));
@@ -123,7 +123,7 @@ mod tests {
         assert!(learner_stops(&[1, 2], 2), "no majority is left");
     }
 
-    /// Members that agree, or that have not been heard, stop nobody.
+    /// Members that agree, and members that have not reported, cause no node to stop.
     #[test]
     fn agreement_and_silence_stop_nobody() {
         assert!(!stops(&[], 3));
@@ -131,7 +131,8 @@ mod tests {
         assert!(!stops(&[1, 1], 3));
     }
 
-    /// A node that differs from a majority stops; one in the majority does not, whoever leads.
+    /// A node that differs from a majority stops, and a node in the majority does not, regardless
+    /// of which node leads.
     #[test]
     fn the_minority_stops() {
         assert!(stops(&[2, 2], 3));
@@ -142,7 +143,7 @@ mod tests {
         );
     }
 
-    /// Without any majority nobody can say who is right.
+    /// Without a majority there is no way to decide which state is right.
     #[test]
     fn all_stop_without_a_majority() {
         assert!(stops(&[2, 3], 3));

@@ -1,5 +1,7 @@
-//! Watches the free disk space. Below a floor this node proposes nothing and takes no entries, so
-//! that it hands over and waits instead of failing a write (docs/decisions/0012).
+//! Monitoring of the free disk space.
+//!
+//! Below a floor this node proposes nothing and takes no entries. It transfers the leadership and
+//! waits, instead of failing a write (docs/decisions/0012).
 
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;
@@ -8,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Between two looks at the free space: a node at full load writes far less than the floor within this.
+/// Time between two checks of the free space. A node at full load writes far less than the floor in
+/// this time.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches the free space until the group is gone.
+/// Checks the free space until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     while group.next(&mut pace).await {
@@ -19,7 +22,8 @@ pub(crate) async fn run(group: Arc<Group>) {
         let work = store.work();
         let looked = work.run(move || store.space()).await;
         let Ok(Ok(space)) = looked else {
-            // A disk that cannot be asked fails at its next write, and stops the process then.
+            // If the free space cannot be read, the next write to the disk fails and stops the
+            // process.
             continue;
         };
         let was_low = group.disk_low.swap(space.below_floor, Ordering::Relaxed);
@@ -43,8 +47,9 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Whether the others could go on without this node's disk. If not, a new leader could not commit its first entry, and
-/// reads would end with it; the old one at least confirms those.
+/// Returns whether the other voters could continue without this node's disk. If not, a new leader
+/// could not commit its first entry, so reads would fail too. The current leader can at least
+/// confirm reads.
 fn a_majority_has_space(group: &Group) -> bool {
     let view = group.view().borrow().clone();
     let own = group.raft_id();

@@ -1,7 +1,8 @@
-//! A leader that the others cannot reach hands over.
+//! The task that makes a leader transfer its leadership if the other members cannot reach it.
 //!
-//! A firewall that lets connections out and none in, or a listener that is dead, leaves a leader that replicates as before
-//! while no read and no write of another node reaches it. Raft sees nothing amiss: its requests all come from the leader.
+//! A firewall that allows outgoing connections only, or a dead listener, leaves a leader that
+//! replicates as before while no read or write of another node reaches it. Raft does not detect
+//! this: all its requests come from the leader.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::view::View;
@@ -11,23 +12,27 @@ use crate::raft::membership::transfer_leadership;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks.
+/// Time between two checks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// Looks that lie so far apart were not late, they were held up.
+/// A gap this long between two checks means that this process was paused, so missing requests prove
+/// nothing.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
-/// A member asks every other one something at least twice a second: its pulse.
+/// Time without a request after which a member counts as silent. Every member sends each other
+/// member a request at least twice a second: its pulse.
 const SILENT_AFTER: Duration = Duration::from_millis(1_000);
-/// One that also gives no answers is dead or frozen, and nobody to hand over to; answers come with every heartbeat.
+/// Maximum age of a member's last answer for the member to count as alive. A member that neither
+/// sends requests nor answers is dead or frozen, and cannot take over the leadership. Live members
+/// answer every heartbeat.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Looks whether the others reach this node, as long as it leads, until the group is gone.
+/// Checks whether the other members reach this node while it leads, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     let mut led = Led::new(&group);
     let mut looked = clock::now();
     while group.next(&mut pace).await {
         let now = clock::now();
-        // While this process was stopped nobody's request could be heard.
+        // A paused process cannot receive requests.
         let was_stopped = now.duration_since(looked) > STOPPED_AFTER;
         looked = now;
         if was_stopped || led.view != *group.view().borrow() {
@@ -39,14 +44,16 @@ pub(crate) async fn run(group: Arc<Group>) {
                 "a majority answers this node and cannot reach it: it hands over the leadership"
             );
             transfer_leadership::hand_over(&group).await;
-            // One that found nobody is tried again after as long a silence, and not at every look.
+            // If there was no successor, try again after another silence of the same length, not at
+            // every check.
             led = Led::new(&group);
             looked = led.since;
         }
     }
 }
 
-/// How things were arranged, and since when: nobody owes a request from before.
+/// The view of the group and the time since which it is unchanged. Requests missing from before
+/// that time prove nothing.
 struct Led {
     view: View,
     since: Instant,
@@ -72,7 +79,8 @@ fn is_unreached(group: &Group, led: &Led) -> bool {
             answers_and_is_silent(known.last_answer, known.last_request, led.since, now)
         })
         .count();
-    // They must be a majority without this node: it would not hear a new leader.
+    // The silent voters must be a majority without this node, since a new leader could not reach
+    // it.
     silent > led.view.voters() / 2
 }
 
@@ -91,7 +99,8 @@ fn answers_and_is_silent(
 mod tests {
     use super::*;
 
-    /// Who answers and asks nothing cannot reach this node; who does neither is gone; and a new leader waits before it judges.
+    /// A member that answers but sends no requests cannot reach this node. A member that does
+    /// neither is gone. A new leader waits before it judges.
     #[test]
     fn who_answers_and_asks_nothing_is_cut_off() {
         let now = clock::now() + Duration::from_secs(60);

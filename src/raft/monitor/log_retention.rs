@@ -1,5 +1,7 @@
-//! Snapshots and purges by the size of the log; openraft's own go by the number of entries, and an entry takes from 100 bytes to
-//! 256 kB. A start reads the whole log, and applies what came after the snapshot.
+//! Snapshots and purges triggered by the size of the log.
+//!
+//! openraft triggers them by the number of entries, but an entry takes from 100 bytes to 256 kB. At
+//! startup a node reads the whole log and applies the entries after the snapshot.
 
 use crate::raft::group::{Group, paced};
 use openraft::async_runtime::WatchReceiver;
@@ -7,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Between two looks: what a fast disk takes within it may come on top of each limit.
+/// Time between two checks. Each limit may be exceeded by as much as a fast disk takes in this
+/// time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Keeps to the limits until the group is gone.
+/// Enforces the limits until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let limits = group.options.log_limits;
     let mut pace = paced(LOOK_INTERVAL);
@@ -23,7 +26,8 @@ pub(crate) async fn run(group: Arc<Group>) {
         let applied = group.replica.registry().applied_index();
         let growth = group.store().log_growth();
         let is_large = growth.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
-        // A full disk takes no entries either. A group that has ended does neither.
+        // A node whose disk is full takes no entries, so it takes no snapshot either. The triggers
+        // fail only once the group has ended, so their errors are ignored.
         if is_large && !group.disk_low.load(Ordering::Relaxed) {
             let _ = group.raft.trigger().snapshot().await;
         }

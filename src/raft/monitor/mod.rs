@@ -1,4 +1,4 @@
-//! The tasks that watch over a running group.
+//! The tasks that monitor a running group.
 
 pub(super) mod corruption_check;
 pub(super) mod disk_space;

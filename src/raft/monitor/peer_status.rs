@@ -1,4 +1,5 @@
-//! Twice a second the members tell each other how far they are, with the digests of what they hold.
+//! The exchange of pulses: twice a second the members report their applied index and the digests of
+//! their state to each other.
 
 use super::corruption_check::{Verdict, compare};
 use crate::clock;
@@ -13,14 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Between two pulses.
+/// Time between two pulses.
 const PULSE_INTERVAL: Duration = Duration::from_millis(500);
-/// A pulse is answered at once or not at all.
+/// Timeout of a pulse. A peer answers it immediately or not at all.
 pub(crate) const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
-/// A read that takes longer would not count as fresh.
+/// Deadline of this node's own read. A slower read would not count as fresh.
 const READ_DEADLINE: Duration = Duration::from_millis(900);
 
-/// Pulses until the group is gone.
+/// Exchanges pulses until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(PULSE_INTERVAL);
     let mut heard: BTreeMap<RaftId, Vec<Checkpoint>> = BTreeMap::new();
@@ -28,7 +29,7 @@ pub(crate) async fn run(group: Arc<Group>) {
     loop {
         tokio::select! {
             _ = pace.tick() => {}
-            // A new member is asked at once, so that the status right after a start tells the truth.
+            // Ask a new member immediately, so that the status is correct right after a start.
             changed = view.changed() => if changed.is_err() { return },
             () = group.stopping() => return,
         }
@@ -54,7 +55,7 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// What this node tells.
+/// Returns this node's own pulse.
 pub(crate) fn own(group: &Group) -> Pulse {
     Pulse {
         applied: group.replica.registry().applied_index(),
@@ -64,12 +65,12 @@ pub(crate) fn own(group: &Group) -> Pulse {
     }
 }
 
-/// A read of its own keeps `ready` honest on a node that nobody asks, and tells what cluster time
-/// is by now.
+/// Performs a linearizable read. It keeps `ready` accurate on a node that receives no requests, and
+/// confirms the current cluster time.
 async fn read_for_itself(group: Arc<Group>) {
     let beat = &group.options.beat;
     let began = beat.moment();
-    // A failure shows as the absence of success.
+    // A failure needs no handling: it shows as the absence of a success.
     if group
         .confirm_applied(clock::now() + READ_DEADLINE)
         .await

@@ -1,4 +1,4 @@
-//! Follows openraft's metrics, for the group's own view and for the log.
+//! The task that follows openraft's metrics, for the group's own view and for the log.
 
 use crate::raft::group::Group;
 use crate::raft::group::view::View;
@@ -12,11 +12,12 @@ use openraft::vote::RaftLeaderId;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Keeps the narrow view up to date, and logs what a person wants to know of it.
+/// Keeps the narrow view up to date, and logs the changes that an operator wants to know about.
 pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<View>) {
     let mut metrics = group.raft.metrics();
-    // All metrics are told at each turn of openraft's core, thousands of times a second. This part of them seldom changes, and is
-    // told right before all.
+    // openraft publishes all metrics at each turn of its core, thousands of times a second. The
+    // server metrics are a part of them that seldom changes, and are published right before the
+    // full metrics.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
     loop {
@@ -53,14 +54,14 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<View>) {
             return;
         }
         tokio::select! {
-            // Its last word is in all metrics alone.
+            // The final state is published in the full metrics only.
             changed = seldom.changed() => is_running = changed.is_ok(),
             () = group.stopping() => return,
         }
     }
 }
 
-/// Whether all metrics are as new as the part of them that seldom changes.
+/// Returns whether the full metrics are as recent as the server metrics.
 fn agree(seldom: &RaftServerMetrics<TypeConfig>, all: &RaftMetrics<TypeConfig>) -> bool {
     seldom.vote == all.vote
         && seldom.state == all.state
@@ -118,7 +119,8 @@ mod tests {
         }
     }
 
-    /// A new leader is logged under the name that operators know, whatever file logs it.
+    /// A new leader is logged under the target that operators know, regardless of the file that
+    /// logs it.
     #[test]
     fn a_leader_is_logged_under_its_target() {
         let view = |leader| View {

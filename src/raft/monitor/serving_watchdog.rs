@@ -1,24 +1,27 @@
-//! Watches whether this node serves reads, for those who wait on it without asking again.
+//! The task that detects when this node stops serving reads, for watchers that wait without sending
+//! requests.
 
 use crate::raft::group::{Group, paced};
 use crate::raft::health::plight;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Between two looks.
+/// Time between two checks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// With no read served for this long, those who wait are told. The promise is 2 s. A node reads for itself twice a second
-/// (`peer_status`) and a killed leader is replaced within about a second, so that a plain change of leader stays below it:
-/// ending ten thousand holds with an error would have every engine retry at once.
+/// Time without a served read after which watchers are notified. The promise is 2 s. A node reads
+/// for itself twice a second (`peer_status`), and a killed leader is replaced within about a
+/// second, so an ordinary change of leader stays below this limit. Ending ten thousand held
+/// requests with an error would make every engine retry at the same time.
 const LOST_AFTER: Duration = Duration::from_millis(1_800);
 
-/// Watches until the group is told to stop.
+/// Checks the reads until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     while group.next(&mut pace).await {
         if is_lost(&group) {
             group.replica.feeds().set_lost(Some(plight(&group)));
-            // Looked at again: a read that was served between the two has said so before it was unsaid.
+            // Check again: a read served after the first check cleared the loss before it was set
+            // here.
             if !is_lost(&group) {
                 group.replica.feeds().set_lost(None);
             }
@@ -30,7 +33,9 @@ pub(crate) async fn run(group: Arc<Group>) {
         .set_lost(Some("this node is stopping".to_owned()));
 }
 
-/// None yet is no loss: nobody waits who was not served before.
+/// Returns whether the last served read is too old.
+///
+/// A node that has never served a read is not lost: no watcher depends on it yet.
 fn is_lost(group: &Group) -> bool {
     group
         .reads

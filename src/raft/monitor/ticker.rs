@@ -1,4 +1,4 @@
-//! Moves cluster time, on the leader (docs/decisions/0003).
+//! The leader's task that advances cluster time (docs/decisions/0003).
 
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
@@ -13,12 +13,15 @@ use openraft::vote::RaftLeaderId;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Proposes ticks while this node leads, until the group is gone.
+/// Proposes ticks while this node leads, until the group stops.
 ///
-/// - one tick is in flight at a time, proposed on condition of this leadership and never forwarded.
-/// - none before an entry of this leadership is applied: an older tick may still come with the log.
-/// - each moves time by what has gone since the last applied one was proposed, or was applied if another proposed it;
-///   after one that took long to be committed, by less (see [`OwnTick::base`]).
+/// - One tick is in flight at a time. It is proposed on condition of this leadership and never
+///   forwarded.
+/// - No tick is proposed before an entry of this leadership is applied: an older tick may still
+///   arrive with the log.
+/// - Each tick advances time by the duration since the last applied tick was proposed, or was
+///   applied if another node proposed it. After a tick that took long to commit, it advances time
+///   by less (see [`OwnTick::base`]).
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);
     let mut own: Option<OwnTick> = None;
@@ -32,20 +35,22 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// The last tick that this node proposed and saw applied.
 #[derive(Clone, Copy)]
 struct OwnTick {
-    /// In another leadership ticks of others may have come after it.
+    /// The leadership in which it was proposed. In another leadership, ticks of other nodes may
+    /// have followed it.
     leader: LeaderKey,
     advance: Duration,
-    /// Up to when it counted.
+    /// The end of the time that the tick counted.
     counted_to: Instant,
     applied: Instant,
 }
 
 impl OwnTick {
-    /// From when on the next tick counts.
+    /// Returns the start of the time that the next tick counts.
     ///
-    /// What stands before this tick in the log was committed before this tick was applied, perhaps only just, and its deadline
-    /// allows for one step of time from before. What this tick counted and what the next one counts from before that moment
-    /// are together at most that step, however long this one waited for a majority.
+    /// Entries before this tick in the log were committed before this tick was applied, perhaps
+    /// only just before. Their deadlines allow for one [`STEP`] of earlier time. This tick and the
+    /// next one together count at most that step from before the application, no matter how long
+    /// this tick waited for a majority.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
         let waited = self.applied.duration_since(self.counted_to);
@@ -53,7 +58,8 @@ impl OwnTick {
     }
 }
 
-/// How far a tick moves time since `base`, and up to when that counts: less than a millisecond is left to the next one.
+/// Returns how far a tick advances time since `base`, and the end of the time it counts. A fraction
+/// of a millisecond is left to the next tick.
 fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
     let Some(base) = base else {
         return (Duration::ZERO, now);
@@ -67,7 +73,7 @@ fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
 }
 
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
-    // Who cannot take renewals must not let time run.
+    // A leader that cannot take renewals must not advance time.
     group.may_propose().ok()?;
     let leader = group.raft.as_leader().ok()?.to_committed_leader_id();
     let key = (leader.term(), *leader.node_id());
@@ -93,7 +99,8 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         tracing::info!(
             target: log_target::TICKER,
             grace_ms,
-            "the cluster could not take renewals for a while: nothing expires before the grace is over"
+            "the cluster could not take renewals for a while: nothing expires before the \
+             grace is over"
         );
     }
     let command = Command::Tick {
@@ -121,13 +128,15 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     })
 }
 
-/// An error that is planted: cluster time is what the wall clock of the leader says.
+/// Returns the advance up to the leader's wall clock: a deliberately planted bug.
 fn by_wall_clock(registry: &Registry) -> Duration {
     Duration::from_millis(clock::wall_ms().saturating_sub(registry.cluster_ms()))
 }
 
-/// Whether anything held could expire before its clients had their time. Before time has moved at
-/// all, everything held still has its whole max-age, so that a fresh group owes nobody a grace.
+/// Returns whether any stored announcement could expire before its client had time to renew it.
+///
+/// Before cluster time has advanced at all, every stored announcement still has its full max-age,
+/// so a new group needs no grace.
 fn may_have_aged(registry: &Registry) -> bool {
     !registry.is_empty() && registry.cluster_ms() > 0
 }
@@ -153,8 +162,8 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// However long a tick takes to be committed, what is before it in the log is charged one step of earlier time at most; and
-    /// as long as it takes no longer than usual no time is lost.
+    /// An entry before a tick in the log is charged at most one step of earlier time, no matter how
+    /// long the tick takes to commit. While that takes no longer than usual, no time is lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();
@@ -175,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Parts of milliseconds add up: over ten minutes they would be half a second.
+    /// Fractions of milliseconds add up: over ten minutes they would amount to about half a second.
     #[test]
     fn no_part_of_a_millisecond_is_lost() {
         let began = clock::now();
@@ -189,7 +198,7 @@ mod tests {
         assert_eq!(moved.as_millis(), 1_200 * 5_007 / 10);
     }
 
-    /// A tick moves time by no more than a step, and what is over it is gone.
+    /// A tick advances time by at most one step. Time beyond that is dropped.
     #[test]
     fn a_long_gap_is_one_step() {
         let began = clock::now();

@@ -1,4 +1,4 @@
-//! What this node answers its peers.
+//! The handling of requests from peers.
 
 use super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use super::bootstrap::group_discovery::Forming;
@@ -29,11 +29,11 @@ pub(crate) struct Service {
     pub(crate) group: RwLock<Option<Arc<Group>>>,
 }
 
-/// A connection that was let in.
+/// A connection that was accepted.
 pub(crate) enum Session {
     /// A node that looks for its group.
     Stranger,
-    /// A member, which means this node by its raft id.
+    /// A member that addressed this node by its raft id.
     Member {
         id: RaftId,
         group: Arc<Group>,
@@ -41,13 +41,14 @@ pub(crate) enum Session {
     },
 }
 
-/// Why a connection is not let in.
+/// The reason why a connection is not accepted.
 enum Objection {
-    /// It may try again soon.
+    /// The peer may try again soon.
     NotYet(String),
-    /// Wrong cluster, wrong receiver, wrong version.
+    /// The cluster, the receiver or the version is wrong.
     Refuse(String),
-    /// The sender must stop: it is not who it says, and a person has to look.
+    /// The sender must stop: it is not the node it claims to be, and an operator has to
+    /// investigate.
     Condemn(String),
 }
 
@@ -108,7 +109,8 @@ impl Service {
         }
         if group.replica.registry().is_retired(id) {
             return Err(Objection::Condemn(format!(
-                "{} was replaced: empty its data directory and start it again; it rejoins by itself",
+                "{} was replaced: empty its data directory and start it again; it rejoins \
+                 by itself",
                 hello.from.name
             )));
         }
@@ -138,7 +140,7 @@ impl Service {
     }
 }
 
-/// The founding pairs, as a node tells them.
+/// Returns the founding pairs in the form that is sent to peers.
 pub(crate) fn founders(group: &GroupIdentity) -> Vec<(NodeName, String)> {
     group
         .founders
@@ -262,8 +264,8 @@ async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Answer 
     if let Err(reason) = message_checks::append(&rpc) {
         return Answer::Failed(reason);
     }
-    // Before the entries are on disk, which may take long: what the leader says of its log and of
-    // the commits is true all the same.
+    // Note this before the entries are on disk, which may take long: the leader's statements about
+    // its log and its commits are valid regardless of this node's disk.
     note_evidence(group, &rpc);
     if !rpc.entries.is_empty()
         && let Err(reason) = disk_takes_more(group)
@@ -335,14 +337,14 @@ async fn take_chunk(
     }
 }
 
-/// The pieces of a snapshot that have come.
+/// The pieces of a snapshot received so far.
 #[derive(Default)]
 pub(super) struct Pieces {
     pieces: Vec<Vec<u8>>,
     bytes: u64,
 }
 
-/// Adds a piece to those before. All of them, once this is the last.
+/// Appends a piece to the earlier ones. Returns the whole snapshot once the last piece is there.
 fn gather(buffer: &mut Pieces, chunk: &mut SnapshotChunk) -> Result<Option<Pieces>, String> {
     if chunk.offset == 0 {
         *buffer = Pieces::default();
@@ -361,7 +363,8 @@ fn gather(buffer: &mut Pieces, chunk: &mut SnapshotChunk) -> Result<Option<Piece
     Ok(chunk.last.then(|| std::mem::take(buffer)))
 }
 
-/// Reads and checks a whole snapshot: openraft ends the process for one that cannot be installed.
+/// Decodes and checks a whole snapshot, because openraft ends the process when a snapshot cannot be
+/// installed.
 async fn restore(
     group: &Group,
     meta: &SnapshotMeta,

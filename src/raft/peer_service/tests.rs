@@ -1,4 +1,5 @@
-//! What a peer sends to a node in this process, which must go on whatever that is.
+//! Tests that send a peer's messages to a node in this process. The node must keep running,
+//! regardless of their content.
 
 use super::*;
 use crate::clock::Beat;
@@ -21,7 +22,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(10);
 const PIPE_BYTES: usize = 1 << 16;
 
-/// The way to one node in this process.
+/// The connection to one node in this process.
 struct To(Node);
 
 impl Dial for To {
@@ -33,7 +34,7 @@ impl Dial for To {
     }
 }
 
-/// A group of one with a peer that speaks as a member of it.
+/// A group of one node, with a peer that speaks as a member of it.
 struct Stage {
     node: Node,
     group: Arc<Group>,
@@ -81,7 +82,7 @@ impl Stage {
         }
     }
 
-    /// What the node answers to a member's request.
+    /// Returns the node's answer to a member's request.
     async fn answers(&self, request: Request) -> Answer {
         let cluster_id = self.group.peers.cluster_id();
         let hello = Hello::member(Stage::speaker(), cluster_id, self.group.raft_id());
@@ -96,7 +97,8 @@ impl Stage {
         assert!(text.contains(reason), "{text}");
     }
 
-    /// The node goes on: it answers a linearizable lookup, and nothing has failed.
+    /// Asserts that the node keeps running: it answers a linearizable lookup, and nothing has
+    /// failed.
     async fn goes_on(&self) {
         let lookup = Lookup::Type("presto".to_owned());
         let deadline = crate::clock::now() + LIMIT;
@@ -137,12 +139,13 @@ fn log_id(index: u64) -> Option<LogId> {
     Some(LogId::new(leader, index))
 }
 
-/// Of a term that no leader here had.
+/// Returns a vote with a term that no leader here had.
 fn vote() -> Vote {
     Vote::new_committed(1 << 20, 7)
 }
 
-/// The body of a registry that has applied a log up to an index, and what describes it.
+/// Returns the body of a registry that has applied a log up to an index, and the metadata that
+/// describes it.
 fn snapshot(environment: &str, index: u64) -> (SnapshotMeta, Vec<u8>) {
     let mut registry = Registry::new(environment);
     registry.apply(
@@ -176,9 +179,9 @@ fn piece(meta: SnapshotMeta, offset: u64, data: Vec<u8>, last: bool) -> Request 
     }))
 }
 
-/// A snapshot that cannot be installed is refused before openraft sees it, which would end the
-/// process: damaged, of another environment, of another index than it says, cut short, or with a
-/// membership that no reader takes.
+/// A snapshot that cannot be installed is refused before openraft sees it, since openraft would end
+/// the process. It may be damaged, of another environment, of another index than its metadata
+/// names, or cut short, or have a membership that no reader accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_cannot_be_installed_is_refused() {
     let stage = Stage::set().await;
@@ -221,7 +224,7 @@ async fn a_snapshot_that_cannot_be_installed_is_refused() {
     assert_eq!(stage.group.store().snapshots().load().expect("read"), None);
 }
 
-/// A node whose disk is below its floor takes no snapshot, as it takes no entries: writing one
+/// A node whose disk is below its floor takes no snapshot, just as it takes no entries: writing one
 /// might end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_takes_no_snapshot() {
@@ -234,7 +237,7 @@ async fn a_full_disk_takes_no_snapshot() {
     stage.goes_on().await;
 }
 
-/// Entries that leave a hole in the log, or a membership that its reader refuses, are refused; the
+/// Entries that leave a gap in the log, or a membership that its reader rejects, are refused. The
 /// log's writer would end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_that_the_log_cannot_hold_are_refused() {
@@ -272,8 +275,8 @@ async fn entries_that_the_log_cannot_hold_are_refused() {
     );
 }
 
-/// What strangers say of themselves is bounded where it is kept: a refusal is a line, and there are
-/// few of them.
+/// The data that strangers supply about themselves is bounded where it is stored: a refusal is one
+/// line, and few refusals are kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_remembered_within_bounds() {
     let stage = Stage::set().await;

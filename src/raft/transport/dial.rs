@@ -1,4 +1,4 @@
-//! How a peer is reached: by TCP and the HTTP upgrade, or over a network of one's own.
+//! Connections to peers, by TCP and an HTTP upgrade or over a custom network.
 
 use super::address_race;
 use super::resolver::Names;
@@ -14,11 +14,11 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// The token of the HTTP `Upgrade` header. Its number is the version of the framing.
 pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
-/// Where peers are taken on.
+/// The path that accepts peer connections.
 pub const PEER_PATH: &str = "/v1/cluster/peer";
 
-/// What was sent and not even acknowledged for this long went to a machine that is gone: TCP by itself would try for
-/// a quarter of an hour.
+/// Time after which a connection is dropped if sent data is not even acknowledged: the peer's
+/// machine is gone. TCP alone would retry for a quarter of an hour.
 const DEAD_AFTER: Duration = Duration::from_secs(2);
 
 /// A connection that carries the peers' messages.
@@ -26,30 +26,30 @@ pub trait PeerStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send> PeerStream for IO {}
 
-/// A network other than TCP. At its other end stands [`Node::serve_peer`](crate::raft::Node::serve_peer), without HTTP
-/// in between.
+/// A network other than TCP. Its other end is [`Node::serve_peer`](crate::raft::Node::serve_peer),
+/// without HTTP in between.
 pub trait Dial: Send + Sync {
     /// Connects to `http://host:port`.
     ///
     /// # Errors
-    /// When nobody answers there.
+    /// When nothing answers at the address.
     fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>>;
 }
 
-/// The way to the peers. Cheap to clone; the clones share what they know of names.
+/// The means to connect to peers. It is cheap to clone, and the clones share the resolved names.
 #[derive(Clone)]
 pub(crate) enum Dialer {
-    /// By TCP, from the local address `bind` where that is possible, and an HTTP upgrade.
+    /// TCP with an HTTP upgrade, from the local address `bind` where that is possible.
     Tcp {
         bind: Option<IpAddr>,
         names: Arc<Names>,
     },
-    /// As told.
+    /// A custom network.
     Own(Arc<dyn Dial>),
 }
 
 impl Dialer {
-    /// Dials by TCP.
+    /// Creates a dialer that uses TCP.
     pub(crate) fn tcp(bind: Option<IpAddr>) -> Dialer {
         Dialer::Tcp {
             bind,
@@ -57,20 +57,20 @@ impl Dialer {
         }
     }
 
-    /// Why the name in an address does not resolve now; `None` when it does, or when there is no
-    /// name in it.
+    /// Returns why the name in an address does not resolve at present. Returns `None` if it does
+    /// resolve, or if the address contains no name.
     pub(crate) fn trouble(&self, address: &str) -> Option<String> {
         let (names, host) = self.name_in(address)?;
         names.trouble(host)
     }
 
-    /// Whether nothing is known of where an address is, since its name has not resolved.
+    /// Returns whether no address is known because the name has not resolved.
     pub(crate) fn is_unknown(&self, address: &str) -> bool {
         self.name_in(address)
             .is_some_and(|(names, host)| names.trouble(host).is_some() && names.is_unknown(host))
     }
 
-    /// Why an address was not reached in time.
+    /// Returns the reason why an address was not reached in time.
     pub(crate) fn silence(&self, address: &str) -> String {
         match self.trouble(address) {
             Some(trouble) if self.is_unknown(address) => format!("{address}: {trouble}"),
@@ -89,11 +89,11 @@ impl Dialer {
     }
 }
 
-/// Where an address points.
+/// The host part of an address.
 enum Host<'a> {
-    /// Known as it stands.
+    /// A socket address, which needs no resolution.
     At(SocketAddr),
-    /// By a name, to be resolved, and a port.
+    /// A name to resolve, and a port.
     Name(&'a str, u16),
 }
 
@@ -157,8 +157,8 @@ async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStr
         TcpSocket::new_v6()?
     };
     if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == target.is_ipv4()) {
-        // A node behind address translation does not own the address of its inventory entry; it
-        // dials from any.
+        // A node behind address translation does not own the address of its inventory entry, so it
+        // dials from any address.
         let _ = socket.bind((ip, 0).into());
     }
     let stream = socket.connect(target).await?;

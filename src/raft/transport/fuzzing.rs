@@ -1,4 +1,4 @@
-//! A door for fuzzing: frames as messages.
+//! Entry points for fuzzing the decoding of messages.
 
 use super::frame::{MAX_FRAME_BYTES, decode, encode};
 use super::messages::{Checkpoint, Forwarded, GroupView, JoinWish};
@@ -9,7 +9,7 @@ use crate::storage::types::{Entry, SnapshotMeta, Vote};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use serde::Serialize;
 
-/// Reads a frame as each message. How many of them it was.
+/// Decodes a frame as each type of message. Returns the number of types that succeed.
 pub(in crate::raft) fn read_as_each_message(frame: &[u8]) -> usize {
     [
         decode::<Hello>(frame).is_ok(),
@@ -22,7 +22,7 @@ pub(in crate::raft) fn read_as_each_message(frame: &[u8]) -> usize {
     .count()
 }
 
-/// A frame of each message that carries more than a number or two.
+/// Returns a frame of each message that carries more than a number or two.
 pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) -> Vec<Vec<u8>> {
     let name = NodeName {
         node_id: "a".to_owned(),

@@ -1,15 +1,15 @@
-//! The connections of nodes that are no members: few, and none for long.
+//! Limits for connections of nodes that are not members: they are few and short.
 
 use crate::locks::lock;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
-/// Guests at once. Every node of the largest inventory may look for its group several times at the
-/// same moment.
+/// Maximum number of guests at a time. Every node of the largest inventory may look for its group
+/// several times at the same moment.
 const MAX_GUESTS: usize = 256;
 
-/// The guests that are here. At the limit the one that has been here longest makes room.
+/// The current guests. At the limit, the oldest guest makes room.
 #[derive(Default)]
 pub(crate) struct Guests {
     present: Mutex<Present>,
@@ -18,11 +18,11 @@ pub(crate) struct Guests {
 #[derive(Default)]
 struct Present {
     came: u64,
-    /// By their number: the oldest first.
+    /// The guests by number, so the oldest comes first.
     guests: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
-/// A guest's place, until it is dropped.
+/// A guest's slot, which is freed on drop.
 pub(crate) struct Guest<'a> {
     guests: &'a Guests,
     number: u64,
@@ -30,14 +30,14 @@ pub(crate) struct Guest<'a> {
 }
 
 impl Guests {
-    /// Gives a new guest a place.
+    /// Admits a new guest.
     pub(crate) fn admit(&self) -> Guest<'_> {
         let (sender, sent_away) = oneshot::channel();
         let mut present = lock(&self.present);
         present.came += 1;
         let number = present.came;
         if present.guests.len() >= MAX_GUESTS {
-            // Its receiver learns that the sender is gone.
+            // The drop of the sender notifies the guest's receiver.
             present.guests.pop_first();
         }
         present.guests.insert(number, sender);
@@ -52,7 +52,7 @@ impl Guests {
 impl Guest<'_> {
     /// Resolves when this guest has to make room. Cancel-safe.
     pub(crate) async fn sent_away(&mut self) {
-        // Nothing is ever sent: that the sender is dropped is the message.
+        // No message is ever sent: the drop of the sender is the signal.
         let _ = (&mut self.sent_away).await;
     }
 }
@@ -68,8 +68,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// Past the limit the guest that came first makes room, and one that leaves gives its place
-    /// back.
+    /// At the limit, the oldest guest makes room. A guest that leaves frees its slot.
     #[tokio::test]
     async fn the_first_guest_makes_room() {
         let guests = Guests::default();

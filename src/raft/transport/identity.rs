@@ -1,5 +1,7 @@
-//! Incarnations, Raft ids and the cluster id: an emptied node is another member, and never votes as
-//! its old self (docs/decisions/0002).
+//! Incarnations, Raft ids and the cluster id.
+//!
+//! An emptied node is a different member and never votes as its old incarnation
+//! (docs/decisions/0002).
 
 use crate::planted::{Bug, is_planted};
 use crate::storage::types::RaftId;
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// A `node.id` with the incarnation of its data directory. Emptied, a node is another one.
+/// A `node.id` with the incarnation of its data directory. An emptied node is a different node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct NodeName {
     pub(crate) node_id: String,
@@ -15,7 +17,8 @@ pub(crate) struct NodeName {
 }
 
 impl NodeName {
-    /// The raft id: a digest, so that the id of an emptied node never comes back.
+    /// Returns the raft id. It is a digest that includes the incarnation, so the id of an emptied
+    /// node never returns.
     pub(crate) fn raft_id(&self) -> RaftId {
         let mut hash = Sha256::new();
         hash.update(b"quorate raft id\0");
@@ -38,8 +41,8 @@ impl fmt::Display for NodeName {
     }
 }
 
-/// A digest of the environment and the sorted pairs that formed the group, so that two
-/// formations from one inventory differ and every founder computes it for itself.
+/// Returns the cluster id: a digest of the environment and the sorted pairs that formed the group.
+/// Two formations from one inventory differ, and every founder computes the id independently.
 pub(crate) fn cluster_id(environment: &str, founders: &[NodeName]) -> u64 {
     let mut sorted: Vec<&NodeName> = founders.iter().collect();
     sorted.sort();
@@ -71,7 +74,7 @@ mod tests {
         }
     }
 
-    /// An emptied node has another raft id, and so has another node.
+    /// An emptied node has a different raft id, and so does a different node.
     #[test]
     fn raft_ids_tell_incarnations_apart() {
         assert_ne!(name("a", 1).raft_id(), name("a", 2).raft_id());
@@ -79,7 +82,8 @@ mod tests {
         assert_eq!(name("a", 1).raft_id(), name("a", 1).raft_id());
     }
 
-    /// The order in which founders are listed does not matter; who they are and where does.
+    /// The cluster id does not depend on the order of the founders, but it depends on their
+    /// identities and the environment.
     #[test]
     fn cluster_ids_tell_formations_apart() {
         let ab = cluster_id("test", &[name("a", 1), name("b", 2)]);

@@ -1,4 +1,4 @@
-//! The server side: takes a connection's hello, then its requests.
+//! The server side of the transport: receives a connection's hello, then its requests.
 
 use super::frame::{
     self, MAX_ANSWER_TO_STRANGER_BYTES, MAX_FRAME_BYTES, MAX_STRANGER_FRAME_BYTES, Receiver, Sender,
@@ -13,26 +13,29 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 
-/// A peer says hello at once, or is no peer.
+/// Maximum time for a peer to send its hello, and to receive the welcome. A real peer sends its
+/// hello immediately.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
-/// A node that is no member asks one thing, at once, and takes the answer.
+/// Maximum duration of a connection of a node that is not a member. Such a node sends one request
+/// immediately and takes the answer.
 const GUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Requests of one connection served at once; the next is not read before one is done.
+/// Maximum number of requests served at a time on one connection. The next one is not read before
+/// one is done.
 const MAX_AT_ONCE: usize = 256;
 
-/// What serves requests behind a connection.
+/// The service that handles the requests of connections.
 pub(crate) trait PeerService: Send + Sync + 'static {
-    /// What a connection that was let in may do.
+    /// The state of an accepted connection, which determines what it may do.
     type Session: Send + Sync + 'static;
 
-    /// Lets a connection in, or says why not.
+    /// Accepts a connection, or gives the reason for refusing it.
     fn greet(&self, hello: &Hello) -> (Welcome, Option<Self::Session>);
-    /// Where the connections of nodes that are no members are counted.
+    /// Returns the slots for connections of nodes that are not members.
     fn guests(&self) -> &Guests;
-    /// Whether a session is one of a node that is no member.
+    /// Returns whether a session belongs to a node that is not a member.
     fn is_guest(&self, session: &Self::Session) -> bool;
-    /// Whether what is read now may be served: not by a process just woken, whose sockets hold old
-    /// requests, nor once the session ended.
+    /// Returns whether a request that is read now may be served. It may not if the process has just
+    /// woken, since its sockets hold old requests, or if the session has ended.
     fn awake(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(
@@ -75,7 +78,7 @@ where
     }
 }
 
-/// A connection that was let in.
+/// A connection that was accepted.
 struct Connection<S: PeerService> {
     service: Arc<S>,
     session: Arc<S::Session>,
@@ -83,8 +86,8 @@ struct Connection<S: PeerService> {
 }
 
 impl<S: PeerService> Connection<S> {
-    /// Serves a node that is no member: one request after the other, of small size, for as long as
-    /// there is room.
+    /// Serves a node that is not a member: small requests, one after the other, until the slot is
+    /// needed for another guest or the time limit is reached.
     async fn serve_guest<IO>(self, mut sender: Sender<IO>, mut receiver: Receiver<IO>)
     where
         IO: AsyncRead + AsyncWrite + Send + 'static,
@@ -111,7 +114,7 @@ impl<S: PeerService> Connection<S> {
         }
     }
 
-    /// Serves a member: many requests at once.
+    /// Serves a member: many requests at the same time.
     async fn serve_member<IO>(self, mut sender: Sender<IO>, mut receiver: Receiver<IO>)
     where
         IO: AsyncRead + AsyncWrite + Send + 'static,
@@ -142,7 +145,7 @@ impl<S: PeerService> Connection<S> {
                 tokio::spawn(async move {
                     let answer = serving.await;
                     if let Ok(frame) = frame_of(number, &answer) {
-                        // The connection is gone; so is whoever asked.
+                        // If this fails, the connection is gone, and the caller with it.
                         let _ = answers.send(frame).await;
                     }
                     drop(slot);
@@ -156,8 +159,8 @@ impl<S: PeerService> Connection<S> {
     }
 }
 
-/// The frame of an answer; of one that is too large for its reader, the frame of an answer that
-/// says so.
+/// Returns the frame of an answer. If the answer is too large for its reader, returns the frame of
+/// an error answer instead.
 fn frame_of(number: u64, answer: &Answer) -> io::Result<Bytes> {
     frame::encode(number, answer, MAX_FRAME_BYTES).or_else(|error| {
         let failed = Answer::Failed(error.to_string());

@@ -1,4 +1,4 @@
-//! What nodes say to each other.
+//! The messages that nodes exchange.
 
 use crate::raft::transport::identity::NodeName;
 use crate::registry::{Command, Outcome};
@@ -9,7 +9,7 @@ use openraft::raft::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of these messages. A node of another version is refused by name.
+/// The version of these messages. A node of another version is refused with an explicit reason.
 pub(crate) const MESSAGES_VERSION: u32 = 1;
 
 /// The first message of a connection.
@@ -17,12 +17,14 @@ pub(crate) const MESSAGES_VERSION: u32 = 1;
 pub(crate) struct Hello {
     pub(crate) version: u32,
     pub(crate) from: Introduction,
-    /// The group's id and the raft id that the sender means; absent from a node that looks for a group.
+    /// The id of the group and the raft id of the intended receiver. Absent if the sender is
+    /// looking for a group.
     pub(crate) to: Option<(u64, RaftId)>,
 }
 
 impl Hello {
-    /// From a node that looks for a group, or asks who answers at an address.
+    /// Creates the hello of a node that looks for a group, or asks which node answers at an
+    /// address.
     pub(crate) fn stranger(from: Introduction) -> Hello {
         Hello {
             version: MESSAGES_VERSION,
@@ -31,7 +33,7 @@ impl Hello {
         }
     }
 
-    /// From a member of a cluster to one of its members.
+    /// Creates the hello from a member of a cluster to another member.
     pub(crate) fn member(from: Introduction, cluster_id: u64, target: RaftId) -> Hello {
         Hello {
             to: Some((cluster_id, target)),
@@ -40,31 +42,34 @@ impl Hello {
     }
 }
 
-/// Who speaks.
+/// A node's description of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Introduction {
     pub(crate) name: NodeName,
     pub(crate) environment: String,
-    /// Drawn at each start, so that two processes on copies of one directory are told apart.
+    /// A random number drawn at each start. It distinguishes two processes that run on copies of
+    /// one directory.
     pub(crate) process: u64,
-    /// The last log id on its disk: a directory put back from a copy has lost what it acknowledged.
+    /// The last log id on the node's disk. A directory restored from a copy has lost entries that
+    /// it acknowledged.
     pub(crate) last_log_id: Option<LogId>,
-    /// The term of the vote on its disk.
+    /// The term of the vote on the node's disk.
     pub(crate) vote_term: u64,
 }
 
 /// The answer to [`Hello`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Welcome {
-    /// Speak.
+    /// The connection is accepted.
     Accepted(Introduction),
-    /// Try again soon: this node is starting, or looks for its group.
+    /// The sender may try again soon: this node is starting, or looks for its group.
     NotYet { reason: String },
-    /// Not with you. `fatal`: the sender must stop, a person has to look.
+    /// The connection is refused. If `fatal` is set, the sender must stop and an operator has to
+    /// investigate.
     Refused { reason: String, fatal: bool },
 }
 
-/// What one node asks of another. Only `Look` and `Join` are open to a node of no group.
+/// A request from one node to another. Only `Look` and `Join` are open to a node without a group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Request {
     Look,
@@ -74,24 +79,24 @@ pub(crate) enum Request {
     Append(AppendEntriesRequest<TypeConfig>),
     Snapshot(Box<SnapshotChunk>),
     Transfer(TransferLeaderRequest<TypeConfig>),
-    /// With the vote on the asker's disk, read after the reads came that the index is for. The first release tells none, and reads
-    /// none.
+    /// A request for a read index. It carries the vote on the sender's disk, read after the arrival
+    /// of the reads that need the index. The first release neither sends nor reads a vote.
     ReadIndex(#[serde(deserialize_with = "vote_or_none")] Option<Vote>),
     Forward(Forwarded),
     Pulse(Pulse),
 }
 
-/// What it is answered; each variant answers the request of the same name.
+/// The answer to a [`Request`]. Each variant answers the request of the same name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Look(GroupView),
     Join(JoinAnswer),
     Vote(VoteResponse<TypeConfig>),
     Append(AppendEntriesResponse<TypeConfig>),
-    /// The receiver's vote, once the last chunk is installed; `None` for the others.
+    /// The receiver's vote once the last chunk is installed; `None` for earlier chunks.
     Snapshot(Option<Vote>),
     Transfer(TransferLeaderResponse<TypeConfig>),
-    /// The index to wait for, or why this node cannot confirm one.
+    /// The index to wait for, or the reason why this node cannot confirm one.
     ReadIndex(Result<u64, String>),
     Forward(Vec<WriteResult>),
     Pulse(PulseAnswer),
@@ -99,18 +104,18 @@ pub(crate) enum Answer {
     Failed(String),
 }
 
-/// What a node knows of a group, told to one that looks for its own.
+/// A node's knowledge of its group, reported to a node that looks for its own group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GroupView {
     pub(crate) name: NodeName,
     pub(crate) environment: String,
-    /// The digest of its inventory: only nodes of one inventory form a group.
+    /// The digest of the node's inventory: only nodes with the same inventory form a group.
     pub(crate) inventory_digest: Option<u64>,
-    /// Its group's founding pairs with their addresses, sorted; absent when it has none.
+    /// The group's founding pairs with their addresses, sorted. Absent if the node has no group.
     pub(crate) founders: Option<Vec<(NodeName, String)>>,
 }
 
-/// An emptied node asks to take the place of its old self.
+/// An emptied node's request to take the place of its old incarnation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct JoinWish {
     pub(crate) name: NodeName,
@@ -118,24 +123,24 @@ pub(crate) struct JoinWish {
     pub(crate) environment: String,
 }
 
-/// What comes of a wish; it is repeated until the answer is `Voter`.
+/// The answer to a join request, which is repeated until the answer is `Voter`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum JoinAnswer {
-    /// The group takes it: this is its id, and its founders.
+    /// The group accepts the node: this is the cluster id, and these are the founders.
     Pending {
         cluster_id: u64,
         founders: Vec<(NodeName, String)>,
     },
-    /// It is a voter.
+    /// The node is a voter.
     Voter {
         cluster_id: u64,
         founders: Vec<(NodeName, String)>,
     },
-    /// Not now, or not at all; why.
+    /// The group does not accept the node now, or not at all, for this reason.
     Refused(String),
 }
 
-/// A piece of a snapshot. Pieces of one transfer come in order on one connection.
+/// A piece of a snapshot. The pieces of one transfer arrive in order on one connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SnapshotChunk {
     pub(crate) vote: Vote,
@@ -145,49 +150,52 @@ pub(crate) struct SnapshotChunk {
     pub(crate) last: bool,
 }
 
-/// Writes on their way to the leader.
+/// Writes that are forwarded to the leader.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Forwarded {
-    /// Each with the time in ms that its client still waits.
+    /// The writes, each with the remaining time in ms that its client waits.
     pub(crate) writes: Vec<(u32, Command)>,
 }
 
-/// What came of one forwarded write.
+/// The result of one forwarded write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum WriteResult {
     /// Committed and applied.
     Done { index: u64, outcome: Outcome },
-    /// Surely not applied.
+    /// Certainly not applied.
     NotApplied(String),
-    /// Nobody knows.
+    /// Unknown: the write may have been applied.
     Unknown(String),
 }
 
-/// Members tell each other twice a second how far they are.
+/// The status report that members exchange twice a second.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Pulse {
     pub(crate) applied: u64,
-    /// Its disk is below the floor: it takes no entries.
+    /// Whether the sender's disk is below the floor, so that it takes no entries.
     pub(crate) disk_low: bool,
     pub(crate) checkpoints: Vec<Checkpoint>,
-    /// The highest level of commands that it knows. Last in its message, where the first release ends.
+    /// The highest level of commands that the sender knows. It is the last field, because the
+    /// message of the first release ends before it.
     #[serde(deserialize_with = "level_or_first")]
     pub(crate) level: u32,
 }
 
-/// The level, or 1 from a node of the first release, whose message ends before it.
+/// Decodes the level. Returns 1 for a node of the first release, whose message ends before the
+/// level.
 fn level_or_first<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Ok(u32::deserialize(deserializer).unwrap_or(1))
 }
 
-/// The vote, or none from a node of the first release, whose message ends before it.
+/// Decodes the vote. Returns `None` for a node of the first release, whose message ends before the
+/// vote.
 fn vote_or_none<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vote>, D::Error> {
     Ok(Option::deserialize(deserializer).unwrap_or(None))
 }
 
-/// The answer is the same of the other side.
+/// The answer to a pulse: the pulse of the other node.
 pub(crate) type PulseAnswer = Pulse;
 
 /// The digest of the registry at an applied index.
@@ -201,7 +209,8 @@ pub(crate) struct Checkpoint {
 mod tests {
     use super::*;
 
-    /// A question for an index is understood both ways between this release and the first, which tells no vote.
+    /// A read-index request is understood in both directions between this release and the first
+    /// release, which sends no vote.
     #[test]
     fn a_read_index_of_the_first_release_is_understood() {
         #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,7 +237,8 @@ mod tests {
         assert!(matches!(read, (7, Request::ReadIndex(told)) if told == vote));
     }
 
-    /// A pulse is understood both ways between this release and the first, which tells no level.
+    /// A pulse is understood in both directions between this release and the first release, which
+    /// sends no level.
     #[test]
     fn a_pulse_of_the_first_release_is_understood() {
         #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
-//! Server-to-server traffic: length-framed messages on an upgraded connection of the one HTTP port.
+//! Server-to-server traffic: length-framed messages on an upgraded connection of the single HTTP
+//! port.
 //!
-//! A connection opens with [`Hello`](messages::Hello), which names cluster, sender and receiver;
-//! whoever is meant wrongly, or is not who it says, is refused before anything else is read.
+//! A connection opens with [`Hello`](messages::Hello), which names the cluster, the sender and the
+//! receiver. A hello that names the wrong receiver, or a sender that is not the node it claims to
+//! be, is refused before anything else is read.
 
 mod address_race;
 mod connection;

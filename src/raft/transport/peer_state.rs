@@ -1,33 +1,35 @@
-//! What is known of a peer.
+//! The known state of a peer.
 
 use crate::clock::Instant;
 use crate::storage::types::LogId;
 
-/// What this process has seen of one raft id.
+/// The observations of this process about one raft id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     pub(crate) last_answer: Option<Instant>,
-    /// When it last asked this node something.
+    /// The time of the peer's last request to this node.
     pub(crate) last_request: Option<Instant>,
-    /// How many entries it was behind this node, or ahead of it (negative), when it last told.
+    /// The number of entries that the peer was behind this node, or ahead of it (negative), at its
+    /// last report.
     pub(crate) behind: i64,
-    /// When it last took a piece of a snapshot from this node.
+    /// The time at which the peer last took a piece of a snapshot from this node.
     pub(crate) last_piece: Option<Instant>,
-    /// Whether its disk is below the floor.
+    /// Whether the peer's disk is below the floor.
     pub(crate) disk_low: bool,
-    /// The highest level of commands that it said it knows; 0 before it said so.
+    /// The highest level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
-    /// Why it last refused this node, until it answers.
+    /// The reason of the peer's last refusal, until it answers.
     pub(crate) refusal: Option<String>,
-    /// When this node last complained of what it sent.
+    /// The time at which this node last logged a complaint about the peer's messages.
     pub(crate) complained: Option<Instant>,
-    /// The highest index that an append to it carried, whether or not it has answered.
+    /// The highest index that an append to the peer carried, even if it has not answered.
     pub(crate) sent: u64,
-    /// How many pulses beyond that are on their way to it, and when the last one left.
+    /// The number of pulses in flight to the peer that report a higher index. The last one was sent
+    /// at `told_at`.
     pub(crate) being_told: usize,
     pub(crate) told_at: Option<Instant>,
-    /// The process that spoke last.
+    /// The process that last sent a hello or a welcome.
     pub(crate) process: Option<u64>,
-    /// The highest log id that it acknowledged to this process.
+    /// The highest log id that the peer acknowledged to this process.
     pub(crate) acknowledged: Option<LogId>,
 }

@@ -1,4 +1,4 @@
-//! openraft's network over the links.
+//! openraft's network, implemented over the links to the peers.
 
 use super::super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use super::peers::Peers;
@@ -15,17 +15,19 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Maximum time of an append with entries: a slow disk and a full megabyte need this long, and
-/// openraft would send what timed out again from its start.
+/// Timeout of an append with entries. A slow disk and a full megabyte need this long, and openraft
+/// would resend a timed-out append from its start.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// One piece of a snapshot: small enough that a piece never looks like a dead connection.
+/// Size of one piece of a snapshot. It is small enough that a piece never looks like a dead
+/// connection.
 const SNAPSHOT_CHUNK_BYTES: usize = 1 << 20;
-/// The time limit of one piece; the last one is answered only when the snapshot is on disk and installed.
+/// Timeout of one piece. The last piece is answered only when the snapshot is on disk and
+/// installed.
 const SNAPSHOT_CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 
 type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 
-/// Makes the clients through which openraft reaches the members.
+/// The factory of the clients through which openraft reaches the members.
 #[derive(Clone)]
 pub(crate) struct Network {
     peers: Arc<Peers>,
@@ -49,7 +51,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
     }
 }
 
-/// One member as openraft reaches it. Connects when first used.
+/// openraft's client for one member. It connects when first used.
 pub(crate) struct Client {
     peers: Arc<Peers>,
     target: RaftId,

@@ -1,17 +1,17 @@
-//! What this node says of itself.
+//! This node's description of itself.
 
 use super::Introduction;
 use super::identity::NodeName;
 use crate::storage::types::LogId;
 
-/// What this node says of itself on every connection.
+/// The description of itself that this node sends on every connection.
 pub(crate) struct SelfImage {
     pub(crate) name: NodeName,
     pub(crate) environment: String,
     pub(crate) process: u64,
-    /// The last log id on disk when the process started; it only grows from there.
+    /// The last log id on disk when the process started; the log only grows from there.
     pub(crate) last_log_id: Option<LogId>,
-    /// The term of the vote on disk then.
+    /// The term of the vote on disk at that time.
     pub(crate) vote_term: u64,
 }
 

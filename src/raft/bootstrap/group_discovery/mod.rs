@@ -1,4 +1,6 @@
-//! A node without a group looks for its own: it founds one, takes over one that counts on it, or asks to join
+//! Discovery of the group of a node that has none.
+//!
+//! The node founds a group, takes its place in one that lists it as a founder, or asks to join one
 //! (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
@@ -21,19 +23,21 @@ use std::sync::RwLock;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Between two looks at the peers: a cold start of three nodes costs one or two of these.
+/// Time between two rounds of queries to the peers. A cold start of three nodes takes one or two
+/// rounds.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const LOOK_TIMEOUT: Duration = Duration::from_millis(400);
-/// What a node waits for is said this often.
+/// Minimum time between two log lines about the reason to wait.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Of a reason that a peer gives so much is kept and shown; no node gives a longer one.
+/// Maximum number of characters of a peer's reason that are kept and shown. No node gives a longer
+/// one.
 const SHOWN_REASON_CHARS_MAX: usize = 1_000;
 
-/// The state of a node before, and beside, its group.
+/// The state of a node that exists before its group and alongside it.
 pub(crate) struct Forming {
     pub(crate) options: Options,
-    /// The connections of nodes that are no members.
+    /// The connections of nodes that are not members.
     pub(crate) guests: Guests,
     dialer: Dialer,
     image: RwLock<std::sync::Arc<SelfImage>>,
@@ -43,10 +47,11 @@ pub(crate) struct Forming {
 }
 
 impl Forming {
-    /// Takes up the identity of the data directory, or gives it one, durable before anyone hears of it.
+    /// Loads the identity of the data directory, or creates one and makes it durable before any
+    /// peer learns of it.
     ///
     /// # Errors
-    /// When the directory is another node's or another environment's, or cannot be written.
+    /// When the directory belongs to another node or another environment, or cannot be written.
     pub(crate) async fn open(options: Options) -> Result<Forming, StartError> {
         let identity = match options.store.identity() {
             Some(identity) => identity,
@@ -91,7 +96,7 @@ impl Forming {
         read(&self.image).clone()
     }
 
-    /// The way to every peer of this process. The clones share what they know of names.
+    /// Returns the dialer for all peers of this process. Its clones share the resolved names.
     pub(crate) fn dialer(&self) -> Dialer {
         self.dialer.clone()
     }
@@ -104,13 +109,13 @@ impl Forming {
         self.waits_for.borrow().clone()
     }
 
-    /// From here on whoever asks is told that this node is stopping.
+    /// Reports to all later queries that this node is stopping.
     pub(crate) fn note_stopping(&self) {
         self.waits_for
             .send_replace("this node is stopping".to_owned());
     }
 
-    /// Returns once this node knows its group; the identity is on disk then.
+    /// Returns once this node knows its group. The identity is on disk by then.
     ///
     /// # Errors
     /// When the identity cannot be written.
@@ -151,7 +156,7 @@ impl Forming {
             .as_ref()
             .is_none_or(|(_, at)| now.duration_since(*at) > SAY_INTERVAL);
         if due {
-            // Peers that start together are not worth a warning in the first moment.
+            // The first wait deserves no warning: peers that start together wait briefly.
             match first_wait {
                 true => tracing::info!(target: log_target::FORMING, "waiting: {reason}"),
                 false => tracing::warn!(target: log_target::FORMING, "still waiting: {reason}"),
@@ -160,7 +165,7 @@ impl Forming {
         }
     }
 
-    /// Syncs the group into the identity, before this node says that it has one.
+    /// Persists the group in the identity before this node reports that it has one.
     async fn take_group(
         &self,
         pairs: Vec<(NodeName, String)>,
@@ -198,8 +203,8 @@ impl Forming {
         Ok(group)
     }
 
-    /// Marks the data directory as not to be opened again: its state differs from the group's, and
-    /// would after a restart too.
+    /// Marks the data directory so that it is not opened again: its state differs from the group's,
+    /// and would still differ after a restart.
     ///
     /// # Errors
     /// When the disk cannot be written.
@@ -259,7 +264,7 @@ impl Forming {
         futures_util::future::join_all(looks).await
     }
 
-    /// Looks at whoever answers at an address.
+    /// Asks the node at an address for its view of the group.
     pub(crate) async fn look(&self, address: &str) -> Result<GroupView, String> {
         match self.ask(address, Request::Look).await? {
             Answer::Look(view) => match message_checks::view(&view) {
@@ -278,10 +283,10 @@ impl Forming {
             .map_err(|error| error.to_string())
     }
 
-    /// Asks the group behind these addresses to take this node in.
+    /// Asks the group at these addresses to let this node join.
     ///
     /// # Errors
-    /// Why it does not, or not yet.
+    /// The reason why the group refuses, or does not accept this node yet.
     pub(crate) async fn ask_to_join(
         &self,
         addresses: &[String],
@@ -327,8 +332,8 @@ fn check_identity(options: &Options, identity: &Identity) -> Result<(), StartErr
     }
     if identity.diverged {
         return Err(StartError::Diverged(
-            "what the data directory holds differs from what the other members hold, as was found before the last \
-             stop. Empty it and start the node again; it rejoins by itself"
+            "what the data directory holds differs from what the other members hold, as was \
+             found before the last stop. Empty it and start the node again; it rejoins by itself"
                 .to_owned(),
         ));
     }

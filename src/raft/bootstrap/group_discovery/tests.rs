@@ -31,7 +31,8 @@ async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), St
     opened.map(|_| ())
 }
 
-/// A node that was found to differ from the others does not serve again from the same disk, and says the way out.
+/// A node whose state was found to differ from the others' does not serve again from the same disk.
+/// The error names the remedy.
 #[tokio::test]
 async fn a_diverged_directory_is_not_opened_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -45,8 +46,8 @@ async fn a_diverged_directory_is_not_opened_again() {
     assert!(matches!(refused, Err(StartError::Diverged(reason)) if reason.contains("Empty it")));
 }
 
-/// A node whose snapshot goes further than its log says so: the leader saw it acknowledge the
-/// snapshot.
+/// A node whose snapshot is ahead of its log reports the snapshot's log id: the leader saw it
+/// acknowledge the snapshot.
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_shown() {
     use crate::storage::types::SnapshotMeta;
@@ -77,7 +78,8 @@ async fn a_snapshot_ahead_of_the_log_is_shown() {
     assert_eq!(again.image().introduction().last_log_id, last);
 }
 
-/// A data directory is one node's, of one environment: another is refused, and both are named.
+/// A data directory belongs to one node in one environment. Another node or environment is refused,
+/// and the error names both sides.
 #[tokio::test]
 async fn a_directory_of_another_node_or_environment_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -1,4 +1,5 @@
-//! Dials the addresses of one peer: those that its name resolves to, and those that it had.
+//! Dialing of one peer's addresses: those that its name resolves to now, and those remembered from
+//! before.
 
 use super::resolver::{Names, Question, Resolved};
 use crate::clock;
@@ -11,24 +12,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A resolution that takes longer is raced by the addresses that are remembered.
+/// Time to wait for a resolution before the remembered addresses are tried alongside it.
 const RESOLVED_WITHIN: Duration = Duration::from_millis(50);
-/// An address that has not answered for so long is joined by the next one.
+/// Time without an answer from one address after which the next one is tried as well.
 const NEXT_AFTER: Duration = Duration::from_millis(50);
 
-/// What a name resolved to before is tried when what it resolves to now has not answered for so
-/// long. Late, since another node may have that address by now.
+/// Time without an answer from the current addresses after which the remembered ones are tried. It
+/// is long because another node may have a remembered address by now.
 const LAST_AFTER: Duration = Duration::from_millis(150);
 
-/// Connects to a host by what `attempt` does with an address.
+/// Connects to a host by calling `attempt` with its addresses.
 ///
-/// - What the name resolves to now comes first. What it resolved to before is tried when that does
-///   not answer, or when the resolution takes long.
-/// - A resolution that hangs is waited for only once: the dials after it find that it has been
-///   under way for long.
+/// - Addresses that the name resolves to now come first. Addresses that it resolved to before are
+///   tried when those do not answer, or when the resolution takes long.
+/// - Only the first dial waits for a resolution that hangs. Later dials find that it has been
+///   running for long and do not wait for it.
 ///
 /// # Errors
-/// When the name does not resolve and nothing is remembered, or when no address answers.
+/// When the name does not resolve and no address is remembered, or when no address answers.
 pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
     names: &Arc<Names>,
     host: &str,
@@ -62,11 +63,11 @@ pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
 
 /// The addresses of one dial.
 struct Race {
-    /// To be tried, in this order.
+    /// The addresses to try, in this order.
     next: VecDeque<SocketAddr>,
-    /// To be tried when nothing else is left.
+    /// The addresses to try when the others are used up or take long.
     last: VecDeque<SocketAddr>,
-    /// Whether the resolution has said what it will.
+    /// Whether the resolution is complete.
     is_resolved: bool,
     reason: String,
 }
@@ -87,7 +88,7 @@ impl Race {
         race
     }
 
-    /// Takes what the resolution said.
+    /// Adds the result of the resolution.
     fn take(&mut self, answer: Resolved) {
         self.is_resolved = true;
         match answer {
@@ -105,7 +106,7 @@ impl Race {
         }
     }
 
-    /// The next address to try.
+    /// Returns the next address to try.
     fn next(&mut self, may_be_last: bool) -> Option<SocketAddr> {
         self.next.pop_front().or_else(|| match may_be_last {
             true => self.last.pop_front(),
@@ -154,7 +155,7 @@ impl Race {
                 },
                 Some(answer) = answer => {
                     self.take(answer);
-                    // What is new need not wait its turn behind what is old.
+                    // A new address is tried immediately, not after the delay behind the old ones.
                     step_at = clock::now();
                 }
                 () = tokio::time::sleep_until(wakes_at), if waits => {}

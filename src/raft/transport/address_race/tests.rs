@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 const HOST: &str = "node-b";
-/// Longer than a name or an address may cost a dial.
+/// Longer than a name or an address may delay a dial.
 const SOON: Duration = Duration::from_millis(500);
 
 fn at(last: u8) -> SocketAddr {
@@ -19,7 +19,7 @@ fn unpoisoned<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Names that a test resolves as it likes, another way each time.
+/// Returns names that resolve by a script, which a test can replace.
 fn names_of(script: &Script) -> Arc<Names> {
     let script = script.clone();
     Arc::new(Names::resolved_by(move |_| {
@@ -36,7 +36,7 @@ fn resolves_to(addresses: Vec<SocketAddr>) -> Script {
     script(move || Ok(addresses.clone()))
 }
 
-/// A resolver that hangs until the sender is dropped or speaks.
+/// Returns a resolver that hangs until the sender sends an answer or is dropped.
 fn hangs() -> (Script, SyncSender<Vec<SocketAddr>>) {
     let (answers, waiting) = sync_channel::<Vec<SocketAddr>>(1);
     let hang = script(move || {
@@ -54,7 +54,8 @@ fn replace(script: &Script, with: Script) {
     }
 }
 
-/// Connects where one of `alive` is; elsewhere nothing answers, or all is refused.
+/// Connects if the address is in `alive`. Other addresses refuse the connection if `refuses` is
+/// set, and do not answer otherwise.
 async fn dial(
     names: &Arc<Names>,
     alive: &[SocketAddr],
@@ -63,7 +64,7 @@ async fn dial(
     dial_and_tell(names, alive, refuses, &Notify::new()).await
 }
 
-/// The same, and tells when an address is tried.
+/// Like [`dial`], but notifies `tried` whenever an address is tried.
 async fn dial_and_tell(
     names: &Arc<Names>,
     alive: &[SocketAddr],
@@ -87,8 +88,8 @@ async fn dial_and_tell(
     }
 }
 
-/// A name that fails, and then hangs, costs a peer that was reached before nothing: its last
-/// address is dialled.
+/// A name that fails to resolve, and then hangs, does not delay connections to a peer that was
+/// reached before: its last address is dialed.
 #[tokio::test]
 async fn the_last_address_serves_while_the_name_does_not() {
     let state = resolves_to(vec![at(1)]);
@@ -110,8 +111,8 @@ async fn the_last_address_serves_while_the_name_does_not() {
     );
 }
 
-/// A peer that moved is found at its new address, whether the old one refuses or is silent, and
-/// however slowly its name resolves.
+/// A peer that moved is found at its new address, both when the old one refuses and when it is
+/// silent, no matter how slowly the name resolves.
 #[tokio::test]
 async fn a_new_address_is_found() {
     for refuses in [true, false] {
@@ -134,7 +135,7 @@ async fn a_new_address_is_found() {
     }
 }
 
-/// A resolution outlives the dial that wanted it: what it brings is there for the next.
+/// A resolution outlives the dial that began it, and its result serves the next dial.
 #[tokio::test]
 async fn a_late_answer_serves_the_next_dial() {
     let (slow, answers) = hangs();
@@ -150,7 +151,7 @@ async fn a_late_answer_serves_the_next_dial() {
     assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
 }
 
-/// A name that never resolved says so, by its name.
+/// The error for a name that never resolved contains the name.
 #[tokio::test]
 async fn a_name_that_never_resolved_is_named() {
     let names = names_of(&script(|| Err(io::Error::other("no such host"))));
@@ -160,7 +161,8 @@ async fn a_name_that_never_resolved_is_named() {
     assert_eq!(reason, "node-b does not resolve: no such host");
 }
 
-/// A name that resolves to another host for a while does not cut a peer off from where it answered.
+/// A name that temporarily resolves to another host does not prevent connections to the address
+/// where the peer answered.
 #[tokio::test]
 async fn where_a_peer_answered_is_tried_last() {
     for refuses in [true, false] {
@@ -174,7 +176,7 @@ async fn where_a_peer_answered_is_tried_last() {
     }
 }
 
-/// Of several addresses one that is silent does not keep the dial from the next.
+/// A silent address does not keep the dial from trying the next of several addresses.
 #[tokio::test]
 async fn a_silent_address_does_not_hold_up_the_others() {
     let names = names_of(&resolves_to(vec![at(1), at(2), at(3)]));

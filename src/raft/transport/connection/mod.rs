@@ -1,4 +1,5 @@
-//! The client side: one connection to one peer for one kind of traffic, made when first needed.
+//! The client side of the transport: one connection per peer and kind of traffic, made when first
+//! needed.
 
 use super::dial::{Dialer, dial_http};
 use super::frame::{
@@ -13,16 +14,20 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 
-/// How long making a connection may take: longer than a busy machine's accept, shorter than an election.
+/// Maximum time to make a connection. It is longer than an accept takes on a busy machine, and
+/// shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-/// A connection that brings no answer for this long is replaced when a call on it runs out of time, and one on which nothing
-/// was asked for as long before the next call. A firewall or a peer may have forgotten it without a word, and a new leader that
-/// finds so by its first entries stands still until their time is over.
+/// Time without an answer after which a connection counts as silent. A silent connection is
+/// replaced when a call on it times out. If no caller waits on it, it is replaced before the next
+/// call. A firewall or a peer may have dropped it without notice, and a new leader that discovers
+/// this with its first entries is blocked until they time out.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
-/// Requests under way on one connection; more wait their turn. Far above what one node sends at once.
+/// Maximum number of requests queued on one connection; further calls wait. It is far above the
+/// number that one node sends at the same time.
 const MAX_IN_FLIGHT: usize = 1024;
 
-/// Kinds of traffic that must not wait for each other: a heartbeat behind a snapshot would cost an election.
+/// The kinds of traffic that must not wait for each other. A heartbeat queued behind a snapshot
+/// would cost an election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
     /// Heartbeats, votes, read indexes, pulses.
@@ -35,16 +40,16 @@ pub(crate) enum Lane {
     Snapshot,
 }
 
-/// Why a call brought no answer.
+/// The reason why a call returned no answer.
 #[derive(Debug, Clone, Error)]
 pub(crate) enum CallError {
-    /// Nothing was sent.
+    /// The request was not sent.
     #[error("{0}")]
     NotSent(String),
-    /// The peer does not take this node. `fatal`: this node must stop.
+    /// The peer refuses this node. If `fatal` is set, this node must stop.
     #[error("refused: {reason}")]
     Refused { reason: String, fatal: bool },
-    /// Sent, and no answer came in time or ever: it may have been done.
+    /// The request was sent, but no answer arrived, or not in time: it may have been executed.
     #[error("{0}")]
     NoAnswer(String),
 }
@@ -57,16 +62,17 @@ pub(crate) struct Link {
     connection: AsyncMutex<Option<Arc<Connection>>>,
 }
 
-/// Judges whoever answers before anything is asked of it.
+/// Checks the peer that answers before any request is sent to it.
 type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
 
-/// Where the answer to a request goes, or why the request was not sent.
+/// The channel for the answer to a request, or for the reason why the request was not sent.
 type Reply = oneshot::Sender<Result<Answer, CallError>>;
 
 struct Connection {
     out: mpsc::Sender<(Request, Reply)>,
     heard: Arc<Mutex<Instant>>,
-    /// Of the task that drives it, with which it ends: whoever waits is told at once that it broke.
+    /// The pending calls. The task that drives the connection owns them: when it ends, every
+    /// waiting caller is notified immediately that the connection broke.
     pending: Weak<Mutex<Waiting>>,
 }
 
@@ -75,9 +81,10 @@ impl Connection {
         clock::now().duration_since(*lock(&self.heard)) > SILENT_AFTER
     }
 
-    /// Whether it is not so long out of use that nobody can know whether it is still there.
+    /// Returns whether the connection is in use: an answer arrived recently, or a caller waits for
+    /// one. An idle connection may have died without notice.
     fn is_fresh(&self) -> bool {
-        // Those whose caller has given up may wait on a dead connection; nobody waits for them.
+        // Calls whose caller has given up do not count: they may wait on a dead connection.
         let is_unasked = self
             .pending
             .upgrade()
@@ -87,7 +94,7 @@ impl Connection {
 }
 
 impl Link {
-    /// A link to `http://host:port`.
+    /// Creates a link to `http://host:port`.
     pub(crate) fn new(address: &str, dialer: Dialer) -> Link {
         Link {
             address: address.to_owned(),
@@ -97,7 +104,7 @@ impl Link {
         }
     }
 
-    /// With a judgement of whoever answers at the address.
+    /// Adds a check of the peer that answers at the address.
     pub(crate) fn checked(
         mut self,
         check: impl Fn(&Introduction) -> Result<(), String> + Send + Sync + 'static,
@@ -106,7 +113,9 @@ impl Link {
         self
     }
 
-    /// Asks the peer, connecting with `hello` first if need be. Cancel-safe: the answer is lost, nothing else.
+    /// Sends a request to the peer and returns its answer. Connects with `hello` first if needed.
+    ///
+    /// Cancel-safe: only the answer is lost.
     pub(crate) async fn call(
         &self,
         hello: Hello,
@@ -148,8 +157,9 @@ impl Link {
         }
     }
 
-    /// A connection that has brought nothing for a while may be dead without knowing it: the next call makes a new
-    /// one. Those who still wait on it go on waiting. A busy peer that answers others in time keeps its connection.
+    /// Drops a connection that is silent, since it may be dead without notice. The next call makes
+    /// a new one. Calls that already wait on it continue to wait. A busy peer that answers other
+    /// calls in time keeps its connection.
     fn give_up_if_silent(&self) {
         if let Ok(mut slot) = self.connection.try_lock()
             && slot
@@ -160,11 +170,11 @@ impl Link {
         }
     }
 
-    /// The connection, or a new one in its place when it is long out of use.
+    /// Returns the current connection, or a new one if the current one has been idle for too long.
     ///
-    /// A connection that is open is given up for a new one, and for a peer that refuses this node;
-    /// not for one that could not be made. A name server, a firewall or a full peer may stand in
-    /// the way of new connections alone.
+    /// An open connection is dropped for a new one, or when the peer refuses this node. It is kept
+    /// when a new one cannot be made: a name server, a firewall or a peer without free capacity may
+    /// block new connections only.
     async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<Connection>| !connection.out.is_closed();
@@ -211,7 +221,7 @@ async fn connect(
     }
 }
 
-/// Says hello on a new connection, and judges who answers.
+/// Sends the hello on a new connection and checks the peer that answers.
 async fn introduced<IO>(
     address: &str,
     io: IO,
@@ -266,7 +276,8 @@ where
     Ok(connection)
 }
 
-/// A peer's reason as this node repeats it in its status and its log, where it may stay for long.
+/// Returns a peer's reason, shortened and without control characters. This node repeats it in its
+/// status and its log, where it may stay for long.
 fn shown_reason(reason: &str) -> String {
     /// Longer than any reason that a node gives.
     const REASON_CHARS_MAX: usize = 1_000;
@@ -276,10 +287,11 @@ fn shown_reason(reason: &str) -> String {
         .collect()
 }
 
-/// Those who wait for an answer, by the number of their request.
+/// The callers that wait for an answer, by request number.
 type Waiting = BTreeMap<u64, Reply>;
 
-/// Sends what is asked and hands out what is answered, until either side closes; then every waiting call fails.
+/// Sends requests and delivers answers until either side closes the connection. Every waiting call
+/// fails then.
 async fn drive<IO>(
     mut sender: frame::Sender<IO>,
     mut receiver: Receiver<IO>,
@@ -302,7 +314,7 @@ async fn drive<IO>(
                     Some(encoded)
                 }
                 Err(error) => {
-                    // The caller may have given up meanwhile.
+                    // The caller may have given up in the meantime.
                     let _ = reply.send(Err(CallError::NotSent(error.to_string())));
                     None
                 }
@@ -326,7 +338,7 @@ async fn drive<IO>(
             *lock(&heard) = clock::now();
             let reply = lock(&pending).remove(&number);
             if let Some(reply) = reply {
-                // The caller has given up; its answer is no longer wanted.
+                // If the caller has given up, its answer is no longer needed.
                 let _ = reply.send(Ok(answer));
             }
         }

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::DuplexStream;
 
-/// Longer than any other limit here: a call that takes as long was not answered at all.
+/// Longer than any other limit here: a call that takes this long was not answered at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn introduction() -> Introduction {
@@ -24,27 +24,28 @@ fn introduction() -> Introduction {
     }
 }
 
-/// A far end that is reached a number of times, by connections that bring some answers and then no more.
+/// A peer that accepts a limited number of connections and sends a limited number of answers on
+/// each.
 struct FarEnd {
-    /// How many answers each connection brings.
+    /// Number of answers on each connection.
     answers: usize,
-    /// How many connections there may be.
+    /// Maximum number of connections.
     most: usize,
-    /// What becomes of another one.
+    /// The outcome of each further connection.
     then: Then,
-    /// Whether a connection is closed then, instead of falling silent.
+    /// Whether a connection is closed after its last answer, instead of falling silent.
     closes: bool,
     dialled: Arc<AtomicUsize>,
 }
 
-/// What becomes of a connection past the most.
+/// The outcome of a connection beyond the maximum.
 #[derive(Clone, Copy)]
 enum Then {
-    /// Making it takes for ever.
+    /// The connection attempt never completes.
     Hangs,
-    /// It is not made: no name, no route, no place.
+    /// The connection attempt fails: no name, no route or no free capacity.
     Fails,
-    /// The peer does not take this node.
+    /// The peer refuses this node.
     IsRefused,
 }
 
@@ -123,7 +124,7 @@ async fn call(link: &Link) -> Result<Answer, CallError> {
     link.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
-/// A connection that was out of use may have died without a word: nothing is entrusted to it.
+/// An idle connection may have died without notice, so no request is sent on it.
 #[tokio::test(start_paused = true)]
 async fn a_connection_long_out_of_use_is_replaced() {
     let (link, dialled) = link(1);
@@ -135,7 +136,8 @@ async fn a_connection_long_out_of_use_is_replaced() {
     assert_eq!(dialled.load(Ordering::Relaxed), 2);
 }
 
-/// One in use is kept, and so is one on which an answer is waited for, however long it takes: a slow disk is no dead peer.
+/// A connection in use is kept, and so is a connection with a pending call, no matter how long the
+/// answer takes: a peer with a slow disk is not dead.
 #[tokio::test(start_paused = true)]
 async fn a_connection_in_use_is_kept() {
     let (link, dialled) = link(10);
@@ -152,7 +154,7 @@ async fn a_connection_in_use_is_kept() {
     assert_eq!(dialled.load(Ordering::Relaxed), 1);
 }
 
-/// A request whose caller gave up does not make a dead connection one in use.
+/// A request whose caller gave up does not make a dead connection count as in use.
 #[tokio::test(start_paused = true)]
 async fn a_connection_with_abandoned_requests_is_replaced() {
     let (link, dialled) = link(1);
@@ -167,7 +169,7 @@ async fn a_connection_with_abandoned_requests_is_replaced() {
     assert_eq!(dialled.load(Ordering::Relaxed), 2);
 }
 
-/// On a network that is too slow for new connections those that are there are used on.
+/// On a network that is too slow for new connections, the existing ones remain in use.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
     let (link, dialled) = link_to(10, 1, Then::Hangs, false);
@@ -180,8 +182,8 @@ async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
     assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
 }
 
-/// A connection that works is not given up for one that cannot be made: the name server, a firewall
-/// or a peer without a place for more may stand in the way of new ones alone.
+/// A working connection is not dropped for one that cannot be made: the name server, a firewall or
+/// a peer without free capacity may block new connections only.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_is_used_on() {
     let (link, dialled) = link_to(10, 1, Then::Fails, false);
@@ -193,7 +195,7 @@ async fn a_connection_that_cannot_be_replaced_is_used_on() {
     }
 }
 
-/// A peer that refuses this node loses the connection that it has, too.
+/// If a peer refuses this node, the existing connection to it is dropped too.
 #[tokio::test(start_paused = true)]
 async fn a_connection_to_a_peer_that_refuses_is_given_up() {
     let (link, dialled) = link_to(10, 1, Then::IsRefused, false);
@@ -209,7 +211,8 @@ async fn a_connection_to_a_peer_that_refuses_is_given_up() {
     }
 }
 
-/// A request that is too large for its reader is not sent, and says so: nothing of it was done.
+/// A request that is too large for its reader is not sent. The error says so, since no part of the
+/// request was executed.
 #[tokio::test(start_paused = true)]
 async fn a_request_over_the_limit_is_not_sent() {
     let (link, _) = link(10);
@@ -231,7 +234,8 @@ async fn a_request_over_the_limit_is_not_sent() {
     assert!(call(&link).await.is_ok(), "the connection goes on");
 }
 
-/// Whoever waits on a connection that is closed is told at once, not after the time that it would wait.
+/// A caller that waits on a connection gets an error as soon as the connection is closed, not after
+/// its own timeout.
 #[tokio::test(start_paused = true)]
 async fn who_waits_on_a_closed_connection_is_told_at_once() {
     let (link, _) = link_to(1, usize::MAX, Then::Hangs, true);

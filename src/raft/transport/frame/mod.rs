@@ -1,4 +1,4 @@
-//! Frames: a length, a request number, a postcard message.
+//! Frames of the transport: a length, a request number and a postcard message.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
@@ -8,36 +8,37 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 
-/// The largest frame between members. The largest message is an append: the reader gives it 1 MB
-/// of entries, or one entry that holds a single announcement of up to the announcement limit; the
-/// rest is head room.
+/// Maximum size of a frame between members. The largest message is an append: the log reader gives
+/// it 1 MB of entries, or one entry with a single announcement of up to the announcement limit. The
+/// rest is headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
-/// The largest frame of a peer that has not said who it is, or that is no member.
+/// Maximum size of a frame from a peer that has not introduced itself, or that is not a member.
 pub(crate) const MAX_STRANGER_FRAME_BYTES: usize = 16 << 10;
 
-/// The largest answer to a node that is no member: a view of a group with as many founders as an
-/// inventory may list.
+/// Maximum size of an answer to a node that is not a member: a view of a group with as many
+/// founders as an inventory may list.
 pub(crate) const MAX_ANSWER_TO_STRANGER_BYTES: usize = 256 << 10;
 
-/// Room that a message is given before its length is known: to grow byte by byte costs more than most messages do.
+/// Initial capacity for a message before its length is known. Growing byte by byte costs more than
+/// most messages do.
 const FIRST_ROOM_BYTES: usize = 4 << 10;
 
-/// Room that a connection has for what it reads before its peer is known.
+/// Capacity of a connection's read buffer before its peer is known.
 const READ_ROOM_BYTES: usize = 512;
 
-/// The most that a connection of a member reads at once, beyond as much again as it holds of the
-/// frame.
+/// Maximum number of bytes reserved ahead for an unfinished frame of a member, or the number of
+/// bytes received of the frame so far, if that is larger.
 const READ_AHEAD_BYTES: usize = 8 << 10;
 
-/// A buffer that has grown over this is not kept for the frames after it.
+/// Maximum size of a frame whose buffer is kept for later frames.
 const KEPT_ROOM_BYTES: usize = 256 << 10;
 
 const LENGTH_BYTES: usize = size_of::<u32>();
 
-/// The length before a frame.
+/// The codec for the length prefix of frames.
 struct Frames {
-    /// A frame that says it is longer ends the connection.
+    /// Maximum length of a frame. A longer length prefix ends the connection.
     max_bytes: usize,
 }
 
@@ -45,7 +46,8 @@ impl Decoder for Frames {
     type Item = BytesMut;
     type Error = io::Error;
 
-    /// Room is made as bytes arrive, and not for what a length claims.
+    /// Decodes one frame. Memory is reserved as bytes arrive, not for the length that the prefix
+    /// claims.
     fn decode(&mut self, buffer: &mut BytesMut) -> io::Result<Option<BytesMut>> {
         let Some((head, _)) = buffer.split_first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
@@ -90,18 +92,18 @@ fn too_large(length: usize, max_bytes: usize) -> io::Error {
     )
 }
 
-/// Sends messages of one type.
+/// The sending half of a connection.
 pub(crate) struct Sender<IO> {
     frames: FramedWrite<WriteHalf<IO>, Frames>,
 }
 
-/// Receives messages of one type.
+/// The receiving half of a connection.
 pub(crate) struct Receiver<IO> {
     frames: FramedRead<ReadHalf<IO>, Frames>,
 }
 
-/// Splits a connection into its two directions. Frames are as small as a stranger's until
-/// [`Receiver::take_up_to`] says otherwise.
+/// Splits a connection into its two directions. The size limit for received frames is that for
+/// strangers until [`Receiver::take_up_to`] raises it.
 pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver<IO>) {
     let (read, write) = tokio::io::split(io);
     let (sent, received) = (
@@ -123,7 +125,8 @@ pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver
 }
 
 impl<IO: AsyncWrite> Sender<IO> {
-    /// Sends one encoded message and whatever `more` gives without waiting, in as few writes as possible.
+    /// Sends one encoded message, and those that `more` returns without waiting, in as few writes
+    /// as possible.
     pub(crate) async fn send_all(
         &mut self,
         first: Bytes,
@@ -136,7 +139,8 @@ impl<IO: AsyncWrite> Sender<IO> {
         SinkExt::<Bytes>::flush(&mut self.frames).await
     }
 
-    /// Sends one message that a stranger may send: a hello, a welcome, an answer to a stranger.
+    /// Sends one message of the kinds that strangers exchange: a hello, a welcome, an answer to a
+    /// stranger.
     pub(crate) async fn send<T: Serialize>(
         &mut self,
         number: u64,
@@ -149,12 +153,13 @@ impl<IO: AsyncWrite> Sender<IO> {
 }
 
 impl<IO: AsyncRead> Receiver<IO> {
-    /// From here on frames may be as long as this.
+    /// Sets the maximum length of the following frames.
     pub(crate) fn take_up_to(&mut self, max_bytes: usize) {
         self.frames.decoder_mut().max_bytes = max_bytes;
     }
 
-    /// The next message and its number; `None` when the other side has closed.
+    /// Returns the next message and its number, or `None` when the other side has closed the
+    /// connection.
     pub(crate) async fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<(u64, T)>> {
         match self.frames.next().await {
             None => Ok(None),
@@ -166,7 +171,7 @@ impl<IO: AsyncRead> Receiver<IO> {
 /// Encodes a message as the bytes of a frame.
 ///
 /// # Errors
-/// When the frame is over the limit that its reader has.
+/// When the frame is over its reader's limit.
 pub(crate) fn encode<T: Serialize>(
     number: u64,
     message: &T,

@@ -5,14 +5,14 @@ fn decoder(max_bytes: usize) -> Frames {
     Frames { max_bytes }
 }
 
-/// A length over the limit ends the connection before anything of the frame is read.
+/// A length over the limit ends the connection before any of the frame is read.
 #[tokio::test]
 async fn a_length_over_the_limit_is_refused_at_once() {
     let (near, mut far) = tokio::io::duplex(64);
     let (_sender, mut receiver) = split(near);
     let length = MAX_STRANGER_FRAME_BYTES as u32 + 1;
     far.write_all(&length.to_be_bytes()).await.expect("written");
-    // More is not needed to refuse it, and none comes.
+    // The length alone is enough to refuse the frame, so nothing more is sent.
     drop(far);
     let refused = receiver.receive::<u8>().await.expect_err("it is too long");
     assert!(
@@ -23,7 +23,7 @@ async fn a_length_over_the_limit_is_refused_at_once() {
     );
 }
 
-/// Room is made for the bytes that arrive, not for those that a length claims.
+/// Memory is reserved for the bytes that arrive, not for the length that the prefix claims.
 #[test]
 fn a_claimed_length_takes_no_room() {
     let mut frames = decoder(MAX_FRAME_BYTES);
@@ -36,7 +36,7 @@ fn a_claimed_length_takes_no_room() {
     }
 }
 
-/// The room of a large frame is given back with it.
+/// The memory of a large frame is released with it.
 #[test]
 fn the_room_of_a_large_frame_is_given_back() {
     let mut frames = decoder(MAX_FRAME_BYTES);
@@ -53,7 +53,7 @@ fn the_room_of_a_large_frame_is_given_back() {
     assert_eq!(frames.decode(&mut buffer).expect("nothing is left"), None);
 }
 
-/// What a reader would refuse is not sent, and the error names both sizes.
+/// A message that its reader would refuse is not sent, and the error names both sizes.
 #[test]
 fn a_message_over_its_readers_limit_is_not_written() {
     let text = "x".repeat(100);

@@ -1,5 +1,7 @@
-//! Checks what a peer sent before anything is done with it: nothing is kept, logged or given to
-//! openraft that its own reader would refuse, or that has no bound.
+//! Validation of messages from peers before use.
+//!
+//! No message is stored, logged or passed to openraft if its own reader would refuse it, or if it
+//! has no size limit.
 
 use super::identity::NodeName;
 use super::{GroupView, Hello, JoinWish};
@@ -9,16 +11,16 @@ use crate::storage::types::{Entry, LogId, SnapshotMeta, TypeConfig};
 use openraft::entry::EntryPayload;
 use openraft::raft::AppendEntriesRequest;
 
-/// Checks what a peer says of itself in its first message.
+/// Checks a peer's description of itself in its first message.
 ///
 /// # Errors
-/// Names what no node says.
+/// Names the value that no node sends.
 pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
     name(&hello.from.name)?;
     short("environment", &hello.from.environment, NODE_ID_BYTES_MAX)
 }
 
-/// Checks an emptied node's wish to join.
+/// Checks an emptied node's request to join.
 ///
 /// # Errors
 /// Names the field.
@@ -34,7 +36,7 @@ pub(crate) fn wish(wish: &JoinWish, environment: &str) -> Result<(), String> {
     }
 }
 
-/// Checks what a node tells of its group.
+/// Checks a node's view of its group.
 ///
 /// # Errors
 /// Names the field.
@@ -59,8 +61,8 @@ pub(crate) fn founders(founders: &[(NodeName, String)]) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks entries that a leader sends: each follows the one before, and the disk's reader takes
-/// them.
+/// Checks the entries that a leader sends: each one follows the previous one, and the disk's reader
+/// accepts them.
 ///
 /// # Errors
 /// Names the log index.
@@ -85,10 +87,10 @@ fn payload(entry: &Entry) -> Result<(), String> {
     }
 }
 
-/// Checks what a snapshot says of itself.
+/// Checks the metadata of a snapshot.
 ///
 /// # Errors
-/// Why the disk's reader would not take it.
+/// Gives the reason why the disk's reader would not accept it.
 pub(crate) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), String> {
     storage::check_snapshot_meta(meta)
         .map(|_| ())

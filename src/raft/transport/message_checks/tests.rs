@@ -32,7 +32,7 @@ fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinWish {
     }
 }
 
-/// What a peer says of itself has an end, and a refusal repeats little of it, in printable
+/// A peer's description of itself is limited in size. A refusal repeats little of it, in printable
 /// characters.
 #[test]
 fn a_name_has_an_end() {
@@ -49,7 +49,7 @@ fn a_name_has_an_end() {
     }
 }
 
-/// A wish to join is small, and of this environment.
+/// A request to join is small and names this environment.
 #[test]
 fn a_wish_has_an_end() {
     let address = "http://10.0.0.3:8411";
@@ -65,7 +65,8 @@ fn a_wish_has_an_end() {
     }
 }
 
-/// The founders that a node tells of are those of a group, since they go into the identity on disk.
+/// The founders that a node reports must be those of a valid group, since they are written to the
+/// identity on disk.
 #[test]
 fn founders_have_an_end() {
     let pair = |i: usize| (named(&format!("n{i}")), "http://10.0.0.1:8411".to_owned());
@@ -98,7 +99,7 @@ fn appends(prev: Option<LogId>, entries: Vec<Entry>) -> Result<(), String> {
     })
 }
 
-/// Entries that leave a hole, or whose term goes back, are not given to the log.
+/// Entries that leave a gap, or whose term decreases, are not passed to the log.
 #[test]
 fn entries_follow_each_other() {
     let blank = |term, index| entry(term, index, EntryPayload::Blank);
@@ -115,8 +116,8 @@ fn entries_follow_each_other() {
     }
 }
 
-/// A membership that no reader of the log or of a snapshot would take is not taken from a peer
-/// either.
+/// A membership that the readers of the log and of snapshots would reject is not accepted from a
+/// peer either.
 #[test]
 fn a_membership_is_one_that_readers_take() {
     let member = |address: &str| Member {
@@ -132,7 +133,8 @@ fn a_membership_is_one_that_readers_take() {
     assert_eq!(logged(of("http://10.0.0.1:8411")), Ok(()));
     assert!(logged(of(&"x".repeat(LONG))).is_err());
     assert!(logged(Membership::default()).is_err());
-    // What openraft reads from a peer it does not check: voters that are no members.
+    // openraft does not check the memberships that it decodes from a peer: these voters are not
+    // members.
     let bytes = postcard::to_allocvec(&(
         vec![BTreeSet::from([1u64, 2])],
         BTreeMap::from([(1u64, member("x"))]),

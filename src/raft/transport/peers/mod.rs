@@ -1,4 +1,4 @@
-//! The links to the other members, and what is known of each.
+//! The links to the other members, and the known state of each.
 
 use super::peer_state::Known;
 use super::self_image::SelfImage;
@@ -15,31 +15,33 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A member that answered a pulse within this time is reachable: two pulses may be lost.
+/// Maximum age of a member's last answer for the member to count as reachable. It allows for two
+/// lost pulses.
 const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
-/// What a peer does wrong is logged this often.
+/// Minimum time between two log lines about a peer's invalid messages.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
-/// Peers of which something is known, beside those that answered: an id that nobody knows costs a
-/// hello.
+/// Number of known peers from which on those that never answered are removed. An unknown id costs
+/// its sender only a hello.
 const MAX_KNOWN: usize = 256;
-/// Pulses under way to one member that tell it of what it was not sent yet.
+/// Maximum number of pulses in flight to one member that report entries not yet sent to it.
 const MOST_TOLD_AT_ONCE: usize = 4;
 
-/// How long a start waits for a member's word: a busy one answers within this, a dead one refuses at once.
+/// Maximum time that a start waits for a member's answer. A busy member answers within this time,
+/// and a dead one refuses immediately.
 const GREETING_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Links and knowledge of the peers, shared by everything that talks to them.
+/// The links to the peers and their known state, shared by all tasks that communicate with peers.
 pub(crate) struct Peers {
     image: Arc<SelfImage>,
     cluster_id: u64,
-    /// Addresses by `node.id`. They come from the inventory and not from the log, so that a group
-    /// whose addresses all changed finds itself again.
+    /// The addresses by `node.id`. They come from the inventory rather than the log, so a group
+    /// whose addresses have all changed can reconnect.
     inventory: BTreeMap<String, String>,
     dialer: Dialer,
     links: Mutex<BTreeMap<(RaftId, Lane, String), Arc<Link>>>,
     known: Mutex<BTreeMap<RaftId, Known>>,
-    /// Set when a peer says that this process must stop.
+    /// Set when a peer reports that this process must stop.
     condemned: watch::Sender<Option<StartError>>,
 }
 
@@ -69,12 +71,12 @@ impl Peers {
         self.image.name.raft_id()
     }
 
-    /// Why this process must stop, once a peer has said so.
+    /// Returns a receiver for the reason why this process must stop, once there is one.
     pub(crate) fn condemned(&self) -> watch::Receiver<Option<StartError>> {
         self.condemned.subscribe()
     }
 
-    /// This process must stop, for this reason.
+    /// Records that this process must stop, for this reason. The first reason is kept.
     pub(crate) fn condemn(&self, reason: StartError) {
         self.condemned.send_if_modified(|condemned| {
             let first = condemned.is_none();
@@ -95,12 +97,13 @@ impl Peers {
         self.dialer.clone()
     }
 
-    /// Where the inventory says that a node is reached.
+    /// Returns a node's address in the inventory.
     pub(crate) fn inventory_address(&self, node_id: &str) -> Option<&str> {
         self.inventory.get(node_id).map(String::as_str)
     }
 
-    /// Why a member's name does not resolve; `None` when it does, or when its address has none.
+    /// Returns why a member's name does not resolve. Returns `None` if it does resolve, or if the
+    /// address contains no name.
     pub(crate) fn trouble_with_name(&self, member: &Member) -> Option<String> {
         self.dialer.trouble(self.address_of(member))
     }
@@ -109,7 +112,7 @@ impl Peers {
         self.image.introduction()
     }
 
-    /// Asks a member of the group.
+    /// Sends a request to a member of the group and returns its answer.
     pub(crate) async fn call(
         self: &Arc<Self>,
         target: RaftId,
@@ -153,7 +156,7 @@ impl Peers {
         result
     }
 
-    /// Says hello to every member before this node may vote, so that a directory restored from a
+    /// Sends a hello to every member before this node may vote, so that a directory restored from a
     /// copy is refused first (docs/decisions/0002).
     pub(crate) async fn greet_members(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
@@ -162,7 +165,8 @@ impl Peers {
             .nodes()
             .filter(|(id, _)| **id != own)
             .map(|(id, member)| async {
-                // A member that cannot be reached cannot object; the next one that can will.
+                // A member that cannot be reached cannot object, but the next reachable member
+                // will.
                 let _ = self
                     .call(*id, member, Lane::Control, Request::Look, GREETING_TIMEOUT)
                     .await;
@@ -186,7 +190,7 @@ impl Peers {
             .clone()
     }
 
-    /// Drops links to everyone who is no member any more.
+    /// Drops the links to nodes that are no longer members, and their known state.
     pub(crate) fn retain(&self, is_member: impl Fn(RaftId) -> bool) {
         lock(&self.links).retain(|(id, _, _), _| is_member(*id));
         lock(&self.known).retain(|id, _| is_member(*id));
@@ -202,18 +206,18 @@ impl Peers {
             .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
     }
 
-    /// Of how many peers something is known.
+    /// Returns the number of known peers.
     #[cfg(test)]
     pub(crate) fn known_count(&self) -> usize {
         lock(&self.known).len()
     }
 
-    /// A member asked this node something.
+    /// Records that a member sent a request to this node.
     pub(crate) fn note_request(&self, id: RaftId) {
         lock(&self.known).entry(id).or_default().last_request = Some(clock::now());
     }
 
-    /// Logs what is wrong with what a peer sent, unless that was done just now.
+    /// Logs a complaint about a peer's message, unless one was logged recently.
     pub(crate) fn complain_of(&self, id: RaftId, reason: &str) {
         let now = clock::now();
         let mut known = lock(&self.known);
@@ -227,36 +231,38 @@ impl Peers {
         }
     }
 
-    /// A member took a piece of a snapshot.
+    /// Records that a member took a piece of a snapshot.
     pub(crate) fn note_piece(&self, id: RaftId) {
         lock(&self.known).entry(id).or_default().last_piece = Some(clock::now());
     }
 
-    /// A member told whether its disk takes entries.
+    /// Records whether a member's disk is below the floor.
     pub(crate) fn note_disk(&self, id: RaftId, disk_low: bool) {
         lock(&self.known).entry(id).or_default().disk_low = disk_low;
     }
 
-    /// A member told which level of commands it knows.
+    /// Records the level of commands that a member reported.
     pub(crate) fn note_level(&self, id: RaftId, level: u32) {
         lock(&self.known).entry(id).or_default().level = level;
     }
 
-    /// A member told how far it is, when this node was at `own`.
+    /// Records the applied index that a member reported while this node had applied `own`.
     pub(crate) fn note_applied(&self, id: RaftId, applied: u64, own: u64) {
         lock(&self.known).entry(id).or_default().behind = own as i64 - applied as i64;
     }
 
-    /// An append that ends at this index is on its way to a member.
+    /// Records that an append ending at this index is on its way to a member.
     pub(crate) fn note_sent(&self, id: RaftId, index: u64) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
         known.sent = known.sent.max(index);
     }
 
-    /// The reachable members that were not sent the entry at `index` yet and are to be told now. A
-    /// few pulses at most are under way to each, until [`Peers::note_told`], and the last one left
-    /// `pace` ago.
+    /// Returns the reachable members that were not sent the entry at `index` yet and should be sent
+    /// a pulse now.
+    ///
+    /// At most `MOST_TOLD_AT_ONCE` such pulses are in flight to each member, until
+    /// [`Peers::note_told`]. Two of them are at least `pace` apart.
     pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {
@@ -276,47 +282,51 @@ impl Peers {
         lagging
     }
 
-    /// A pulse beyond what was sent was answered, or lost.
+    /// Records that a pulse returned by [`Peers::lagging`] was answered or lost.
     pub(crate) fn note_told(&self, id: RaftId) {
         if let Some(known) = lock(&self.known).get_mut(&id) {
             known.being_told = known.being_told.saturating_sub(1);
         }
     }
 
-    /// Records that a member acknowledged the log up to here. If it ever shows less, its directory
-    /// was restored from a copy.
+    /// Records that a member acknowledged the log up to this id. If it ever reports less, its
+    /// directory was restored from a copy.
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
-        // Without its hello there is nothing to compare with later: a stranger's next process would be refused.
+        // Without the member's hello there is no process to compare with later, and the next
+        // process of a stranger would be refused.
         if known.process.is_some() {
             known.acknowledged = known.acknowledged.max(log_id);
         }
     }
 
-    /// Checks the process behind a Raft id that says hello or welcome: a second live process, or a
-    /// log shorter than the one acknowledged, is refused (docs/decisions/0002).
+    /// Checks the process behind a Raft id that sends a hello or a welcome. A second live process,
+    /// or a log shorter than the acknowledged one, is refused (docs/decisions/0002).
     ///
     /// # Errors
-    /// Why it is not who it says: its disk was put back from a copy, or a second process runs on one.
+    /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
+    /// or a second process runs on a copy.
     pub(crate) fn judge(&self, from: &Introduction) -> Result<(), String> {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
-            // Those that this node asks are members; what strangers said of themselves makes room.
+            // Peers that answered this node are members. The data that strangers sent about
+            // themselves makes room.
             known.retain(|_, known| known.last_answer.is_some());
         }
         let known = known.entry(id).or_default();
         let is_new = known.process.is_none_or(|process| process != from.process);
-        // A log cut back by a newer leader is shorter in good faith; the vote tells.
+        // A newer leader may have truncated the log legitimately. In that case the vote has a newer
+        // term.
         let cut_back = known
             .acknowledged
             .is_some_and(|acknowledged| from.vote_term > acknowledged.committed_leader_id().term());
         let shows_less = from.last_log_id < known.acknowledged;
         if is_new && !cut_back && shows_less && !is_planted(Bug::EmptyNodeVotes) {
             return Err(format!(
-                "{} acknowledged more of the log than its data directory holds: it was put back from a copy. \
-                 Empty its data directory and start it again; it rejoins by itself",
+                "{} acknowledged more of the log than its data directory holds: it was put back \
+                 from a copy. Empty its data directory and start it again; it rejoins by itself",
                 from.name
             ));
         }

@@ -28,8 +28,8 @@ fn says(process: u64, last: Option<LogId>, vote_term: u64) -> Introduction {
     }
 }
 
-/// A member that answers and was not sent an entry is told a few times at once, and at the pace
-/// asked for; one that was sent it, or does not answer, is not.
+/// A member that answers but was not sent an entry gets a few pulses at a time, at the requested
+/// pace. A member that was sent the entry, or that does not answer, gets none.
 #[tokio::test(start_paused = true)]
 async fn who_lags_is_told_in_measure() {
     let pace = Duration::from_millis(20);
@@ -57,7 +57,8 @@ fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
     peers
 }
 
-/// A new process that shows less than its incarnation acknowledged runs on a disk put back from a copy.
+/// A new process that reports less than its incarnation acknowledged runs on a disk restored from a
+/// copy.
 #[test]
 fn a_disk_put_back_from_a_copy_is_refused() {
     let peers = peers_who_saw(log_id(1, 9));
@@ -65,7 +66,8 @@ fn a_disk_put_back_from_a_copy_is_refused() {
     assert!(refused.is_err_and(|reason| reason.contains("put back from a copy")));
 }
 
-/// A restart that kept its disk is taken, and so is a connection of the process that acknowledged.
+/// A restart with its disk intact is accepted, and so is another connection of the process that
+/// acknowledged the log.
 #[test]
 fn a_restart_with_its_disk_is_taken() {
     let peers = peers_who_saw(log_id(1, 9));
@@ -73,7 +75,7 @@ fn a_restart_with_its_disk_is_taken() {
     assert!(peers.judge(&says(2, log_id(1, 9), 1)).is_ok());
 }
 
-/// A log that a newer leader cut back is shorter in good faith; the newer vote tells.
+/// A log that a newer leader truncated is shorter legitimately, as the newer vote shows.
 #[test]
 fn a_log_cut_back_by_a_newer_leader_is_taken() {
     let peers = peers_who_saw(log_id(1, 9));

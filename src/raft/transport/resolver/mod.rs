@@ -1,9 +1,9 @@
-//! Resolves the host names of peers, beside the dials that want them.
+//! Resolution of the host names of peers, independent of the dials that need them.
 //!
 //! A name server that fails, answers late or hangs must not cost a connection, a write or a thread
-//! of the runtime. So a resolution runs on a thread of its own, one at a time for each name, and
-//! outlives the dial that began it; and what a name resolved to last is kept, for dials that find
-//! it failing.
+//! of the runtime. A resolution therefore runs on a thread of its own, one at a time for each name,
+//! and outlives the dial that began it. The last addresses of a name are kept for dials during
+//! which its resolution fails.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
@@ -15,20 +15,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Names remembered: those of the largest inventory, of the members, and as many again that were
-/// replaced.
+/// Maximum number of remembered names: those of the largest inventory and of the members, and as
+/// many again that were replaced.
 const MAX_NAMES: usize = 256;
-/// Names resolved at once. A name server that hangs hangs for all of them, and each takes a thread.
+/// Maximum number of names resolved at a time. A name server that hangs does so for all of them,
+/// and each takes a thread.
 const MAX_AT_ONCE: usize = 8;
-/// Addresses taken of one name: each may be dialled.
+/// Maximum number of addresses used per name, since each may be dialed.
 const MAX_ADDRESSES: usize = 8;
-/// A resolution that takes longer counts as failing for people. Shorter than a dial may take, so
-/// that this can say why.
+/// Time after which an unfinished resolution is reported as a failure. It is shorter than a dial
+/// may take, so the dial's error can include the reason.
 const LATE_AFTER: Duration = Duration::from_millis(200);
-/// That a name does not resolve is said this often.
+/// Minimum time between two log lines that say that a name does not resolve.
 const SAY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Resolves a name; blocks for as long as the system's resolver does.
+/// Resolves a name. Blocks until the system's resolver returns.
 type Resolve = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// The names of this process's peers.
@@ -37,21 +38,21 @@ pub(crate) struct Names {
     known: Mutex<BTreeMap<String, Name>>,
 }
 
-/// One name.
+/// The state of one name.
 ///
-/// `under_way` is there exactly while a thread resolves it.
+/// `under_way` is set exactly while a thread resolves the name.
 #[derive(Default)]
 struct Name {
-    /// What it resolved to last, with port 0.
+    /// The addresses of the last successful resolution, with port 0.
     addresses: Vec<SocketAddr>,
-    /// Where a peer answered last.
+    /// The address at which a peer last answered.
     answered: Option<SocketAddr>,
-    /// Why the last resolution failed.
+    /// The reason why the last resolution failed.
     failure: Option<String>,
     under_way: Option<UnderWay>,
-    /// When it was last logged that it does not resolve.
+    /// The time at which the failure to resolve was last logged.
     said: Option<Instant>,
-    /// Whether that is what the log last says.
+    /// Whether the latest log line about the name reports a failure.
     is_said: bool,
 }
 
@@ -60,20 +61,20 @@ struct UnderWay {
     done: watch::Receiver<Option<Resolved>>,
 }
 
-/// What came of a resolution: addresses, at least one, or why there are none.
+/// The result of a resolution: at least one address, or the reason why there is none.
 pub(crate) type Resolved = Result<Vec<SocketAddr>, String>;
 
-/// A question for the addresses of a name.
+/// A pending query for the addresses of a name.
 pub(crate) struct Question {
-    /// What the name resolved to before, the newest first.
+    /// The addresses that the name resolved to before, the newest first.
     pub(crate) remembered: Vec<SocketAddr>,
-    /// When the resolution was begun that answers it, which may be long ago.
+    /// The start of the resolution that answers the query, which may be long ago.
     pub(crate) since: Instant,
     done: watch::Receiver<Option<Resolved>>,
 }
 
 impl Question {
-    /// Waits for the answer. Cancel-safe; the resolution goes on by itself.
+    /// Waits for the answer. Cancel-safe: the resolution continues.
     pub(crate) async fn answer(&mut self) -> Resolved {
         match self.done.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone().unwrap_or_else(|| Ok(Vec::new())),
@@ -84,7 +85,7 @@ impl Question {
 
 impl Default for Names {
     fn default() -> Names {
-        // Port 0: a name has addresses, and each peer its own port there.
+        // Port 0, because a name only has addresses, and each peer has its own port there.
         Names::resolved_by(|host| {
             let addresses = (host, 0).to_socket_addrs()?;
             Ok(addresses.collect())
@@ -93,7 +94,7 @@ impl Default for Names {
 }
 
 impl Names {
-    /// Names that `resolve` resolves, which may block.
+    /// Creates names that are resolved by `resolve`, which may block.
     pub(crate) fn resolved_by(
         resolve: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Names {
@@ -103,7 +104,7 @@ impl Names {
         }
     }
 
-    /// Asks for the addresses of a host: begins a resolution, unless one is under way.
+    /// Queries the addresses of a host. Begins a resolution unless one is already running.
     pub(crate) fn ask(self: &Arc<Self>, host: &str) -> Question {
         let mut known = lock(&self.known);
         if !known.contains_key(host) && known.len() >= MAX_NAMES {
@@ -138,7 +139,8 @@ impl Names {
         }
     }
 
-    /// Begins a resolution on a thread of its own: the runtime's blocking threads are the disk's.
+    /// Begins a resolution on a thread of its own, because the runtime's blocking threads are
+    /// reserved for the disk.
     fn begin(
         self: &Arc<Self>,
         host: &str,
@@ -173,7 +175,7 @@ impl Names {
 
     fn finish(&self, host: &str, resolved: &Resolved) {
         let mut known = lock(&self.known);
-        // It is there: a name that is being resolved is not forgotten.
+        // The entry exists: a name that is being resolved is not forgotten.
         let name = known.entry(host.to_owned()).or_default();
         name.under_way = None;
         match resolved {
@@ -188,26 +190,27 @@ impl Names {
         }
     }
 
-    /// Notes that a peer answered at one of a host's addresses.
+    /// Records that a peer answered at one of a host's addresses.
     pub(crate) fn note_answered(&self, host: &str, at: SocketAddr) {
         if let Some(name) = lock(&self.known).get_mut(host) {
             name.answered = Some(at);
         }
     }
 
-    /// Why a host's name does not resolve now; `None` when it does, or was never asked for.
+    /// Returns why a host's name does not resolve at present. Returns `None` if it does resolve, or
+    /// was never queried.
     pub(crate) fn trouble(&self, host: &str) -> Option<String> {
         lock(&self.known).get(host)?.trouble(host)
     }
 
-    /// Whether nothing is known of where a host is.
+    /// Returns whether no address of a host is known.
     pub(crate) fn is_unknown(&self, host: &str) -> bool {
         lock(&self.known)
             .get(host)
             .is_some_and(|name| name.addresses.is_empty() && name.answered.is_none())
     }
 
-    /// Logs that a host's name does not resolve, if that is so and was not logged just now.
+    /// Logs that a host's name does not resolve, if that is the case and was not logged recently.
     pub(crate) fn say_trouble(&self, host: &str) {
         let mut known = lock(&self.known);
         let Some(name) = known.get_mut(host) else {

@@ -10,8 +10,8 @@ fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 0))
 }
 
-/// Names behind a resolver that answers one question for each answer that the sender brings, and
-/// how many it was asked.
+/// Returns names whose resolver answers one query per answer that the sender sends, and a counter
+/// of its queries.
 fn told() -> (
     Arc<Names>,
     mpsc::SyncSender<io::Result<Vec<SocketAddr>>>,
@@ -32,8 +32,8 @@ fn failed() -> io::Result<Vec<SocketAddr>> {
     Err(io::Error::other("try again later"))
 }
 
-/// However many dials want a name that hangs, one thread waits for it; all are told, and those
-/// after them begin anew.
+/// A single thread waits for a name that hangs, no matter how many dials need the name. All of them
+/// receive the answer, and later dials begin a new resolution.
 #[tokio::test]
 async fn a_name_is_resolved_once_at_a_time() {
     let (names, answers, asked) = told();
@@ -50,7 +50,7 @@ async fn a_name_is_resolved_once_at_a_time() {
     assert_eq!(next.answer().await, Ok(vec![at(2)]));
 }
 
-/// What a name resolved to is kept while it does not resolve, and the reason is told with the name.
+/// The addresses of a name are kept while it does not resolve, and the reason contains the name.
 #[tokio::test]
 async fn a_failure_forgets_nothing() {
     let (names, answers, _) = told();
@@ -69,7 +69,7 @@ async fn a_failure_forgets_nothing() {
     assert_eq!(names.trouble(HOST), None);
 }
 
-/// A name server that hangs takes a thread for each of a few names, and no more.
+/// A name server that hangs occupies at most a few threads, one per name.
 #[tokio::test]
 async fn few_names_are_resolved_at_once() {
     let (names, answers, asked) = told();
@@ -84,7 +84,7 @@ async fn few_names_are_resolved_at_once() {
     drop(answers);
 }
 
-/// Names that nobody asks for any more are forgotten once there are many.
+/// Old names are forgotten once there are many.
 #[tokio::test]
 async fn the_names_remembered_are_bounded() {
     let names = Arc::new(Names::resolved_by(|_| Ok(vec![at(1)])));
