@@ -1,4 +1,5 @@
-//! Locks that a panic elsewhere does not turn into a second one: released builds abort on the first.
+//! Helpers that acquire locks and ignore poisoning. A panic in one thread must not cause a second
+//! panic here; release builds abort on the first one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,4 +1,4 @@
-//! The only place that asks the system for the time.
+//! The only module that reads the system clocks.
 
 mod pause_detector;
 mod pause_state;

@@ -1,4 +1,4 @@
-//! Detects that this process was stopped, since what it reads afterwards may be old
+//! Detection of process pauses. Data that a process reads after a pause may be stale
 //! (docs/decisions/0004).
 
 use super::pause_state::{Moment, Pulse};
@@ -7,25 +7,29 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How often the beat is taken. Ten in the time that decides, so that one late beat decides nothing.
+/// Time between two beats. Ten beats fit into the threshold for a pause (one second), so that a
+/// single late beat decides nothing.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The process's own pulse, by which it knows that it was stopped and has just woken.
+/// A periodic beat by which the process detects that it was paused and has just resumed.
 ///
-/// A stopped process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
-/// sockets that look new and are old. Before a write is taken, [`Beat::awake`] is asked with the
-/// epoch in which its connection was opened, and the write is refused if the answer is no.
+/// A paused process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
+/// socket buffers that look new but are old. Before a write is accepted, the caller passes the
+/// epoch in which the connection was opened to [`Beat::awake`], and rejects the write if the result
+/// is `false`.
 ///
-/// - The epoch grows with each wake, and never otherwise.
-/// - Between a wake and the beat that notices it, nothing is awake.
-/// - The beat is a task, not a thread: a runtime that does not come round is as stopped as a process.
-/// - Two clocks are read, since a paused machine may stop either. If both stood still, cluster time
-///   tells: it went on meanwhile. Then nothing is awake until a read that began after the wake is
-///   confirmed, so that all is known that happened during the stop.
+/// - The epoch increases each time a pause is detected, and at no other time.
+/// - Between the end of a pause and the beat that detects it, `awake` is `false` for every
+///   connection.
+/// - The beat is a task, not a thread: a runtime that does not schedule its tasks counts as paused.
+/// - Two clocks are read, since a paused machine may stop either of them. If both stopped, cluster
+///   time reveals the pause, because it advanced in the meantime. `awake` is then `false` until a
+///   read that began after the pause is confirmed, so that the process has learned everything that
+///   happened during the pause.
 ///
-/// The beat is the second line. What a write may come over rests on log indexes and cluster time
-/// ([`crate::registry::Arrival`]); the beat closes connections, refuses what is old sooner, and
-/// gives the bound on cluster time that a write carries.
+/// The beat is the second line of defense. Whether a write may overwrite another one is decided by
+/// log indexes and cluster time ([`crate::registry::Arrival`]). The beat closes connections,
+/// rejects old requests earlier, and provides the upper bound on cluster time that a write carries.
 #[derive(Clone)]
 pub struct Beat(Arc<Shared>);
 
@@ -36,12 +40,12 @@ struct Shared {
 }
 
 impl Beat {
-    /// Starts to beat, on the current tokio runtime, until the last clone is dropped.
+    /// Starts the beat on the current tokio runtime. It runs until the last clone is dropped.
     pub fn start() -> Beat {
         Beat::start_with(since_boot)
     }
 
-    /// Starts to beat by tokio's clock alone, which a simulation moves.
+    /// Starts a beat that uses only tokio's clock, which a simulation controls.
     #[cfg(any(test, feature = "sim", feature = "fuzzing"))]
     pub fn start_simulated() -> Beat {
         Beat::start_with(|| Duration::ZERO)
@@ -61,30 +65,33 @@ impl Beat {
         beat
     }
 
-    /// How often this process woke from a stop. Note it when a connection is opened.
+    /// Returns the number of pauses detected so far. Store it when a connection is opened.
     pub fn epoch(&self) -> u64 {
         self.with_pulse(|pulse| pulse.epoch())
     }
 
-    /// Whether what is read now, from a connection opened in `opened_epoch`, may be taken for new.
+    /// Returns whether data read now from a connection that was opened in `opened_epoch` can be
+    /// treated as new.
     pub fn awake(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.awake(opened_epoch, at))
     }
 
-    /// Whether the process ran since `opened_epoch`. For peers: what they bring is what a process
-    /// lacks after a stop.
+    /// Returns whether the process ran without a pause since `opened_epoch`. Used for connections
+    /// from peers: their messages carry the data that the process missed during a pause, so they
+    /// are served before [`Beat::awake`] is `true` again.
     pub fn runs(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.runs(opened_epoch, at))
     }
 
-    /// Changes with each wake, so that what was opened before it can be closed.
+    /// Returns a receiver that changes after each detected pause, so that connections opened before
+    /// it can be closed.
     pub fn wakes(&self) -> watch::Receiver<u64> {
         self.0.epoch.subscribe()
     }
 
-    /// Reads the clocks. To be handed to [`Beat::confirm_cluster_time`] later.
+    /// Reads the clocks. Pass the result to [`Beat::confirm_cluster_time`] later.
     pub fn moment(&self) -> Moment {
         Moment {
             monotonic: now(),
@@ -92,30 +99,31 @@ impl Beat {
         }
     }
 
-    /// Cluster time has come to this. If it ran ahead of this machine's clocks, the process stood
-    /// still: its epoch ends.
+    /// Records that cluster time has reached `cluster_ms`. If it is ahead of the bound that this
+    /// machine's clocks give, the process was paused and its epoch ends.
     pub fn observe_cluster_time(&self, cluster_ms: u64) {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.observe(cluster_ms, at));
         self.tell_wake();
     }
 
-    /// A linearizable read that began at a moment is done, and cluster time is this now. What
-    /// follows is judged by it.
+    /// Records that a linearizable read that began at `began` is complete and that cluster time is
+    /// now `cluster_ms`. Later cluster times are checked against this reference.
     pub fn confirm_cluster_time(&self, began: Moment, cluster_ms: u64) {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.confirm(began, cluster_ms, at));
         self.tell_wake();
     }
 
-    /// The most that cluster time can be this much later, if this process has been running; `None`
-    /// before it knows, and zero while it has yet to learn what happened during a stop.
+    /// Returns the highest value that cluster time can have after `later`, provided that this
+    /// process has been running. Returns `None` before the first confirmed read, and zero while the
+    /// process has yet to learn what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.highest_cluster_ms(later, at))
     }
 
-    /// Makes it seem that the process was stopped until now, for so long.
+    /// Simulates a pause of duration `time` that ends now.
     #[cfg(test)]
     pub(crate) fn pretend_stopped(&self, time: Duration) {
         self.with_pulse(|pulse| pulse.pretend_stopped(time));
@@ -141,7 +149,8 @@ impl Beat {
         if woke {
             tracing::warn!(
                 target: "quorate::clock::beat",
-                "this process was stopped for over a second: it closes the connections opened before"
+                "this process was stopped for over a second: \
+                 it closes the connections opened before"
             );
         }
     }
@@ -163,7 +172,8 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    /// The task beats by itself, notices a jump of the monotonic clock, and says so to those who wait for it.
+    /// The task beats on its own, detects a jump of the monotonic clock, and notifies the receivers
+    /// of [`Beat::wakes`].
     #[tokio::test(start_paused = true)]
     async fn the_task_notices_a_stop() {
         let beat = Beat::start_simulated();
@@ -180,8 +190,7 @@ mod tests {
         assert!(beat.awake(beat.epoch()));
     }
 
-    /// A jump of cluster time is told to those who wait for a wake, and peers are served before
-    /// clients are.
+    /// A jump of cluster time is reported as a wake, and peers are served before clients are.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
         let beat = Beat::start_simulated();
@@ -200,7 +209,7 @@ mod tests {
         assert!(beat.awake(1));
     }
 
-    /// Both clocks of the machine are read, and run.
+    /// Both clocks of the machine are read, and both advance.
     #[tokio::test]
     async fn both_clocks_run() {
         let beat = Beat::start();

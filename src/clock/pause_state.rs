@@ -1,30 +1,31 @@
-//! What tells a process that it stood still: two clocks of its own, and the time of the cluster.
+//! The state of the pause detector: two local clocks, and the time of the cluster.
 
 use super::system::Instant;
 use std::time::Duration;
 
-/// A beat older than this means that the process was stopped: what it reads now may have waited in
-/// a socket for as long, and must not replace a newer write.
+/// Maximum age of the last beat. An older one means that the process was paused: a request read now
+/// may have waited in a socket buffer for at least as long, and must not overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
-/// How far cluster time may run ahead of the clocks of this process.
+/// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
-/// The tick after a moment may count up to one step from before it (one second, `raft::ticker`),
-/// and one more step if the leader's clock is set forward meanwhile. The rest is margin.
+/// The first tick after a moment may include up to one step from before it (one second,
+/// `raft::monitor::ticker`), and one more step if the leader's clock is set forward in the
+/// meantime. The rest is margin.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
-/// As [`AHEAD_MAX`], for one write. Without the second step: if it is refused in error its client
-/// sends it again, and nothing else comes of it.
+/// Counterpart of [`AHEAD_MAX`] for a single write. It leaves out the second step: a write that is
+/// rejected by mistake is simply retried by its client, with no other consequence.
 pub(crate) const WRITE_AHEAD_MAX: Duration = Duration::from_millis(1_250);
 
-/// How much faster than the clocks of this process another machine's clock may run: one part in so
-/// many.
+/// Maximum rate by which another machine's clock may be faster than the clocks of this process, as
+/// the divisor of a fraction: one part in 100.
 const DRIFT: u32 = 100;
 
-/// Both clocks of this machine at one moment.
+/// The readings of both clocks of this machine at one moment.
 ///
-/// The monotonic clock stands still in a suspended machine, and the clock since the boot does not.
-/// In a paused virtual machine either may stand still.
+/// The monotonic clock stops while the machine is suspended; the clock that counts from boot does
+/// not. In a paused virtual machine either may stop.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub(super) monotonic: Instant,
@@ -32,7 +33,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The time since an earlier moment, by the clock that counted more.
+    /// Returns the time elapsed since an earlier moment, according to the clock that advanced
+    /// further.
     fn since(&self, earlier: &Moment) -> Duration {
         let monotonic = self.monotonic.duration_since(earlier.monotonic);
         monotonic.max(self.since_boot.saturating_sub(earlier.since_boot))
@@ -43,7 +45,7 @@ impl Moment {
     }
 }
 
-/// Cluster time at a moment: it was at most this.
+/// An upper bound of cluster time at a moment.
 #[derive(Debug, Clone, Copy)]
 struct Reference {
     at: Moment,
@@ -51,7 +53,8 @@ struct Reference {
 }
 
 impl Reference {
-    /// The most that cluster time can be at a later moment if this process ran all along.
+    /// Returns the highest value that cluster time can have at a later moment, provided that this
+    /// process ran without a pause in between.
     fn highest_ms(&self, at: &Moment, ahead: Duration) -> u64 {
         let own = at.since(&self.at);
         let most = own + own / DRIFT + ahead;
@@ -59,13 +62,14 @@ impl Reference {
     }
 }
 
-/// The state behind a [`super::Beat`], with time passed in.
+/// The state behind a [`super::Beat`], with the time passed in as arguments.
 #[derive(Debug)]
 pub(super) struct Pulse {
     last: Moment,
     epoch: u64,
     reference: Option<Reference>,
-    /// When cluster time was found to be ahead, until a read that began later was confirmed.
+    /// The moment at which cluster time was found to be ahead. Cleared once a read that began later
+    /// is confirmed.
     behind_since: Option<Moment>,
 }
 
@@ -90,18 +94,19 @@ impl Pulse {
         self.last = at;
     }
 
-    /// Whether the process ran since `opened_epoch` by its own clocks.
+    /// Returns whether the process ran since `opened_epoch` according to its own clocks.
     pub(super) fn runs(&self, opened_epoch: u64, at: Moment) -> bool {
         self.epoch == opened_epoch && at.since(&self.last) <= STOPPED_AFTER
     }
 
-    /// Whether it also knows all that happened while it may have stood still.
+    /// Returns whether, in addition, the process has learned everything that happened during a
+    /// possible pause.
     pub(super) fn awake(&self, opened_epoch: u64, at: Moment) -> bool {
         self.behind_since.is_none() && self.runs(opened_epoch, at)
     }
 
-    /// Cluster time is at least this now. If that is more than the clocks allow for, they stood
-    /// still.
+    /// Records that cluster time is at least `cluster_ms` now. If it is ahead of the bound that the
+    /// local clocks give, they were stopped.
     pub(super) fn observe(&mut self, cluster_ms: u64, at: Moment) {
         let is_ahead = self
             .reference
@@ -113,8 +118,8 @@ impl Pulse {
         }
     }
 
-    /// A read that began at `began` is confirmed and applied, and cluster time is this now: so it
-    /// was at most this then.
+    /// Records that a read that began at `began` is confirmed and applied, and that cluster time is
+    /// now `cluster_ms`. It was therefore at most `cluster_ms` at `began`.
     pub(super) fn confirm(&mut self, began: Moment, cluster_ms: u64, at: Moment) {
         self.observe(cluster_ms, at);
         if let Some(since) = &self.behind_since
@@ -129,8 +134,8 @@ impl Pulse {
         });
     }
 
-    /// The most that cluster time can be this much later; `None` before the first read was
-    /// confirmed, and zero while it is not known what happened during a stop.
+    /// Returns the highest value that cluster time can have after `later`. Returns `None` before
+    /// the first confirmed read, and zero while it is unknown what happened during a pause.
     pub(super) fn highest_cluster_ms(&self, later: Duration, at: Moment) -> Option<u64> {
         if self.behind_since.is_some() {
             return Some(0);
@@ -139,7 +144,7 @@ impl Pulse {
         Some(highest_ms.saturating_add(later.as_millis() as u64))
     }
 
-    /// Moves the last beat back, as if the process had been stopped since.
+    /// Moves the last beat into the past, as if the process had been paused since.
     #[cfg(test)]
     pub(super) fn pretend_stopped(&mut self, time: Duration) {
         self.last.monotonic -= time;
@@ -153,7 +158,7 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
     const MS: Duration = Duration::from_millis(1);
-    /// Between two ticks.
+    /// Time between two ticks, in milliseconds.
     const TICK_MS: u64 = 500;
 
     fn start() -> Moment {
@@ -174,7 +179,8 @@ mod tests {
         later(start, by, by)
     }
 
-    /// A connection opened before a stop is never awake again, and one opened after it is.
+    /// A connection that was opened before a pause is never awake again; one that is opened after
+    /// it is awake.
     #[test]
     fn a_stop_ends_the_epoch() {
         let start = start();
@@ -191,7 +197,7 @@ mod tests {
         assert!(pulse.awake(1, both(woken, S)), "opened after it");
     }
 
-    /// One clock that ran is enough to know of a stop, whichever it is.
+    /// A pause is detected if either of the two clocks kept running.
     #[test]
     fn either_clock_tells_of_a_stop() {
         let start = start();
@@ -203,7 +209,8 @@ mod tests {
         }
     }
 
-    /// Beats that come late by less than a second are no stop, however many they are.
+    /// Beats that are late by less than a second do not count as a pause, regardless of their
+    /// number.
     #[test]
     fn a_busy_machine_is_not_a_stop() {
         let start = start();
@@ -215,8 +222,9 @@ mod tests {
         assert!(!pulse.awake(0, both(start, 100 * S + MS)));
     }
 
-    /// A machine on which both clocks stood still learns of it from the ticks that it missed,
-    /// refuses everything until it knows what happened meanwhile, and goes on in a new epoch.
+    /// A machine on which both clocks stopped detects the pause by the ticks that it missed,
+    /// rejects everything until it knows what happened during the pause, and continues in a new
+    /// epoch.
     #[test]
     fn cluster_time_tells_of_a_stop_that_no_clock_saw() {
         let start = start();
@@ -253,8 +261,8 @@ mod tests {
         assert_eq!(until, Some(10_000 + 101 + 1_250 + 2_000));
     }
 
-    /// Whatever else lets cluster time jump accuses nobody whose clocks ran: a partition, a replay,
-    /// a snapshot, a cluster that stood still, a leader with a fast clock.
+    /// No other cause of a jump in cluster time counts as a pause while the clocks run: a
+    /// partition, a replay, a snapshot, a stalled cluster, a leader with a fast clock.
     #[test]
     fn a_process_whose_clocks_ran_is_not_accused() {
         let start = start();
@@ -268,17 +276,17 @@ mod tests {
             pulse
         };
 
-        // Replayed, before anything was confirmed.
+        // A replay, before the first confirmed read.
         assert!(!ahead(&mut Pulse::new(start), 90_000, both(start, MS)));
-        // Cut off for a minute, then all the ticks at once, or a snapshot.
+        // A partition of one minute, followed by all the ticks at once, or by a snapshot.
         assert!(!ahead(&mut confirmed(), 71_000, both(start, 60 * S)));
-        // The cluster stood still for a minute, and its first tick counts a whole step.
+        // A cluster that was stalled for one minute; its first tick counts a whole step.
         let mut pulse = confirmed();
         pulse.confirm(both(start, 60 * S), 10_000, both(start, 60 * S));
         assert!(!ahead(&mut pulse, 11_000, both(start, 60 * S + MS)));
-        // A leader whose clock is set forward, beside a change of leader.
+        // A leader whose clock is set forward at the time of a leader change.
         assert!(!ahead(&mut confirmed(), 12_000, both(start, MS)));
-        // A leader whose clock runs twice as fast as it should.
+        // A leader whose clock runs at twice the correct rate.
         let mut pulse = confirmed();
         for n in 1..1_000u32 {
             let at = both(start, n * S / 2);

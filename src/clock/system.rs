@@ -1,10 +1,11 @@
-//! Reads the clocks of the system.
+//! Functions that read the clocks of the system.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use tokio::time::Instant;
 
-/// Monotonic now. Used for time limits and for the leader's ticks; never for the registry.
+/// Returns the current reading of the monotonic clock. Used for timeouts and for the leader's
+/// ticks, never for the registry.
 pub fn now() -> Instant {
     #[expect(
         clippy::disallowed_methods,
@@ -13,24 +14,24 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// The time since the machine was booted. It goes on in a suspended machine, where [`now`] stands
-/// still.
+/// Returns the time since the machine was booted. This clock keeps running while the machine is
+/// suspended, whereas [`now`] stops.
 ///
-/// Only for [`super::Beat`]. Systems other than Linux have no such clock by this name; there it is
-/// always
-/// zero, and says nothing.
+/// Only for [`super::Beat`]. Systems other than Linux have no clock of this name; there the
+/// function always returns zero, which detects nothing.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        // Neither is ever negative.
+        // Both fields are never negative.
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
     #[cfg(not(target_os = "linux"))]
     Duration::ZERO
 }
 
-/// Wall-clock milliseconds since the Unix epoch. For log lines only: no decision rests on it.
+/// Returns the wall-clock time in milliseconds since the Unix epoch. Only for log lines: no
+/// decision depends on it.
 pub fn wall_ms() -> u64 {
     #[expect(
         clippy::disallowed_methods,

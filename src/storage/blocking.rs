@@ -1,35 +1,36 @@
-//! Where blocking work runs: on threads, or in a simulation as tasks.
+//! Execution of blocking work: on threads, or as tasks in a simulation.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinError;
 
-/// The time that a simulated disk takes, and what of it was relied on.
+/// The timing of a simulated disk, and a record of the changes that callers rely on.
 pub trait Pace: Debug + Send + Sync + 'static {
-    /// How many changes the disk has seen.
+    /// Returns the number of changes that the disk has seen.
     fn position(&self) -> usize;
-    /// How long the next operation takes.
+    /// Returns the duration of the next operation.
     fn delay(&self) -> Duration;
-    /// Whoever asked for the changes up to here is told that they are durable.
+    /// Records that callers were told that the changes up to `position` are durable.
     fn rely_on(&self, position: usize);
 }
 
-/// Where a store's blocking work runs.
+/// The place where a store's blocking work runs.
 #[derive(Debug, Clone, Default)]
 pub enum Work {
-    /// On threads of their own.
+    /// On separate threads.
     #[default]
     Threads,
-    /// On the caller's runtime, which stands still meanwhile; only for a simulation, whose disk is in memory.
+    /// On the caller's runtime, which is blocked in the meantime. Only for a simulation, whose disk
+    /// is in memory.
     Tasks(Arc<dyn Pace>),
 }
 
 impl Work {
-    /// Runs what may block.
+    /// Runs blocking work.
     ///
     /// # Errors
-    /// When it panicked, or the runtime ends.
+    /// When the work panicked, or the runtime is shutting down.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -48,7 +49,8 @@ impl Work {
     }
 }
 
-/// Lets the disk's time pass, after which what was written is relied on. A crash meanwhile finds it unacknowledged.
+/// Waits for the disk's delay, and then marks the written changes as relied on. After a crash
+/// during the delay the changes are still unacknowledged.
 pub(crate) async fn settle(pace: &Arc<dyn Pace>) {
     let position = pace.position();
     tokio::time::sleep(pace.delay()).await;

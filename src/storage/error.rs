@@ -1,19 +1,19 @@
-//! Why a data directory was not opened, said so that a person can act on it.
+//! The reasons why a data directory was not opened, worded so that an operator can act on them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A data directory was not opened. Nothing was served from it.
+/// The reason why a data directory was not opened. Nothing was served from it.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another process uses it.
+    /// The directory is in use by another process.
     #[error("another process uses this data directory: it holds the lock on {}", lock.display())]
     InUse {
         /// The lock file.
         lock: PathBuf,
     },
-    /// It cannot be made, read or written.
+    /// The directory cannot be created, read or written.
     #[error("the data directory {} cannot be used", dir.display())]
     NotWritable {
         /// The directory.
@@ -21,7 +21,7 @@ pub enum OpenError {
         /// The system's reason, which names the file.
         source: io::Error,
     },
-    /// What it holds cannot be trusted.
+    /// The content of the directory cannot be trusted.
     #[error(
         "{} cannot be trusted: {what}{}; the way out: make sure that the other nodes are well, \
          empty {} and start the node again: it rejoins by itself",
@@ -32,40 +32,41 @@ pub enum OpenError {
     Corrupt {
         /// The directory.
         dir: PathBuf,
-        /// The file.
+        /// The damaged file.
         file: PathBuf,
-        /// What is wrong in it.
+        /// The damage that was found.
         what: String,
-        /// The log index it was found at, when known.
+        /// The log index at which the damage was found, if known.
         log_index: Option<u64>,
     },
-    /// A newer release wrote it.
+    /// The directory was written by a newer release.
     #[error(
-        "{} has format {found}, and this release knows formats up to {known}: start the release that wrote it, or a newer one",
+        "{} has format {found}, and this release knows formats up to {known}: \
+         start the release that wrote it, or a newer one",
         file.display()
     )]
     Newer {
         /// The file.
         file: PathBuf,
-        /// Its format.
+        /// The format of the file.
         found: u32,
-        /// The newest format that this release reads.
+        /// The newest format that this release can read.
         known: u32,
     },
 }
 
-/// Why something read back cannot be used, before the file is known.
+/// The reason why stored data cannot be used, before the file is known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Unreadable {
-    /// It is damaged.
+    /// The data is damaged.
     #[error("{0}")]
     Damaged(String),
-    /// A newer release wrote it.
+    /// The data was written by a newer release.
     #[error("format {found} is newer than {known}")]
     Newer {
-        /// The format found.
+        /// The format of the data.
         found: u32,
-        /// The newest one known.
+        /// The newest format that this release can read.
         known: u32,
     },
 }

@@ -1,11 +1,11 @@
-//! The first storage failure, kept for good.
+//! The latch that records the first storage failure permanently.
 
 use super::log_target;
 use std::io;
 use tokio::sync::watch;
 
-/// Remembers the first storage failure. Once set, nothing is written or acknowledged any more:
-/// after a failed sync nobody knows what the device holds, so a second try would prove nothing.
+/// A latch for the first storage failure. Once it is set, nothing is written or acknowledged any
+/// more: after a failed fsync the content of the device is unknown, so a retry would prove nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Latch(watch::Sender<Option<String>>);
 
@@ -14,7 +14,7 @@ impl Latch {
         Self(watch::Sender::new(None))
     }
 
-    /// The latched failure, if there is one.
+    /// Returns the latched failure as an error, if there is one.
     pub(crate) fn check(&self) -> io::Result<()> {
         match &*self.0.borrow() {
             None => Ok(()),
@@ -22,7 +22,7 @@ impl Latch {
         }
     }
 
-    /// Latches a failure unless one is latched already, and gives the latched one back.
+    /// Latches a failure unless one is already latched, and returns the latched one.
     pub(crate) fn set(&self, failure: &io::Error) -> io::Error {
         self.0.send_if_modified(|current| {
             let first = current.is_none();
@@ -41,7 +41,7 @@ impl Latch {
         }
     }
 
-    /// Latches the failure of a result.
+    /// Latches the error of a result.
     pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|e| self.set(&e))
     }
@@ -71,7 +71,8 @@ mod tests {
         }
     }
 
-    /// A failure is logged once, under the name that operators know, whatever file logs it.
+    /// A failure is logged once, under the target that operators know, no matter which file logs
+    /// it.
     #[test]
     fn a_failure_is_logged_under_its_target() {
         let lines = Lines::default();
@@ -89,7 +90,8 @@ mod tests {
         let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(
             String::from_utf8_lossy(&lines),
-            "ERROR quorate::raft::disk::latch: storage failed; this process must stop failure=it broke\n"
+            "ERROR quorate::raft::disk::latch: storage failed; this process must stop \
+             failure=it broke\n"
         );
     }
 }

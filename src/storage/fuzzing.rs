@@ -1,10 +1,10 @@
-//! Doors for fuzzing: log records and frames of the journal whose checksums are right.
+//! Entry points for fuzzing: log records and journal frames with valid checksums.
 
 use super::codec::{HEADER, decode_entry, encode_entry, entry_index, seal};
 use super::wal::frame::{Frame, fuzzing as journal};
 use crate::storage::types::Entry;
 
-/// Reads the content of a log record. Whether it was one.
+/// Decodes the content of a log record. Returns whether it is a valid record.
 pub fn read_log_record(content: &[u8]) -> bool {
     let mut record = vec![0; HEADER];
     record.extend_from_slice(content);
@@ -12,18 +12,18 @@ pub fn read_log_record(content: &[u8]) -> bool {
     entry_index(&record).is_ok_and(|index| decode_entry(index, &record).is_ok())
 }
 
-/// The content of an entry's record.
+/// Returns the content of an entry's record.
 pub fn log_record_of(entry: &Entry) -> Vec<u8> {
     let record = encode_entry(entry).unwrap_or_default();
     record.get(HEADER..).unwrap_or_default().to_vec()
 }
 
-/// Reads the body of a frame, and writes it again; `None` when it was none.
+/// Decodes the body of a frame and encodes it again. Returns `None` when it is not a valid frame.
 pub fn log_frame_again(body: &[u8]) -> Option<Vec<u8>> {
     journal::body_of(&journal::read(body)?)
 }
 
-/// The body of a frame that brings entries, and says that all but the last are committed.
+/// Returns the body of a frame that contains the entries and marks all but the last as committed.
 pub fn log_frame_of(entries: &[Entry]) -> Vec<u8> {
     let record = |entry: &Entry| Some((entry.log_id.index, encode_entry(entry).ok()?));
     let frame = Frame {

@@ -1,29 +1,30 @@
-//! Who a data directory is.
+//! The identity of a data directory.
 
 use serde::{Deserialize, Serialize};
 
-/// Who a data directory is, kept beside the log so that the two cannot disagree.
+/// The identity of a data directory. It is stored with the log, so that the two cannot disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The `node.id` that the directory was made for.
+    /// The `node.id` that the directory was created for.
     pub node_id: String,
-    /// Drawn at random when the directory was made, or emptied.
+    /// A random number, drawn when the directory was created or wiped.
     pub incarnation: u64,
     /// The `node.environment`.
     pub environment: String,
-    /// The group that it belongs to; `None` until there is one.
+    /// The group that the directory belongs to; `None` before it has joined one.
     pub group: Option<GroupIdentity>,
-    /// What it holds was found to differ from what the other members hold: it is not to be opened again.
+    /// Whether its content was found to differ from that of the other members. Such a directory
+    /// must not be opened again.
     pub diverged: bool,
 }
 
 /// The group that a data directory belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupIdentity {
-    /// A digest of what formed the group.
+    /// A digest of the environment and the founders that the group was formed with.
     pub cluster_id: u64,
-    /// `node.id`, incarnation and address of those that formed it, sorted.
+    /// The `node.id`, incarnation and address of each founding member, sorted.
     pub founders: Vec<(String, u64, String)>,
-    /// Whether the directory joined a group that was there before it.
+    /// Whether the directory joined a group that already existed.
     pub joined_late: bool,
 }

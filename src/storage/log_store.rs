@@ -1,4 +1,4 @@
-//! openraft's log storage over the store.
+//! The implementation of openraft's log storage on top of the store.
 
 use super::codec;
 use super::log::view::Plan;
@@ -12,14 +12,14 @@ use std::io;
 use std::ops::{Bound, Range, RangeBounds};
 use std::sync::{Arc, PoisonError};
 
-/// What one request for replication is given, so that an append reaches a follower within
-/// its time limit over a slow link.
+/// Maximum size of the entries in one replication request, so that an append reaches a follower
+/// within its timeout over a slow link.
 const READ_BYTES_MAX: usize = 1 << 20;
 
-/// The log, the vote and the committed id, as openraft wants them kept.
+/// The log, the vote and the committed id, with the guarantees that openraft requires.
 ///
-/// - What `append` took is readable on its return and durable when the callback runs.
-/// - Everything is written in the order in which it came.
+/// - Entries passed to `append` are readable when it returns, and durable when the callback runs.
+/// - Everything is written in the order of the calls.
 /// - A vote is durable on return.
 #[derive(Debug, Clone)]
 pub struct LogStore {
@@ -27,7 +27,7 @@ pub struct LogStore {
 }
 
 impl Store {
-    /// The log, for openraft.
+    /// Returns the log storage for openraft.
     pub fn log_store(&self) -> LogStore {
         LogStore {
             inner: Arc::clone(&self.inner),
@@ -36,7 +36,7 @@ impl Store {
 }
 
 impl LogStore {
-    /// Entries of a range, up to about `bytes_max` but at least one if there is one.
+    /// Returns the entries of a range, up to about `bytes_max` but at least one if there is one.
     async fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         loop {
             self.inner.shared.latch.check()?;
@@ -49,7 +49,7 @@ impl LogStore {
                 return Ok(cached.into_iter().map(|(entry, _)| entry).collect());
             }
             let read = self.read_disk(on_disk.clone(), bytes_max).await;
-            // Entries that went away meanwhile may have been replaced: look again.
+            // Entries that were removed during the read may have been replaced: read again.
             if self.inner.shared.view().epoch() != epoch {
                 continue;
             }
@@ -73,7 +73,8 @@ impl LogStore {
         }
     }
 
-    /// `None` when the store was closed meanwhile, which is no failure.
+    /// Reads entries from disk. Returns `None` when the store was closed in the meantime, which is
+    /// not a failure.
     async fn read_disk(
         &self,
         range: Range<u64>,
@@ -98,7 +99,7 @@ impl LogStore {
     }
 }
 
-/// The first index of a range that a read did not bring, though it must have.
+/// Returns the first index of a range that a read must have returned but did not.
 fn missing(range: &Range<u64>, found: &[(Entry, usize)], bytes_max: usize) -> Option<u64> {
     let hole = found
         .iter()
@@ -110,8 +111,8 @@ fn missing(range: &Range<u64>, found: &[(Entry, usize)], bytes_max: usize) -> Op
     hole.or((next < range.end && !may_be_short).then_some(next))
 }
 
-/// Checks that an entry's record can travel to the followers. What they can never get must not be
-/// written.
+/// Checks that an entry's record is small enough to be sent to the followers. An entry that they
+/// can never receive must not be written.
 fn check_record(index: u64, bytes: usize) -> io::Result<()> {
     match bytes <= codec::ENTRY_BYTES_MAX {
         true => Ok(()),
@@ -211,7 +212,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
         let permit = self.inner.permit(0).await?;
-        // Not awaited: a crash before it is on disk leaves entries that openraft purges again.
+        // Not awaited: after a crash before the purge is on disk, openraft purges the entries
+        // again.
         self.inner.send_with(permit, |view, _| {
             view.purge(upto);
             Op::Purge { upto }

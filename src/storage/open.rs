@@ -1,4 +1,5 @@
-//! A data directory is opened: locked, cleared of leftovers, made if need be, and checked.
+//! The steps that open a data directory: lock it, remove leftovers, create it if necessary, and
+//! check it.
 
 use super::blocking::Work;
 use super::db::database::Database;
@@ -17,7 +18,8 @@ use crate::storage::types::LogId;
 use std::path::Path;
 use std::sync::Arc;
 
-/// An open data directory. The database comes first, so that it is closed before the lock goes.
+/// An open data directory. The database is the first field, so that it is closed before the lock is
+/// released.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) database: Database,
@@ -32,15 +34,15 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// How far the directory goes: the last log id of its log, or of its snapshot where that goes
-    /// further. A snapshot from a leader is durable before what it covers is purged, so a crash may
-    /// leave it ahead of the log.
+    /// Returns the last log id of the directory: that of its log, or of its snapshot if the
+    /// snapshot is ahead of the log. A snapshot received from a leader is durable before the
+    /// entries that it covers are purged, so a crash may leave it ahead of the log.
     pub(crate) fn reach(&self) -> Option<LogId> {
         self.held.last.max(self.covered)
     }
 }
 
-/// Opens a data directory and checks everything in it.
+/// Opens a data directory and checks all of its content.
 pub(crate) fn open_directory(
     vfs: Arc<dyn Vfs>,
     dir: &Path,
@@ -57,8 +59,8 @@ pub(crate) fn open_directory(
         .map_err(unusable)?
         .ok_or(OpenError::InUse { lock: lock_file })?;
     make_database(&*vfs, dir)?;
-    // A process that was killed may have left entries that are seen and not yet durable; what is
-    // relied on from here on must be.
+    // A process that was killed may have left directory entries that are visible but not yet
+    // durable. From here on they are relied on, so they must be.
     vfs.sync_dir(dir).map_err(unusable)?;
     vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
     let latch = Latch::new();
@@ -86,7 +88,8 @@ pub(crate) fn open_directory(
     })
 }
 
-/// Removes what a crash left half made, and makes the database of a new directory.
+/// Removes the temporary files that a crash left behind, and creates the database of a new
+/// directory.
 fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
@@ -115,8 +118,8 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
     Database::create(vfs, dir).map_err(unusable)
 }
 
-/// What was purged from the log must be in a snapshot, whole. The last log id that the newest one
-/// covers.
+/// Checks that everything purged from the log is covered by an intact snapshot. Returns the last
+/// log id that the newest snapshot covers.
 fn check_snapshots(
     snapshots: &Snapshots,
     dir: &Path,
@@ -127,7 +130,7 @@ fn check_snapshots(
         source,
     };
     if *held == recovered_state::Held::default() {
-        // A crash while the directory was emptied left them.
+        // They were left by a crash while the directory was being wiped.
         return snapshots.remove_all().map(|()| None).map_err(unusable);
     }
     let newest = snapshots.read_newest().map_err(|e| match e {

@@ -1,4 +1,4 @@
-//! What the writer is asked to write, and who waits for it.
+//! The operations that the writer performs, and the channels that report their results.
 
 use super::identity::Identity;
 use crate::storage::types::{LogId, TypeConfig, Vote};
@@ -6,10 +6,11 @@ use openraft::storage::IOFlushed;
 use std::io;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// What a caller waits for.
+/// The channel that reports the result of an operation to its caller.
 pub(crate) type Done = oneshot::Sender<io::Result<()>>;
 
-/// openraft's callback. Dropped without an answer, it reports a failure: none is ever lost.
+/// openraft's I/O callback. If it is dropped without being called, it reports a failure, so that no
+/// callback is ever lost.
 pub(crate) struct Callback(Option<IOFlushed<TypeConfig>>);
 
 impl Callback {
@@ -34,7 +35,7 @@ impl Drop for Callback {
     }
 }
 
-/// One thing to write.
+/// One operation for the writer.
 pub(crate) enum Op {
     Append {
         records: Vec<(u64, Vec<u8>)>,
@@ -66,7 +67,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// What it adds to a batch.
+    /// Returns the number of bytes that the operation adds to a batch.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Append { records, .. } => records.iter().map(|(_, r)| r.len()).sum(),
@@ -74,7 +75,8 @@ impl Op {
         }
     }
 
-    /// These are rare, and too dear to be rolled back by rot.
+    /// Returns whether the operation requires a two-phase commit. These operations are rare and too
+    /// important: after silent corruption of a one-phase commit the database would roll them back.
     pub(crate) fn wants_two_phases(&self) -> bool {
         matches!(
             self,
@@ -82,7 +84,7 @@ impl Op {
         )
     }
 
-    /// Tells the caller what came of it.
+    /// Reports the result to the caller.
     pub(crate) fn answer(self, result: io::Result<()>) {
         match self {
             Self::Append { callback, .. } => callback.complete(result),
@@ -92,7 +94,7 @@ impl Op {
             | Self::Identity { done, .. }
             | Self::Wipe { done }
             | Self::Close { done } => {
-                // The caller may have gone; what it asked for is done all the same.
+                // The caller may be gone; the operation was still performed.
                 let _ = done.send(result);
             }
         }
@@ -105,7 +107,7 @@ pub(crate) struct Queued {
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
-/// The answer of a store whose writer has gone.
+/// Returns the error of a store whose writer has stopped.
 pub(crate) fn closed() -> io::Error {
     io::Error::other("the store is closed")
 }

@@ -1,13 +1,14 @@
-//! Random numbers: from the system, or in a simulation from one seed.
+//! Random numbers: from the operating system, or in a simulation from a single seed.
 
 use std::cell::Cell;
 
 thread_local! {
-    /// The state of this thread's seeded numbers; none outside a simulation.
+    /// The state of this thread's seeded generator; `None` outside a simulation.
     static SEEDED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// From here on everything that this thread draws for consensus follows from the seed; `None`: from the system again.
+/// Seeds this thread: every random number that it draws for consensus from now on depends only on
+/// the seed. `None` switches back to the operating system.
 ///
 /// For simulations, which run all their nodes on one thread.
 #[cfg(feature = "sim")]
@@ -15,7 +16,7 @@ pub fn seed_thread(seed: Option<u64>) {
     SEEDED.set(seed);
 }
 
-/// The next number of a seeded thread (splitmix64).
+/// Returns the next number of a seeded thread (splitmix64).
 pub(crate) fn next_seeded() -> Option<u64> {
     let state = SEEDED.get()?.wrapping_add(0x9E37_79B9_7F4A_7C15);
     SEEDED.set(Some(state));
@@ -24,10 +25,10 @@ pub(crate) fn next_seeded() -> Option<u64> {
     Some(mixed ^ (mixed >> 31))
 }
 
-/// A random number for a new incarnation, process or static service.
+/// Returns a random number for a new incarnation, process or static service.
 ///
 /// # Errors
-/// When the system has no randomness to give; nothing can be named then.
+/// When the system provides no randomness; without it no name can be drawn.
 pub fn random_u64() -> std::io::Result<u64> {
     match next_seeded() {
         Some(number) => Ok(number),
@@ -40,7 +41,7 @@ pub fn random_u64() -> std::io::Result<u64> {
 mod tests {
     use super::*;
 
-    /// A seeded thread draws the same numbers again, and one without a seed does not.
+    /// A seeded thread draws the same numbers again; a thread without a seed does not.
     #[test]
     fn a_seed_decides_what_is_drawn() {
         let drawn = |seed| {

@@ -1,5 +1,6 @@
-//! A full disk is foreseen: a floor below which no proposals are taken, and a ballast file
-//! that is given up so that a purge, which frees space, finds the space to be committed.
+//! Precautions against a full disk: a floor of free space below which no proposals are accepted,
+//! and a ballast file that is deleted so that a purge, which frees space, has the space that its
+//! commit needs.
 
 use super::layout;
 use super::vfs::Vfs;
@@ -7,25 +8,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Below this many free bytes nothing new is taken: enough for a snapshot of 100,000 services.
+/// Minimum free space, in bytes, below which no new data is accepted. Enough for a snapshot of
+/// 100,000 services.
 const FLOOR_BYTES: u64 = 64 << 20;
-/// Enough for the commits of a purge.
+/// Size of the ballast file: enough for the commits of a purge.
 const BALLAST_BYTES: u64 = 16 << 20;
-/// Neither takes more than this part of the file system, so that a small one works too.
+/// Divisor that limits the floor and the ballast to this fraction of the file system, so that a
+/// small file system works too.
 const PART_OF_FS: u64 = 8;
 
-/// What a snapshot leaves of the floor to the log, as a part of it: a few of its batches.
+/// Divisor for the part of the floor that a snapshot leaves to the log: a few of its batches.
 const PART_FOR_LOG: u64 = 4;
 
-/// What the database takes beside the log's records.
+/// Size of the database beyond the log's records, in bytes.
 const OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// How much space is left for the log.
+/// The amount of space that is left for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceState {
-    /// Free bytes of the file system, and half of those inside the log's own file that a purge freed.
+    /// Free bytes of the file system, plus half of the bytes inside the database file that a purge
+    /// freed.
     pub free_bytes: u64,
-    /// Below this, proposals and appends with entries are to be refused.
+    /// The free space below which proposals and appends with entries must be rejected.
     pub floor_bytes: u64,
     /// Whether `free_bytes` is below the floor.
     pub below_floor: bool,
@@ -50,11 +54,11 @@ impl Space {
         })
     }
 
-    /// The state, given the size of the log's records.
+    /// Returns the state for the given size of the log's records.
     pub(crate) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
-        // The file does not shrink: what a purge freed is inside it. An entry takes up to twice
-        // its size, since pages come in powers of two; and of what is free as much again may be
-        // too small for the next one, since smaller pages lie between.
+        // The file never shrinks: space that a purge freed stays inside it. An entry takes up to
+        // twice its size, since page sizes are powers of two. Of the remaining free space, half may
+        // be unusable for the next entry, because it is fragmented by smaller pages.
         let file_bytes = self.vfs.allocated_bytes(&self.dir.join(layout::DATABASE))?;
         let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES) / 2;
         let free_bytes = self
@@ -69,13 +73,13 @@ impl Space {
         })
     }
 
-    /// Whether so many bytes can be written.
+    /// Returns whether this number of bytes can be written.
     pub(crate) fn has(&self, bytes: u64) -> io::Result<bool> {
         Ok(self.vfs.space(&self.dir)?.free_bytes >= bytes)
     }
 
-    /// Whether a file of `bytes` could be written beside all others, with the ballast given up for
-    /// it if need be, and the log still have room.
+    /// Returns whether a file of `bytes` could be written in addition to all others, deleting the
+    /// ballast if necessary, while the log still has room.
     pub(crate) fn could_take(&self, bytes: u64) -> io::Result<bool> {
         let ballast_bytes = match self.vfs.allocated_bytes(&self.dir.join(layout::BALLAST)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
@@ -85,12 +89,12 @@ impl Space {
         Ok(free_bytes >= bytes.saturating_add(self.floor_bytes / PART_FOR_LOG))
     }
 
-    /// Gives the ballast up if writing `bytes` would go below the floor.
+    /// Deletes the ballast if writing `bytes` would leave less free space than the floor.
     pub(crate) fn make_room(&self, bytes: u64) -> io::Result<()> {
         self.make_room_for(self.floor_bytes.saturating_add(bytes))
     }
 
-    /// Gives the ballast up if less is free.
+    /// Deletes the ballast if less than `bytes` is free.
     pub(crate) fn make_room_for(&self, bytes: u64) -> io::Result<()> {
         if self.has(bytes)? {
             return Ok(());
@@ -101,15 +105,15 @@ impl Space {
         }
     }
 
-    /// Makes the ballast if there is none and space enough. It need not be durable: a lost
-    /// one is made again.
+    /// Creates the ballast if it does not exist and there is enough space. It need not be durable:
+    /// if it is lost, it is created again.
     pub(crate) fn restore_ballast(&self) -> io::Result<()> {
         if self.ballast_bytes == 0 {
-            // A file system that does not say its size.
+            // The file system does not report its size.
             return Ok(());
         }
         let path = self.dir.join(layout::BALLAST);
-        // Without opening it, for which a descriptor may have to be waited for.
+        // Checks without opening the file, since that may have to wait for a file descriptor.
         match self.vfs.allocated_bytes(&path) {
             Ok(bytes) if bytes >= self.ballast_bytes => return Ok(()),
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

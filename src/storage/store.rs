@@ -1,4 +1,4 @@
-//! A data directory: opened once, shared by handles, closed in order.
+//! A data directory that is opened once, shared by handles, and closed in order.
 
 use super::blocking::Work;
 use super::db::durable_state::OnDisk;
@@ -25,16 +25,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
-/// What may wait for the writer. More makes the appender wait, and it in turn those who propose.
+/// Maximum number of bytes in the writer's queue. When it is full, an append waits, and so in turn
+/// do new proposals.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
-/// The least that an operation counts for, so that the number of those that wait is limited too.
+/// Minimum number of bytes that an operation counts for, which also limits the number of queued
+/// operations.
 const OP_BYTES_MIN: usize = 4 << 10;
 const QUEUE_OPS_MAX: usize = QUEUE_BYTES_MAX / OP_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
-/// Cheap to clone. When the last handle is gone, so also those of [`super::LogStore`], the directory is
-/// sealed and free for another process.
+/// Cheap to clone. When the last handle is dropped, including those of [`super::LogStore`], the
+/// directory is sealed and another process can open it.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
@@ -48,27 +50,28 @@ pub(crate) struct Inner {
     room: Arc<Semaphore>,
     sequence: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Wakes the writer where it is a task.
+    /// Wakes the writer if it runs as a task.
     wake: Option<Arc<Notify>>,
-    /// How far the directory went when it was opened.
+    /// The last log id of the directory when it was opened; see [`Store::reach_at_open`].
     reach: Option<LogId>,
 }
 
 impl Store {
-    /// Opens a data directory, or makes it. Blocks. Everything in it is read and checked.
+    /// Opens a data directory, creating it if necessary. Blocks. All of its content is read and
+    /// checked.
     ///
     /// # Errors
-    /// When another process uses it, when it cannot be used, or when what it holds cannot be
-    /// trusted; the error names the file and the way out.
+    /// When another process uses the directory, when it is unusable, or when its content cannot be
+    /// trusted. The error names the file and the remedy.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, OpenError> {
         Self::open_with(vfs, dir, Work::Threads)
     }
 
-    /// As [`Store::open`], with a choice of where the blocking work runs. With [`Work::Tasks`] it must be called on
-    /// the runtime that they are to run on.
+    /// Like [`Store::open`], with a choice of where blocking work runs. With [`Work::Tasks`] it
+    /// must be called on the runtime that is to run the tasks.
     ///
     /// # Errors
-    /// As for [`Store::open`].
+    /// Same as [`Store::open`].
     pub fn open_with(vfs: Arc<dyn Vfs>, dir: &Path, work: Work) -> Result<Self, OpenError> {
         let opened = open_directory(vfs, dir, work.clone())?;
         let reach = opened.reach();
@@ -123,12 +126,12 @@ impl Store {
         })
     }
 
-    /// Who the directory is; `None` when it is new or was emptied.
+    /// Returns the identity of the directory; `None` when it is new or was wiped.
     pub fn identity(&self) -> Option<Identity> {
         self.inner.shared.view().identity.clone()
     }
 
-    /// Writes who the directory is; durable on return.
+    /// Writes the identity of the directory. It is durable on return.
     ///
     /// # Errors
     /// When storage failed, now or before; the process must stop.
@@ -137,57 +140,59 @@ impl Store {
         self.inner.ask(|done| Op::Identity { identity, done }).await
     }
 
-    /// The snapshots.
+    /// Returns a handle to the snapshots.
     pub fn snapshots(&self) -> Snapshots {
         self.inner.shared.snapshots.clone()
     }
 
-    /// The first storage failure, with the file and the system's reason. Once it is there nothing
-    /// more is acknowledged, and the process must stop.
+    /// Returns a receiver for the first storage failure, with the file and the system's reason.
+    /// Once a failure is set, nothing more is acknowledged, and the process must stop.
     pub fn failed(&self) -> watch::Receiver<Option<String>> {
         self.inner.shared.latch.subscribe()
     }
 
-    /// Where blocking work for it runs.
+    /// Returns where blocking work for this store runs.
     pub fn work(&self) -> Work {
         self.inner.shared.snapshots.work().clone()
     }
 
-    /// How much space is left for the log. Blocks for moments: it asks the file system.
+    /// Returns the amount of space that is left for the log. Blocks briefly, since it queries the
+    /// file system.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     pub fn space(&self) -> io::Result<SpaceState> {
         self.inner.shared.space.state(self.log_bytes())
     }
 
-    /// The records of the log on disk, in bytes.
+    /// Returns the size of the log records on disk, in bytes.
     pub fn log_bytes(&self) -> u64 {
         self.inner.shared.view().log_bytes
     }
 
-    /// Where in the log how many bytes had come.
+    /// Returns the map from log indexes to cumulative log size.
     pub fn log_growth(&self) -> LogGrowth {
         self.inner.shared.view().growth.clone()
     }
 
-    /// The last entry of the log, which may not be on disk yet.
+    /// Returns the id of the last log entry, which may not be on disk yet.
     pub fn last_log_id(&self) -> Option<LogId> {
         self.inner.shared.view().last
     }
 
-    /// How far the directory went when it was opened: the last log id of its log, or of its
-    /// snapshot where that goes further.
+    /// Returns the last log id of the directory when it was opened: that of its log, or of its
+    /// snapshot if the snapshot is ahead of the log.
     pub fn reach_at_open(&self) -> Option<LogId> {
         self.inner.reach
     }
 
-    /// The vote on disk.
+    /// Returns the vote on disk.
     pub fn vote(&self) -> Option<Vote> {
         self.inner.shared.view().vote
     }
 
-    /// The index of the last entry on disk, and the first index that the log may still hold.
+    /// Returns the index of the last entry on disk, and the first index that the log may still
+    /// hold.
     #[cfg(feature = "sim")]
     pub fn extent_on_disk(&self) -> (Option<u64>, u64) {
         let view = self.inner.shared.view();
@@ -197,7 +202,8 @@ impl Store {
         )
     }
 
-    /// Entries of a range: from memory, or read on the caller's thread. None when they are gone or the store is closed.
+    /// Returns the entries of a range, from memory or read from disk on the caller's thread.
+    /// Returns no entries from disk when they no longer exist or when the store is closed.
     #[cfg(feature = "sim")]
     pub fn entries_now(&self, range: std::ops::Range<u64>) -> Vec<Entry> {
         let shared = &self.inner.shared;
@@ -214,15 +220,15 @@ impl Store {
         on_disk.chain(plan.cached).map(|(entry, _)| entry).collect()
     }
 
-    /// Whether there is no log and no vote.
+    /// Returns whether there is neither a log nor a vote.
     pub fn is_pristine(&self) -> bool {
         let view = self.inner.shared.view();
         view.last.is_none() && view.vote.is_none()
     }
 
-    /// Empties the directory: log, vote, identity and snapshots; durable on return. The caller
-    /// then saves a new identity, for the old one must not come back. Nothing else may write
-    /// meanwhile.
+    /// Removes the log, the vote, the identity and the snapshots. The removal is durable on return.
+    /// The caller must then save a new identity, because the old one must never be used again. No
+    /// other operation may write to the store until this one returns.
     ///
     /// # Errors
     /// When storage failed, now or before; the process must stop.
@@ -230,8 +236,8 @@ impl Store {
         self.inner.ask(|done| Op::Wipe { done }).await
     }
 
-    /// Seals what was written last and frees the directory. Later calls on other handles fail.
-    /// A failure is in [`Store::failed`].
+    /// Seals the last batch and releases the directory. Later calls on other handles fail. A
+    /// failure is reported through [`Store::failed`].
     pub async fn close(self) {
         if let Err(error) = self.inner.stop_writer().await {
             tracing::warn!(
@@ -246,14 +252,14 @@ impl Store {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
-            // It has answered, so it ends without waiting for anything.
+            // The writer has already replied, so its thread ends without waiting for anything.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
 }
 
 impl Inner {
-    /// Waits for room in the queue for so many bytes.
+    /// Waits until the queue has room for this number of bytes.
     pub(crate) async fn permit(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
         let share = bytes.clamp(OP_BYTES_MIN, QUEUE_BYTES_MAX) as u32;
         Arc::clone(&self.room)
@@ -269,7 +275,7 @@ impl Inner {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Ends the writer, also after a failure: the directory is to be free.
+    /// Stops the writer, even after a failure, so that the directory is released.
     async fn stop_writer(&self) -> io::Result<()> {
         let permit = self.permit(0).await?;
         let (done, answer) = oneshot::channel();
@@ -280,8 +286,8 @@ impl Inner {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Changes the view and queues the operation that brings it to disk, as one step, so that
-    /// both change in the same order.
+    /// Changes the view and queues the operation that writes the change to disk. Both happen under
+    /// one lock, so that view and disk change in the same order.
     pub(crate) fn send_with(
         &self,
         permit: OwnedSemaphorePermit,
@@ -295,7 +301,8 @@ impl Inner {
         Ok(answer)
     }
 
-    /// Shows the entries to readers and queues them; the callback runs when they are on disk.
+    /// Makes the entries visible to readers and queues them. The callback runs when they are on
+    /// disk.
     pub(crate) async fn append(
         &self,
         entries: Vec<(Entry, Vec<u8>)>,
@@ -306,7 +313,7 @@ impl Inner {
             .await?;
         let mut view = self.shared.view();
         self.shared.latch.check()?;
-        // openraft's suite starts logs at 1, openraft itself at 0.
+        // openraft's test suite starts logs at 1, openraft itself at 0.
         let start = view
             .last
             .map_or(first_index(&entries), |_| view.next_index());
@@ -342,7 +349,7 @@ impl Inner {
         })
     }
 
-    /// Never waits: a permit is a place in the queue.
+    /// Queues an operation. Never waits: a permit guarantees a place in the queue.
     fn send(&self, queued: Queued) -> io::Result<()> {
         self.queue
             .as_ref()
@@ -360,7 +367,7 @@ fn writer_thread(writer: Writer, lock: Box<dyn Held>, latch: Latch) -> io::Resul
     std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || {
-            // In a build that unwinds, a panic must not look like a store that takes its time.
+            // In a build that unwinds, a panic must not look like a store that is merely slow.
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 latch.set(&io::Error::other("the log writer panicked"));
             }
@@ -384,7 +391,7 @@ impl Drop for Inner {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
-            // The writer has one seal left to do; after it the directory is free.
+            // The writer has one seal left to do; after it the directory is released.
             let _ = thread.join();
         }
     }

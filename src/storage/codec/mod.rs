@@ -1,8 +1,8 @@
-//! The bytes of what is kept.
+//! The encoding of stored records.
 //!
-//! A record is `version u8 | crc32c u32 LE of the version and the body | body`, the body in
-//! postcard. The stored types are our own: a release of openraft that lays its types out
-//! differently does not change what is on disk.
+//! A record is `version u8 | crc32c u32 LE of the version and the body | body`, with the body in
+//! postcard. The stored types are our own: a release of openraft that lays out its types
+//! differently does not change the format on disk.
 
 use super::error::Unreadable;
 use crate::model::{ADDRESS_BYTES_MAX, MEMBERS_MAX, is_node_id, shown};
@@ -15,19 +15,21 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The newest record version that this release reads, and the one that it writes.
+/// The newest record version that this release can read, and the version that it writes.
 pub(crate) const VERSION: u8 = 1;
 
 pub(crate) const HEADER: usize = 5;
 
-/// The largest record of a log entry: it travels to the followers in one frame of as many bytes.
+/// Maximum size of a log entry's record: it is sent to the followers in a single frame, which has
+/// the same limit.
 pub(crate) const ENTRY_BYTES_MAX: usize = 64 << 20;
 
-/// Room that a record is given before its length is known: to grow byte by byte costs more than most records do.
+/// Initial capacity of the buffer for a record, whose length is not known yet: growing byte by byte
+/// costs more than most records do.
 const FIRST_ROOM_BYTES: usize = 4 << 10;
 
-/// The most members of a membership: each node of the largest inventory, with those that take its
-/// place.
+/// Maximum number of members in a membership: every node of the largest inventory, plus their
+/// replacements.
 const NODES_MAX: usize = 4 * MEMBERS_MAX;
 
 type LeaderId = openraft::type_config::alias::LeaderIdOf<crate::storage::types::TypeConfig>;
@@ -111,10 +113,10 @@ impl StoredMembers {
     }
 }
 
-/// Checks that a reader of the log and of snapshots would take a membership.
+/// Checks that a reader of the log and of snapshots would accept a membership.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A description of the first problem found.
 pub fn check_members(members: &Membership) -> Result<(), String> {
     if members.get_joint_config().is_empty() {
         return Err("it holds no voter".to_owned());
@@ -142,18 +144,18 @@ fn checksum(version: u8, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&[version]), body)
 }
 
-/// Frames a value.
+/// Encodes a value as a record.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error> {
     let mut room = Vec::with_capacity(FIRST_ROOM_BYTES);
     room.resize(HEADER, 0);
     let mut bytes = postcard::to_extend(value, room)?;
     seal(&mut bytes);
-    // What waits for the disk is counted by its length.
+    // The memory of data that waits for the disk is accounted by its length.
     bytes.shrink_to_fit();
     Ok(bytes)
 }
 
-/// Writes the header before a body that follows room for it.
+/// Writes the header into the space reserved for it in front of a body.
 pub(crate) fn seal(bytes: &mut [u8]) {
     if let Some((header, body)) = bytes.split_first_chunk_mut::<HEADER>() {
         header[0] = VERSION;
@@ -161,7 +163,7 @@ pub(crate) fn seal(bytes: &mut [u8]) {
     }
 }
 
-/// Checks the frame and gives the value back.
+/// Checks the header and decodes the value.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(Unreadable::damaged(format!(
@@ -191,7 +193,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
     }
 }
 
-/// A log entry's record.
+/// Encodes a log entry as a record.
 pub(crate) fn encode_entry(entry: &Entry) -> Result<Vec<u8>, postcard::Error> {
     encode(&StoredEntry {
         log_id: entry.log_id.into(),
@@ -203,7 +205,7 @@ pub(crate) fn encode_entry(entry: &Entry) -> Result<Vec<u8>, postcard::Error> {
     })
 }
 
-/// A log entry of a record, which must be the one of `index`.
+/// Decodes a log entry from a record, and checks that it has index `index`.
 pub(crate) fn decode_entry(index: u64, bytes: &[u8]) -> Result<Entry, Unreadable> {
     let stored: StoredEntry = decode(bytes)?;
     if stored.log_id.index != index {
@@ -222,23 +224,23 @@ pub(crate) fn decode_entry(index: u64, bytes: &[u8]) -> Result<Entry, Unreadable
     })
 }
 
-/// The index that a log entry's record says it has.
+/// Returns the index that is stored in a log entry's record.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn entry_index(bytes: &[u8]) -> Result<u64, Unreadable> {
     decode::<StoredEntry>(bytes).map(|stored| stored.log_id.index)
 }
 
-/// A log id's record.
+/// Encodes a log id as a record.
 pub(crate) fn encode_log_id(id: LogId) -> Result<Vec<u8>, postcard::Error> {
     encode(&StoredLogId::from(id))
 }
 
-/// A log id of a record.
+/// Decodes a log id from a record.
 pub(crate) fn decode_log_id(bytes: &[u8]) -> Result<LogId, Unreadable> {
     decode::<StoredLogId>(bytes).map(LogId::from)
 }
 
-/// A vote's record.
+/// Encodes a vote as a record.
 pub(crate) fn encode_vote(vote: &Vote) -> Result<Vec<u8>, postcard::Error> {
     encode(&StoredVote {
         term: vote.leader_id.term,
@@ -247,7 +249,7 @@ pub(crate) fn encode_vote(vote: &Vote) -> Result<Vec<u8>, postcard::Error> {
     })
 }
 
-/// A vote of a record.
+/// Decodes a vote from a record.
 pub(crate) fn decode_vote(bytes: &[u8]) -> Result<Vote, Unreadable> {
     let stored: StoredVote = decode(bytes)?;
     let mut vote = Vote::new(stored.term, stored.node_id);
@@ -255,7 +257,7 @@ pub(crate) fn decode_vote(bytes: &[u8]) -> Result<Vote, Unreadable> {
     Ok(vote)
 }
 
-/// A snapshot meta's record.
+/// Encodes snapshot metadata as a record.
 pub(crate) fn encode_snapshot_meta(meta: &SnapshotMeta) -> Result<Vec<u8>, postcard::Error> {
     encode(&StoredMeta {
         last_log_id: meta.last_log_id.map(Into::into),
@@ -264,7 +266,7 @@ pub(crate) fn encode_snapshot_meta(meta: &SnapshotMeta) -> Result<Vec<u8>, postc
     })
 }
 
-/// A snapshot meta of a record.
+/// Decodes snapshot metadata from a record.
 pub(crate) fn decode_snapshot_meta(bytes: &[u8]) -> Result<SnapshotMeta, Unreadable> {
     let stored: StoredMeta = decode(bytes)?;
     Ok(SnapshotMeta {

@@ -41,8 +41,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Proves that the bytes on disk are those of every release before: a change here needs a new
-/// version, and the old one must still be read.
+/// The bytes on disk are the same as in every earlier release. A change here requires a new
+/// version, and the old one must remain readable.
 #[test]
 fn the_bytes_of_records_stay() {
     let mut bytes: Vec<String> = entries()
@@ -56,7 +56,8 @@ fn the_bytes_of_records_stay() {
     insta::assert_snapshot!(bytes.join("\n"));
 }
 
-/// Proves that what was written is read, and that it is not taken for the entry of another index.
+/// A record is decoded to the value that was encoded, and is rejected as the entry of any other
+/// index.
 #[test]
 fn a_record_is_read_as_it_was_written() {
     for entry in entries() {
@@ -69,7 +70,7 @@ fn a_record_is_read_as_it_was_written() {
     }
 }
 
-/// Proves that no wrong bit in a record, and no missing or added byte, is read as data.
+/// A record with a flipped bit, or with a missing or an additional byte, is never decoded.
 #[test]
 fn a_damaged_record_is_refused() {
     for entry in entries() {
@@ -92,7 +93,7 @@ fn a_damaged_record_is_refused() {
     }
 }
 
-/// Proves that a record of a newer release is told from a damaged one.
+/// A record of a newer release is distinguished from a damaged one.
 #[test]
 fn a_newer_record_is_told_apart() {
     let mut bytes = encode_log_id(id(2, 9)).expect("encoded");

@@ -1,4 +1,4 @@
-//! The redb database of a data directory: opened, checked, read and written.
+//! The redb database of a data directory: opening, checking, reading and writing.
 
 use super::schema::{FORMAT, LOG, LogTable, META, Mark, MetaTable, key};
 use super::verify;
@@ -16,22 +16,23 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// redb's default is 1 GiB; the tail of the log is in memory already, so pages need little.
+/// Size of redb's page cache. redb's default is 1 GiB; the tail of the log is in memory already, so
+/// the pages need little.
 const CACHE_BYTES: usize = 4 << 20;
-/// How a transaction is brought to disk.
+/// The durability of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Commit {
-    /// With one sync.
+    /// A commit with a single fsync.
     OnePhase,
-    /// Told from a torn one for certain, at the price of a second sync.
+    /// A commit that can be reliably distinguished from a torn one, at the cost of a second fsync.
     TwoPhases,
-    /// Some time after: an error that is planted.
+    /// A commit that becomes durable only some time later: an injected bug.
     #[cfg(feature = "planted")]
     Unsynced,
 }
 
 impl Commit {
-    /// Whether it is on disk on return.
+    /// Returns whether the transaction is on disk when the commit returns.
     pub(crate) fn is_synced(self) -> bool {
         match self {
             Commit::OnePhase | Commit::TwoPhases => true,
@@ -46,12 +47,13 @@ pub(crate) struct Database {
     redb: redb::Database,
     path: PathBuf,
     growth: LogGrowth,
-    /// None before the first journal was made.
+    /// `None` before the first journal was created.
     mark: Option<Mark>,
 }
 
 impl Database {
-    /// Makes a new database: written aside, closed, put in place, all of it durable on return.
+    /// Creates a new database. It is written to a temporary file, closed, and renamed into place;
+    /// all of it is durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::DATABASE);
         let tmp = dir.join(format!("{}{}", layout::DATABASE, layout::TEMPORARY_SUFFIX));
@@ -77,7 +79,8 @@ impl Database {
         vfs.sync_dir(&parent_of(dir))
     }
 
-    /// Opens and checks everything: every page, every record, and that the log has no hole.
+    /// Opens the database and checks everything: every page, every record, and that the log has no
+    /// gap.
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
@@ -91,7 +94,7 @@ impl Database {
         };
         let file = vfs.open(&path).map_err(io)?;
         if file.is_empty().map_err(io)? {
-            // redb would make a new database of it.
+            // redb would create a new database in an empty file.
             return Err(corrupt("it is empty".to_owned()));
         }
         let opened = Builder::new()
@@ -138,22 +141,25 @@ impl Database {
         Ok((database, checked.held))
     }
 
-    /// The records that the log held when it was opened, with what the journal had.
+    /// Returns the map from log indexes to log size, as of when the log was opened, including the
+    /// frames of the journal.
     pub(crate) fn growth(&self) -> &LogGrowth {
         &self.growth
     }
 
-    /// Which frames of the journal it did not have when it was opened; none before the first journal was made.
+    /// Returns the mark that tells which frames of the journal the database did not have when it
+    /// was opened; `None` before the first journal was created.
     pub(crate) fn mark(&self) -> Option<Mark> {
         self.mark
     }
 
-    /// Records of so many bytes more are in its log than when it was opened, which ends with such an index.
+    /// Records that the log has `bytes` more than when it was opened, and now ends with index
+    /// `last`.
     pub(crate) fn grow_by(&mut self, last: Option<u64>, bytes: u64) {
         self.growth.note_opened(last, bytes);
     }
 
-    /// One transaction over both tables, durable on return.
+    /// Runs a transaction over both tables. With a synced `commit` it is durable on return.
     pub(crate) fn write(
         &self,
         commit: Commit,
@@ -176,7 +182,7 @@ impl Database {
         run().map_err(|e| io_error(&self.path, e))
     }
 
-    /// Reads entries with the size of their records, up to `bytes_max` but at least one.
+    /// Reads entries with the sizes of their records, up to `bytes_max` but at least one.
     pub(crate) fn read(
         &self,
         range: Range<u64>,
@@ -211,7 +217,7 @@ impl Database {
             .collect()
     }
 
-    /// Closes in order, so that the next open finds nothing to repair.
+    /// Closes the database cleanly, so that the next open has nothing to repair.
     pub(crate) fn close(self) -> io::Result<()> {
         self.redb.close().map_err(|e| io_error(&self.path, e))
     }

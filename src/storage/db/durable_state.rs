@@ -1,4 +1,4 @@
-//! The ends of the log on disk, and how an operation moves them within a transaction.
+//! The bounds of the log on disk, and how an operation changes them within a transaction.
 
 use super::schema::{LogTable, MetaTable, key};
 use crate::storage::codec;
@@ -10,18 +10,19 @@ use redb::{ReadableTable, StorageError};
 use std::io;
 use std::ops::RangeBounds;
 
-/// A purge deletes this many entries in a commit (0.6 ms), so that appends do not wait for it.
+/// Number of purged entries that a single commit deletes (0.6 ms), so that appends do not wait for
+/// a whole purge.
 const PURGE_SLICE: u64 = 2_000;
 
-/// The log's ends as they are, or are about to be, on disk.
+/// The bounds of the log as they are, or are about to be, on disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OnDisk {
     pub(crate) last: Option<LogId>,
     pub(crate) purged: Option<LogId>,
     pub(crate) committed: Option<LogId>,
-    /// The records of the log, in bytes.
+    /// The size of the log records, in bytes.
     pub(crate) log_bytes: u64,
-    /// Whether entries that were purged are still to be deleted.
+    /// Whether purged entries are still to be deleted.
     pub(crate) purging: bool,
 }
 
@@ -36,7 +37,7 @@ impl OnDisk {
         }
     }
 
-    /// Counts an append that goes into the journal.
+    /// Accounts for an append that is written to the journal.
     pub(crate) fn journal(&mut self, op: &Op) {
         if let Op::Append { last, .. } = op {
             self.last = *last;
@@ -44,7 +45,7 @@ impl OnDisk {
         }
     }
 
-    /// Makes the change of one operation.
+    /// Applies an operation to the tables.
     pub(crate) fn apply(
         &mut self,
         op: &Op,
@@ -127,7 +128,7 @@ impl OnDisk {
     }
 }
 
-/// Writes a value, or removes it.
+/// Writes a value, or removes it if `record` is `None`.
 pub(crate) fn put(
     meta: &mut MetaTable<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! The database: its schema, and how it is opened, checked, read and written.
+//! The database: its schema, and the code that opens, checks, reads and writes it.
 
 pub(super) mod database;
 pub(super) mod durable_state;

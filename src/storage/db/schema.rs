@@ -5,16 +5,17 @@ use serde::{Deserialize, Serialize};
 
 /// The format of the database as a whole: its tables and keys.
 ///
-/// - 1: the log is all there.
-/// - 2: what was appended last may be in a journal; before that is made it is not.
+/// - 1: the whole log is in the database.
+/// - 2: the most recent appends may be in a journal. Before the journal is created, the whole log
+///   is in the database.
 pub(crate) const FORMAT: u32 = 2;
 
-/// Log index to record.
+/// The table of log records by log index.
 pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
-/// Name to record.
+/// The table of single values by name.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
-/// The log's table, open for writing.
+/// The table of log records, open for writing.
 pub(crate) type LogTable<'a> = Table<'a, u64, &'static [u8]>;
 /// The table of single values, open for writing.
 pub(crate) type MetaTable<'a> = Table<'a, &'static str, &'static [u8]>;
@@ -30,13 +31,14 @@ pub(crate) mod key {
     pub(crate) const JOURNAL: &str = "journal";
 }
 
-/// Which frames of the journal the database does not have.
+/// The description of the journal frames that the database does not have yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Mark {
-    /// Of chance: what marks this journal's frames.
+    /// A random number that identifies the frames of this journal.
     pub(crate) salt: u64,
-    /// Those of this generation.
+    /// The generation of these frames.
     pub(crate) generation: u64,
-    /// Of the journal, in which a later release may make it another.
+    /// The length of the journal file. It is stored because a later release may choose a different
+    /// length.
     pub(crate) length_bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! What a database holds is read and checked once, when it is opened.
+//! The check of a whole database, which runs once, when it is opened.
 
 use super::schema::{FORMAT, LOG, META, Mark, key};
 use crate::storage::codec;
@@ -9,12 +9,12 @@ use crate::storage::log::size_index::LogGrowth;
 use crate::storage::types::LogId;
 use redb::{ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError};
 
-/// Why a check did not pass.
+/// The reason why a check failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// redb could not read it, or found it damaged.
+    /// redb could not read the database, or found it damaged.
     Redb(redb::Error),
-    /// What was read is wrong, at that log index if one is concerned.
+    /// The content is invalid, at this log index if it concerns an entry.
     Content(Option<u64>, Unreadable),
 }
 
@@ -45,23 +45,25 @@ impl From<Unreadable> for Failure {
     }
 }
 
-/// What a database holds.
+/// The content of a database that passed the check.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) held: Held,
-    /// The records of the log.
+    /// The map from log indexes to cumulative log size.
     pub(crate) growth: LogGrowth,
-    /// Which frames of the journal are not in it.
+    /// The mark that tells which frames of the journal are not in the database.
     pub(crate) mark: Option<Mark>,
-    /// The last of the entries that a purge left when it was cut off.
+    /// The last entry that an interrupted purge has not deleted.
     pub(crate) leftover: Option<u64>,
 }
 
 /// Reads and checks the single values and every entry.
 ///
-/// - The format is known, and every record's checksum holds.
-/// - The log has no hole from after `purged` to `last`, and each entry is the one of its index.
-/// - The vote is not older than the last entry; nothing was purged or committed past the end.
+/// - The format is known, and every record's checksum matches.
+/// - The log has no gap from after `purged` to `last`, and each record holds the entry of its
+///   index.
+/// - The term of the vote is not lower than that of the last entry, and nothing past the end of the
+///   log was purged or committed.
 pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     let (held, mark) = values(redb)?;
     check_ends(&held)?;
@@ -152,7 +154,8 @@ fn values(redb: &redb::Database) -> Result<(Held, Option<Mark>), Failure> {
     Ok((held, mark))
 }
 
-/// The vote is not older than the last entry; nothing was purged or committed past the end.
+/// Checks that the term of the vote is not lower than that of the last entry, and that nothing past
+/// the end of the log was purged or committed.
 pub(crate) fn check_ends(held: &Held) -> Result<(), Unreadable> {
     let last_term = held.last.map_or(0, |id| id.leader_id.term);
     if held.vote.map_or(0, |v| v.leader_id.term) < last_term {

@@ -1,13 +1,14 @@
-//! Where a log begins and ends.
+//! Calculations with the first and the last index of a log.
 
 use crate::storage::types::LogId;
 
-/// The index after a log id's; 0 after none.
+/// Returns the index after that of a log id; 0 for `None`.
 pub(crate) fn next_index(id: Option<LogId>) -> u64 {
     id.map_or(0, |id| id.index + 1)
 }
 
-/// The end of a log that is cut after `cut`: an id past the end cuts nothing.
+/// Returns the last log id after the log is truncated after `cut`. A `cut` past the end truncates
+/// nothing.
 pub(crate) fn kept_after(
     last: Option<LogId>,
     purged: Option<LogId>,

@@ -1,4 +1,4 @@
-//! The log as it is in memory: its ends, its newest entries, and how large it is.
+//! The in-memory state of the log: its bounds, its newest entries, and its size.
 
 pub(super) mod bounds;
 pub(super) mod recovered_state;

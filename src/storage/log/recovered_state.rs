@@ -1,9 +1,9 @@
-//! The state that a directory is found in.
+//! The state that is recovered when a directory is opened.
 
 use crate::storage::identity::Identity;
 use crate::storage::types::{LogId, Vote};
 
-/// What a database held when it was opened.
+/// The state that a database held when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) identity: Option<Identity>,

@@ -1,16 +1,19 @@
-//! Where in the log how many bytes had come.
+//! Maps log indexes to cumulative log size, so that the log can be purged by bytes.
 
 use std::collections::VecDeque;
 
-/// Bytes are told to within such a part of the log, and a batch.
+/// Divisor for the resolution of the map: byte counts are accurate to this fraction of the log's
+/// size, plus one batch.
 const PART_OF_LOG: u64 = 256;
-/// Of many times the log; the oldest go.
+/// Maximum number of marks: enough for many times the size of the log. The oldest are evicted
+/// first.
 const MARKS_MAX: usize = 4_096;
 
-/// How many bytes of log had come when it ended with which index.
+/// A map from log indexes to the number of bytes that had been appended when the log ended with
+/// that index.
 ///
-/// - Indexes and bytes grow from mark to mark.
-/// - There are at most 4,096 marks, of 16 bytes.
+/// - Indexes and bytes increase from mark to mark.
+/// - There are at most 4,096 marks, of 16 bytes each.
 #[derive(Debug, Clone, Default)]
 pub struct LogGrowth {
     marks: VecDeque<(u64, u64)>,
@@ -18,16 +21,18 @@ pub struct LogGrowth {
 }
 
 impl LogGrowth {
-    /// As [`LogGrowth::note`], of a log that is opened: it has what has come.
+    /// Records a part of a log that is being opened. Like [`LogGrowth::note`], with a log size
+    /// equal to the number of bytes recorded so far.
     pub(crate) fn note_opened(&mut self, last: Option<u64>, bytes: u64) {
         self.note(last, bytes, self.appended_bytes + bytes);
     }
 
-    /// So many more have come, and the log ends with such an index and has so many.
+    /// Records that `bytes` more were appended, and that the log now ends with index `last` and has
+    /// a size of `log_bytes`.
     pub(crate) fn note(&mut self, last: Option<u64>, bytes: u64, log_bytes: u64) {
         self.appended_bytes += bytes;
         let Some(last) = last else { return };
-        // The log was cut, and grew again.
+        // The log was truncated, and grew again.
         while self.marks.back().is_some_and(|(index, _)| *index >= last) {
             self.marks.pop_back();
         }
@@ -41,18 +46,19 @@ impl LogGrowth {
         }
     }
 
-    /// All that there were when the store was opened, and all that came since.
+    /// Returns the size of the log when the store was opened, plus the bytes appended since.
     pub fn appended_bytes(&self) -> u64 {
         self.appended_bytes
     }
 
-    /// The bytes from after one index, or from the beginning, to another.
+    /// Returns the number of bytes after index `after`, or from the beginning of the log, up to and
+    /// including index `upto`.
     pub fn bytes_between(&self, after: Option<u64>, upto: u64) -> u64 {
         let from = after.map_or(0, |after| self.bytes_at(after));
         self.bytes_at(upto).saturating_sub(from)
     }
 
-    /// The newest index known that so many bytes came after.
+    /// Returns the newest known index that is followed by at least `bytes` bytes of log.
     pub fn index_before(&self, bytes: u64) -> Option<u64> {
         let is_before = |mark: &(u64, u64)| self.appended_bytes - mark.1 >= bytes;
         let count = self.marks.partition_point(is_before);
@@ -79,7 +85,8 @@ mod tests {
         growth
     }
 
-    /// What came between two indexes is known to a mark, and what was there before the first belongs to it.
+    /// The bytes between two indexes are known to the resolution of a mark. Bytes from before the
+    /// first mark are attributed to it.
     #[test]
     fn bytes_are_found_by_index() {
         let mut growth = opened();
@@ -96,7 +103,8 @@ mod tests {
         assert_eq!(LogGrowth::default().bytes_between(None, 0), 0);
     }
 
-    /// After the index that is told there are at least so many bytes; of a smaller log none is told.
+    /// The returned index is followed by at least the given number of bytes. For a smaller log no
+    /// index is returned.
     #[test]
     fn what_is_to_stay_is_found() {
         let mut growth = opened();
@@ -109,7 +117,8 @@ mod tests {
         assert_eq!(LogGrowth::default().index_before(0), None);
     }
 
-    /// After a cut the same indexes are others.
+    /// After a truncation the marks of the removed indexes are gone, since these indexes are
+    /// assigned to new entries.
     #[test]
     fn a_cut_takes_its_marks() {
         let mut growth = opened();
@@ -125,7 +134,8 @@ mod tests {
         assert_eq!(growth.index_before(300 * KB), Some(10));
     }
 
-    /// Of a log that is opened each part is known, so that it can be purged and need not be covered by a snapshot again.
+    /// The parts of a log that is opened are known individually, so that it can be purged without
+    /// first being covered by another snapshot.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
         let mut growth = LogGrowth::default();
@@ -142,7 +152,7 @@ mod tests {
         assert!(near(old, 67_999), "{old}");
     }
 
-    /// A log of any length takes no more memory than that.
+    /// The number of marks is limited, regardless of the length of the log.
     #[test]
     fn the_oldest_marks_go() {
         let mut growth = LogGrowth::default();

@@ -13,9 +13,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The snapshots of a data directory: the newest counts, and older ones go once it is durable.
+/// The snapshots of a data directory. Only the newest one is used; older ones are removed once it
+/// is durable.
 ///
-/// Every method blocks; call it where blocking is allowed.
+/// Every method that accesses the disk blocks; call it where blocking is allowed.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     inner: Arc<Inner>,
@@ -28,7 +29,7 @@ struct Inner {
     latch: Latch,
     space: Arc<Space>,
     work: Work,
-    /// One save at a time: two of the same index would share a temporary file.
+    /// Serializes saves: two snapshots of the same index would share a temporary file.
     saving: Mutex<()>,
 }
 
@@ -53,24 +54,24 @@ impl Snapshots {
         }
     }
 
-    /// Where the methods are to be called from.
+    /// Returns where the other methods must be called.
     pub fn work(&self) -> &Work {
         &self.inner.work
     }
 
-    /// Writes a snapshot; it is durable on return, and older ones are gone.
+    /// Writes a snapshot. It is durable on return, and older ones are removed.
     ///
     /// # Errors
-    /// - When a reader would refuse the file: nothing is written then.
-    /// - When a write or a sync failed, which is latched: the process must stop.
+    /// - When a reader would reject the file; nothing is written then.
+    /// - When a write or an fsync failed. The failure is latched: the process must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
         self.save_with(meta, body.len() as u64, |out| out.write_all(body))
     }
 
-    /// As [`Snapshots::save`], with a body of so many bytes that is written piece by piece.
+    /// Like [`Snapshots::save`], with a body of `body_bytes` bytes that is written piece by piece.
     ///
     /// # Errors
-    /// As for [`Snapshots::save`], and those of `write_body`.
+    /// Those of [`Snapshots::save`] and of `write_body`.
     pub fn save_with(
         &self,
         meta: &SnapshotMeta,
@@ -90,10 +91,11 @@ impl Snapshots {
             .watch(self.write(meta, &encoded, body_bytes, write_body))
     }
 
-    /// The newest snapshot.
+    /// Reads the newest snapshot.
     ///
     /// # Errors
-    /// When it cannot be read or cannot be trusted; names the file and the block. Latched.
+    /// When it cannot be read or cannot be trusted. The error names the file and the block. It is
+    /// latched.
     pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
         self.inner.latch.check()?;
         self.inner
@@ -101,11 +103,11 @@ impl Snapshots {
             .watch(self.read_newest().map_err(io::Error::from))
     }
 
-    /// Whether there is room on the disk for a snapshot of so many bytes. Blocks for moments: it
-    /// asks the file system.
+    /// Returns whether the disk has room for a snapshot of this many bytes. Blocks briefly, since
+    /// it queries the file system.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     pub fn have_room(&self, body_bytes: u64) -> io::Result<bool> {
         self.inner.space.could_take(body_bytes)
     }
@@ -144,14 +146,14 @@ impl Snapshots {
         vfs.sync_dir(dir)
     }
 
-    /// The names of the snapshot files, oldest first: the index is in them at full width.
+    /// Returns the names of the snapshot files, oldest first: the index is zero-padded in the name.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = self.inner.vfs.list(&self.inner.dir)?;
         names.retain(|n| n.starts_with(SNAPSHOT_PREFIX) && n.ends_with(SNAPSHOT_SUFFIX));
         Ok(names)
     }
 
-    /// Removes every snapshot, durably.
+    /// Removes every snapshot. The removal is durable on return.
     pub(crate) fn remove_all(&self) -> io::Result<()> {
         for name in self.names()? {
             self.inner.vfs.remove(&self.inner.dir.join(name))?;

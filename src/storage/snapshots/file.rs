@@ -1,8 +1,9 @@
-//! The bytes of a snapshot file.
+//! The format of a snapshot file.
 //!
 //! A file is `magic | version u32 | meta length u32 | body length u64 | crc32c | meta record |
-//! blocks | magic | crc32c`, numbers little-endian. A block is up to 64 KiB of the body and a
-//! crc32c over its number and its bytes; the last checksum covers the header and every block's.
+//! blocks | magic | crc32c`, with numbers in little-endian order. A block is up to 64 KiB of the
+//! body, followed by a crc32c of its number and its bytes. The last checksum covers the header and
+//! the checksums of all blocks.
 
 use crate::registry::MAX_HELD_BYTES;
 use crate::storage::codec;
@@ -16,16 +17,19 @@ const MAGIC: [u8; 8] = *b"QRSNAP\r\n";
 const VERSION: u32 = 1;
 const HEADER: usize = 28;
 const FOOTER: usize = 12;
-/// A damaged block is named by its number; small enough that a test can flip its way through.
+/// Size of a block. An error names a damaged block by its number. The size is small enough for a
+/// test that flips bits throughout a file.
 const BLOCK: usize = 64 * 1024;
-/// A membership has at most some tens of members; a header that says more is not believed.
+/// Maximum size of the metadata. A membership has at most some tens of members, so a header with a
+/// larger value is invalid.
 const META_BYTES_MAX: u32 = 1 << 20;
-/// The largest body: written, read and taken from a leader. Twice what the registry may count,
-/// which is more than a body of it takes; a header that says more is not believed.
+/// Maximum size of a body that is written, read or received from a leader. It is twice the size
+/// that the registry may account for, which is more than its encoded body takes. A header with a
+/// larger value is invalid.
 pub const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 
-/// What is wrong with a snapshot file.
+/// The reason why a snapshot file cannot be used.
 #[derive(Debug)]
 pub(crate) enum LoadError {
     Io(io::Error),
@@ -54,10 +58,10 @@ fn block_crc(number: u64, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&number.to_le_bytes()), block)
 }
 
-/// Checks that a reader would take what a snapshot says of itself. Its record.
+/// Checks that a reader would accept the metadata of a snapshot, and returns its record.
 ///
 /// # Errors
-/// When it would not.
+/// When a reader would reject it.
 pub fn check_snapshot_meta(meta: &SnapshotMeta) -> io::Result<Vec<u8>> {
     let refused = |what: String| {
         let text = format!("a snapshot's membership cannot be written: {what}");
@@ -120,7 +124,7 @@ struct Blocks<'f> {
     file: &'f dyn VfsFile,
     at: u64,
     number: u64,
-    /// The checksum over the header and the checksums of all blocks so far.
+    /// The checksum of the header and of the checksums of all blocks so far.
     whole: u32,
     block: Vec<u8>,
     written: u64,
@@ -174,14 +178,14 @@ fn damaged(what: impl Into<String>) -> LoadError {
     LoadError::Unreadable(PathBuf::new(), Unreadable::damaged(what))
 }
 
-/// A whole number at a place of a header whose length is fixed.
+/// Returns the bytes of a fixed-width number at offset `at` of a header.
 fn number<const N: usize>(bytes: &[u8; HEADER], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);
     out
 }
 
-/// Reads a whole file.
+/// Reads a whole file and checks it.
 pub(crate) fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), LoadError> {
     let len = file.len()?;
     if len < (HEADER + FOOTER) as u64 {

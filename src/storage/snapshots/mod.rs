@@ -1,4 +1,4 @@
-//! The snapshots of the registry, each in a file.
+//! The snapshots of the registry, each in a separate file.
 
 pub(super) mod directory;
 pub(super) mod file;

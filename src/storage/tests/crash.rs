@@ -12,7 +12,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many different images of the long script are opened at least.
+/// Minimum number of different images of the long script that are opened.
 const IMAGES_MIN: usize = 30_000;
 
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -37,12 +37,12 @@ fn played(steps: &[Step]) -> Run {
     run
 }
 
-/// What was found in the images of a journal.
+/// The results for the images of a journal.
 #[derive(Debug, Default)]
 struct Examined {
-    /// Different images that were opened.
+    /// The number of different images that were opened.
     opened: usize,
-    /// Points of the journal at which one of them was judged.
+    /// The number of times that an image was judged at a point of the journal.
     judged: usize,
     wrong: usize,
     first_wrong: Option<String>,
@@ -67,8 +67,8 @@ impl AddAssign for Examined {
     }
 }
 
-/// Opens every image of every crash of a journal, each once however often it can be left, and
-/// judges it at every point where it can be. `also` is shown each.
+/// Opens every image of every crash of a journal, each only once even if several crashes can leave
+/// it, and judges it at every point at which it can occur. `also` is called with each image.
 fn examine(
     run: &Run,
     journal: &[Event],
@@ -115,9 +115,9 @@ fn examine(
     all
 }
 
-/// Proves that a process that ends between a snapshot from its leader and the entry after it shows,
-/// when it starts again, all that it acknowledged: the purge of what the snapshot covers is not
-/// waited for.
+/// A process that ends between a snapshot from its leader and the entry after it shows, after a
+/// restart, everything that it acknowledged. The purge of the entries that the snapshot covers is
+/// not awaited.
 #[test]
 fn a_snapshot_received_counts_before_the_log_is_purged() {
     const SNAPSHOT: usize = 3;
@@ -147,8 +147,9 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
     assert!(behind > 0, "nothing was tried");
 }
 
-/// Proves that no power cut after any operation of a script of 200 steps loses or changes anything
-/// acknowledged, whatever of the unsynced is kept, lost or torn, and that what it leaves always opens.
+/// No power cut after any operation of a script of 200 steps loses or changes anything that was
+/// acknowledged, whichever unsynced changes are kept, lost or torn; and the store opens after each
+/// of them.
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
     let run = played(&long());
@@ -161,7 +162,7 @@ fn nothing_acknowledged_is_lost_in_a_power_cut() {
     );
 }
 
-/// Proves the same for what is large: entries and snapshots of many pages and blocks.
+/// The same holds for large data: entries and snapshots of many pages and blocks.
 #[test]
 fn nothing_large_is_lost_in_a_power_cut() {
     let run = played(&everything());
@@ -170,7 +171,7 @@ fn nothing_large_is_lost_in_a_power_cut() {
     assert!(examined.opened > 3_000, "only {} images", examined.opened);
 }
 
-/// Proves the same where the journal is filled, and brought into the database, again and again.
+/// The same holds while the journal is repeatedly filled and moved to the database.
 #[test]
 fn nothing_is_lost_when_the_journal_is_full() {
     let mut steps = vec![Step::Vote(1, true)];
@@ -183,7 +184,7 @@ fn nothing_is_lost_when_the_journal_is_full() {
     assert!(examined.opened > 500, "only {} images", examined.opened);
 }
 
-/// Proves that a power cut while the store opens after a power cut changes nothing either.
+/// A power cut while the store opens after a power cut changes nothing either.
 #[test]
 fn a_power_cut_during_recovery_changes_nothing() {
     let run = played(&everything());
@@ -209,8 +210,9 @@ fn a_power_cut_during_recovery_changes_nothing() {
     assert!(images > 300, "only {images} images");
 }
 
-/// Proves that what a killed process left unsynced, and the next one saw, is durable before that
-/// one relies on it: killed at a point, opened, written to, and then cut off.
+/// Changes that a killed process left unsynced, and that the next process saw, are durable before
+/// that process relies on them. The store is killed at a point, opened and written to, and then the
+/// power is cut.
 #[test]
 fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     let run = played(&everything());
@@ -243,8 +245,8 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     assert!(images > 300, "only {images} images");
 }
 
-/// Proves that a purge of many entries, which is deleted in slices between other commits, is
-/// whole after a power cut between them.
+/// A purge of many entries, which are deleted in slices between other commits, is complete after a
+/// power cut between them.
 #[test]
 fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     let steps = [
@@ -261,13 +263,14 @@ fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     assert!(examined.opened > 100, "only {} images", examined.opened);
 }
 
-/// How many images of a journal are refused or hold something else than they must.
+/// Returns the number of images of a journal that are rejected or hold something other than they
+/// must.
 fn wrong_images(run: &Run, journal: &[Event]) -> usize {
     examine(run, journal, 1, |_, _| {}).wrong
 }
 
-/// Proves that these tests can fail: a disk that lies about its syncs, a directory that is never
-/// synced, and a store that acknowledges before it syncs are all caught.
+/// These tests can fail: a disk that lies about its syncs, a directory that is never synced, and a
+/// store that acknowledges before it syncs are all detected.
 #[test]
 fn a_missing_sync_is_caught() {
     let run = played(&everything()[..18]);

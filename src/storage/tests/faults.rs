@@ -1,4 +1,4 @@
-//! Every operation on the disk fails once.
+//! A fault in each disk operation of a script, one at a time.
 
 use super::crash::block_on;
 use super::script::{
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-/// Everything that writes refuses.
+/// Checks that every operation that writes is rejected.
 async fn refuses_everything(store: &Store) -> Result<(), String> {
     let mut log = store.log_store();
     let next = store.last_log_id().map_or(0, |l| l.index + 1);
@@ -38,7 +38,7 @@ async fn refuses_everything(store: &Store) -> Result<(), String> {
     Ok(())
 }
 
-/// The steps between two times that the store is opened, and what it finds then.
+/// The steps between two opens of the store, and the state that the first of them finds.
 struct Session {
     steps: Vec<Step>,
     image: Image,
@@ -47,7 +47,7 @@ struct Session {
     operations: u64,
 }
 
-/// The sessions of a script.
+/// Splits a script into its sessions.
 fn sessions(steps: &[Step]) -> Vec<Session> {
     let mut image = Image::new();
     let mut committed = Vec::new();
@@ -82,7 +82,8 @@ impl Session {
         run
     }
 
-    /// What a failure of the n-th operation came to, and what it struck.
+    /// Makes the n-th operation fail. Returns the operation and file that the fault hit, and the
+    /// outcome.
     fn fail(&self, n: u64, fault: Fault) -> Result<Option<(String, Outcome)>, String> {
         let mut run = self.run();
         run.fs.fail_operation(n, fault);
@@ -105,14 +106,14 @@ impl Session {
             .map_err(|wrong| format!("{struck} (operation {n}): {wrong}"))
     }
 
-    /// Power goes now: what was acknowledged is there, whatever happened to the rest. And if it
-    /// does not go, it is there too.
+    /// Checks that everything acknowledged is there after a power cut at this point, whatever
+    /// happened to the rest, and that it is also there without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = Random(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.journal());
         let left = crash.images(&mut random, 1);
         let owed = run.owed_at(&crash);
-        // The first keeps nothing of what was not synced, the last all of it.
+        // The first image contains none of the unsynced changes, the last one all of them.
         let some = left.len().saturating_sub(1);
         for image in [left.first(), left.get(random.below(some))] {
             let image = image.cloned().unwrap_or_default();
@@ -126,11 +127,11 @@ impl Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// The store was open, and takes nothing any more.
+    /// The store was open, and rejects all writes from then on.
     Latched,
-    /// It was not opened.
+    /// The store was not opened.
     Refused,
-    /// It does not matter.
+    /// The fault has no consequences.
     Tolerated,
 }
 
@@ -142,7 +143,8 @@ fn outcome(
 ) -> Result<Outcome, String> {
     match played {
         Err(refused) => {
-            // Only what is damaged may be thrown away.
+            // A directory that is only unusable must not be reported as damaged: the operator would
+            // discard it.
             let OpenError::NotWritable { .. } = refused else {
                 return Err(format!("wrongly refused: {refused}"));
             };
@@ -151,7 +153,7 @@ fn outcome(
             }
             Ok(Outcome::Refused)
         }
-        // The ballast is a precaution: without room for it, there is none.
+        // The ballast is only a precaution: without space for it, the store does without.
         Ok(()) if struck.contains("ballast") && fault != Fault::Io => Ok(Outcome::Tolerated),
         Ok(()) => {
             let failure = run.failure().ok_or("nothing was latched")?;
@@ -166,7 +168,8 @@ fn outcome(
     }
 }
 
-/// After a failed write or sync nobody knows what the device holds: a second one would prove nothing.
+/// Checks that a failed write or sync is not retried. After such a failure the content of the
+/// device is unknown, so a retry would prove nothing.
 fn nothing_tried_again(fs: &SimFs, struck: &str) -> Result<(), String> {
     let changing = ["write", "sync", "set the length"];
     if !changing.iter().any(|what| struck.starts_with(what)) {
@@ -180,12 +183,12 @@ fn nothing_tried_again(fs: &SimFs, struck: &str) -> Result<(), String> {
     }
 }
 
-/// What the failures of many operations came to.
+/// The outcomes of many injected failures.
 #[derive(Debug, Default)]
 struct Tally {
     latched: usize,
     refused: usize,
-    /// By the operation and the file.
+    /// The number of failures by operation and file.
     struck: BTreeMap<String, usize>,
     wrong: Vec<String>,
 }
@@ -201,7 +204,7 @@ impl AddAssign for Tally {
     }
 }
 
-/// Fails every operation of a script, each in a run of its own.
+/// Fails every operation of a script, each in a separate run.
 fn fail_each(sessions: &[Session], fault: Fault) -> Tally {
     let slices = in_slices(|slice, slices| {
         let mut tally = Tally::default();
@@ -227,9 +230,9 @@ fn fail_each(sessions: &[Session], fault: Fault) -> Tally {
     all
 }
 
-/// Proves that the first failed operation, whichever it is of a script of 200 steps, is latched
-/// with its file and reason, that what failed to be written or synced is not tried again, that
-/// nothing more is acknowledged, and that nothing acknowledged is lost.
+/// The first failed operation, at any point of a script of 200 steps, is latched with its file and
+/// reason; the failed write or sync is not retried; nothing more is acknowledged; and nothing that
+/// was acknowledged is lost.
 #[test]
 fn a_failed_operation_stops_the_store() {
     let sessions = sessions(&long());
@@ -241,7 +244,7 @@ fn a_failed_operation_stops_the_store() {
         "{failed} of {operations} operations failed: {} latched, {} refused at open; {:#?}",
         tally.latched, tally.refused, tally.struck
     );
-    // How appends are batched, and when there is time for a seal, is not the same in each run.
+    // The composition of batches, and whether there is time for a seal, varies from run to run.
     assert!(
         failed as u64 * 100 >= operations * 95,
         "{failed} of {operations}"
@@ -256,7 +259,8 @@ fn a_failed_operation_stops_the_store() {
     }
 }
 
-/// Proves the same for an operation that finds no space, and one that finds half of what it needs.
+/// The same holds for an operation that finds no space, and for one that finds half of the space
+/// that it needs.
 #[test]
 fn an_operation_without_space_stops_the_store() {
     let sessions = sessions(&long());
@@ -271,8 +275,8 @@ fn an_operation_without_space_stops_the_store() {
     }
 }
 
-/// Proves that these tests can fail: of a disk that lies about one of its syncs every sync is
-/// noticed, since nothing is latched.
+/// These tests can fail: with a disk that lies about one of its syncs, every such sync is detected,
+/// since nothing is latched.
 #[test]
 fn a_failure_that_is_not_told_is_caught() {
     let sessions = sessions(&long()[..20]);
@@ -282,7 +286,7 @@ fn a_failure_that_is_not_told_is_caught() {
     assert!(syncs > 20, "{syncs} syncs");
 }
 
-/// Proves that a failure during the idle seal, which no one waits for, is latched too.
+/// A failure during the idle seal, for which no caller waits, is latched too.
 #[test]
 fn a_failed_seal_stops_the_store() {
     block_on(async {

@@ -1,4 +1,4 @@
-//! One bit of a file is wrong.
+//! Single bit flips in the files of a directory.
 
 use super::crash::block_on;
 use super::script::{CAPACITY, Contents, Run, Step, contents_of_image, dir};
@@ -7,8 +7,8 @@ use crate::storage::OpenError;
 use crate::storage::vfs::sim::{Crash, Image, Random, SimFs};
 use std::path::{Path, PathBuf};
 
-/// How many bytes of a sealed directory are flipped at least: every byte of every page that was
-/// ever written of the database, and every byte of the snapshot.
+/// Minimum number of bytes of a sealed directory that are flipped: every byte of each database page
+/// that was ever written, and every byte of the snapshot.
 const FLIPS_MIN: usize = 65_000;
 
 fn small() -> Vec<Step> {
@@ -24,8 +24,9 @@ fn small() -> Vec<Step> {
     ]
 }
 
-/// What was read from a directory with a wrong bit: exactly what was there (`false`), or the file
-/// was refused by name with a reason (`true`), or `allowed` says that it may be. Anything else is wrong.
+/// Judges the result of opening a directory with a flipped bit. Returns `false` if exactly the
+/// original content was read, or if `allowed` accepts the content; `true` if the file was rejected
+/// by name and with a reason. Anything else is an error.
 fn verdict(
     image: Image,
     path: &Path,
@@ -52,8 +53,8 @@ fn verdict(
     Ok(true)
 }
 
-/// Flips a bit of every `step`-th byte of a file of an image that was ever written. How many
-/// were flipped and refused.
+/// Flips a bit of every `step`-th byte of a file in an image, out of the bytes that were ever
+/// written. Returns the number of flipped and of rejected bytes.
 fn flip(
     image: &Image,
     file: &str,
@@ -63,7 +64,7 @@ fn flip(
 ) -> (usize, usize) {
     let path: PathBuf = dir().join(file);
     let content = &image[&path];
-    // Pages that were never written hold nothing that could be lost.
+    // Pages that were never written contain no data that could be lost.
     let written: Vec<u64> = (0..content.len())
         .filter(|at| content.was_written(*at))
         .step_by(step)
@@ -106,8 +107,8 @@ fn snapshot_in(image: &Image) -> String {
     snapshot.expect("a snapshot").to_string_lossy().into_owned()
 }
 
-/// Proves that no wrong byte in a sealed directory is read as data: whichever byte of the database
-/// or of the snapshot it is, exactly what was there is read, or the file is refused by name.
+/// No wrong byte in a sealed directory is read as data: for every byte of the database and of the
+/// snapshot, either exactly the original content is read or the file is rejected by name.
 #[test]
 fn no_wrong_byte_of_a_sealed_directory_is_read_as_data() {
     let (image, whole) = sealed();
@@ -124,7 +125,7 @@ fn no_wrong_byte_of_a_sealed_directory_is_read_as_data() {
     );
 }
 
-/// Proves that every wrong bit in a snapshot of several blocks is refused, and a missing byte.
+/// Every flipped bit in a snapshot of several blocks is detected, and so is a missing byte.
 #[test]
 fn a_wrong_bit_in_a_snapshot_is_refused() {
     let mut run = Run::new(SimFs::new(CAPACITY));
@@ -154,7 +155,7 @@ fn a_wrong_bit_in_a_snapshot_is_refused() {
     );
 }
 
-/// What a power cut leaves once the last step of a run is acknowledged.
+/// Returns an image that a power cut leaves once the last step of a run is acknowledged.
 fn unsealed(run: &Run) -> Image {
     let last = run.history.len() - 1;
     let mut unsealed = None;
@@ -167,8 +168,8 @@ fn unsealed(run: &Run) -> Image {
     unsealed.expect("the last step was acknowledged before the seal")
 }
 
-/// Proves that a wrong bit in a database that was not sealed costs at most the last batch: it
-/// cannot be told from a torn write there, and nothing older is lost or wrong.
+/// A flipped bit in a database that was not sealed costs at most the last batch, since it cannot be
+/// distinguished from a torn write there; no older data is lost or wrong.
 #[test]
 fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let mut run = Run::new(SimFs::new(CAPACITY));
@@ -176,20 +177,20 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let last = run.history.len() - 1;
     let image = unsealed(&run);
     let whole = contents_of_image(image.clone()).expect("it opens");
-    // The purge before it may have ridden in the same batch.
+    // The purge before the last step may have been part of the same batch.
     let acknowledged: Vec<usize> = (1..last - 1).collect();
     let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();
     for file in ["raft.redb", "raft.journal"] {
         let (flipped, refused) = flip(&image, file, 5, &whole, allowed);
         println!("{flipped} flips of {file}, {refused} refused");
         assert!(flipped > 1_000, "{flipped} flips of {file}");
-        // Whether the last append went into the journal is not the same in each run.
+        // The last append may or may not be in the journal; this varies from run to run.
         assert!(refused > 0 || file == "raft.journal", "nothing was refused");
     }
 }
 
-/// A directory with three frames in its journal, as a power cut leaves it, unless its writer had the time to bring them into the
-/// database; with what it held.
+/// Returns a run, and its directory after a power cut with three frames in the journal, unless the
+/// writer had the time to move them to the database.
 fn with_frames() -> (Run, Image) {
     let mut run = Run::new(SimFs::new(CAPACITY));
     let steps = [
@@ -204,7 +205,8 @@ fn with_frames() -> (Run, Image) {
     (run, image)
 }
 
-/// Proves that nothing in the journal but its last frame is lost to a wrong bit: what has a frame after it was durable.
+/// A flipped bit in the journal can lose only the last frame: a frame that is followed by another
+/// one was durable.
 #[test]
 fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
     let refused = (0..20).map(|_| {
@@ -218,12 +220,13 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
         println!("{flipped} flips, {refused} refused");
         refused
     });
-    // The last frame alone refuses nothing, and a writer that was held up for long may have left no other.
+    // A flip in the last frame is never rejected, and a writer that was delayed may have left no
+    // other frame.
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 
-/// Proves that these tests can fail: a database or a snapshot that is sound and holds something
-/// else, as if a wrong byte had been read as data, and a refusal of another file, are all caught.
+/// These tests can fail: an intact database or snapshot with different content, as if a wrong byte
+/// had been read as data, and a rejection that names another file, are all detected.
 #[test]
 fn a_wrong_byte_read_as_data_is_caught() {
     let (image, whole) = sealed();

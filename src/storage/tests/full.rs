@@ -1,4 +1,4 @@
-//! The disk is full.
+//! Behavior of the store on a full disk.
 
 use super::crash::block_on;
 use super::script::{Run, Step, append, contents_of, dir, entry, log_id, snapshot_of};
@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 const SMALL: u64 = 12 << 20;
 
-/// Proves that the floor is met before any write fails, that a snapshot and a purge still go
-/// through below it, and that the space which they free is seen and used.
+/// The floor is reached before any write fails, a snapshot and a purge still succeed below it, and
+/// the space that they free is detected and reused.
 #[test]
 fn a_full_disk_is_foreseen_and_a_purge_frees_it() {
     block_on(async {
@@ -54,7 +54,7 @@ fn a_full_disk_is_foreseen_and_a_purge_frees_it() {
     });
 }
 
-/// Proves that the ballast lets a purge commit when others have taken all the space.
+/// The ballast lets a purge commit after other programs have taken all the space.
 #[test]
 fn a_purge_commits_when_others_filled_the_disk() {
     block_on(async {
@@ -86,8 +86,8 @@ fn fs_free(store: &Store) -> u64 {
     store.space().expect("space").free_bytes
 }
 
-/// Proves that a write which finds no space is not acknowledged and stops the store, and that what
-/// was acknowledged is there when it opens on the disk that is still full.
+/// A write that finds no space is not acknowledged and stops the store, and everything acknowledged
+/// is there when the store opens while the disk is still full.
 #[test]
 fn a_write_without_space_loses_nothing_acknowledged() {
     block_on(async {

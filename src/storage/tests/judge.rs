@@ -1,10 +1,10 @@
-//! What a crash left, against the states that a run went through.
+//! Comparison of the content that a crash left with the states of a run.
 
 use super::script::{Contents, Run};
 use crate::storage::types::LogId;
 use crate::storage::vfs::sim::Crash;
 
-/// The states of a run that something found on a disk is equal to.
+/// The states of a run that equal the content found on a disk.
 #[derive(Debug)]
 pub(super) struct Matches {
     log: Vec<usize>,
@@ -12,8 +12,8 @@ pub(super) struct Matches {
     committed: Option<LogId>,
 }
 
-/// What is owed at a point of a run: of the log, and of the snapshot, one of the states from the
-/// last that was acknowledged to the last that was begun.
+/// The requirement at a point of a run: the log, and the snapshot, must each be in one of the
+/// states from the last acknowledged to the last started one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owed {
     log: usize,
@@ -22,7 +22,7 @@ pub(super) struct Owed {
 }
 
 impl Run {
-    /// Which states of the run are these.
+    /// Returns the states of the run that equal `found`.
     pub(super) fn matches(&self, found: &Contents) -> Matches {
         let states = |same: &dyn Fn(&Contents) -> bool| {
             let all = self.history.iter().enumerate();
@@ -37,7 +37,8 @@ impl Run {
         }
     }
 
-    /// What is owed once these steps were acknowledged and the last of them begun.
+    /// Returns the requirement after the steps in `acknowledged` were acknowledged and step `began`
+    /// was started.
     pub(super) fn owed(&self, acknowledged: &[usize], began: usize) -> Owed {
         let last = |kept: &dyn Fn(usize) -> bool| {
             let steps = acknowledged.iter().copied();
@@ -51,12 +52,12 @@ impl Run {
         }
     }
 
-    /// The same at a point of the journal.
+    /// Returns the requirement at a point of the journal.
     pub(super) fn owed_at(&self, crash: &Crash) -> Owed {
         self.owed(&crash.acknowledged, crash.began)
     }
 
-    /// Fails unless what was found is what is owed.
+    /// Returns an error unless the content that was found satisfies the requirement.
     pub(super) fn settle(&self, found: &Matches, owed: Owed) -> Result<(), String> {
         let Owed {
             log,
@@ -85,7 +86,8 @@ impl Run {
         }
     }
 
-    /// Fails unless what a crash left is one of the states from what was acknowledged to what was begun.
+    /// Returns an error unless the content that a crash left is in one of the states from the last
+    /// acknowledged to the last started one.
     pub(super) fn judge(
         &self,
         found: &Contents,

@@ -1,4 +1,4 @@
-//! The store against openraft's own suite, a simulated disk, and rot.
+//! Tests of the store: openraft's own suite, a simulated disk, and bit flips.
 
 mod crash;
 mod faults;

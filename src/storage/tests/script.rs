@@ -1,4 +1,4 @@
-//! A script of writes, the state that each must leave, and what is found on a disk.
+//! A script of writes, the state that each step must leave, and a reader of the content of a disk.
 
 use crate::registry::{Batch, Command};
 use crate::storage::log::recovered_state::Held;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Room enough for every script.
+/// Size of the simulated disk: enough for every script.
 pub(super) const CAPACITY: u64 = 64 << 20;
 
 pub(super) fn dir() -> PathBuf {
@@ -32,19 +32,19 @@ pub(super) enum Step {
     Vote(u64, bool),
     /// Appends entries of these sizes in one call.
     Append(Vec<usize>),
-    /// Several appends of one entry each, none of which waits for the one before.
+    /// Appends several entries in one call each, without waiting for the previous ones.
     Burst(Vec<usize>),
-    /// Cuts the log after an index.
+    /// Truncates the log after an index.
     Truncate(u64),
     Committed(u64),
-    /// A snapshot of the log up to an index, of this many bytes.
+    /// Saves a snapshot of the log up to an index, of this many bytes.
     Snapshot(u64, usize),
     Purge(u64),
     Wipe,
     Reopen,
 }
 
-/// What a data directory holds.
+/// The content of a data directory.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Contents {
     pub(super) held: Held,
@@ -53,7 +53,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Whether the database holds the same. The committed id rides along and may lag.
+    /// Returns whether the database content is equal. The committed id is ignored: it is written
+    /// along with other operations and may lag.
     pub(super) fn same_log(&self, other: &Self) -> bool {
         let (one, two) = (&self.held, &other.held);
         one.last == two.last
@@ -69,7 +70,7 @@ pub(crate) fn log_id(term: u64, index: u64) -> LogId {
     LogId::new(leader.to_committed(), index)
 }
 
-/// An entry of about that size; one of no size is a change of membership.
+/// Returns an entry of about that size; with size 0, a membership change.
 pub(super) fn entry(term: u64, index: u64, bytes: usize) -> Entry {
     let payload = if bytes == 0 {
         EntryPayload::Membership(members())
@@ -140,7 +141,7 @@ pub(super) fn snapshot_of(last: LogId, bytes: usize) -> (SnapshotMeta, Vec<u8>) 
     )
 }
 
-/// Appends, and gives what the callback will say.
+/// Appends entries. Returns a future of the callback's result.
 pub(super) async fn append(
     log: &mut LogStore,
     entries: Vec<Entry>,
@@ -155,9 +156,9 @@ pub(super) struct Run {
     pub(super) fs: SimFs,
     store: Option<Store>,
     pub(super) history: Vec<Contents>,
-    /// Every committed id that was told.
+    /// Every committed id that was passed to the store.
     pub(super) committed: Vec<LogId>,
-    /// Whether a step's acknowledgement speaks for the snapshot (the others do for the log).
+    /// Whether the acknowledgement of each step applies to the snapshot (instead of the log).
     pub(super) of_snapshot: Vec<bool>,
     failed: Option<watch::Receiver<Option<String>>>,
 }
@@ -175,7 +176,7 @@ impl Run {
         }
     }
 
-    /// Goes on where a directory holds `contents`.
+    /// Creates a run that continues from a directory that holds `contents`.
     pub(super) fn from(fs: SimFs, contents: Contents) -> Self {
         Self {
             history: vec![contents],
@@ -183,7 +184,7 @@ impl Run {
         }
     }
 
-    /// Runs the steps; a step that fails ends the run, with the store still open.
+    /// Runs the steps. A step that fails ends the run, with the store still open.
     pub(super) async fn play(&mut self, steps: &[Step]) -> Result<(), OpenError> {
         self.open()?;
         for step in steps {
@@ -208,7 +209,7 @@ impl Run {
         Ok(())
     }
 
-    /// The failure that was latched.
+    /// Returns the latched failure.
     pub(super) fn failure(&self) -> Option<String> {
         self.failed.as_ref().and_then(|f| f.borrow().clone())
     }
@@ -219,7 +220,7 @@ impl Run {
         }
     }
 
-    /// Whether a step failed, which ended the run.
+    /// Returns whether the store is still open, which means that a step failed and ended the run.
     pub(super) fn is_open(&self) -> bool {
         self.store.is_some()
     }
@@ -228,7 +229,7 @@ impl Run {
         self.store.clone().expect("an open store")
     }
 
-    /// Notes the state that a step is to leave, and marks its begin. Its number.
+    /// Records the state that a step is to leave, and marks its start. Returns its number.
     fn begin(&mut self, of_snapshot: bool, change: impl FnOnce(&mut Contents)) -> usize {
         let mut next = self.history.last().cloned().expect("a first state");
         change(&mut next);
@@ -304,7 +305,8 @@ impl Run {
                     c.held.purged = Some(upto);
                     c.held.last = c.entries.last().map_or(Some(upto), |e| Some(e.log_id));
                 });
-                // Not awaited by anyone: what follows in the log tells that it is done.
+                // The purge is not awaited; the acknowledgement of a later step for the log implies
+                // that it is done.
                 log.purge(upto).await?;
             }
             Step::Wipe => {
@@ -325,7 +327,8 @@ impl Run {
             .map(|e| e.log_id)
     }
 
-    /// The same; where the log does not reach, the id that a leader of this term may have given.
+    /// Returns the id of an entry. If the log does not contain the index, returns an id that a
+    /// leader of the current term may have assigned.
     fn id_at(&self, index: u64) -> LogId {
         self.id_of(index).unwrap_or(log_id(self.term(), index))
     }
@@ -352,7 +355,7 @@ fn extend(contents: &mut Contents, entries: &[Entry]) {
     contents.held.last = contents.entries.last().map(|e| e.log_id);
 }
 
-/// Opens what a crash left, as the process that starts next would, and reads all of it.
+/// Opens the files that a crash left, like the next process would, and reads all of them.
 pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError> {
     let opened = open_directory(Arc::new(fs.clone()), dir, Work::Threads)?;
     let entries = opened

@@ -3,12 +3,12 @@
 use super::script::Step;
 use crate::storage::vfs::sim::Random;
 
-/// How many steps the long script has.
+/// Number of steps of the long script.
 pub(super) const LONG: usize = 200;
-/// After so many of them the store is closed and opened again.
+/// Number of steps after which the store is closed and opened again.
 const REOPENED_EVERY: usize = 20;
 
-/// A script with everything that a node does.
+/// Returns a script with everything that a node does.
 pub(super) fn everything() -> Vec<Step> {
     use Step::{Append, Burst, Committed, Identity, Purge, Reopen, Snapshot, Truncate, Vote, Wipe};
     vec![
@@ -33,7 +33,7 @@ pub(super) fn everything() -> Vec<Step> {
         Snapshot(27, 70_000),
         Purge(27),
         Burst(vec![20_000, 20_000]),
-        // A follower far behind is given a snapshot past its log.
+        // A follower that lags far behind receives a snapshot that is ahead of its log.
         Vote(9, true),
         Snapshot(100, 10),
         Purge(100),
@@ -49,14 +49,14 @@ pub(super) fn everything() -> Vec<Step> {
     ]
 }
 
-/// What the writer of a script knows of the log.
+/// The state of the log that the generator of a script keeps track of.
 #[derive(Default)]
 struct Author {
     steps: Vec<Step>,
     term: u64,
     /// The index after the last one.
     next: u64,
-    /// The index after the last committed one; it is never cut off.
+    /// The index after the last committed one, which is never truncated.
     committed: u64,
     /// The index after the last one that a snapshot covers.
     covered: u64,
@@ -65,7 +65,7 @@ struct Author {
 }
 
 impl Author {
-    /// A node, new or emptied, joins a group.
+    /// Adds the steps of a new or wiped node that joins a group.
     fn begin(&mut self, identity: u64) {
         *self = Self {
             steps: std::mem::take(&mut self.steps),
@@ -76,7 +76,7 @@ impl Author {
         self.append(vec![0, 300], false);
     }
 
-    /// A new leader, elected at once or after a vote for it.
+    /// Adds the election of a new leader, which is stored either directly or after a vote for it.
     fn vote(&mut self, voted_before: bool) {
         self.term += 1;
         if voted_before {
@@ -94,7 +94,7 @@ impl Author {
         });
     }
 
-    /// A new leader has other entries in the place of the last ones.
+    /// Adds a leader change in which the new leader replaces the last entries.
     fn truncate(&mut self, kept: u64) {
         self.vote(true);
         self.next = kept;
@@ -117,7 +117,8 @@ impl Author {
         self.steps.push(Step::Purge(end - 1));
     }
 
-    /// A follower far behind is given a snapshot past its log.
+    /// Adds the steps of a follower that lags far behind and receives a snapshot that is ahead of
+    /// its log.
     fn fall_behind(&mut self) {
         self.vote(false);
         self.committed = self.next + 30;
@@ -127,7 +128,7 @@ impl Author {
         self.append(vec![100], false);
     }
 
-    /// One of the things that a node does, if the log allows for it.
+    /// Adds one of the operations of a node, chosen at random, if the log allows it.
     fn go_on(&mut self, random: &mut Random) {
         let sizes = |random: &mut Random| -> Vec<usize> {
             let count = 1 + random.below(3);
@@ -164,7 +165,7 @@ impl Author {
     }
 }
 
-/// A script of [`LONG`] steps, the same every time.
+/// Returns a script of [`LONG`] steps, which is the same every time.
 pub(super) fn long() -> Vec<Step> {
     let mut random = Random(0x0123_4567_89AB_CDEF);
     let mut author = Author::default();
@@ -190,7 +191,7 @@ pub(super) fn long() -> Vec<Step> {
     author.steps
 }
 
-/// Proves that the long script is what it is said to be: nothing that a node does is rare in it.
+/// No operation of a node is rare in the long script.
 #[test]
 fn the_long_script_has_everything() {
     let steps = long();

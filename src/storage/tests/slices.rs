@@ -1,6 +1,6 @@
-//! The long tests, on every processor at once.
+//! Parallel execution of the long tests on all processors.
 
-/// Runs `work(number, count)` for each `number` below `count`, at the same time.
+/// Runs `work(number, count)` for each `number` below `count`, all in parallel.
 pub(super) fn in_slices<T: Send>(work: impl Fn(usize, usize) -> T + Sync) -> Vec<T> {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let work = &work;

@@ -32,8 +32,8 @@ async fn filled(store: &Store, entries: u64, bytes: usize) {
         .expect("on disk");
 }
 
-/// Proves that a directory is open once at a time, that the refusal names the lock, and that the
-/// directory is free when the last handle is gone.
+/// A directory can be open only once at a time, the error names the lock, and the directory is
+/// released when the last handle is dropped.
 #[test]
 fn a_second_open_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -53,7 +53,7 @@ fn a_second_open_is_refused() {
     open(dir.path()).expect("it is free again");
 }
 
-/// Proves that a place where nothing can be made is refused with its path and the reason.
+/// A location in which nothing can be created is rejected with its path and the reason.
 #[test]
 fn a_directory_that_cannot_be_made_is_refused() {
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -66,7 +66,7 @@ fn a_directory_that_cannot_be_made_is_refused() {
     );
 }
 
-/// Proves that everything is there after a close and an open, and gone after a wipe.
+/// All content is there after a close and an open, and gone after a wipe.
 #[test]
 fn what_was_kept_is_there_until_it_is_wiped() {
     block_on(async {
@@ -106,8 +106,8 @@ fn what_was_kept_is_there_until_it_is_wiped() {
     });
 }
 
-/// Proves that a request for replication gets at most 1 MB but at least one entry, from disk and
-/// from memory alike, and that a plain read gets everything.
+/// A replication request gets at most 1 MB but at least one entry, both from disk and from memory,
+/// and a plain read gets everything.
 #[test]
 fn reads_are_limited_only_where_they_may_be() {
     block_on(async {
@@ -150,7 +150,7 @@ fn reads_are_limited_only_where_they_may_be() {
     });
 }
 
-/// Proves that appends which wait together share a sync.
+/// Appends that wait together share an fsync.
 #[test]
 fn appends_that_wait_share_a_sync() {
     block_on(async {
@@ -181,7 +181,7 @@ fn appends_that_wait_share_a_sync() {
     });
 }
 
-/// Proves that a hole is refused rather than written.
+/// An append that would leave a gap is rejected, not written.
 #[test]
 fn a_hole_is_refused() {
     block_on(async {
@@ -197,7 +197,7 @@ fn a_hole_is_refused() {
     });
 }
 
-/// Proves that a lost database is not taken for a new one while a snapshot is there.
+/// A directory with a snapshot but without a database is not taken for a new one.
 #[test]
 fn a_missing_database_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -213,8 +213,8 @@ fn a_missing_database_is_refused() {
     );
 }
 
-/// Proves that a directory of a release without a journal is taken over whole, whichever step of that a crash cut off, and that
-/// such a release then refuses it.
+/// A directory of a release without a journal is upgraded completely, no matter at which step a
+/// crash interrupts the upgrade. A release without a journal then rejects it.
 #[test]
 fn a_directory_without_a_journal_gets_one() {
     block_on(async {
@@ -253,7 +253,8 @@ fn a_directory_without_a_journal_gets_one() {
     });
 }
 
-/// Proves that a database and a journal that do not belong together are refused, by the name of the database.
+/// A database and a journal that do not belong together are rejected, with an error that names the
+/// database.
 #[test]
 fn a_database_without_its_journal_is_refused() {
     block_on(async {
@@ -288,8 +289,9 @@ fn a_database_without_its_journal_is_refused() {
     });
 }
 
-/// Proves that what a reader of snapshots would refuse is an error and no file, that the store goes
-/// on, and that the log is still whole: nothing is purged behind a snapshot that is not there.
+/// A snapshot that a reader would reject causes an error and leaves no file. The store continues to
+/// work, and the log is still complete: nothing is purged on the strength of a snapshot that does
+/// not exist.
 #[test]
 fn a_snapshot_that_no_reader_takes_is_not_written() {
     block_on(async {
@@ -311,7 +313,7 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
             BTreeMap::from([(1, member(3 << 20))]),
         )
         .expect("a membership");
-        // As a peer may send it: voters that are no members.
+        // A membership that a peer could send: its voters include one that is no member.
         let parts = (
             vec![BTreeSet::from([1u64, 2])],
             BTreeMap::from([(1u64, member(9))]),
@@ -345,7 +347,8 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
     });
 }
 
-/// Proves that an entry that no frame between nodes holds is an error, and not in the log.
+/// An entry that is too large for a frame between nodes causes an error, and is not added to the
+/// log.
 #[test]
 fn an_entry_that_no_frame_holds_is_not_written() {
     block_on(async {

@@ -10,7 +10,8 @@ use openraft::{OptionalSend, StorageError};
 use std::io;
 use std::sync::Arc;
 
-/// Remembers only how far it is; its snapshots go through the real files.
+/// A state machine that stores only its last applied log id and its membership; its snapshots are
+/// written to real files.
 #[derive(Clone)]
 struct Follower {
     applied: Option<LogId>,
@@ -100,7 +101,7 @@ impl StoreBuilder<TypeConfig, LogStore, Follower, tempfile::TempDir> for Builder
     }
 }
 
-/// Proves that the log store keeps every rule of openraft's own suite.
+/// The log store passes openraft's own suite.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keeps_openrafts_contract() {
     Suite::test_all(Builder).await.expect("the suite passes");

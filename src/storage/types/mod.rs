@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// A member as the membership in the log describes it.
+/// A member, as described by the membership in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Member {
-    /// The `node.id` of its configuration.
+    /// The `node.id` from its configuration.
     pub node_id: String,
-    /// Drawn at random with its data directory.
+    /// A random number that is drawn when its data directory is created.
     pub incarnation: u64,
-    /// Where it was reached when it joined: `http://host:port`.
+    /// The address at which it was reached when it joined: `http://host:port`.
     pub address: String,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Member {
     }
 }
 
-/// The payload of a log entry. Shared, since openraft clones entries for every follower.
+/// The payload of a log entry. It is shared, since openraft clones entries for every follower.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal(pub Arc<Batch>);
 
@@ -40,7 +40,7 @@ impl fmt::Display for Proposal {
     }
 }
 
-/// What came of an entry: an outcome for each of its commands.
+/// The result of an applied entry: an outcome for each of its commands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outcomes(pub Vec<Outcome>);
 
@@ -60,11 +60,11 @@ openraft::declare_raft_types!(
         AsyncRuntime = Runtime,
 );
 
-/// A raft id: a digest of `node.id` and incarnation, so that one never comes back.
+/// A Raft node id: a digest of `node.id` and incarnation, so that an id is never reused.
 pub type RaftId = u64;
 /// openraft's log id with our types.
 pub type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
-/// The leader that proposed an entry, as the registry knows it.
+/// Returns the leader that proposed an entry, in the registry's type.
 pub fn leadership(log_id: &LogId) -> Leadership {
     let leader = log_id.committed_leader_id();
     Leadership {
@@ -79,5 +79,5 @@ pub type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
 pub type Entry = openraft::type_config::alias::EntryOf<TypeConfig>;
 /// openraft's snapshot metadata with our types.
 pub type SnapshotMeta = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
-/// openraft's membership, with the log id that set it.
+/// openraft's membership with our types, including the id of the log entry that set it.
 pub type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;

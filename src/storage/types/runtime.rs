@@ -1,4 +1,4 @@
-//! The runtime that openraft runs on.
+//! The async runtime that openraft runs on.
 
 use crate::storage::rng::next_seeded;
 use openraft_rt::{AsyncRuntime, OptionalSend, Select2, Select3, Select4};
@@ -8,7 +8,8 @@ use rand::rngs::SmallRng;
 use std::future::Future;
 use std::time::Duration;
 
-/// tokio as openraft uses it, with election timeouts drawn from a seed where there is one.
+/// openraft's tokio runtime, except that election timeouts are drawn from the thread's seed if
+/// there is one.
 #[derive(Debug)]
 pub struct Runtime(TokioRuntime);
 

@@ -1,4 +1,4 @@
-//! A file of the log, to which nothing is written after a failure.
+//! A log file to which nothing is written after a failure.
 
 use super::interface::VfsFile;
 use crate::planted::{Bug, is_planted};
@@ -6,8 +6,9 @@ use crate::storage::fail_stop::Latch;
 use redb::StorageBackend;
 use std::io;
 
-/// A file of the [`super::Vfs`] that refuses every write and sync once any failure is latched: redb, which brings its own file in
-/// order when it is dropped, knows of none that was another file's. The directory's own lock keeps others out.
+/// A file of the [`super::Vfs`] that rejects every write and sync once any failure is latched. This
+/// is necessary because redb repairs its own file when it is dropped, and does not know about
+/// failures of other files. The directory's lock file keeps other processes out.
 #[derive(Debug)]
 pub(crate) struct Guarded {
     file: Box<dyn VfsFile>,

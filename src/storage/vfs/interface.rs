@@ -1,15 +1,15 @@
-//! What a file system must be able to do.
+//! The operations that the store requires from a file system.
 
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How full a file system is.
+/// The free and the total space of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FsSpace {
     /// Bytes that this process may still write.
     pub free_bytes: u64,
-    /// Bytes in all.
+    /// Total size in bytes.
     pub total_bytes: u64,
 }
 
@@ -18,107 +18,109 @@ pub trait Held: Debug + Send + Sync {}
 
 /// A file system.
 ///
-/// Every error names the operation and the path, and keeps its kind.
+/// Every error names the operation and the path, and keeps the `ErrorKind` of its cause.
 pub trait Vfs: Debug + Send + Sync + 'static {
-    /// Makes a directory and those above it; durable on return.
+    /// Creates a directory and its parents. They are durable on return.
     ///
     /// # Errors
-    /// As the system reports them; so for every method here.
+    /// As reported by the system; the same holds for every method here.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Opens an existing file for reading and writing.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when the file does not exist.
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
-    /// Creates a file that must not exist. Durable only after `sync_dir`.
+    /// Creates a file, which must not exist yet. It is durable only after `sync_dir`.
     ///
     /// # Errors
-    /// `AlreadyExists` when there is one.
+    /// `AlreadyExists` when the file exists.
     fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>>;
-    /// Puts a file in the place of another, at once. Durable only after `sync_dir`.
+    /// Renames a file, atomically replacing an existing one. The change is durable only after
+    /// `sync_dir`.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file. Durable only after `sync_dir`.
+    /// Removes a file. The removal is durable only after `sync_dir`.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when the file does not exist.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// The names in a directory, sorted.
+    /// Returns the names in a directory, sorted.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes the entries of a directory durable.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Locks a file, which it makes if need be. `None` when another holds the lock.
+    /// Locks a file, creating it if necessary. Returns `None` when the lock is already held.
     ///
     /// # Errors
-    /// When the file cannot be made or locked for another reason.
+    /// When the file cannot be created, or cannot be locked for another reason.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>>;
-    /// What a file takes on the device, which is less than its length where it was never written.
+    /// Returns the space that a file takes on the device. It is less than the length of the file if
+    /// parts were never written.
     ///
     /// # Errors
-    /// `NotFound` when there is none.
+    /// `NotFound` when the file does not exist.
     fn allocated_bytes(&self, path: &Path) -> io::Result<u64>;
-    /// How full the file system of a directory is.
+    /// Returns the free and the total space of the file system that contains a directory.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     fn space(&self, dir: &Path) -> io::Result<FsSpace>;
 }
 
 /// An open file.
 pub trait VfsFile: Debug + Send + Sync + 'static {
-    /// Its length in bytes.
+    /// Returns the length of the file in bytes.
     ///
     /// # Errors
-    /// As the system reports them; so for every method here.
+    /// As reported by the system; the same holds for every method here.
     fn len(&self) -> io::Result<u64>;
-    /// Whether it holds nothing.
+    /// Returns whether the length of the file is 0.
     ///
     /// # Errors
-    /// As [`VfsFile::len`].
+    /// Same as [`VfsFile::len`].
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
-    /// Fills `out` from `offset`.
+    /// Fills `out` with the bytes from `offset`.
     ///
     /// # Errors
     /// `UnexpectedEof` past the end.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
-    /// Writes all of `data` at `offset`, growing the file if need be.
+    /// Writes all of `data` at `offset`, extending the file if necessary.
     ///
     /// # Errors
-    /// `StorageFull` without space; part of it may be written then.
+    /// `StorageFull` when there is no space; part of the data may have been written then.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
-    /// Cuts or grows (with zeros) the file.
+    /// Truncates the file, or extends it with zeros.
     ///
     /// # Errors
-    /// As the system reports them.
+    /// As reported by the system.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Takes space on the device for `len` bytes, and makes the file that long.
+    /// Allocates space on the device for `len` bytes, and sets the length of the file to `len`.
     ///
     /// # Errors
-    /// `StorageFull` without space.
+    /// `StorageFull` when there is no space.
     fn allocate(&self, len: u64) -> io::Result<()>;
-    /// Makes the content durable, and the length.
+    /// Makes the content and the length durable.
     ///
     /// # Errors
-    /// A failed sync may have dropped what it should have kept: never try again.
+    /// A failed fsync may have discarded the data that it was to keep: never retry it.
     fn sync_data(&self) -> io::Result<()>;
-    /// As `sync_data`, with all metadata.
+    /// Makes the content and all metadata durable.
     ///
     /// # Errors
-    /// As `sync_data`.
+    /// Same as `sync_data`.
     fn sync_all(&self) -> io::Result<()>;
 }
 
-/// Names the operation and the path in an error, and keeps its kind.
+/// Adds the operation and the path to an error, and keeps its kind.
 pub(crate) fn in_context(operation: &str, path: &Path, source: &io::Error) -> io::Error {
     io::Error::new(
         source.kind(),
@@ -126,7 +128,7 @@ pub(crate) fn in_context(operation: &str, path: &Path, source: &io::Error) -> io
     )
 }
 
-/// The directory that holds a path; the path itself at the root.
+/// Returns the directory that contains a path; for the root, the path itself.
 pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),

@@ -1,9 +1,9 @@
-//! The seam between the store and the file system.
+//! The interface between the store and the file system.
 //!
-//! Everything under a data directory goes through [`Vfs`], so that a test can lose, tear
-//! and fail every operation and rebuild every image that a power cut can leave. The
-//! dangerous faults are between files (a snapshot and the purge that relies on it), so
-//! one seam sees them all.
+//! All access to a data directory goes through [`Vfs`], so that a test can lose, tear and fail
+//! every operation, and reconstruct every image that a power cut can leave. The dangerous faults
+//! involve several files (a snapshot and the purge that relies on it), so a single interface covers
+//! all of them.
 
 pub(super) mod fail_stop_file;
 mod interface;

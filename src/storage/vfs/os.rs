@@ -1,4 +1,4 @@
-//! The real file system.
+//! The file system of the operating system.
 
 use super::interface::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
 use rustix::io::Errno;
@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The real file system.
+/// The file system of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsFs;
 
@@ -18,7 +18,7 @@ struct OsFile {
     path: PathBuf,
 }
 
-/// The lock goes when the descriptor is closed, so also when the process dies.
+/// A lock that is released when the descriptor is closed, and so also when the process dies.
 #[derive(Debug)]
 struct OsLock {
     _file: File,
@@ -26,12 +26,13 @@ struct OsLock {
 
 impl Held for OsLock {}
 
-/// How often a file asks for a descriptor to open it by, in ten seconds. None being free is no failure of the disk, and clients'
-/// connections, which took them, end; a disk that stands still for longer is one.
+/// Maximum number of attempts to open a file while no file descriptor is free; they span ten
+/// seconds. A lack of descriptors is not a failure of the disk: client connections hold them and
+/// will end. A disk that hangs for longer counts as failed.
 const DESCRIPTOR_TRIES: u32 = 500;
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Opens something once a descriptor is free.
+/// Calls `open` until a file descriptor is free for it.
 fn once_there_is_one<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..DESCRIPTOR_TRIES {
         match open() {
@@ -42,13 +43,14 @@ fn once_there_is_one<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T
     open()
 }
 
-/// Of this process, or of the whole system.
+/// Returns whether this process (`EMFILE`) or the whole system (`ENFILE`) is out of file
+/// descriptors.
 fn lacks_descriptor(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(code, Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Zeros are written in steps of this size where the file system cannot allocate.
+/// Size of the writes that fill a file with zeros where the file system cannot allocate.
 const ZERO_STEP: usize = 64 * 1024;
 
 impl OsFile {
@@ -200,7 +202,7 @@ impl VfsFile for OsFile {
 mod tests {
     use super::*;
 
-    /// What there is no descriptor for is tried again; any other failure is told at once.
+    /// An open that lacks a file descriptor is retried; any other failure is returned immediately.
     #[test]
     fn a_descriptor_is_waited_for() {
         let mut answers = [Errno::MFILE, Errno::NFILE]

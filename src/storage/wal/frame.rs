@@ -1,9 +1,11 @@
-//! The bytes of a frame.
+//! The encoding of journal frames.
 //!
-//! `magic u32 | generation u64 | sequence u32 | length u32 | crc32c of the body | crc32c of all before and the salt | body`, numbers
-//! little-endian, zeros up to a whole block. The body is the committed log id, then each record: `index u64 | length u32 | record`;
-//! the log id has the length alone before it, 0 for none. The salt is of chance and noted in the database: no announcement can be
-//! made to look like a frame.
+//! A frame is `magic u32 | generation u64 | sequence u32 | length u32 | crc32c of the body | crc32c
+//! of all before and the salt | body`, with numbers in little-endian order, padded with zeros to a
+//! whole block. The body is the committed log id, followed by the records, each as `index u64 |
+//! length u32 | record`. The log id is preceded by its length only, which is 0 if there is no log
+//! id. The salt is random and stored in the database, so that no announcement can be crafted to
+//! look like a frame.
 
 use crate::storage::codec;
 use crate::storage::db::schema::Mark;
@@ -11,26 +13,27 @@ use crate::storage::error::Unreadable;
 use crate::storage::types::LogId;
 use std::io;
 
-/// What a frame begins and ends with: the least that a disk writes as one, and a page of the system's cache.
+/// Alignment of frames, in bytes: the smallest unit that a disk writes, and the size of a page in
+/// the system's page cache.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"QRJ\x01");
 const HEADER_BYTES: usize = 28;
-/// Its two numbers.
+/// Size of the two numbers in front of a record.
 const RECORD_HEAD_BYTES: usize = 12;
-/// A log id's record, and its length.
+/// Maximum size of the record of a log id together with its length.
 const COMMITTED_BYTES_MAX: usize = 64;
 
-/// What was appended in one batch.
+/// The entries that were appended in one batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// The last entry known to be committed.
     pub(crate) committed: Option<LogId>,
-    /// Index and record of each entry.
+    /// The index and the record of each entry.
     pub(crate) records: Vec<(u64, Vec<u8>)>,
 }
 
-/// What a frame begins with.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) generation: u64,
@@ -40,7 +43,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The header at the start of a block, if there is one.
+    /// Reads the header at the start of a block. Returns `None` if there is no valid header.
     pub(crate) fn read(block: &[u8], salt: u64) -> Option<Header> {
         let (mut fields, crc) = block.get(..HEADER_BYTES)?.split_at(HEADER_BYTES - 4);
         if u32::from_le_bytes(crc.try_into().ok()?) != header_crc(fields, salt) {
@@ -73,16 +76,16 @@ fn header_crc(fields: &[u8], salt: u64) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), fields)
 }
 
-/// What a frame of so many records and bytes takes on disk, at most.
+/// Returns the maximum size on disk of a frame with this number of records and bytes.
 pub(crate) fn bytes_at_most(records: usize, bytes: usize) -> u64 {
     let body = COMMITTED_BYTES_MAX + records * RECORD_HEAD_BYTES + bytes;
     (HEADER_BYTES + body).next_multiple_of(BLOCK_BYTES) as u64
 }
 
-/// The blocks of a frame.
+/// Encodes a frame as whole blocks.
 ///
 /// # Errors
-/// When it is larger than numbers go.
+/// When a length exceeds the range of `u32`.
 pub(crate) fn encode<'a>(
     mark: Mark,
     sequence: u32,
@@ -122,10 +125,11 @@ fn length_of(bytes: &[u8]) -> io::Result<u32> {
     u32::try_from(bytes.len()).map_err(io::Error::other)
 }
 
-/// The frame at the start of `bytes`, and what it takes; none when another is there, or none, or it is torn.
+/// Decodes the frame at the start of `bytes`, and returns it with its size. Returns `None` when
+/// there is no frame, when it is a different frame, or when it is torn.
 ///
 /// # Errors
-/// When it is whole and makes no sense.
+/// When the checksums match but the content is invalid.
 pub(crate) fn decode(
     bytes: &[u8],
     mark: Mark,
@@ -180,7 +184,7 @@ fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(*first))
 }
 
-/// A door for fuzzing: the bodies of frames whose checksums are right.
+/// Entry points for fuzzing: frame bodies with valid checksums.
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing {
     use super::{Frame, HEADER_BYTES, Header, Mark, decode, encode};

@@ -1,4 +1,4 @@
-//! The journal before the database, for the entries that were appended last.
+//! The journal, a write-ahead log in front of the database for the most recently appended entries.
 
 pub(super) mod file;
 pub(super) mod frame;

@@ -1,4 +1,4 @@
-//! What is in the journal and not in the database yet.
+//! The entries that are in the journal but not in the database yet.
 
 use super::file::Journal;
 use crate::storage::codec;
@@ -9,7 +9,7 @@ use crate::storage::types::LogId;
 use redb::StorageError;
 use std::io;
 
-/// The journal with the records of its frames.
+/// The journal, with the records of its frames.
 #[derive(Debug)]
 pub(crate) struct Journaled {
     journal: Journal,
@@ -24,12 +24,13 @@ impl Journaled {
         }
     }
 
-    /// Whether the database has everything.
+    /// Returns whether the database has all records of the journal.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Whether a batch can go into the journal: it appends and does nothing else, and there is room for it.
+    /// Returns whether a batch can be written to the journal: it consists of appends only, and
+    /// there is room for it.
     pub(crate) fn takes(&self, batch: &[Queued]) -> bool {
         let (mut records, mut bytes) = (0, 0);
         for Queued { op, .. } in batch {
@@ -42,10 +43,10 @@ impl Journaled {
         records > 0 && self.journal.has_room(records, bytes)
     }
 
-    /// Writes a batch that the journal takes.
+    /// Writes a batch to the journal. It must satisfy [`Journaled::takes`].
     ///
     /// # Errors
-    /// As for [`Journal::append`].
+    /// Same as [`Journal::append`].
     pub(crate) fn append(
         &mut self,
         batch: &[Queued],
@@ -59,17 +60,18 @@ impl Journaled {
         self.journal.append(committed, records, is_synced)
     }
 
-    /// Keeps the records of an operation that is in the journal.
+    /// Keeps the records of an operation that was written to the journal.
     pub(crate) fn keep(&mut self, op: &mut Op) {
         if let Op::Append { records, .. } = op {
             self.records.append(records);
         }
     }
 
-    /// Brings all of it into the database. The mark that was noted, for [`Journaled::brought_over`].
+    /// Writes all records to the database, within the caller's transaction. Returns the mark that
+    /// was stored, which must be passed to [`Journaled::brought_over`] after the commit.
     ///
     /// # Errors
-    /// The database's.
+    /// Those of the database.
     pub(crate) fn bring_over(
         &self,
         log: &mut LogTable<'_>,
@@ -85,7 +87,7 @@ impl Journaled {
         Ok(mark)
     }
 
-    /// It is in the database, durable.
+    /// Discards the records, after the transaction is durable in the database.
     pub(crate) fn brought_over(&mut self, mark: Option<Mark>) {
         self.records.clear();
         if let Some(mark) = mark {

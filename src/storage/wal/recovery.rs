@@ -1,4 +1,5 @@
-//! The journal of a directory that is opened: made if there is none, and emptied into the database.
+//! Recovery of the journal when a directory is opened: it is created if it does not exist, and its
+//! frames are moved to the database.
 
 use super::file::{self, Journal};
 use super::frame::Frame;
@@ -17,7 +18,7 @@ use crate::storage::{codec, layout};
 use std::io;
 use std::path::Path;
 
-/// A directory whose database was read.
+/// The context of a recovery. The database of the directory was already read.
 pub(crate) struct Replay<'a> {
     pub(crate) vfs: &'a dyn Vfs,
     pub(crate) dir: &'a Path,
@@ -26,7 +27,7 @@ pub(crate) struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// Opens the journal. What it holds is in the database then, durable, and counted to what that held.
+    /// Opens the journal. On return its frames are durable in the database and included in `held`.
     pub(crate) fn open_journal(
         &self,
         database: &mut Database,
@@ -62,8 +63,10 @@ impl Replay<'_> {
         }
     }
 
-    /// A database that speaks of no journal is new, or was written by a release that had none. A journal beside it was left by a crash
-    /// between the two steps; in one that is used are entries of a newer database.
+    /// Creates the journal of a database that has no journal mark. Such a database is new, or was
+    /// written by a release without a journal. An unused journal file next to it was left by a
+    /// crash between the two steps below. A used one contains entries of a newer database, so the
+    /// directory is rejected.
     fn make_journal(&self, database: &Database) -> Result<Mark, OpenError> {
         let is_used = Journal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {
@@ -110,7 +113,8 @@ impl Replay<'_> {
     }
 }
 
-/// Checks that a frame follows what is held, and counts it to that. The bytes of its records.
+/// Checks that a frame follows the recovered state, and adds it to that state. Returns the size of
+/// its records in bytes.
 fn follow(frame: &Frame, held: &mut Held) -> Result<u64, (Option<u64>, Unreadable)> {
     let mut bytes = 0;
     for (index, record) in &frame.records {

@@ -1,5 +1,5 @@
-//! The one thread that writes: everything that waits goes into one frame of the journal, or one
-//! transaction of the database, with one sync, and then the callbacks run in order (group commit).
+//! The single writer thread (group commit). It takes all queued operations, writes them as one
+//! journal frame or one database transaction with one fsync, and then runs the callbacks in order.
 
 use super::shared::Shared;
 #[cfg(feature = "planted")]
@@ -22,24 +22,25 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A batch takes at most this many operations and about as many bytes: what waits behind it
-/// waits for one commit (with what is in the journal), not for a backlog.
+/// Maximum number of operations in a batch; the bytes are limited approximately too. An operation
+/// queued behind a batch thus waits for a single commit (including the frames in the journal), not
+/// for a whole backlog.
 const BATCH_OPS_MAX: usize = 4096;
 const BATCH_BYTES_MAX: usize = 4 << 20;
-/// After this long without traffic the last batch is sealed, and what is in the journal brought
-/// into the database. A one-phase commit that rots looks like a torn one and is rolled back, and
-/// so is the journal's last frame; what is sealed is refused instead.
+/// Idle time after which the last batch is sealed and the frames in the journal are moved to the
+/// database. A one-phase commit that is corrupted later looks like a torn one and is rolled back,
+/// and so is the last frame of the journal. Sealed data that is corrupted is rejected instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 enum Next {
     Op(Queued),
-    /// Nothing waits, but part of a purge does.
+    /// The queue is empty, but part of a purge is left to do.
     PurgeSlice,
     Idle,
     Gone,
 }
 
-/// Where a batch was brought to.
+/// The destination of a batch.
 enum Written {
     Journal(OnDisk),
     Database(OnDisk),
@@ -50,7 +51,7 @@ pub(crate) struct Writer {
     queue: Receiver<Queued>,
     on_disk: OnDisk,
     journaled: Journaled,
-    /// The last append on disk.
+    /// The sequence number of the last append on disk.
     sequence: u64,
     sealed: bool,
 }
@@ -72,7 +73,7 @@ impl Writer {
         }
     }
 
-    /// Runs until the store is closed or its last handle is gone.
+    /// Runs until the store is closed or its last handle is dropped.
     pub(crate) fn run(mut self) {
         let done = loop {
             match self.next() {
@@ -98,7 +99,8 @@ impl Writer {
         }
     }
 
-    /// As [`Writer::run`], as a task of a simulation: between a batch and its answers the disk's time passes.
+    /// Like [`Writer::run`], as a task of a simulation: the simulated delay of the disk passes
+    /// between a batch and its replies.
     pub(crate) async fn run_as_task(
         mut self,
         wake: Arc<Notify>,
@@ -143,7 +145,7 @@ impl Writer {
         }
     }
 
-    /// What there is to do without waiting.
+    /// Returns the next thing to do, if there is one, without waiting.
     fn next_at_once(&self) -> Option<Next> {
         match self.queue.try_recv() {
             Ok(queued) => Some(Next::Op(queued)),
@@ -174,7 +176,8 @@ impl Writer {
         }
     }
 
-    /// Takes what waits; never waits for more. Gives a close back apart, since it comes last.
+    /// Collects the queued operations into a batch, without waiting for more. A close is returned
+    /// separately, since it comes last.
     fn gather(&self, first: Queued) -> (Vec<Queued>, Option<Done>) {
         let mut bytes = first.op.bytes();
         let mut batch = vec![first];
@@ -199,7 +202,7 @@ impl Writer {
         self.conclude(batch, written, commit);
     }
 
-    /// Writes a batch. What is on disk then, and how it was brought there.
+    /// Writes a batch. Returns the resulting state on disk, and the kind of commit that was used.
     fn bring_to_disk(&mut self, batch: &[Queued]) -> (io::Result<Written>, Commit) {
         let mut commit = commit_of(batch);
         let written = self.shared.latch.check().and_then(|()| {
@@ -214,14 +217,15 @@ impl Writer {
         (written, commit)
     }
 
-    /// Whether a batch goes into the journal, for which the database must have the space that it is to take later. Slices of a purge
-    /// ride on transactions.
+    /// Returns whether a batch goes into the journal. The database must then have the space to take
+    /// it over later. While a purge is in progress, batches go to the database, since slices of the
+    /// purge are part of its transactions.
     fn goes_to_journal(&self, batch: &[Queued]) -> io::Result<bool> {
         let may = !self.on_disk.purging && self.journaled.takes(batch);
         Ok(may && self.shared.space.has(ROOM_IN_DATABASE_BYTES)?)
     }
 
-    /// Tells those who wait for a batch what came of it.
+    /// Reports the result of a batch to its callers.
     fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<Written>, commit: Commit) {
         match self.shared.latch.watch(written) {
             Ok(written) => {
@@ -249,7 +253,7 @@ impl Writer {
         }
     }
 
-    /// Writes a batch that the journal takes.
+    /// Writes a batch to the journal.
     fn write_journal(&mut self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
         let mut after = self.on_disk;
         for Queued { op, .. } in batch {
@@ -262,7 +266,8 @@ impl Writer {
         Ok(after)
     }
 
-    /// What openraft told to be committed since, if the log that is on disk with it reaches as far.
+    /// Returns the latest committed log id reported by openraft, if it is new and the log on disk,
+    /// including this batch, reaches that far.
     fn committed_with(&self, after: &OnDisk) -> Option<LogId> {
         let told = self.shared.view().committed;
         told.filter(|_| told != after.committed && next_index(told) <= next_index(after.last))
@@ -296,7 +301,8 @@ impl Writer {
         Ok(after)
     }
 
-    /// A purge frees space, and what is in the journal is acknowledged: both must find the space that they need first.
+    /// Ensures that there is space. A purge must be able to commit, since it frees space, and the
+    /// entries in the journal must fit into the database, since they are already acknowledged.
     fn make_room(&self, batch: &[Queued]) -> io::Result<()> {
         if batch.iter().any(|q| matches!(q.op, Op::Purge { .. })) {
             self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
@@ -320,7 +326,7 @@ impl Writer {
         database.as_ref().ok_or_else(closed)?.write(commit, change)
     }
 
-    /// Shows what is on disk now to the readers.
+    /// Publishes the state on disk to the readers.
     fn publish(&mut self, batch: &[Queued], in_database: bool) {
         let mut view = self.shared.view();
         let OnDisk {
@@ -340,19 +346,19 @@ impl Writer {
             }
         }
         if in_database {
-            // What is in the journal alone is read from memory.
+            // Entries that are only in the journal are read from memory.
             view.flushed(self.sequence);
         }
     }
 
-    /// Makes the last batch certain, and the ballast again if a purge took it.
+    /// Seals the last batch with a two-phase commit, and restores the ballast if a purge took it.
     fn seal(&mut self) {
         let sealed = self.write(&[], Commit::TwoPhases);
         if let Ok(on_disk) = self.shared.latch.watch(sealed) {
             self.on_disk = on_disk;
             self.sealed = true;
             self.publish(&[], true);
-            // A failure is latched and seen by the next operation.
+            // A failure is latched, and the next operation sees it.
             let _ = self.shared.latch.watch(self.shared.space.restore_ballast());
         }
     }
@@ -377,7 +383,7 @@ impl Writer {
     }
 }
 
-/// How a batch is brought to disk.
+/// Returns the kind of commit for a batch.
 fn commit_of(batch: &[Queued]) -> Commit {
     #[cfg(feature = "planted")]
     if is_planted(Bug::VoteUnsynced) && batch.iter().any(|q| matches!(q.op, Op::Vote { .. })) {

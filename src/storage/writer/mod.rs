@@ -1,4 +1,4 @@
-//! The writer of a data directory, and what it shares with the store's handles.
+//! The writer of a data directory, and the state that it shares with the store's handles.
 
 pub(super) mod group_commit;
 pub(super) mod shared;

@@ -1,4 +1,4 @@
-//! What the writer and the store's handles share.
+//! The state that the writer and the store's handles share.
 
 use crate::storage::db::database::Database;
 use crate::storage::fail_stop::Latch;
@@ -7,7 +7,7 @@ use crate::storage::snapshots::directory::Snapshots;
 use crate::storage::space::Space;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-/// What the writer and the store's handles share.
+/// The state that the writer and the store's handles share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// `None` once the store is closed.
@@ -15,7 +15,7 @@ pub(crate) struct Shared {
     pub(crate) latch: Latch,
     pub(crate) space: Arc<Space>,
     pub(crate) snapshots: Snapshots,
-    /// Held for moments only, never over an operation of the disk.
+    /// The lock is held only briefly, never during a disk operation.
     view: Mutex<LogView>,
 }
 

@@ -1,5 +1,5 @@
-//! What the log store knows without asking the disk: the ends of the log, the vote, and
-//! the newest entries.
+//! The part of the log's state that the log store knows without reading the disk: the bounds of the
+//! log, the vote, and the newest entries.
 
 use super::bounds::{kept_after, next_index};
 use super::recovered_state::Held;
@@ -11,62 +11,66 @@ use openraft::EntryPayload;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Entries that the database has leave the tail when it holds more than this: replication and
-/// apply read what was appended last, and a node is to stay in 40 MB.
+/// Maximum size of the tail in memory. While the tail is larger, entries that are in the database
+/// are evicted from it: replication and apply read only the most recent entries, and a node has a
+/// memory budget of 40 MB.
 pub(crate) const TAIL_BYTES_MAX: usize = 4 << 20;
 
 #[derive(Debug)]
 struct Cached {
     entry: Entry,
     bytes: usize,
-    /// What it takes in memory: a command that says little takes far more than its record.
+    /// The memory that the entry takes. A command with little content takes far more memory than
+    /// its record does.
     memory_bytes: usize,
     sequence: u64,
 }
 
-/// What a read found in memory, and what is left to read from disk before it.
+/// The entries that a read found in memory, and the range that must be read from disk before them.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// To be read from disk; empty if nothing is.
+    /// The range to read from disk; empty if there is nothing to read.
     pub(crate) on_disk: Range<u64>,
-    /// The entries after those, with the size of their records.
+    /// The entries after `on_disk`, with the sizes of their records.
     pub(crate) cached: Vec<(Entry, usize)>,
-    /// The view's epoch: when it has moved on after the disk was read, the read is repeated.
+    /// The epoch of the view. If it has changed after the disk was read, the read is repeated.
     pub(crate) epoch: u64,
 }
 
-/// The state of the log as its writers left it, which the disk may still have to follow.
+/// The state of the log including all queued changes. The disk may lag behind it.
 ///
-/// - The tail holds the newest entries without a hole, up to `last`.
-/// - An entry leaves it only once the database has the append that brought it. An append is told by
-///   its sequence number: after a truncation an index is no proof.
+/// - The tail holds the newest entries without a gap, up to `last`.
+/// - An entry is evicted from the tail only after the append that brought it is in the database. An
+///   append is identified by its sequence number, since after a truncation an index alone proves
+///   nothing.
 #[derive(Debug, Default)]
 pub(crate) struct LogView {
     tail: BTreeMap<u64, Cached>,
     tail_bytes: usize,
-    /// The first index that the log holds, when it holds one.
+    /// The first index in the log, if the log is not empty.
     first: u64,
     epoch: u64,
-    /// The last entry, or `purged` when there is none.
+    /// The last entry, or `purged` when there is no entry.
     pub(crate) last: Option<LogId>,
     /// The last entry on disk.
     pub(crate) last_on_disk: Option<LogId>,
-    /// The records of the log on disk, in bytes; also of those that are purged and not deleted yet.
+    /// The size of the log records on disk, in bytes, including records that are purged but not
+    /// deleted yet.
     pub(crate) log_bytes: u64,
-    /// How it grew to that.
+    /// The map from log indexes to cumulative log size.
     pub(crate) growth: LogGrowth,
     /// The newest entry that was purged.
     pub(crate) purged: Option<LogId>,
     /// The vote on disk.
     pub(crate) vote: Option<Vote>,
-    /// The last one that openraft told; the disk follows with the next commit.
+    /// The last committed log id reported by openraft. It is written to disk with the next commit.
     pub(crate) committed: Option<LogId>,
     /// The identity on disk.
     pub(crate) identity: Option<Identity>,
 }
 
 impl LogView {
-    /// The view of what a database held when it was opened.
+    /// Returns the view of a database that was just opened.
     pub(crate) fn new(held: Held, growth: LogGrowth) -> Self {
         let Held {
             identity,
@@ -89,12 +93,12 @@ impl LogView {
         }
     }
 
-    /// The index that the next entry must have.
+    /// Returns the index that the next entry must have.
     pub(crate) fn next_index(&self) -> u64 {
         next_index(self.last)
     }
 
-    /// Takes an entry that follows the last one.
+    /// Appends an entry, which must follow the last one.
     pub(crate) fn append(&mut self, entry: Entry, bytes: usize, sequence: u64) {
         debug_assert!(
             self.last.is_none() || entry.log_id.index == self.next_index(),
@@ -117,7 +121,7 @@ impl LogView {
         );
     }
 
-    /// Forgets the entries after `last`.
+    /// Removes the entries after `last`.
     pub(crate) fn truncate_after(&mut self, last: Option<LogId>) {
         self.epoch += 1;
         self.last = kept_after(self.last, self.purged, last);
@@ -125,7 +129,7 @@ impl LogView {
         self.tail_bytes -= cut.values().map(|c| c.memory_bytes).sum::<usize>();
     }
 
-    /// Forgets the entries up to `upto`.
+    /// Removes the entries up to and including `upto`.
     pub(crate) fn purge(&mut self, upto: LogId) {
         self.epoch += 1;
         self.purged = Some(upto);
@@ -138,7 +142,7 @@ impl LogView {
         self.tail_bytes = self.tail.values().map(|c| c.memory_bytes).sum();
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(crate) fn wipe(&mut self) {
         *self = Self {
             epoch: self.epoch + 1,
@@ -146,7 +150,8 @@ impl LogView {
         };
     }
 
-    /// The appends up to `sequence` are in the database.
+    /// Records that the appends up to `sequence` are in the database, and evicts entries from the
+    /// tail while it is too large.
     pub(crate) fn flushed(&mut self, sequence: u64) {
         while self.tail_bytes > TAIL_BYTES_MAX {
             match self.tail.first_entry() {
@@ -158,7 +163,8 @@ impl LogView {
         }
     }
 
-    /// Looks up entries, up to `bytes_max` of those in memory but at least one.
+    /// Finds the entries of a range: those in memory, up to `bytes_max` but at least one, and the
+    /// range to read from disk.
     pub(crate) fn plan(&self, range: Range<u64>, bytes_max: usize) -> Plan {
         let start = range.start.max(self.first);
         let end = range.end.min(self.next_index());
@@ -187,7 +193,7 @@ impl LogView {
         }
     }
 
-    /// Changes whenever entries went away.
+    /// Returns a counter that changes whenever entries are removed.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }

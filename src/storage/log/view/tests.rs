@@ -18,8 +18,8 @@ fn push(view: &mut LogView, term: u64, bytes: usize, sequence: u64) {
     view.append(entry, bytes, sequence);
 }
 
-/// Proves that an entry stays in memory until the append that brought it is on disk, even when an
-/// older one of the same index, since truncated, is.
+/// An entry stays in memory until the append that brought it is on disk, even if an older entry of
+/// the same index, which was truncated in the meantime, is on disk.
 #[test]
 fn an_entry_is_not_given_up_for_an_older_one_of_its_index() {
     let mut view = LogView::default();
@@ -46,8 +46,8 @@ fn an_entry_is_not_given_up_for_an_older_one_of_its_index() {
     assert_eq!(view.plan(0..10, usize::MAX).on_disk, 0..2);
 }
 
-/// Proves that a read sees neither what was purged nor what was cut off, and that a cut past the
-/// end changes nothing.
+/// A read returns neither purged nor truncated entries, and a truncation past the end changes
+/// nothing.
 #[test]
 fn a_read_sees_what_the_log_holds() {
     let mut view = LogView::default();

@@ -1,15 +1,15 @@
-//! The bytes of a file, shared by all images that have them in common.
+//! The content of a file, which is shared by all images that have it in common.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-/// What is shared, and what the device gives space for: a page of the database.
+/// The unit of sharing and of allocation on the device: a page of the database.
 pub(super) const CHUNK: usize = 4096;
 
 #[derive(Debug)]
 struct Chunk {
     bytes: [u8; CHUNK],
-    /// Of the bytes, once it was asked for; 0 of zeros.
+    /// A digest of the bytes, computed on first use; 0 if all bytes are zero.
     digest: OnceLock<u64>,
 }
 
@@ -35,7 +35,8 @@ impl Chunk {
     }
 }
 
-/// The bytes of a file. A clone costs a pointer for each 4 KiB; what was never written costs nothing.
+/// The content of a file. A clone costs one pointer per 4 KiB; ranges that were never written take
+/// no space.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     chunks: Vec<Option<Arc<Chunk>>>,
@@ -48,17 +49,17 @@ impl Content {
         self.len
     }
 
-    /// The space that it takes.
+    /// Returns the allocated space, in bytes.
     pub(super) fn allocated(&self) -> u64 {
         self.written * CHUNK as u64
     }
 
-    /// Whether anything was ever written around a byte.
+    /// Returns whether the chunk that contains a byte was ever written.
     pub(crate) fn was_written(&self, at: u64) -> bool {
         matches!(self.chunks.get(at as usize / CHUNK), Some(Some(_)))
     }
 
-    /// The space that a write takes beside what it has.
+    /// Returns the additional space that a write would allocate.
     pub(super) fn missing(&self, offset: u64, len: u64) -> u64 {
         if len == 0 {
             return 0;
@@ -70,7 +71,7 @@ impl Content {
             * CHUNK as u64
     }
 
-    /// Fills `out`, or says that the file ends before.
+    /// Fills `out`. Returns `false` when the file ends before it is full.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> bool {
         if offset + out.len() as u64 > self.len {
             return false;
@@ -103,7 +104,7 @@ impl Content {
         self.len = self.len.max(at as u64);
     }
 
-    /// Cuts it, or lets it grow by zeros that take no space.
+    /// Truncates the content, or extends it with zeros that take no space.
     pub(crate) fn set_len(&mut self, len: u64) {
         let kept = len.div_ceil(CHUNK as u64) as usize;
         for cut in self.chunks.drain(kept.min(self.chunks.len())..) {
@@ -116,7 +117,7 @@ impl Content {
         self.len = len;
     }
 
-    /// Turns bits of a byte over.
+    /// Flips bits of a byte.
     pub(crate) fn flip(&mut self, at: u64, bits: u8) {
         self.chunk(at as usize / CHUNK)[at as usize % CHUNK] ^= bits;
     }
@@ -139,7 +140,7 @@ impl Content {
     }
 }
 
-/// Of the bytes alone: zeros that were written and those that were not are the same.
+/// Hashes the bytes only: zeros that were written and zeros that were not are equal.
 impl Hash for Content {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.len);

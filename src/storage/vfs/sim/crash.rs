@@ -1,4 +1,4 @@
-//! The durable side: every image that a power cut can leave.
+//! The durable side of the file system: every image that a power cut can leave.
 
 use super::content::Content;
 use super::event::{Event, Image};
@@ -6,14 +6,14 @@ use crate::storage::vfs::parent_of;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What devices write whole.
+/// Size of the unit that devices write atomically.
 const SECTOR: u64 = 512;
-/// With this few changes pending, every subset of them is tried.
+/// Maximum number of pending changes for which every subset is tried.
 const EXHAUSTIVE_MAX: usize = 6;
-/// A write of this many sectors (a page of the database) is cut at each of them.
+/// Maximum number of sectors of a write (a page of the database) that is cut at each of them.
 const CUTS_MAX: u64 = 8;
 
-/// xorshift64*: the same seed gives the same images.
+/// A xorshift64* generator: the same seed produces the same images.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(pub(in crate::storage) u64);
 
@@ -26,20 +26,20 @@ impl Random {
     }
 }
 
-/// A point of the journal: what surely is on the device, and what may be.
+/// A point in the journal: the changes that are certainly on the device, and those that may be.
 #[derive(Debug, Default)]
 pub(crate) struct Crash {
     inodes: BTreeMap<usize, Content>,
     names: BTreeMap<PathBuf, usize>,
     pending: Vec<Event>,
-    /// The last step that was begun.
+    /// The last step that was started.
     pub(crate) began: usize,
     /// The steps that were acknowledged, in order.
     pub(crate) acknowledged: Vec<usize>,
 }
 
 impl Crash {
-    /// Starts from what an earlier crash left.
+    /// Starts from the image that an earlier crash left.
     pub(crate) fn after(image: &Image) -> Self {
         let mut start = Self::default();
         for (inode, (path, data)) in image.iter().enumerate() {
@@ -49,8 +49,9 @@ impl Crash {
         start
     }
 
-    /// Shows the point after each change, where the syncs before it have made certain what they
-    /// cover, and after each acknowledgement, when more is owed.
+    /// Calls `visit` at the point after each change, where the earlier syncs have already made the
+    /// changes that they cover durable, and after each acknowledgement, which adds to what must be
+    /// preserved.
     pub(crate) fn walk(mut self, journal: &[Event], mut visit: impl FnMut(&Self)) {
         for event in journal {
             self.take(event);
@@ -63,7 +64,7 @@ impl Crash {
         }
     }
 
-    /// The point at the end of a journal.
+    /// Returns the point at the end of a journal.
     pub(crate) fn at_end(mut self, journal: &[Event]) -> Self {
         for event in journal {
             self.take(event);
@@ -81,7 +82,7 @@ impl Crash {
         }
     }
 
-    /// Goes past these events.
+    /// Advances past these events.
     #[cfg(feature = "sim")]
     pub(super) fn take_all(&mut self, journal: &[Event]) {
         for event in journal {
@@ -89,7 +90,7 @@ impl Crash {
         }
     }
 
-    /// One image of a crash here, as chance has it.
+    /// Returns a randomly chosen image of a crash at this point.
     #[cfg(feature = "sim")]
     pub(super) fn one_image(&self, random: &mut Random) -> Image {
         let n = self.pending.len();
@@ -116,9 +117,10 @@ impl Crash {
         }
     }
 
-    /// Images of a crash here: every subset of a few pending changes, or some of many; with each
-    /// a torn one; and the newest change cut at each sector, or at some of many, beside all or
-    /// any of the others.
+    /// Returns images of a crash at this point: every subset of the pending changes if they are
+    /// few, or a sample if they are many, each also with one torn write. In addition the newest
+    /// change is cut at each sector, or at a random one if it has many, in combination with all of
+    /// the other changes and with a random subset of them.
     pub(crate) fn images(&self, random: &mut Random, sampled: usize) -> Vec<Image> {
         let n = self.pending.len();
         let mut images = Vec::new();
@@ -176,7 +178,8 @@ impl Crash {
     }
 }
 
-/// Which of the changes are there: all subsets of a few, or some of many.
+/// Returns which of the changes are on the device: all subsets of a few, or a sample if they are
+/// many.
 fn subsets(n: usize, random: &mut Random, sampled: usize) -> Vec<Vec<bool>> {
     if n <= EXHAUSTIVE_MAX {
         let all = 0..1_usize << n;
@@ -197,14 +200,14 @@ fn subsets(n: usize, random: &mut Random, sampled: usize) -> Vec<Vec<bool>> {
     subsets
 }
 
-/// Which sectors of a write reached the device.
+/// The sectors of a torn write that reached the device.
 #[derive(Clone)]
 enum Torn {
-    /// So many of the first.
+    /// The first sectors, up to this number.
     Head(u64),
-    /// All but so many of the first.
+    /// All sectors after this number of first ones.
     Tail(u64),
-    /// Any.
+    /// A random subset.
     Some(Random),
 }
 
@@ -231,7 +234,7 @@ impl Torn {
     }
 }
 
-/// How many sectors of the device a change writes.
+/// Returns the number of device sectors that a change writes.
 fn sectors(event: &Event) -> u64 {
     match event {
         Event::Write { offset, data, .. } if !data.is_empty() => {

@@ -1,14 +1,16 @@
-//! A simulated device that outlives the processes on it, and may lose its power.
+//! A simulated device that outlives the processes that use it, and whose power can be cut.
 
 use super::crash::{Crash, Random};
 use super::state::SimFs;
 use crate::storage::vfs::interface::Vfs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A device whose content survives a process, and of which a power cut leaves what it must and nothing more.
+/// A device whose content survives a process. A power cut preserves the changes that callers rely
+/// on, and guarantees nothing more.
 ///
-/// - What was relied on ([`Device::rely_on`]) is there after every cut.
-/// - Of what came after it, a cut may fall between any two operations, and any part of the unsynced may be there.
+/// - Changes that callers rely on ([`Device::rely_on`]) survive every power cut.
+/// - A power cut may fall between any two later operations, and any part of the unsynced changes
+///   may survive it.
 #[derive(Debug, Clone)]
 pub struct Device {
     state: Arc<Mutex<State>>,
@@ -17,7 +19,7 @@ pub struct Device {
 #[derive(Debug)]
 struct State {
     fs: SimFs,
-    /// What all operations up to `relied` have brought to the device.
+    /// The state of the device after all operations up to `relied`.
     base: Crash,
     relied: usize,
     capacity_bytes: u64,
@@ -25,7 +27,7 @@ struct State {
 }
 
 impl Device {
-    /// An empty device of that size.
+    /// Returns an empty device of that size.
     pub fn new(capacity_bytes: u64) -> Self {
         let state = State {
             fs: SimFs::new(capacity_bytes),
@@ -39,23 +41,24 @@ impl Device {
         }
     }
 
-    /// A planted error: from here on the device says that it synced, and did not.
+    /// Makes the device report syncs as successful that it no longer performs: an injected bug.
     pub fn lie(&self) {
         self.state().lies = true;
     }
 
-    /// Its file system, as the next process sees it.
+    /// Returns the file system of the device, as the next process sees it.
     pub fn vfs(&self) -> Arc<dyn Vfs> {
         Arc::new(self.state().fs.clone())
     }
 
-    /// How many operations it has seen since it was made, or since its power was cut.
+    /// Returns the number of operations that the device has seen since it was created, or since its
+    /// power was cut.
     pub fn position(&self) -> usize {
         let state = self.state();
         state.relied + state.fs.journal_len()
     }
 
-    /// Somebody was told that the operations up to here are durable.
+    /// Records that a caller was told that the operations up to `position` are durable.
     pub fn rely_on(&self, position: usize) {
         let mut state = self.state();
         if state.lies || position <= state.relied {
@@ -66,8 +69,8 @@ impl Device {
         state.relied = position;
     }
 
-    /// Cuts the power: what is left is one of the images that the device may hold. Nobody may be using it.
-    /// How many operations were not relied on yet.
+    /// Cuts the power: one of the images that the device may hold remains. No process may be using
+    /// the device. Returns the number of operations that were not relied on yet.
     pub fn cut_power(&self, seed: u64) -> usize {
         let mut state = self.state();
         let mut random = Random(seed | 1);
@@ -82,7 +85,7 @@ impl Device {
         journal.len()
     }
 
-    /// Loses everything. Nobody may be using it.
+    /// Erases the device. No process may be using it.
     pub fn empty(&self) {
         let mut state = self.state();
         state.fs = SimFs::new(state.capacity_bytes);

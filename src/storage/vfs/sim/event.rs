@@ -1,4 +1,4 @@
-//! The changes that a journal holds, and the images that they lead to.
+//! The changes that a journal records, and the images that they lead to.
 
 use super::content::Content;
 use std::collections::BTreeMap;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 /// The content of every file.
 pub(crate) type Image = BTreeMap<PathBuf, Content>;
 
-/// Tells images apart.
+/// Returns a digest that distinguishes images.
 pub(crate) fn digest_of(image: &Image) -> u64 {
     let mut hasher = DefaultHasher::new();
     image.hash(&mut hasher);
     hasher.finish()
 }
 
-/// One change, or a mark of the test between changes.
+/// A change, or a mark that a test sets between changes.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
     Write {
@@ -46,7 +46,7 @@ pub(crate) enum Event {
     SyncDir {
         dir: PathBuf,
     },
-    /// The test began its n-th step.
+    /// The test started its n-th step.
     Began(usize),
     /// The test's n-th step was acknowledged.
     Acknowledged(usize),

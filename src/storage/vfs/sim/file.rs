@@ -1,4 +1,4 @@
-//! An open file of the simulated file system.
+//! An open file in the simulated file system.
 
 use super::event::Event;
 use super::state::{Fault, SimFs, State, os_error};

@@ -1,4 +1,5 @@
-//! The live side: what the running store sees, journalled.
+//! The live side of the file system: the state that the running store sees. Every change is
+//! recorded in the journal.
 
 use super::event::{Event, Image};
 use super::file::SimFile;
@@ -24,7 +25,7 @@ impl Drop for SimLock {
 }
 
 impl SimFs {
-    /// An empty file system of that size that journals from now on.
+    /// Returns an empty file system of that size, which records a journal from the start.
     pub(crate) fn new(capacity_bytes: u64) -> Self {
         let state = State {
             capacity_bytes,
@@ -36,7 +37,8 @@ impl SimFs {
         }
     }
 
-    /// What a crash left, after which nothing is pending; journals only if told to.
+    /// Returns the file system that a crash left, in which nothing is pending. It records a journal
+    /// only if `journals` is set.
     pub(crate) fn of_image(image: Image, capacity_bytes: u64, journals: bool) -> Self {
         let mut state = State {
             capacity_bytes,
@@ -52,8 +54,8 @@ impl SimFs {
         }
     }
 
-    /// What a process that was killed at the end of a journal leaves to the next one: all of its
-    /// changes are seen, and those that no sync covers are still pending.
+    /// Returns the file system that the next process sees after a process was killed at the end of
+    /// a journal: all changes are visible, and those that no sync covers are still pending.
     pub(crate) fn of_journal(journal: &[Event], capacity_bytes: u64) -> Self {
         let journal: Vec<Event> = journal
             .iter()
@@ -83,13 +85,13 @@ impl SimFs {
         }
     }
 
-    /// Fails the n-th operation from now on, once. Later ones succeed, which is the nastiest.
+    /// Makes the n-th operation from now on fail once. Later ones succeed, which is the worst case.
     pub(crate) fn fail_operation(&self, n: u64, fault: Fault) {
         let mut state = self.state();
         state.fault = Some((state.operations + n, fault));
     }
 
-    /// What the fault struck, if it has.
+    /// Returns a description of the operation and the path that the fault hit, if it has occurred.
     pub(crate) fn struck(&self) -> Option<String> {
         self.state()
             .struck
@@ -97,7 +99,7 @@ impl SimFs {
             .map(|struck| struck.what.clone())
     }
 
-    /// What was changed or synced since then of the file or directory that was struck.
+    /// Returns the changes and syncs, since the fault, of the file or directory that it hit.
     pub(crate) fn since_struck(&self) -> Vec<Event> {
         let state = self.state();
         let (Some(struck), Some(journal)) = (&state.struck, &state.journal) else {
@@ -130,13 +132,13 @@ impl SimFs {
         self.state().journal.clone().unwrap_or_default()
     }
 
-    /// How many events the journal holds.
+    /// Returns the number of events in the journal.
     #[cfg(feature = "sim")]
     pub(super) fn journal_len(&self) -> usize {
         self.state().journal.as_ref().map_or(0, Vec::len)
     }
 
-    /// Takes the first events off the journal.
+    /// Removes and returns the first `count` events of the journal.
     #[cfg(feature = "sim")]
     pub(super) fn take_journal(&self, count: usize) -> Vec<Event> {
         let mut state = self.state();
@@ -145,7 +147,7 @@ impl SimFs {
         journal.drain(..count).collect()
     }
 
-    /// The content as the running store sees it.
+    /// Returns the content that the running store sees.
     pub(crate) fn live(&self) -> Image {
         let state = self.state();
         state

@@ -1,8 +1,9 @@
-//! A file system in memory that forgets what was not synced.
+//! An in-memory file system that forgets everything that was not synced.
 //!
-//! It journals every change. [`Crash`] walks the journal and gives, after each change, images that
-//! a power cut there can leave: of the changes that no sync covers (of content and of directory
-//! entries alike) any may be there or not, and a write may be torn at 512 bytes.
+//! It records every change in a journal. [`Crash`] walks the journal and produces, after each
+//! change, images that a power cut at that point can leave. Of the changes that no sync covers (to
+//! content and to directory entries alike), any subset may be on the device, and a write may be
+//! torn at multiples of 512 bytes.
 
 mod content;
 mod crash;

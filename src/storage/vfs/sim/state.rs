@@ -1,4 +1,4 @@
-//! What a simulated file system holds, and the faults that it is told to have.
+//! The state of a simulated file system, including the faults that tests inject.
 
 use super::content::Content;
 use super::event::Event;
@@ -8,24 +8,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How an operation fails.
+/// The way in which an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// An input or output error; nothing is written.
+    /// An I/O error; nothing is written.
     Io,
     /// No space; nothing is written.
     Full,
-    /// No space; half of it is written.
+    /// No space; half of the data is written.
     Short,
-    /// A sync that does nothing and says that it did. No disk may: a test that does not see it
-    /// would see nothing.
+    /// A sync that does nothing and reports success. No real disk may do that; a test that does not
+    /// detect it would detect nothing.
     Unsaid,
 }
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Inode {
     pub(super) data: Content,
-    /// Space taken without content: the ballast costs no memory here.
+    /// Space that is allocated without content, so that the ballast costs no memory here.
     pub(super) reserved: u64,
 }
 
@@ -51,17 +51,17 @@ pub(super) struct State {
     pub(super) struck: Option<Struck>,
 }
 
-/// What a fault struck.
+/// The operation and the file that a fault hit.
 #[derive(Debug, Clone)]
 pub(super) struct Struck {
     pub(super) what: String,
     pub(super) path: PathBuf,
     pub(super) inode: Option<usize>,
-    /// How long the journal was then.
+    /// The length of the journal at that time.
     pub(super) at: usize,
 }
 
-/// A file system in memory. Clones show the same one.
+/// An in-memory file system. Clones share their state.
 #[derive(Debug, Clone)]
 pub(crate) struct SimFs {
     pub(super) state: Arc<Mutex<State>>,
@@ -72,7 +72,7 @@ impl SimFs {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an operation, and fails it if it is its turn.
+    /// Counts an operation, and makes it fail if a fault is due.
     pub(super) fn operate(
         &self,
         operation: &str,
@@ -118,7 +118,7 @@ impl State {
             .sum()
     }
 
-    /// Whether there is space for what a write takes.
+    /// Returns whether there is space for a write.
     pub(super) fn has_room(&self, inode: usize, offset: u64, len: u64) -> bool {
         let missing = self.inodes[inode].data.missing(offset, len);
         missing == 0 || self.used() + missing <= self.capacity_bytes

@@ -1,15 +1,22 @@
-//! The journal: what was appended last, until it is brought into the database.
+//! The journal file: a write-ahead log of the most recent appends, until they are written to the
+//! database.
 //!
-//! A commit of redb writes some nine pages and takes half a millisecond of processor time; a frame of the journal is one write over
-//! blocks that the file has already. So appends go into the journal, one frame and one sync for each batch, and are brought into the
-//! database together: when the journal is full, when anything else is written, and when nothing is for a while.
+//! A redb commit writes about nine pages and takes half a millisecond of CPU time, whereas a
+//! journal frame is a single write to blocks that are already allocated. Appends are therefore
+//! written to the journal, with one frame and one fsync for each batch. They are moved to the
+//! database together: when the journal is full, when anything other than an append is written, and
+//! when nothing was written for a while.
 //!
-//! - A frame begins a block and shares none, so that a torn write harms no other.
-//! - A frame is written once the one before is durable. A frame that is damaged and has another after it was therefore durable, and
-//!   the directory is refused; the last one cannot be told from a torn write, and is as if it had never been written.
-//! - The frames of a generation lie one after the other from the start. The transaction that brings them into the database notes the
-//!   next generation there, so each frame counts either as in the journal or as in the database.
-//! - That transaction has two phases: what it took over is written over next, and it must not be taken for torn and rolled back.
+//! - A frame starts at a block boundary and shares no block with another frame, so that a torn
+//!   write damages no other frame.
+//! - A frame is written only after the previous one is durable. A damaged frame that is followed by
+//!   another frame was therefore durable, and the directory is rejected. The last frame cannot be
+//!   distinguished from a torn write, and is treated as if it had never been written.
+//! - The frames of a generation are contiguous from the start of the file. The transaction that
+//!   moves them to the database also stores the next generation there, so that each frame counts
+//!   either as in the journal or as in the database.
+//! - That transaction uses a two-phase commit: the frames that it moved are overwritten next, so it
+//!   must not be mistaken for a torn commit and rolled back.
 
 use crate::storage::db::schema::Mark;
 use crate::storage::error::{OpenError, Unreadable};
@@ -24,13 +31,16 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-/// So much waits to be brought into the database, which then takes some milliseconds. A batch that is larger goes there at once.
+/// Length of the journal in bytes, and so the maximum amount of data that waits to be moved to the
+/// database, which takes some milliseconds. A larger batch is written directly to the database.
 pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 
-/// It is made by pieces of this length: what comes at once the page cache keeps as one, and looks over all of it at each write into it.
+/// Size of the writes that create the file. The page cache keeps the data of one large write as a
+/// single unit, and walks through all of it on every later write into it.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What the frames of a whole journal take in the database at most: pages come in powers of two.
+/// Maximum space that the frames of a full journal take in the database: page sizes are powers of
+/// two.
 pub(crate) const ROOM_IN_DATABASE_BYTES: u64 = 2 * LENGTH_BYTES;
 
 /// The journal of a data directory, open for writing.
@@ -38,21 +48,22 @@ pub(crate) const ROOM_IN_DATABASE_BYTES: u64 = 2 * LENGTH_BYTES;
 pub(crate) struct Journal {
     file: Guarded,
     mark: Mark,
-    /// Frames of this generation.
+    /// The number of frames of this generation.
     frames: u32,
-    /// Where the next one begins.
+    /// The offset of the next frame.
     end: u64,
-    /// When it was opened a torn frame was where the next one begins. It must not be read whole some other day, after others.
+    /// Whether a torn frame was at the offset of the next frame when the file was opened. It must
+    /// not become readable later, after other frames were written.
     is_torn: bool,
 }
 
 impl Journal {
-    /// Makes an empty journal, in the place of one that no database speaks of; durable on return.
+    /// Creates an empty journal, replacing one that no database refers to. It is durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::JOURNAL);
         let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
         let file = vfs.create_new(&tmp)?;
-        // Written and not only allocated: to write into space that never was is two writes.
+        // Written, not only allocated: a write to space that was never written costs two writes.
         for at in (0..LENGTH_BYTES).step_by(PIECE_BYTES) {
             file.write_at(at, &[0; PIECE_BYTES])?;
         }
@@ -61,7 +72,8 @@ impl Journal {
         vfs.sync_dir(dir)
     }
 
-    /// Whether anything was ever written to the journal of a directory; none when there is no journal.
+    /// Returns whether anything was ever written to the journal of a directory; `None` when there
+    /// is no journal.
     pub(crate) fn is_used(vfs: &dyn Vfs, dir: &Path) -> io::Result<Option<bool>> {
         let file = match vfs.open(&dir.join(layout::JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -74,7 +86,7 @@ impl Journal {
         Ok(Some(is_used))
     }
 
-    /// Opens the journal of a directory, and gives the frames that its database does not have.
+    /// Opens the journal of a directory. Also returns the frames that its database does not have.
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
@@ -123,15 +135,17 @@ impl Journal {
         Ok((journal, frames))
     }
 
-    /// Whether a frame of so many records and bytes still has room.
+    /// Returns whether there is room for a frame with this number of records and bytes.
     pub(crate) fn has_room(&self, records: usize, bytes: usize) -> bool {
         self.end + frame::bytes_at_most(records, bytes) <= self.mark.length_bytes
     }
 
-    /// Writes a frame; durable on return, but for an error that is planted.
+    /// Writes a frame. It is durable on return if `is_synced` is set; only an injected bug clears
+    /// it.
     ///
     /// # Errors
-    /// The system's. What is written then is not known, and nothing more may be.
+    /// Those of the system. It is then unknown which bytes were written, and nothing more may be
+    /// written.
     pub(crate) fn append<'a>(
         &mut self,
         committed: Option<LogId>,
@@ -149,7 +163,8 @@ impl Journal {
         Ok(())
     }
 
-    /// What the database must note in the transaction that takes the frames over; none when there are none, not even a torn one.
+    /// Returns the mark that the database must store in the transaction that takes over the frames.
+    /// Returns `None` when there is no frame, not even a torn one.
     pub(crate) fn next_mark(&self) -> Option<Mark> {
         (self.frames > 0 || self.is_torn).then_some(Mark {
             generation: self.mark.generation + 1,
@@ -157,7 +172,8 @@ impl Journal {
         })
     }
 
-    /// The database has taken the frames over and noted the mark: the next frame is written over the first.
+    /// Starts the next generation, after the database has taken over the frames and stored the
+    /// mark. The next frame overwrites the first one.
     pub(crate) fn start_over(&mut self, mark: Mark) {
         self.mark = mark;
         self.frames = 0;
@@ -166,7 +182,7 @@ impl Journal {
     }
 }
 
-/// The frames of a generation, and where the first block after them begins.
+/// Reads the frames of a generation. Also returns the offset of the first block after them.
 fn read_frames(bytes: &[u8], mark: Mark) -> Result<(Vec<Frame>, usize), Unreadable> {
     let (mut frames, mut at) = (Vec::new(), 0);
     while let Some((frame, taken)) = frame::decode(
@@ -180,16 +196,16 @@ fn read_frames(bytes: &[u8], mark: Mark) -> Result<(Vec<Frame>, usize), Unreadab
     Ok((frames, at))
 }
 
-/// What comes after the frames that were read, the worst last.
+/// The content of the file after the frames that were read, ordered from harmless to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Follows {
-    /// Frames of generations before.
+    /// Only frames of earlier generations.
     Nothing,
-    /// The frame that is next, and is not whole.
+    /// The next frame, which is incomplete.
     Torn,
-    /// A frame that was written after one that cannot be read.
+    /// A frame that was written after an unreadable one.
     Frames,
-    /// A generation that the database does not know.
+    /// A frame of a generation that the database does not know.
     Generation,
 }
 

@@ -32,7 +32,8 @@ fn records(from: u64, sizes: &[usize]) -> Vec<(u64, Vec<u8>)> {
     sizes.iter().zip(from..).map(record).collect()
 }
 
-/// A journal with frames of one, two and three records, the last of several blocks.
+/// Returns a journal with frames of one, two and three records. The last frame spans several
+/// blocks.
 fn written() -> (SimFs, Vec<Frame>) {
     let fs = made();
     let (mut journal, none) = opened(&fs, MARK).expect("it opens");
@@ -60,7 +61,8 @@ fn flipped(fs: &SimFs, at: u64) -> SimFs {
     SimFs::of_image(image, 1 << 20, false)
 }
 
-/// What was written is read, in order, and what follows is written after it.
+/// Frames are read back in the order in which they were written, and later frames are appended
+/// after them.
 #[test]
 fn frames_are_read_as_they_were_written() {
     let (fs, frames) = written();
@@ -75,7 +77,7 @@ fn frames_are_read_as_they_were_written() {
     assert_eq!(found[3].records, more);
 }
 
-/// A generation begins at the start, and those before it are nothing.
+/// A new generation begins at the start of the file, and frames of earlier generations are ignored.
 #[test]
 fn a_new_generation_is_written_over_the_last() {
     let (fs, _) = written();
@@ -94,7 +96,8 @@ fn a_new_generation_is_written_over_the_last() {
     assert_eq!(found[0].records, first);
 }
 
-/// A database that went back to before a generation is not believed, nor is one of another journal.
+/// A database that was rolled back to an earlier generation is rejected, and frames of another
+/// journal are ignored.
 #[test]
 fn a_generation_that_the_database_does_not_know_is_refused() {
     let (fs, _) = written();
@@ -108,7 +111,8 @@ fn a_generation_that_the_database_does_not_know_is_refused() {
     assert_eq!(opened(&fs, other).expect("it opens").1, []);
 }
 
-/// Whichever byte is wrong, what was there is read or the journal is refused; in the last frame it may be as if it were torn.
+/// With any wrong byte, either the original frames are read or the journal is rejected; only the
+/// last frame may be dropped as if it were torn.
 #[test]
 fn no_wrong_byte_is_read_as_data() {
     let (fs, frames) = written();
@@ -131,7 +135,7 @@ fn no_wrong_byte_is_read_as_data() {
     );
 }
 
-/// It is refused by name when it is missing or cut.
+/// A missing or truncated journal is rejected with an error that names it.
 #[test]
 fn a_journal_that_is_gone_is_refused() {
     let (fs, _) = written();
@@ -156,7 +160,8 @@ fn a_journal_that_is_gone_is_refused() {
     );
 }
 
-/// Records that would not fit are told before anything is written, and those that fit do.
+/// Records that do not fit are detected before anything is written, and those that pass the check
+/// do fit.
 #[test]
 fn a_journal_has_its_length() {
     let fs = made();
@@ -174,7 +179,7 @@ fn a_journal_has_its_length() {
     assert_eq!(opened(&fs, MARK).expect("it opens").1.len() as u64, frames);
 }
 
-/// A frame that was torn once is not read another day: the next generation begins.
+/// A torn frame is not read later, because the next generation begins.
 #[test]
 fn a_torn_frame_ends_its_generation() {
     let fs = made();
@@ -189,7 +194,8 @@ fn a_torn_frame_ends_its_generation() {
     assert_eq!(journal.next_mark(), Some(NEXT));
 }
 
-/// Proves that the bytes of frames and of what the database notes of them stay as they are: directories have them.
+/// The bytes of frames and of the journal mark in the database do not change: existing directories
+/// contain them.
 #[test]
 fn the_bytes_of_frames_stay() {
     let frame = frame::encode(MARK, 3, Some(log_id(2, 9)), records(10, &[3, 0]).iter());
