@@ -1,32 +1,33 @@
-//! What the access log is told of each request.
+//! The record of one request, for the access log.
 
 use http::{HeaderValue, Method, Uri, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One answered request. What it holds of the request is shared with it and not copied.
+/// One answered request. The fields taken from the request share its buffers instead of copying
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRecord {
-    /// The address that the connection came from; `X-Forwarded-*` is ignored.
+    /// The address of the connection's client; `X-Forwarded-*` is ignored.
     pub client: IpAddr,
-    /// The method.
+    /// The request method.
     pub method: Method,
-    /// The request target as it came.
+    /// The request target, as received.
     pub uri: Uri,
-    /// The version of HTTP.
+    /// The HTTP version.
     pub version: Version,
-    /// `User-Agent`.
+    /// The value of `User-Agent`.
     pub user_agent: Option<HeaderValue>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// The announced length of the request body; 0 for none or a chunked one.
+    /// The `Content-Length` of the request; 0 if there is no body or it is chunked.
     pub request_bytes: u64,
-    /// The length of the answer's body.
+    /// The length of the response body.
     pub response_bytes: u64,
-    /// From the request's head to the answer's.
+    /// The time from the request's head to the response's head.
     pub latency: Duration,
 }
 
-/// Takes each record; called from the request's own task, so it must not block.
+/// A callback that receives each record. It runs in the request's task, so it must not block.
 pub type AccessLog = Arc<dyn Fn(AccessRecord) + Send + Sync>;

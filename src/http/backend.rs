@@ -1,4 +1,4 @@
-//! What the endpoints need of the cluster.
+//! The interface between the endpoints and the cluster.
 
 use crate::clock::Instant;
 use crate::model::{
@@ -8,10 +8,11 @@ use crate::raft::{Answer, Feed, Node, Progress, Status, Unavailable, WriteError}
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// The cluster as the endpoints see it: [`Node`] in the server, a lone map in the tests.
+/// The cluster as the endpoints see it: [`Node`] in the server, a bare registry in the tests.
 ///
-/// - each method is the one of the same name on [`Node`].
-/// - a read or a write ends by its deadline, or some 20 ms after it: nobody else watches over it.
+/// - Each method corresponds to the method of the same name on [`Node`].
+/// - A read or a write completes by its deadline or some 20 ms later. Callers rely on this and add
+///   no timeout of their own.
 pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::lookup`].
     fn lookup(
@@ -23,7 +24,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::lookup_stale`].
     ///
     /// # Errors
-    /// Before the group is formed.
+    /// If the group is not formed yet.
     fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable>;
 
     /// See [`Node::coordinators`].
@@ -36,7 +37,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::coordinators_stale`].
     ///
     /// # Errors
-    /// Before the group is formed.
+    /// If the group is not formed yet.
     fn coordinators_stale(
         &self,
         query: &CoordinatorQuery,
@@ -45,13 +46,13 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::feed`].
     ///
     /// # Errors
-    /// Before the group is formed.
+    /// If the group is not formed yet.
     fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable>;
 
     /// See [`Node::progress`].
     ///
     /// # Errors
-    /// Before the group is formed.
+    /// If the group is not formed yet.
     fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable>;
 
     /// See [`Node::renew_or_announce`].
@@ -90,7 +91,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     /// See [`Node::ready`].
     ///
     /// # Errors
-    /// The reason why this node is not ready.
+    /// Returns the reason why this node is not ready.
     fn ready(&self) -> Result<(), String>;
 
     /// See [`Node::serve_peer`].

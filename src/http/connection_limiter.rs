@@ -1,5 +1,6 @@
-//! A place for each connection. When all are taken, the connection that has been idle the longest
-//! makes room, so that clients cannot lock out the other nodes (docs/decisions/0010).
+//! The limit on the number of connections. Each connection holds a place. When all places are
+//! taken, the connection that has been idle longest is closed, so that clients cannot lock out the
+//! other nodes (docs/decisions/0010).
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -7,16 +8,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Connections kept for `/v1/cluster`, so that clients cannot cut the members off from each other.
+/// Places reserved for `/v1/cluster`, so that clients cannot cut the members off from each other.
 const PEER_SHARE: usize = 64;
 
-/// Connections that were told to close and have not yet: each still has a descriptor.
+/// Maximum number of connections that were asked to close and are still open: each still uses a
+/// file descriptor.
 const LEAVING_MAX: usize = 64;
 
-/// Marks a connection that is not idle; the first that is idle is 1.
+/// The number of a connection that is not idle; the first idle connection has number 1.
 const BUSY: u64 = 0;
 
-/// Counts connections.
+/// The connection limiter.
 #[derive(Clone)]
 pub(super) struct Places(Arc<Counts>);
 
@@ -26,10 +28,12 @@ struct Counts {
     held: Mutex<Held>,
 }
 
+/// The limiter's counts.
+///
 /// - `total` is the number of living [`Place`]s that are not leaving.
-/// - `unproven` has an entry for an address only while it has such a place, so it is no larger than
-///   `total`.
-/// - `idle` has the connections that are idle, in the order in which they became so.
+/// - `unproven` has an entry for an address only while the address has such a place, so it is no
+///   larger than `total`.
+/// - `idle` holds the idle connections, in the order in which they became idle.
 /// - A place whose number is no longer in `idle` is leaving.
 #[derive(Default)]
 struct Held {
@@ -40,12 +44,12 @@ struct Held {
     last_idle: u64,
 }
 
-/// Why there is no place for a connection.
+/// The reason why there is no place for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
-    /// All places are taken by connections with something to do.
+    /// All places are taken by connections that are not idle.
     InAll,
-    /// Too many connections of this address have not brought a request yet.
+    /// Too many connections from this address have not sent a request yet.
     ForAddress,
 }
 
@@ -58,7 +62,7 @@ struct Taken {
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// Its number among the idle ones, or [`BUSY`]. Written under the lock of the counts.
+    /// The number in `Held::idle`, or [`BUSY`]. Written under the lock of the counts.
     idle: AtomicU64,
     told_to_leave: Arc<Notify>,
 }
@@ -72,11 +76,11 @@ impl Places {
         }))
     }
 
-    /// A place for a new connection. Where none is left for clients, the connection that has been
-    /// idle longest leaves: it is between requests, and nothing is lost.
+    /// Reserves a place for a new connection. If clients have none left, the connection that has
+    /// been idle longest is asked to close: it is between requests, so nothing is lost.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is no place.
     pub(super) fn take(&self, address: IpAddr) -> Result<Place, Full> {
         let counts = &self.0;
         let for_clients = counts.max - PEER_SHARE.min(counts.max / 4);
@@ -107,13 +111,13 @@ impl Places {
         })))
     }
 
-    /// Returns the number of places that are taken.
+    /// Returns the number of taken places.
     pub(super) fn held(&self) -> usize {
         self.0.lock().total
     }
 
-    /// Whether so many connections are about to close that another one has to wait for the first of
-    /// them.
+    /// Whether the maximum number of connections is about to close. A new connection must then wait
+    /// for the first of them.
     pub(super) fn are_leaving(&self) -> bool {
         self.0.lock().leaving >= LEAVING_MAX
     }
@@ -143,26 +147,26 @@ impl Held {
         }
     }
 
-    /// Takes back that a place is idle. False when it was told to leave meanwhile.
+    /// Removes a place from the idle ones. Returns false if it was asked to leave in the meantime.
     fn is_still_idle(&mut self, number: u64) -> bool {
         self.idle.remove(&number).is_some()
     }
 }
 
 impl Place {
-    /// Whether this place is one of those kept for `/v1/cluster`.
+    /// Whether this place is one of those reserved for `/v1/cluster`.
     pub(super) fn for_peers(&self) -> bool {
         self.0.for_peers
     }
 
-    /// Notes that the connection brought a whole request: it counts against its address no more.
+    /// Records that the connection sent a whole request: it no longer counts against its address.
     pub(super) fn prove(&self) {
         if !self.0.proven.swap(true, Ordering::Relaxed) {
             self.0.counts.lock().forget_unproven(self.0.address);
         }
     }
 
-    /// Notes that the connection waits for its next request, and may be told to leave.
+    /// Records that the connection waits for its next request, and may be asked to leave.
     pub(super) fn idle(&self) {
         let mut held = self.0.counts.lock();
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
@@ -173,7 +177,8 @@ impl Place {
         }
     }
 
-    /// Notes that the connection has something to do. One that was told to leave does it first.
+    /// Records that the connection is busy. If it was asked to leave, it finishes its request
+    /// first.
     pub(super) fn busy(&self) {
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
             return;
@@ -186,7 +191,7 @@ impl Place {
         }
     }
 
-    /// Returns when the connection is to leave.
+    /// Waits until the connection is asked to leave.
     pub(super) fn told_to_leave(&self) -> impl Future<Output = ()> + Send + 'static {
         let told = self.0.told_to_leave.clone();
         async move { told.notified().await }
@@ -216,7 +221,7 @@ mod tests {
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
-    /// How many there are, and how many of them are leaving.
+    /// Returns the total number of places, and the number of leaving ones.
     fn counts(places: &Places) -> (usize, usize) {
         let held = places.0.lock();
         (held.total, held.leaving)
@@ -226,8 +231,8 @@ mod tests {
         place.told_to_leave().now_or_never().is_some()
     }
 
-    /// The last quarter (at most 64) is for peers, and nobody gets one past the cap until a place
-    /// is given back.
+    /// The last quarter of the places (at most 64) is for peers, and no connection is admitted past
+    /// the cap until a place is released.
     #[test]
     fn the_last_places_are_for_peers() {
         let places = Places::new(8, 100);
@@ -242,7 +247,7 @@ mod tests {
         assert!(places.take(B).is_ok_and(|place| place.for_peers()));
     }
 
-    /// One address may hold any number of connections that brought a request, and few that did not.
+    /// One address may hold any number of connections that sent a request, and few that did not.
     #[test]
     fn only_silent_connections_count_against_an_address() {
         let places = Places::new(1_000, 2);
@@ -268,8 +273,8 @@ mod tests {
         );
     }
 
-    /// At the cap the connection that has been idle longest leaves, a new one has its place, and
-    /// the places of peers stay free.
+    /// At the cap, the connection that has been idle longest leaves, a new one gets its place, and
+    /// the peers' places stay free.
     #[test]
     fn the_longest_idle_makes_room() {
         let places = Places::new(8, 100);
@@ -291,7 +296,7 @@ mod tests {
         let all_busy = places.take(B).expect("one of the peers'");
         assert!(all_busy.for_peers());
         assert_eq!(counts(&places), (7, 2));
-        // A request that crossed with the word to leave is counted for as long as it takes.
+        // A request that crosses the notice to leave is counted until it is answered.
         held[1].busy();
         assert_eq!(counts(&places), (8, 1));
         drop((held, new, _another, all_busy));
@@ -299,7 +304,7 @@ mod tests {
         assert!(places.0.lock().idle.is_empty());
     }
 
-    /// So many may be about to close, and then the next one waits.
+    /// At most `LEAVING_MAX` connections are about to close; then the next one waits.
     #[test]
     fn few_are_leaving_at_once() {
         let places = Places::new(4 * LEAVING_MAX, usize::MAX);

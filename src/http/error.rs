@@ -1,4 +1,4 @@
-//! Every refusal that a client can see: a status and one line of text, never a trace.
+//! The error responses: each has a status and one line of text, never a stack trace.
 
 use crate::raft::{Unavailable, WriteError};
 use axum::body::Body;
@@ -8,60 +8,62 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// Says of a write that was not acknowledged whether it may have happened all the same.
+/// The header of a failed write that tells the client whether the write may have been applied.
 pub const QUORATE_APPLIED: HeaderName = HeaderName::from_static("quorate-applied");
 
-/// The longest line sent: a refusal quotes what the client sent, and need not quote all of it.
+/// Maximum length of the line. Error messages quote the client's input and need not quote all of
+/// it.
 const LINE_MAX_CHARS: usize = 500;
 
-/// Why a request was not served.
+/// The reason why a request was not served.
 ///
-/// Lower layers know no status codes; each of their errors is given one here, by hand.
+/// Lower layers know no status codes; each of their errors is mapped to one here, explicitly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// 400 with the text, which names the field.
+    /// 400 with this text, which names the field.
     BadRequest(String),
     /// 404.
     NotFound,
-    /// 405 with the methods of the resource, in alphabetical order.
+    /// 405 with the methods that the resource allows, in alphabetical order.
     MethodNotAllowed(&'static str),
-    /// 406: a resource that is JSON only was asked for as something else.
+    /// 406: the resource is available only as JSON, which the client does not accept.
     NotAcceptable,
-    /// 406: a stream of events was asked for as something else.
+    /// 406: the resource is an event stream, which the client does not accept.
     NoEventStream,
-    /// 408: the body did not come in time.
+    /// 408: the body did not arrive in time.
     BodyTimeout,
     /// 413 with the limit in bytes.
     BodyTooLarge(usize),
     /// 414 with the limit in bytes.
     UriTooLong(usize),
-    /// 414 beyond what is read at all.
+    /// 414: the target exceeds the maximum that hyper reads.
     UnreadableUri,
-    /// 415: not JSON.
+    /// 415: the body is not JSON.
     NotJson,
-    /// 415: compressed in a way that is not understood.
+    /// 415: the content coding is not supported.
     UnknownEncoding,
-    /// 426: the peer protocol needs its upgrade.
+    /// 426: the peer protocol requires an upgrade to this protocol.
     UpgradeRequired(&'static str),
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),
-    /// 431 beyond what is read at all, or for their number.
+    /// 431: the headers exceed the maximum that hyper reads, or there are too many of them.
     UnreadableHeaders,
-    /// 500: nothing the client did; the text says what failed.
+    /// 500: the failure is not the client's fault; the text describes it.
     Internal(String),
-    /// 503 to a lookup.
+    /// 503 for a lookup.
     Unavailable(String),
-    /// 503: as many clients watch as may.
+    /// 503: the maximum number of watchers is reached.
     TooManyWatchers,
-    /// 503 to a write whose body is not read, since others take all the room there is for them.
+    /// 503 for a write whose body is not read, since other bodies use up the budget.
     TooManyBodies,
-    /// 503 to a write that surely did not happen.
+    /// 503 for a write that was certainly not applied.
     NotApplied(String),
-    /// 503 to a write that may have happened.
+    /// 503 for a write that may have been applied.
     Unknown(String),
-    /// 503 to what came over a connection from before this process was stopped; it is closed, and nothing was done.
+    /// 503 for a request on a connection that was opened before this process was suspended. The
+    /// connection is closed, and nothing was done.
     Woken,
-    /// 503 to a client on a connection that is kept for peers; it is closed.
+    /// 503 for a client on a connection that is reserved for peers. The connection is closed.
     TooManyConnections,
 }
 
@@ -199,12 +201,13 @@ impl From<WriteError> for Refusal {
     }
 }
 
-/// The body of a refusal.
+/// Returns the body of an error response.
 pub(super) fn refusal_line(refusal: &Refusal) -> String {
     one_line(&refusal.line())
 }
 
-/// The text without control characters, so that nothing a client sent can make a second line of it, and its newline.
+/// Returns the text as one line, with its newline. Control characters become spaces, so that a
+/// client's input cannot add a second line.
 fn one_line(text: &str) -> String {
     let mut line: String = text
         .chars()
@@ -219,14 +222,15 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What a client sent cannot break the one line, nor make it long.
+    /// A client's input cannot break the one line, nor make it long.
     #[test]
     fn a_line_stays_one_line() {
         assert_eq!(one_line("a\r\nb\u{1b}"), "a  b \n");
         assert_eq!(one_line(&"x".repeat(10_000)).len(), LINE_MAX_CHARS + 1);
     }
 
-    /// A write that was not acknowledged always says whether it may have happened.
+    /// The response to an unacknowledged write always states whether the write may have been
+    /// applied.
     #[test]
     fn an_unacknowledged_write_says_its_fate() {
         let fate = |refusal: Refusal| {

@@ -1,4 +1,4 @@
-//! A door for fuzzing: the wire without sockets, in front of a lone registry.
+//! An entry point for fuzzing: the HTTP server without sockets, in front of a bare registry.
 
 use super::connection_limiter::Places;
 use super::fake_backend::Lone;
@@ -12,7 +12,8 @@ use http::Request;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::sync::watch;
 
-/// Everything that a whole request passes. To be made and asked on a tokio runtime.
+/// The HTTP server without sockets: everything that a complete request passes through. Requires a
+/// tokio runtime.
 pub struct Wire {
     front: Front<Lone>,
     places: Places,
@@ -21,7 +22,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// An empty registry of environment `test`. Nothing is held, so that no lookup waits.
+    /// Creates an empty registry of environment `test`. The hold time is 0, so that no lookup
+    /// waits.
     pub fn start() -> Wire {
         let settings = HttpSettings {
             hold_time_ms: 0,
@@ -46,7 +48,7 @@ impl Wire {
         }
     }
 
-    /// The answer to a request; `None` when there was no place for its connection.
+    /// Returns the response to a request, or `None` if the limiter has no place for its connection.
     pub async fn answer(&self, request: Request<Body>) -> Option<Response> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
         let origin = Origin {

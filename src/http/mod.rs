@@ -1,18 +1,19 @@
-//! The wire: airlift's endpoints and the cluster's own, on one port.
+//! The HTTP server: airlift's endpoints and the cluster's own, on one port.
 //!
-//! A connection is accepted and timed by `connection` and counted by `connection_limiter`; each of
-//! its requests is checked by `service` (host, size of the head, path, the beat) and served by the
-//! handler that `router` names; the two most frequent kinds, lookups and announcements, bypass the
-//! router.
-//! Refusals are `error`; what is owed to airlift and its clients is listed in
-//! `request::airlift_compat`.
+//! `connection` accepts connections and enforces their time limits, and `connection_limiter` counts
+//! them. `service` checks each request (host, size of the head, path, `Beat`) and passes it to the
+//! handler that `router` selects. The two most frequent kinds of request, lookups and
+//! announcements, bypass the router.
+//!
+//! `error` defines the error responses. `request::airlift_compat` lists the behaviour that
+//! airlift's clients depend on.
 
 mod access_record;
 mod backend;
 mod connection;
 mod connection_limiter;
 mod error;
-// With the tests, since it puts a bare registry in the group's place.
+// Compiled with the tests, since it replaces the Raft group with a bare registry.
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing never makes it fail"))]
 #[path = "tests/fake_backend.rs"]

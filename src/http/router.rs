@@ -1,4 +1,4 @@
-//! The whole table of what is served.
+//! The table of all routes.
 
 use super::backend::Discovery;
 use super::error::Refusal;
@@ -13,7 +13,8 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::ALLOW;
 
-/// Paths are canonical here (see [`super::request::airlift_compat::canonical_path`]) and their segments are decoded by the extractors.
+/// Builds the router. It expects canonical paths (see
+/// [`super::request::airlift_compat::canonical_path`]); the extractors decode the path segments.
 pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
     let of_the_engine = if app.settings.coordinator_redirect {
         engine()
@@ -21,7 +22,7 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
         Router::new()
     };
     of_the_engine
-        // airlift's discovery server
+        // Endpoints of airlift's discovery server.
         .route(
             "/v1/announcement/{node_id}",
             dynamic(put(announcement::announce).delete(announcement::withdraw)),
@@ -40,7 +41,7 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
             "/v1/service/{type}/{pool}",
             read_only(get(service::by_type_and_pool)),
         )
-        // ours
+        // Endpoints that only quorate has.
         .route("/v1/watch/{type}", read_only(get(watch::by_type)))
         .route(
             "/v1/watch/{type}/{pool}",
@@ -62,7 +63,7 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
         .with_state(app)
 }
 
-/// The engine's paths, which lead to its coordinator.
+/// Routes of the engine, which redirect to its coordinator.
 fn engine<D: Discovery>() -> Router<App<D>> {
     Router::new()
         .route("/", read_only(get(redirect::to_coordinator)))
@@ -87,7 +88,7 @@ fn delete_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Me
     resource("DELETE, OPTIONS", "DELETE, OPTIONS", methods)
 }
 
-/// HEAD too: Trino's JDBC driver tries a connection by it.
+/// Allows HEAD too: Trino's JDBC driver tests a connection with it.
 fn statement<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("OPTIONS, POST", "HEAD, OPTIONS, POST", methods)
 }
@@ -96,8 +97,8 @@ fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Meth
     resource("GET, OPTIONS", "GET, HEAD, OPTIONS", methods)
 }
 
-/// As [`read_only`], and OPTIONS answers as GET does: it is what HAProxy checks with unless it is
-/// told otherwise.
+/// Adds the same as [`read_only`], except that OPTIONS behaves like GET: HAProxy's health checks
+/// use OPTIONS by default.
 fn checked<D: Discovery>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
     methods
         .options(async |app: State<App<D>>| {
@@ -106,7 +107,8 @@ fn checked<D: Discovery>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> 
         .fallback(async || Refusal::MethodNotAllowed("GET, OPTIONS"))
 }
 
-/// Adds what Jersey adds to every resource: OPTIONS, and 405 with `Allow`, which names HEAD only when asked by OPTIONS.
+/// Adds what Jersey adds to every resource: OPTIONS, and 405 with `Allow`. Only the response to
+/// OPTIONS lists HEAD in `Allow`.
 fn resource<S: Clone + Send + Sync + 'static>(
     refused_allow: &'static str,
     options_allow: &'static str,

@@ -1,4 +1,4 @@
-//! What every request passes before its handler.
+//! The checks that every request passes before its handler.
 
 use super::backend::Discovery;
 use super::connection_limiter::Place;
@@ -19,13 +19,14 @@ use http::{HeaderMap, Method, Request, Uri};
 use std::borrow::Cow;
 use tower::ServiceExt;
 
-/// Below this path are the peers, the monitors and the people that repair a cluster: they get in when clients do not.
+/// The path prefix for peers, monitoring, and the operators who repair a cluster. These requests
+/// are admitted when client requests are not.
 const CLUSTER_PATH: &str = "/v1/cluster/";
 
-/// The target of a request that is about the server and no resource (RFC 9110, 7.1).
+/// The target of a request about the server itself rather than a resource (RFC 9110, 7.1).
 const SERVER_ITSELF: &str = "*";
 
-/// The router behind its checks.
+/// The router, behind the checks.
 pub(super) struct Front<D> {
     app: App<D>,
     router: Router,
@@ -39,7 +40,7 @@ impl<D: Discovery> Front<D> {
         }
     }
 
-    /// Answers a request that came over the connection `origin`, which holds `place`.
+    /// Returns the response to a request on the connection `origin`, which holds `place`.
     pub(super) fn answer(
         &self,
         origin: Origin,
@@ -54,7 +55,7 @@ impl<D: Discovery> Front<D> {
         if asks_server {
             return Either::Right(ready(of_server(request.method())));
         }
-        // What nearly all requests are passes the router by.
+        // Nearly all requests are of these two kinds, which bypass the router.
         if let Some(lookup) = service::plain(&request) {
             let answered = service::answer(self.app.clone(), lookup, request);
             return Either::Left(Either::Left(answered));
@@ -117,7 +118,7 @@ impl<D: Discovery> Front<D> {
     }
 }
 
-/// Answers a request that is about the server and no resource.
+/// Returns the response to a request about the server itself.
 fn of_server(method: &Method) -> Response {
     const ALLOW_ALL: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
     match *method {

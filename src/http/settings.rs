@@ -5,68 +5,73 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Most clients ask once in some seconds.
+/// Time after which an idle connection is parked. Most clients send one request every few seconds.
 const PARKED_AFTER: Duration = Duration::from_secs(1);
 
-/// Of several coordinators, which one is answered. `discovery.coordinator-choice`
+/// The coordinator to return when there are several. `discovery.coordinator-choice`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CoordinatorChoice {
-    /// The one that joined last: one that was killed stays listed until max-age has passed, and nobody is to wait for that.
+    /// The coordinator that joined last. A killed coordinator stays listed until max-age has
+    /// passed, and clients must not wait for that.
     Newest,
-    /// The one that joined first, for those who run several on purpose.
+    /// The coordinator that joined first, for operators who run several on purpose.
     Oldest,
 }
 
-/// What the server is told about its wire.
+/// The settings of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// `node.environment`: what an announcement must name.
+    /// `node.environment`: the environment that an announcement must name.
     pub environment: String,
-    /// `discovery.max-announcement-size`: the largest body, as it comes and once inflated.
+    /// `discovery.max-announcement-size`: maximum body size, both as received and decompressed.
     pub max_announcement_bytes: usize,
-    /// Bytes of request bodies that are held at once: read, or with their writes under way. At
-    /// least eight of the largest.
+    /// Maximum number of bytes of request bodies in memory: being read, or with a write in
+    /// progress. At least eight times the maximum body size.
     pub max_pending_body_bytes: usize,
-    /// The most for the request target, and for all headers together.
+    /// Maximum size of the request target, and of all headers together.
     pub max_header_bytes: usize,
-    /// The same for the paths that lead to the coordinator: clients of an engine send prepared
-    /// statements in headers.
+    /// The same limit for the paths that redirect to the coordinator: an engine's clients send
+    /// prepared statements in headers.
     pub max_redirected_header_bytes: usize,
-    /// Connections in all. Lowered to what the process's descriptors allow.
+    /// Maximum number of connections. Lowered to what the process's file descriptors allow.
     pub max_connections: usize,
-    /// Connections from one address that have not yet brought a whole request.
+    /// Maximum number of connections from one address that have not yet sent a whole request.
     pub max_connections_per_address: usize,
-    /// `discovery.hold-time`: how long a lookup is held whose bytes the client has; 0: not at all.
+    /// `discovery.hold-time`: maximum time to hold a lookup whose current result the client already
+    /// has; 0 disables holding.
     pub hold_time_ms: u64,
-    /// `discovery.announce-interval`, in seconds: what clients are told about their next announcement.
+    /// `discovery.announce-interval`, in seconds: the interval to the next announcement that
+    /// clients are given.
     pub announce_interval_s: Option<u64>,
     /// `discovery.coordinator-choice`
     pub coordinator_choice: CoordinatorChoice,
-    /// `discovery.coordinator-redirect`: whether the engine's own paths lead to its coordinator.
+    /// `discovery.coordinator-redirect`: whether the engine's own paths redirect to its
+    /// coordinator.
     pub coordinator_redirect: bool,
-    /// Lookups that are held at once, and as many clients that watch or wait.
+    /// Maximum number of held lookups, and also of clients that watch or wait for an index.
     pub max_waiting: usize,
-    /// A connection on which nothing has happened for this long, between two requests, is parked.
+    /// Time without activity between two requests after which a connection is parked.
     pub parked_after: Duration,
-    /// Set when the process is about to stop: `/v1/cluster/ready` says so before the first connection is turned away.
+    /// A flag, set when the process is about to stop, so that `/v1/cluster/ready` fails before the
+    /// first connection is refused.
     pub leaving: Arc<AtomicBool>,
-    /// Filled with what is in use, once the wire is served.
+    /// The usage gauge, filled once the HTTP server runs.
     pub usage: UsageGauge,
 }
 
 impl HttpSettings {
-    /// `http-server.max-request-header-size`: for all paths.
+    /// Sets `http-server.max-request-header-size`, for all paths.
     pub fn set_max_header_bytes(&mut self, bytes: usize) {
         self.max_header_bytes = bytes;
         self.max_redirected_header_bytes = bytes;
     }
 
-    /// The most that is read of any request's head.
+    /// Returns the larger of the two limits. No request's target or headers may exceed it.
     pub(crate) fn max_head_bytes(&self) -> usize {
         self.max_header_bytes.max(self.max_redirected_header_bytes)
     }
 
-    /// The defaults, for an environment.
+    /// Returns the default settings for an environment.
     pub fn new(environment: impl Into<String>) -> HttpSettings {
         HttpSettings {
             environment: environment.into(),

@@ -1,4 +1,4 @@
-//! What every handler has at hand, and the time limits of what it asks of the cluster.
+//! The state that all handlers share, and the deadlines of their cluster calls.
 
 use super::backend::Discovery;
 use super::error::Refusal;
@@ -18,21 +18,21 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// The log index that a lookup saw or a write made.
+/// The header with the log index at which a lookup was read or a write was applied.
 pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 
-/// How long the cluster is asked before a request is answered 503. The promise is 2 s from the call; the rest is for
-/// the way there and back, and for a busy machine.
+/// Maximum time to wait for the cluster before responding 503. The documented limit is 2 s from the
+/// client's call; the rest is for the network and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
 /// Maximum number of large lookups rendered at once. Each takes a processor, and as much memory as
 /// its body.
 const LARGE_AT_ONCE_MAX: usize = 2;
 
-/// There is room for this many of the largest bodies at least.
+/// Minimum number of maximum-size bodies that fit the body budget.
 const BODIES_MIN: usize = 8;
 
-/// The state of every handler; they share it.
+/// The state of all handlers, shared.
 pub(super) type App<D> = Arc<AppState<D>>;
 
 pub(super) struct AppState<D> {
@@ -40,39 +40,39 @@ pub(super) struct AppState<D> {
     pub(super) settings: Arc<HttpSettings>,
     pub(super) beat: Beat,
     pub(super) bodies: KnownBodies,
-    /// Room for the bodies that are read and whose writes are under way.
+    /// The budget for bodies that are read and whose writes are in progress.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
-    /// Places of large lookups that are being made.
+    /// Permits for rendering large lookups.
     pub(super) large: Arc<Semaphore>,
-    /// Places of lookups that are held.
+    /// Permits for held lookups.
     pub(super) holds: Semaphore,
-    /// Places of clients that watch, or wait for an index.
+    /// Permits for clients that watch, or wait for an index.
     pub(super) watchers: Arc<Semaphore>,
-    /// The server stops.
+    /// A flag that becomes true when the server stops.
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// What a request's connection is known by; an extension of each request that is routed.
+/// The identity of a request's connection; an extension of each request that is routed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Origin {
-    /// Who opened it.
+    /// The client's address.
     pub(super) address: SocketAddr,
-    /// The beat's epoch when it was opened, at the latest.
+    /// The `Beat` epoch at or before the moment when the connection was opened.
     pub(super) opened_epoch: u64,
 }
 
-/// The target of a request as the client sent it, if its path was not canonical; an extension of
-/// the request.
+/// The request target as the client sent it, if its path was not canonical; an extension of the
+/// request.
 #[derive(Debug, Clone)]
 pub(super) struct TargetAsSent(pub(super) Uri);
 
-/// The time until which the cluster may answer a request that has just arrived whole.
+/// Returns the deadline of the cluster call for a request that has just arrived in full.
 pub(super) fn deadline() -> Instant {
     now() + ANSWER_TIME
 }
 
-/// Ends when the server stops. An error is a server that is gone, which is an end too.
+/// Waits until the server stops. An error means that the server is gone, which counts as stopped.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -100,10 +100,10 @@ impl<D: Discovery> AppState<D> {
         })
     }
 
-    /// A place for a client that watches.
+    /// Reserves a permit for a watcher.
     ///
     /// # Errors
-    /// When there is none.
+    /// If all permits are taken.
     pub(super) fn watcher(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         self.watchers
             .clone()
@@ -111,7 +111,7 @@ impl<D: Discovery> AppState<D> {
             .map_err(|_| Refusal::TooManyWatchers)
     }
 
-    /// How much of a request body is read.
+    /// Returns the limits for reading a request body.
     pub(super) fn body_limits(&self) -> BodyLimits<'_> {
         BodyLimits {
             max_bytes: self.settings.max_announcement_bytes,
@@ -119,7 +119,7 @@ impl<D: Discovery> AppState<D> {
         }
     }
 
-    /// What is in use, beside so many connections.
+    /// Returns the usage, given the number of connections.
     pub(super) fn usage(&self, connections: usize) -> WireUsage {
         let waiting_max = self.settings.max_waiting;
         let taken = |places: &Semaphore| waiting_max.saturating_sub(places.available_permits());
@@ -132,16 +132,18 @@ impl<D: Discovery> AppState<D> {
         }
     }
 
-    /// Ends when the server stops.
+    /// Waits until the server stops.
     pub(super) async fn stopping(&self) {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write of a request that came over the connection `origin`. It ends by itself ([`Discovery`]).
+    /// Runs a write for a request on the connection `origin`. The write needs no timeout here
+    /// ([`Discovery`]).
     ///
     /// # Errors
-    /// [`Refusal::Woken`], before anything is proposed, when the process was stopped since the connection was opened:
-    /// asked here, after the body was read, because the stop may have been while it came.
+    /// [`Refusal::Woken`], before anything is proposed, if the process was suspended since the
+    /// connection was opened. This is checked here, after the body is read, because the suspension
+    /// may have happened while the body arrived.
     pub(super) async fn write<F>(
         &self,
         origin: Origin,
@@ -150,7 +152,8 @@ impl<D: Discovery> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
-        // Before the question: a stop between the two then counts as time that the client waits.
+        // Taken before the check: a suspension between the two then counts as time that the client
+        // waits.
         let deadline = deadline();
         if !self.beat.awake(origin.opened_epoch) {
             return Err(Refusal::Woken);
@@ -158,10 +161,10 @@ impl<D: Discovery> AppState<D> {
         Ok(write(deadline).await?)
     }
 
-    /// Runs a lookup. It ends by itself ([`Discovery`]).
+    /// Runs a lookup. The lookup needs no timeout here ([`Discovery`]).
     ///
     /// # Errors
-    /// When the cluster does not answer in time, or says why it cannot.
+    /// If the cluster does not respond in time, or reports why it cannot.
     pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, Refusal>
     where
         F: Future<Output = Result<T, Unavailable>>,
@@ -170,7 +173,7 @@ impl<D: Discovery> AppState<D> {
     }
 }
 
-/// The answer to an acknowledged write.
+/// Returns the response to an acknowledged write.
 pub(super) fn acknowledged(status: StatusCode, index: u64) -> impl IntoResponse {
     (status, [(QUORATE_INDEX, HeaderValue::from(index))])
 }

@@ -1,34 +1,34 @@
-//! How much of the wire is in use, for an operator who asks.
+//! The usage of the HTTP server's limited resources, for operators.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-/// What is in use at a moment.
+/// The resources in use at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireUsage {
-    /// Connections that are open.
+    /// Number of open connections.
     pub connections: usize,
-    /// The most that there may be.
+    /// Maximum number of open connections.
     pub connections_max: usize,
-    /// Lookups that are held until they change.
+    /// Number of lookups held until their result changes.
     pub held_lookups: usize,
-    /// Clients that watch, or wait for an index.
+    /// Number of clients that watch, or wait for an index.
     pub watchers: usize,
-    /// The most of either of the last two.
+    /// Maximum of `held_lookups`, and also of `watchers`.
     pub waiting_max: usize,
 }
 
-/// Reads the usage of the wire that fills it.
+/// A handle for reading the usage of the HTTP server that fills it.
 #[derive(Clone, Default)]
 pub struct UsageGauge(Arc<OnceLock<Box<dyn Fn() -> WireUsage + Send + Sync>>>);
 
 impl UsageGauge {
-    /// Returns what is in use now; none before the wire is served.
+    /// Returns the current usage, or `None` if the HTTP server has not started.
     pub fn read(&self) -> Option<WireUsage> {
         self.0.get().map(|read| read())
     }
 
-    /// Sets what reads it. Only the first wire counts.
+    /// Sets the function that reads the usage. Only the first call has an effect.
     pub(super) fn fill(&self, read: impl Fn() -> WireUsage + Send + Sync + 'static) {
         let _first = self.0.set(Box::new(read));
     }

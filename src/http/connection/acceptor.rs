@@ -1,4 +1,4 @@
-//! Taking connections, and the end of all of them.
+//! The loop that accepts connections, and the end of all of them at shutdown.
 
 use super::backlog::{Accepted, Backlog};
 use super::descriptors::fit_descriptors;
@@ -19,20 +19,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How long requests in flight may still take once the server stops: what the cluster may take for an answer (2 s),
-/// and some for sending it.
+/// Maximum time for requests in flight once the server stops: the cluster's limit for a response
+/// (2 s), and some time to send it.
 const DRAIN_TIME: Duration = Duration::from_secs(3);
 
-/// What a connection gets that there is no place for, if its socket takes it at once.
+/// The response on a connection for which there is no place, if its socket accepts it immediately.
 const FULL_ANSWER: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
     This node has too many connections.\n";
 
-/// Serves the wire until `shutdown` ends, then stops taking connections, finishes what is in flight within 3 s and
-/// returns.
+/// Runs the HTTP server until `shutdown` completes. Then stops accepting connections, finishes the
+/// requests in flight within 3 s, and returns.
 ///
-/// At its start it raises the process's soft limit of descriptors to the hard one.
+/// At startup, raises the process's soft limit of file descriptors to the hard limit.
 pub async fn serve<D: Discovery>(
     listener: TcpListener,
     discovery: D,
@@ -71,7 +71,8 @@ pub async fn serve<D: Discovery>(
         tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
-            // Else the kernel keeps it until one of those that leave has closed its socket.
+            // While the maximum number of connections is leaving, a new one stays in the kernel's
+            // backlog until one of them has closed its socket.
             accepted = backlog.next(), if !places.are_leaving() => {
                 if let Some(connection) = admit(accepted, &places, &shared, &ends) {
                     connections.spawn(connection);
@@ -117,7 +118,7 @@ fn admit<D: Discovery>(
 }
 
 fn turn_away(stream: &TcpStream, full: Full) {
-    // Best effort: nobody may wait here for a client that does not read.
+    // Best effort: the acceptor must not wait for a client that does not read.
     let _ = stream.try_write(FULL_ANSWER);
     tracing::debug!(target: "quorate::http::accept", ?full, "a connection was turned away");
 }
@@ -138,7 +139,7 @@ async fn drain(mut connections: JoinSet<()>) {
 mod tests {
     use super::*;
 
-    /// The answer for want of a place says its own length rightly.
+    /// The response to a connection without a place has the right `Content-Length`.
     #[test]
     fn the_full_answer_is_well_formed() {
         let text = std::str::from_utf8(FULL_ANSWER).expect("ascii");

@@ -1,5 +1,5 @@
-//! The listener, which bounds how long each connection has waited in it: a request from before a
-//! stop of the process is not served (docs/decisions/0004).
+//! The listener. It bounds how long each connection has waited in the kernel's backlog, because a
+//! request from before a suspension of the process is not served (docs/decisions/0004).
 
 use crate::clock::{Beat, Instant, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -10,38 +10,42 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// How long nothing is accepted after an error that is the process's own, such as no descriptor left. The connection
-/// that could not be taken stays in the backlog, so trying again at once would spin.
+/// Pause in accepting after an error of the process itself, such as no free file descriptor. The
+/// connection that could not be accepted stays in the backlog, so an immediate retry would spin.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A silent connection is probed after this many seconds, and taken for dead within 30 s: sooner than anybody waits for its place.
-/// Not all after as many: thousands that were opened at once would be probed at once, while others wait for their answers.
+/// Range of idle times, in seconds, after which a connection is probed. A dead connection is
+/// detected within 30 s, before another client has to wait for its place. The times differ, since
+/// thousands of connections opened together would otherwise be probed together while clients wait
+/// for responses.
 const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// A connection just taken.
+/// A connection just accepted.
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
-    /// The beat's epoch when the backlog was last seen empty: the connection was opened after that.
+    /// The `Beat` epoch when the backlog was last empty: the connection was opened after that.
     pub(super) opened_epoch: u64,
 }
 
-/// Takes connections out of the kernel's backlog.
+/// The acceptor of connections from the kernel's backlog.
 ///
-/// - A connection that waited there while the process was stopped has an epoch from before the stop.
-/// - `emptied_epoch` moves only when the kernel itself said that nothing waits: that the runtime has seen nothing
-///   says little just after a wake.
-/// - `emptied` is false when something may have come, or a wake, since the kernel said so.
+/// - A connection that waited there while the process was suspended has an epoch from before the
+///   suspension.
+/// - `emptied_epoch` advances only when the kernel itself reports an empty backlog: just after a
+///   wake, the runtime may not have seen a connection yet.
+/// - `emptied` is false if a connection may have arrived, or the process may have woken, since the
+///   kernel's report.
 pub(super) struct Backlog {
     listener: TcpListener,
     beat: Beat,
     wakes: watch::Receiver<u64>,
     emptied_epoch: u64,
     emptied: bool,
-    /// Set by an error of the process's own.
+    /// The end of the pause after an error of the process itself.
     paused_until: Option<Instant>,
-    /// How many connections were taken.
+    /// Number of accepted connections.
     taken: u64,
 }
 
@@ -59,10 +63,11 @@ impl Backlog {
         }
     }
 
-    /// The next connection. Nothing is lost when the future is dropped.
+    /// Returns the next connection. Cancel-safe: no connection is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> Accepted {
         loop {
-            // An instant, since this future may be dropped and made anew many times during the pause.
+            // A deadline, since this future may be dropped and recreated many times during the
+            // pause.
             if let Some(until) = self.paused_until {
                 tokio::time::sleep_until(until).await;
             }
@@ -84,7 +89,10 @@ impl Backlog {
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
                     if self.paused_until.is_none() {
-                        tracing::warn!(target: "quorate::http::accept::backlog", "no connection can be accepted for now: {error}");
+                        tracing::warn!(
+                            target: "quorate::http::accept::backlog",
+                            "no connection can be accepted for now: {error}"
+                        );
                     }
                     self.paused_until = Some(now() + PAUSE);
                 }
@@ -93,7 +101,8 @@ impl Backlog {
     }
 
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        // Read before the kernel is asked: a stop between the two makes the epoch too old, never too new.
+        // Read before the kernel is asked: a suspension between the two makes the epoch too old,
+        // never too new.
         let epoch = self.beat.epoch();
         match SockRef::from(&self.listener).accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -117,8 +126,8 @@ impl Backlog {
                 let (stream, address) = accepted?;
                 self.tuned(stream, address)
             }
-            // The backlog is looked at after a wake even when nothing comes, or the first connection opened after it
-            // would count as opened before.
+            // After a wake, the kernel is asked even if no connection arrives. Otherwise the first
+            // connection opened after the wake would count as opened before it.
             _ = self.wakes.changed() => {
                 self.emptied = false;
                 Ok(None)
@@ -126,8 +135,9 @@ impl Backlog {
         }
     }
 
-    /// The connection, whose answers leave at once. A peer or client whose machine is gone is noticed: without it the connection would
-    /// keep its place for ever.
+    /// Configures an accepted connection. `TCP_NODELAY` sends responses without delay. Keepalive
+    /// detects a peer or client whose machine is gone, which would otherwise keep its place
+    /// forever.
     fn tuned(
         &mut self,
         stream: TcpStream,
@@ -144,12 +154,14 @@ impl Backlog {
     }
 }
 
-/// The address of a client by its own protocol: a listener on both has IPv4 addresses as IPv6 ones.
+/// Returns the client's address in its own protocol: a dual-stack listener reports IPv4 addresses
+/// as IPv4-mapped IPv6 ones.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Errors of the one connection, which is gone; the next may be tried at once.
+/// Whether an error concerns only one connection, which is gone. The next one may be accepted
+/// immediately.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,
@@ -166,7 +178,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-/// When the nth connection is probed.
+/// Returns the idle time after which the nth connection is probed.
 fn keepalive_after(nth: u64) -> Duration {
     let Range { start, end } = KEEPALIVE_AFTER_S;
     Duration::from_secs(start + nth % (end - start))
@@ -177,7 +189,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// A client of IPv4 is one, whichever kind of listener it came to.
+    /// A client of IPv4 has an IPv4 address on every kind of listener.
     #[test]
     fn mapped_addresses_are_those_of_ipv4() {
         for (of_socket, own) in [
@@ -191,7 +203,8 @@ mod tests {
         }
     }
 
-    /// Connections that are opened together are not probed together, and each for the first time within its time.
+    /// Connections opened together are not probed together, and each first probe is within
+    /// `KEEPALIVE_AFTER_S`.
     #[tokio::test]
     async fn probes_are_spread() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -210,8 +223,9 @@ mod tests {
         assert_eq!(probed_after, expected);
     }
 
-    /// A connection that waited while the process was stopped is as old as the stop, even when it is taken after the
-    /// beat has noticed the wake; one that came after it is not, even when nothing came in between.
+    /// A connection that waited while the process was suspended has the epoch from before the
+    /// suspension, even when it is accepted after the `Beat` noticed the wake. One that arrived
+    /// afterwards does not, even when none arrived in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

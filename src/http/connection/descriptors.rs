@@ -1,15 +1,17 @@
-//! The number of connections that the process's descriptors allow. Debian's default of 1,024 would
-//! refuse the 1,025th client, and then the other nodes.
+//! The number of connections that the process's file descriptors allow. With Debian's default of
+//! 1,024, the process would refuse the 1,025th client, and then the other nodes.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that are no client's: the database, log files, connections to peers, the runtime's own.
+/// Number of file descriptors reserved for other uses: the database, log files, connections to
+/// peers, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 128;
 
-/// A cap below this would not serve the members themselves.
+/// Minimum number of connections: a lower cap would not even serve the members.
 const MIN_CONNECTIONS: usize = 32;
 
-/// Raises the soft limit of descriptors to the hard one, as a JVM does by itself. How many there are then; `None` is no limit.
+/// Raises the soft limit of file descriptors to the hard limit, as a JVM does on its own. Returns
+/// the resulting limit; `None` means unlimited.
 pub fn raise_descriptors() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(
@@ -26,21 +28,23 @@ pub fn raise_descriptors() -> Option<u64> {
     }
 }
 
-/// Raises the limit of descriptors, and gives the number of connections that fits, which is `wanted` or less.
+/// Raises the limit of file descriptors. Returns the number of connections that fit, at most
+/// `wanted`.
 pub(super) fn fit_descriptors(wanted: usize) -> usize {
     let descriptors = raise_descriptors();
     let fitting = fitting_connections(wanted, descriptors);
     if fitting < wanted {
         tracing::warn!(
             target: "quorate::http::limits",
-            "the limit of {} descriptors allows {fitting} connections, not {wanted}: raise it (ulimit -n, LimitNOFILE)",
+            "the limit of {} descriptors allows {fitting} connections, not {wanted}: \
+            raise it (ulimit -n, LimitNOFILE)",
             descriptors.unwrap_or(0)
         );
     }
     fitting
 }
 
-/// `None` is no limit.
+/// Returns the number of connections that fit; `None` means no limit.
 fn fitting_connections(wanted: usize, descriptors: Option<u64>) -> usize {
     let allowed = descriptors.map_or(u64::MAX, |descriptors| {
         descriptors.saturating_sub(OTHER_DESCRIPTORS)
@@ -54,7 +58,7 @@ fn fitting_connections(wanted: usize, descriptors: Option<u64>) -> usize {
 mod tests {
     use super::*;
 
-    /// The cap is what the descriptors allow, less our own.
+    /// The cap is the number of file descriptors less those reserved for other uses.
     #[test]
     fn the_cap_fits_the_descriptors() {
         assert_eq!(fitting_connections(20_000, Some(1_024)), 896);

@@ -1,4 +1,4 @@
-//! One connection: its time limits, and its end when the process stops or wakes.
+//! The life of one connection: its time limits, and its end when the process stops or wakes.
 
 use super::error_bodies::Worded;
 use super::exchange::{Shared, answer};
@@ -27,38 +27,41 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// How long a new connection may say nothing. hyper's buffers are made only after its first byte. Who does not speak, or
-/// not fast enough, is cut within 10 s; the rest is for a last answer and for a node that is busy with many of them.
+/// Maximum time until the first byte of a new connection. hyper's buffers are allocated only after
+/// it. A client that sends nothing, or sends too slowly, is cut off within 10 s; the remaining 2 s
+/// are for a last response and for a node that is busy with many of them.
 const FIRST_BYTE_TIME: Duration = Duration::from_secs(8);
 
-/// The same on a place kept for peers, who speak at once.
+/// The same limit for a place reserved for peers, which send their first byte immediately.
 const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
 
-/// A connection on which nothing has happened for this long may make room for another one.
+/// Time without activity after which a connection may make room for another one.
 const RESTS_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a connection of HTTP/2 that is to end may take for it with nothing under way.
+/// Time that an ending HTTP/2 connection may take to close while nothing is in progress.
 const LEAVE_TIME: Duration = Duration::from_secs(1);
 
-/// After a wake a silent connection has this long for what it was sent during the stop to be seen, and refused with a
-/// reason; then it is closed.
+/// Grace period of a silent connection after the process wakes. A request that was sent during the
+/// suspension is read in this time and rejected with a reason; then the connection is closed.
 const WOKEN_TIME: Duration = Duration::from_millis(200);
 
-/// How long a client that has closed its half may wait for its answer: longer than any takes that is not held.
+/// Maximum time that a client that has half-closed waits for its response: longer than any request
+/// takes that is not held.
 const HALF_CLOSED_TIME: Duration = Duration::from_secs(10);
 
-/// A head over the limit must fit, to be refused with a line of text.
+/// Minimum size of the buffer for a request's head. A head over the limit must fit, so that it can
+/// be rejected with a line of text.
 const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Requests at once on an HTTP/2 connection.
+/// Maximum number of concurrent requests on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
 
-/// What ends a connection from outside, once its current request is answered.
+/// The events that end a connection once its current request is answered.
 #[derive(Clone)]
 pub(super) struct Ends {
-    /// The server stops.
+    /// A flag that becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
-    /// The process woke from a stop.
+    /// The epoch, which changes when the process wakes from a suspension.
     pub(super) wakes: watch::Receiver<u64>,
 }
 
@@ -100,7 +103,7 @@ pub(super) async fn run<D: Discovery>(
     });
     if spoken == Spoken::Http2 {
         let connection = http2(max_head_bytes).serve_connection(io(Bytes::new()), service);
-        // Apart, since it is large and few connections are of this kind.
+        // Boxed, since it is large and few connections use HTTP/2.
         let mut connection = Box::pin(connection);
         let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
         serve(connection.as_mut(), shut_down, watched, &mut ended).await;
@@ -117,9 +120,10 @@ pub(super) async fn run<D: Discovery>(
             (Turn::Parked, Some(parts)) => parts.read_buf,
             _ => return,
         };
-        // Empty lines before a request are to be passed over (RFC 9112, 2.2): some clients end a body with one.
+        // Empty lines before a request are ignored (RFC 9112, 2.2): some clients end a body with
+        // one.
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
-            // However little of it is left, it would keep the whole buffer.
+            // Even a short remainder would keep the whole buffer allocated.
             unread = Bytes::new();
             if !is_asked_again(watched, &mut ended).await {
                 return;
@@ -128,7 +132,7 @@ pub(super) async fn run<D: Discovery>(
     }
 }
 
-/// What a connection is looked at by, beside hyper.
+/// The parts of a connection that are checked independently of hyper.
 #[derive(Clone, Copy)]
 struct Looks<'a> {
     stream: &'a SharedStream,
@@ -136,16 +140,18 @@ struct Looks<'a> {
     place: &'a Place,
 }
 
-/// What a connection has come to.
+/// The outcome of driving a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// Its end.
+    /// The connection has ended.
     Over,
-    /// A long wait for the next request, for which hyper and its buffers, 11 kB, are not needed.
+    /// The connection waits long for its next request, and needs neither hyper nor its buffers
+    /// (11 kB) for that.
     Parked,
 }
 
-/// Waits for the next request of a parked connection; false when it is to be closed instead.
+/// Waits for the next request of a parked connection. Returns false if the connection is to be
+/// closed instead.
 async fn is_asked_again(looks: Looks<'_>, ended: &mut Seldom<impl Future<Output = ()>>) -> bool {
     let Looks {
         stream,
@@ -154,7 +160,7 @@ async fn is_asked_again(looks: Looks<'_>, ended: &mut Seldom<impl Future<Output 
     } = looks;
     place.idle();
     let is_asked = tokio::select! {
-        // First, so that a request that is there already is answered.
+        // First, so that a request that has already arrived is answered.
         biased;
         () = stream.readable() => true,
         () = ended => false,
@@ -166,7 +172,8 @@ async fn is_asked_again(looks: Looks<'_>, ended: &mut Seldom<impl Future<Output 
     is_asked
 }
 
-/// Drives a connection until it is over or to be parked, or its client is gone; tells it to come to an end once `ended` is.
+/// Drives a connection until it ends, is to be parked, or its client is gone. Once `ended`
+/// completes, shuts the connection down gracefully.
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
@@ -174,8 +181,9 @@ async fn serve<C: Future>(
     ended: &mut Seldom<impl Future<Output = ()>>,
 ) -> Turn {
     while drive(connection.as_mut(), &shut_down, watched, ended).await == Turn::Parked {
-        // A body may have been dropped by another thread since hyper was polled last, and what comes then is no request. hyper sees
-        // it when it is polled again, and ends the connection.
+        // Another thread may have dropped a request body since hyper was last polled, and bytes
+        // that arrive now are then not a request. hyper notices this when it is polled again, and
+        // ends the connection.
         if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
             break;
         }
@@ -186,7 +194,8 @@ async fn serve<C: Future>(
     Turn::Over
 }
 
-/// As [`serve`], but for what has changed since hyper was polled.
+/// One pass of [`serve`]. Before parking, the caller must poll hyper again: another thread may have
+/// dropped a request body since.
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
@@ -197,14 +206,15 @@ async fn drive<C: Future>(
     let mut ending = false;
     loop {
         tokio::select! {
-            // First, so that a request that is there already is answered before the connection ends.
+            // First, so that a request that has already arrived is answered before the connection
+            // ends.
             biased;
-            // How it ended is the client's affair: each request has had its answer, or nobody to take it.
+            // An error does not matter: each request has been answered, or its client is gone.
             _ = connection.as_mut() => return Turn::Over,
             () = &mut *ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
-                // Once more, so that the last frame of HTTP/2 is sent. hyper then waits for the
+                // Polls once more, so that the last HTTP/2 frame is sent. hyper then waits for the
                 // client to confirm it.
                 let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
                 if is_over.await || looks.activity.has_nothing_under_way() {
@@ -216,13 +226,14 @@ async fn drive<C: Future>(
                     return Turn::Over;
                 }
             }
-            // Each time, since the socket's one place for a reader may have been another's meanwhile.
+            // Polled each time, since another future may have replaced the waker of the socket's
+            // only reader.
             turn = left.as_mut() => return if ending { Turn::Over } else { turn },
         }
     }
 }
 
-/// Returns when a connection is to be parked, or closed, for what its client does not do.
+/// Waits until a connection is to be parked, or closed because of its client's inactivity.
 async fn left(looks: Looks<'_>) -> Turn {
     let Looks {
         stream,
@@ -230,7 +241,7 @@ async fn left(looks: Looks<'_>) -> Turn {
         place,
     } = looks;
     loop {
-        // Without a timer, since ten thousand lookups may be held: what ends the wait is an event.
+        // Needs no timer, since ten thousand lookups may be held: an event ends the wait.
         let waits = activity.is_answering() && !activity.is_sending();
         if waits && abandoned(stream, activity).await {
             return Turn::Over;
@@ -252,14 +263,15 @@ async fn left(looks: Looks<'_>) -> Turn {
     }
 }
 
-/// Waits for the answer under way, or until another one is that its client may not take; true when
-/// the client has gone before.
+/// Waits until no request is in flight, or a response is being sent that the client may not take.
+/// Returns true if the client disconnects first.
 async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
     tokio::select! {
         () = activity.answered() => return false,
         () = stream.closed() => {}
     }
-    // A client that closed its half may wait for its answer; a lookup that is held keeps its place for nobody.
+    // A client that half-closed may still wait for its response, but a held lookup must not keep
+    // its permit for a client that is gone.
     tokio::select! {
         () = activity.answered() => false,
         () = tokio::time::sleep(HALF_CLOSED_TIME) => true,
@@ -267,12 +279,12 @@ async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
 }
 
 impl Ends {
-    /// Ends when the server stops.
+    /// Waits until the server stops.
     async fn stopping(&self) {
         stopped(&mut self.stopping.clone()).await;
     }
 
-    /// Ends when the process woke since `opened_epoch`.
+    /// Waits until the process wakes in an epoch other than `opened_epoch`.
     async fn woken(&self, opened_epoch: u64) {
         let _ = self
             .wakes
@@ -282,7 +294,7 @@ impl Ends {
     }
 }
 
-/// Waits for the client's first bytes; none when the connection is to be closed instead.
+/// Waits for the client's first bytes. Returns `None` if the connection is to be closed instead.
 async fn first_bytes(
     stream: &TcpStream,
     origin: Origin,
@@ -304,7 +316,10 @@ async fn first_bytes(
             () = silent => {}
             () = place.told_to_leave() => {}
             () = ends.stopping() => {}
-            () = async { ends.woken(origin.opened_epoch).await; tokio::time::sleep(WOKEN_TIME).await } => {}
+            () = async {
+                ends.woken(origin.opened_epoch).await;
+                tokio::time::sleep(WOKEN_TIME).await
+            } => {}
         }
     };
     let spoken = tokio::select! {
@@ -322,9 +337,10 @@ fn http1(max_head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // `Activity` limits the head, and tells it from an idle connection, which hyper's own limit does not.
+        // `Activity` limits the time for the head, and distinguishes it from an idle connection,
+        // which hyper's own limit does not.
         .header_read_timeout(None)
-        // A client that has sent all it will may close its half and still waits for the answer.
+        // A client may half-close after its last request and still wait for the response.
         .half_close(true)
         .max_buf_size(buffered_head_bytes(max_head_bytes));
     builder
@@ -341,7 +357,7 @@ fn http2(max_head_bytes: usize) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// The most of a head that is read at all.
+/// Returns the maximum size of a request's head that is read at all.
 fn buffered_head_bytes(max_head_bytes: usize) -> usize {
     HEAD_BUFFER_BYTES.max(2 * max_head_bytes)
 }

@@ -1,4 +1,4 @@
-//! A line of text for the refusals that hyper sends by itself, before there is a request to answer.
+//! A line of text for the error responses that hyper sends before there is a request.
 
 use crate::http::error::{Refusal, refusal_line};
 use std::io::{self, IoSlice};
@@ -6,17 +6,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How such a refusal begins, and what tells it from ours, which all have a body.
+/// The start of such a response. An empty body (`EMPTY`) distinguishes it from ours, which all have
+/// a body.
 const BEGIN: &[u8] = b"HTTP/1.1 4";
 const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
-/// Writes what it is given, except that a refusal without a body gets one.
+/// A writer that adds a body to an error response without one, and forwards everything else.
 ///
-/// - hyper writes the head of such a refusal, and nothing after it, in one piece.
-/// - Nothing else that is sent begins so: answers have bodies, and the peer protocol begins with a length.
+/// - hyper writes the head of such a response, and nothing after it, in one piece.
+/// - No other output begins this way: responses have bodies, and the peer protocol begins with a
+///   length.
 pub(super) struct Worded<IO> {
     io: IO,
-    /// What is still to be written of a refusal put in the place of hyper's.
+    /// The unwritten rest of a response that replaces hyper's.
     pending: Vec<u8>,
 }
 
@@ -48,7 +50,7 @@ impl<IO: AsyncWrite + Unpin> Worded<IO> {
     }
 }
 
-/// The refusal with its body, if this is one without.
+/// Returns the error response with a body added, or `None` if `bytes` is not one without a body.
 fn worded(bytes: &[u8]) -> Option<Vec<u8>> {
     if !bytes.starts_with(BEGIN) {
         return None;
@@ -133,10 +135,11 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Worded<IO> {
 mod tests {
     use super::*;
 
-    /// Only a refusal without a body gets one, and its length is right.
+    /// Only an error response without a body gets one, and its length is right.
     #[test]
     fn a_bare_refusal_is_worded() {
-        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
+            connection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
         let text = String::from_utf8(worded(bare).expect("a bare one")).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(

@@ -1,4 +1,4 @@
-//! Answers one request of a connection, and records it in the access log.
+//! The handling of one request of a connection, and its record in the access log.
 
 use super::idle::Activity;
 use super::lingering_body::Lingering;
@@ -17,7 +17,7 @@ use hyper::body::{Body as _, Incoming};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Shared<D> {
     pub(super) front: Front<D>,
     pub(super) access_log: Option<AccessLog>,
@@ -25,8 +25,8 @@ pub(super) struct Shared<D> {
     pub(super) parked_after: Duration,
 }
 
-/// What is done before there is something to wait for is done at once: what it uses would take room for as long as a lookup
-/// is held, ten thousand times over.
+/// Answers a request. Everything that need not wait is done before the future is created: its
+/// temporaries would otherwise occupy memory while a lookup is held, ten thousand times over.
 pub(super) fn answer<D: Discovery>(
     shared: Arc<Shared<D>>,
     activity: &Arc<Activity>,
@@ -43,8 +43,8 @@ pub(super) fn answer<D: Discovery>(
         .then(|| Box::new(asked(origin, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
-        // At once: a lookup that is held would count against its address until it is answered, and 1,024 of them would
-        // shut out a proxy that all engines are behind.
+        // Immediately: a held lookup would otherwise count against its address until it is
+        // answered, and 1,024 of them would lock out a proxy that serves all engines.
         place.prove();
     }
     let body = match body.is_end_stream() {
@@ -56,7 +56,8 @@ pub(super) fn answer<D: Discovery>(
     async move {
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
-            // It comes by parts, and between two of them the connection only looks idle. Held for as long as hyper keeps the body.
+            // The body is sent in parts, and the connection only appears idle between two of them.
+            // `streaming` is kept until hyper drops the body.
             let streaming = in_flight.streaming();
             response = response.map(|body| {
                 Body::new(body.map_frame(move |frame| {

@@ -1,24 +1,25 @@
-//! What an HTTP/2 connection still owes its client, told by the frames that pass.
+//! Tracking of the responses in progress on an HTTP/2 connection, by parsing its frames.
 //!
-//! hyper does not say which answers wait for a window of their reader, and a PING is a byte that
-//! moves as any other. The frames say both: an answer is under way from its HEADERS to the frame
-//! that ends its stream.
+//! hyper does not report which responses wait for flow-control window, and a PING counts as traffic
+//! like any other bytes. The frames show both: a response is in progress from its HEADERS to the
+//! frame that ends its stream.
 
 use crate::clock::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
 use std::time::Duration;
 
-/// A client that takes next to nothing of its answer for this long is gone. It is cut within 30 s;
-/// the rest is for a busy node.
+/// Time after which a client that takes next to nothing of its response is considered gone. It is
+/// cut off within 30 s; the remaining 5 s are for a busy node.
 pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
 
-/// What it takes of an answer in [`STALL_TIME`] if it is there: 330 bytes a second.
+/// Minimum progress of a reader within [`STALL_TIME`] while data is available: 330 bytes per
+/// second.
 pub(super) const PROGRESS_BYTES: usize = 8 << 10;
 
 const HEAD_BYTES: usize = 9;
 
-/// What comes before the first frame of a client.
+/// Length of the client's connection preface, which precedes its first frame.
 const PREFACE_BYTES: usize = 24;
 
 const DATA: u8 = 0;
@@ -26,14 +27,15 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const END_STREAM: u8 = 1;
 
-/// A stream of events brings more than this in [`STALL_TIME`], since it shows every 3 s that it
-/// lives. An answer that brings less has a reader who takes nothing.
+/// Minimum progress of an event stream within [`STALL_TIME`]. An event stream sends a heartbeat
+/// every 3 s and so exceeds this; the reader of a slower response takes nothing.
 const ALIVE_BYTES: usize = 64;
 
-/// Streams that the client has reset of late: what was written for one of them crossed with that.
+/// Maximum number of remembered streams that the client has reset: frames already written for them
+/// may cross with the reset.
 const RESET_MAX: usize = 256;
 
-/// The answers of a connection that are under way.
+/// The responses in progress on a connection.
 pub(super) struct Frames {
     written: Parser,
     read: Parser,
@@ -41,12 +43,12 @@ pub(super) struct Frames {
     reset: VecDeque<u32>,
 }
 
-/// How much of an answer its reader takes.
+/// The progress of one response's reader.
 struct Taken {
     since: Instant,
     bytes_since: usize,
-    /// It was less than [`PROGRESS_BYTES`] the last time, which is all right for a stream of events
-    /// alone.
+    /// Whether the last period's progress was less than [`PROGRESS_BYTES`], which only an event
+    /// stream may have.
     is_slow: bool,
 }
 
@@ -60,12 +62,12 @@ impl Frames {
         }
     }
 
-    /// Whether an answer is under way.
+    /// Whether a response is in progress.
     pub(super) fn are_owed(&self) -> bool {
         !self.under_way.is_empty()
     }
 
-    /// Notes the first `bytes` of what was to be written.
+    /// Records that the first `bytes` of `slices` were written.
     pub(super) fn wrote(&mut self, slices: &[IoSlice<'_>], mut bytes: usize, at: Instant) {
         for slice in slices {
             let part = &slice[..bytes.min(slice.len())];
@@ -97,7 +99,7 @@ impl Frames {
         }
     }
 
-    /// Notes what was read.
+    /// Records the bytes that were read.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         let Frames {
             read,
@@ -116,8 +118,9 @@ impl Frames {
         });
     }
 
-    /// When an answer is to be looked at that its reader may not take; `at` when there is one that
-    /// it does not. `streams` answers are streams of events, which may be slow.
+    /// Returns the time of the next check for stalled readers, or `at` if a reader is stalled now,
+    /// or `None` if no response is in progress. `streams` of the responses are event streams, which
+    /// may be slow.
     pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
         let mut slow = 0;
         for taken in self.under_way.values_mut() {
@@ -150,7 +153,7 @@ impl Taken {
     }
 }
 
-/// The head of a frame.
+/// The header of a frame.
 struct Head {
     length: usize,
     kind: u8,
@@ -158,9 +161,9 @@ struct Head {
     stream: u32,
 }
 
-/// Finds the heads of frames in bytes that come in any pieces.
+/// A parser for the frame headers in bytes that arrive in pieces of any size.
 struct Parser {
-    /// Of what comes before the next head.
+    /// Number of bytes before the next frame header.
     skip: usize,
     head: [u8; HEAD_BYTES],
     filled: usize,
@@ -218,7 +221,7 @@ mod tests {
         frames.wrote(&[IoSlice::new(bytes)], bytes.len(), at);
     }
 
-    /// An answer is owed from its headers to its end, however its frames are cut into pieces.
+    /// A response is in progress from its headers to its end, however its frames are split.
     #[test]
     fn an_answer_is_owed_until_its_end() {
         let at = now();
@@ -251,8 +254,8 @@ mod tests {
         assert!(!frames.are_owed());
     }
 
-    /// Who takes nothing or next to nothing is late; a stream of events may be slow, as many as
-    /// there are.
+    /// A reader that takes nothing or next to nothing is stalled. The number of event streams is
+    /// the number of readers that may be slow.
     #[test]
     fn a_reader_that_takes_little_is_late() {
         let began = now();

@@ -1,4 +1,4 @@
-//! Which HTTP a connection speaks, told by its first bytes without taking them.
+//! Detection of a connection's HTTP version, by peeking at its first bytes.
 
 use futures_util::FutureExt;
 use std::io;
@@ -6,25 +6,27 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 
-/// How every HTTP/2 connection begins, and no request of HTTP/1.
+/// The start of every HTTP/2 connection. No HTTP/1 request begins this way.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Which HTTP.
+/// The HTTP version of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spoken {
-    /// 1.0 or 1.1.
+    /// HTTP/1.0 or HTTP/1.1.
     Http1,
-    /// 2, by prior knowledge.
+    /// HTTP/2, by prior knowledge.
     Http2,
 }
 
-/// Waits for the first bytes and says what they begin. Looking at them only, rather than reading them ahead of hyper, halves
-/// what a connection that waits takes: hyper makes its read buffer twice as large for bytes that were read before.
+/// Waits for the first bytes and returns the HTTP version. Peeking, instead of reading ahead of
+/// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large for
+/// bytes that were read before.
 pub(super) async fn of(stream: &TcpStream) -> io::Result<Spoken> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
-        // A beginning that may be either is taken for nothing to read, so that the next bytes are
-        // an event. Around the look, so that bytes that come after it are not taken back with it.
+        // A prefix that fits both versions is treated as nothing to read, so that the next bytes
+        // cause a new event. The peek runs inside `try_io`, so that clearing the readiness does not
+        // affect bytes that arrive after it.
         let looked = stream.try_io(Interest::READABLE, || look(stream, ready.is_read_closed()));
         match looked {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -33,10 +35,10 @@ pub(super) async fn of(stream: &TcpStream) -> io::Result<Spoken> {
     }
 }
 
-/// What the bytes that are there begin; `WouldBlock` when that cannot be said yet.
+/// Returns the HTTP version of the available bytes, or `WouldBlock` if it is not yet determined.
 fn look(stream: &TcpStream, is_all: bool) -> io::Result<Spoken> {
     let mut bytes = [0; PREFACE.len()];
-    // It never waits here: the socket was ready, and a task's budget is not asked for.
+    // Never waits: the socket was ready, and the call does not consume the task's budget.
     let peeked = unconstrained(stream.peek(&mut bytes)).now_or_never();
     let peeked = peeked.ok_or(io::ErrorKind::WouldBlock)??;
     match bytes.get(..peeked).unwrap_or_default() {
@@ -44,7 +46,7 @@ fn look(stream: &TcpStream, is_all: bool) -> io::Result<Spoken> {
         begin if PREFACE.starts_with(begin) && !begin.is_empty() && !is_all => {
             Err(io::ErrorKind::WouldBlock.into())
         }
-        // No bytes are the end of the stream, which hyper answers as it likes.
+        // No bytes mean the end of the stream, which hyper handles.
         _ => Ok(Spoken::Http1),
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies that nobody read to their end.
+//! Request bodies that are dropped before they are fully read.
 
 use super::idle::Exchange;
 use bytes::Bytes;
@@ -10,16 +10,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// How much of the rest of a body is read and dropped.
+/// Maximum number of bytes of the rest of a body that are read and discarded.
 const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long that may take.
+/// Maximum duration of the discarding.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
-/// A body whose rest is read, within limits, when it is dropped before its end: a client that is still sending then sees
-/// the answer (413, say), where a connection closed at once would be a reset one.
+/// A body whose rest is read and discarded, within limits, when it is dropped before its end. A
+/// client that is still sending then receives the response (413, for example); if the connection
+/// were closed immediately, the client would see a reset.
 ///
-/// Until then it is an exchange: what comes is no request.
+/// Until then it counts as an exchange: the incoming bytes are not a request.
 pub(super) struct Lingering {
     body: Option<(Incoming, Exchange)>,
     discards: bool,
@@ -27,7 +28,8 @@ pub(super) struct Lingering {
 
 impl Lingering {
     pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: Exchange) -> Lingering {
-        // Who waits for 100-continue sends nothing until a body is read, so it must not be.
+        // A client that waits for 100-continue sends nothing until the body is read, so the rest
+        // must not be read.
         Lingering {
             body: Some((body, exchange)),
             discards: !headers.contains_key(EXPECT),
@@ -68,7 +70,8 @@ impl Drop for Lingering {
             .take()
             .filter(|(body, _)| self.discards && !body.is_end_stream())
         {
-            // Whether the body ends first or the time, what is left is cut off with the connection.
+            // After the end of the body, the byte limit or the timeout, any rest is cut off with
+            // the connection.
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
                 drop(exchange);

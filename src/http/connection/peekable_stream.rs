@@ -1,4 +1,4 @@
-//! A socket that hyper reads and writes, and that its connection may look at meanwhile.
+//! A socket that hyper reads and writes while its connection peeks at it.
 
 use futures_util::FutureExt;
 use socket2::SockRef;
@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Between two looks at a socket with bytes that nobody reads yet, which would be an event each time.
+/// Time between two checks of a socket with unread bytes, which would otherwise cause an event each
+/// time.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// One of the handles of a socket. One reader and one writer at a time.
+/// A handle of a shared socket. Supports one reader and one writer at a time.
 #[derive(Debug, Clone)]
 pub(super) struct SharedStream(Arc<TcpStream>);
 
@@ -23,10 +24,11 @@ impl SharedStream {
         SharedStream(Arc::new(stream))
     }
 
-    /// Waits until the other side has closed, at least its half. While bytes are there that nobody reads yet it is noticed
-    /// later.
+    /// Waits until the other side has closed, or at least half-closed. While there are unread
+    /// bytes, it notices only at the next check, after `LOOK_AGAIN_AFTER`.
     ///
-    /// To be awaited by the task that reads: a socket wakes one reader, and to be a second one costs each connection room.
+    /// Must be awaited by the task that reads: a socket wakes one reader, and a second one would
+    /// cost memory for each connection.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
@@ -36,18 +38,20 @@ impl SharedStream {
         }
     }
 
-    /// Waits until there is something to read: bytes, an end or an error. As [`SharedStream::closed`], of the task that reads.
+    /// Waits until there is something to read: bytes, an end or an error. Like
+    /// [`SharedStream::closed`], must be awaited by the task that reads.
     pub(super) async fn readable(&self) {
         std::future::poll_fn(|cx| self.poll_bytes(cx)).await;
     }
 
-    /// Waits until there is something to read, and says whether it is bytes; an end or an error is none.
+    /// Waits until there is something to read. Returns true for bytes, and false for an end or an
+    /// error.
     fn poll_bytes(&self, cx: &mut Context<'_>) -> Poll<bool> {
         loop {
             if ready!(self.0.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(false);
             }
-            // Readiness may be stale, and is taken back when there is nothing.
+            // Readiness may be stale. `try_io` clears it when there is nothing to read.
             match self.0.try_io(Interest::READABLE, || self.peek()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 peeked => return Poll::Ready(matches!(peeked, Ok(1..))),
@@ -55,7 +59,7 @@ impl SharedStream {
         }
     }
 
-    /// Whether the other side has closed its half, whatever is left to read.
+    /// Whether the other side has half-closed, even if there are bytes left to read.
     fn is_half_closed(&self) -> bool {
         let ready = self.0.ready(Interest::READABLE).now_or_never();
         matches!(ready, Some(Ok(ready)) if ready.is_read_closed())
@@ -65,12 +69,15 @@ impl SharedStream {
         SockRef::from(&*self.0).peek(&mut [MaybeUninit::uninit()])
     }
 
-    /// Reads what is there. After less than there was room for nothing is left, and epoll tells of what comes then: the socket is
-    /// taken for empty without a look at it, which would be one more system call for each request (as tokio's own `poll_read` does).
+    /// Reads the available bytes. After a short read the socket is empty, and epoll reports the
+    /// arrival of more bytes. The socket is therefore marked as not ready without another read,
+    /// which would be one more system call for each request (tokio's own `poll_read` does the
+    /// same).
     fn try_read(&self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
         let room = buf.remaining();
         let mut has_read = false;
-        // Around the read, so that what comes after it is not taken back with it.
+        // The read runs inside `try_io`, so that clearing the readiness does not affect bytes that
+        // arrive after it.
         let tried = self.0.try_io(Interest::READABLE, || {
             let bytes = self.0.try_read_buf(buf)?;
             has_read = true;
@@ -86,7 +93,7 @@ impl SharedStream {
         }
     }
 
-    /// Tries again for as long as the socket said it was ready and was not.
+    /// Writes, and retries while the socket's readiness is stale.
     fn poll_write_with(
         &self,
         cx: &mut Context<'_>,
@@ -140,7 +147,7 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // There is nothing between a write and the kernel.
+        // There is no buffer between a write and the kernel.
         Poll::Ready(Ok(()))
     }
 

@@ -1,15 +1,17 @@
-//! A future beside one that is polled often.
+//! A future that is polled only after its own wake-up, beside one that is polled often.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// Polls a future only when it was woken itself. A connection is polled twice for each request; what ends it from outside is asked
-/// each time otherwise, and that is a good part of what a small answer costs.
+/// A future that is polled only if it was itself woken. A connection is polled twice for each
+/// request. Polling the events that end it each time as well would be a considerable part of the
+/// cost of a small response.
 ///
-/// - it belongs to one task, whose waker stays the same.
-/// - it must not wait where another of the task takes its place: a socket keeps the waker of the last reader only.
+/// - It belongs to one task, whose waker must stay the same.
+/// - It must not wait on a resource whose waker another future of the task can replace: a socket
+///   keeps only the waker of its last reader.
 pub(super) struct Seldom<F> {
     future: Pin<Box<F>>,
     wake: Option<(Arc<Woken>, Waker)>,
@@ -41,7 +43,7 @@ impl<F: Future> Future for Seldom<F> {
             });
             (woken.clone(), woken.into())
         });
-        // Taken back before the poll, so that a wake from here on is seen.
+        // Cleared before the poll, so that no wake-up from here on is lost.
         if !woken.woken.load(Ordering::Acquire) || !woken.woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
@@ -55,7 +57,8 @@ impl Wake for Woken {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A swap, so that of two wakes the first is seen too.
+        // A swap rather than a store, so that the poll also sees what precedes the first of two
+        // wake-ups.
         self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }
@@ -68,7 +71,8 @@ mod tests {
     use std::time::Duration;
     use tokio::sync::oneshot;
 
-    /// However often its task is polled, it is polled at its beginning and when it wakes; and then it wakes the task.
+    /// The future is polled at its beginning and when it is woken, however often its task is
+    /// polled, and its wake-up wakes the task.
     #[tokio::test(start_paused = true)]
     async fn it_is_polled_when_it_wakes() {
         let (tell, mut told) = oneshot::channel::<()>();

@@ -1,4 +1,4 @@
-//! The socket of a connection, whose bytes are counted for its time limits.
+//! A connection's socket that records each transfer for the connection's time limits.
 
 use super::idle::Activity;
 use crate::clock::now;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Tells an [`Activity`] of each byte that moves.
+/// A stream that reports each transfer to an [`Activity`].
 pub(super) struct Watched<IO> {
     io: IO,
-    /// What was read of it before, and comes first.
+    /// Bytes that were read from `io` earlier, and are returned first.
     unread: Bytes,
     activity: Arc<Activity>,
 }
@@ -87,7 +87,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.io).poll_flush(cx);
-        // Asked for when all that there was is written.
+        // hyper flushes after it has written all output.
         if poll.is_ready() {
             self.activity.flushed();
         }

@@ -1,4 +1,4 @@
-//! `/v1/announcement/{node_id}`: what a node announces of itself.
+//! `/v1/announcement/{node_id}`: the announcement of a node.
 
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
@@ -14,13 +14,13 @@ use futures_util::future::BoxFuture;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, StatusCode};
 
-/// The node of a `PUT` by a canonical path with nothing to decode: most requests of a running cluster are of this kind. See
-/// [`super::service::plain`].
+/// Returns the node id of a `PUT` with a canonical path and nothing to decode. Most requests of a
+/// running cluster are of this kind. See [`super::service::plain`].
 pub(in crate::http) fn plain(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
         && !node_id.contains(['%', '/'])
-        // Another resource, which has no PUT.
+        // Another resource, which does not support PUT.
         && node_id != "static";
     is_plain.then(|| node_id.to_owned())
 }
@@ -38,7 +38,7 @@ pub(in crate::http) fn answer<D: Discovery>(
     answered.map(IntoResponse::into_response).boxed()
 }
 
-/// `PUT`: 202 once the announcement is committed and applied.
+/// Handles `PUT`: responds 202 once the announcement is committed and applied.
 pub(in crate::http) async fn announce<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
@@ -80,13 +80,14 @@ async fn put<D: Discovery>(
     if let Some(seconds) = app.settings.announce_interval_s
         && let Ok(value) = HeaderValue::try_from(format!("max-age={seconds}"))
     {
-        // airlift's client announces again after 0.8 of it.
+        // airlift's client announces again after 0.8 of this time.
         response.headers_mut().insert(CACHE_CONTROL, value);
     }
     Ok(response)
 }
 
-/// `DELETE`: 204 once the node's withdrawal is committed and applied, whether it was known or not.
+/// Handles `DELETE`: responds 204 once the node's withdrawal is committed and applied, even if the
+/// node was not known.
 pub(in crate::http) async fn withdraw<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
@@ -121,7 +122,7 @@ mod tests {
         answered.map(|response| response.status())
     }
 
-    /// An announcement over a limit is refused with the field's name, and nothing is changed.
+    /// An announcement over a limit is rejected with the field's name, and nothing is changed.
     #[tokio::test]
     async fn what_is_over_a_limit_is_refused_by_name() {
         let (_stop, stopping) = watch::channel(false);
@@ -149,7 +150,8 @@ mod tests {
         }
     }
 
-    /// Bytes that were read once are not read again while what they announced is held, and are when it is not.
+    /// Known bytes are not parsed again while their announcement is stored, and are parsed once it
+    /// is not.
     #[tokio::test]
     async fn known_bytes_are_read_when_they_must_be() {
         let (_stop, stopping) = watch::channel(false);
@@ -160,7 +162,7 @@ mod tests {
         let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");
         assert_eq!(digest, Some(announced.digest()));
 
-        // As if it had been read as the same.
+        // Simulates that these bytes were parsed to the same announcement.
         const NO_JSON: &str = "{";
         let hash = app.bodies.hash("n", NO_JSON.as_bytes());
         app.bodies.note(hash, announced.digest());

@@ -1,4 +1,4 @@
-//! `/v1/cluster`: the cluster's own endpoints, for people, monitors and peers.
+//! `/v1/cluster`: the cluster's own endpoints, for operators, monitoring and peers.
 
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
@@ -14,13 +14,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::sync::atomic::Ordering;
 
-/// Where a peer opens its connection.
+/// The path at which a peer opens its connection.
 pub(in crate::http) const PEER_PATH: &str = "/v1/cluster/peer";
 
-/// The protocol of server-to-server connections, as `Upgrade` names it.
+/// The name of the server-to-server protocol in `Upgrade`.
 const PEER_PROTOCOL: &str = "quorate-peer/1";
 
-/// `GET /v1/cluster/status`: 200 at all times, from what this node knows by itself.
+/// Handles `GET /v1/cluster/status`: always responds 200, from this node's local knowledge.
 pub(in crate::http) async fn status<D: Discovery>(
     State(app): State<App<D>>,
 ) -> Result<Response, Refusal> {
@@ -29,7 +29,8 @@ pub(in crate::http) async fn status<D: Discovery>(
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
 }
 
-/// `GET /v1/cluster/ready`: 200 when this node serves and is not about to stop, else 503 with the reason.
+/// Handles `GET /v1/cluster/ready`: responds 200 if this node serves and is not about to stop,
+/// otherwise 503 with the reason.
 pub(in crate::http) async fn ready<D: Discovery>(
     State(app): State<App<D>>,
 ) -> Result<&'static str, Refusal> {
@@ -40,7 +41,8 @@ pub(in crate::http) async fn ready<D: Discovery>(
     Ok("ready\n")
 }
 
-/// `GET /v1/cluster/peer` with `Upgrade: quorate-peer/1`: 101, and the connection is the peer protocol's.
+/// Handles `GET /v1/cluster/peer` with `Upgrade: quorate-peer/1`: responds 101, after which the
+/// connection carries the peer protocol.
 pub(in crate::http) async fn peer<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
@@ -49,7 +51,7 @@ pub(in crate::http) async fn peer<D: Discovery>(
     if !asks_for_peer_protocol(&request) {
         return Err(Refusal::UpgradeRequired(PEER_PROTOCOL));
     }
-    // Held for as long as the connection is, so that it counts.
+    // Held for the lifetime of the connection, so that it counts.
     let place = request
         .extensions_mut()
         .remove::<crate::http::connection_limiter::Place>();
@@ -62,7 +64,12 @@ pub(in crate::http) async fn peer<D: Discovery>(
                     .await
             }
             Err(error) => {
-                tracing::debug!(target: "quorate::http::cluster", %error, address = %origin.address, "a peer's connection was not upgraded")
+                tracing::debug!(
+                    target: "quorate::http::cluster",
+                    %error,
+                    address = %origin.address,
+                    "a peer's connection was not upgraded"
+                )
             }
         }
         drop(place);
@@ -78,8 +85,8 @@ pub(in crate::http) async fn peer<D: Discovery>(
     Ok(response)
 }
 
-/// Both by its header and in a way that the connection can be handed over (not on HTTP/2, nor without
-/// `Connection: Upgrade`).
+/// Whether the request names the peer protocol and its connection can be upgraded, which is not
+/// possible on HTTP/2 or without `Connection: Upgrade`.
 fn asks_for_peer_protocol(request: &Request) -> bool {
     let names_it = |value: &HeaderValue| {
         value

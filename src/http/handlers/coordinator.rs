@@ -1,4 +1,4 @@
-//! `/v1/coordinator`: where SQL goes.
+//! `/v1/coordinator`: the coordinator that SQL clients connect to.
 
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
@@ -17,7 +17,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 
-/// `GET /v1/coordinator`
+/// Handles `GET /v1/coordinator`.
 pub(in crate::http) async fn coordinator<D: Discovery>(
     State(app): State<App<D>>,
     uri: Uri,
@@ -54,21 +54,21 @@ pub(in crate::http) async fn coordinator<D: Discovery>(
     Ok((headers, body).into_response())
 }
 
-/// The answer to a question, linearizable.
+/// Returns the linearizable answer to a question.
 async fn answer<D: Discovery>(
     app: &App<D>,
     question: &Question,
     lookups: &[Lookup],
 ) -> Result<(Arc<Rendered>, u64), Refusal> {
     if let Some(lookup) = lookups.first() {
-        // Once it is answered, what this node holds is as new as the call.
+        // Once this returns, the local state is at least as new as the call.
         app.look_up(lookup).await?;
     }
     app.coordinators
         .answer(&app.discovery, &app.settings, question, lookups)
 }
 
-/// The coordinators, the chosen one first, with the index of the state that shows them.
+/// Returns the coordinators, the chosen one first, with the index of the state that they are from.
 pub(in crate::http) async fn find<D: Discovery>(
     app: &App<D>,
     query: &CoordinatorQuery,
@@ -106,14 +106,14 @@ async fn watch<D: Discovery>(
     Ok(sse::answer(&app, followed, first, index, place))
 }
 
-/// The coordinators as a stream shows them.
+/// A coordinator query, as the source of a stream.
 struct Followed<D> {
     app: App<D>,
     question: Question,
     lookups: Vec<Lookup>,
     feed: Feed,
-    /// Stands for what the reader has; `None` before the first event. The bytes would be kept for
-    /// each state that a slow reader is in.
+    /// The hash of the content that the reader has; `None` before the first event. The content
+    /// itself would stay in memory for each state at which a slow reader is.
     shown: Option<u128>,
 }
 

@@ -1,4 +1,4 @@
-//! The handlers, a file for each resource.
+//! The handlers, one file for each resource.
 
 pub(super) mod announcement;
 pub(super) mod cluster;

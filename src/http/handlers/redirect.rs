@@ -1,4 +1,5 @@
-//! The engine's own paths, which lead to its coordinator: SQL clients are pointed here and follow it wherever it goes.
+//! Redirects from the engine's own paths to its coordinator: SQL clients are configured with this
+//! address, and follow the coordinator wherever it moves.
 
 use super::coordinator::find;
 use crate::http::backend::Discovery;
@@ -12,15 +13,15 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
-/// Whether a canonical path is one that leads to the coordinator.
+/// Whether a canonical path redirects to the coordinator.
 pub(in crate::http) fn leads_away(path: &str) -> bool {
     matches!(path, "/" | "/ui" | "/v1/info" | "/v1/statement") || path.starts_with("/ui/")
 }
 
-/// `POST /v1/statement`, `GET /v1/info` (which PrestoSQL's JDBC driver asks for the version), `GET /` and `GET /ui...`: 307,
-/// which keeps method and body.
+/// Handles `POST /v1/statement`, `GET /v1/info` (which PrestoSQL's JDBC driver requests for the
+/// version), `GET /` and `GET /ui...`: responds 307, which keeps method and body.
 ///
-/// A client of one engine is led to that engine where both are announced: it says which by its headers.
+/// If both engines are announced, a client is redirected to its own engine, which its headers name.
 pub(in crate::http) async fn to_coordinator<D: Discovery>(
     State(app): State<App<D>>,
     sent: Option<Extension<TargetAsSent>>,
@@ -33,7 +34,8 @@ pub(in crate::http) async fn to_coordinator<D: Discovery>(
     let of_its_engine = found
         .iter()
         .find(|coordinator| Some(coordinator.engine) == wanted);
-    // Trino takes the headers of Presto's clients where it is told to.
+    // Falls back to the other engine: Trino accepts the headers of Presto's clients if so
+    // configured.
     let Some(coordinator) = of_its_engine.or(found.first()) else {
         return Err(Refusal::Unavailable(none(&query, &unusable)));
     };

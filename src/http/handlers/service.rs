@@ -1,4 +1,4 @@
-//! `/v1/service`: who offers what, now or once it changes.
+//! `/v1/service`: the announced services, now or once they change.
 
 use crate::clock::{Instant, now};
 use crate::http::backend::Discovery;
@@ -22,21 +22,23 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use std::time::Duration;
 
-/// Marks an answer that may be old, as was asked for.
+/// The header that marks a response as possibly stale, as the client requested.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
-/// airlift's clients ask again after this: soon, since their next lookup is held. It is the shortest pause that they can be
-/// told: 0 is none to them, and they wait 10 s (`HttpDiscoveryLookupClient`).
+/// The interval until the next lookup of airlift's clients: short, since their next lookup is held.
+/// 1 s is the shortest interval that they accept: they treat 0 as absent, and wait 10 s
+/// (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
-/// The interval of clients by default, sent when no hold can follow: one second would then be ten
-/// times the load, at the worst moment.
+/// The clients' default interval, sent when no hold can follow. An interval of one second would
+/// then cause ten times the load, at the worst moment.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
-/// Room for all headers of a whole answer, with those that hyper adds.
+/// Capacity for all headers of a 200 response, including those that hyper adds.
 const WHOLE_HEADERS: usize = 12;
 
-/// What is asked by most requests there are: `GET`, of a canonical path with nothing to decode. The router serves the same paths, and
-/// the way through it is a good part of what a small answer costs.
+/// Returns the lookup of the most frequent kind of request: a `GET` of a canonical path with
+/// nothing to decode. The router serves the same paths, but routing is a considerable part of the
+/// cost of a small response.
 pub(in crate::http) fn plain(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;
@@ -44,7 +46,7 @@ pub(in crate::http) fn plain(request: &Request<Body>) -> Option<Lookup> {
         return None;
     }
     let mut segments = below.split('/');
-    // What is before the first slash: nothing, unless the path only begins like this one.
+    // The text before the first slash: empty, unless the path has the prefix only by chance.
     let "" = segments.next()? else {
         return None;
     };
@@ -71,7 +73,7 @@ pub(in crate::http) fn answer<D: Discovery>(
     answered.map(IntoResponse::into_response).boxed()
 }
 
-/// `GET /v1/service`
+/// Handles `GET /v1/service`.
 pub(in crate::http) async fn all<D: Discovery>(
     State(app): State<App<D>>,
     asked: Asked,
@@ -81,7 +83,7 @@ pub(in crate::http) async fn all<D: Discovery>(
     serve(&app, Lookup::All, asked, &method, &headers).await
 }
 
-/// `GET /v1/service/{type}`
+/// Handles `GET /v1/service/{type}`.
 pub(in crate::http) async fn by_type<D: Discovery>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
@@ -92,7 +94,7 @@ pub(in crate::http) async fn by_type<D: Discovery>(
     serve(&app, Lookup::Type(service_type), asked, &method, &headers).await
 }
 
-/// `GET /v1/service/{type}/{pool}`
+/// Handles `GET /v1/service/{type}/{pool}`.
 pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
@@ -128,7 +130,8 @@ async fn serve<D: Discovery>(
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::known(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == Known::These {
-        // Apart, as are the others that wait: in one future they would take room side by side.
+        // Boxed, like the other waiting futures: in one future they would occupy space side by
+        // side.
         Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)
@@ -142,14 +145,15 @@ async fn serve<D: Discovery>(
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
-    // On a 304 too: airlift's client takes both from it.
+    // Set on a 304 too: airlift's client reads both headers from it.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);
     Ok(response)
 }
 
-/// Answers a lookup at once: the bytes that every reader of the same state shares, plain or gzip.
+/// Responds to a lookup immediately, with the bytes that all readers of the same state share, plain
+/// or gzip.
 pub(in crate::http) async fn look_up<D: Discovery>(
     app: &App<D>,
     lookup: Lookup,
@@ -177,13 +181,14 @@ async fn at_once<D: Discovery>(
     }
 }
 
-/// Holds a lookup whose bytes the client has. With whether there was a place to hold it.
+/// Holds a lookup whose current result the client has. Also returns whether there was a permit to
+/// hold it.
 async fn hold<D: Discovery>(
     app: &App<D>,
     lookup: &Lookup,
     answer: Answer,
 ) -> Result<(Answer, bool), Refusal> {
-    // To an engine 503 is an error, and an answer at once is none.
+    // A 503 is an error to an engine; an immediate response is not.
     let Ok(_place) = app.holds.try_acquire() else {
         return Ok((answer, false));
     };
@@ -194,8 +199,8 @@ async fn hold<D: Discovery>(
     Ok((answer, true))
 }
 
-/// Waits until a lookup has changed after an index. An index that this node has not reached is no reason to wait: it is
-/// of another cluster, or of a state that was lost with all disks.
+/// Waits until a lookup has changed after an index. If this node has not reached the index, there
+/// is no reason to wait: it belongs to another cluster, or to a state that was lost with all disks.
 async fn after<D: Discovery>(
     app: &App<D>,
     lookup: &Lookup,
@@ -213,7 +218,7 @@ async fn after<D: Discovery>(
         .await
 }
 
-/// 200 with the bytes.
+/// Returns a 200 response with the result.
 fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
     let gzip = wants_gzip(headers);
     let bytes = if gzip {
@@ -234,7 +239,7 @@ fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
     response
 }
 
-/// 304.
+/// Returns a 304 response.
 fn unchanged(answer: &Answer) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -1,4 +1,4 @@
-//! `/v1/service-inventory`: the members that are well, for Java nodes that fail over by themselves.
+//! `/v1/service-inventory`: the healthy members, for Java nodes that fail over on their own.
 
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
@@ -13,11 +13,13 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Uri};
 use serde_json::{Value, json};
 
-/// At once and without a quorum too, in the format that airlift's `service-inventory.uri` reads every 10 s. It shuffles the
-/// entries and takes the first of type `discovery` that is `RUNNING`, so that only those are in it.
+/// Returns the inventory, immediately and even without a quorum, in the format that airlift's
+/// `service-inventory.uri` reads every 10 s. airlift shuffles the entries and takes the first of
+/// type `discovery` that is `RUNNING`, so the inventory contains only those.
 ///
-/// Unless asked for `?all`, a node leaves itself out while it reaches others: an engine that took it would lose its discovery
-/// server and its inventory at once, and wait for this very node to come back.
+/// Unless `?all` is given, a node omits itself while it reaches others: if it failed, an engine
+/// that had chosen it would lose its discovery server and its inventory together, and wait for this
+/// node to come back.
 pub(in crate::http) async fn inventory<D: Discovery>(
     State(app): State<App<D>>,
     uri: Uri,
@@ -37,7 +39,7 @@ pub(in crate::http) async fn inventory<D: Discovery>(
     Ok((headers, format!("{inventory}\n")).into_response())
 }
 
-/// The members that this node reaches, and itself if it is told to.
+/// Returns the inventory of the members that this node reaches, and of itself if `itself` is true.
 fn of(status: &Status, itself: bool, environment: &str) -> Value {
     let services: Vec<Value> = status
         .members
@@ -71,8 +73,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role};
 
-    /// Only members that are well are in it: a Java node takes the first, without asking whether it
-    /// answers. So are only addresses that can be used.
+    /// The inventory lists only healthy members, since a Java node takes the first without a health
+    /// check, and only usable addresses.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {

@@ -1,4 +1,4 @@
-//! `/v1/announcement/static`: services posted once, which stay until they are deleted.
+//! `/v1/announcement/static`: services that are posted once and stay until they are deleted.
 
 use super::service::look_up;
 use crate::http::backend::Discovery;
@@ -17,7 +17,7 @@ use http::header::{CONTENT_TYPE, HOST, LOCATION};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
-/// `GET`: the static services alone.
+/// Handles `GET`: responds with only the static services.
 pub(in crate::http) async fn list<D: Discovery>(
     State(app): State<App<D>>,
     asked: Asked,
@@ -26,7 +26,7 @@ pub(in crate::http) async fn list<D: Discovery>(
     look_up(&app, Lookup::Statics, asked, &headers).await
 }
 
-/// `POST`: 201 with the service, its new id and where it can be deleted.
+/// Handles `POST`: responds 201 with the service, its new id, and the location for deleting it.
 pub(in crate::http) async fn add<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
@@ -57,7 +57,7 @@ pub(in crate::http) async fn add<D: Discovery>(
     Ok((StatusCode::CREATED, headers, created))
 }
 
-/// `DELETE`: 204 once it is gone, whether it was known or not.
+/// Handles `DELETE`: responds 204 once the service is deleted, even if it was not known.
 pub(in crate::http) async fn remove<D: Discovery>(
     State(app): State<App<D>>,
     Extension(origin): Extension<Origin>,
@@ -69,13 +69,15 @@ pub(in crate::http) async fn remove<D: Discovery>(
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }
 
-/// Drawn here and never in the registry, whose nodes must all come to the same state.
+/// Returns a random id. It is drawn here and never in the registry, because all nodes must compute
+/// the same state.
 fn random_id() -> Result<String, Refusal> {
     random_uuid().map_err(|error| Refusal::Internal(error.to_string()))
 }
 
-/// The one use of `Host`: airlift names the new resource by the address that the client asked. Without one that is
-/// an authority, the path alone says the same.
+/// Returns the `Location` of a new resource. This is the only use of the value of `Host`: airlift
+/// names the new resource by the address that the client used. If there is no valid authority, the
+/// path alone is equivalent.
 fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
     let path = format!("/v1/announcement/static/{id}");
     let host = || headers.get(HOST)?.to_str().ok();
@@ -97,7 +99,8 @@ fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
 mod tests {
     use super::*;
 
-    /// `Location` is absolute when the client said whom it asks, and a path when it did not, or said nonsense.
+    /// `Location` is absolute if the client named the host, and a path if it did not, or named an
+    /// invalid one.
     #[test]
     fn location_uses_host() {
         let headers = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);

@@ -1,4 +1,4 @@
-//! `/v1/watch`: a lookup, and then each of its changes.
+//! `/v1/watch`: a lookup, followed by each of its changes.
 
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
@@ -11,10 +11,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Uri};
 
-/// What a browser or any other reader of events sends when it comes back.
+/// The header that browsers and other readers of event streams send when they reconnect.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// `GET /v1/watch/{type}`
+/// Handles `GET /v1/watch/{type}`.
 pub(in crate::http) async fn by_type<D: Discovery>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
@@ -24,7 +24,7 @@ pub(in crate::http) async fn by_type<D: Discovery>(
     watch(app, Lookup::Type(service_type), &uri, &headers).await
 }
 
-/// `GET /v1/watch/{type}/{pool}`
+/// Handles `GET /v1/watch/{type}/{pool}`.
 pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
@@ -44,7 +44,7 @@ async fn watch<D: Discovery>(
     let from = resumes_from(uri, headers)?;
     let place = app.watcher()?;
     let feed = app.discovery.feed(std::slice::from_ref(&lookup))?;
-    // After the feed began, so that what changes between the two is not lost.
+    // Read after the feed began, so that no change between the two is lost.
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
     let mut watched = Watched {
@@ -62,7 +62,7 @@ async fn watch<D: Discovery>(
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refusal> {
     let parameters = Parameters::of(uri)?;
     let (name, text) = match (headers.get(LAST_EVENT_ID), parameters.get("from")) {
-        // An id that was never set is sent as an empty one by some readers.
+        // Some readers send an id that was never set as an empty one.
         (Some(id), _) if !id.is_empty() => {
             ("The header Last-Event-ID", id.to_str().unwrap_or_default())
         }
@@ -74,17 +74,17 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refu
     })
 }
 
-/// One lookup as a stream shows it.
+/// A lookup, as the source of a stream.
 struct Watched<D> {
     discovery: D,
     lookup: Lookup,
     feed: Feed,
-    /// Its reader has all up to this.
+    /// The index up to which the reader has everything.
     index: u64,
 }
 
 impl<D: Discovery> Watched<D> {
-    /// The state, or what the reader has missed since it was last here.
+    /// Writes the state, or the changes since the reader's last position.
     fn begin(&mut self, from: Option<Position>, answer: &Answer, events: &mut Events) {
         let Some(from) = from else {
             return self.push_state("state", answer, events);
@@ -96,7 +96,7 @@ impl<D: Discovery> Watched<D> {
         }
     }
 
-    /// Writes the changes after `index`; false when some of them are no longer known.
+    /// Writes the changes after `index`. Returns false if some of them are no longer available.
     fn push_missed(&mut self, now: Progress, events: &mut Events) -> bool {
         match self.feed.since(self.index) {
             Some(changes) => {
@@ -104,7 +104,8 @@ impl<D: Discovery> Watched<D> {
                     self.index = change.index;
                     events.push("change", self.position(), change.json);
                 }
-                // All up to there was kept by then: a change is kept before the state shows it.
+                // The feed had all changes up to there: a change is added to the feed before the
+                // state shows it.
                 self.index = self.index.max(now.index);
                 true
             }
@@ -132,7 +133,7 @@ impl<D: Discovery> Source for Watched<D> {
     }
 
     fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
-        // Where the node is, before the changes: all up to there are kept by then.
+        // Read before the changes: by then, the feed has all changes up to this progress.
         let now = self.discovery.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
             let answer = self.discovery.lookup_stale(&self.lookup)?;

@@ -1,36 +1,43 @@
-//! The quirks owed to airlift's server and its clients, each with who needs it and the test that pins it.
+//! The quirks that airlift's server has and its clients depend on. Each is listed with the reason
+//! for it and the test that pins it. `tests/wire/` checks each against real clusters too.
 //!
-//! Each is asked of real clusters too, by `tests/wire/`.
+//! - A trailing slash is ignored: JuiceFS requests `/v1/service/presto/`. Pinned by
+//!   `slashes_collapse`.
+//! - Double slashes count as one: prestodb's fork with a `discovery.uri` that ends in `/` requests
+//!   `//v1/service/..`. Pinned by `slashes_collapse`.
+//! - `;name=value` in a segment is dropped, `%3B` is not: JAX-RS matrix parameters. Pinned by
+//!   `matrix_parameters_are_dropped`.
+//! - `Allow` of a 405 lists OPTIONS and not HEAD, that of OPTIONS lists both: Jersey's recorded
+//!   responses. Pinned by `tests/wire/rules.json`.
+//! - A body without a `Content-Type` is 415, and no body at all is 400: Jersey's recorded
+//!   responses. Pinned by `body::tests::content_type_comes_before_the_body`.
+//! - `*` alone and `q=.2` are accepted: `java.net.URL` sends `Accept: text/html, *; q=.2`. Pinned
+//!   by `content_negotiation::tests`.
+//! - JSON has `X-Content-Type-Options: nosniff`: airlift's JSON writer. Pinned by
+//!   `tests::server::json_is_not_sniffed`.
+//! - The node id of the path counts, not the body's; the location may be missing; scalars count as
+//!   strings: C++ workers. Pinned by `crate::model`.
 //!
-//! | quirk | who needs it | held by |
-//! |---|---|---|
-//! | a trailing slash is ignored | JuiceFS asks for `/v1/service/presto/` | `slashes_collapse` |
-//! | double slashes are one | prestodb's fork with a `discovery.uri` that ends in `/` asks for `//v1/service/..` | `slashes_collapse` |
-//! | `;name=value` in a segment is dropped, `%3B` is not | JAX-RS matrix parameters | `matrix_parameters_are_dropped` |
-//! | `Allow` of a 405 has OPTIONS and not HEAD, that of OPTIONS has both | Jersey's answers, as recorded | `tests/wire/rules.json` |
-//! | a body without a `Content-Type` is 415, none at all is 400 | Jersey's answers | `body::tests::content_type_comes_before_the_body` |
-//! | `*` alone, and `q=.2` | `java.net.URL` sends `Accept: text/html, *; q=.2` | `negotiate::tests` |
-//! | `X-Content-Type-Options: nosniff` on JSON | airlift's JSON writer | `tests::server::json_is_not_sniffed` |
-//! | the node id of the path counts, not the body's; a missing location; scalars as strings | C++ workers | `crate::model` |
-//!
-//! Not kept: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only airlift's own servers speak.
+//! Not supported: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only
+//! airlift's own servers use.
 
 use std::borrow::Cow;
 use thiserror::Error;
 
-/// `Content-Type` of every JSON answer.
+/// The `Content-Type` of every JSON response.
 pub(in crate::http) const JSON: &str = "application/json";
 
-/// The path holds a percent sign that encodes nothing, or encodes what is not UTF-8.
+/// The error for a path with a percent sign that encodes nothing, or encodes bytes that are not
+/// UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("The path is not valid percent-encoded UTF-8")]
 pub(in crate::http) struct BadPath;
 
-/// The path as the router takes it: one slash between segments and none at the end, no matrix
-/// parameters, and percent-encodings that the router can decode, each segment once.
+/// Returns the path in the form that the router expects: one slash between segments and none at the
+/// end, no matrix parameters, and percent-encodings that the router decodes, each segment once.
 ///
 /// # Errors
-/// When a percent-encoding is not one.
+/// If a percent-encoding is malformed.
 pub(in crate::http) fn canonical_path(raw: &str) -> Result<Cow<'_, str>, BadPath> {
     check_encoding(raw)?;
     if is_canonical(raw) {
@@ -96,7 +103,7 @@ mod tests {
         canonical_path(raw).expect("a good path").into_owned()
     }
 
-    /// Double slashes and a trailing one change nothing, wherever they are.
+    /// Double slashes and a trailing slash change nothing, wherever they are.
     #[test]
     fn slashes_collapse() {
         for raw in [
@@ -111,7 +118,7 @@ mod tests {
         }
     }
 
-    /// Matrix parameters are no part of a segment; an encoded semicolon is.
+    /// A matrix parameter is not part of a segment; an encoded semicolon is.
     #[test]
     fn matrix_parameters_are_dropped() {
         assert_eq!(
@@ -122,7 +129,7 @@ mod tests {
         assert_eq!(canonical("/v1/service/a%3Bb"), "/v1/service/a%3Bb");
     }
 
-    /// Good encodings stay as they came, for the router to decode once.
+    /// Valid encodings stay unchanged, for the router to decode once.
     #[test]
     fn encodings_are_left_to_the_router() {
         for raw in [

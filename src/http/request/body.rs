@@ -1,4 +1,4 @@
-//! Reading a request body within limits of size and time.
+//! Reading of request bodies within limits of size and time.
 
 use super::body_budget::{Budget, Share};
 use super::content_negotiation::{BodyType, body_type};
@@ -13,22 +13,24 @@ use std::io::Read;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// How long a body may take. Announcements are a few kilobytes and come with their head; this is for who trickles.
+/// Maximum time to receive a body. Announcements are a few kilobytes and arrive with their head;
+/// this limit is for clients that trickle.
 const BODY_TIME: Duration = Duration::from_secs(8);
 
-/// How a JSON body is encoded.
+/// The encoding of a JSON body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Encoding {
-    /// As it is.
+    /// No encoding.
     Identity,
     /// `gzip`.
     Gzip,
 }
 
-/// Whether the body is JSON, and how it is encoded; asked before anything else of the request, as Jersey does.
+/// Returns the encoding of a JSON body. This check comes before all others on the request, as in
+/// Jersey.
 ///
 /// # Errors
-/// 400 when there is no body, or 415.
+/// 400 if there is no body, or 415.
 pub(in crate::http) fn json_encoding(
     headers: &HeaderMap,
     body: &Body,
@@ -53,7 +55,7 @@ pub(in crate::http) fn json_encoding(
     }
 }
 
-/// A body that was read. To be kept until its write is decided, so that it counts for as long.
+/// A body that was read. Must be kept until its write is decided, so that it counts until then.
 #[derive(Debug)]
 pub(in crate::http) struct ReadBody {
     bytes: Bytes,
@@ -68,19 +70,20 @@ impl Deref for ReadBody {
     }
 }
 
-/// How much may be read.
+/// The limits on reading a body.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct BodyLimits<'a> {
-    /// Of one body, as it comes and once inflated.
+    /// Maximum size of one body, both as received and decompressed.
     pub(in crate::http) max_bytes: usize,
-    /// Of all bodies together.
+    /// The limit on all bodies together.
     pub(in crate::http) budget: &'a Budget,
 }
 
-/// The body as the client meant it: at most `max_bytes` of it, also once inflated, and never more held.
+/// Returns the decoded body. It is limited to `max_bytes`, both as received and decompressed.
+/// Reading stops at the limit, so that a larger body is never in memory as a whole.
 ///
 /// # Errors
-/// 400, 408, 413, or 503 when all bodies together take too much.
+/// 400, 408, 413, or 503 if all bodies together are too large.
 pub(in crate::http) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -207,7 +210,7 @@ mod tests {
         encoder.finish().expect("to memory")
     }
 
-    /// A body of several chunks is put together, up to the limit and no byte further.
+    /// A body of several chunks is reassembled, up to exactly the limit.
     #[tokio::test]
     async fn chunks_count_against_the_limit() {
         let body = read_json(&headers(&[]), chunked(10), MAX_BYTES)
@@ -218,7 +221,7 @@ mod tests {
         assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
     }
 
-    /// What has arrived counts, until the body is let go, and what is only promised does not.
+    /// Received bytes count until the body is dropped; a `Content-Length` alone does not count.
     #[tokio::test(start_paused = true)]
     async fn bodies_count_together() {
         let budget = Budget::new(2 * MAX_BYTES);
@@ -244,7 +247,7 @@ mod tests {
         drop((second, third));
     }
 
-    /// An announced length over the limit is refused although the body itself would be short enough.
+    /// A `Content-Length` over the limit is rejected even if the body itself is short enough.
     #[tokio::test]
     async fn the_announced_length_is_enough_to_refuse() {
         for extra in [("content-length", "101"), ("content-length", "99999999999")] {
@@ -253,7 +256,7 @@ mod tests {
         }
     }
 
-    /// A body that never ends is given up after the time limit.
+    /// A body that never ends is rejected after the time limit.
     #[tokio::test(start_paused = true)]
     async fn a_body_that_does_not_come_times_out() {
         let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
@@ -263,7 +266,7 @@ mod tests {
         );
     }
 
-    /// gzip is inflated, and a small body that inflates past the limit is refused.
+    /// gzip is decompressed, and a small body that decompresses past the limit is rejected.
     #[tokio::test]
     async fn gzip_is_inflated_within_the_limit() {
         let encoded = headers(&[("content-encoding", "gzip")]);
@@ -288,7 +291,8 @@ mod tests {
         assert_eq!(unknown, Err(Refusal::UnknownEncoding));
     }
 
-    /// Without a type, a body is refused for its type and no body at all for missing, as Jersey does.
+    /// Without a `Content-Type`, a body is rejected for its type and an empty body as missing, as
+    /// in Jersey.
     #[tokio::test]
     async fn content_type_comes_before_the_body() {
         let none = HeaderMap::new();

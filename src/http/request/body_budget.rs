@@ -1,22 +1,23 @@
-//! How many bytes of request bodies a node holds at once: those that are being read, and those
-//! whose write is not decided.
+//! A limit on the total size of request bodies in memory: those being read, and those whose write
+//! is undecided.
 
 use crate::http::error::Refusal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A body up to this size may use all of the budget, a larger one three quarters of it: clients
-/// that send large bodies slowly do not keep engines from announcing themselves.
+/// Maximum size of a body that may use the entire budget. A larger one may use three quarters of
+/// it, so that clients that send large bodies slowly do not keep engines from announcing
+/// themselves.
 const SMALL_BYTES: usize = 64 << 10;
 
-/// Counts bytes. Its clones count together.
+/// The budget, in bytes. Its clones share one count.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Budget {
     max_bytes: usize,
     taken_bytes: Arc<AtomicUsize>,
 }
 
-/// The bytes of one body; given back when dropped.
+/// The bytes taken by one body; released when dropped.
 #[derive(Debug)]
 pub(in crate::http) struct Share {
     budget: Budget,
@@ -31,7 +32,7 @@ impl Budget {
         }
     }
 
-    /// A share of no bytes. It grows by what has arrived: the length that a client promises takes
+    /// Returns a share of 0 bytes. It grows by the bytes received: a `Content-Length` reserves
     /// nothing.
     pub(in crate::http) fn share(&self) -> Share {
         Share {
@@ -45,7 +46,7 @@ impl Share {
     /// Takes more bytes.
     ///
     /// # Errors
-    /// When all bodies together would take more than they may.
+    /// If all bodies together would exceed the limit.
     pub(in crate::http) fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
         let Budget {
             max_bytes,
@@ -56,7 +57,7 @@ impl Share {
             _ => *max_bytes / 4 * 3,
         };
         let before = taken_bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Counted first and asked then, so that it is given back in any case.
+        // Counted before the check, so that the bytes are released in any case.
         self.bytes += bytes;
         match before + bytes <= limit {
             true => Ok(()),
@@ -76,8 +77,8 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// Large bodies take three quarters, small ones all of it, and everything comes back, what was
-    /// refused too.
+    /// Large bodies may take three quarters of the budget, small ones all of it, and every byte is
+    /// released, including those of rejected bodies.
     #[test]
     fn bodies_share_a_budget() {
         let budget = Budget::new(4 * SMALL_BYTES);

@@ -1,24 +1,29 @@
-//! Which bodies were read lately, and the digests of what they announced.
+//! A cache of recently parsed bodies, with the digests of their announcements.
 //!
-//! A node announces the same bytes every few seconds. To read them again, and to digest what they say, is a good part of what a renewal
-//! costs (docs/PERFORMANCE.md).
+//! A node announces the same bytes every few seconds. Parsing and digesting them again is a
+//! considerable part of the cost of a renewal (docs/PERFORMANCE.md).
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::{Mutex, PoisonError};
 
-/// Of 10,000 bodies one in seven finds its place taken by another. Together they are 2 MB.
+/// Number of slots. With 10,000 bodies, one in seven finds its slot taken by another. The slots
+/// take 2 MB together.
 const PLACES: usize = 1 << 16;
 
-/// - A body is known by 128 bits of SipHash under a key drawn at start: nobody who does not know it makes two bodies of one hash.
-/// - Of two bodies for one place the later has it. A body that is not found is read, as if it had never come.
+/// A cache from body to digest, with one slot for each hash value modulo `PLACES`.
+///
+/// - A body is identified by 128 bits of SipHash under a key drawn at start: without the key, no
+///   one can construct two bodies with the same hash.
+/// - When two bodies share a slot, the later one replaces the earlier one. A body that is not found
+///   is parsed, as if it were new.
 pub(in crate::http) struct KnownBodies {
     hasher: SipHasher13,
-    /// Hash and digest; zeros where there is none.
+    /// Pairs of hash and digest; an empty slot holds zeros.
     places: Mutex<Vec<[u128; 2]>>,
 }
 
-/// Stands for a body and whose it is.
+/// The hash of a body and its node id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) struct BodyHash(u128);
 
@@ -31,7 +36,7 @@ impl KnownBodies {
         }
     }
 
-    /// What stands for the body that a node sent.
+    /// Returns the hash of a body that a node sent.
     pub(in crate::http) fn hash(&self, node_id: &str, body: &[u8]) -> BodyHash {
         let mut hasher = self.hasher;
         hasher.write_usize(node_id.len());
@@ -40,14 +45,14 @@ impl KnownBodies {
         BodyHash(hasher.finish128().as_u128())
     }
 
-    /// The digest of what that body announced, if it is known.
+    /// Returns the digest of the body's announcement, if it is cached.
     pub(in crate::http) fn digest(&self, hash: BodyHash) -> Option<u128> {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let [known, digest] = places[hash.place()];
         (known == hash.0).then_some(digest)
     }
 
-    /// That body was read, and announced what has this digest.
+    /// Records that the body was parsed, and that its announcement has this digest.
     pub(in crate::http) fn note(&self, hash: BodyHash, digest: u128) {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places[hash.place()] = [hash.0, digest];
@@ -64,7 +69,8 @@ impl BodyHash {
 mod tests {
     use super::*;
 
-    /// A body is known as a whole and with its node, by this process alone, and only once it was noted.
+    /// The hash covers the whole body and its node id, differs between processes, and is known only
+    /// once it is noted.
     #[test]
     fn a_body_is_known_by_all_of_it() {
         let bodies = KnownBodies::new();
@@ -83,7 +89,7 @@ mod tests {
         assert_ne!(KnownBodies::new().hash("w1", b"{}"), hash);
     }
 
-    /// However many come, no more are known than there are places, and of those that share one the last.
+    /// The cache never grows beyond its slots. When two bodies share a slot, the last one has it.
     #[test]
     fn the_last_has_the_place() {
         let bodies = KnownBodies::new();

@@ -1,11 +1,11 @@
-//! Content negotiation: `Accept`, `Accept-Encoding` and `Content-Type`, as HTTP means them.
+//! Content negotiation: `Accept`, `Accept-Encoding` and `Content-Type`, with the semantics of HTTP.
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 
 /// The `Content-Type` of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum BodyType {
-    /// `application/json`, with whatever parameters.
+    /// `application/json`, with any parameters.
     Json,
     /// No `Content-Type`.
     None,
@@ -13,7 +13,7 @@ pub(in crate::http) enum BodyType {
     Other,
 }
 
-/// What the body says that it is. Parameters are ignored: JSON is UTF-8, whatever `charset` says.
+/// Returns the type of the body. Parameters are ignored: JSON is UTF-8, regardless of `charset`.
 pub(in crate::http) fn body_type(headers: &HeaderMap) -> BodyType {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return BodyType::None;
@@ -28,25 +28,27 @@ pub(in crate::http) fn body_type(headers: &HeaderMap) -> BodyType {
     }
 }
 
-/// Whether the client takes `application/json`.
+/// Whether the client accepts `application/json`.
 pub(in crate::http) fn accepts_json(headers: &HeaderMap) -> bool {
     accepts(headers, "application", "json")
 }
 
-/// Whether the client asks for JSON where plain text is what is given without asking.
+/// Whether the client prefers JSON to plain text, which is the default.
 pub(in crate::http) fn prefers_json(headers: &HeaderMap) -> bool {
     let [(json_rank, json), (text_rank, text)] =
         [("application", "json"), ("text", "plain")].map(|(of, name)| rank(headers, of, name));
-    // Of two that are as welcome, the one that is named.
+    // At equal weights, the more specific range wins.
     json > 0 && (json, json_rank) > (text, text_rank)
 }
 
-/// Whether the client takes a media type: the most specific range that names it decides, and `q=0` refuses it.
+/// Whether the client accepts a media type. The most specific range that matches it decides, and
+/// `q=0` rejects it.
 pub(in crate::http) fn accepts(headers: &HeaderMap, of: &str, name: &str) -> bool {
     rank(headers, of, name).1 > 0
 }
 
-/// How specific the range is that decides on a media type, and its weight in thousandths.
+/// Returns the specificity of the range that decides on a media type, and its weight in
+/// thousandths.
 fn rank(headers: &HeaderMap, of: &str, name: &str) -> (u8, u16) {
     let mut ranges = weighted(headers, ACCEPT).peekable();
     if ranges.peek().is_none() {
@@ -65,7 +67,7 @@ fn rank(headers: &HeaderMap, of: &str, name: &str) -> (u8, u16) {
         .unwrap_or((0, 0))
 }
 
-/// Whether the client asks for gzip and does not prefer the plain bytes.
+/// Whether the client accepts gzip and does not prefer the unencoded bytes.
 pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut any, mut identity) = (None, None, 0);
     for (coding, weight) in weighted(headers, ACCEPT_ENCODING) {
@@ -80,7 +82,8 @@ pub(in crate::http) fn wants_gzip(headers: &HeaderMap) -> bool {
     gzip > 0 && gzip >= identity
 }
 
-/// The elements of a list header with their weights in thousandths; those that cannot be read are left out.
+/// Returns the elements of a list header with their weights in thousandths. Malformed elements are
+/// skipped.
 fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str, u16)> {
     headers
         .get_all(name)
@@ -95,7 +98,8 @@ fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str
         })
 }
 
-/// `q=0.5` in thousandths; `java.net.URL` writes `q=.2`. A weight that cannot be read counts as none given.
+/// Returns the weight of a parameter like `q=0.5`, in thousandths; `java.net.URL` writes `q=.2`. A
+/// malformed weight counts as absent.
 fn weight_parameter(parameter: &str) -> Option<u16> {
     let (name, value) = parameter.split_once('=')?;
     if !name.trim().eq_ignore_ascii_case("q") {
@@ -116,7 +120,7 @@ mod tests {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
     }
 
-    /// Ranges, weights, exclusions and what old Java clients send.
+    /// `Accept` handles ranges, weights, exclusions and the headers of old Java clients.
     #[test]
     fn accept_means_what_http_means() {
         let yes = [
@@ -151,7 +155,7 @@ mod tests {
         assert!(accepts_json(&HeaderMap::new()));
     }
 
-    /// JSON in the place of text is for who asks for it by name and does not like text better.
+    /// JSON replaces text only if the client names it and does not prefer text.
     #[test]
     fn json_is_preferred_only_when_it_is_named() {
         for accept in [
@@ -175,7 +179,7 @@ mod tests {
         assert!(!prefers_json(&HeaderMap::new()));
     }
 
-    /// Two `Accept` lines are one list.
+    /// Two `Accept` lines form one list.
     #[test]
     fn accept_lines_are_joined() {
         let mut headers = one(ACCEPT, "text/plain");
@@ -183,7 +187,7 @@ mod tests {
         assert!(accepts_json(&headers));
     }
 
-    /// gzip is sent only to who asked for it.
+    /// gzip is sent only to a client that asks for it.
     #[test]
     fn gzip_only_when_asked_for() {
         for accept in [
@@ -211,7 +215,7 @@ mod tests {
         assert!(!wants_gzip(&HeaderMap::new()));
     }
 
-    /// Only application/json is JSON, whatever its parameters.
+    /// Only `application/json` is JSON, with any parameters.
     #[test]
     fn content_types() {
         for json in [

@@ -1,24 +1,26 @@
-//! Entity tags of lookups: which one an answer has, and whether a request brings it.
+//! Entity tags of lookups: the tag of a response, and its comparison with the tags of a request.
 
 use crate::registry::Rendered;
 use http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue};
 
-/// What the tags of a request say about a lookup.
+/// The result of comparing a request's tags with the tag of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Known {
-    /// It brings no tag, another one, or something that is none.
+    /// The request has no tag, another tag, or a malformed one.
     No,
-    /// It has these bytes.
+    /// The client has these bytes.
     These,
-    /// `*`: it has some bytes, and does not say which.
+    /// `*`: the client has some version, and does not say which.
     Some,
 }
 
-/// Where a tag may stand: as HTTP has it, and as airlift's client sends back the answer's header.
+/// The headers that may hold a tag: the one of HTTP, and the response header that airlift's client
+/// sends back.
 const TAG_HEADERS: [HeaderName; 2] = [IF_NONE_MATCH, ETAG];
 
-/// Compares the tags of a request with the present one, weakly: nginx and gzip make `W/` of a tag.
+/// Compares the tags of a request with the current one. The comparison is weak, since nginx and
+/// gzip turn a tag into a weak one (`W/`).
 pub(in crate::http) fn known(headers: &HeaderMap, tag: &str) -> Known {
     let mut known = Known::No;
     for name in TAG_HEADERS {
@@ -41,13 +43,14 @@ fn opaque(element: &str) -> Option<&str> {
     quoted.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// The header of an answer: a weak tag for gzip, since two encodings of one body must not have one strong tag.
+/// Returns the header of a response. With gzip it is a weak tag, since two encodings of one body
+/// must not share a strong tag.
 pub(in crate::http) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
     let value = match gzip {
         true => HeaderValue::try_from(format!("W/\"{}\"", of.tag())),
         false => HeaderValue::from_maybe_shared(of.quoted_tag()),
     };
-    // A tag is hexadecimal, so the other is never used; a tag that matches nothing is harmless.
+    // A tag is hexadecimal, so the fallback is never used; a tag that matches nothing is harmless.
     value.unwrap_or(HeaderValue::from_static("\"\""))
 }
 
@@ -59,7 +62,8 @@ mod tests {
         HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
     }
 
-    /// A tag counts wherever a client may send it, weak or strong, alone or in a list; anything else is not known.
+    /// A tag matches in either header, weak or strong, alone or in a list; anything else does not
+    /// match.
     #[test]
     fn tags_are_compared_weakly() {
         for value in [
@@ -90,7 +94,7 @@ mod tests {
         assert_eq!(known(&HeaderMap::new(), "ab12"), Known::No);
     }
 
-    /// An encoded body has a tag of its own kind, which still names the same bytes.
+    /// The tag of an encoded body is weak, and still matches the same bytes.
     #[test]
     fn a_tag_comes_back() {
         let rendered = Rendered::new(b"{}".to_vec());

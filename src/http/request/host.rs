@@ -1,12 +1,12 @@
-//! Whom a request says that it asks: `Host`, and `:authority` of HTTP/2.
+//! The host that a request names: `Host`, and `:authority` of HTTP/2.
 
 use crate::http::error::Refusal;
 use http::header::HOST;
 use http::{Request, Version};
 use std::net::Ipv6Addr;
 
-/// Refuses a request that says it in no way, in two ways, or in a way that is none: what stands
-/// between a client and this node may have read it otherwise (RFC 9112, 3.2; RFC 9113, 8.3.1).
+/// Rejects a request whose host is missing, ambiguous or malformed: a proxy between the client and
+/// this node may have interpreted it differently (RFC 9112, 3.2; RFC 9113, 8.3.1).
 ///
 /// # Errors
 /// 400.
@@ -35,15 +35,15 @@ pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
     let names_another = authority
         .is_some_and(|authority| !authority.as_bytes().eq_ignore_ascii_case(host.as_bytes()));
-    // On HTTP/1 an absolute target counts, whatever the header says.
+    // On HTTP/1, an absolute target takes precedence over the header.
     if names_another && request.version() == Version::HTTP_2 {
         return bad("The Host header and :authority differ");
     }
     Ok(())
 }
 
-/// Whether a value is a host with a port or without. A host may be empty; the comma of two values
-/// that were joined is in none.
+/// Whether a value is a host with an optional port. A host may be empty. The comma of two joined
+/// values is never part of a host.
 fn is_host(value: &[u8]) -> bool {
     let (is_host, port) = match value {
         [b'[', literal @ ..] => {
@@ -74,7 +74,7 @@ fn is_host(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// Names, addresses and ports are hosts, nothing is one too, and everything else is none.
+    /// Names, addresses, ports and the empty string are hosts, and everything else is not.
     #[test]
     fn a_host_is_told_from_what_is_none() {
         for good in [
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// One host is needed on HTTP/1.1 alone, and on HTTP/2 it is the authority's.
+    /// Only HTTP/1.1 requires a host, and on HTTP/2 it must equal the authority.
     #[test]
     fn a_request_names_one_host() {
         let check = |version, target: &str, hosts: &[&str]| {

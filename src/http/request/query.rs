@@ -1,4 +1,4 @@
-//! What a request's query asks for.
+//! Parsing of request queries.
 
 use crate::http::error::Refusal;
 use crate::model::duration_ms;
@@ -7,32 +7,36 @@ use http::Uri;
 use http::request::Parts;
 use std::time::Duration;
 
-/// How long `?index=` waits when `wait` does not say.
+/// Default of `wait`: maximum time that `?index=` waits.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
-/// The longest `wait`: below what proxies take for a dead connection, and an hour's wait is sixty of them.
+/// Maximum `wait`: less than the time after which proxies consider a connection dead. A client that
+/// wants to wait an hour repeats it sixty times.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// The shortest: nothing is gained by less, and 0 looks like a mistake for "for ever".
+/// Minimum `wait`: a shorter one gains nothing, and 0 looks like a mistake for "forever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
-/// What a lookup asks for besides its type and pool. Other parameters are ignored.
+/// The options of a lookup besides its type and pool. Other parameters are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Asked {
-    /// Nothing said, or `consistency=linearizable`.
+    /// No option, or `consistency=linearizable`.
     Now,
-    /// `consistency=stale`: at once, from what this node holds.
+    /// `consistency=stale`: responds immediately from this node's local state.
     Stale,
-    /// `index=N&wait=30s`: once the lookup has changed after `index`, or `wait` has passed.
+    /// `index=N&wait=30s`: responds once the lookup has changed after `index`, or `wait` has
+    /// passed.
     After {
         /// The log index that the client has seen.
         index: u64,
-        /// How long it waits.
+        /// Maximum time to wait.
         wait: Duration,
     },
 }
 
 impl Asked {
+    /// Parses the options of a lookup.
+    ///
     /// # Errors
-    /// When the query cannot be read, or asks for what cannot be.
+    /// If the query is malformed, or an option is invalid or contradicts another.
     pub(in crate::http) fn of(uri: &Uri) -> Result<Asked, Refusal> {
         match uri.query() {
             None => Ok(Asked::Now),
@@ -49,12 +53,14 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     }
 }
 
-/// A query, decoded. Of two parameters with one name the first counts.
+/// A decoded query. When a parameter is repeated, the first value counts.
 pub(in crate::http) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
+    /// Decodes a query.
+    ///
     /// # Errors
-    /// When the query cannot be read.
+    /// If the query is malformed.
     pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, Refusal> {
         Query::try_from_uri(uri)
             .map(|Query(pairs)| Parameters(pairs))
@@ -67,10 +73,10 @@ impl Parameters {
             .find_map(|(found, value)| (found == name).then_some(value.as_str()))
     }
 
-    /// Whether a parameter is there that is on by its name: `?watch`, `?watch=true`.
+    /// Whether a boolean parameter is set: `?watch` or `?watch=true`.
     ///
     /// # Errors
-    /// When it has another value.
+    /// If it has a value other than `true` or `false`.
     pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, Refusal> {
         match self.get(name) {
             None | Some("false") => Ok(false),
@@ -128,7 +134,7 @@ mod tests {
         asked(&Parameters::of(&uri).expect("readable"))
     }
 
-    /// Stale is only what says stale; a word that is not known is refused, not taken for either.
+    /// Only `consistency=stale` is stale. An unknown value is rejected, not taken for either.
     #[test]
     fn consistency_is_said_in_full() {
         assert_eq!(of(""), Ok(Asked::Now));
@@ -140,7 +146,8 @@ mod tests {
         }
     }
 
-    /// An index waits half a minute or as long as is said, within bounds; what cannot be meant is refused by name.
+    /// An index waits half a minute or for the given time, within bounds. An invalid combination is
+    /// rejected with the parameter's name.
     #[test]
     fn an_index_waits() {
         let after = |index, wait| Ok(Asked::After { index, wait });

@@ -1,4 +1,4 @@
-//! Lookups that wait for a change instead of being asked again.
+//! Long polling: lookups that wait for a change instead of being repeated.
 
 use crate::clock::Instant;
 use crate::http::backend::Discovery;
@@ -8,23 +8,24 @@ use crate::model::Lookup;
 use crate::raft::{Answer, Wake};
 
 impl<D: Discovery> AppState<D> {
-    /// A linearizable lookup.
+    /// Runs a linearizable lookup.
     ///
     /// # Errors
-    /// When the cluster does not answer in time, or says why it cannot.
+    /// If the cluster does not respond in time, or reports why it cannot.
     pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<Answer, Refusal> {
-        // Apart, so that it takes no room while a lookup is held.
+        // Boxed, so that it takes no space in the future of a held lookup.
         Box::pin(self.read(|deadline| self.discovery.lookup(lookup, deadline))).await
     }
 
-    /// Waits until the answer of a lookup is no longer the one that the client has, at most until `until`.
+    /// Waits until the result of a lookup differs from the one that the client has, or until
+    /// `until`.
     ///
-    /// To be called after a read round of this request. What a wake shows was applied here after that round, so it was the
-    /// cluster's state at a moment between call and return, on a node that lags too; what ends without a change is
-    /// confirmed by a new round.
+    /// Must be called after this request's own read round. A change seen on a wake was applied here
+    /// after that round, so it was the cluster's state at some moment between call and return, even
+    /// on a node that lags. If the wait ends without a change, a new round confirms the result.
     ///
     /// # Errors
-    /// When this node serves no reads any more: what it holds may be old.
+    /// If this node no longer serves reads: its state may be stale.
     pub(in crate::http) async fn hold(
         &self,
         lookup: &Lookup,
@@ -33,7 +34,7 @@ impl<D: Discovery> AppState<D> {
     ) -> Result<Answer, Refusal> {
         let mut feed = self.discovery.feed(std::slice::from_ref(lookup))?;
         loop {
-            // Looked at after the feed began, so that no change falls between the two.
+            // Read after the feed began, so that no change is missed between the two.
             let answer = self.discovery.lookup_stale(lookup)?;
             self.make(&answer, false).await?;
             if !has(&answer) {

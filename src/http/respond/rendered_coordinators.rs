@@ -1,4 +1,4 @@
-//! Answers about coordinators, rendered once for all readers of one state.
+//! Coordinator responses, rendered once for all readers of one state.
 //!
 //! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
 
@@ -15,40 +15,42 @@ use std::collections::VecDeque;
 use std::hash::Hasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Renderings that are kept: readers ask for few things, and each of them changes seldom.
+/// Maximum number of cached renderings: readers ask few distinct questions, and the results seldom
+/// change.
 const KEPT_MAX: usize = 16;
 
-/// What they may take together. The last one is kept whatever it takes.
+/// Maximum total size of the cached renderings. The newest is kept regardless of its size.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-/// Coordinators without a usable address that a refusal names: it is one line.
+/// Maximum number of coordinators without a usable address that an error message names: it is one
+/// line.
 const NAMED_MAX: usize = 3;
 
-/// What a reader wants to know.
+/// A reader's question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::http) struct Question {
     pub(in crate::http) query: CoordinatorQuery,
-    /// All coordinators, not the chosen one alone.
+    /// Whether to return all coordinators instead of only the chosen one.
     pub(in crate::http) all: bool,
 }
 
-/// What a question is answered in one state.
+/// The answer to a question in one state.
 #[derive(Debug)]
 pub(in crate::http) struct Rendered {
-    /// Stands for the content.
+    /// The hash of the content.
     pub(in crate::http) digest: u128,
     pub(in crate::http) content: Content,
 }
 
 #[derive(Debug)]
 pub(in crate::http) enum Content {
-    /// There are coordinators: as lines of text, and as one line of JSON.
+    /// There are coordinators: their lines of text, and one line of JSON.
     Found { text: Bytes, json: Bytes },
     /// There are none, for this reason.
     None { reason: String },
 }
 
-/// The renderings of late, each of them shared.
+/// A cache of recent renderings, each of them shared.
 pub(in crate::http) struct RenderedCoordinators {
     hasher: SipHasher13,
     kept: Mutex<VecDeque<Kept>>,
@@ -56,12 +58,12 @@ pub(in crate::http) struct RenderedCoordinators {
 
 struct Kept {
     question: Question,
-    /// The log index of the last change of what the question is about.
+    /// The log index of the last change of the data that the question covers.
     changed_index: u64,
     rendered: Arc<Rendered>,
 }
 
-/// Where a node is, for the lookups that a question is about.
+/// This node's progress on the lookups that a question covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     index: u64,
@@ -69,7 +71,7 @@ struct Place {
 }
 
 impl Question {
-    /// The lookups that show each change of the answer.
+    /// Returns the lookups that together show each change of the answer.
     pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
         Engine::ALL
             .into_iter()
@@ -88,11 +90,11 @@ impl RenderedCoordinators {
         }
     }
 
-    /// The answer to a question from what this node holds, with the index of a state that it is of.
-    /// `lookups` are the question's.
+    /// Returns the answer to a question from this node's local state, with the index of a state in
+    /// which it holds. `lookups` are the question's.
     ///
     /// # Errors
-    /// When this node has no state to show.
+    /// If this node has no state to show.
     pub(in crate::http) fn answer<D: Discovery>(
         &self,
         discovery: &D,
@@ -102,12 +104,13 @@ impl RenderedCoordinators {
     ) -> Result<(Arc<Rendered>, u64), Refusal> {
         let before = place(discovery, lookups)?;
         if let Some(rendered) = self.find(question, before.changed_index) {
-            // No lookup has changed since, up to the first that was asked for at least.
+            // No lookup has changed since, at least up to the index at which the first one was
+            // read.
             return Ok((rendered, before.index.max(before.changed_index)));
         }
         let (found, index) = discovery.coordinators_stale(&question.query)?;
         let rendered = Arc::new(self.render(chosen_first(found, settings), question)?);
-        // What changed meanwhile may be in it, or not.
+        // If the state changed in the meantime, the rendering may or may not include the change.
         if place(discovery, lookups)?.changed_index == before.changed_index {
             self.keep(question, before.changed_index, &rendered);
         }
@@ -176,7 +179,8 @@ impl Rendered {
     }
 }
 
-/// Where the node is. A lookup may change between two looks, so that `index` is the first one's.
+/// Returns this node's progress. A lookup may change while the others are read, so `index` is that
+/// of the first one.
 fn place<D: Discovery>(discovery: &D, lookups: &[Lookup]) -> Result<Place, Refusal> {
     let mut place: Option<Place> = None;
     for lookup in lookups {
@@ -192,7 +196,7 @@ fn place<D: Discovery>(discovery: &D, lookups: &[Lookup]) -> Result<Place, Refus
     place.ok_or_else(|| Refusal::Internal("a question about no lookup".to_owned()))
 }
 
-/// The coordinators with the chosen one first.
+/// Returns the coordinators with the chosen one first.
 pub(in crate::http) fn chosen_first(
     mut found: Coordinators,
     settings: &HttpSettings,
@@ -203,7 +207,7 @@ pub(in crate::http) fn chosen_first(
     found
 }
 
-/// Why there is none.
+/// Returns the reason why there is no coordinator.
 pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
     let engine = query
         .engine
@@ -280,8 +284,8 @@ mod tests {
         taken.await.expect("it is taken");
     }
 
-    /// Readers of one state share its rendering; each change makes a new one, and what is kept
-    /// stays within its limit.
+    /// Readers of one state share its rendering, each change makes a new one, and the cache stays
+    /// within its limit.
     #[tokio::test]
     async fn one_state_is_rendered_once() {
         let lone = Lone::new();

@@ -1,4 +1,4 @@
-//! Streams of server-sent events: heartbeats, the last event, and a place for each.
+//! Server-sent event streams, with heartbeats, a final event, and a permit for each stream.
 
 use crate::clock::now;
 use crate::http::backend::Discovery;
@@ -18,17 +18,18 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
-/// Between two heartbeats. A reader may take a node that says nothing for three of them for dead; ten thousand streams
-/// cost a node some thousand small writes a second.
+/// Time between two heartbeats. A reader may consider a node dead after three silent intervals.
+/// With ten thousand streams, heartbeats cost a node a few thousand small writes per second.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
 
-/// What is copied into one piece with its event's other lines, so that a small event is one write.
+/// Maximum size of data that is copied into one chunk with the event's other lines, so that a small
+/// event is one write.
 const COPIED_BYTES_MAX: usize = 4 << 10;
 
-/// Tells nginx to pass each event on at once.
+/// The header that makes nginx forward each event immediately.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Refuses a client that cannot read events.
+/// Rejects a client that does not accept event streams.
 ///
 /// # Errors
 /// 406.
@@ -39,7 +40,7 @@ pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal
     }
 }
 
-/// Where a stream is: what a reader that comes back, to any node, goes on from.
+/// A position in a stream. A reader that reconnects, to any node, resumes from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) struct Position {
     pub(in crate::http) cluster_id: u64,
@@ -47,7 +48,7 @@ pub(in crate::http) struct Position {
 }
 
 impl Position {
-    /// At an index of the cluster that a feed is of.
+    /// Returns the position at an index of the feed's cluster.
     pub(in crate::http) fn on(feed: &Feed, index: u64) -> Position {
         Position {
             cluster_id: feed.cluster_id(),
@@ -55,7 +56,7 @@ impl Position {
         }
     }
 
-    /// Reads what [`Events`] wrote as `id`.
+    /// Parses an `id` that [`Events`] wrote.
     pub(in crate::http) fn parse(text: &str) -> Option<Position> {
         let (cluster_id, index) = text.split_once(':')?;
         let is_id = cluster_id.len() == 16 && cluster_id.bytes().all(|b| b.is_ascii_hexdigit());
@@ -66,18 +67,19 @@ impl Position {
     }
 }
 
-/// Events on their way out, each with its position as `id`.
+/// Events to be sent, each with its position as `id`.
 ///
-/// What is large is shared with every other reader of it, never copied: a reader that takes nothing costs its place alone.
+/// Large data is shared by all its readers and never copied: a reader that takes nothing costs only
+/// its permit.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Events {
     ready: VecDeque<Bytes>,
-    /// The end of it, which may still grow.
+    /// The last chunk, which may still grow.
     text: Vec<u8>,
 }
 
 impl Events {
-    /// An event; `data` is one line, with or without its end.
+    /// Appends an event; `data` is one line, with or without its newline.
     pub(in crate::http) fn push(&mut self, name: &str, position: Position, data: Bytes) {
         let end = data.trim_ascii_end().len();
         self.text.extend_from_slice(b"event: ");
@@ -94,7 +96,7 @@ impl Events {
         self.text.extend_from_slice(b"\n\n");
     }
 
-    /// A position alone: readers dispatch nothing, and remember it.
+    /// Appends an `id` without data: readers dispatch no event, but remember the position.
     fn push_heartbeat(&mut self, position: Position) {
         self.push_id(position);
         self.text.push(b'\n');
@@ -106,7 +108,7 @@ impl Events {
             .extend_from_slice(format!("id: {cluster_id:016x}:{index}\n").as_bytes());
     }
 
-    /// What goes out next.
+    /// Returns the next chunk to send.
     fn take(&mut self) -> Option<Bytes> {
         self.ready
             .pop_front()
@@ -114,21 +116,25 @@ impl Events {
     }
 }
 
-/// What a stream shows.
+/// The content of a stream.
 ///
-/// - `look` writes what is new since it was last called, in order, and gives the index up to which nothing is missing.
-/// - It is never behind: it reads local state, which shows everything that the feed has woken for.
+/// - `look` appends the changes since its last call, in order, and returns the index up to which
+///   the stream is complete.
+/// - It never lags behind the feed: it reads local state, which includes everything that the feed
+///   has woken for.
 pub(in crate::http) trait Source: Send + 'static {
-    /// What wakes the stream.
+    /// Returns the feed that wakes the stream.
     fn feed(&mut self) -> &mut Feed;
 
+    /// Appends the changes since the last call.
+    ///
     /// # Errors
-    /// When this node has no state to show.
+    /// If this node has no state to show.
     fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable>;
 }
 
-/// The answer that shows `source` for as long as its reader and this node last. `first` is what is there already, up to
-/// `index`.
+/// Returns the response that streams `source` until its reader disconnects or this node stops.
+/// `first` holds the initial events, up to `index`.
 pub(in crate::http) fn answer<D: Discovery>(
     app: &App<D>,
     source: impl Source,
@@ -147,8 +153,8 @@ pub(in crate::http) fn answer<D: Discovery>(
         ended: false,
         _place: place,
     };
-    // Pulled by the connection when its socket takes more, so that a slow reader costs no memory; on HTTP/1 one that takes
-    // nothing at all is cut by the connection's own limit.
+    // The connection pulls chunks when its socket accepts more, so that a slow reader costs no
+    // memory. On HTTP/1, the connection's own limit cuts off a reader that takes nothing at all.
     let chunks = stream::unfold(open, |mut open| async move {
         let chunk = open.next().await?;
         Some((Ok::<_, Infallible>(chunk), open))
@@ -163,14 +169,15 @@ pub(in crate::http) fn answer<D: Discovery>(
     response
 }
 
-/// A stream that is read.
+/// An open stream.
 struct Open<S> {
     source: S,
-    /// The server stops. Its own, since thousands that wake at once would wait for each other to copy one.
+    /// A flag that becomes true when the server stops. Each stream has its own receiver: thousands
+    /// that wake at the same time would contend for the lock while they clone one.
     stop: watch::Receiver<bool>,
-    /// Written and not yet sent.
+    /// Events written and not yet sent.
     events: Events,
-    /// All up to this is sent, or in `events`.
+    /// The index up to which everything is sent, or in `events`.
     index: u64,
     heartbeat: Interval,
     ended: bool,
@@ -231,7 +238,7 @@ impl<S: Source> Open<S> {
 mod tests {
     use super::*;
 
-    /// What is large goes out as it is, shared and not copied, between the lines that belong to it.
+    /// Large data is sent unchanged, shared and not copied, between the lines that belong to it.
     #[test]
     fn large_data_is_shared() {
         let position = Position {
@@ -255,7 +262,7 @@ mod tests {
         );
     }
 
-    /// A position comes back as it was written; anything else is none.
+    /// A position survives the round trip; anything else is rejected.
     #[test]
     fn positions_come_back() {
         let position = Position {

@@ -1,4 +1,4 @@
-//! Where SQL goes, as it is asked, followed and redirected.
+//! Tests of lookups, streams and redirects of the coordinator.
 
 use super::held::{announce, get};
 use super::server::Server;
@@ -13,8 +13,8 @@ async fn text(server: &Server, path: &str) -> (u16, String) {
     (answer.status, String::from_utf8(answer.body).expect("text"))
 }
 
-/// Without a coordinator 503 says which is missing; of several the last that joined is answered, in text or JSON, alone
-/// or with the others.
+/// Without a coordinator, 503 states which one is missing. Of several, the last that joined is
+/// returned, in text or JSON, alone or with the others.
 #[tokio::test]
 async fn the_newest_coordinator_is_answered() {
     let server = Server::start().await;
@@ -31,7 +31,7 @@ async fn the_newest_coordinator_is_answered() {
     announce(&server, "c1", "presto-coordinator", "http://c1:1");
     let index = announce(&server, "c2", "trino-coordinator", "http://c2:1/");
     assert_eq!(text(&server, PATH).await, (200, "http://c2:1\n".to_owned()));
-    // What it says again, or otherwise, does not change who is newest.
+    // A repeated or changed announcement does not change which coordinator is the newest.
     announce(&server, "c1", "presto-coordinator", "http://c1:2");
     assert_eq!(text(&server, PATH).await.1, "http://c2:1\n");
     assert_eq!(
@@ -47,8 +47,9 @@ async fn the_newest_coordinator_is_answered() {
     let json: serde_json::Value = serde_json::from_slice(&json.body).expect("JSON");
     assert_eq!(
         json,
-        serde_json::json!({"uri": "http://c2:1", "engine": "trino", "nodeId": "c2", "pool": "general",
-            "location": "/c2", "joinedIndex": index, "properties": {"http": "http://c2:1/"}})
+        serde_json::json!({"uri": "http://c2:1", "engine": "trino", "nodeId": "c2",
+            "pool": "general", "location": "/c2", "joinedIndex": index,
+            "properties": {"http": "http://c2:1/"}})
     );
     for bad in ["engine=spark", "all=1", "watch=x"] {
         assert_eq!(
@@ -59,7 +60,7 @@ async fn the_newest_coordinator_is_answered() {
     }
 }
 
-/// With `discovery.coordinator-choice=oldest` the first that joined is answered, until it goes.
+/// With `discovery.coordinator-choice=oldest`, the first that joined is returned until it leaves.
 #[tokio::test]
 async fn the_oldest_coordinator_is_answered_on_demand() {
     let server = Server::with(HttpSettings {
@@ -77,7 +78,8 @@ async fn the_oldest_coordinator_is_answered_on_demand() {
     assert_eq!(text(&server, PATH).await.1, "http://c2:1\n");
 }
 
-/// A stream shows the present coordinator and each move, that there is none too, and nothing when only workers change.
+/// A stream shows the current coordinator, each change of it, and its absence; a change of workers
+/// causes no event.
 #[tokio::test]
 async fn a_coordinator_is_followed() {
     let server = Server::start().await;
@@ -103,8 +105,8 @@ async fn a_coordinator_is_followed() {
     assert_eq!(event.data["coordinators"][0]["uri"], "http://c1:1");
 }
 
-/// The engine's own paths lead to its coordinator with all that stands behind them; without one 503 says so, and when
-/// that is switched off they are unknown here.
+/// The engine's own paths redirect to its coordinator with the complete target. Without a
+/// coordinator, 503 states the reason. With the redirect disabled, the paths are not found.
 #[tokio::test]
 async fn sql_clients_are_led_to_the_coordinator() {
     let server = Server::start().await;
@@ -136,7 +138,7 @@ async fn sql_clients_are_led_to_the_coordinator() {
             (307, location)
         );
     }
-    // The client of an engine is led to that engine, where there is one.
+    // A client of an engine is redirected to that engine, if it is announced.
     announce(&server, "c2", "presto-coordinator", "http://c2:1");
     for (header, to) in [
         ("X-Presto-User: me", "c2"),
@@ -169,9 +171,8 @@ async fn sql_clients_are_led_to_the_coordinator() {
     }
 }
 
-/// Nobody is sent to an address that cannot be used: the next coordinator is answered, and which
-/// one cannot be used is said, in JSON beside those that can, and in the refusal where there is no
-/// other.
+/// A coordinator with an unusable address is never returned: the next one is. The unusable one is
+/// reported in JSON beside the others, and in the error if there is no other.
 #[tokio::test]
 async fn unusable_addresses_are_told_and_not_handed_on() {
     let server = Server::start().await;
@@ -179,8 +180,8 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
     stream.event().await;
     let bad = format!("http://c2:99999/{}\u{1b}", "x".repeat(1_000));
     announce(&server, "c2", "trino-coordinator", &bad);
-    let says = "No coordinator of Presto or Trino is announced with an address that a client can be sent to: \
-        c2: http is 'http://c2:99999/xxx";
+    let says = "No coordinator of Presto or Trino is announced \
+        with an address that a client can be sent to: c2: http is 'http://c2:99999/xxx";
     let none = stream.event().await;
     assert_eq!(none.name.as_deref(), Some("none"));
     assert!(
@@ -202,7 +203,7 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
         assert_eq!(refused.status, 503);
     }
     announce(&server, "c1", "trino-coordinator", "http://c1:1/");
-    // Joined last, and nobody is sent to it.
+    // Joined last, but its address is unusable.
     announce(&server, "c3", "trino-coordinator", "http://u:p@c3:1");
     assert_eq!(text(&server, PATH).await, (200, "http://c1:1\n".to_owned()));
     assert_eq!(
@@ -224,7 +225,7 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
         );
         assert_eq!(unusable[1]["nodeId"], "c2", "{json}");
     }
-    // What it announces is looked up as it came.
+    // A lookup returns its announcement unchanged.
     let found = text(&server, "/v1/service/trino-coordinator").await.1;
     assert!(found.contains("http://u:p@c3:1"), "{found}");
 }

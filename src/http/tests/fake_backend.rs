@@ -1,4 +1,4 @@
-//! A cluster of one registry, which can be told to fail.
+//! A cluster of one registry, which can be made to fail.
 
 use crate::clock::Instant;
 use crate::http::Discovery;
@@ -13,16 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
-/// How it answers from now on.
+/// The behaviour of the cluster from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// At once.
+    /// Responds immediately.
     Well,
-    /// Surely nothing done.
+    /// Fails, with nothing applied.
     No,
-    /// Nobody knows.
+    /// Fails, with an unknown outcome.
     Unknown,
-    /// Not at all.
+    /// Does not respond at all.
     Silent,
 }
 
@@ -33,7 +33,7 @@ struct Inner {
     registry: Mutex<Registry>,
     feeds: Feeds,
     mode: Mutex<Mode>,
-    /// Told of each request that [`Mode::Silent`] leaves waiting.
+    /// A signal for each request that [`Mode::Silent`] leaves waiting.
     asked: Notify,
 }
 
@@ -47,24 +47,24 @@ impl Lone {
         }))
     }
 
-    /// Whether what it holds may be old, for those who wait.
+    /// Sets the reason why the local state may be stale, for waiting clients; `None` clears it.
     pub(super) fn set_lost(&self, reason: Option<&str>) {
         self.0.feeds.set_lost(reason.map(str::to_owned));
     }
 
-    /// How many clients wait here, counted by the lookups that they follow.
+    /// Returns the number of waiting clients, counted by their subscriptions.
     pub(super) fn followed(&self) -> usize {
         self.0.feeds.subscriptions()
     }
 
-    /// Takes a snapshot in: the state may change, and how it came to be is forgotten.
+    /// Installs a snapshot: the state may change, and its history is discarded.
     pub(super) fn install(&self, change: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry();
         change(&mut registry);
         self.0.feeds.start_over(registry.applied_index());
     }
 
-    /// Takes a snapshot in that is the present state.
+    /// Installs a snapshot of the current state.
     pub(super) fn forget_changes(&self) {
         self.install(|_| {});
     }
@@ -73,7 +73,7 @@ impl Lone {
         *self.0.mode.lock().expect("no panic") = mode;
     }
 
-    /// Whether it holds an announcement of a node.
+    /// Whether the registry holds an announcement of a node.
     #[cfg(test)]
     pub(super) fn lists(&self, node_id: &str) -> bool {
         self.registry().held(node_id).is_some()
@@ -132,7 +132,7 @@ impl Lone {
     }
 }
 
-/// An entry of one command.
+/// Returns an entry with one command.
 pub(super) fn batch(command: Command) -> Batch {
     Batch {
         max_age_ms: 30_000,
@@ -249,7 +249,7 @@ impl Discovery for Lone {
         }
     }
 
-    /// Says the epoch, then repeats what it hears.
+    /// Writes the epoch, then echoes the bytes that it reads.
     async fn serve_peer<IO>(&self, mut io: IO, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -1,4 +1,4 @@
-//! Lookups that are held until they change.
+//! Tests of lookups that are held until they change.
 
 use super::replay::Answer;
 use super::server::{Server, answer, ask, byte};
@@ -26,7 +26,7 @@ pub(super) fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n")
 }
 
-/// One service of a node, whose `http` tells the announcements of a node apart.
+/// Announces one service of a node, whose `http` distinguishes the announcements of the node.
 pub(super) fn announce(server: &Server, node_id: &str, service_type: &str, http: &str) -> u64 {
     server.lone.apply(|seen| Command::Announce {
         seen,
@@ -44,7 +44,7 @@ pub(super) fn announce(server: &Server, node_id: &str, service_type: &str, http:
     })
 }
 
-/// Waits until so many lookups are followed: what was sent is then being held.
+/// Waits until the number of subscriptions is `count`: the requests are then held.
 pub(super) async fn followed(server: &Server, count: usize) {
     let deadline = now() + PATIENCE;
     while server.lone.followed() != count {
@@ -53,7 +53,7 @@ pub(super) async fn followed(server: &Server, count: usize) {
     }
 }
 
-/// Sends a lookup that is going to be held, and returns once it is.
+/// Sends a lookup that will be held, and returns once it is.
 async fn held(server: &Server, path: &str, headers: &str) -> TcpStream {
     let before = server.lone.followed();
     let mut stream = server.connect().await;
@@ -69,7 +69,8 @@ fn tag(answer: &Answer) -> String {
     answer.headers["etag"].clone()
 }
 
-/// Equal bytes have equal tags on every answer, a client is told to come back soon, and gzip has a weak tag.
+/// Equal bytes have equal tags on every response, the interval to the next lookup is short, and
+/// gzip has a weak tag.
 #[tokio::test]
 async fn a_lookup_carries_its_tag() {
     let server = Server::start().await;
@@ -89,8 +90,8 @@ async fn a_lookup_carries_its_tag() {
     assert_ne!(tag(&all), tag(&second));
 }
 
-/// A lookup whose answer the client has is answered by the change that ends it, wherever and however it brings the tag, and
-/// not by the change of another lookup.
+/// A held lookup is answered by a change of its own result, and not by a change of another lookup.
+/// The tag may come in either header and any form.
 #[tokio::test]
 async fn a_known_answer_is_held_until_it_changes() {
     let server = Server::start().await;
@@ -107,7 +108,7 @@ async fn a_known_answer_is_held_until_it_changes() {
         let mut waiting = held(&server, PATH, &headers).await;
         announce(&server, "other", "trino", &round.to_string());
         announce(&server, "w1", "presto-coordinator", &round.to_string());
-        // Served meanwhile, and the held one still waits.
+        // Other lookups are served, and the held one still waits.
         assert_eq!(server.ask(get(PATH, "")).await.status, 200);
         assert_eq!(server.lone.followed(), 1);
         let index = announce(&server, "w2", "presto", &round.to_string());
@@ -121,7 +122,8 @@ async fn a_known_answer_is_held_until_it_changes() {
     }
 }
 
-/// What is not the present tag, whatever it is, is answered at once; so are HEAD, stale lookups and `*`.
+/// A lookup with anything but the current tag is answered immediately, and so are HEAD, stale
+/// lookups and `*`.
 #[tokio::test]
 async fn what_cannot_be_held_is_answered_at_once() {
     let server = Server::start().await;
@@ -152,7 +154,7 @@ async fn what_cannot_be_held_is_answered_at_once() {
     assert_eq!(server.lone.followed(), 0);
     let mut stream = server.connect().await;
     stream.write_all(head.as_bytes()).await.expect("it reads");
-    // Of HEAD the head alone comes, whatever length it says.
+    // The response to HEAD has no body, despite its `Content-Length`.
     let mut begin = [0; 12];
     for position in &mut begin {
         *position = byte(&mut stream).await.expect("an answer at once");
@@ -167,7 +169,8 @@ async fn what_cannot_be_held_is_answered_at_once() {
     );
 }
 
-/// A hold that ends without a change is confirmed by another round: 304 with both headers, or 503 when the round fails.
+/// A hold that ends without a change is confirmed by another round: 304 with both headers, or 503
+/// if the round fails.
 #[tokio::test]
 async fn a_hold_that_ends_is_confirmed() {
     let server = Server::with(settings(50, 10)).await;
@@ -185,7 +188,7 @@ async fn a_hold_that_ends_is_confirmed() {
     assert_eq!(answer(&mut waiting).await.status, 503);
 }
 
-/// With `discovery.hold-time=0s` nothing is held, and clients are told to come as seldom as they do by themselves.
+/// With `discovery.hold-time=0s` nothing is held, and clients are given their own default interval.
 #[tokio::test]
 async fn without_a_hold_time_nothing_is_held() {
     let server = Server::with(settings(0, 10)).await;
@@ -199,7 +202,7 @@ async fn without_a_hold_time_nothing_is_held() {
     }
 }
 
-/// A node that serves no reads any more says so to those who wait, whatever they wait for.
+/// A node that no longer serves reads reports it to all waiting clients.
 #[tokio::test]
 async fn a_lost_node_ends_its_holds() {
     let server = Server::start().await;
@@ -217,7 +220,8 @@ async fn a_lost_node_ends_its_holds() {
     }
 }
 
-/// Past the places an engine gets its answer at once and is told to come later; a wait is refused.
+/// When all permits are taken, an engine gets an immediate response and a longer interval, and a
+/// wait for an index is rejected.
 #[tokio::test]
 async fn past_the_places_nobody_is_held() {
     let server = Server::with(settings(60_000, 1)).await;
@@ -231,7 +235,7 @@ async fn past_the_places_nobody_is_held() {
     );
     let untagged = server.ask(get(PATH, "")).await;
     assert_eq!(untagged.headers["cache-control"], "max-age=10");
-    // Those who wait for an index have places of their own.
+    // Waits for an index have permits of their own.
     let wait = format!("{PATH}?index=0");
     let mut indexed = held(&server, &wait, "").await;
     let refused = server.ask(get(&wait, "")).await;
@@ -249,8 +253,8 @@ async fn past_the_places_nobody_is_held() {
     );
 }
 
-/// `?index=` returns once the lookup changed after it: at once when it has, or when the index is none of this cluster's;
-/// at the end of `wait` with the state as it is.
+/// `?index=` returns once the lookup changed after it: immediately if it already has, or if the
+/// index is not from this cluster; at the end of `wait` with the unchanged state.
 #[tokio::test]
 async fn an_index_is_waited_for() {
     let server = Server::start().await;
@@ -274,7 +278,7 @@ async fn an_index_is_waited_for() {
         (200, index.to_string().as_str())
     );
 
-    // Other lookups move the node's index, not this lookup's.
+    // Other lookups advance the node's index, but not this lookup's.
     let mut waiting = held(&server, &format!("{PATH}?index={index}"), "").await;
     announce(&server, "other", "trino", "a");
     announce(&server, "w1", "presto", "a");
@@ -285,7 +289,7 @@ async fn an_index_is_waited_for() {
         answer(&mut waiting).await.headers["quorate-index"],
         changed.to_string()
     );
-    // The last of a type goes: a wake too.
+    // The removal of the last service of a type is a change too.
     let mut waiting = held(&server, &format!("{PATH}?index={changed}"), "").await;
     server.lone.apply(|seen| Command::Withdraw {
         seen,
@@ -303,8 +307,8 @@ async fn an_index_is_waited_for() {
     }
 }
 
-/// Lookups that are held have brought a request, and do not shut out those that come after them from the same address: one
-/// proxy may hold for a whole cluster.
+/// Held lookups have sent a request, so they do not lock out later connections from the same
+/// address: one proxy may hold lookups for a whole cluster.
 #[tokio::test]
 async fn held_lookups_do_not_count_against_their_address() {
     let server = Server::with(HttpSettings {
@@ -324,7 +328,8 @@ async fn held_lookups_do_not_count_against_their_address() {
     }
 }
 
-/// A client that has gone keeps its place for seconds at most, though its hold may last for minutes.
+/// A client that has disconnected keeps its permit for seconds at most, though its hold may last
+/// for minutes.
 #[tokio::test]
 async fn an_abandoned_lookup_gives_its_place_back() {
     let server = Server::with(settings(600_000, 2)).await;
@@ -332,7 +337,7 @@ async fn an_abandoned_lookup_gives_its_place_back() {
     let known = format!("ETag: {}\r\n", tag(&has));
     let mut kept = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
     drop(held(&server, PATH, &known).await);
-    // One that sent ahead: there are bytes that nobody reads before the first is answered.
+    // A client with pipelined bytes, which are not read before the first request is answered.
     let mut ahead = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
     ahead.write_all(b"G").await.expect("the server is there");
     drop(ahead);
@@ -342,12 +347,13 @@ async fn an_abandoned_lookup_gives_its_place_back() {
         pace.tick().await;
         assert!(began.elapsed() < Duration::from_secs(30), "it is kept");
     }
-    // One that is there still waits, and is answered.
+    // A client that is still connected still waits, and is answered.
     announce(&server, "w1", "presto", "x");
     assert_eq!(answer(&mut kept).await.status, 200);
 }
 
-/// A server that stops answers those who wait first, confirmed, and does not wait for the end of their time.
+/// A server that stops first answers the waiting clients, with a confirmed result, and does not
+/// wait for their deadlines.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {
     let server = Server::start().await;
@@ -360,12 +366,14 @@ async fn a_stop_ends_holds_with_an_answer() {
     assert_eq!(answer(&mut indexed).await.status, 200);
 }
 
-/// `discovery.announce-interval` is told with each acknowledged announcement, and nothing is told without it.
+/// Each acknowledged announcement returns `discovery.announce-interval` if it is set, and no
+/// interval otherwise.
 #[tokio::test]
 async fn clients_are_told_when_to_announce() {
     let body = r#"{"environment":"test","pool":"p","services":[]}"#;
     let put = format!(
-        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let mut settings = HttpSettings::new("test");

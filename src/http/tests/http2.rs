@@ -1,4 +1,4 @@
-//! HTTP/2 by prior knowledge, on the port of HTTP/1.
+//! Tests of HTTP/2 by prior knowledge, on the port of HTTP/1.
 
 use super::held::{announce, followed, get};
 use super::server::{Server, ask};
@@ -14,10 +14,10 @@ use tokio::task::JoinHandle;
 
 const LOOKUP: &str = "/v1/service/presto/general";
 
-/// Far above what any answer may take.
+/// Far above the maximum duration of any response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection.
+/// An HTTP/2 connection.
 pub(super) struct Http2 {
     requests: SendRequest<Empty<Bytes>>,
     connection: JoinHandle<()>,
@@ -34,7 +34,7 @@ impl Http2 {
         }
     }
 
-    /// The status of a GET.
+    /// Returns the status of a GET.
     pub(super) async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> u16 {
         self.ask(path, headers).await.status().as_u16()
     }
@@ -51,15 +51,15 @@ impl Http2 {
         answered.expect("in time").expect("an answer")
     }
 
-    /// Waits until the server has ended it.
+    /// Waits until the server has closed the connection.
     async fn ended(self) {
         let ended = tokio::time::timeout(PATIENCE, self.connection).await;
         ended.expect("in time").expect("no panic");
     }
 }
 
-/// One port takes both: lookups of HTTP/2 are held, several on a connection, and end with the
-/// change that ends those of HTTP/1.
+/// One port accepts both versions: HTTP/2 lookups are held, several on one connection, and end with
+/// the change that ends the HTTP/1 ones.
 #[tokio::test]
 async fn lookups_are_held_on_both() {
     let server = Server::start().await;
@@ -99,8 +99,8 @@ async fn lookups_are_held_on_both() {
     assert!(one.1.windows(4).any(|four| four == b"w1:1"));
 }
 
-/// A connection of HTTP/2 without a request is idle, whatever PINGs it sends: it makes room for
-/// others, and not while it has one.
+/// An HTTP/2 connection without a request is idle, even if it sends PINGs, and makes room for
+/// others. With a request in progress it does not.
 #[tokio::test]
 async fn an_idle_connection_makes_room() {
     let server = Server::with(HttpSettings {
@@ -118,7 +118,7 @@ async fn an_idle_connection_makes_room() {
     let comes = async {
         let mut new = server.connect().await;
         let mut pace = tokio::time::interval(Duration::from_millis(100));
-        // Until the first has rested for long enough.
+        // Until the first connection has rested for long enough.
         while ask(&mut new, get(LOOKUP, "")).await.status != 200 {
             pace.tick().await;
             new = server.connect().await;

@@ -1,4 +1,4 @@
-//! The wire over real sockets, with a lone map behind it.
+//! Tests of the HTTP server over real sockets, with a bare registry behind it.
 
 mod coordinators;
 mod held;
@@ -13,7 +13,8 @@ mod watches;
 
 use server::Server;
 
-/// airlift's recorded answers, and the rules that reach past them.
+/// The server's responses match the recorded responses of airlift, and the rules that go beyond
+/// them.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_answers_are_given() {
     for file in [

@@ -1,4 +1,4 @@
-//! Connections that are silent between two requests.
+//! Tests of connections that are silent between two requests.
 
 use super::server::{Server, answer, ask, closed};
 use crate::clock::now;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
-/// Well below a second, for which the body of a refused request is read on.
+/// Well below the second for which the body of a rejected request is discarded.
 const PARKED_AFTER: Duration = Duration::from_millis(200);
 
 async fn start() -> Server {
@@ -21,7 +21,7 @@ async fn start() -> Server {
     Server::with(settings).await
 }
 
-/// Long enough for a silent connection to be parked.
+/// Waits long enough for a silent connection to be parked.
 async fn silence() {
     silence_of(2 * PARKED_AFTER).await;
 }
@@ -39,7 +39,7 @@ async fn send(stream: &mut TcpStream, bytes: &str) {
     sent.expect("the server reads");
 }
 
-/// However often it was silent, it is served, as are two requests at once after that.
+/// A connection is served after each silence, also when two requests then arrive together.
 #[tokio::test]
 async fn a_connection_is_served_again_after_a_silence() {
     let server = start().await;
@@ -53,7 +53,8 @@ async fn a_connection_is_served_again_after_a_silence() {
     assert_eq!(answer(&mut stream).await.status, 200);
 }
 
-/// The beginning of a request that came together with the one before is not lost, however long the rest takes.
+/// The beginning of a request that arrived with the previous one is not lost, however long the rest
+/// takes.
 #[tokio::test]
 async fn the_beginning_of_a_request_is_kept_over_a_silence() {
     let server = start().await;
@@ -62,12 +63,12 @@ async fn the_beginning_of_a_request_is_kept_over_a_silence() {
     assert_eq!(ask(&mut stream, [GET, begin].concat()).await.status, 200);
     silence().await;
     assert_eq!(ask(&mut stream, rest).await.status, 200);
-    // And is cut off like any other that never ends.
+    // Such a request is cut off like any other that never ends.
     send(&mut stream, begin).await;
     assert!(closed(&mut stream).await);
 }
 
-/// An empty line after a request is the beginning of none, which would have to go on in time.
+/// An empty line after a request does not begin another one, which would have to continue in time.
 #[tokio::test]
 async fn an_empty_line_is_no_request() {
     let server = start().await;
@@ -85,7 +86,8 @@ async fn a_body_may_pause() {
     let mut stream = server.connect().await;
     assert_eq!(ask(&mut stream, GET).await.status, 200);
     let head = format!(
-        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "PUT /v1/announcement/n HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
         BODY.len()
     );
     let (begin, rest) = BODY.split_at(10);
@@ -94,7 +96,8 @@ async fn a_body_may_pause() {
     assert_eq!(ask(&mut stream, rest).await.status, 202);
 }
 
-/// What comes after the head of a refused request is its body, and never taken for another request.
+/// Bytes after the head of a rejected request are its body, and are never taken for another
+/// request.
 #[tokio::test]
 async fn the_body_of_a_refused_request_is_none() {
     let server = start().await;
@@ -105,13 +108,13 @@ async fn the_body_of_a_refused_request_is_none() {
         );
         assert_eq!(ask(&mut stream, head).await.status, 405);
         silence().await;
-        // It may be closed already.
+        // The connection may already be closed.
         let _ = stream.write_all(GET.as_bytes()).await;
         assert!(closed(&mut stream).await, "{expects}");
     }
 }
 
-/// A server that stops does not wait for those who are silent.
+/// A server that stops does not wait for silent connections.
 #[tokio::test]
 async fn silent_connections_end_with_the_server() {
     let server = start().await;
@@ -141,7 +144,7 @@ async fn the_longest_parked_makes_room() {
         clients.push(client);
     }
     silence().await;
-    // The first is the last now.
+    // The first client is now the most recent one.
     assert_eq!(ask(&mut clients[0], GET).await.status, 200);
     silence().await;
     let mut others = Vec::new();

@@ -1,4 +1,5 @@
-//! What every request passes: its host, the size of its head, and the room for its body.
+//! Tests of the checks on every request: its host, the size of its head, and the budget for its
+//! body.
 
 use super::held::{announce, get};
 use super::http2::Http2;
@@ -10,8 +11,8 @@ use tokio::net::TcpStream;
 
 const BODY_BYTES: usize = 100_000;
 
-/// Whatever a balancer checks with is answered alike; the server itself is asked with OPTIONS
-/// alone.
+/// All forms of a balancer's health check get the same response, and only OPTIONS may target the
+/// server itself.
 #[tokio::test]
 async fn ready_is_answered_to_every_check() {
     let leaving = Server::start().await;
@@ -41,12 +42,13 @@ async fn ready_is_answered_to_every_check() {
     }
 }
 
-/// A request that names its host twice, or not at all, or names what is no host, is refused before
-/// anything is done.
+/// A request that names its host twice, not at all, or incorrectly is rejected before anything is
+/// done.
 #[tokio::test]
 async fn a_request_without_one_host_is_refused() {
     let server = Server::start().await;
-    let put = "PUT /v1/announcement/n HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 47\r\n";
+    let put = "PUT /v1/announcement/n HTTP/1.1\r\n\
+        Content-Type: application/json\r\nContent-Length: 47\r\n";
     let body = r#"{"environment":"test","pool":"p","services":[]}"#;
     for hosts in [
         "",
@@ -70,8 +72,8 @@ async fn a_request_without_one_host_is_refused() {
     assert_eq!(http2.get("/v1/service", &[("host", "h")]).await, 200);
 }
 
-/// The head of a request may be 64 kB where it is passed on to the coordinator and 8 kB elsewhere,
-/// on HTTP/2 as well; or as large as is set, everywhere.
+/// The head of a request may be 64 kB where it is redirected to the coordinator and 8 kB elsewhere,
+/// on HTTP/2 as well, or as large as configured, everywhere.
 #[tokio::test]
 async fn the_head_of_a_request_has_a_limit() {
     let mut set = HttpSettings::new("test");
@@ -116,11 +118,12 @@ async fn the_head_of_a_request_has_a_limit() {
     }
 }
 
-/// A PUT whose body is to have `BODY_BYTES`, of which so many are sent.
+/// Sends a PUT with a `Content-Length` of `BODY_BYTES`, and only `sent_bytes` of its body.
 async fn put_of(server: &Server, nth: usize, sent_bytes: usize) -> TcpStream {
     let mut stream = server.connect().await;
     let head = format!(
-        "PUT /v1/announcement/n{nth} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
+        "PUT /v1/announcement/n{nth} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Content-Length: {BODY_BYTES}\r\n\r\n"
     );
     let body = vec![b' '; sent_bytes];
     let request = [head.as_bytes(), &body].concat();
@@ -128,14 +131,14 @@ async fn put_of(server: &Server, nth: usize, sent_bytes: usize) -> TcpStream {
     stream
 }
 
-/// Bodies that are being read take so much together: past it a write is refused, surely not
-/// applied, small ones later than large ones; what is promised and not sent takes nothing; and once
-/// they are gone all is as before.
+/// Bodies that are being read share a budget. Beyond it a write is rejected as not applied, small
+/// bodies later than large ones. A `Content-Length` alone takes nothing. Once the bodies are gone,
+/// the budget is free again.
 #[tokio::test]
 async fn bodies_share_their_room() {
     let server = Server::with(HttpSettings {
         max_announcement_bytes: BODY_BYTES,
-        // Eight of the largest, of which large ones may take six.
+        // The minimum is eight maximum-size bodies, and large bodies may take six of them.
         max_pending_body_bytes: 0,
         ..HttpSettings::new("test")
     })
@@ -146,7 +149,8 @@ async fn bodies_share_their_room() {
     }
     let small = r#"{"environment":"test","pool":"p","services":[]}"#;
     let put_small = format!(
-        "PUT /v1/announcement/small HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{small}",
+        "PUT /v1/announcement/small HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{small}",
         small.len()
     );
     assert_eq!(server.ask(&put_small).await.status, 202);
@@ -154,7 +158,7 @@ async fn bodies_share_their_room() {
     for nth in 0..7 {
         under_way.push(put_of(&server, nth, BODY_BYTES - 1).await);
     }
-    // Whichever is read last is one too many.
+    // The last one to be read exceeds the budget.
     let answers = under_way.iter_mut().map(|stream| Box::pin(answer(stream)));
     let (refused, nth, others) = select_all(answers).await;
     assert_eq!(
@@ -162,7 +166,7 @@ async fn bodies_share_their_room() {
         (503, "no")
     );
     assert_eq!(server.ask(&put_small).await.status, 202, "small ones may");
-    // They end, and are no announcements.
+    // The rest complete, and are not valid announcements.
     drop(others);
     under_way.remove(nth);
     for stream in &mut under_way {

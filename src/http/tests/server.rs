@@ -1,4 +1,4 @@
-//! A server on a free port, and requests to it by the byte.
+//! A server on a free port, and requests to it as raw bytes.
 
 use super::replay::{Answer, parse};
 use crate::clock::{Beat, now};
@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Far above what any answer may take.
+/// Far above the maximum duration of any response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
@@ -76,12 +76,12 @@ impl Server {
             .expect("the server listens")
     }
 
-    /// Is about to stop, and says so.
+    /// Marks the server as about to stop.
     pub(super) fn leave(&self) {
         self.settings.leaving.store(true, Ordering::Relaxed);
     }
 
-    /// Stops it, and waits for its end.
+    /// Stops the server, and waits for its end.
     pub(super) async fn stop(self) {
         drop(self.stop);
         let ended = tokio::time::timeout(PATIENCE, self.task).await;
@@ -97,7 +97,7 @@ impl Server {
     }
 }
 
-/// Sends a request and reads one answer of a known length.
+/// Sends a request and reads one response of known length.
 pub(super) async fn ask(stream: &mut TcpStream, request: impl AsRef<[u8]>) -> Answer {
     stream
         .write_all(request.as_ref())
@@ -128,7 +128,7 @@ pub(super) async fn byte(stream: &mut TcpStream) -> Option<u8> {
         .ok()
 }
 
-/// Whether the server closes the connection, having sent nothing more.
+/// Whether the server closes the connection without sending anything more.
 pub(super) async fn closed(stream: &mut TcpStream) -> bool {
     byte(stream).await.is_none()
 }
@@ -152,7 +152,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A refused write says whether it may have happened, a refused read nothing of the kind, and both one line.
+/// A failed write states whether it may have been applied, a failed read does not, and both have
+/// one line.
 #[tokio::test]
 async fn failures_of_the_cluster_are_503() {
     let server = Server::start().await;
@@ -187,7 +188,8 @@ async fn failures_of_the_cluster_are_503() {
     }
 }
 
-/// A cluster that says nothing is answered for within 2 s: a read is refused, a write unknown.
+/// Requests to an unresponsive cluster are answered within 2 s: a read fails, and a write is
+/// unknown.
 #[tokio::test]
 async fn a_silent_cluster_is_answered_for_within_two_seconds() {
     let server = Server::start().await;
@@ -203,8 +205,9 @@ async fn a_silent_cluster_is_answered_for_within_two_seconds() {
     assert_eq!(write.headers["quorate-applied"], "unknown");
 }
 
-/// What is read from a connection that was opened before the process was stopped is refused, not proposed, and the
-/// connection is closed; a connection that waited in the backlog meanwhile counts as one of those.
+/// A request on a connection that was opened before the process was suspended is rejected and not
+/// proposed, and the connection is closed. A connection that waited in the backlog during the
+/// suspension counts as such.
 #[tokio::test]
 async fn nothing_old_is_proposed_after_a_wake() {
     let server = Server::start().await;
@@ -212,7 +215,8 @@ async fn nothing_old_is_proposed_after_a_wake() {
     assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
     let applied = server.lone.applied();
 
-    // The runtime has one thread, and from here to the next await nothing runs on it, as in a stopped process.
+    // The runtime has one thread, and until the next await nothing runs on it, as in a suspended
+    // process.
     assert_eq!(
         kept.try_write(&put(BODY, "")).expect("the kernel takes it"),
         put(BODY, "").len()
@@ -243,7 +247,7 @@ async fn nothing_old_is_proposed_after_a_wake() {
     );
 }
 
-/// Connects and writes without giving the runtime a turn.
+/// Connects and writes without yielding to the runtime.
 fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = std::net::TcpStream::connect(address).expect("the kernel takes it");
     stream.write_all(bytes).expect("the kernel takes it");
@@ -251,7 +255,8 @@ fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     TcpStream::from_std(stream).expect("a socket")
 }
 
-/// Bodies over the limit are refused, whether their length was said or not, and smaller gzip ones that grow past it.
+/// Bodies over the limit are rejected, with or without a `Content-Length`, and so are smaller gzip
+/// bodies that decompress past it.
 #[tokio::test]
 async fn large_bodies_are_refused() {
     let server = Server::start().await;
@@ -290,7 +295,7 @@ async fn large_bodies_are_refused() {
     );
 }
 
-/// A client that sends a large body to a wrong path sees why, not a reset connection.
+/// A client that sends a large body to a wrong path sees the reason, not a connection reset.
 #[tokio::test]
 async fn a_refusal_is_seen_by_who_is_still_sending() {
     let server = Server::start().await;
@@ -314,7 +319,7 @@ async fn a_refusal_is_seen_by_who_is_still_sending() {
     }
 }
 
-/// 100-continue is sent to who waits for it, and not before a refusal.
+/// 100-continue is sent to a client that waits for it, and not before an error response.
 #[tokio::test]
 async fn expect_continue() {
     let server = Server::start().await;
@@ -329,14 +334,15 @@ async fn expect_continue() {
     assert_eq!(server.ask(head).await.status, 413);
 }
 
-/// A beginning that may be of either HTTP is waited for: `P` is `PUT` or HTTP/2's preface, as what follows says.
+/// A prefix that fits both HTTP versions is waited for: `P` begins `PUT` or HTTP/2's preface,
+/// depending on the next bytes.
 #[tokio::test]
 async fn a_beginning_that_comes_in_pieces_is_understood() {
     let server = Server::start().await;
     let request = put(BODY, "");
     let mut slow = server.connect().await;
     slow.write_all(&request[..1]).await.expect("it reads");
-    // Seen alone: another connection is served meanwhile.
+    // The server sees the prefix alone, since it serves another connection before the rest.
     assert_eq!(server.ask(GET).await.status, 200);
     assert_eq!(ask(&mut slow, &request[1..]).await.status, 202);
 
@@ -355,7 +361,8 @@ async fn a_beginning_that_comes_in_pieces_is_understood() {
     assert_eq!(frame[3], 4, "{frame:?}");
 }
 
-/// HTTP/1.0 closes, HTTP/1.1 keeps, requests may be sent ahead, and a client that closed its half gets its answer.
+/// HTTP/1.0 closes the connection, HTTP/1.1 keeps it, requests may be pipelined, and a client that
+/// half-closes gets its response.
 #[tokio::test]
 async fn connections_live_as_http_says() {
     let server = Server::start().await;
@@ -385,7 +392,7 @@ async fn connections_live_as_http_says() {
     assert!(closed(&mut ahead).await);
 }
 
-/// An acknowledged change has no body; a lookup has headers a browser and a cache need.
+/// An acknowledged change has no body; a lookup has the headers that browsers and caches need.
 #[tokio::test]
 async fn json_is_not_sniffed() {
     let server = Server::start().await;
@@ -406,7 +413,8 @@ async fn json_is_not_sniffed() {
     assert_eq!(found.headers["quorate-index"], "2");
 }
 
-/// HEAD has the headers of GET and no body: the next answer on the connection follows at once.
+/// HEAD has the headers of GET and no body: the next response on the connection follows
+/// immediately.
 #[tokio::test]
 async fn head_has_no_body() {
     let server = Server::start().await;
@@ -426,12 +434,13 @@ async fn head_has_no_body() {
     );
 }
 
-/// A peer gets its upgrade, the epoch of its connection, and every byte both ways.
+/// A peer gets its upgrade, the epoch of its connection, and every byte in both directions.
 #[tokio::test]
 async fn a_peer_is_handed_the_connection() {
     let server = Server::start().await;
     let mut peer = server.connect().await;
-    let upgrade = "GET /v1/cluster/peer HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n";
+    let upgrade = "GET /v1/cluster/peer HTTP/1.1\r\nHost: h\r\n\
+        Connection: Upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n";
     let switched = ask(&mut peer, upgrade).await;
     assert_eq!(
         (switched.status, switched.headers["upgrade"].as_str()),
@@ -444,7 +453,8 @@ async fn a_peer_is_handed_the_connection() {
     assert_eq!(&back, b"both ways");
 }
 
-/// When no place is left clients are turned away with a reason, while the members' own places stay.
+/// When all places for clients are taken, clients are rejected with a reason, while the places of
+/// the members stay free.
 #[tokio::test]
 async fn the_last_places_serve_peers_only() {
     let settings = HttpSettings {
@@ -472,7 +482,8 @@ async fn the_last_places_serve_peers_only() {
     assert_eq!(answer(&mut fifth).await.status, 503, "without having asked");
 }
 
-/// Stopping finishes what is in flight, closes what is idle, says not ready first, and returns.
+/// Stopping reports not ready first, closes idle connections, finishes the requests in flight, and
+/// returns.
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let server = Server::start().await;
@@ -506,7 +517,7 @@ async fn stopping_finishes_what_is_in_flight() {
     );
 }
 
-/// The access log is told of each request what its line needs.
+/// The access log receives the fields of each request that its line needs.
 #[tokio::test]
 async fn requests_are_logged() {
     let server = Server::start().await;
@@ -536,7 +547,7 @@ async fn requests_are_logged() {
     assert_eq!(records[1].response_bytes, found.body.len() as u64);
 }
 
-/// HTTP/2 without an upgrade is taken too, several requests at once.
+/// HTTP/2 without an upgrade is accepted too, with several concurrent requests.
 #[tokio::test]
 async fn http2_with_prior_knowledge() {
     let server = Server::start().await;
@@ -556,7 +567,8 @@ async fn http2_with_prior_knowledge() {
     assert_eq!(missing.expect("an answer").status(), 404);
 }
 
-/// A request whose head is no HTTP, or larger than is read, is refused with a line too, and the server lives on.
+/// A request whose head is malformed, or larger than the server reads, gets a line of text too, and
+/// the server continues.
 #[tokio::test]
 async fn nonsense_is_refused() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Requests that pass the router by.
+//! Tests of requests that bypass the router.
 
 use super::server::Server;
 use crate::http::fake_backend::Lone;
@@ -13,7 +13,8 @@ fn announce(lone: &Lone) {
     lone.apply(|seen| Command::Announce { seen, announcement });
 }
 
-/// The same question in another spelling, which the router decodes, has the same answer, headers and refusals too.
+/// Another spelling of the same request, which the router decodes, gets the same response,
+/// including headers and errors.
 #[tokio::test]
 async fn every_spelling_has_one_answer() {
     let server = Server::start().await;
@@ -57,7 +58,7 @@ async fn every_spelling_has_one_answer() {
     }
 }
 
-/// So have announcements.
+/// Announcements get the same response in every spelling.
 #[tokio::test]
 async fn every_spelling_announces() {
     let server = Server::start().await;
@@ -98,7 +99,7 @@ async fn every_spelling_announces() {
     assert_eq!(found.matches(r#""nodeId":"n""#).count(), 1, "{found}");
 }
 
-/// Other methods and other paths are the router's.
+/// Other methods and other paths go through the router.
 #[tokio::test]
 async fn the_rest_is_routed() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Streams of events.
+//! Tests of event streams.
 
 use super::held::{announce, followed, get, settings};
 use super::server::{Server, byte};
@@ -11,13 +11,13 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 const PATH: &str = "/v1/watch/presto/general";
-/// What a test waits for is there long before.
+/// Maximum number of heartbeats before an expected event, which arrives much sooner.
 const HEARTBEATS_BETWEEN_EVENTS: usize = 3;
 
-/// A stream that is read event by event.
+/// An event stream that is read event by event.
 pub(super) struct Stream(TcpStream);
 
-/// An event as its lines have it.
+/// An event, parsed from its lines.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) name: Option<String>,
@@ -26,7 +26,7 @@ pub(super) struct Event {
 }
 
 impl Stream {
-    /// Opens a stream. By HTTP/1.0, so that the body comes as it is, without chunks.
+    /// Opens a stream. Uses HTTP/1.0, so that the body is not chunked.
     pub(super) async fn open(server: &Server, path: &str, headers: &str) -> Stream {
         let mut stream = server.connect().await;
         let request = get(path, headers).replace("HTTP/1.1", "HTTP/1.0");
@@ -57,7 +57,7 @@ impl Stream {
         Some(String::from_utf8(line).expect("text"))
     }
 
-    /// The next event or heartbeat; `None` at the end of the stream.
+    /// Returns the next event or heartbeat; `None` at the end of the stream.
     pub(super) async fn next(&mut self) -> Option<Event> {
         let mut event = Event {
             name: None,
@@ -76,7 +76,7 @@ impl Stream {
         }
     }
 
-    /// The next event that has a name.
+    /// Returns the next event that has a name.
     pub(super) async fn event(&mut self) -> Event {
         for _ in 0..HEARTBEATS_BETWEEN_EVENTS {
             let event = self.next().await.expect("the stream goes on");
@@ -103,8 +103,8 @@ fn withdraw(server: &Server, node_id: &str) -> u64 {
     })
 }
 
-/// A stream shows the state and then each change of its own lookup, with the entry's index, until its reader has had
-/// enough; a type that never was is an empty state.
+/// A stream shows the state and then each change of its own lookup, with the entry's index, until
+/// its reader disconnects. A type without services has an empty state.
 #[tokio::test]
 async fn a_stream_shows_the_state_and_each_change() {
     let server = Server::start().await;
@@ -140,8 +140,8 @@ async fn a_stream_shows_the_state_and_each_change() {
         ),
         (
             left,
-            serde_json::json!({"removed": [{"id": "id-of-w1", "nodeId": "w1", "type": "presto", "pool": "general"}],
-                "services": []}),
+            serde_json::json!({"removed": [{"id": "id-of-w1", "nodeId": "w1", "type": "presto",
+                "pool": "general"}], "services": []}),
         ),
     ];
     for (event, (index, data)) in events.iter().zip(expected) {
@@ -149,12 +149,13 @@ async fn a_stream_shows_the_state_and_each_change() {
         assert_eq!(event.data, data);
     }
     drop(stream);
-    // Seen at the next heartbeat at the latest.
+    // Noticed at the next heartbeat at the latest.
     followed(&server, 0).await;
 }
 
-/// Who comes back with an id gets what it missed and nothing else, by header or by parameter; a heartbeat's id will do,
-/// and so does that of a type where nothing has changed although the changes are forgotten.
+/// A reader that reconnects with an id gets only the changes that it missed. The id may come in the
+/// header or the parameter, and may be a heartbeat's. The id of an unchanged lookup works even
+/// after the changes are discarded.
 #[tokio::test]
 async fn a_stream_goes_on_from_an_id() {
     let server = Server::start().await;
@@ -189,8 +190,9 @@ async fn a_stream_goes_on_from_an_id() {
     assert!(last < next);
 }
 
-/// An id that cannot be gone on from gives the whole state anew: of another cluster, from the future, too old. So does a
-/// snapshot that takes the place of the state while a stream is open. What is no id is refused.
+/// An id that cannot be resumed from resets the stream to the whole state: an id of another
+/// cluster, from the future, or too old. A snapshot that replaces the state while a stream is open
+/// also resets it. A malformed id is rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = Server::start().await;
@@ -232,7 +234,8 @@ async fn what_was_missed_is_made_up_for_by_the_state() {
     }
 }
 
-/// The last event says why a stream ends, and from where to go on: the node stops, or serves no reads any more.
+/// The last event states why the stream ends, and the position to resume from: the node stops, or
+/// no longer serves reads.
 #[tokio::test]
 async fn a_stream_says_why_it_ends() {
     for lost in [false, true] {
@@ -258,7 +261,8 @@ async fn a_stream_says_why_it_ends() {
     }
 }
 
-/// A stream needs a place, a quorum and a reader of events; who gets none is told so.
+/// A stream requires a permit, a quorum and a reader that accepts events; otherwise the request
+/// gets an error.
 #[tokio::test]
 async fn a_stream_that_cannot_be_is_refused() {
     let server = Server::with(settings(20_000, 1)).await;
@@ -278,8 +282,8 @@ async fn a_stream_that_cannot_be_is_refused() {
     assert_eq!(server.ask(get(PATH, "")).await.status, 503);
 }
 
-/// A reader that takes nothing is not waited for: its place is free again once the connection's limit has passed, and
-/// changes do not pile up for it meanwhile.
+/// A reader that takes nothing is cut off. Its permit is free again once the connection's limit has
+/// passed, and changes do not accumulate for it until then.
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut() {
     let server = Server::with(settings(20_000, 1)).await;
@@ -295,7 +299,7 @@ async fn a_reader_that_takes_nothing_is_cut() {
     let mut changes = 0;
     while server.lone.followed() > 0 {
         pace.tick().await;
-        // More than any socket buffer takes.
+        // More than any socket buffer holds.
         if changes < 100 {
             changes += 1;
             announce(&server, "w1", "presto", &format!("{changes}{large}"));

@@ -1,4 +1,4 @@
-//! How long a connection may do nothing, which depends on what it is in the middle of.
+//! Idle limits of a connection, which depend on its current activity.
 
 use super::h2_frames::{Frames, PROGRESS_BYTES, STALL_TIME};
 use super::h2_preface::Spoken;
@@ -10,21 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-/// From the first byte of a request to the end of its head. Also how often a connection that cannot be parked is looked at.
+/// Maximum time from the first byte of a request to the end of its head. Also the interval of
+/// checks on a connection that cannot be parked.
 const HEAD_TIME: Duration = Duration::from_secs(8);
 
-/// Between requests; airlift's default of `http-server.net.max-idle-time`.
+/// Maximum time between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIME: Duration = Duration::from_secs(200);
 
-/// Marks that no head is being read, and that no write waits; times are milliseconds since the
-/// connection began.
+/// The time that means that no head is being read, or that no write waits. Times are in
+/// milliseconds since the connection was opened.
 const NEVER: u64 = u64::MAX;
 
-/// What a connection is doing, written by its IO and its requests and read by its task.
+/// The activity of a connection, written by its IO and its requests and read by its task.
 ///
-/// - While a request is in flight, its handler's limits hold and none of ours.
-/// - On HTTP/2 a byte between requests need not begin one, so only idleness counts there.
-/// - A body that moves by parts, or may, holds an [`Exchange`].
+/// - While a request is in flight, its handler's limits apply instead of these.
+/// - On HTTP/2, a byte between requests need not begin one, so only the idle limit applies there.
+/// - A body that is transferred in parts, or may be, holds an [`Exchange`].
 pub(super) struct Activity {
     began: Instant,
     parked_after: Duration,
@@ -32,28 +33,30 @@ pub(super) struct Activity {
     head_since_ms: AtomicU64,
     in_flight: AtomicUsize,
     exchanges: AtomicUsize,
-    /// Of the exchanges, those that are streams of events.
+    /// Number of exchanges that are event streams.
     streams: AtomicUsize,
     http2: AtomicBool,
-    /// An answer was made since the connection was looked at last; it may not be written yet.
+    /// Whether a response was produced since the connection was last checked; it may not be written
+    /// yet.
     has_answered: AtomicBool,
-    /// Since when the socket takes too little of what is written.
+    /// The time since which the socket accepts too little of the output.
     write_waits_since_ms: AtomicU64,
-    /// What it took since then.
+    /// Number of bytes that the socket accepted since then.
     taken_since: AtomicUsize,
-    /// What HTTP/2 owes; apart, since few connections are of this kind.
+    /// The responses in progress on HTTP/2; boxed, since few connections use it.
     frames: Option<Box<Mutex<Frames>>>,
-    /// Told when the last request in flight ends.
+    /// The task to wake when the last request in flight ends.
     answered: AtomicWaker,
 }
 
 /// A request in flight; ends when dropped.
 pub(super) struct InFlight(Arc<Activity>);
 
-/// A body that is read or written by parts, and may be when its request is answered already; ends when dropped.
+/// A body that is read or written in parts, possibly after its request is answered; ends when
+/// dropped.
 pub(super) struct Exchange(Arc<Activity>);
 
-/// A stream of events, an [`Exchange`] too; ends when dropped.
+/// An event stream, which is an [`Exchange`] too; ends when dropped.
 pub(super) struct Streaming(Exchange);
 
 impl Activity {
@@ -75,7 +78,7 @@ impl Activity {
         }
     }
 
-    /// A request's head is whole.
+    /// Records that a request's head is complete.
     pub(super) fn request(self: &Arc<Self>, http2: bool) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.head_since_ms.store(NEVER, Ordering::Relaxed);
@@ -83,18 +86,20 @@ impl Activity {
         InFlight(self.clone())
     }
 
-    /// A body is, or will be, under way.
+    /// Records that a body is, or will be, in transfer.
     pub(super) fn exchange(self: &Arc<Self>) -> Exchange {
         self.exchanges.fetch_add(1, Ordering::SeqCst);
         Exchange(self.clone())
     }
 
-    /// Whether it has been silent between two requests of HTTP/1 for long enough to be parked.
+    /// Whether the connection has been silent between two HTTP/1 requests for long enough to be
+    /// parked.
     pub(super) fn is_to_be_parked(&self, at: Instant) -> bool {
         self.is_between_requests() && at >= self.last_io() + self.parked_after
     }
 
-    /// Whether all that a request of HTTP/1 may bring has come and gone, and nothing of the next is there.
+    /// Whether the last HTTP/1 request is complete, with its body and its response, and no byte of
+    /// the next one has arrived.
     fn is_between_requests(&self) -> bool {
         !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
@@ -103,13 +108,13 @@ impl Activity {
             && self.head_since_ms.load(Ordering::Relaxed) == NEVER
     }
 
-    /// Whether a connection of HTTP/2 has nothing under way, and had nothing when it was last
-    /// asked. PINGs are nothing.
+    /// Whether an HTTP/2 connection has nothing in progress, and had nothing at the previous call.
+    /// PINGs do not count.
     pub(super) fn rests(&self) -> bool {
         !self.has_answered.swap(false, Ordering::AcqRel) && self.has_nothing_under_way()
     }
 
-    /// Whether a connection of HTTP/2 owes its client nothing.
+    /// Whether an HTTP/2 connection has no response in progress.
     pub(super) fn has_nothing_under_way(&self) -> bool {
         self.http2.load(Ordering::Relaxed)
             && !self.is_answering()
@@ -119,7 +124,7 @@ impl Activity {
             && !self.has_answered.load(Ordering::Relaxed)
     }
 
-    /// Whether an answer is under way that its client may not take.
+    /// Whether a response is being sent that the client may not take.
     pub(super) fn is_sending(&self) -> bool {
         self.write_waits() || self.frames().is_some_and(|frames| frames.are_owed())
     }
@@ -133,18 +138,19 @@ impl Activity {
         Some(frames.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// When a connection between requests is to be closed.
+    /// Returns the time when a connection between requests is to be closed.
     pub(super) fn idle_until(&self) -> Instant {
         self.last_io() + IDLE_TIME
     }
 
-    /// Whether a request waits for its answer.
+    /// Whether a request waits for its response.
     pub(super) fn is_answering(&self) -> bool {
         self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until no request is in flight, or an answer is under way that its client may not take.
-    /// One waits at a time: the task that writes, so that it looks after each write.
+    /// Waits until no request is in flight, or a response is being sent that the client may not
+    /// take. Supports one waiter: the task that writes, so that the condition is checked after each
+    /// write.
     pub(super) async fn answered(&self) {
         std::future::poll_fn(|cx| {
             self.answered.register(cx.waker());
@@ -156,7 +162,8 @@ impl Activity {
         .await;
     }
 
-    /// When the connection is to be looked at again; it is to be closed when that is not after `at`.
+    /// Returns the time of the next check. The connection is to be closed if that is not after
+    /// `at`.
     pub(super) fn deadline(&self, at: Instant) -> Instant {
         let mut deadline = at + HEAD_TIME;
         if let Some(stalled_at) = self.stalled_at(at) {
@@ -176,7 +183,8 @@ impl Activity {
         }
     }
 
-    /// When the client takes too little of its answers, unless it takes more until then.
+    /// Returns the time when the client counts as stalled, unless it takes more of its responses
+    /// until then.
     fn stalled_at(&self, at: Instant) -> Option<Instant> {
         let waits_since_ms = self.write_waits_since_ms.load(Ordering::Relaxed);
         let of_socket = (waits_since_ms != NEVER).then(|| self.since(waits_since_ms) + STALL_TIME);
@@ -200,7 +208,7 @@ impl Activity {
         if let Some(mut frames) = self.frames() {
             frames.read(bytes);
         }
-        // The rest of a body that nobody reads any more is no head.
+        // The rest of a body that is no longer read is not a head.
         if self.in_flight.load(Ordering::Relaxed) == 0 && self.exchanges.load(Ordering::SeqCst) == 0
         {
             let _ = self.head_since_ms.compare_exchange(
@@ -233,7 +241,7 @@ impl Activity {
         }
     }
 
-    /// Nothing is left to write.
+    /// Records that all output is written.
     pub(super) fn flushed(&self) {
         if self.write_waits() {
             self.write_waits_since_ms.store(NEVER, Ordering::Relaxed);
@@ -252,7 +260,7 @@ impl Activity {
 }
 
 impl InFlight {
-    /// The answer is a stream of events.
+    /// Records that the response is an event stream.
     pub(super) fn streaming(&self) -> Streaming {
         self.0.streams.fetch_add(1, Ordering::Relaxed);
         Streaming(self.0.exchange())
@@ -262,7 +270,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.has_answered.store(true, Ordering::Relaxed);
-        // Ordered before the look of one who has registered.
+        // Ordered before the check of a task that has registered its waker.
         if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.answered.wake();
         }

@@ -1,4 +1,4 @@
-//! Which waits end a connection, and which do not.
+//! Tests of the waits that end a connection, and of those that do not.
 
 use super::*;
 use crate::clock::now;
@@ -9,7 +9,7 @@ fn closed(activity: &Activity, at: Instant) -> bool {
     activity.deadline(at) <= at
 }
 
-/// A head that trickles is cut off although bytes keep coming.
+/// A head that trickles is cut off although bytes keep arriving.
 #[test]
 fn a_trickling_head_is_cut_off() {
     let began = now();
@@ -21,7 +21,8 @@ fn a_trickling_head_is_cut_off() {
     assert!(closed(&activity, began + HEAD_TIME));
 }
 
-/// A connection between requests may wait for long, on HTTP/2 also when a stray frame came.
+/// A connection between requests may stay idle for long. On HTTP/2, this holds also after a stray
+/// frame.
 #[test]
 fn an_idle_connection_may_wait() {
     for http2 in [false, true] {
@@ -40,7 +41,8 @@ fn an_idle_connection_may_wait() {
     }
 }
 
-/// A request in flight has its handler's limits, and ours again once it is answered.
+/// A request in flight has its handler's limits. The connection's limits apply again once it is
+/// answered.
 #[test]
 fn a_request_in_flight_is_not_ours_to_end() {
     let began = now();
@@ -51,7 +53,7 @@ fn a_request_in_flight_is_not_ours_to_end() {
     assert!(closed(&activity, began + 1_000 * S));
 }
 
-/// Only a connection between two requests is parked, and only when nothing may come of the last one any more.
+/// A connection is parked only between two requests, and only when the last one is complete.
 #[test]
 fn what_is_under_way_is_not_parked() {
     let began = now();
@@ -63,7 +65,7 @@ fn what_is_under_way_is_not_parked() {
     assert!(!activity.is_to_be_parked(later), "in flight");
     let body = activity.exchange();
     drop(in_flight);
-    // The rest of a refused request.
+    // The rest of a rejected request.
     activity.read(b"x", began);
     assert!(!activity.is_to_be_parked(later), "a body");
     drop(body);
@@ -79,8 +81,8 @@ fn what_is_under_way_is_not_parked() {
     assert!(!activity.is_to_be_parked(later + 100 * S), "HTTP/2");
 }
 
-/// A client that takes nothing of its answer is cut off, and so is one that takes a byte at a
-/// time, whatever else it sends meanwhile.
+/// A client that takes nothing of its response is cut off, and so is one that takes a byte at a
+/// time, regardless of the bytes it sends.
 #[test]
 fn a_stalled_reader_is_cut_off() {
     let late = STALL_TIME.as_secs() as u32;
@@ -105,7 +107,7 @@ fn a_stalled_reader_is_cut_off() {
     }
 }
 
-/// A connection of HTTP/2 rests when nothing was under way at two looks.
+/// An HTTP/2 connection rests when nothing was in progress at two consecutive checks.
 #[test]
 fn a_connection_of_http2_rests_between_requests() {
     let activity = Arc::new(Activity::new(now(), S, Spoken::Http2));
