@@ -1,4 +1,4 @@
-//! Answers lookups.
+//! Renders lookups.
 
 use super::growing::Growing;
 use crate::model::{Lookup, write_json_service, write_json_string};
@@ -9,12 +9,14 @@ use crate::state::type_index::PoolGroup;
 use std::sync::Arc;
 
 impl Registry {
-    /// The bytes of a lookup: the same `Arc` for every reader until a service of the lookup changes.
+    /// Returns the bytes of a lookup: the same `Arc` for every reader until a service of the lookup
+    /// changes.
     ///
-    /// - Renewals, ticks that remove nothing and changes of other types leave the bytes as they are.
-    /// - Services stand in the order of pool (in a lookup by type), node id and service id, statics last.
-    /// - Services of two nodes that share an id are all there: to hide one of two live nodes, as airlift does by
-    ///   the accident of its set, helps nobody.
+    /// - Renewals, ticks that remove nothing and changes of other types do not affect the bytes.
+    /// - Services are sorted by pool (in a lookup by type), node id and service id; static services
+    ///   come last.
+    /// - Services of two nodes with the same id are all included. airlift hides one of the two live
+    ///   nodes, as an accident of its set, which is of no use.
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,
@@ -30,8 +32,8 @@ impl Registry {
         }
     }
 
-    /// The log index of the last change of a lookup's bytes. It never goes back: a lookup that finds no service has
-    /// the index at which a type last vanished from a pool.
+    /// Returns the log index of the last change of a lookup's bytes. It never decreases: for a
+    /// lookup without services it is the index at which a type last vanished from a pool.
     pub fn changed_index(&self, lookup: &Lookup) -> u64 {
         let of_group = match lookup {
             Lookup::All => Some(self.changed_index),
@@ -48,9 +50,9 @@ impl Registry {
         of_group.unwrap_or(self.vanished_index)
     }
 
-    /// Renders a lookup anew.
+    /// Renders a lookup from scratch.
     pub(crate) fn render(&self, lookup: &Lookup) -> Rendered {
-        // What is held counts with its JSON, but for the levels that did not count it.
+        // The counted bytes include the JSON, except at the levels that did not count it.
         let mut list = List::new(&self.environment, self.held_bytes);
         match lookup {
             Lookup::All => {
@@ -77,14 +79,14 @@ impl Registry {
     }
 }
 
-/// A body while it is written.
+/// The body of a lookup under construction.
 struct List {
     json: Growing,
     empty: bool,
 }
 
 impl List {
-    /// Of at most about this size.
+    /// Creates a body of at most about `most_bytes` bytes.
     fn new(environment: &str, most_bytes: usize) -> Self {
         let mut json = Growing::new(most_bytes);
         let start = json.end();

@@ -1,4 +1,4 @@
-//! The bytes of lookups: made once for each change, and handed to every reader.
+//! The bytes of lookups: rendered once for each change, and shared by all readers.
 
 use crate::model::{Fingerprint, Lookup};
 use bytes::Bytes;
@@ -8,26 +8,26 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-/// The most lookups whose bytes are kept.
+/// Maximum number of lookups whose bytes are cached.
 ///
-/// Engines ask for a handful of types, so this is never reached by them; it bounds the memory of a registry that
-/// holds many types and is asked for each. A lookup that finds no service takes no place.
+/// Engines request a handful of types and never reach it. It bounds the memory of a registry with
+/// many types each of which is looked up. A lookup without services takes no cache entry.
 pub(crate) const MAX_RENDERINGS: usize = 256;
 
-/// The most that kept bytes take together, plain and gzipped. 100,000 services of real engines
-/// are 28 MB, so two lookups of all of them have room, compressed too.
+/// Maximum size of all cached bytes, plain and gzipped. 100,000 services of real engines take 28
+/// MB, so there is room for two lookups of all of them, including their compressed form.
 ///
-/// What has no room is shared for as long as a reader holds it, and rendered again after that.
+/// A rendering that does not fit is shared while a reader holds it, and rendered again afterwards.
 pub(crate) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
-/// A lookup's bytes.
+/// The bytes of a lookup.
 #[derive(Debug)]
 pub struct Rendered {
-    /// The JSON body, with the line end that airlift adds.
+    /// The JSON body, with the trailing newline that airlift adds.
     pub json: Bytes,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
-    /// Where it is kept, which must know when it takes more.
+    /// The cache that contains it, which is notified when its size increases.
     keeper: Weak<Mutex<Places>>,
 }
 
@@ -48,17 +48,17 @@ impl Rendered {
         }
     }
 
-    /// What it takes: its body, and the gzipped one once that is made.
+    /// Returns its size: the body, and the gzipped body if it exists.
     fn bytes(&self) -> usize {
         self.json.len() + self.gzip.get().map_or(0, Bytes::len)
     }
 
-    /// A digest of the body, in hex: equal bodies have equal tags, on every node.
+    /// Returns a digest of the body in hexadecimal: equal bodies have equal tags on every node.
     pub fn tag(&self) -> &str {
         &self.digest().hex
     }
 
-    /// The same between quotes, as an `ETag` has it.
+    /// Returns the tag in quotes, as in an `ETag` header.
     pub fn quoted_tag(&self) -> Bytes {
         self.digest().quoted.clone()
     }
@@ -73,14 +73,16 @@ impl Rendered {
         })
     }
 
-    /// The same body, gzipped: made when first asked for, and once. This takes about 2 ms for each megabyte.
+    /// Returns the gzipped body. It is compressed once, on the first call, which takes about 2 ms
+    /// per megabyte.
     pub fn gzip(&self) -> Bytes {
         let mut is_new = false;
         let gzip = self.gzip.get_or_init(|| {
             const IN_MEMORY: &str = "writing into memory cannot fail";
             is_new = true;
-            // The fastest level: a body is made anew with every change, and nine parts in ten go
-            // already. Room that is not written takes no place, and what is left is given back.
+            // The fastest level: a body is rendered anew with every change, and this level already
+            // removes nine tenths. Unwritten capacity takes no physical memory, and the excess is
+            // returned.
             let room = Vec::with_capacity(self.json.len());
             let mut encoder = GzEncoder::new(room, Compression::fast());
             encoder.write_all(&self.json).expect(IN_MEMORY);
@@ -95,15 +97,17 @@ impl Rendered {
     }
 }
 
-/// The renderings that are up to date.
+/// A cache of up-to-date renderings.
 ///
-/// The lock is held to find a place only; rendering itself is done outside of it, once, while others that want the
-/// same lookup wait for it and those that want another do not.
+/// The lock is held only to find an entry. Rendering happens outside of it and once per lookup:
+/// readers of the same lookup wait for it, readers of other lookups do not.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<Places>>);
 
-/// - `places` has at most [`MAX_RENDERINGS`], whose bytes are at most [`MAX_RENDERED_BYTES`] but
-///   for one that is being made.
+/// The entries of the cache.
+///
+/// - `places` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
+///   [`MAX_RENDERED_BYTES`], except for one that is being rendered.
 #[derive(Debug)]
 struct Places {
     places: BTreeMap<Lookup, Place>,
@@ -119,11 +123,11 @@ struct Place {
     last_use: u64,
 }
 
-/// A rendering once it is made.
+/// A rendering, possibly still to be made.
 #[derive(Debug)]
 enum Made {
     Kept(Arc<OnceLock<Arc<Rendered>>>),
-    /// There was no room to keep it; up to date for those who find it.
+    /// Not cached for lack of room, but up to date while a reader holds it.
     Shared(Weak<Rendered>),
 }
 
@@ -149,7 +153,7 @@ fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
 }
 
 impl Renderings {
-    /// The bytes of a lookup, rendered if they are not there.
+    /// Returns the bytes of a lookup, and renders them if they are not cached.
     pub fn get(&self, lookup: &Lookup, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
         let place = match self.lock().place(lookup) {
             Ok(made) => return made,
@@ -167,13 +171,13 @@ impl Renderings {
         made.clone()
     }
 
-    /// The bytes of every lookup that finds nothing.
+    /// Returns the bytes of every lookup that finds no service.
     pub fn nothing(&self, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
         let place = self.lock().nothing.clone();
         place.get_or_init(|| Arc::new(render())).clone()
     }
 
-    /// Something of this type and pool changed.
+    /// Removes the renderings that contain this type and pool.
     pub fn invalidate(&mut self, service_type: &str, pool: &str) {
         let places = &mut self.lock().places;
         if places.is_empty() {
@@ -187,18 +191,18 @@ impl Renderings {
         ));
     }
 
-    /// A static changed.
+    /// Removes the rendering of the static services.
     pub fn invalidate_statics(&mut self) {
         self.lock().places.remove(&Lookup::Statics);
     }
 
-    /// How many are kept.
+    /// Returns the number of cache entries.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.lock().places.len()
     }
 
-    /// What those that are kept take.
+    /// Returns the size of the cached renderings in bytes.
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.lock().bytes()
@@ -215,7 +219,7 @@ impl Renderings {
 }
 
 impl Places {
-    /// What is made of a lookup, or where to make it.
+    /// Returns the rendering of a lookup, or else the cell in which to make it.
     fn place(&mut self, lookup: &Lookup) -> Result<Arc<Rendered>, Arc<OnceLock<Arc<Rendered>>>> {
         self.uses += 1;
         if !self.places.contains_key(lookup) && self.places.len() >= MAX_RENDERINGS {
@@ -240,7 +244,7 @@ impl Places {
         }
     }
 
-    /// Gives up those that were not used for the longest, until the rest is within the limit.
+    /// Evicts the least recently used renderings until the rest is within the limit.
     fn keep_within_limit(&mut self) {
         let mut bytes = self.bytes();
         while bytes > self.max_bytes {
@@ -263,7 +267,7 @@ impl Places {
 }
 
 impl Place {
-    /// The bytes that are kept, once they are made.
+    /// Returns the cached rendering if it is made.
     fn kept(&self) -> Option<&Arc<Rendered>> {
         match &self.rendered {
             Made::Kept(made) => made.get(),
