@@ -1,12 +1,13 @@
-//! What is read from a body, applied to a registry, changed and withdrawn again.
+//! A target that applies the announcement of a body to a registry, changes it and withdraws it.
 
 use quorate::model::{Announcement, Lookup, Service};
 use quorate::registry::{Batch, Command, LEVEL, Outcome, Registry};
 
 const NODE: &str = "node";
 
-/// Announces a body, and then what is like it: other ids, types and places, and fewer services; at
-/// the lowest level, which has no limits, and once more at the highest.
+/// Applies the announcement of a body, and then variations of it: with other ids, types and places,
+/// and with fewer services. Does so at the lowest level, which has no limits, and again at the
+/// highest.
 pub(crate) fn applied(body: &[u8]) {
     let Ok(announcement) = Announcement::from_json(NODE, body, "test") else {
         return;

@@ -1,20 +1,20 @@
-//! Inputs made of others, the same at each run.
+//! Deterministic mutations of inputs.
 
 use quorate_checker::random::Random;
 
-/// Makes inputs of a corpus by small changes. Its seed decides all.
+/// A generator of mutated inputs of a corpus, determined by its seed.
 pub struct Changer(Random);
 
-/// The most that an input grows by at once.
+/// Maximum growth of an input by one mutation.
 const GROWTH_BYTES_MAX: usize = 64;
 
 impl Changer {
-    /// The same inputs for the same seed.
+    /// Creates a generator; the same seed produces the same inputs.
     pub fn new(seed: u64) -> Changer {
         Changer(Random::new(seed))
     }
 
-    /// One of `corpus`, changed in one to four places.
+    /// Returns an input of `corpus` with one to four mutations.
     pub fn next(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut input = corpus[self.below(corpus.len())].clone();
         for _ in 0..=self.below(4) {

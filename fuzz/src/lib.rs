@@ -1,8 +1,9 @@
-//! Every door through which bytes from outside come in, as a function from bytes that must return.
+//! Fuzz targets: every entry point for bytes from outside, as a function from bytes that must
+//! return.
 //!
-//! A target panics when the product breaks a promise: no panic, no 5xx, what is accepted can be given out again. The corpora
-//! in `corpus/` are replayed by `cargo test`, with as many changed ones; `scripts/fuzz` searches on from them, guided by
-//! coverage.
+//! A target panics when the product breaks a guarantee: no panic, no 5xx, and accepted data can be
+//! output again. The corpora in `corpus/` are replayed by `cargo test`, together with mutations of
+//! them; `scripts/fuzz` continues from them with coverage guidance.
 
 #![deny(clippy::self_named_module_files)]
 
@@ -16,17 +17,19 @@ use quorate::config::{parse_java, parse_launcher};
 use quorate::model::{Announcement, Inventory, StaticService};
 use quorate::registry::Registry;
 
-/// A door.
+/// A fuzz target.
 #[derive(Clone, Copy)]
 pub struct Target {
     /// The folder of its corpus.
     pub name: &'static str,
-    /// Takes any bytes.
+    /// The function, which accepts any bytes.
     pub run: fn(&[u8]),
-    /// What it may take of memory at once, whatever it reads: tables, error texts, what a compressor needs.
+    /// Maximum memory independent of the input's size: tables, error texts, the state of a
+    /// compressor.
     pub memory_base_bytes: usize,
-    /// What it may take for each byte that it reads: the worst that any shape of input was seen to need, rounded up. The
-    /// largest is a body or a file of 1 MB; what has one entry in a map for every few bytes takes the most.
+    /// Maximum memory per byte of input: the highest need observed for any shape of input, rounded
+    /// up. The largest input is a body or a file of 1 MB. Inputs with one map entry for every few
+    /// bytes need the most.
     pub memory_per_byte: usize,
 }
 
@@ -39,10 +42,11 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
     }
 }
 
-/// What a small body may take while it is read; `tests/shapes.rs` holds large ones to twice their size.
+/// Maximum memory for parsing a small body; `tests/shapes.rs` limits large ones to twice their
+/// size.
 const BODY: (usize, usize) = (4 << 10, 4);
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 10] = [
     target("announcement", announcement, BODY),
     // The registry with its indexes, events and lookups, and a copy of it.
@@ -53,7 +57,7 @@ pub const TARGETS: [Target; 10] = [
     target("request", wire::request, (1 << 20, 64)),
     target("peer_message", peer_message, (4 << 10, 144)),
     target("log_record", log_record, (4 << 10, 144)),
-    // It is written again, by blocks of 4 KiB.
+    // The record is written again, in blocks of 4 KiB.
     target("log_frame", log_frame, (12 << 10, 16)),
     target("snapshot", snapshot, (4 << 10, 64)),
 ];
@@ -94,7 +98,7 @@ fn log_record(content: &[u8]) {
 
 fn log_frame(body: &[u8]) {
     if let Some(written) = quorate::raft::fuzzing::log_frame(body) {
-        // The committed log id before them may be written in fewer bytes.
+        // The committed log id before the records may be encoded in fewer bytes.
         assert_eq!(
             records_of(&written),
             records_of(body),
@@ -103,7 +107,7 @@ fn log_frame(body: &[u8]) {
     }
 }
 
-/// What is behind the first length and its log id.
+/// Returns the part after the first length and its log id.
 fn records_of(frame: &[u8]) -> Option<&[u8]> {
     let (length, rest) = frame.split_first_chunk()?;
     rest.get(u32::from_le_bytes(*length) as usize..)

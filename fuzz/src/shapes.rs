@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// The default of `discovery.max-announcement-size`.
 pub const BODY_BYTES: usize = 1_000_000;
 
-/// Pieces with commas between them, as many as there is room for; each is told its number.
+/// Joins as many pieces as fit, separated by commas. `piece` gets the number of each.
 pub fn filled(piece: impl Fn(usize) -> String) -> String {
     let mut text = piece(0);
     for number in 1.. {
@@ -35,7 +35,7 @@ fn services(properties: &str, id: impl Fn(usize) -> String) -> String {
     }))
 }
 
-/// Bodies with their names, and whether each is taken.
+/// Returns bodies with their names, and whether each is accepted.
 pub fn shapes() -> Vec<(&'static str, String, bool)> {
     let down = |number: usize| format!("{:06}", 999_999 - number);
     let up = |number: usize| format!("{number:06}");

@@ -1,4 +1,4 @@
-//! Whole requests: method, target, headers and body, as a text much like HTTP/1.1's.
+//! A target for whole requests: method, target, headers and body, in a text similar to HTTP/1.1.
 
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
@@ -14,7 +14,7 @@ thread_local! {
 }
 
 fn started() -> (Runtime, Wire) {
-    // Time stands still but for sleeps, which end at once: a wait of a minute costs nothing.
+    // With paused time, sleeps return immediately: a wait of a minute costs nothing.
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -24,7 +24,8 @@ fn started() -> (Runtime, Wire) {
     (runtime, wire)
 }
 
-/// `METHOD target`, then lines `name: value`, an empty line, and the body.
+/// Sends a request in the form `METHOD target`, then lines `name: value`, an empty line, and the
+/// body.
 pub(crate) fn request(text: &[u8]) {
     let Some(request) = parse(text) else { return };
     let (path, has_body) = (
@@ -43,7 +44,7 @@ pub(crate) fn request(text: &[u8]) {
             serde_json::from_slice::<Value>(&body).expect("JSON, as it says");
         }
         let says = String::from_utf8_lossy(&body);
-        // Nobody has announced one that would be found.
+        // No coordinator is registered, so this 503 is expected.
         let no_coordinator =
             status == StatusCode::SERVICE_UNAVAILABLE && says.contains("coordinator");
         assert!(
@@ -84,7 +85,7 @@ fn parse(text: &[u8]) -> Option<Request<Body>> {
         let value = HeaderValue::from_bytes(line[at + 1..].trim_ascii()).ok()?;
         request.headers_mut().append(name, value);
     }
-    // Without one every request would be refused for that.
+    // A request without a `Host` header would be refused for that reason alone.
     let host = request.headers_mut().entry(HOST);
     host.or_insert(HeaderValue::from_static("h"));
     Some(request)

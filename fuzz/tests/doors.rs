@@ -1,15 +1,15 @@
-//! That no body holds up a door.
+//! Tests that no body blocks an entry point for long.
 
 use quorate::clock;
 use quorate_fuzz::TARGETS;
 use quorate_fuzz::shapes::shapes;
 use std::time::Duration;
 
-/// Some ten times what the slowest door takes for the largest body, and a fifth of what one took
-/// that compared each service with each.
+/// About ten times the duration of the slowest target for the largest body, and a fifth of the
+/// duration with a quadratic comparison of services.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
 
-/// Proves that no door takes long for the largest body, whatever its shape.
+/// No target takes long for the largest body, whatever its shape.
 #[test]
 fn no_shape_of_a_body_holds_up_a_door() {
     let doors = TARGETS

@@ -1,4 +1,4 @@
-//! The corpora, and inputs made of them, through every door.
+//! Replays the corpora, and mutations of them, on every target.
 
 use peak_alloc::PeakAlloc;
 use quorate_fuzz::{Changer, TARGETS, Target};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Changed inputs for each target.
+/// Number of mutated inputs for each target.
 const CHANGED: usize = 20_000;
 
 fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
@@ -27,7 +27,7 @@ fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Runs a target, and gives what it took at most.
+/// Runs a target, and returns its peak memory.
 fn run(target: &Target, input: &[u8]) -> usize {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -35,14 +35,14 @@ fn run(target: &Target, input: &[u8]) -> usize {
     MEMORY.peak_usage().saturating_sub(before)
 }
 
-/// Proves that nothing that was ever found, and no change of it, panics, is answered 5xx, or takes more memory than its
-/// size allows. One test, since memory is counted for the whole process.
+/// No input of a corpus, and no mutation of one, causes a panic or a 5xx response, or takes more
+/// memory than its size allows. A single test, since memory is counted for the whole process.
 #[test]
 fn no_input_does_harm() {
     for target in &TARGETS {
         let corpus = corpus(target);
         let bodies: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
-        // What is made once is not the input's.
+        // One-time allocations are not charged to the first input.
         run(target, &bodies[0]);
         let mut changer = Changer::new(1);
         let changed = (0..CHANGED).map(|_| changer.next(&bodies));

@@ -1,4 +1,4 @@
-//! The largest bodies, in the shapes that take the most memory for their size.
+//! Memory tests: the largest bodies, in the shapes that take the most memory for their size.
 
 use peak_alloc::PeakAlloc;
 use quorate::model::{Announcement, StaticService};
@@ -7,12 +7,12 @@ use quorate_fuzz::shapes::{BODY_BYTES, filled, shapes};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// What a body may take, whatever is in it: twice its size, and what the longest text with escapes in it and the most
-/// properties of one service take while they are read.
+/// Maximum memory for a body of any content: twice its size, plus the needs of parsing the longest
+/// text with escapes and the most properties of one service.
 const PER_BYTE: usize = 2;
 const BASE_BYTES: usize = 256 << 10;
 
-/// What a call takes at most.
+/// Returns the result of a call and its peak memory.
 fn peak(call: impl FnOnce() -> bool) -> (bool, usize) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -20,8 +20,8 @@ fn peak(call: impl FnOnce() -> bool) -> (bool, usize) {
     (done, MEMORY.peak_usage().saturating_sub(before))
 }
 
-/// Proves that no announcement, whatever its shape, takes more than twice its size while it is read. One test, since memory is
-/// counted for the whole process.
+/// Parsing an announcement takes at most twice its size, plus a constant, whatever its shape. A
+/// single test, since memory is counted for the whole process.
 #[test]
 fn no_shape_of_a_body_takes_more_than_twice_its_size() {
     for (name, body, is_taken) in shapes() {

@@ -1,4 +1,4 @@
-//! What the log store costs: entries on disk, one at a time and many.
+//! Benchmarks of the log store: appends to disk, of single entries and of many.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use openraft::entry::{EntryPayload, RaftEntry};
@@ -11,14 +11,14 @@ use quorate::storage::{LogStore, OsFs, Store};
 use quorate_costs::{BATCH, announce, batch};
 use std::sync::Arc;
 
-/// The log that a bench appends to.
+/// The log that a benchmark appends to.
 struct Log {
     store: LogStore,
     next: u64,
     purged: u64,
 }
 
-/// Entries that are kept: else a bench fills the disk.
+/// Maximum number of entries in the log; without a limit, a benchmark would fill the disk.
 const KEPT: u64 = 2_000;
 
 fn log_id(index: u64) -> LogIdOf<TypeConfig> {
@@ -42,7 +42,7 @@ impl Log {
         (first..self.next).map(entry).collect()
     }
 
-    /// Until they are on disk.
+    /// Appends entries and waits until they are on disk.
     async fn append(&mut self, entries: Vec<EntryOf<TypeConfig>>) {
         let (done, on_disk) = TypeConfig::oneshot();
         let appended = self.store.append(entries, IOFlushed::signal(done)).await;
@@ -56,12 +56,13 @@ impl Log {
     }
 }
 
-/// Entries are appended until they are durable: one with a single change, one with 64, and 16 with 64 each.
+/// Measures appends until they are durable: one entry with a single change, one with 64, and 16
+/// with 64 each.
 fn appends(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    // On a disk: where temporary files are kept in memory a sync costs nothing.
+    // On a disk: if temporary files are in memory, a sync costs nothing.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let store = Store::open(Arc::new(OsFs), dir.path()).expect("an empty store");
     let mut log = Log {

@@ -1,4 +1,4 @@
-//! What the registry costs: entries, ticks, lookups, snapshots.
+//! Benchmarks of the registry: entries, ticks, lookups, snapshots.
 
 use allocation_counter::measure;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -9,7 +9,7 @@ use quorate_costs::{
 };
 use std::hint::black_box;
 
-/// A cluster of ordinary size, and one as large as is promised.
+/// The sizes of an ordinary cluster, and of the largest supported one.
 const NODES: usize = 1_000;
 const MANY_NODES: usize = 100_000;
 /// The number of services that fit in a body of 1 MB.
@@ -26,7 +26,7 @@ fn tick(advance_ms: u64) -> Batch {
     }])
 }
 
-/// Allocations for each command, which are the same on every machine.
+/// Prints the allocations per command, which are the same on every machine.
 fn allocations(what: &str, count: usize, work: impl FnOnce()) {
     let info = measure(work);
     let (each, bytes) = (
@@ -75,14 +75,14 @@ fn entries(criterion: &mut Criterion) {
 
 fn ticks(criterion: &mut Criterion) {
     let mut held = registry(MANY_NODES);
-    // No time passes, so that none of them is gone after some thousand rounds.
+    // Cluster time does not advance, so that no node expires after some thousand rounds.
     let tick = tick(0);
     criterion.bench_function("tick over 100,000 services", |bench| {
         bench.iter(|| apply(&mut held, &tick));
     });
 }
 
-/// One node's services, all replaced: at a level without a limit on their number.
+/// Replaces all services of one node, at a level without a limit on their number.
 fn large_entries(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("27,000 services and then others");
     group.sample_size(10);
@@ -126,7 +126,7 @@ fn lookups(criterion: &mut Criterion) {
     });
 }
 
-/// The same state without anything rendered.
+/// Returns the same state without any cached rendering.
 fn fresh(registry: &Registry) -> Registry {
     Registry::from_snapshot(&registry.to_snapshot()).expect("its own snapshot")
 }

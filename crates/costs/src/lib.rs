@@ -1,19 +1,20 @@
-//! What the benches are fed with: nodes like those of an engine, some 270 bytes each in a lookup.
+//! Inputs of the benchmarks: nodes like those of an engine, about 270 bytes each in a lookup.
 //!
-//! `cargo bench -p quorate-costs` prints what each part costs; counted allocations come first, since they do not depend on the machine.
+//! `cargo bench -p quorate-costs` prints the cost of each part. Counted allocations come first,
+//! since they do not depend on the machine.
 
 use quorate::model::{Announcement, Service};
 use quorate::registry::{Batch, Command, Registry};
 use std::collections::BTreeMap;
 
-/// As many commands as one entry gathers under the load of 64 clients.
+/// Number of commands in one entry under the load of 64 clients.
 pub const BATCH: usize = 64;
-/// `discovery.max-age` as it is by default.
+/// The default of `discovery.max-age`.
 const MAX_AGE_MS: u64 = 30_000;
-/// The most that a tick moves cluster time.
+/// Maximum advance of cluster time by one tick.
 const STEP_MS: u64 = 500;
 
-/// The announcement of one node of many, which another version changes.
+/// Returns the announcement of one node, which differs between versions.
 pub fn announcement(node: usize, version: usize) -> Announcement {
     let body = format!(
         r#"{{"environment":"test","pool":"general","location":"/rack-{}/w{node}","services":[{{
@@ -27,7 +28,7 @@ pub fn announcement(node: usize, version: usize) -> Announcement {
         .expect("a valid announcement")
 }
 
-/// The next entry of a registry's log.
+/// Returns the next entry of a registry's log.
 pub fn batch(commands: Vec<Command>) -> Batch {
     Batch {
         max_age_ms: MAX_AGE_MS,
@@ -36,7 +37,7 @@ pub fn batch(commands: Vec<Command>) -> Batch {
     }
 }
 
-/// Announces nodes from the first to the last of a range.
+/// Returns the announcements of a range of nodes.
 pub fn announce(nodes: std::ops::Range<usize>, version: usize) -> Vec<Command> {
     let announce = |node| Command::Announce {
         seen: u64::MAX,
@@ -45,7 +46,7 @@ pub fn announce(nodes: std::ops::Range<usize>, version: usize) -> Vec<Command> {
     nodes.map(announce).collect()
 }
 
-/// Renews the nodes of a range that announced a version.
+/// Returns the renewals of a range of nodes that announced this version.
 pub fn renew(nodes: std::ops::Range<usize>, version: usize) -> Vec<Command> {
     let renew = |node| {
         let announcement = announcement(node, version);
@@ -58,7 +59,7 @@ pub fn renew(nodes: std::ops::Range<usize>, version: usize) -> Vec<Command> {
     nodes.map(renew).collect()
 }
 
-/// A registry that holds so many nodes.
+/// Returns a registry with this number of nodes.
 pub fn registry(nodes: usize) -> Registry {
     let mut registry = Registry::new("test");
     for first in (0..nodes).step_by(BATCH) {
@@ -75,7 +76,7 @@ pub fn apply(registry: &mut Registry, entry: &Batch) {
     registry.take_changes();
 }
 
-/// One node's announcement of many services, whose ids begin with a prefix.
+/// Returns one node's announcement of many services, whose ids begin with a prefix.
 pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
     let (types, properties) = match shape {
         Shape::OneType => (1, BTreeMap::new()),
@@ -101,15 +102,15 @@ pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
 /// The way in which the services of one node differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// By their ids alone.
+    /// They differ only in their ids.
     OneType,
-    /// Each has a type of its own.
+    /// Each has its own type.
     TypeEach,
-    /// The services of the first kind, with a property that another version changes.
+    /// Same as `OneType`, with a property that differs between versions.
     Versioned(usize),
 }
 
-/// The entry of one announcement.
+/// Returns the entry of one announcement.
 pub fn announced(announcement: Announcement) -> Batch {
     batch(vec![Command::Announce {
         seen: u64::MAX,

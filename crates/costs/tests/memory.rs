@@ -1,4 +1,5 @@
-//! What a large registry takes of memory. Bytes asked of the allocator are counted, so that the figure is the same on every machine.
+//! Memory use of a large registry. Requested bytes are counted in the allocator, so that the result
+//! is the same on every machine.
 
 use allocation_counter::measure;
 use quorate::model::Lookup;
@@ -6,7 +7,7 @@ use quorate_costs::registry;
 use std::hint::black_box;
 
 const NODES: usize = 100_000;
-/// What 100,000 services may take, their rendered lookups included.
+/// Maximum memory for 100,000 services, including their rendered lookups.
 const MOST_BYTES: u64 = 200 << 20;
 
 /// 100,000 services with all three lookups rendered fit in 200 MB.

@@ -1,4 +1,5 @@
-//! That the registry takes what it counts, in the shapes that cost the most beside their text.
+//! Tests that the memory of the registry matches its counted cost, for the shapes of entries with
+//! the highest overhead.
 
 use allocation_counter::measure;
 use quorate::model::{Announcement, Lookup, Properties, Service, StaticService};
@@ -7,13 +8,13 @@ use quorate_costs::batch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
-/// Counted bytes to fill a registry with: what holds here holds for any number of them, since what
-/// is held and what is counted are sums over entries.
+/// Counted bytes to fill a registry with. The result holds for any other number, since both actual
+/// and counted bytes are sums over entries.
 const COUNTED_BYTES: usize = 64 << 20;
-/// The memory that a node may take beside one and a half times what is counted.
+/// Memory that a node may use in addition to one and a half times the counted bytes.
 const BESIDE_BYTES: f64 = 40e6;
 
-/// The number of an entry to the command that makes it.
+/// A function from the number of an entry to its command.
 type Shape = fn(usize) -> Command;
 
 const SHAPES: [(&str, Shape); 9] = [
@@ -123,7 +124,8 @@ fn filled(shape: Shape) -> Registry {
     registry
 }
 
-/// Every lookup that finds something.
+/// Returns lookups that find services: all services, all static ones, and a sample of types and
+/// pools.
 fn lookups(registry: &Registry) -> Vec<Lookup> {
     let mut groups = BTreeSet::new();
     for (_, held) in registry.nodes() {
@@ -138,7 +140,7 @@ fn lookups(registry: &Registry) -> Vec<Lookup> {
             Lookup::TypeAndPool(service_type, pool),
         ]
     });
-    // Of thousands each is as the one before it.
+    // A sample is enough, since thousands of them are alike.
     let few = of_groups.step_by(7).take(300);
     [Lookup::All, Lookup::Statics]
         .into_iter()
@@ -146,8 +148,8 @@ fn lookups(registry: &Registry) -> Vec<Lookup> {
         .collect()
 }
 
-/// What is held takes at most one and a half times what is counted, with a snapshot, and with the
-/// largest lookup.
+/// The registry takes at most one and a half times the counted bytes together with a snapshot, and
+/// at most that plus [`BESIDE_BYTES`] together with the largest lookup.
 #[test]
 fn the_registry_takes_what_it_counts() {
     for (name, shape) in SHAPES {
@@ -179,7 +181,7 @@ fn the_registry_takes_what_it_counts() {
     }
 }
 
-/// 100,000 services of an engine leave room for as many again.
+/// 100,000 services of an engine take less than half of the limit.
 #[test]
 fn services_of_engines_count_little() {
     let each = {

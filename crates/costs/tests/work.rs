@@ -1,4 +1,4 @@
-//! That no entry takes long to apply, whatever one node announces.
+//! Tests that no entry takes long to apply, regardless of what a node announces.
 
 use quorate::clock;
 use quorate::model::Announcement;
@@ -6,10 +6,10 @@ use quorate::registry::{Batch, Command, Registry};
 use quorate_costs::{Shape, announced, apply, batch, many_services};
 use std::time::Duration;
 
-/// The number of services that fit in a body of 1 MB.
+/// Number of services that fit in a body of 1 MB.
 const SERVICES: usize = 27_000;
-/// Some ten times what an idle machine takes for an entry, and a fifth of what it takes where each
-/// service is compared with each.
+/// About ten times the duration of an entry on an idle machine, and a fifth of the duration with a
+/// quadratic comparison of services.
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn withdrawn() -> Batch {
@@ -19,7 +19,8 @@ fn withdrawn() -> Batch {
     }])
 }
 
-/// The lowest level has no limit on services, and a log of that level may hold any number of them.
+/// An entry with many services is applied quickly. The lowest level does not limit services, and a
+/// log of that level may contain any number of them.
 #[test]
 fn an_entry_of_many_services_is_applied_in_a_moment() {
     let put = |prefix, shape| announced(many_services(prefix, SERVICES, shape));

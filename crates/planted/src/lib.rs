@@ -1,57 +1,58 @@
-//! Errors that the tests must find, each planted alone: in a build with the feature `planted`, `QUORATE_PLANTED` names one.
+//! Planted bugs that the tests must find. In a build with the feature `planted`, the variable
+//! `QUORATE_PLANTED` names the one that is active.
 //!
-//! Without the feature, as in every release, nothing is planted and nothing of this is in the program. `scripts/planted`
-//! plants each, and says by which test and within which time it must be found.
+//! Without the feature, as in every release, no bug is planted and none of this code is in the
+//! program. `scripts/planted` plants each bug, and states which test must find it within what time.
 
-/// An error that systems of this kind have had.
+/// A bug that systems of this kind have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
     /// An entry is acknowledged before it is synced.
     EntryUnsynced,
-    /// A vote is told before it is synced.
+    /// A vote is sent before it is synced.
     VoteUnsynced,
-    /// A snapshot's name is not synced.
+    /// The name of a snapshot's file is not synced.
     NameUnsynced,
-    /// A lookup is answered without asking the leader.
+    /// A lookup is served without asking the leader.
     LocalRead,
-    /// A read takes the index of a round that began before it came.
+    /// A read uses the index of a ReadIndex round that began before the read arrived.
     ReadIndexReused,
-    /// The leader confirms reads by its lease, and so by its clock.
+    /// The leader confirms reads by its lease, and therefore by its clock.
     LeaseRead,
-    /// A leader and one follower are taken for a majority, however many voters there are.
+    /// A leader and one follower count as a majority, regardless of the number of voters.
     VouchedByTwo,
     /// A write that may have been applied is proposed again.
     Reproposed,
-    /// A write that was overtaken is proposed again with the index that overtook it.
+    /// An overtaken write is proposed again with the index of the write that overtook it.
     SecondProposal,
-    /// An announcement expires by a deadline that a renewal has moved.
+    /// An announcement expires at its old deadline, although a renewal has moved it.
     OldDeadline,
     /// Announcements age by the leader's wall clock.
     WallClockAge,
-    /// Ages go on after an outage as if clients could have renewed.
+    /// Ages continue after an outage as if clients could have renewed during it.
     NoGrace,
-    /// A damaged log is cut off, and not refused.
+    /// A damaged log is truncated instead of refused.
     DamageTruncates,
-    /// An emptied node votes as its old self.
+    /// A node whose data was deleted votes under its old identity.
     EmptyNodeVotes,
     /// A failed write is ignored.
     WriteErrorIgnored,
-    /// A failed sync is tried again, and then believed.
+    /// A failed sync is retried, and success of the retry is trusted.
     SyncRetried,
-    /// Of an announcement's services not all come in.
+    /// Only some of an announcement's services are added.
     PartialApply,
-    /// A snapshot does not bring the static services.
+    /// A snapshot does not restore the static services.
     NoStaticsInSnapshot,
 }
 
-/// Whether this build has that error.
+/// Returns whether this build has that bug.
 #[cfg(not(feature = "planted"))]
 #[inline]
 pub const fn is_planted(_: Bug) -> bool {
     false
 }
 
-/// As above.
+/// Returns whether this build has that bug.
 #[cfg(feature = "planted")]
 pub fn is_planted(bug: Bug) -> bool {
     static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();

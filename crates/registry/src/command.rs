@@ -1,18 +1,19 @@
-//! What the log carries, and what each command came to.
+//! Commands in the log, and their outcomes.
 
 use crate::model::{Announcement, StaticService};
 use crate::order::Arrival;
 use serde::{Deserialize, Serialize};
 
-/// One log entry: commands gathered by the proposing leader, applied in order.
+/// One log entry: commands batched by the proposing leader, applied in order.
 ///
-/// What `apply` needs from the configuration travels here, so that nodes with
-/// different settings still hold the same state.
+/// The configuration that `apply` needs is part of the entry, so that nodes with different settings
+/// have the same state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
-    /// How long an announcement lives without a renewal, in cluster milliseconds.
+    /// Lifetime of an announcement without a renewal, in cluster milliseconds.
     pub max_age_ms: u64,
-    /// The most that one tick moves cluster time; added to every deadline, so that late is possible and early is not.
+    /// Maximum advance of cluster time by one tick. It is added to every deadline, so that an
+    /// expiry may be late but never early.
     pub step_ms: u64,
     /// The commands.
     pub commands: Vec<Command>,
@@ -21,96 +22,103 @@ pub struct Batch {
 /// One change of the registry.
 ///
 /// **The order of writes of one node.** A write that arrived at any server before another write of
-/// the same node began never takes effect after that one was acknowledged. Each write therefore
-/// carries what its taker knew when it arrived ([`Arrival`]), and `apply` compares that with the
-/// entry in which the registry last accepted a write of the node (an announcement, a renewal or a
-/// withdrawal) or expired it. If that entry is not surely older than the arrival, the write is
-/// `Overtaken` and changes nothing.
+/// the same node began never takes effect after that other write was acknowledged. Each write
+/// therefore carries the knowledge of the node that received it, as of its arrival ([`Arrival`]).
+/// `apply` compares it with the index of the entry in which the registry last accepted a write of
+/// the node (an announcement, a renewal or a withdrawal) or expired it. Unless that entry is
+/// certainly older than the arrival, the write is `Overtaken` and changes nothing.
 ///
-/// - The taker never proposes a write with later evidence than that of its arrival. It cannot know
-///   whether the write that overtook it ended before this one arrived or began after it, so the
-///   client is told to send it again.
-/// - After `NotHeld` the announcement follows with the evidence that the renewal had.
-/// - Of one entry the registry accepts one write of a node, since the evidence of any is older than
-///   the entry. So `previous` names one write, and not two of which the other may have begun later.
-/// - A renewal shows nothing in a lookup, nor does a withdrawal of a node that is not held. Both
-///   are in this order all the same: a late one would become the last write of its node, and the
-///   write behind it in its turn, which may come over it, would come over what it had passed by.
-/// - A renewal need not end with `until_ms`, though. If its evidence is newer than its request, all
-///   that comes of it is that exactly what is held lives longer, and the writes behind it carry
-///   their own.
+/// - The receiving node never proposes a write with later evidence than that of its arrival. It
+///   cannot know whether the write that overtook this one ended before this one arrived or began
+///   after it, so the client is asked to retry.
+/// - After `NotHeld`, the announcement is proposed with the evidence of the renewal.
+/// - From one entry the registry accepts at most one write of a node, since the evidence of each is
+///   older than the entry. `previous` therefore identifies a single write, not two of which one may
+///   have begun later.
+/// - A renewal changes nothing in a lookup, nor does a withdrawal of a node that is not registered.
+///   Both are subject to this order nevertheless: a late one would become the last write of its
+///   node. The next write in the receiving node's queue, which may replace it, would then also
+///   replace the writes that the late one had bypassed.
+/// - A renewal need not be bounded by `until_ms`, however. If its evidence is newer than its
+///   request, the only effect is that exactly the stored announcement lives longer, and the writes
+///   behind it carry their own evidence.
 ///
-/// Below level 4 commands carry `seen`, one index, and renewals ask for no order. A taker of this
-/// release proposes those as it does the others, once and with what it knew to be committed. It
-/// refuses more than it would with all of its evidence, until every voter knows level 4; in a new
-/// group that is a moment.
+/// Below level 4, commands carry `seen`, a single index, and renewals are not ordered. A node of
+/// this release proposes such commands like the others: once, and with the index that it knew to be
+/// committed. It refuses more writes than it would with all of its evidence, until every voter
+/// knows level 4; in a new group this takes a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
-    /// Replace everything that the node announces. If exactly this is held already it is a renewal, whatever `seen` says.
-    /// From level 4 on, takers propose `OrderedAnnounce`.
+    /// Replaces everything that the node announces. If exactly this announcement is stored, the
+    /// command is a renewal, regardless of `seen`. From level 4 on, `OrderedAnnounce` is proposed
+    /// instead.
     Announce {
-        /// The highest index that the node that took the write knew to be committed.
+        /// The highest index that the node that received the write knew to be committed.
         seen: u64,
-        /// What the node announces.
+        /// The announcement.
         announcement: Announcement,
     },
-    /// The node has left. For a node that is not held there is nothing to do, and that is done.
-    /// From level 4 on, takers propose `OrderedWithdraw`.
+    /// Removes the node, which has left. Succeeds without effect if the node is not registered.
+    /// From level 4 on, `OrderedWithdraw` is proposed instead.
     Withdraw {
-        /// As in `Announce`.
+        /// The same as in `Announce`.
         seen: u64,
         /// The node.
         node_id: String,
     },
-    /// The node sent again what is held of it. It cannot be overtaken: it changes nothing but the deadline of
-    /// exactly that announcement. From level 4 on, takers propose `OrderedRenew`, which can be.
+    /// Renews a node that sent its stored announcement again. It cannot be overtaken: it changes
+    /// only the deadline of exactly that announcement. From level 4 on, `OrderedRenew` is proposed
+    /// instead, which can be overtaken.
     Renew {
-        /// As in `Announce`. Nothing reads it.
+        /// The same as in `Announce`. It is not read.
         seen: u64,
         /// The node.
         node_id: String,
         /// The digest of the announcement that it sent (of its parsed form).
         digest: u128,
     },
-    /// Add a static service, or replace the one of the same id.
+    /// Adds a static service, or replaces the one with the same id.
     AddStatic(StaticService),
-    /// Remove a static service.
+    /// Removes a static service.
     RemoveStatic {
         /// Its id.
         id: String,
     },
-    /// Move cluster time. Proposed by the leader alone, on condition of its own term.
+    /// Advances cluster time. Proposed only by the leader, conditional on its own term.
     Tick {
-        /// Cluster milliseconds to move; at most the batch's `step_ms` counts, and nothing of it if a grace comes with it.
+        /// Advance in cluster milliseconds, limited by the batch's `step_ms`. It does not advance
+        /// cluster time if there is a grace.
         advance_ms: u64,
-        /// After a gap: cluster time waits for this long, in ticked milliseconds, before it moves on. Two graces do
-        /// not add up: the longer of this one and of what is left of the last one counts.
+        /// After a gap: time for which cluster time stops, in ticked milliseconds. Two graces do
+        /// not add up: the longer of this one and the rest of the previous one applies.
         grace_ms: Option<u64>,
     },
-    /// These raft ids were replaced and never come back.
+    /// Retires these raft ids, which were replaced and never return.
     Retire {
         /// The ids.
         raft_ids: Vec<u64>,
     },
-    /// From here on, commands and fields of this level may be used.
+    /// Allows commands and fields of this level from here on.
     Level(u32),
-    /// As `Announce`, with all that the taker knew at the arrival. From level 4 on.
+    /// Same as `Announce`, with everything that the receiving node knew on arrival. From level 4
+    /// on.
     OrderedAnnounce {
-        /// What the taker knew.
+        /// The knowledge of the receiving node.
         arrival: Arrival,
-        /// What the node announces.
+        /// The announcement.
         announcement: Announcement,
     },
-    /// As `Withdraw`, with all that the taker knew at the arrival. From level 4 on.
+    /// Same as `Withdraw`, with everything that the receiving node knew on arrival. From level 4
+    /// on.
     OrderedWithdraw {
-        /// What the taker knew.
+        /// The knowledge of the receiving node.
         arrival: Arrival,
         /// The node.
         node_id: String,
     },
-    /// As `Renew`, with all that the taker knew at the arrival. From level 4 on.
+    /// Same as `Renew`, with everything that the receiving node knew on arrival. From level 4 on.
     OrderedRenew {
-        /// What the taker knew.
+        /// The knowledge of the receiving node.
         arrival: Arrival,
         /// The node.
         node_id: String,
@@ -119,21 +127,22 @@ pub enum Command {
     },
 }
 
-/// What a command came to; the same on every node.
+/// The outcome of a command; the same on every node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// Done.
+    /// The command was applied.
     Applied,
-    /// Nothing changed: the node was written or removed, and that is not surely older than the
-    /// write. The client may send it again.
+    /// Nothing changed: the node was written or removed by an entry that is not certainly older
+    /// than this write. The client may retry.
     Overtaken,
-    /// Nothing changed: the registry does not hold that node with that digest. Propose the whole announcement.
+    /// Nothing changed: the registry has no such node with that digest. Propose the whole
+    /// announcement.
     NotHeld,
-    /// Nothing changed: the registry holds as much as it may (`MAX_HELD_BYTES`).
+    /// Nothing changed: the registry is full (`MAX_HELD_BYTES`).
     Full,
-    /// A tick was applied, and these nodes are gone, in order of their deadlines. Often none.
+    /// A tick was applied, and these nodes expired, in the order of their deadlines. Often empty.
     Expired(Vec<String>),
-    /// Nothing changed: the announcement has more services than one may have, or too long a
-    /// location ([`Registry::objection`](crate::Registry::objection)). From level 4 on.
+    /// Nothing changed: the announcement has too many services or too long a location
+    /// ([`Registry::objection`](crate::Registry::objection)). From level 4 on.
     OverLimit,
 }

@@ -1,20 +1,22 @@
-//! One number for the whole state, equal on all nodes at an applied index.
+//! A digest of the whole state, equal on all nodes at the same applied index.
 //!
-//! It is a sum of digests of the parts, so that a change costs as much as the parts that change, not as the state.
-//! It finds faults, not attackers: a peer that can choose the state can choose its digest.
+//! It is a sum of digests of the parts, so the cost of a change depends on the parts that change,
+//! not on the size of the state. It detects faults, not attacks: a peer that can choose the state
+//! can choose its digest.
 
 use crate::level::LEVEL_OF_ORDER;
 use crate::model::Fingerprint;
 use crate::registry::Registry;
 
 impl Registry {
-    /// The digest of the state, kept up to date by each `apply`; to read it costs a microsecond.
+    /// Returns the digest of the state, which each `apply` keeps up to date. Reading it takes a
+    /// microsecond.
     pub fn digest(&self) -> u128 {
         self.digest_with([self.sum, self.groups.sum(), self.removals.sum()])
     }
 
-    /// The same digest, computed anew from the state: it differs from [`Registry::digest`] only after a fault of
-    /// memory or of this program.
+    /// Recomputes the digest from the state. It differs from [`Registry::digest`] only after a
+    /// memory error or because of a bug.
     pub fn recompute_digest(&self) -> u128 {
         self.digest_with([
             self.recompute_sum(),
@@ -45,7 +47,7 @@ impl Registry {
             .number(self.vanished_index)
             .number(self.removals.floor())
             .number(self.retired.len() as u64);
-        // A release that does not know it must come to the same digest below that level.
+        // Below that level, a release that does not know the field must compute the same digest.
         let header = match self.level < LEVEL_OF_ORDER {
             true => header,
             false => header.number(self.ticked_ms),

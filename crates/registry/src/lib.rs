@@ -1,16 +1,16 @@
 //! The pure state machine: commands in, outcomes out. No time of day, no randomness, no I/O.
 //!
-//! | file | what it is for |
+//! | file | purpose |
 //! |---|---|
-//! | `command` | what the log carries, and what comes of it |
-//! | `order` | what a write knows of the writes before it |
+//! | `command` | the commands in the log, and their outcomes |
+//! | `order` | the order of writes of one node |
 //! | `level` | the levels of commands and state |
 //! | `registry` | the state |
-//! | `state` | its parts: nodes, static services, the index of types, what was removed, what lookups show |
-//! | `apply` | what each command does |
-//! | `query` | lookups, and where the coordinators are |
-//! | `digest` | one number for the whole state, kept up to date |
-//! | `snapshot` | the state as bytes, and back |
+//! | `state` | nodes, static services, the index of types, tombstones, cached lookups |
+//! | `apply` | the effect of each command |
+//! | `query` | lookups, and the addresses of coordinators |
+//! | `digest` | a digest of the whole state |
+//! | `snapshot` | serializes and restores the state |
 //! | `model` | the wire types and their exact JSON |
 
 mod apply;

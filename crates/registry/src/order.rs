@@ -1,9 +1,10 @@
-//! What a write knows of the writes before it, and which of them it may come over.
+//! The order of writes: what is known about earlier writes when one arrives, and which of them it
+//! may replace.
 
 use serde::{Deserialize, Serialize};
 
-/// The term of a leader and its raft id. A term alone does not name a leader: openraft may have two
-/// in one term.
+/// The term and the raft id of a leader. A term alone does not identify a leader: openraft may have
+/// two leaders in one term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Leadership {
     /// The term.
@@ -15,47 +16,48 @@ pub struct Leadership {
 /// The last entry that a leader is known to have in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tail {
-    /// The leader that has it.
+    /// The leader with this entry.
     pub leadership: Leadership,
     /// Its log index.
     pub index: u64,
 }
 
-/// What the node that took a write knew when the write arrived.
+/// The knowledge of the node that received a write, as of the arrival of the write.
 ///
-/// All of it is noted once, at the arrival, and a write is never proposed with anything newer. A
-/// write may come over another write of its node only if that one surely began before this one
-/// arrived. That is so for:
+/// All of it is recorded once, on arrival, and a write is never proposed with anything newer. A
+/// write may replace another write of its node only if that one certainly began before this one
+/// arrived. This is the case for:
 ///
 /// - an entry at or below `committed`: it was committed before this write arrived.
-/// - an entry at or below `tail`, if the entry that carries this write was proposed by the same
-///   leader. A leader only appends to its log, so what it had there at the arrival it has proposed
-///   before it. If another leader proposed the write, then nobody knows which entries of the old
-///   leader came first, and `tail` counts for nothing.
-/// - the entry at `previous`: the write in it arrived at the same node, and earlier; and it was in
-///   order itself, so that all before it began earlier too.
+/// - an entry at or below `tail`, if the entry with this write was proposed by the same leader. A
+///   leader only appends to its log, so it proposed the entries that it had on arrival before this
+///   write. If another leader proposed the write, it is unknown which entries of the old leader
+///   came first, and `tail` is ignored.
+/// - the entry at `previous`: the write in it arrived earlier at the same node. Since that write
+///   was in order itself, all writes before it began earlier too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
-    /// The highest log index that was known to be committed.
+    /// The highest log index known to be committed.
     pub committed: u64,
     /// The last entry that the leader was known to have; absent if it is not above `committed`.
     pub tail: Option<Tail>,
-    /// The index of the last write of the same node that this taker saw accepted before this one
-    /// had its turn.
+    /// The index of the last write of the same node that the receiving node saw accepted before it
+    /// processed this one.
     pub previous: Option<u64>,
-    /// The write changes nothing once ticks have counted more than this
-    /// ([`Registry::ticked_ms`](crate::Registry::ticked_ms)), in milliseconds.
+    /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
+    /// which the write changes nothing.
     ///
-    /// The taker sets it to the most that they can have counted when its client gives up, by its
-    /// own clock. If they have counted more, then that clock stood still, as in a paused virtual
-    /// machine, and the rest of what the taker knew may be newer than the request that it read.
+    /// The receiving node sets it to the maximum that ticks can have counted when its client gives
+    /// up, by the node's own clock. If ticks have counted more, that clock stopped, as in a paused
+    /// virtual machine, and the rest of the node's knowledge may be newer than the request that it
+    /// read.
     pub until_ms: Option<u64>,
 }
 
-/// What of a write's arrival counts in the entry that carries it.
+/// The part of an [`Arrival`] that is valid in the entry that carries it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
-    /// Whether the order is that of level 4, in which nothing is exempt.
+    /// Whether the rules of level 4 apply, which have no exemptions.
     is_strict: bool,
     seen: u64,
     previous: Option<u64>,
@@ -63,7 +65,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The order of a command that carries one index, as before level 4.
+    /// Returns the order of a command that carries one index, as before level 4.
     pub fn seen(seen: u64) -> Self {
         Self {
             is_strict: false,
@@ -73,7 +75,7 @@ impl Order {
         }
     }
 
-    /// The order of a write in an entry that `proposer` proposed, at a moment of cluster time.
+    /// Returns the order of a write in an entry proposed by `proposer`, at a time counted by ticks.
     pub fn of(arrival: &Arrival, proposer: Option<Leadership>, ticked_ms: u64) -> Self {
         let tail = arrival
             .tail
@@ -87,14 +89,15 @@ impl Order {
         }
     }
 
-    /// Whether a write of the same node in the entry at `index` forbids this one to change
-    /// anything.
+    /// Returns whether a write of the same node in the entry at `index` prevents this write from
+    /// changing anything.
     pub fn is_overtaken_by(self, index: u64) -> bool {
         self.is_late || (index > self.seen && self.previous != Some(index))
     }
 
-    /// The same for a write that would change nothing that a lookup shows: a renewal, a withdrawal
-    /// of what is not held. Before level 4 it was done however late it came.
+    /// Same as [`Order::is_overtaken_by`], for a write that changes nothing visible in a lookup: a
+    /// renewal, or a withdrawal of a node that is not registered. Before level 4, such a write was
+    /// applied no matter how late it was.
     pub fn is_overtaken_without_effect_by(self, index: u64) -> bool {
         self.is_strict && self.is_overtaken_by(index)
     }
@@ -118,8 +121,8 @@ mod tests {
         }
     }
 
-    /// What the leader had in its log counts in an entry of that leader, and of no other: not of
-    /// another term, and not of another leader in that term.
+    /// The tail of a leader's log is valid only in an entry of that leader: not of another term,
+    /// and not of another leader in the same term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
         let overtaken = |proposer, index| Order::of(&arrival(), proposer, 0).is_overtaken_by(index);
@@ -136,7 +139,8 @@ mod tests {
         }
     }
 
-    /// The write before it in its turn may be written over, and none before or after that one.
+    /// Only the entry of the previous write in the queue may be replaced, not the ones before or
+    /// after it.
     #[test]
     fn the_previous_write_is_one_entry_alone() {
         let order = Order::of(&arrival(), Some(LEADER), 0);
@@ -145,7 +149,7 @@ mod tests {
         assert!(order.is_overtaken_by(26));
     }
 
-    /// A write that cluster time has passed by comes over nothing at all.
+    /// A write whose deadline in ticked time has passed replaces nothing.
     #[test]
     fn a_late_write_comes_over_nothing() {
         assert!(!Order::of(&arrival(), Some(LEADER), 1_000).is_overtaken_by(1));

@@ -1,4 +1,4 @@
-//! The state, and what can be asked of it at once.
+//! The state of the registry, and its basic accessors.
 
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::StaticService;
@@ -12,16 +12,18 @@ use crate::state::type_index::Groups;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// The most retired raft ids that are remembered; each is one replaced member, so this is years of replacements.
-/// Past it the oldest is forgotten.
+/// Maximum number of retired raft ids. Each is one replaced member, so this is enough for years of
+/// replacements. Beyond it, the oldest is forgotten.
 pub(crate) const MAX_RETIRED: usize = 1024;
 
-/// What the cluster holds.
+/// The state of the cluster.
 ///
-/// - The same entries give the same state on every node: `apply` reads nothing but the entry and the state.
-/// - A node is held from its first accepted announcement until it withdraws or expires.
-/// - An announcement expires only when cluster time reaches its deadline, and only a tick moves cluster time.
-/// - What was removed comes back only by an announcement whose taker had seen the removal.
+/// - The same entries produce the same state on every node: `apply` reads only the entry and the
+///   state.
+/// - A node is registered from its first accepted announcement until it withdraws or expires.
+/// - An announcement expires only when cluster time reaches its deadline, and only a tick advances
+///   cluster time.
+/// - A removed node returns only with an announcement whose receiving node had seen the removal.
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) environment: String,
@@ -29,9 +31,10 @@ pub struct Registry {
     pub(crate) level: u32,
     pub(crate) cluster_ms: u64,
     pub(crate) grace_left_ms: u64,
-    /// The time that ticks have counted, from [`LEVEL_OF_ORDER`] on; zero before.
+    /// The time counted by ticks, from [`LEVEL_OF_ORDER`] on; zero before.
     pub(crate) ticked_ms: u64,
-    /// The least `step_ms` of all batches that set a deadline since the last tick: the next tick moves no further.
+    /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
+    /// advances by at most this.
     pub(crate) step_limit_ms: u64,
     pub(crate) nodes: BTreeMap<Arc<str>, Held>,
     pub(crate) deadlines: BTreeSet<(u64, Arc<str>)>,
@@ -41,21 +44,22 @@ pub struct Registry {
     pub(crate) retired: VecDeque<u64>,
     pub(crate) changed_index: u64,
     pub(crate) statics_changed_index: u64,
-    /// The log index at which the last member of a type in a pool last went.
+    /// The log index at which the last member of a type in a pool last went away.
     pub(crate) vanished_index: u64,
     pub(crate) services: usize,
     pub(crate) held_bytes: usize,
     /// [`MAX_HELD_BYTES`]; less in tests.
     pub(crate) max_held_bytes: usize,
-    /// The sum of the elements of nodes and statics.
+    /// The sum of the elements of nodes and static services.
     pub(crate) sum: u128,
     pub(crate) renderings: Renderings,
-    /// Of the last entry; no part of the state.
+    /// The effects of the last entry; not part of the state.
     pub(crate) effects: Effects,
 }
 
 impl Registry {
-    /// A registry that holds nothing. The environment is the cluster's; it is in every lookup and in the digest.
+    /// Creates an empty registry. The environment is the cluster's; it is part of every lookup and
+    /// of the digest.
     pub fn new(environment: &str) -> Self {
         Self {
             environment: environment.to_owned(),
@@ -83,23 +87,23 @@ impl Registry {
         }
     }
 
-    /// The environment.
+    /// Returns the environment.
     pub fn environment(&self) -> &str {
         &self.environment
     }
 
-    /// The log index of the last entry that was applied.
+    /// Returns the log index of the last applied entry.
     pub fn applied_index(&self) -> u64 {
         self.applied_index
     }
 
-    /// Cluster time, in milliseconds that the cluster could accept renewals in.
+    /// Returns cluster time: the milliseconds in which the cluster could accept renewals.
     pub fn cluster_ms(&self) -> u64 {
         self.cluster_ms
     }
 
-    /// Returns the time that ticks have counted, in milliseconds. Unlike cluster time it does not
-    /// stand still during a grace, so that a process can tell from it that its clocks stood still.
+    /// Returns the time counted by ticks, in milliseconds. Unlike cluster time, it does not stop
+    /// during a grace, so that a process can detect that its own clocks stopped.
     pub fn ticked_ms(&self) -> u64 {
         match self.level < LEVEL_OF_ORDER {
             true => self.cluster_ms,
@@ -107,60 +111,62 @@ impl Registry {
         }
     }
 
-    /// What is left of a grace; ticks use it up before they move cluster time.
+    /// Returns the rest of the grace; ticks use it up before they advance cluster time.
     pub fn grace_left_ms(&self) -> u64 {
         self.grace_left_ms
     }
 
-    /// The level of commands in use.
+    /// Returns the level of commands in use.
     pub fn level(&self) -> u32 {
         self.level
     }
 
-    /// The level in use, if this release does not know it: the node must then stop, and a release that does is needed.
+    /// Returns the level in use if this release does not know it. In this case the node must stop,
+    /// and a release that knows the level is needed.
     pub fn unknown_level(&self) -> Option<u32> {
         (self.level > LEVEL).then_some(self.level)
     }
 
-    /// Whether exactly this announcement is held, so that a [`Command::Renew`](crate::Command::Renew) will do.
+    /// Returns whether exactly this announcement is stored, so that a
+    /// [`Command::Renew`](crate::Command::Renew) is sufficient.
     pub fn holds(&self, node_id: &str, digest: u128) -> bool {
         self.nodes
             .get(node_id)
             .is_some_and(|held| held.digest == digest)
     }
 
-    /// What is held of a node.
+    /// Returns the stored announcement of a node.
     pub fn held(&self, node_id: &str) -> Option<&Held> {
         self.nodes.get(node_id)
     }
 
-    /// All nodes that are held, in order of their ids.
+    /// Returns all registered nodes, sorted by id.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &Held)> {
         self.nodes.iter().map(|(node_id, held)| (&**node_id, held))
     }
 
-    /// A static service.
+    /// Returns a static service.
     pub fn static_service(&self, id: &str) -> Option<&StaticService> {
         self.statics.get(id).map(|held| &*held.service)
     }
 
-    /// Whether nothing is held that could expire.
+    /// Returns whether there are no nodes, and thus nothing that could expire.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 
-    /// The number of services held, statics too.
+    /// Returns the number of services, including static ones.
     pub fn services(&self) -> usize {
         self.services
     }
 
-    /// Whether a raft id was replaced and must not come back.
+    /// Returns whether a raft id was replaced and must not return.
     pub fn is_retired(&self, raft_id: u64) -> bool {
         self.retired.contains(&raft_id)
     }
 
-    /// What the last entry did, one change for each type and pool in which a service came, changed or went.
-    /// Renewals, and ticks that remove nothing, are no change.
+    /// Returns the changes of the last entry, one for each type and pool in which a service was
+    /// added, changed or removed. Renewals, and ticks that remove nothing, are not changes.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.effects).into_changes(self.applied_index)
     }

@@ -1,13 +1,14 @@
-//! The C library's `getrandom`, for a program whose random numbers all follow from one seed.
+//! A replacement of the C library's `getrandom`, for a program whose random numbers all derive from
+//! one seed.
 //!
-//! tokio draws the order in which `select!` and its watch channels look at what is ready. It seeds
-//! those draws from the standard library's `RandomState`, and takes another seed only where
-//! everything is compiled with `--cfg tokio_unstable`. `RandomState` in its turn asks `getrandom`,
-//! by a weak symbol that is there so that a program can put its own in the place
-//! (`std::sys::random::linux`). A program that is linked with this crate does so, and the flag,
-//! which would apply to the product as well, is not needed.
+//! tokio randomizes the order in which `select!` and its watch channels poll what is ready. It
+//! seeds this from the standard library's `RandomState`, and accepts another seed only if
+//! everything is compiled with `--cfg tokio_unstable`. `RandomState` in turn calls `getrandom`
+//! through a weak symbol, which exists so that a program can substitute its own
+//! (`std::sys::random::linux`). A program linked with this crate does so, and does not need the
+//! flag, which would apply to the product as well.
 //!
-//! On systems whose standard library does not ask `getrandom`, it has no effect.
+//! It has no effect on systems whose standard library does not call `getrandom`.
 
 #![deny(clippy::self_named_module_files)]
 
@@ -16,12 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The state of the generator (splitmix64).
 static STATE: AtomicU64 = AtomicU64::new(0);
 
-/// Makes all random bytes that the process asks for from here on follow from `seed`.
+/// Seeds all random bytes that the process requests from now on.
 ///
-/// Each thread asks once for the keys of its `RandomState`, so that this is to be called before
-/// anything is drawn, and the threads that draw are to be the same ones in the same order.
+/// Each thread requests the keys of its `RandomState` once. Call this function before anything is
+/// drawn, and start the threads that draw in the same order each time.
 pub fn seed(seed: u64) {
-    // So that the linker takes this one even if no other code names it.
+    // Keeps the linker from dropping this symbol if no other code refers to it.
     std::hint::black_box(getrandom as unsafe extern "C" fn(*mut u8, usize, u32) -> isize);
     STATE.store(seed, Ordering::Relaxed);
 }
@@ -34,7 +35,7 @@ fn next() -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Fills a buffer with bytes that follow from the seed, as `getrandom(2)` fills it with random ones.
+/// Fills a buffer with bytes derived from the seed, as `getrandom(2)` fills it with random ones.
 ///
 /// # Safety
 /// `buffer` must be valid for writes of `length` bytes.
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
     use std::hash::{BuildHasher, RandomState};
 
-    /// The standard library's hashers, and so tokio's draws, follow from the seed.
+    /// The standard library's hashers, and therefore tokio's random choices, derive from the seed.
     #[test]
     fn a_seed_decides_the_keys_of_hashers() {
         let drawn = |of: u64| {

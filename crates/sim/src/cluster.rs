@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use turmoil::Sim;
 
-/// How long faults last.
+/// Duration of the phase with faults.
 const FAULTS_LAST: Duration = Duration::from_secs(20);
-/// Within this time after healing the cluster has come to rest.
+/// Maximum time from healing until the cluster is at rest.
 const RESTS_WITHIN: Duration = Duration::from_secs(40);
-/// And within this time after that every node takes writes and serves them.
+/// Maximum time from then until every node accepts and serves writes.
 const PROVES_WITHIN: Duration = Duration::from_secs(10);
 
-/// Runs a seed, which gives the same in every fresh process. What came of it, and everything that happened.
+/// Runs a seed, with the same result in every fresh process. Returns the result and the trace.
 pub fn run(seed: u64, planted: Planted) -> (Result<Report, String>, Vec<String>) {
     quorate::raft::seed_thread(Some(seed));
     let mut cluster = Cluster::new(seed, planted);
@@ -42,11 +42,11 @@ struct Cluster {
     emptied: Option<usize>,
     faults: usize,
     emptied_count: usize,
-    /// Power cuts that came amid an operation of the disk.
+    /// The number of power cuts during an operation of the disk.
     torn: usize,
 }
 
-/// A snapshot as often as it can be, and a purge up to it.
+/// Limits with which the log is compacted as often as possible: a snapshot, and a purge up to it.
 const NEXT_TO_NO_LOG: LogLimits = LogLimits {
     snapshot_every_bytes: 1,
     max_bytes: 1,
@@ -146,7 +146,7 @@ impl Cluster {
         self.world.set_phase(Phase::Rest);
         let healed = self.sim.elapsed();
         while let Some(why) = self.unrest() {
-            // Those that were stopping when all was healed.
+            // Also restarts hosts that were still stopping at the time of healing.
             (0..self.up.len()).for_each(|host| self.start(host));
             if self.sim.elapsed() > healed + RESTS_WITHIN {
                 return Err(format!("liveness: no rest after healing: {why}"));
@@ -193,7 +193,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// An emptied node is back once all see it as a voter, and no other of its name.
+    /// Clears the emptied host once all nodes see it as a voter, and no other raft id of its name.
     fn note_return(&mut self, at: Duration) {
         let Some(host) = self.emptied else { return };
         let Some(own) = self.nodes.last(host) else {
@@ -209,7 +209,7 @@ impl Cluster {
         }
     }
 
-    /// Why the cluster has not come to rest.
+    /// Returns the reason why the cluster is not at rest.
     fn unrest(&self) -> Option<String> {
         let hosts = self.up.len();
         let mut probes = Vec::new();
@@ -328,7 +328,7 @@ impl Cluster {
         }
     }
 
-    /// Everything is well again, and every process runs.
+    /// Repairs all links and starts every process.
     fn heal(&mut self) {
         self.world
             .say(self.sim.elapsed(), format_args!("- all is healed"));

@@ -1,41 +1,41 @@
-//! What is done to the cluster, and when.
+//! The faults that are injected into the cluster, and their distribution.
 
 use crate::rng::Chance;
 use crate::world::Order;
 use std::time::Duration;
 
-/// What may be done to the cluster.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// No message passes between these hosts and the others.
+    /// Blocks all messages between these hosts and the others.
     Split(Vec<usize>),
-    /// No message passes from one host to another.
+    /// Blocks all messages from one host to another.
     Cut(usize, usize),
-    /// No message of a host reaches anyone.
+    /// Blocks all messages from a host.
     Mute(usize),
-    /// No message reaches a host.
+    /// Blocks all messages to a host.
     Deafen(usize),
-    /// Messages between two hosts take this long.
+    /// Delays messages between two hosts by up to this duration.
     Slow(usize, usize, Duration),
-    /// All links are well again.
+    /// Repairs all links.
     Heal,
-    /// The process is killed; the system keeps what it wrote.
+    /// Kills the process; the operating system keeps the data that it wrote.
     Kill(usize),
-    /// The power of a host is cut.
+    /// Cuts the power of a host.
     CutPower(usize),
-    /// The power of all hosts is cut.
+    /// Cuts the power of all hosts.
     CutAllPower,
-    /// The process is killed and its disk emptied.
+    /// Kills the process and empties its disk.
     Empty(usize),
-    /// A host that is down starts.
+    /// Starts a host that is down.
     Start(usize),
-    /// All hosts that are down start.
+    /// Starts all hosts that are down.
     StartAll,
-    /// An order to a node.
+    /// Sends an order to a node.
     Order(usize, Order),
 }
 
-/// How a host is.
+/// The condition of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition {
     /// Whether its process runs.
@@ -73,7 +73,7 @@ pub fn draw(chance: &mut Chance, hosts: &[Condition], may_empty: bool) -> Fault 
     }
 }
 
-/// At least one host, and not all.
+/// Returns at least one host, but not all.
 fn some_of(chance: &mut Chance, hosts: usize) -> Vec<usize> {
     loop {
         let some: Vec<usize> = (0..hosts).filter(|_| chance.one_in(2)).collect();

@@ -1,4 +1,5 @@
-//! Runs seeds: `quorate-sim 4711` tells everything that happens, `quorate-sim 1..1000` what came of each.
+//! Runs seeds: `quorate-sim 4711` prints the trace of one, `quorate-sim 1..1000` the result of
+//! each.
 
 use quorate_sim::{Planted, run, run_seeds};
 use std::ops::Range;
@@ -30,7 +31,7 @@ fn usage() -> ExitCode {
 
 fn one(seed: u64, planted: Planted) -> ExitCode {
     quorate_seeded_getrandom::seed(seed);
-    // A task that panics ends the run, and not only itself.
+    // A task that panics ends the run, not only itself.
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);

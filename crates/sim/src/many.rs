@@ -1,7 +1,7 @@
-//! Many seeds, on all cores, each in a process of its own.
+//! Runs many seeds on all cores, each in its own process.
 //!
-//! A process each, because futures-util draws for its `select!` from a generator of the thread that nobody can seed: only
-//! in a fresh process is it the same again.
+//! Separate processes are needed because futures-util's `select!` uses a thread-local random
+//! generator that cannot be seeded: it is in the same state only in a fresh process.
 
 use crate::report::Report;
 use crate::settings::Planted;
@@ -13,16 +13,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-/// The lines of a trace that are shown of a seed that failed.
+/// Number of trace lines that are shown for a failed seed.
 const LINES_SHOWN: usize = 100;
 
-/// A seed takes about a second; one that takes this long on a busy machine is stuck.
+/// Timeout of a seed. A seed takes about a second; one that takes this long on a busy machine is
+/// stuck.
 const LONGEST: Duration = Duration::from_secs(90);
 
-/// What the program of this package says of a seed: its report, or the last lines of its trace with what is wrong.
+/// The result of a seed: its report, or the last lines of its trace with the error.
 pub type Said = Result<Report, String>;
 
-/// Lets the program of this package run these seeds, and shows what it said of each. `each` says whether to go on.
+/// Runs the program of this package for each of these seeds, and passes each result to `each`,
+/// which returns whether to continue.
 pub fn run_seeds(
     program: &Path,
     seeds: Range<u64>,
@@ -49,7 +51,7 @@ pub fn run_seeds(
     });
 }
 
-/// Lets the program of this package run a seed. What it said, and all of it.
+/// Runs the program of this package for one seed. Returns its result and its whole output.
 pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) {
     let ran = Command::new(program)
         .args([seed.to_string(), format!("{planted:?}")])
@@ -79,7 +81,8 @@ pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) 
     (said, text)
 }
 
-/// What a process said, and whether it ended well. One that goes on for too long is killed: time stands still in it.
+/// Waits for a process. Returns whether it succeeded, and its output. Kills it after a timeout: its
+/// simulated time no longer advances.
 fn until_ended(mut process: Child) -> io::Result<(bool, String)> {
     let (ended, watched) = sync_channel::<()>(1);
     let mut stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -87,7 +90,7 @@ fn until_ended(mut process: Child) -> io::Result<(bool, String)> {
         let reader = scope.spawn(move || {
             let mut text = Vec::new();
             let read = stdout.read_to_end(&mut text);
-            // Whoever watches may have given up.
+            // The receiver may have given up.
             let _ = ended.send(());
             read.map(|_| String::from_utf8_lossy(&text).into_owned())
         });

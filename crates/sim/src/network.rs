@@ -1,4 +1,4 @@
-//! turmoil's TCP in the place of TCP and the HTTP upgrade.
+//! turmoil's TCP in place of TCP and the HTTP upgrade.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -9,17 +9,17 @@ use turmoil::net::TcpStream;
 /// The port of every node.
 pub const PORT: u16 = 8411;
 
-/// The name of a host.
+/// Returns the name of a host.
 pub fn name_of(host: usize) -> String {
     format!("node{host}")
 }
 
-/// The address of a host, as inventories have it.
+/// Returns the address of a host, as in inventories.
 pub fn address_of(host: usize) -> String {
     format!("http://{}:{PORT}", name_of(host))
 }
 
-/// Connects over the simulated network.
+/// A dialer for the simulated network.
 pub struct Simulated;
 
 impl Dial for Simulated {

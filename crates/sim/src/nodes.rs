@@ -1,4 +1,4 @@
-//! What nodes show after every step, held against the history and against what they showed before.
+//! The state of nodes after every step, checked against the history and their previous state.
 
 use crate::records::history::History;
 use crate::world::World;
@@ -6,7 +6,8 @@ use quorate::raft::{Node, Probe, RaftId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Memberships by whose quorum the last entries may have been committed: before a change, in it, after it.
+/// Number of memberships whose quorum may have committed the last entries: before a change, during
+/// it, after it.
 const MEMBERSHIPS: usize = 3;
 
 type Voters = Vec<BTreeSet<RaftId>>;
@@ -15,12 +16,12 @@ type Voters = Vec<BTreeSet<RaftId>>;
 struct Seen {
     process: u64,
     raft_id: RaftId,
-    /// The index up to which its log was held against the history.
+    /// The index up to which its log was checked against the history.
     checked: u64,
     last: Option<Probe>,
 }
 
-/// What nodes showed so far.
+/// The observed state of all nodes.
 pub struct Nodes {
     seen: Vec<Seen>,
     votes: BTreeMap<RaftId, (u64, RaftId, bool)>,
@@ -28,12 +29,12 @@ pub struct Nodes {
     leaders: BTreeSet<(u64, RaftId)>,
     memberships: VecDeque<Voters>,
     quorum_checked: u64,
-    /// How often a node took a snapshot from another.
+    /// The number of snapshots that nodes installed from others.
     pub installed: usize,
 }
 
 impl Nodes {
-    /// None has shown anything.
+    /// Creates the state without any observation.
     pub fn new(hosts: usize) -> Nodes {
         Nodes {
             seen: vec![Seen::default(); hosts],
@@ -46,32 +47,33 @@ impl Nodes {
         }
     }
 
-    /// How many leaders there were.
+    /// Returns the number of leaders.
     pub fn leaders(&self) -> usize {
         self.leaders.len()
     }
 
-    /// What a host showed last; none while it is down.
+    /// Returns the last observation of a host; `None` while it is down.
     pub fn last(&self, host: usize) -> Option<&Probe> {
         self.seen[host].last.as_ref()
     }
 
-    /// The process of a host is gone.
+    /// Records that the process of a host ended.
     pub fn gone(&mut self, host: usize) {
         self.seen[host].last = None;
     }
 
-    /// A node that ends in order brings to disk what it took last.
+    /// Records the disk state of a node that shuts down cleanly, which syncs the last entries that
+    /// it received.
     pub fn note_disk(&mut self, host: usize, node: &Node) {
         if let Some(last) = &self.seen[host].last {
             self.disks.insert(last.raft_id, node.on_disk());
         }
     }
 
-    /// Looks at every node after a step.
+    /// Checks every node after a step.
     ///
     /// # Errors
-    /// What is wrong, by the name of the invariant.
+    /// Returns the violation, with the name of the invariant.
     pub fn look(
         &mut self,
         world: &World,
@@ -160,11 +162,12 @@ impl Nodes {
         }
         let seen = &mut self.seen[host];
         let applied = match probe.applied {
-            // An empty registry shows it, and so does one with the first entry applied.
+            // Both an empty registry and one with only the first entry applied report 0.
             0 => 0,
             applied => applied + 1,
         };
-        // openraft tells what a follower may apply before it has cut the log that the follower had from another leader.
+        // openraft may report a commit index on a follower before it truncates the entries that the
+        // follower has from another leader.
         let committed = match probe.leads {
             true => probe.committed.map_or(0, |(.., index)| index + 1),
             false => 0,
@@ -203,7 +206,8 @@ impl Nodes {
         match node.entries(last.index..last.index + 1).first() {
             Some(held) if held == last => Ok(()),
             held => Err(format!(
-                "leader completeness: {host} leads in term {} and holds {held:?}, where {last:?} was committed",
+                "leader completeness: {host} leads in term {} and holds {held:?}, \
+                 where {last:?} was committed",
                 probe.term
             )),
         }
@@ -240,7 +244,8 @@ impl Nodes {
         match committed {
             true => Ok(()),
             false => Err(format!(
-                "commit on a quorum: entry {index} is committed, the disks hold {:?}, the voters are {:?}",
+                "commit on a quorum: entry {index} is committed, the disks hold {:?}, \
+                 the voters are {:?}",
                 self.disks, self.memberships
             )),
         }

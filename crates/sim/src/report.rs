@@ -1,8 +1,8 @@
-//! What a run came to.
+//! The report of a run.
 
 use std::fmt;
 
-/// What a run came to, in numbers.
+/// The result of a run, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Report {
     numbers: [u64; NAMES.len()],
@@ -30,21 +30,21 @@ const NAMES: [&str; 18] = [
 ];
 
 impl Report {
-    /// The report of these numbers, in the order of their names.
+    /// Creates the report of these numbers, in the order of their names.
     pub fn of(numbers: [u64; NAMES.len()]) -> Report {
         Report { numbers }
     }
 
-    /// A number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`, `entries`, `expired`; writes
-    /// `written`, `refused`, `unknown`; lookups `served`, `unserved`; writes `contended` by another
-    /// of their node id; snapshots `installed`, power cuts amid an operation
-    /// `torn`; of the trace `lines`, `digest`.
+    /// Returns a number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`,
+    /// `entries`, `expired`; writes `written`, `refused`, `unknown`; lookups `served`, `unserved`;
+    /// writes `contended` by another of their node id; snapshots `installed`, power cuts during an
+    /// operation `torn`; of the trace `lines`, `digest`.
     pub fn number(&self, name: &str) -> u64 {
         let at = NAMES.iter().position(|known| *known == name);
         at.map_or(0, |at| self.numbers[at])
     }
 
-    /// What [`fmt::Display`] made.
+    /// Parses the output of [`fmt::Display`].
     pub fn parse(line: &str) -> Option<Report> {
         let mut report = Report::default();
         let mut words = line.split_whitespace();

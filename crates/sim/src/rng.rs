@@ -1,13 +1,13 @@
-//! The seed's numbers.
+//! Deterministic random numbers.
 
 use std::time::Duration;
 
-/// splitmix64: the same seed gives the same numbers.
+/// A splitmix64 generator: the same seed produces the same numbers.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
 
 impl Chance {
-    /// The numbers of a seed, for one of the things that it decides.
+    /// Creates the generator for one of the decisions that a seed determines.
     pub fn of(seed: u64, what: &str) -> Chance {
         let mut chance = Chance(seed);
         for byte in what.bytes() {
@@ -16,7 +16,7 @@ impl Chance {
         chance
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,22 +24,22 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below a bound.
+    /// Returns a number below a bound.
     pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// True once in so many times.
+    /// Returns true with a probability of one in `times`.
     pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// A time in milliseconds, both ends included.
+    /// Returns a duration in milliseconds between two bounds, both inclusive.
     pub fn between_ms(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.next() % (most - least + 1))
     }
 
-    /// One of a list; none of an empty one.
+    /// Returns an element of a slice, or `None` if it is empty.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.below(of.len()))
     }

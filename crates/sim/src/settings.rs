@@ -3,46 +3,46 @@
 use quorate::raft::LogLimits;
 use std::time::Duration;
 
-/// A step of the simulation; no message takes less.
+/// The time step of the simulation; the minimum latency of a message.
 pub const STEP: Duration = Duration::from_millis(2);
 
-/// The settings of a run, decided by its seed.
+/// The settings of a run, determined by its seed.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// What decides everything.
+    /// The seed, which determines everything.
     pub seed: u64,
-    /// How many nodes.
+    /// The number of nodes.
     pub hosts: usize,
     /// `discovery.max-age`.
     pub max_age: Duration,
-    /// The slowest operation of a device.
+    /// Maximum duration of a device's operation.
     pub slowest_disk_ms: u64,
-    /// The worst delay of a message.
+    /// Maximum latency of a message.
     pub slowest_message_ms: u64,
-    /// Whether messages get lost by themselves.
+    /// Probability with which a link begins to lose messages at random.
     pub loss: f64,
-    /// How much log the nodes keep.
+    /// Limits on the log of each node.
     pub log_limits: LogLimits,
-    /// An error to be found.
+    /// The bug to be found.
     pub planted: Planted,
 }
 
-/// An error planted to show that it is found.
+/// A bug planted to show that it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Planted {
-    /// None.
+    /// No bug.
     #[default]
     Nothing,
-    /// Devices say that they synced, and did not.
+    /// Devices report a successful sync without syncing.
     LyingDisks,
     /// Lookups are served without asking the leader.
     StaleReads,
-    /// One node ages announcements three times as fast.
+    /// One node's max-age is a third of that of the others.
     ShortAge,
 }
 
 impl Planted {
-    /// The error of this name.
+    /// Returns the bug with this name.
     pub fn named(name: &str) -> Option<Planted> {
         [
             Planted::Nothing,

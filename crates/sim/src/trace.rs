@@ -1,9 +1,9 @@
-//! What happened, line by line.
+//! The trace of a run, line by line.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The lines of a run: some thousand, since a run has its time.
+/// The lines of a run: some thousands, since the duration of a run is bounded.
 #[derive(Debug, Default)]
 pub struct Trace {
     lines: Vec<String>,
@@ -20,12 +20,12 @@ impl Trace {
         self.lines.push(line);
     }
 
-    /// How many lines there were, and the digest of all.
+    /// Returns the number of lines, and the digest of all.
     pub fn digest(&self) -> (u64, u64) {
         (self.lines.len() as u64, self.digest)
     }
 
-    /// All lines.
+    /// Returns all lines.
     pub fn lines(&self) -> Vec<String> {
         self.lines.clone()
     }

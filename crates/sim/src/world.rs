@@ -1,4 +1,4 @@
-//! What the hosts, their clients and the one who watches share.
+//! The state shared by the hosts, their clients and the observer.
 
 use crate::network::{address_of, name_of};
 use crate::records::answers::Answers;
@@ -13,48 +13,48 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What clients are to do.
+/// The phase of a run, which determines what clients do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Everything, whatever comes of it.
+    /// Clients send requests of all kinds, whether they succeed or not.
     Faults,
-    /// Nothing: the cluster is to come to rest.
+    /// Clients send nothing, so that the cluster can come to rest.
     Rest,
-    /// Show that every node takes writes and serves them.
+    /// Clients prove that every node accepts writes and serves them.
     Proof,
 }
 
 /// An order to a running node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Make a snapshot.
+    /// Makes a snapshot.
     Snapshot,
-    /// Make one, and drop what it covers from the log.
+    /// Makes a snapshot, and purges the log up to it.
     Purge,
-    /// Stand for election.
+    /// Starts an election.
     Elect,
-    /// Hand leadership over.
+    /// Transfers leadership.
     Transfer,
-    /// Stop in order.
+    /// Shuts down cleanly.
     Stop,
 }
 
-/// One host as it is seen from outside.
+/// The state of one host as seen by the observer.
 #[derive(Default)]
 pub struct Slot {
     /// The node, while its process runs.
     pub node: Option<Node>,
-    /// Which process of the host it is.
+    /// The number of the host's current process.
     pub process: u64,
-    /// Why the process ended by itself.
+    /// The reason why the process ended unexpectedly.
     pub ended: Option<String>,
-    /// Whether it was told to stop, and did.
+    /// Whether it has stopped on request.
     pub stopped: bool,
-    /// Orders not taken yet.
+    /// Orders not yet processed.
     pub orders: Vec<Order>,
 }
 
-/// Everything that is shared in a run.
+/// The shared state of a run.
 pub struct World {
     /// The settings.
     pub settings: Settings,
@@ -69,11 +69,12 @@ pub struct World {
     phase: Mutex<Phase>,
 }
 
-/// The size of every device: its eighth is over the floor below which a node takes no writes.
+/// The size of every device: an eighth of it is above the free space below which a node refuses
+/// writes.
 const DEVICE_BYTES: u64 = 1 << 30;
 
 impl World {
-    /// The world of a run.
+    /// Creates the shared state of a run.
     pub fn new(settings: Settings) -> World {
         let services: Vec<String> = (0..settings.hosts)
             .map(|host| {
@@ -103,27 +104,27 @@ impl World {
         }
     }
 
-    /// The numbers of one thing that the seed decides.
+    /// Returns the generator for one of the decisions that the seed determines.
     pub fn chance(&self, what: &str) -> Chance {
         Chance::of(self.settings.seed, what)
     }
 
-    /// A host.
+    /// Returns the state of a host.
     pub fn slot(&self, host: usize) -> MutexGuard<'_, Slot> {
         held(&self.slots[host])
     }
 
-    /// What clients were told.
+    /// Returns the requests and responses of clients.
     pub fn answers(&self) -> MutexGuard<'_, Answers> {
         held(&self.answers)
     }
 
-    /// What clients wrote.
+    /// Returns the writes of clients.
     pub fn writes(&self) -> MutexGuard<'_, Writes> {
         held(&self.writes)
     }
 
-    /// What happened.
+    /// Returns the trace.
     pub fn trace(&self) -> MutexGuard<'_, Trace> {
         held(&self.trace)
     }
@@ -133,12 +134,12 @@ impl World {
         self.trace().say(at, what);
     }
 
-    /// What clients are to do.
+    /// Returns the current phase.
     pub fn phase(&self) -> Phase {
         *held(&self.phase)
     }
 
-    /// Tells clients what to do.
+    /// Starts a phase.
     pub fn set_phase(&self, phase: Phase) {
         *held(&self.phase) = phase;
     }
@@ -148,7 +149,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The time of the run, on a host.
+/// Returns the simulated time since the start of the run, on a host.
 pub fn now() -> Duration {
     turmoil::sim_elapsed().unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! Errors planted to show that the checks can fail.
+//! Planted bugs, which show that the checks can fail.
 
 use quorate_sim::{Planted, run_seeds};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// The seeds within which each must be found.
+/// Number of seeds within which each bug must be found.
 const SEEDS: u64 = 40;
 
 fn found(planted: Planted, by: &str) {
@@ -29,19 +29,19 @@ fn found(planted: Planted, by: &str) {
     println!("{planted:?}: {}", said.unwrap_or_default());
 }
 
-/// Proves that disks that lose a vote they said was synced are found.
+/// Disks that lose a vote after reporting it as synced are detected.
 #[test]
 fn a_lost_vote_is_found() {
     found(Planted::LyingDisks, "monotonic vote");
 }
 
-/// Proves that a lookup served without asking the leader is found.
+/// A lookup served without asking the leader is detected.
 #[test]
 fn a_stale_read_is_found() {
     found(Planted::StaleReads, "less than was acknowledged before");
 }
 
-/// Proves that an announcement that expires before its time is found.
+/// An announcement that expires too early is detected.
 #[test]
 fn an_early_expiry_is_found() {
     found(Planted::ShortAge, "no early expiry");

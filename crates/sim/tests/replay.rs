@@ -1,9 +1,9 @@
-//! A seed decides everything.
+//! A run is determined by its seed.
 
 use quorate_sim::{Planted, run_apart};
 use std::path::Path;
 
-/// Proves that a seed run twice does the same, line by line, and that another does something else.
+/// A seed run twice produces the same trace, line by line, and another seed a different one.
 #[test]
 fn a_seed_run_twice_gives_one_trace() {
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));

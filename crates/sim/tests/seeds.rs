@@ -1,11 +1,11 @@
-//! A hundred seeds.
+//! Runs a hundred seeds.
 
 use quorate_sim::{Planted, Report, run_apart, run_seeds};
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Proves that no invariant breaks under the faults of a hundred seeds, that every cluster serves once healed, and that
-/// the faults were there.
+/// No invariant is violated under the faults of a hundred seeds, every cluster serves requests once
+/// healed, and enough faults occurred.
 #[test]
 fn a_hundred_seeds_hold() {
     let reports: Mutex<Vec<Report>> = Mutex::default();
@@ -43,10 +43,12 @@ fn a_hundred_seeds_hold() {
     }
 }
 
-/// Seeds that broke something once, which was mended: 230, of an announcement that waited for its majority, expired early.
+/// Seeds that once found a bug that is fixed. 230: an announcement that waited for its majority
+/// expired early.
 const FOUND: &[u64] = &[230];
 
-/// Proves that what was found stays mended, as long as the seeds still lead there.
+/// Bugs that were found stay fixed. This has value only while the seeds still lead to the same
+/// situation.
 #[test]
 fn seeds_that_found_something_hold() {
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));

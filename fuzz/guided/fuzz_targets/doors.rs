@@ -1,4 +1,4 @@
-//! One door at a time, named by `QUORATE_FUZZ`.
+//! Fuzzes one target, named by `QUORATE_FUZZ`.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Writes the samples that the corpora of binary inputs begin with, into the folder that is named.
+//! Writes the initial samples of the corpora of binary inputs to the given folder.
 
 use quorate::model::{Announcement, Service, StaticService};
 use quorate::registry::{Arrival, Batch, Command, LEVEL, Leadership, Registry, Tail};

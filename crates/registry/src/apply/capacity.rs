@@ -1,4 +1,4 @@
-//! What the registry takes, and what it refuses to take.
+//! Limits on the content of the registry.
 
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::Announcement;
@@ -10,20 +10,21 @@ use crate::state::static_entry::HeldStatic;
 use crate::state::type_index::Groups;
 use std::collections::BTreeSet;
 
-/// The most services of one announcement.
+/// Maximum number of services in one announcement.
 ///
-/// An engine announces one or two of a node. Each service costs a part of a rendered lookup, of
-/// an event and of a snapshot, so a body of 1 MB with 20,000 of them costs far more than its text.
+/// An engine announces one or two per node. Each service adds to a rendered lookup, an event and a
+/// snapshot, so a body of 1 MB with 20,000 of them costs far more than its text.
 pub const MAX_SERVICES: usize = 4_096;
 
-/// The longest location of an announcement, in bytes. A lookup repeats it with each service.
+/// Maximum length of an announcement's location in bytes. A lookup repeats it with each service.
 pub const MAX_LOCATION_BYTES: usize = 1_024;
 
 impl Registry {
-    /// Why an announcement cannot be taken whatever else is held: one line that names the field.
+    /// Returns the reason why an announcement is too large in itself, no matter how full the
+    /// registry is: one line that names the field.
     ///
-    /// What a node announces already, from a level without limits, it may go on announcing, and
-    /// replace by what is no larger.
+    /// An announcement accepted at a level without limits may be announced again, and replaced by
+    /// one that is no larger.
     pub fn objection(&self, announcement: &Announcement) -> Option<String> {
         let (services, location) = (announcement.services.len(), announcement.location.len());
         if services <= MAX_SERVICES && location <= MAX_LOCATION_BYTES {
@@ -41,7 +42,7 @@ impl Registry {
             .then(|| format!("location has {location} bytes; the most is {MAX_LOCATION_BYTES}"))
     }
 
-    /// What counts against [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).
+    /// Returns the bytes that count towards [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).
     pub fn counted_bytes(&self) -> usize {
         match self.level < LEVEL_OF_LIMITS {
             true => self.held_bytes,
@@ -49,8 +50,8 @@ impl Registry {
         }
     }
 
-    /// The same without types and pools, computed anew: entries count otherwise from some levels
-    /// on.
+    /// Recomputes the same number without types and pools: from some levels on, entries are counted
+    /// differently.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self.nodes.values().map(|held| held.cost_bytes(self.level));
         let statics = self
@@ -60,8 +61,8 @@ impl Registry {
         nodes.chain(statics).sum()
     }
 
-    /// Whether an announcement has room in place of the node's last one. What counts no more than
-    /// that always has.
+    /// Returns whether there is room for an announcement in place of the node's previous one. This
+    /// is always the case if its cost does not increase.
     pub(crate) fn fits_announcement(
         &self,
         before: Option<(&Held, &Unpacked<'_>)>,
@@ -72,7 +73,7 @@ impl Registry {
         if self.level < LEVEL_OF_LIMITS {
             return self.fits(before_bytes, after_bytes);
         }
-        // Far from the limit, groups need not be looked up one by one.
+        // Far from the limit, an upper bound saves looking up each group.
         let group_bytes = TYPE_BYTES + POOL_BYTES + after.1.pool.len();
         let most = after.0.packed().len() + after.1.services.len() * group_bytes;
         if self.counted_bytes() + after_bytes + most <= self.max_held_bytes {
@@ -85,7 +86,7 @@ impl Registry {
         )
     }
 
-    /// Whether a static service has room.
+    /// Returns whether there is room for a static service.
     pub(crate) fn fits_static(&self, before: Option<&HeldStatic>, after: &HeldStatic) -> bool {
         let before_bytes = before.map_or(0, |held| held.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);
@@ -96,14 +97,14 @@ impl Registry {
         self.fits(before_bytes, after_bytes)
     }
 
-    /// Whether there is room for `after` bytes in place of `before`.
+    /// Returns whether there is room for `after` bytes in place of `before`.
     fn fits(&self, before: usize, after: usize) -> bool {
         after <= before || self.counted_bytes() - before + after <= self.max_held_bytes
     }
 }
 
 impl Groups {
-    /// What groups count for that a node would be the first in.
+    /// Returns the cost of the groups of which a node would be the first member.
     fn arising_bytes<'a>(&self, groups: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         groups
             .map(|(service_type, pool)| match self.of_type(service_type) {
@@ -114,7 +115,8 @@ impl Groups {
             .sum()
     }
 
-    /// What groups count for that would have no member once a node moved from `old` to `new`.
+    /// Returns the cost of the groups that would have no members after a node moved from `old` to
+    /// `new`.
     fn vanishing_bytes(&self, old: &Parts<'_, '_>, new: &Parts<'_, '_>) -> usize {
         let new_types: BTreeSet<&str> = new.keys().map(|(service_type, _)| *service_type).collect();
         old.keys()

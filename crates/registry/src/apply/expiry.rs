@@ -1,4 +1,4 @@
-//! Cluster time: what moves it, and what expires by it.
+//! Cluster time: advancing it, and expiring nodes whose deadline is reached.
 
 use crate::command::Outcome;
 use crate::level::LEVEL_OF_ORDER;
@@ -6,18 +6,19 @@ use crate::registry::Registry;
 use quorate_planted::{Bug, is_planted};
 
 impl Registry {
-    /// Moves cluster time, and removes what it has reached.
+    /// Advances cluster time, and removes the nodes whose deadline is reached.
     ///
-    /// Early never: an announcement is committed at some moment, after tick k and before tick k+1 in the log. Tick k+1 may
-    /// count time from before that moment, and tick k+2 too when k+1 waited for a majority: together at most one step of it
-    /// (`raft::ticker`), and the deadline allows for that whole step. Every later tick counts time after it. So when cluster
-    /// time has moved by `max_age_ms + step_ms` since the announcement, at least `max_age_ms` of real time has passed, and a
-    /// deadline that is just reached may be acted on.
-    /// Should a new leader bring a longer step, the first tick after an announcement still moves no further than the step
-    /// that its deadline allows for (`step_limit_ms`).
+    /// A node never expires early. An announcement is committed at some moment, after tick k and
+    /// before tick k+1 in the log. Tick k+1 may count time from before that moment, and so may tick
+    /// k+2 if tick k+1 waited for a majority. Together they count at most one step of it
+    /// (`raft::ticker`), and the deadline includes that whole step. Every later tick counts time
+    /// after that moment. When cluster time has advanced by `max_age_ms + step_ms` since the
+    /// announcement, at least `max_age_ms` of real time has passed, so a deadline may be acted on
+    /// as soon as it is reached. If a new leader uses a longer step, the first tick after an
+    /// announcement still advances by at most the step included in its deadline (`step_limit_ms`).
     ///
-    /// A tick that brings a grace moves nothing and uses nothing up: the time that it reports lies in the gap itself,
-    /// in which nobody could renew.
+    /// A tick that carries a grace does not advance cluster time and uses up no grace: the time
+    /// that it reports is that of the gap, during which no node could renew.
     pub(crate) fn tick(
         &mut self,
         index: u64,

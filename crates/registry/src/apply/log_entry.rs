@@ -1,4 +1,4 @@
-//! What each command does.
+//! Applies log entries: dispatches each command.
 
 use crate::command::{Batch, Command, Outcome};
 use crate::level::LEVEL_OF_ORDER;
@@ -6,16 +6,16 @@ use crate::order::{Leadership, Order};
 use crate::registry::{MAX_RETIRED, Registry};
 
 impl Registry {
-    /// Applies the entry at `index`, which comes after every entry applied so far (the first of all may have
-    /// index 0). One outcome a command, in order.
+    /// Applies the entry at `index`, which must follow all applied entries (the very first one may
+    /// have index 0). Returns one outcome per command, in order.
     ///
-    /// The leader that proposed it is not known, so that what a leader had in its log counts for
-    /// nothing ([`Tail`](crate::Tail)).
+    /// The leader that proposed the entry is unknown, so the tail of a leader's log is ignored
+    /// ([`Tail`](crate::Tail)).
     pub fn apply(&mut self, index: u64, batch: &Batch) -> Vec<Outcome> {
         self.apply_entry(index, None, batch)
     }
 
-    /// Applies the entry at `index` as [`Registry::apply`] does, proposed by this leader.
+    /// Applies the entry at `index` like [`Registry::apply`]; the entry was proposed by `proposer`.
     pub fn apply_proposed(
         &mut self,
         index: u64,
@@ -45,7 +45,7 @@ impl Registry {
             .collect()
     }
 
-    /// Notes an entry that carries no commands: a blank one, or a membership.
+    /// Records an entry without commands: a blank one, or a membership change.
     pub fn advance(&mut self, index: u64) {
         debug_assert!(
             index >= self.applied_index,
@@ -107,7 +107,7 @@ impl Registry {
                         self.ticked_ms = self.cluster_ms;
                     }
                     self.level = *level;
-                    // Elements are computed otherwise from some levels on.
+                    // Elements and costs are computed differently from some levels on.
                     self.sum = self.recompute_sum();
                     self.held_bytes = self.recompute_held_bytes();
                 }

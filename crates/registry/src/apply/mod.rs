@@ -1,4 +1,4 @@
-//! What each command does.
+//! Applies commands to the state.
 
 pub(crate) mod capacity;
 mod expiry;

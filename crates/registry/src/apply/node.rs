@@ -1,4 +1,4 @@
-//! What is done with the writes of a node.
+//! Applies announcements, renewals and withdrawals of a node.
 
 use crate::command::{Batch, Outcome};
 use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES};
@@ -73,7 +73,8 @@ impl Registry {
                 let node_id = node_id.clone();
                 self.remove_node(&node_id, index);
             }
-            // Noted all the same: an announcement taken before this must not make a ghost after it was acknowledged.
+            // Recorded nevertheless: an announcement that was received before this withdrawal must
+            // not bring the node back after the withdrawal was acknowledged.
             None => self.removals.record(&Arc::from(node_id), index),
         }
         Outcome::Applied
@@ -98,7 +99,7 @@ impl Registry {
         let before_ms = std::mem::replace(&mut held.deadline_ms, deadline_ms);
         held.written_index = index;
         self.sum = self.sum.wrapping_add(held.element(self.level));
-        // A node that renews twice between two ticks has the same.
+        // A node that renews twice between two ticks keeps its deadline.
         if before_ms != deadline_ms {
             self.move_deadline(node_id, before_ms, deadline_ms);
         }
@@ -115,7 +116,7 @@ impl Registry {
         self.deadlines.insert((deadline_ms, node_id));
     }
 
-    /// Removes a node that is held.
+    /// Removes a node if it is present.
     pub(crate) fn remove_node(&mut self, node_id: &Arc<str>, index: u64) {
         let Some(held) = self.nodes.remove(node_id) else {
             return;
@@ -128,7 +129,8 @@ impl Registry {
     }
 }
 
-/// The deadline of what is announced or renewed now; of the registry's fields alone that it needs, while one of its nodes is changed.
+/// Returns the deadline of an announcement or renewal applied now. Takes only the fields that it
+/// needs, since the caller has a mutable borrow of a node.
 fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64 {
     *step_limit_ms = batch.step_ms.min(*step_limit_ms);
     cluster_ms
@@ -136,8 +138,9 @@ fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64
         .saturating_add(batch.step_ms)
 }
 
-/// Whether two announcements of a node come from one run of it. Each run draws new service ids, so that one with no
-/// service in common is another: it joins anew.
+/// Returns whether two announcements of a node come from the same process. A process generates new
+/// service ids when it starts, so an announcement without a common id comes from another process,
+/// which joins anew.
 fn same_process(before: &Unpacked<'_>, after: &Unpacked<'_>) -> bool {
     by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
 }

@@ -8,8 +8,8 @@ use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
-    /// Moves a node from the groups of one announcement to those of the next. A group in which
-    /// nothing of the node changes is left alone: its bytes stay as they are.
+    /// Moves a node from the groups of its previous announcement to those of the next. A group in
+    /// which nothing about the node changes is skipped, so its rendered bytes stay valid.
     pub(crate) fn regroup(
         &mut self,
         node_id: &Arc<str>,
@@ -53,7 +53,7 @@ impl Registry {
         self.services = self.services + count(after) - count(before);
     }
 
-    /// Changes the members of a group, and drops the bytes that showed it.
+    /// Changes the members of a group, and invalidates the renderings that contain it.
     pub(crate) fn change_group(
         &mut self,
         service_type: &str,

@@ -1,4 +1,4 @@
-//! What is done with static services.
+//! Applies additions and removals of static services.
 
 use crate::command::Outcome;
 use crate::model::StaticService;

@@ -1,19 +1,19 @@
-//! Addresses that clients are sent to: one strict reading for all of them.
+//! Addresses that clients are redirected to: one strict parser for all of them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
-/// The longest address that is handed on. Proxies and clients refuse a `Location` of much more.
+/// Maximum length of an address in bytes. Proxies and clients refuse a much longer `Location`.
 const ADDRESS_BYTES_MAX: usize = 2_048;
 
-/// The longest name and the longest part of one that DNS has.
+/// Maximum lengths of a DNS name and of one of its labels, in bytes.
 const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
-/// The most digits of a port.
+/// Maximum number of digits of a port.
 const PORT_DIGITS_MAX: usize = 5;
 
-/// Why a client cannot be sent to an address.
+/// The reason why a client cannot be redirected to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BadAddress {
     /// Longer than 2,048 bytes.
@@ -22,7 +22,7 @@ pub enum BadAddress {
     /// Not `http://` or `https://`.
     #[error("it does not begin with http:// or https://")]
     Scheme,
-    /// Holds a control character, a space or something beyond ASCII.
+    /// Contains a control character, a space or a non-ASCII character.
     #[error("it holds a character that no address has")]
     Character,
     /// Has a user name or a password.
@@ -37,7 +37,7 @@ pub enum BadAddress {
     /// Has a path other than `/`.
     #[error("it has a path")]
     Path,
-    /// Has no host, or what is no name and no address.
+    /// Has no host, or one that is neither a name nor an IP address.
     #[error("it has no host that is a name or an address")]
     Host,
     /// The port is not a number from 1 to 65535.
@@ -45,18 +45,18 @@ pub enum BadAddress {
     Port,
 }
 
-/// Reads an address that clients are sent to: `http` or `https`, a host, and a port if there is
-/// one. Gives it without a slash at its end, so that a path may follow.
+/// Parses an address that clients are redirected to: `http` or `https`, a host, and optionally a
+/// port. Returns it without a trailing slash, so that a path can be appended.
 ///
-/// What other parsers repair is refused here (`http:/h`, `http://h\x`, `http://127.1`): two clients
-/// might repair it differently.
+/// Spellings that other parsers repair (`http:/h`, `http://h\x`, `http://127.1`) are refused: two
+/// clients might repair them differently.
 ///
-/// A path is refused as well. What engines announce has none: airlift makes `http`, `https` and
-/// their external forms of a host and a port. And SQL clients could not follow one, since the
-/// answers to a statement lead to paths that begin at the root.
+/// A path is refused as well. Engines announce none: airlift builds `http`, `https` and their
+/// external forms from a host and a port. SQL clients could not follow one either, since the
+/// responses to a statement link to paths that begin at the root.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// Returns the first problem found.
 pub fn client_address(text: &str) -> Result<String, BadAddress> {
     if text.len() > ADDRESS_BYTES_MAX {
         return Err(BadAddress::TooLong);
@@ -87,10 +87,10 @@ pub fn client_address(text: &str) -> Result<String, BadAddress> {
     Ok(format!("{scheme}://{authority}"))
 }
 
-/// Checks that a text is a host, and a port if there is one.
+/// Checks that a text is a host, optionally followed by a port.
 ///
 /// # Errors
-/// When it is not.
+/// Returns an error if it is not.
 pub fn check_authority(authority: &str) -> Result<(), BadAddress> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(literal) => {
@@ -117,9 +117,9 @@ pub fn check_authority(authority: &str) -> Result<(), BadAddress> {
     }
 }
 
-/// Whether a text is a name of DNS, in which underscores are common, or an IPv4 address.
+/// Returns whether a text is a DNS name, in which underscores are common, or an IPv4 address.
 fn is_name(host: &str) -> bool {
-    // The root's dot.
+    // A trailing dot denotes the DNS root.
     let name = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {
         (1..=LABEL_BYTES_MAX).contains(&label.len())
@@ -133,7 +133,7 @@ fn is_name(host: &str) -> bool {
         && (!is_number(last) || host.parse::<Ipv4Addr>().is_ok())
 }
 
-/// Whether a name that ends in this label is read as an IPv4 address by URL parsers.
+/// Returns whether URL parsers read a name that ends in this label as an IPv4 address.
 fn is_number(label: &str) -> bool {
     let hex = label.strip_prefix("0x").or(label.strip_prefix("0X"));
     match hex {
@@ -152,7 +152,7 @@ fn is_port(port: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Hosts and ports in all their forms are taken, and come back without a slash at the end.
+    /// Hosts and ports in all valid forms are accepted and returned without a trailing slash.
     #[test]
     fn addresses_are_taken() {
         for (written, read) in [
@@ -174,7 +174,7 @@ mod tests {
         assert!(client_address(&longest_label).is_ok());
     }
 
-    /// Everything else is refused, for a reason that is true.
+    /// All other texts are refused, each with the correct reason.
     #[test]
     fn everything_else_is_refused() {
         use BadAddress::*;

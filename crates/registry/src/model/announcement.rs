@@ -1,28 +1,29 @@
-//! What is announced: by a node, and by hand.
+//! Announcements of nodes, and static services registered by hand.
 
 use super::fingerprint::Fingerprint;
 use super::packed::properties::Properties;
 use super::packed::services::Services;
 use serde::{Deserialize, Serialize};
 
-/// Everything that one node announces; each announcement replaces the node's last one.
+/// All services that one node announces. Each announcement replaces the node's previous one.
 ///
-/// The environment is checked at the edge and is not kept: it is the cluster's own.
+/// The environment is checked on receipt and not stored, since it equals the cluster's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// The node id of the path, not of the body.
+    /// The node id from the request path, not from the body.
     pub node_id: String,
     /// The pool of all its services.
     pub pool: String,
-    /// The location as it came, or `/somewhere/<node id>`.
+    /// The location as received, or `/somewhere/<node id>`.
     pub location: String,
     /// Its services.
     pub services: Services,
 }
 
 impl Announcement {
-    /// The digest of the parsed form: white space, key order, gzip and number formats of
-    /// another client library make no difference. A renewal names what it renews by it.
+    /// Returns the digest of the parsed form. Differences in white space, key order, compression or
+    /// number formats between client libraries do not change it. A renewal identifies the renewed
+    /// announcement by this digest.
     pub fn digest(&self) -> u128 {
         let start = Fingerprint::of("announcement 1")
             .text(&self.node_id)
@@ -41,16 +42,16 @@ impl Announcement {
     }
 }
 
-/// A service posted once by hand, which stays until it is deleted.
+/// A service registered by hand with a single `POST`. It stays until it is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticService {
-    /// Drawn at random by the node that took the request.
+    /// Its id, generated at random by the node that received the request.
     pub id: String,
     /// Its type.
     pub service_type: String,
     /// Its pool.
     pub pool: String,
-    /// Its location; `/somewhere/<id>` when none was given.
+    /// Its location; `/somewhere/<id>` if the request has none.
     pub location: String,
     /// Its properties.
     pub properties: Properties,

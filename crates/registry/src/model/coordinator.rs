@@ -1,11 +1,11 @@
-//! Where SQL goes: the coordinators of an engine, as they are asked for and answered.
+//! Coordinators of SQL engines: the query for them and its result.
 
 use super::quantity::shown;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// An engine whose coordinators are known by what they announce.
+/// An engine whose coordinators can be recognized by what they announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
@@ -16,17 +16,18 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// All of them.
+    /// All engines.
     pub const ALL: [Engine; 2] = [Engine::Presto, Engine::Trino];
 
-    /// The engine of a name.
+    /// Returns the engine with this name.
     pub fn of_name(name: &str) -> Option<Engine> {
         Engine::ALL
             .into_iter()
             .find(|engine| engine.service_type() == name)
     }
 
-    /// The type that every node of it announces; also its name.
+    /// Returns the service type that every node of the engine announces. It is also the engine's
+    /// name.
     pub fn service_type(self) -> &'static str {
         match self {
             Engine::Presto => "presto",
@@ -34,7 +35,7 @@ impl Engine {
         }
     }
 
-    /// The type that its coordinators announce besides.
+    /// Returns the additional service type that the engine's coordinators announce.
     pub fn coordinator_type(self) -> &'static str {
         match self {
             Engine::Presto => "presto-coordinator",
@@ -43,29 +44,29 @@ impl Engine {
     }
 }
 
-/// Which coordinators are asked for.
+/// A filter for coordinators.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct CoordinatorQuery {
-    /// Of one engine; `None`: of any.
+    /// The engine; `None` matches any.
     pub engine: Option<Engine>,
-    /// In one pool; `None`: in any.
+    /// The pool; `None` matches any.
     pub pool: Option<String>,
 }
 
-/// A coordinator that is announced.
+/// An announced coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coordinator {
-    /// Where it is reached: scheme, host and port.
+    /// Its base address: scheme, host and port.
     pub uri: String,
     /// Its engine.
     pub engine: Engine,
-    /// Its node; none for a static service.
+    /// Its node; `None` for a static service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
     /// Its pool.
     pub pool: String,
-    /// Its location, as it came.
+    /// Its location, as received.
     pub location: String,
     /// The log index at which it joined.
     pub joined_index: u64,
@@ -73,27 +74,27 @@ pub struct Coordinator {
     pub properties: BTreeMap<String, String>,
 }
 
-/// The coordinators that are announced, the one that joined last first.
+/// The announced coordinators, most recently joined first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Coordinators {
-    /// Those that a client can be sent to.
+    /// Coordinators that a client can be redirected to.
     pub found: Vec<Coordinator>,
-    /// The first of those that no client can be sent to.
+    /// The first few coordinators that no client can be redirected to.
     pub unusable: Vec<UnusableCoordinator>,
 }
 
-/// A coordinator that is announced without an address that a client could be sent to.
+/// An announced coordinator without an address that a client could be redirected to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnusableCoordinator {
     /// Its engine.
     pub engine: Engine,
-    /// Its node; none for a static service.
+    /// Its node; `None` for a static service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_id: Option<String>,
     /// Its pool.
     pub pool: String,
-    /// What is wrong with its address, which is quoted; a line of bounded length.
+    /// The problem with its address, which is quoted; a line of bounded length.
     pub reason: String,
     /// The log index at which it joined.
     pub joined_index: u64,

@@ -1,16 +1,17 @@
-//! Digests that do not depend on the release, the machine or the order of a map.
+//! Digests that do not depend on the release, the machine or the iteration order of a map.
 
 use sha2::{Digest as _, Sha256};
 
-/// Gathers a value part by part; the result is the first 16 bytes of a SHA-256.
+/// A hash over the parts of a value. The result is the first 16 bytes of a SHA-256.
 ///
 /// - Unambiguous: every text is preceded by its length, every number has eight bytes.
-/// - Stable: what is fed in, and in what order, is part of the wire between releases.
+/// - Stable: the fields that are hashed, and their order, are part of the wire format between
+///   releases.
 #[derive(Debug, Clone)]
 pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
-    /// Starts a digest of one kind of value; kinds never collide.
+    /// Starts a digest for one kind of value. Digests of different kinds never collide.
     pub fn of(kind: &str) -> Self {
         Self(Sha256::new()).text(kind)
     }
@@ -21,7 +22,7 @@ impl Fingerprint {
         self.bytes(text.as_bytes())
     }
 
-    /// Adds bytes, as a text of them would be.
+    /// Adds bytes, encoded like a text of these bytes.
     #[must_use]
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.update((bytes.len() as u64).to_le_bytes());
@@ -50,7 +51,7 @@ impl Fingerprint {
         map.fold(start, |so_far, (key, value)| so_far.text(key).text(value))
     }
 
-    /// The digest.
+    /// Returns the digest.
     pub fn finish(self) -> u128 {
         let bytes: [u8; 32] = self.0.finalize().into();
         let (first, _) = bytes.split_at(16);

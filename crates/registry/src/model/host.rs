@@ -1,11 +1,11 @@
-//! The host of an address: a name or an IP address, in the one spelling that a URI takes.
+//! The host of an address: a name or an IP address, in the one spelling that a URI uses.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A host that other machines may be sent to. Displays as in a URI: an IPv6 address in brackets,
-/// an IPv4-mapped one as the IPv4 address that it is, a name in lower case.
+/// A host that other machines can connect to. Its `Display` form is the one used in a URI: an IPv6
+/// address in brackets, an IPv4-mapped address as the IPv4 address, a name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
     /// An IP address, never an IPv4-mapped one.
@@ -15,7 +15,7 @@ pub enum Host {
 }
 
 impl Host {
-    /// Makes a host of what a URI has as its host without brackets: an IPv4 address or a name.
+    /// Creates a host from a URI's host without brackets: an IPv4 address or a name.
     pub(crate) fn name(text: &str) -> Host {
         match text.parse() {
             Ok(ip @ IpAddr::V4(_)) => Host::Ip(ip),
@@ -43,7 +43,7 @@ impl fmt::Display for Host {
 impl FromStr for Host {
     type Err = &'static str;
 
-    /// Reads a host as people write it: a name, an IPv4 address, an IPv6 address with or without
+    /// Parses a host as users write it: a name, an IPv4 address, or an IPv6 address with or without
     /// brackets.
     fn from_str(text: &str) -> Result<Host, &'static str> {
         let bracketed = text
@@ -80,7 +80,7 @@ impl FromStr for Host {
 
 fn not_ipv6(text: &str) -> &'static str {
     match text.contains('%') {
-        // It names an interface of this machine, which means nothing to another.
+        // A zone names a network interface of this machine and means nothing to another one.
         true => "has a zone, which means nothing to other machines",
         false => "is not an IPv6 address",
     }
@@ -90,7 +90,7 @@ fn not_ipv6(text: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    /// A host is written as a URI takes it, however it was given.
+    /// A host is written as in a URI, no matter how it was given.
     #[test]
     fn hosts_are_written_as_in_a_uri() {
         for (given, written) in [

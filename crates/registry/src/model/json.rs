@@ -4,12 +4,13 @@ use super::announcement::StaticService;
 
 /// Writes a JSON string.
 ///
-/// airlift adds `<`, `>`, `&` and `'` to Jackson's escapes (its `JsonMapper`), so that a browser never takes JSON
-/// for HTML; Jackson writes hexadecimal digits in upper case and everything beyond ASCII as it is.
+/// airlift adds `<`, `>`, `&` and `'` to Jackson's escapes (its `JsonMapper`), so that a browser
+/// never interprets JSON as HTML. Jackson writes hexadecimal digits in upper case and non-ASCII
+/// characters unescaped.
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    // Names, addresses and versions have nothing to escape: copied whole.
+    // Names, addresses and versions usually need no escapes and are copied as a whole.
     while let Some(plain) = rest.iter().position(|byte| extra_bytes(*byte) > 0) {
         out.extend_from_slice(&rest[..plain]);
         write_escape(out, rest[plain]);
@@ -19,10 +20,9 @@ pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Returns how many bytes longer a byte is in a JSON string than in its text: 0 for all that are not
-/// escaped.
+/// Returns the number of extra bytes that a byte needs in a JSON string: 0 if it is not escaped.
 fn extra_bytes(byte: u8) -> u8 {
-    /// By byte, since every byte of every announcement is looked up.
+    /// A lookup table, since it is read for every byte of every announcement.
     const EXTRA_BYTES: [u8; 256] = {
         let mut extra = [0; 256];
         let mut byte = 0;
@@ -57,7 +57,7 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-/// The number of bytes that [`write_json_string`] writes.
+/// Returns the number of bytes that [`write_json_string`] writes.
 pub fn json_string_bytes(text: &str) -> usize {
     let extra: usize = text
         .bytes()
@@ -66,7 +66,7 @@ pub fn json_string_bytes(text: &str) -> usize {
     2 + text.len() + extra
 }
 
-/// The number of bytes that [`write_json_service`] writes.
+/// Returns the number of bytes that [`write_json_service`] writes.
 pub fn json_service_bytes<'a>(
     id: &str,
     node_id: Option<&str>,
@@ -84,7 +84,7 @@ pub fn json_service_bytes<'a>(
     json_string_bytes(id) + node_id + REST + texts + properties.saturating_sub(1)
 }
 
-/// Writes one service of a lookup. Statics have no node: `nodeId` is then left out.
+/// Writes one service of a lookup. Static services have no node, and their `nodeId` is omitted.
 pub fn write_json_service<'a>(
     out: &mut Vec<u8>,
     id: &str,
@@ -121,7 +121,8 @@ pub fn write_json_service<'a>(
 }
 
 impl StaticService {
-    /// Its JSON, as a lookup shows it and as its `POST` is answered (with airlift's line end).
+    /// Returns its JSON, as in a lookup and in the response to its `POST` (with airlift's trailing
+    /// newline).
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.write_json(&mut out);
@@ -129,7 +130,7 @@ impl StaticService {
         out
     }
 
-    /// Writes it as one service of a lookup.
+    /// Appends it as one service of a lookup.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         write_json_service(
             out,
@@ -160,7 +161,7 @@ mod tests {
             failure_persistence: None, ..ProptestConfig::default()
         })]
 
-        /// The length of a service's JSON is known before it is written.
+        /// The computed length of a service's JSON equals the number of bytes written.
         #[test]
         fn its_length_is_known_before(
             id in text(),
@@ -172,11 +173,14 @@ mod tests {
             let pairs = || properties.iter().map(|(key, value)| (key.as_str(), value.as_str()));
             let mut json = Vec::new();
             write_json_service(&mut json, &id, node_id.as_deref(), texts, pairs());
-            prop_assert_eq!(json_service_bytes(&id, node_id.as_deref(), texts, pairs()), json.len());
+            prop_assert_eq!(
+                json_service_bytes(&id, node_id.as_deref(), texts, pairs()),
+                json.len()
+            );
         }
     }
 
-    /// Each kind of character is written as Jackson writes it for airlift.
+    /// Each kind of character is escaped as Jackson does for airlift.
     #[test]
     fn escapes() {
         let mut json = Vec::new();

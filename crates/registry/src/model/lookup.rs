@@ -1,6 +1,6 @@
-//! What is looked up.
+//! The kinds of lookups.
 
-/// What a lookup asks for.
+/// A lookup that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lookup {
     /// `GET /v1/service`

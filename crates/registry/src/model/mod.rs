@@ -1,19 +1,19 @@
-//! The wire types and their exact JSON. Uses nothing of ours.
+//! The wire types and their exact JSON. Depends on no other module of the project.
 //!
-//! | file | what it is for |
+//! | file | purpose |
 //! |---|---|
-//! | `announcement`, `service` | what a node announces |
-//! | `lookup`, `coordinator` | what is asked and answered |
-//! | `inventory` | who the discovery nodes are |
-//! | `parse` | a client's body in, or one line that names the wrong field |
-//! | `packed` | services and properties as they are held |
-//! | `json` | the exact JSON of a service out |
-//! | `address`, `host` | which addresses clients are sent to, and hosts as a URI writes them |
-//! | `fingerprint` | digests that every node and every release computes alike |
-//! | `quantity` | durations and data sizes as airlift writes them |
-//! | `byte_order_mark` | the invisible first bytes of files that editors write |
+//! | `announcement`, `service` | announcements of nodes, static services |
+//! | `lookup`, `coordinator` | queries and their results |
+//! | `inventory` | the list of discovery nodes |
+//! | `parse` | parses request bodies; an error is one line that names the field |
+//! | `packed` | the compact in-memory form of services and properties |
+//! | `json` | writes the exact JSON of a service |
+//! | `address`, `host` | addresses that clients are redirected to, and hosts as in a URI |
+//! | `fingerprint` | digests that are equal on every node and in every release |
+//! | `quantity` | durations and data sizes in airlift's notation |
+//! | `byte_order_mark` | the invisible first bytes of files written by some editors |
 //! | `random_id` | UUIDs as airlift's clients expect them |
-//! | `text` | a text that is borrowed where that is possible |
+//! | `text` | a text that is borrowed if possible |
 
 mod address;
 mod announcement;

@@ -1,17 +1,17 @@
-//! Durations and data sizes as airlift writes them.
+//! Parses durations and data sizes in airlift's notation.
 //!
-//! The rules are those of `io.airlift.units.Duration` and `io.airlift.units.DataSize`: `1.5GB`,
-//! blanks around the number and the unit, units in exactly this case, results up to
-//! `Long.MAX_VALUE`, which airlift prints where it means "no limit".
+//! The rules are those of `io.airlift.units.Duration` and `io.airlift.units.DataSize`: for example
+//! `1.5GB`, with optional white space around the number and the unit. Units are case-sensitive.
+//! Results are at most `Long.MAX_VALUE`, which airlift prints to mean "no limit".
 
-/// The largest quantity, which Java calls `Long.MAX_VALUE`.
+/// Maximum quantity: `Long.MAX_VALUE` in Java.
 const QUANTITY_MAX: u64 = i64::MAX as u64;
 
-/// Milliseconds of an airlift `Duration`: `10s`, `10.00s`, `1m`, `500ms`. Rounds to the nearest
-/// millisecond, as `Duration.toMillis` does.
+/// Parses an airlift `Duration` (`10s`, `10.00s`, `1m`, `500ms`) and returns it in milliseconds.
+/// Rounds to the nearest millisecond, like `Duration.toMillis`.
 ///
 /// # Errors
-/// When the text is not a duration, or a longer one than a Java `long` holds in milliseconds.
+/// Returns an error if the text is not a duration, or if its milliseconds exceed a Java `long`.
 pub fn duration_ms(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, f64); 7] = [
         ("ns", 1.0 / 1_000_000.0),
@@ -36,11 +36,12 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Bytes of an airlift `DataSize`: `100MB`, `1kB`, `1.5GB`, `9223372036854775807B`. Units are
-/// multiples of 1024. Whole numbers are exact; others are rounded to the nearest byte.
+/// Parses an airlift `DataSize` (`100MB`, `1kB`, `1.5GB`, `9223372036854775807B`) and returns it in
+/// bytes. Units are multiples of 1024. Whole numbers are exact; others are rounded to the nearest
+/// byte.
 ///
 /// # Errors
-/// When the text is not a data size, or a larger one than a Java `long` holds in bytes.
+/// Returns an error if the text is not a data size, or if its bytes exceed a Java `long`.
 pub fn data_size_bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 6] = [
         ("B", 1),
@@ -73,7 +74,8 @@ pub fn data_size_bytes(text: &str) -> Result<u64, String> {
     })
 }
 
-/// A value as a message repeats it: a wrong one can be of any length.
+/// Returns a value in a form suitable for messages: truncated, since an invalid value can be of any
+/// length, and without control characters.
 pub fn shown(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 80;
     let mut shown: String = text
@@ -88,10 +90,9 @@ pub fn shown(text: &str) -> String {
 }
 
 /// Splits a quantity into its number, `\d+(\.\d+)?`, and its unit. The float parser alone would
-/// take
-/// `1e3`, `.5`, `-1` and `inf` too.
+/// also accept `1e3`, `.5`, `-1` and `inf`.
 fn parts(text: &str) -> Option<(&str, &str)> {
-    // What `\s` means to Java.
+    // The characters that `\s` matches in Java.
     let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r');
     let text = text.trim_matches(is_blank);
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
@@ -107,7 +108,8 @@ fn factor<T: Copy>(units: &[(&str, T)], unit: &str) -> Option<T> {
     found.map(|(_, factor)| *factor)
 }
 
-/// Rounds as Java does: half up, and `Long.MAX_VALUE` for 2^63, which is the float next to it.
+/// Rounds half up, as Java does. Returns `Long.MAX_VALUE` for 2^63, the float that it is rounded
+/// to.
 fn rounded(value: f64) -> Option<u64> {
     let rounded = (value + 0.5).floor();
     (rounded <= QUANTITY_MAX as f64).then(|| (rounded as u64).min(QUANTITY_MAX))
@@ -117,7 +119,7 @@ fn rounded(value: f64) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Durations and sizes as airlift prints and reads them.
+    /// Durations and sizes are parsed as in airlift.
     #[test]
     fn airlift_quantities() {
         let durations = [
@@ -210,7 +212,7 @@ mod tests {
         }
     }
 
-    /// A message never repeats a value at full length, nor its control characters.
+    /// A message never contains a long value in full, nor control characters.
     #[test]
     fn long_values_are_cut() {
         assert_eq!(shown(&"x".repeat(10_000)).len(), 83);

@@ -1,11 +1,12 @@
-//! Ids as airlift's clients expect them.
+//! Ids in the form that airlift's clients expect.
 
 use super::fingerprint::Fingerprint;
 
-/// A random UUID (version 4): Java clients read a service's id as a UUID and refuse anything else.
+/// Returns a random UUID (version 4). Java clients parse a service's id as a UUID and refuse
+/// anything else.
 ///
 /// # Errors
-/// When the system has no randomness to give.
+/// Returns an error if the system provides no randomness.
 pub fn random_uuid() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
@@ -15,7 +16,8 @@ pub fn random_uuid() -> std::io::Result<String> {
         .to_string())
 }
 
-/// The UUID of a name: always the same one (version 8, from a digest), and another for another name.
+/// Returns the UUID of a name. It is always the same for one name, and different for different
+/// names (version 8, derived from a digest).
 pub fn uuid_of(name: &str) -> String {
     let digest = Fingerprint::of("uuid").text(name).finish();
     uuid::Builder::from_custom_bytes(digest.to_le_bytes())

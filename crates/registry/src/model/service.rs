@@ -1,12 +1,13 @@
-//! One service by itself.
+//! A single service.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// One service of an announcement by itself, to be put together or changed; see [`Services`](super::Services).
+/// One service of an announcement as a separate value that can be built and modified; see
+/// [`Services`](super::Services).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Service {
-    /// The service's id, as the client sent it.
+    /// The service's id, as sent by the client.
     pub id: String,
     /// Its type, for example `presto` or `trino-coordinator`.
     pub service_type: String,

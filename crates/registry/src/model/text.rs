@@ -1,4 +1,4 @@
-//! A text that is borrowed from what it was read from, where that is possible.
+//! A text that is borrowed from its input if possible.
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -6,17 +6,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-/// As `Cow<str>`, which serde never borrows by itself.
+/// A wrapper of `Cow<str>` that deserializes into a borrowed text if possible; serde always makes a
+/// plain `Cow` owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<'a>(Cow<'a, str>);
 
 impl<'a> Text<'a> {
-    /// A text that is there already.
+    /// Creates a text that borrows an existing one.
     pub fn borrowed(text: &'a str) -> Text<'a> {
         Text(Cow::Borrowed(text))
     }
 
-    /// To be kept.
+    /// Returns the text as an owned string.
     pub fn into_owned(self) -> String {
         self.0.into_owned()
     }

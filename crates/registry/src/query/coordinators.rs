@@ -1,4 +1,4 @@
-//! Where the coordinators are.
+//! Finds the coordinators of the engines.
 
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
@@ -8,21 +8,23 @@ use crate::state::node_entry::{Held, is_true};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Of the addresses that a service announces, the first of these that can be used is the
-/// coordinator's: what is meant for those outside before what is meant for the engine's own nodes,
-/// and `https` before `http`, as airlift's service inventory prefers it.
+/// The properties with addresses, by priority. The first usable address of a service is the
+/// coordinator's. Addresses for external clients come before those for the engine's own nodes, and
+/// `https` before `http`, as in airlift's service inventory.
 const ADDRESS_PROPERTIES: [&str; 4] = ["https-external", "http-external", "https", "http"];
 
-/// Coordinators without a usable address that are told of.
+/// Maximum number of coordinators without a usable address that are reported.
 const UNUSABLE_MAX: usize = 8;
 
-/// A coordinator, or what is wrong with its address.
+/// A coordinator, or the problem with its address.
 type Found = Result<Coordinator, UnusableCoordinator>;
 
 impl Registry {
-    /// The coordinators, the one that joined last first; of two that joined with one entry, the one with the greater node
-    /// id. A node is one by a service of type `{engine}-coordinator`, or of the engine's own type with `coordinator=true`;
-    /// so is a static service. One without an address that a client could be sent to is told apart.
+    /// Returns the coordinators, most recently joined first. Of two that joined with the same
+    /// entry, the one with the greater node id comes first. A node is a coordinator if it has a
+    /// service of type `{engine}-coordinator`, or of the engine's own type with `coordinator=true`.
+    /// The same holds for a static service. Coordinators without an address that a client could be
+    /// redirected to are returned separately.
     pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
         let mut all = Vec::new();
         for engine in Engine::ALL {
@@ -68,7 +70,8 @@ impl Registry {
                     &group.coordinators
                 };
                 for node_id in nodes {
-                    // What it announces under one type may be usable where the other is not.
+                    // A node's services of one type may have a usable address even if those of the
+                    // other have none.
                     if let Some(held) = self.nodes.get(node_id)
                         && !matches!(by_name.get(&**node_id), Some(Ok(_)))
                         && let Some(found) = of_node(engine, service_type, held)
@@ -114,8 +117,8 @@ impl Registry {
     }
 }
 
-/// The first service that makes a node a coordinator and has a usable address, or what is wrong
-/// with the first that has none.
+/// Returns the first service that makes a node a coordinator and has a usable address, or the
+/// problem with the first one that has none.
 fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Found> {
     let node = held.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();
@@ -158,7 +161,7 @@ fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Found> {
     })
 }
 
-/// The address that a client is sent to, or why there is none.
+/// Returns the address that a client is redirected to, or the reason why there is none.
 fn address<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Result<String, String> {
     let mut reason = None;
     for name in ADDRESS_PROPERTIES {

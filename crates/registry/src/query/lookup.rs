@@ -1,4 +1,4 @@
-//! Answers lookups.
+//! Renders lookups.
 
 use crate::model::{Lookup, StaticService};
 use crate::registry::Registry;
@@ -9,12 +9,14 @@ use crate::state::type_index::PoolGroup;
 use std::sync::Arc;
 
 impl Registry {
-    /// The bytes of a lookup: the same `Arc` for every reader until a service of the lookup changes.
+    /// Returns the bytes of a lookup: the same `Arc` for every reader until a service of the lookup
+    /// changes.
     ///
-    /// - Renewals, ticks that remove nothing and changes of other types leave the bytes as they are.
-    /// - Services stand in the order of pool (in a lookup by type), node id and service id, statics last.
-    /// - Services of two nodes that share an id are all there: to hide one of two live nodes, as airlift does by
-    ///   the accident of its set, helps nobody.
+    /// - Renewals, ticks that remove nothing and changes of other types do not affect the bytes.
+    /// - Services are sorted by pool (in a lookup by type), node id and service id; static services
+    ///   come last.
+    /// - Services of two nodes with the same id are all included. airlift hides one of the two live
+    ///   nodes, as an accident of its set, which is of no use.
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,
@@ -30,8 +32,8 @@ impl Registry {
         }
     }
 
-    /// The log index of the last change of a lookup's bytes. It never goes back: a lookup that finds no service has
-    /// the index at which a type last vanished from a pool.
+    /// Returns the log index of the last change of a lookup's bytes. It never decreases: for a
+    /// lookup without services it is the index at which a type last vanished from a pool.
     pub fn changed_index(&self, lookup: &Lookup) -> u64 {
         let of_group = match lookup {
             Lookup::All => Some(self.changed_index),
@@ -48,14 +50,14 @@ impl Registry {
         of_group.unwrap_or(self.vanished_index)
     }
 
-    /// Renders a lookup anew, or says of a large one what it is to be rendered from.
+    /// Renders a lookup from scratch. A large one is only listed, and rendered on first use.
     pub(crate) fn render(&self, lookup: &Lookup) -> Rendered {
         let mut listed = Listed {
             environment: self.environment.clone(),
             only_type: None,
             nodes: Vec::new(),
             statics: Vec::new(),
-            // What is held counts with its JSON, but for the levels that did not count it.
+            // The counted bytes include the JSON, except at the levels that did not count it.
             most_bytes: self.held_bytes,
         };
         match lookup {

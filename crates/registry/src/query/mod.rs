@@ -1,4 +1,4 @@
-//! What can be asked of the registry.
+//! Queries of the registry.
 
 mod coordinators;
 mod lookup;

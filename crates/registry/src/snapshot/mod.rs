@@ -1,10 +1,11 @@
-//! The state as bytes, and back.
+//! Serializes and restores the state.
 //!
-//! Layout, format 1: the magic, the format (one byte), the level (four bytes, little endian), a postcard header,
-//! then every node (its numbers, its packed announcement) and every static in order, then the digest (16 bytes,
-//! little endian). From level 4 on the time that ticks have counted stands between the header and
-//! the nodes. The same state gives the same bytes. Magic, format and level keep their places in
-//! every format, so that a release can always say what it would need.
+//! Layout, format 1: the magic, the format (one byte), the level (four bytes, little endian), a
+//! postcard header, then every node (its numbers, its packed announcement) and every static service
+//! in order, then the digest (16 bytes, little endian). From level 4 on, the time counted by ticks
+//! is stored between the header and the nodes. The same state produces the same bytes. Magic,
+//! format and level have the same positions in every format, so that a release can always report
+//! what it would need.
 
 mod reader;
 
@@ -24,13 +25,13 @@ use std::sync::Arc;
 
 const MAGIC: &[u8; 4] = b"qreg";
 const FORMAT: u8 = 1;
-/// Magic, format and level.
+/// Size of magic, format and level.
 const PREFIX_BYTES: usize = 9;
 const DIGEST_BYTES: usize = 16;
 /// What is read at once of a snapshot that is there as a whole.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Why bytes are not a snapshot that this release can take.
+/// The reason why bytes are not a snapshot that this release can restore.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSnapshot {
     /// Not a snapshot at all.
@@ -38,39 +39,41 @@ pub enum BadSnapshot {
     NotASnapshot,
     /// Written in a later format.
     #[error(
-        "it is in format {found}; this release reads up to format {FORMAT}: a later release is needed"
+        "it is in format {found}; this release reads up to format {FORMAT}: \
+         a later release is needed"
     )]
     Format {
         /// Its format.
         found: u8,
     },
-    /// It uses commands or fields that came later.
+    /// Uses commands or fields of a later level.
     #[error("it needs a release that knows level {needed}; this one knows level {LEVEL}")]
     Level {
         /// Its level.
         needed: u32,
     },
-    /// It ends too early, or is damaged.
+    /// Truncated or damaged.
     #[error("{part} cannot be read at byte {at}: {why}")]
     Damaged {
-        /// Which part.
+        /// The damaged part.
         part: &'static str,
-        /// Where the part begins.
+        /// The offset of the part.
         at: usize,
-        /// What is wrong with it.
+        /// The problem with it.
         why: String,
     },
-    /// All can be read, but it is not what was written.
+    /// Readable, but different from what was written.
     #[error("its digest is {stated:032x}, but what it holds has {computed:032x}")]
     Digest {
-        /// As it stands at the end.
+        /// The digest stored at the end.
         stated: u128,
-        /// Of what was read.
+        /// The digest of the restored state.
         computed: u128,
     },
 }
 
-/// A picture of the registry that shares the announcements with it: quick to take, and encoded elsewhere.
+/// A point-in-time copy of the registry that shares the announcements with it: cheap to take, and
+/// encoded elsewhere.
 #[derive(Debug, Clone)]
 pub struct Image {
     level: u32,
@@ -100,7 +103,7 @@ struct Header {
 }
 
 impl Registry {
-    /// Takes a picture. At 100,000 nodes this copies about 10 MB of pointers and numbers.
+    /// Takes an image. With 100,000 nodes, this copies about 10 MB of pointers and numbers.
     pub fn image(&self) -> Image {
         Image {
             level: self.level,
@@ -127,15 +130,15 @@ impl Registry {
         }
     }
 
-    /// The state as bytes.
+    /// Returns the state as bytes.
     pub fn to_snapshot(&self) -> Vec<u8> {
         self.image().to_bytes()
     }
 
-    /// Reads what [`Registry::to_snapshot`] wrote, in this release or an earlier one.
+    /// Restores a state written by [`Registry::to_snapshot`], in this release or an earlier one.
     ///
     /// # Errors
-    /// Says what is wrong and where; nothing of a bad snapshot is taken.
+    /// Returns the problem and its position; no part of an invalid snapshot is used.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, BadSnapshot> {
         Self::from_pieces(bytes.chunks(PIECE_BYTES).map(<[u8]>::to_vec))
     }
@@ -238,7 +241,7 @@ impl Registry {
         let held = Held::from_packed(packed, &announcement, digest, deadline_ms, indexes);
         self.held_bytes += held.cost_bytes(self.level);
         let unpacked: Unpacked<'_> = held.unpack();
-        // To walk two lists side by side they must be in order.
+        // Walking two lists in parallel requires that both are sorted.
         if !unpacked.services.is_sorted_by(|one, next| one.id < next.id) {
             let why = "its services are out of order";
             return Err(damaged("a node's announcement", at, why));
@@ -284,18 +287,18 @@ impl Registry {
 }
 
 impl Image {
-    /// How many bytes [`Image::write_to`] writes.
+    /// Returns the number of bytes that [`Image::write_to`] writes.
     pub fn byte_count(&self) -> u64 {
         let mut counted = Counted(0);
         self.write_to(&mut counted).expect(IN_MEMORY);
         counted.0
     }
 
-    /// Writes the picture as bytes, piece by piece: all of them together take as much memory as
+    /// Writes the image as bytes, piece by piece: all bytes together would take as much memory as
     /// the registry itself.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Returns the errors of `out`.
     pub fn write_to(&self, out: &mut dyn io::Write) -> io::Result<()> {
         out.write_all(MAGIC)?;
         out.write_all(&[FORMAT])?;
@@ -320,7 +323,7 @@ impl Image {
         out.write_all(&self.digest.to_le_bytes())
     }
 
-    /// The picture as bytes.
+    /// Returns the image as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.byte_count() as usize);
         self.write_to(&mut bytes).expect(IN_MEMORY);
@@ -330,7 +333,7 @@ impl Image {
 
 const IN_MEMORY: &str = "writing into memory cannot fail";
 
-/// Counts what is written.
+/// A writer that only counts the bytes.
 struct Counted(u64);
 
 impl io::Write for Counted {
@@ -348,7 +351,7 @@ fn append(bytes: Vec<u8>, value: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(value, bytes).expect("encoding numbers and strings into memory cannot fail")
 }
 
-/// Checks magic, format and level. Gives the level.
+/// Checks magic and format, and returns the level.
 fn read_prefix(bytes: &[u8]) -> Result<u32, BadSnapshot> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(BadSnapshot::NotASnapshot)?;
     let Some((&format, rest)) = rest.split_first() else {

@@ -1,14 +1,14 @@
-//! Two lists of services, walked side by side.
+//! A merge of two sorted lists of services.
 
 use crate::state::node_entry::UnpackedService;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;
 
-/// Goes through two lists in the order of their ids, each id once: the service in the first list,
-/// and the one in the second. It takes as many steps as there are services.
+/// Iterates over two lists in the order of ids. Yields each id once, as the service in the first
+/// list and the one in the second. The number of steps is linear in the number of services.
 ///
-/// Both lists are in the order of their ids, as those of an announcement are.
+/// Both lists must be sorted by id, like those of an announcement.
 pub(crate) fn by_id<'s, 'a: 's, S: Borrow<UnpackedService<'a>>>(
     mut one: &'s [S],
     mut other: &'s [S],

@@ -1,12 +1,12 @@
-//! A node's services by type and pool.
+//! The services of a node, grouped by type and pool.
 
 use crate::state::node_entry::{Unpacked, UnpackedService};
 use std::collections::BTreeMap;
 
-/// A node's services by type and pool, those of each in the order of their ids.
+/// A node's services by type and pool, each group sorted by id.
 pub(crate) type Parts<'a, 'b> = BTreeMap<(&'a str, &'a str), Vec<&'b UnpackedService<'a>>>;
 
-/// Sorts a node's services by type and pool.
+/// Groups a node's services by type and pool.
 pub(crate) fn parts<'a, 'b>(node: Option<&'b Unpacked<'a>>) -> Parts<'a, 'b> {
     let mut parts = Parts::new();
     if let Some(node) = node {

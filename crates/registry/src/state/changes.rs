@@ -1,4 +1,4 @@
-//! What one log entry did to each type and pool, for those who follow them.
+//! The effects of one log entry on each type and pool, for watchers.
 
 use crate::model::{StaticService, write_json_service, write_json_string};
 use crate::state::by_id::by_id;
@@ -6,12 +6,12 @@ use crate::state::node_entry::{Unpacked, UnpackedService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The effect of one entry on one type in one pool. Two changes of one entry are one, because a
-/// reader cut off between them could not say which it has seen.
+/// The effect of one entry on one type in one pool. Several changes by one entry are combined,
+/// because a reader whose connection is closed between them could not say which ones it has seen.
 ///
-/// - Whoever held the services as they were before the entry, takes away what is in `removed` and then puts what is in
-///   `services`, holds them as they are after it.
-/// - A service is known by its node and its id; a static one by its id.
+/// - A reader that has the services as of before the entry, deletes those in `removed` and then
+///   inserts those in `services`, has the services as of after it.
+/// - A service is identified by its node and its id; a static service by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The type.
@@ -20,9 +20,9 @@ pub struct Change {
     pub pool: String,
     /// The entry's log index.
     pub index: u64,
-    /// The services that went: objects of `id`, `nodeId`, `type` and `pool`, separated by commas.
+    /// The removed services: objects of `id`, `nodeId`, `type` and `pool`, separated by commas.
     pub removed: Vec<u8>,
-    /// The services that came or changed, as a lookup shows them, separated by commas.
+    /// The added or changed services, as in a lookup, separated by commas.
     pub services: Vec<u8>,
 }
 
@@ -30,7 +30,7 @@ pub struct Change {
 #[derive(Debug, Default)]
 pub(crate) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
 
-/// A service by its node, if it has one, and its id.
+/// The key of a service: its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ enum Effect {
 }
 
 impl Effects {
-    /// One change for each type and pool, of the entry at `index`.
+    /// Returns one change for each type and pool, for the entry at `index`.
     pub fn into_changes(self, index: u64) -> Vec<Change> {
         let effects = self.0.into_iter();
         effects
@@ -49,12 +49,13 @@ impl Effects {
             .collect()
     }
 
-    /// The entry before is forgotten, whether or not anyone took its effects.
+    /// Discards the effects of the previous entry, whether they were taken or not.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// A node's services of one type and pool, before and after. Where nothing of a service changed there is no effect.
+    /// Records the effects on a node's services of one type and pool, given before and after the
+    /// entry. An unchanged service has no effect.
     pub fn of_node(
         &mut self,
         [service_type, pool]: [&str; 2],
@@ -79,7 +80,7 @@ impl Effects {
         }
     }
 
-    /// A static service came, or changed.
+    /// Records that a static service was added or changed.
     pub fn static_put(&mut self, service: &StaticService) {
         let mut json = Vec::new();
         service.write_json(&mut json);
@@ -87,7 +88,7 @@ impl Effects {
             .insert((None, service.id.clone()), Effect::Put(json));
     }
 
-    /// A static service went.
+    /// Records that a static service was removed.
     pub fn static_removed(&mut self, service: &StaticService) {
         self.group(&service.service_type, &service.pool)
             .insert((None, service.id.clone()), Effect::Removed);
@@ -100,10 +101,10 @@ impl Effects {
     }
 }
 
-/// Holds the JSON of an engine's service, so that the buffer need not grow while it is written.
+/// Sufficient capacity for the JSON of an engine's service, so that the buffer need not grow.
 const SERVICE_CAPACITY_BYTES: usize = 512;
 
-/// A service of a node as a lookup shows it.
+/// Returns the JSON of a node's service, as in a lookup.
 fn json_of(node: &Unpacked<'_>, service: &UnpackedService<'_>) -> Vec<u8> {
     let (id, node_id) = (service.id, Some(node.node_id));
     let texts = [service.service_type, node.pool, node.location];

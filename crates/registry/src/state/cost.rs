@@ -1,6 +1,6 @@
-//! What entries count for, and the most that they may.
+//! The cost of entries, and its limit.
 //!
-//! From `LEVEL_OF_LIMITS` on, what an entry counts for is what it costs:
+//! From `LEVEL_OF_LIMITS` on, an entry is counted by its actual cost:
 //!
 //! | | bytes |
 //! |---|---|
@@ -8,38 +8,38 @@
 //! | each of its services | its JSON, since a lookup renders it |
 //! | each of its types | [`MEMBER_BYTES`] |
 //! | a static service | its texts, its JSON, and [`ANNOUNCEMENT_BYTES`] |
-//! | a type | its name and [`TYPE_BYTES`], once for all who announce it |
-//! | a pool of a type | its name and [`POOL_BYTES`], once for all who announce it |
+//! | a type | its name and [`TYPE_BYTES`], once for all nodes that announce it |
+//! | a pool of a type | its name and [`POOL_BYTES`], once for all nodes that announce it |
 //!
-//! Before that level an announcement counts its packed text and [`ENTRY_BYTES`], and a static
-//! service its texts and as much.
+//! Before that level, an announcement is counted as its packed text and [`ENTRY_BYTES`], and a
+//! static service as its texts and [`ENTRY_BYTES`].
 
 use crate::model::{Announcement, json_service_bytes};
 
-/// The most that announcements and statics may take, in bytes as they are counted here.
+/// Maximum cost of announcements and static services, in bytes as counted here.
 ///
-/// It keeps a client gone wild from filling the memory of all nodes at once. 100,000 services of
-/// real engines take about 103 MB of it. Every node must refuse alike: another value, and another
-/// way to count, is a new [`LEVEL`](crate::LEVEL).
+/// It keeps a misbehaving client from filling the memory of all nodes at once. 100,000 services of
+/// real engines take about 103 MB of it. Every node must refuse the same entries: another value, or
+/// another way of counting, requires a new [`LEVEL`](crate::LEVEL).
 pub const MAX_HELD_BYTES: usize = 256 << 20;
 
-/// What an entry counts for beside its text, before `LEVEL_OF_LIMITS`.
+/// Cost of an entry in addition to its text, before `LEVEL_OF_LIMITS`.
 pub(crate) const ENTRY_BYTES: usize = 512;
 
-/// What an announcement takes beside its text: its places in two maps that may be half empty, and
-/// two allocations.
+/// Cost of an announcement in addition to its text: its entries in two maps that may be half empty,
+/// and two allocations.
 pub(crate) const ANNOUNCEMENT_BYTES: usize = 384;
 
-/// What a node takes in each of its types: a place in two sets that may be half empty.
+/// Cost of a node in each of its types: entries in two sets that may be half empty.
 pub(crate) const MEMBER_BYTES: usize = 64;
 
-/// What a type takes beside its name: a place in a map, and the map of its pools.
+/// Cost of a type in addition to its name: an entry in a map, and the map of its pools.
 pub(crate) const TYPE_BYTES: usize = 448;
 
-/// What a pool of a type takes beside its name: itself, and the sets of its members.
+/// Cost of a pool of a type in addition to its name: its own entry, and the sets of its members.
 pub(crate) const POOL_BYTES: usize = 576;
 
-/// What an announcement counts for from `LEVEL_OF_LIMITS` on, its types and pools left out.
+/// Returns the cost of an announcement from `LEVEL_OF_LIMITS` on, without its types and pools.
 pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usize) -> usize {
     let Announcement {
         node_id,
@@ -48,7 +48,7 @@ pub(crate) fn announcement_bytes(announcement: &Announcement, packed_bytes: usiz
         services,
     } = announcement;
     let mut json_bytes = 0;
-    // Without repeats in a row: most nodes announce services of one type.
+    // Consecutive repeats are skipped: most nodes announce services of one type.
     let mut types: Vec<&str> = Vec::new();
     for service in services.iter() {
         let texts = [service.service_type, pool, location];

@@ -1,13 +1,13 @@
-//! A body while it is written, without a second copy of it however large it grows.
+//! A growable byte buffer that avoids a second copy of a large body.
 
-/// A vector that doubles has room for twice its bytes, and holds all of them twice while it is
-/// moved. Below this size that does no harm.
+/// Size in bytes below which plain doubling is acceptable. A vector that doubles has capacity for
+/// twice its bytes, and holds two copies of them while it is reallocated.
 const SMALL_BYTES: usize = 16 << 20;
 
-/// Bytes that are appended one after the other.
+/// A byte buffer for appending.
 ///
-/// Memory that was asked for and never written takes no place, and what was not needed is given
-/// back at the end: so it costs nothing to ask for the most.
+/// Memory that was reserved but never written takes up no physical memory, and unused capacity is
+/// returned at the end. Reserving the maximum therefore costs nothing.
 #[derive(Debug)]
 pub(super) struct Growing {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Nothing so far, and hardly more than `most_bytes` in the end.
+    /// Creates an empty buffer that is expected to grow to about `most_bytes` at most.
     pub fn new(most_bytes: usize) -> Growing {
         Growing {
             bytes: Vec::new(),
@@ -23,7 +23,7 @@ impl Growing {
         }
     }
 
-    /// The end, to append to.
+    /// Returns the buffer, to append to.
     pub fn end(&mut self) -> &mut Vec<u8> {
         let is_full = self.bytes.capacity() - self.bytes.len() < SMALL_BYTES / 16;
         if is_full && self.bytes.len() >= SMALL_BYTES / 2 && self.bytes.len() < self.most_bytes {
@@ -32,7 +32,7 @@ impl Growing {
         &mut self.bytes
     }
 
-    /// All of them, with no room to spare.
+    /// Returns the bytes, without spare capacity.
     pub fn finish(mut self) -> Vec<u8> {
         self.bytes.shrink_to_fit();
         self.bytes
@@ -43,8 +43,8 @@ impl Growing {
 mod tests {
     use super::*;
 
-    /// Large bodies are moved once, small ones take little, and one that is larger than was said
-    /// is whole too.
+    /// Large bodies are reallocated once, small ones use little memory, and one that exceeds its
+    /// expected maximum is complete too.
     #[test]
     fn large_bodies_are_moved_once() {
         const PIECE: usize = SMALL_BYTES / 64;

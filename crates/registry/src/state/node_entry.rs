@@ -1,4 +1,4 @@
-//! What the registry keeps of one announcement.
+//! The stored form of one announcement.
 
 use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_SIPHASH};
 use crate::model::{Announcement, Fingerprint};
@@ -8,25 +8,27 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 use std::sync::Arc;
 
-/// One node's announcement as it is held.
+/// The stored announcement of one node.
 ///
-/// The announcement itself is kept packed: parsed, one service costs over a kilobyte in maps and strings, and
-/// 100,000 of them are to fit in 200 MB together with their rendered lookups.
+/// The announcement is stored packed. In parsed form, one service takes over a kilobyte in maps and
+/// strings, but 100,000 of them should fit in 200 MB together with their rendered lookups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     packed: Arc<[u8]>,
     /// The digest of the announcement.
     pub digest: u128,
-    /// It is removed by the first tick that brings cluster time to this, in cluster milliseconds.
+    /// The time at which the node expires, in cluster milliseconds: the first tick that advances
+    /// cluster time to it removes the node.
     pub deadline_ms: u64,
-    /// The log index at which the node came in; kept for as long as it stays in, and drawn anew when an announcement
-    /// shares no service id with the one before: another process has taken the node's place.
+    /// The log index at which the node joined. It is kept while the node stays registered, and
+    /// reset when an announcement has no service id in common with the previous one: then another
+    /// process has taken the node's place.
     pub joined_index: u64,
-    /// The log index at which its announcement last changed; a renewal is no change.
+    /// The log index at which its announcement last changed; a renewal is not a change.
     pub changed_index: u64,
     /// The log index of its last accepted announcement or renewal.
     pub written_index: u64,
-    /// What it counts for from `LEVEL_OF_LIMITS` on, see `cost`.
+    /// Cost from `LEVEL_OF_LIMITS` on, see `cost`.
     pub(crate) full_bytes: usize,
 }
 
@@ -44,9 +46,9 @@ impl Packed {
     }
 }
 
-/// An announcement read in place from its packed form.
+/// An announcement that borrows from its packed form.
 ///
-/// Its encoding is that of [`Announcement`], field by field: a map is encoded as a list of pairs.
+/// Its encoding is that of [`Announcement`], field by field; maps are encoded like lists of pairs.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Unpacked<'a> {
     pub node_id: &'a str,
@@ -66,37 +68,40 @@ pub(crate) struct UnpackedService<'a> {
 }
 
 impl<'a> UnpackedService<'a> {
-    /// The value of a property.
+    /// Returns the value of a property.
     pub fn property(&self, name: &str) -> Option<&'a str> {
         self.properties
             .iter()
             .find_map(|(key, value)| (*key == name).then_some(*value))
     }
 
-    /// Whether it says of its node that it is a coordinator, as Java's `Boolean.parseBoolean` reads it.
+    /// Returns whether the service declares its node a coordinator, read as by Java's
+    /// `Boolean.parseBoolean`.
     pub fn says_coordinator(&self) -> bool {
         is_true(self.property("coordinator"))
     }
 }
 
-/// As Java's `Boolean.parseBoolean` reads a property that may be missing.
+/// Returns whether a property is present and true, read as by Java's `Boolean.parseBoolean`.
 pub(crate) fn is_true(property: Option<&str>) -> bool {
     property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 impl Held {
-    /// Holds an announcement that came in with the entry at `index`; its deadline is still to be set.
+    /// Creates the entry of an announcement applied at log index `index`; the caller sets the
+    /// deadline.
     pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
         let names =
             announcement.node_id.len() + announcement.pool.len() + announcement.location.len();
-        // At once, since to grow costs more than to encode. Packed otherwise it takes no more.
+        // Reserved up front, since reallocation costs more than encoding. The final `Arc` has no
+        // spare capacity in any case.
         let room = Vec::with_capacity(names + announcement.services.packed_bytes() + SLACK_BYTES);
         let packed = postcard::to_extend(announcement, room)
             .expect("encoding strings into memory cannot fail");
         Self::from_packed(packed.into(), announcement, digest, 0, [index; 3])
     }
 
-    /// Holds what a snapshot holds; `packed` was read as this announcement before.
+    /// Restores an entry from a snapshot; `packed` is the encoding of `announcement`.
     pub(crate) fn from_packed(
         packed: Arc<[u8]>,
         announcement: &Announcement,
@@ -115,7 +120,7 @@ impl Held {
         }
     }
 
-    /// The announcement.
+    /// Returns the announcement.
     pub fn announcement(&self) -> Announcement {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
@@ -124,7 +129,7 @@ impl Held {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
-    /// Its announcement, to be read while this is changed, or after it was.
+    /// Returns the packed announcement, which can be read while this entry is modified, and after.
     pub(crate) fn share(&self) -> Packed {
         Packed(self.packed.clone())
     }
@@ -133,7 +138,7 @@ impl Held {
         &self.packed
     }
 
-    /// What it counts for in `MAX_HELD_BYTES` at a level, its types and pools left out.
+    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a level, without types and pools.
     pub(crate) fn cost_bytes(&self, level: u32) -> usize {
         match level < LEVEL_OF_LIMITS {
             true => self.packed().len() + ENTRY_BYTES,
@@ -141,7 +146,7 @@ impl Held {
         }
     }
 
-    /// Its part of the registry's digest at a level.
+    /// Returns its part of the registry's digest at a level.
     pub(crate) fn element(&self, level: u32) -> u128 {
         match level < LEVEL_OF_SIPHASH {
             true => self.sha_element(),
@@ -149,7 +154,8 @@ impl Held {
         }
     }
 
-    /// What is fed in, and in what order, is part of the wire between releases.
+    /// Returns the element with SipHash. The fields that are hashed, and their order, are part of
+    /// the wire format between releases.
     fn sip_element(&self) -> u128 {
         let mut hasher = SipHasher13::new();
         hasher.write(&self.digest.to_le_bytes());
@@ -175,7 +181,7 @@ impl Held {
     }
 }
 
-/// Lengths beside the texts of an announcement.
+/// Room for the lengths between the texts of an announcement.
 const SLACK_BYTES: usize = 64;
 
 const PACKED: &str =
@@ -196,7 +202,8 @@ mod tests {
         Held::from_packed(Arc::from([]), &announcement, digest, deadline_ms, indexes)
     }
 
-    /// What nodes of two releases compare stays what it is, and each of its parts counts. The value is that of another SipHash-1-3.
+    /// An element, which nodes of two releases compare, is stable, and depends on each of its
+    /// parts. The expected value is from another implementation of SipHash-1-3.
     #[test]
     fn an_element_stays_what_it_is() {
         let digest = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;

@@ -1,4 +1,4 @@
-//! The bytes of lookups: made once for each change, and handed to every reader.
+//! The bytes of lookups: rendered once for each change, and shared by all readers.
 
 use super::listed::Listed;
 use crate::model::{Fingerprint, Lookup};
@@ -9,31 +9,31 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-/// The most lookups whose bytes are kept.
+/// Maximum number of lookups whose bytes are cached.
 ///
-/// Engines ask for a handful of types, so this is never reached by them; it bounds the memory of a registry that
-/// holds many types and is asked for each. A lookup that finds no service takes no place.
+/// Engines request a handful of types and never reach it. It bounds the memory of a registry with
+/// many types each of which is looked up. A lookup without services takes no cache entry.
 pub(crate) const MAX_RENDERINGS: usize = 256;
 
-/// The most that kept bytes take together, plain and gzipped. 100,000 services of real engines
-/// are 28 MB, so two lookups of all of them have room, compressed too.
+/// Maximum size of all cached bytes, plain and gzipped. 100,000 services of real engines take 28
+/// MB, so there is room for two lookups of all of them, including their compressed form.
 ///
-/// What has no room is shared for as long as a reader holds it, and rendered again after that.
+/// A rendering that does not fit is shared while a reader holds it, and rendered again afterwards.
 pub(crate) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
-/// From this size on a lookup is rendered when its bytes are asked for, and not while the registry
-/// is locked. To render a megabyte, to compute its tag and to compress it takes a few milliseconds.
+/// Minimum size of a lookup that is rendered on first use instead of under the registry's lock.
+/// Rendering a megabyte, computing its tag and compressing it take a few milliseconds.
 pub(crate) const LARGE_BYTES: usize = 1 << 20;
 
-/// A lookup's bytes.
+/// The bytes of a lookup.
 #[derive(Debug)]
 pub struct Rendered {
     json: OnceLock<Bytes>,
-    /// What a large body is rendered from, until that is done.
+    /// The list to render, until a large body is rendered.
     listed: Mutex<Option<Listed>>,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
-    /// Where it is kept, which must know when it takes more.
+    /// The cache that contains it, which is notified when its size increases.
     keeper: Weak<Mutex<Places>>,
 }
 
@@ -67,8 +67,8 @@ impl Rendered {
         }
     }
 
-    /// Returns the JSON body, with the line end that airlift adds. Renders it first if it is large
-    /// and nobody has asked for it yet.
+    /// Returns the JSON body, with the trailing newline that airlift adds. Renders a large one on the
+    /// first call.
     pub fn json(&self) -> &Bytes {
         let mut is_new = false;
         let json = self.json.get_or_init(|| {
@@ -82,14 +82,14 @@ impl Rendered {
         json
     }
 
-    /// Returns whether [`Rendered::make`] takes long enough to hold up whoever calls it.
+    /// Returns whether [`Rendered::make`] takes long enough to delay other tasks of the caller's thread.
     pub fn takes_long(&self, with_gzip: bool) -> bool {
         let is_large = self.json.get().is_none_or(|json| json.len() >= LARGE_BYTES);
         let is_made = self.json.get().is_some() && self.tag.get().is_some();
         is_large && !(is_made && (self.gzip.get().is_some() || !with_gzip))
     }
 
-    /// Makes all that an answer is made of, so that it is there when it is asked for.
+    /// Renders all parts of an answer, so that later calls return at once.
     pub fn make(&self, with_gzip: bool) {
         self.digest();
         if with_gzip {
@@ -103,18 +103,18 @@ impl Rendered {
         }
     }
 
-    /// What it takes: its body, and the gzipped one, once they are made.
+    /// Returns its size: the body and the gzipped body, if they exist.
     fn bytes(&self) -> usize {
         let made = |bytes: &OnceLock<Bytes>| bytes.get().map_or(0, Bytes::len);
         made(&self.json) + made(&self.gzip)
     }
 
-    /// A digest of the body, in hex: equal bodies have equal tags, on every node.
+    /// Returns a digest of the body in hexadecimal: equal bodies have equal tags on every node.
     pub fn tag(&self) -> &str {
         &self.digest().hex
     }
 
-    /// The same between quotes, as an `ETag` has it.
+    /// Returns the tag in quotes, as in an `ETag` header.
     pub fn quoted_tag(&self) -> Bytes {
         self.digest().quoted.clone()
     }
@@ -129,15 +129,17 @@ impl Rendered {
         })
     }
 
-    /// The same body, gzipped: made when first asked for, and once. This takes about 2 ms for each megabyte.
+    /// Returns the gzipped body. It is compressed once, on the first call, which takes about 2 ms
+    /// per megabyte.
     pub fn gzip(&self) -> Bytes {
         let json = self.json();
         let mut is_new = false;
         let gzip = self.gzip.get_or_init(|| {
             const IN_MEMORY: &str = "writing into memory cannot fail";
             is_new = true;
-            // The fastest level: a body is made anew with every change, and nine parts in ten go
-            // already. Room that is not written takes no place, and what is left is given back.
+            // The fastest level: a body is rendered anew with every change, and this level already
+            // removes nine tenths. Unwritten capacity takes no physical memory, and the excess is
+            // returned.
             let room = Vec::with_capacity(json.len());
             let mut encoder = GzEncoder::new(room, Compression::fast());
             encoder.write_all(json).expect(IN_MEMORY);
@@ -152,16 +154,18 @@ impl Rendered {
     }
 }
 
-/// The renderings that are up to date.
+/// A cache of up-to-date renderings.
 ///
-/// The lock is held to find a place only; rendering itself is done outside of it, once, while others that want the
-/// same lookup wait for it and those that want another do not. A place whose bytes are still to be rendered has what
-/// they are rendered from, so that they show the state in which it was asked for.
+/// The lock is held only to find an entry. Rendering happens outside of it and once per lookup:
+/// readers of the same lookup wait for it, readers of other lookups do not. An entry that is still
+/// to be rendered has the list to render, so that its bytes show the state at the lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<Places>>);
 
-/// - `places` has at most [`MAX_RENDERINGS`], whose bytes are at most [`MAX_RENDERED_BYTES`] but
-///   for one that is being made.
+/// The entries of the cache.
+///
+/// - `places` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
+///   [`MAX_RENDERED_BYTES`], except for one that is being rendered.
 #[derive(Debug)]
 struct Places {
     places: BTreeMap<Lookup, Place>,
@@ -177,11 +181,11 @@ struct Place {
     last_use: u64,
 }
 
-/// A rendering once it is made.
+/// A rendering, possibly still to be made.
 #[derive(Debug)]
 enum Made {
     Kept(Arc<OnceLock<Arc<Rendered>>>),
-    /// There was no room to keep it; up to date for those who find it.
+    /// Not cached for lack of room, but up to date while a reader holds it.
     Shared(Weak<Rendered>),
 }
 
@@ -207,7 +211,7 @@ fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
 }
 
 impl Renderings {
-    /// The bytes of a lookup, rendered if they are not there.
+    /// Returns the bytes of a lookup, and renders them if they are not cached.
     pub fn get(&self, lookup: &Lookup, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
         let place = match self.lock().place(lookup) {
             Ok(made) => return made,
@@ -225,13 +229,13 @@ impl Renderings {
         made.clone()
     }
 
-    /// The bytes of every lookup that finds nothing.
+    /// Returns the bytes of every lookup that finds no service.
     pub fn nothing(&self, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
         let place = self.lock().nothing.clone();
         place.get_or_init(|| Arc::new(render())).clone()
     }
 
-    /// Something of this type and pool changed.
+    /// Removes the renderings that contain this type and pool.
     pub fn invalidate(&mut self, service_type: &str, pool: &str) {
         let places = &mut self.lock().places;
         if places.is_empty() {
@@ -245,18 +249,18 @@ impl Renderings {
         ));
     }
 
-    /// A static changed.
+    /// Removes the rendering of the static services.
     pub fn invalidate_statics(&mut self) {
         self.lock().places.remove(&Lookup::Statics);
     }
 
-    /// How many are kept.
+    /// Returns the number of cache entries.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.lock().places.len()
     }
 
-    /// What those that are kept take.
+    /// Returns the size of the cached renderings in bytes.
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.lock().bytes()
@@ -273,7 +277,7 @@ impl Renderings {
 }
 
 impl Places {
-    /// What is made of a lookup, or where to make it.
+    /// Returns the rendering of a lookup, or else the cell in which to make it.
     fn place(&mut self, lookup: &Lookup) -> Result<Arc<Rendered>, Arc<OnceLock<Arc<Rendered>>>> {
         self.uses += 1;
         if !self.places.contains_key(lookup) && self.places.len() >= MAX_RENDERINGS {
@@ -298,7 +302,7 @@ impl Places {
         }
     }
 
-    /// Gives up those that were not used for the longest, until the rest is within the limit.
+    /// Evicts the least recently used renderings until the rest is within the limit.
     fn keep_within_limit(&mut self) {
         let mut bytes = self.bytes();
         while bytes > self.max_bytes {
@@ -321,7 +325,7 @@ impl Places {
 }
 
 impl Place {
-    /// The bytes that are kept, once they are made.
+    /// Returns the cached rendering if it is made.
     fn kept(&self) -> Option<&Arc<Rendered>> {
         match &self.rendered {
             Made::Kept(made) => made.get(),

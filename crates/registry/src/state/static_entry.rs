@@ -1,11 +1,11 @@
-//! What the registry keeps of one static service.
+//! The stored form of one static service.
 
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Fingerprint, StaticService, json_service_bytes};
 use crate::state::cost::{ANNOUNCEMENT_BYTES, ENTRY_BYTES, MEMBER_BYTES};
 use std::sync::Arc;
 
-/// One static service as it is held.
+/// One stored static service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HeldStatic {
     pub(crate) service: Arc<StaticService>,
@@ -13,7 +13,7 @@ pub(crate) struct HeldStatic {
 }
 
 impl HeldStatic {
-    /// What it counts for in `MAX_HELD_BYTES` at a level, its type and pool left out.
+    /// Returns the cost that counts towards `MAX_HELD_BYTES` at a level, without its type and pool.
     pub(crate) fn cost_bytes(&self, level: u32) -> usize {
         let StaticService {
             id,
@@ -34,7 +34,7 @@ impl HeldStatic {
         texts + json + ANNOUNCEMENT_BYTES + MEMBER_BYTES
     }
 
-    /// Its part of the registry's digest.
+    /// Returns its part of the registry's digest.
     pub(crate) fn element(&self) -> u128 {
         let service = &self.service;
         Fingerprint::of("static")

@@ -1,19 +1,22 @@
-//! Which nodes went, and when: so that an old announcement does not come back after its node was removed.
+//! Tombstones: removed nodes and the log indexes of their removals, so that an old announcement
+//! does not bring a removed node back.
 
 use crate::model::Fingerprint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The most removed nodes that are remembered one by one.
+/// Maximum number of removed nodes that are stored individually.
 ///
-/// A node is looked for only as long as a write of it may be under way, which is seconds. 4,096 is more than leave in
-/// that time; if more do, the writes of nodes that are not held are asked to come again once, and none is lost.
+/// A tombstone is needed only while a write of its node may be in flight, which is seconds. More
+/// than 4,096 nodes rarely leave in that time. If they do, writes of unregistered nodes are refused
+/// once with a request to retry, and none is lost.
 pub(crate) const MAX_REMOVALS: usize = 4096;
 
 /// The log index at which each node was last removed.
 ///
-/// - A node that is held is not in it.
-/// - `floor` is the highest index that was dropped: a node that is not listed was removed at `floor` or before.
+/// - A registered node is not included.
+/// - `floor` is the highest index that was dropped: an unlisted node was removed at `floor` or
+///   before.
 #[derive(Debug, Default)]
 pub(crate) struct Removals {
     by_node: BTreeMap<Arc<str>, u64>,
@@ -23,7 +26,7 @@ pub(crate) struct Removals {
 }
 
 impl Removals {
-    /// What a snapshot holds.
+    /// Restores the tombstones of a snapshot.
     pub fn restore(floor: u64, removals: Vec<(Arc<str>, u64)>) -> Self {
         let mut restored = Self {
             floor,
@@ -35,7 +38,7 @@ impl Removals {
         restored
     }
 
-    /// The node was removed by the entry at `index`.
+    /// Records that the entry at `index` removed the node.
     pub fn record(&mut self, node_id: &Arc<str>, index: u64) {
         self.forget(node_id);
         self.by_node.insert(node_id.clone(), index);
@@ -50,7 +53,7 @@ impl Removals {
         }
     }
 
-    /// The node is held again.
+    /// Removes the tombstone of a node that is registered again.
     pub fn forget(&mut self, node_id: &str) {
         if let Some((node_id, index)) = self.by_node.remove_entry(node_id) {
             self.sum = self.sum.wrapping_sub(element(&node_id, index));
@@ -58,17 +61,17 @@ impl Removals {
         }
     }
 
-    /// The highest index at which a node that is not held can have been removed.
+    /// Returns the highest index at which an unregistered node can have been removed.
     pub fn last(&self, node_id: &str) -> u64 {
         self.by_node.get(node_id).copied().unwrap_or(self.floor)
     }
 
-    /// The highest index that is no longer known by node.
+    /// Returns the highest index that is no longer stored per node.
     pub fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// All that is remembered, in order.
+    /// Returns all tombstones in order.
     pub fn list(&self) -> Vec<(Arc<str>, u64)> {
         self.by_node
             .iter()
@@ -76,12 +79,12 @@ impl Removals {
             .collect()
     }
 
-    /// The sum of the elements, kept up to date.
+    /// Returns the sum of the elements, which is kept up to date.
     pub fn sum(&self) -> u128 {
         self.sum
     }
 
-    /// The same sum, computed anew.
+    /// Recomputes the sum of the elements.
     pub fn recompute_sum(&self) -> u128 {
         self.by_node.iter().fold(0u128, |sum, (node_id, index)| {
             sum.wrapping_add(element(node_id, *index))

@@ -1,4 +1,4 @@
-//! Who announces which type in which pool, and when that last changed.
+//! The index of types and pools: their members, and the log indexes of their last changes.
 
 use crate::model::Fingerprint;
 use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
@@ -6,11 +6,12 @@ use crate::state::node_entry::UnpackedService;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The index from type and pool to nodes and statics.
+/// The index from type and pool to nodes and static services.
 ///
-/// - A pool without members is not kept, nor a type without pools: the size is bounded by the services held.
+/// - A pool without members is removed, and so is a type without pools: the size is bounded by the
+///   number of services.
 /// - `sum` is the sum of the elements of all types and pools.
-/// - `bytes` is what all types and pools count for, see `cost`.
+/// - `bytes` is the cost of all types and pools, see `cost`.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
     types: BTreeMap<Arc<str>, TypeGroup>,
@@ -21,29 +22,31 @@ pub(crate) struct Groups {
 /// All pools of a type.
 #[derive(Debug, Default)]
 pub(crate) struct TypeGroup {
-    /// The log index at which a service of this type last came, changed or went.
+    /// The log index at which a service of this type was last added, changed or removed.
     pub changed_index: u64,
-    /// Its pools. In boxes: a map has room for eleven values in each of its nodes, and most
-    /// types have one pool.
+    /// Its pools. They are boxed because a `BTreeMap` allocates room for eleven values in each of
+    /// its nodes, and most types have one pool.
     pub pools: BTreeMap<Arc<str>, Box<PoolGroup>>,
 }
 
 /// One type in one pool.
 #[derive(Debug, Default)]
 pub(crate) struct PoolGroup {
-    /// As for the type.
+    /// The log index at which a service of this type in this pool was last added, changed or
+    /// removed.
     pub changed_index: u64,
     /// The nodes that announce the type in this pool.
     pub nodes: BTreeSet<Arc<str>>,
-    /// Those of them whose service of the type says `coordinator=true`. It follows from the announcements, so that it is
-    /// neither in a snapshot nor in the digest.
+    /// The subset of `nodes` with a service of the type that has `coordinator=true`. It is derived
+    /// from the announcements, and therefore part of neither snapshot nor digest.
     pub coordinators: BTreeSet<Arc<str>>,
-    /// The ids of the statics of the type in this pool.
+    /// The ids of the static services of the type in this pool.
     pub statics: BTreeSet<Arc<str>>,
 }
 
 impl Groups {
-    /// Changes the members of a group by the entry at `index`. True when nothing is left of the group.
+    /// Changes the members of a group on behalf of the entry at `index`. Returns true if the group
+    /// is empty and was removed.
     pub fn change(
         &mut self,
         service_type: &str,
@@ -61,9 +64,10 @@ impl Groups {
         is_gone
     }
 
-    /// The group, made if need be, as one that the entry at `index` changes.
+    /// Returns the group, creating it if necessary, and marks it as changed by the entry at
+    /// `index`.
     fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolGroup {
-        // Of the commands of one entry the first tells all.
+        // The first command of an entry already updates the indexes for all of its commands.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
             self.restored(service_type, pool).changed_index = index;
@@ -98,7 +102,8 @@ impl Groups {
         self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
     }
 
-    /// The group, made if need be, while a snapshot is read; `restore_indexes` then brings it up to date.
+    /// Returns the group, creating it if necessary, while a snapshot is restored. `restore_indexes`
+    /// must be called afterwards.
     pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolGroup {
         if !self.types.contains_key(service_type) {
             self.types
@@ -113,22 +118,23 @@ impl Groups {
         type_group.pools.get_mut(pool).expect(MADE)
     }
 
-    /// The pools of a type, with the index of its last change.
+    /// Returns the pools of a type, with the index of its last change.
     pub fn of_type(&self, service_type: &str) -> Option<&TypeGroup> {
         self.types.get(service_type)
     }
 
-    /// One pool of a type.
+    /// Returns one pool of a type.
     pub fn of_pool(&self, service_type: &str, pool: &str) -> Option<&PoolGroup> {
         Some(&**self.types.get(service_type)?.pools.get(pool)?)
     }
 
-    /// What all types and pools count for.
+    /// Returns the cost of all types and pools in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Every type and pool with the indexes of their last changes, in order, for a snapshot.
+    /// Returns every type and pool with the indexes of their last changes, in order, for a
+    /// snapshot.
     pub fn indexes(&self) -> Vec<TypeIndexes> {
         let pools = |group: &TypeGroup| {
             group
@@ -143,7 +149,7 @@ impl Groups {
             .collect()
     }
 
-    /// Takes over the indexes of a snapshot. False when they are not those of exactly these groups.
+    /// Restores the indexes of a snapshot. Returns false if they do not match exactly these groups.
     pub fn restore_indexes(&mut self, indexes: &[TypeIndexes]) -> bool {
         for (service_type, changed_index, pools) in indexes {
             let Some(type_group) = self.types.get_mut(service_type) else {
@@ -161,12 +167,12 @@ impl Groups {
         self.indexes() == indexes
     }
 
-    /// The sum of the elements of all groups, kept up to date.
+    /// Returns the sum of the elements of all groups, which is kept up to date.
     pub fn sum(&self) -> u128 {
         self.sum
     }
 
-    /// The same sum, computed anew.
+    /// Recomputes the sum of the elements.
     pub fn recompute_sum(&self) -> u128 {
         self.types.iter().fold(0u128, |sum, (name, group)| {
             group.pools.iter().fold(
@@ -189,14 +195,14 @@ impl Groups {
     }
 }
 
-/// For a borrow that the compiler does not see through otherwise.
+/// The panic message for lookups that cannot fail but are needed to satisfy the borrow checker.
 const MADE: &str = "it is there, or was made above";
 
-/// A type, the index of its last change, and the same of its pools.
+/// A type, the index of its last change, and its pools with theirs.
 pub(crate) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
 
 impl PoolGroup {
-    /// A node announces the type in this pool, with these services of it.
+    /// Adds a node that announces the type in this pool with these services.
     pub fn enter(&mut self, node_id: &Arc<str>, services: &[&UnpackedService<'_>]) {
         self.nodes.insert(node_id.clone());
         if services.iter().any(|service| service.says_coordinator()) {
@@ -206,7 +212,7 @@ impl PoolGroup {
         }
     }
 
-    /// A node announces the type in this pool no more.
+    /// Removes a node that no longer announces the type in this pool.
     pub fn leave(&mut self, node_id: &str) {
         self.nodes.remove(node_id);
         self.coordinators.remove(node_id);

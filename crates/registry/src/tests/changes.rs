@@ -1,4 +1,4 @@
-//! What an entry is said to have done, against what it did.
+//! Tests of changes: the reported effects of an entry are its actual effects.
 
 use super::properties::{at, batches, lookups};
 use crate::model::{CoordinatorQuery, Engine, Lookup};
@@ -19,7 +19,7 @@ fn list(json: &[u8]) -> Vec<Value> {
     serde_json::from_slice(&[b"[", json, b"]"].concat()).unwrap()
 }
 
-/// What a reader of the whole state holds.
+/// Returns the services that a reader of the whole state has.
 fn state(registry: &Registry, lookup: &Lookup) -> Held {
     let body: Value = serde_json::from_slice(registry.lookup(lookup).json()).unwrap();
     let services = body["services"].as_array().unwrap();
@@ -39,7 +39,7 @@ fn is_of(change: &Change, lookup: &Lookup) -> bool {
     }
 }
 
-/// All that went first, then all that came: as an event shows it.
+/// Applies all removals first, then all additions, in the order of an event.
 fn apply(held: &mut Held, changes: &[&Change]) {
     for gone in changes.iter().flat_map(|change| list(&change.removed)) {
         held.remove(&key(&gone));
@@ -50,10 +50,12 @@ fn apply(held: &mut Held, changes: &[&Change]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
-    /// A reader that began with a state and applied each change holds the present state, of every type and pool; and there
-    /// is a change exactly when the lookup's index says so.
+    /// A reader that starts with a state and applies each change has the current state, for every
+    /// type and pool. The index of a lookup advances with each of its changes.
     #[test]
     fn changes_make_up_the_state(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -79,7 +81,8 @@ proptest! {
         }
     }
 
-    /// Coordinators are those that the services say, whether or not the node went through a snapshot.
+    /// The coordinators are determined by the services, whether the node was restored from a
+    /// snapshot or not.
     #[test]
     fn coordinators_are_those_announced(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -95,7 +98,8 @@ proptest! {
             let found = registry.coordinators(&query);
             prop_assert_eq!(&found, &restored.coordinators(&query));
             let found = found.found;
-            let mut names: Vec<Option<String>> = found.iter().map(|found| found.node_id.clone()).collect();
+            let mut names: Vec<Option<String>> =
+                found.iter().map(|found| found.node_id.clone()).collect();
             let mut expected: Vec<Option<String>> = body["services"]
                 .as_array()
                 .unwrap()
@@ -110,7 +114,7 @@ proptest! {
                 .collect();
             names.sort();
             expected.sort();
-            // A node with two such services is one coordinator; each static is one.
+            // A node with two such services is one coordinator; each static service is one.
             expected.dedup_by(|one, other| one.is_some() && one == other);
             prop_assert_eq!(names, expected);
             prop_assert!(found.is_sorted_by(|one, other| one.joined_index >= other.joined_index));

@@ -1,4 +1,4 @@
-//! Which coordinator comes first.
+//! Tests of the order of coordinators.
 
 use crate::model::{Announcement, CoordinatorQuery, Service};
 use crate::{Batch, Command, Registry};
@@ -88,8 +88,9 @@ impl Cluster {
     }
 }
 
-/// The last that joined is first. To announce something else is no joining; to come back as another process, under the
-/// same node id, is one: its address must win over one that was killed after it began.
+/// The coordinator that joined last comes first. A different announcement does not count as
+/// joining. The return as another process under the same node id does: its address must win over a
+/// process that started earlier and was killed later.
 #[test]
 fn the_last_that_joined_is_first() {
     let mut cluster = Cluster {
@@ -119,12 +120,13 @@ fn the_last_that_joined_is_first() {
         Some("http://h:4"),
         "another process"
     );
-    // By one entry: the greater node id, so that all nodes agree.
+    // Both joined with one entry: the greater node id comes first, so that all nodes agree.
     cluster.apply(vec![coordinator("y", "4", 5), coordinator("x", "5", 6)]);
     assert_eq!(cluster.first().as_deref(), Some("http://h:5"));
 }
 
-/// What is meant for those outside comes first, and one without an address is none.
+/// External addresses come first, and a coordinator without a usable address is reported
+/// separately.
 #[test]
 fn the_external_address_is_preferred() {
     type Properties = &'static [(&'static str, &'static str)];

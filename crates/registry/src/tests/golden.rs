@@ -1,17 +1,20 @@
-//! Scenarios in a small language, with all that was observed of them.
+//! Golden tests: scenarios in a small language, with a trace of everything observed.
 //!
-//! A file of `goldens/` is one sentence of intent, an empty line, commands, `---`, and the trace. One line of commands is
-//! one entry of the log; several commands of one entry stand on one line, between `;`.
+//! A file in `goldens/` has one sentence of intent, an empty line, commands, `---`, and the trace.
+//! One line of commands is one entry of the log; several commands of one entry are separated by `;`
+//! on one line.
 //!
 //! ```text
 //! announce NODE [seen=N] [pool=P] [location=L] [ID:TYPE[:KEY=VALUE,...]]...
 //! renew NODE [the same]        withdraw NODE [seen=N]      tick MS [grace=MS]       blank
 //! static ID TYPE POOL          unstatic ID                 retire RAFT-ID...        level N
 //! ```
-//! Without an entry: `max-age MS`, `step MS`, `show all|statics|TYPE [POOL]` (`as before`: the very same bytes were handed
-//! out), `state`, `snapshot` (goes on with the registry that it holds), `retired RAFT-ID`. `seen` is the applied index when not given.
+//! Commands without an entry: `max-age MS`, `step MS`, `show all|statics|TYPE [POOL]` (`as before`
+//! means that the very same bytes were returned), `state`, `snapshot` (continues with the registry
+//! restored from it), `retired RAFT-ID`. `seen` defaults to the applied index.
 //!
-//! To take over new traces: `cargo test -p quorate-registry rewrite_goldens -- --ignored`; then read the difference.
+//! To accept new traces: `cargo test -p quorate-registry rewrite_goldens -- --ignored`, and review
+//! the diff.
 
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
 use crate::{Batch, Command, Registry, Rendered};
@@ -20,7 +23,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Every scenario still gives the trace that was reviewed with it.
+/// Every scenario produces the trace that was reviewed with it.
 #[test]
 fn goldens() {
     let mut differ = Vec::new();
@@ -35,7 +38,7 @@ fn goldens() {
     assert!(differ.is_empty(), "these differ:\n{}", differ.join("\n"));
 }
 
-/// Writes what is observed into the files.
+/// Writes the observed traces to the files.
 #[test]
 #[ignore = "rewrites the goldens"]
 fn rewrite_goldens() {

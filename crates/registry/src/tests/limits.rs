@@ -1,4 +1,4 @@
-//! What the registry refuses to take, and that it takes no more than it counts.
+//! Tests of limits: entries beyond them are refused, and counted costs are accurate.
 
 use super::properties::{at, batches, lookups};
 use super::samples::{announce, announcement, batch, of_type};
@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// An announcement of services whose ids begin with `prefix`, each with a type by its number.
+/// Returns an announcement of services whose ids begin with `prefix`, each with a type derived from
+/// its number.
 fn many(
     node: &str,
     prefix: &str,
@@ -58,8 +59,9 @@ fn set_level(registry: &mut Registry, level: u32) {
     registry.apply(index, &batch(vec![Command::Level(level)]));
 }
 
-/// Before its level an announcement may have any number of services. From it on, what is held
-/// already may be renewed, and replaced by what is no larger; nothing else over the limit is taken.
+/// Before the level of limits, an announcement may have any number of services. From it on, a
+/// stored announcement may be renewed, and replaced by one that is no larger; any other above the
+/// limit is refused.
 #[test]
 fn too_many_services_are_refused_from_a_level_on() {
     let mut registry = Registry::new("test");
@@ -107,7 +109,7 @@ fn too_many_services_are_refused_from_a_level_on() {
     );
 }
 
-/// A lookup repeats the location with each service, so it has a limit too.
+/// The length of a location is limited too, since a lookup repeats it with each service.
 #[test]
 fn a_long_location_is_refused_from_a_level_on() {
     let long = |bytes| Announcement {
@@ -132,8 +134,8 @@ fn a_long_location_is_refused_from_a_level_on() {
     );
 }
 
-/// When the level rises, entries count for more than before, and the registry may be over its
-/// limit. Nobody is lost: what is held is renewed, or replaced by what counts no more.
+/// When the level is raised, entries cost more than before, and the registry may be over its limit.
+/// No node is lost: stored announcements can be renewed, or replaced by ones that cost no more.
 #[test]
 fn a_registry_over_its_limit_loses_nobody() {
     let mut registry = Registry::new("test");
@@ -185,7 +187,8 @@ proptest! {
         cases: 100, failure_persistence: None, ..ProptestConfig::default()
     })]
 
-    /// A full registry never counts more than its limit, whatever moves where.
+    /// The counted cost of a full registry never exceeds its limit, regardless of moves between
+    /// groups.
     #[test]
     fn a_full_registry_stays_within_its_limit(
         batches in batches(), max_held_bytes in 2_000..12_000usize, statics in 0..3usize,
@@ -210,8 +213,8 @@ proptest! {
         prop_assert_eq!(copy.counted_bytes(), registry.counted_bytes());
     }
 
-    /// However little may be kept, lookups are what a fresh rendering is, and the bytes kept,
-    /// plain and gzipped, are within their limit.
+    /// With any cache limit, lookups equal a fresh rendering, and the cached bytes, plain and
+    /// gzipped, are within the limit.
     #[test]
     fn what_is_not_kept_is_rendered_again(batches in batches(), max_bytes in 0..2_000usize) {
         let mut registry = Registry::new("test");
@@ -222,7 +225,7 @@ proptest! {
                 let shown = registry.lookup(&lookup);
                 let anew = registry.render(&lookup);
                 prop_assert_eq!(shown.json(), anew.json());
-                // What a reader holds is shared, kept or not.
+                // A rendering is shared while a reader holds it, cached or not.
                 prop_assert!(Arc::ptr_eq(&shown, &registry.lookup(&lookup)));
                 prop_assert!(registry.renderings.bytes() <= max_bytes);
                 shown.gzip();
@@ -232,8 +235,8 @@ proptest! {
     }
 }
 
-/// A large lookup is rendered when its bytes are asked for, and shows the state in which it was
-/// looked up; it takes no long time once it is made.
+/// A large lookup is rendered on first use and shows the state at the lookup. It no longer takes
+/// long once it is rendered.
 #[test]
 fn a_large_lookup_is_rendered_later() {
     let mut registry = Registry::new("test");
@@ -266,7 +269,8 @@ fn a_large_lookup_is_rendered_later() {
     assert!(!small.takes_long(true));
 }
 
-/// What was used last is kept, and what is too large to be kept is no matter to the rest.
+/// The most recently used renderings are cached, and one that is too large for the cache does not
+/// affect the others.
 #[test]
 fn the_renderings_used_last_are_kept() {
     let mut registry = Registry::new("test");
@@ -277,7 +281,7 @@ fn the_renderings_used_last_are_kept() {
     registry.renderings.set_max_bytes(2_500);
     let is_kept = |service_type: &str| {
         let first = Arc::as_ptr(&registry.lookup(&of_type(service_type)));
-        // Another takes its place in memory if it is gone.
+        // Keeps the allocator from reusing the address if the rendering was evicted.
         let others: Vec<_> = (0..8).map(|_| registry.render(&Lookup::All)).collect();
         let again = Arc::as_ptr(&registry.lookup(&of_type(service_type)));
         drop(others);
@@ -291,8 +295,8 @@ fn the_renderings_used_last_are_kept() {
     assert_eq!(registry.renderings.bytes(), 2 * bytes);
 }
 
-/// A snapshot whose services are not in order was not written by a release of this program, and
-/// what walks two lists side by side must not meet it.
+/// A snapshot whose services are not in order was not written by a release of this program. It is
+/// refused, because code that walks two lists in parallel relies on the order.
 #[test]
 fn services_out_of_order_are_refused() {
     let mut registry = Registry::new("test");

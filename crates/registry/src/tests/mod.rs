@@ -15,7 +15,7 @@ use samples::{announce, announcement, batch, of_type};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A lookup's bytes are exactly those of airlift, the line end too.
+/// The bytes of a lookup are exactly those of airlift, including the trailing newline.
 #[test]
 fn a_lookup_is_byte_for_byte_airlifts() {
     let mut registry = Registry::new("test");
@@ -33,7 +33,7 @@ fn a_lookup_is_byte_for_byte_airlifts() {
     );
 }
 
-/// Gzip is made once, and gives the same body.
+/// The gzipped body is created once and decompresses to the same body.
 #[test]
 fn gzip_is_the_same_body() {
     use std::io::Read as _;
@@ -49,8 +49,8 @@ fn gzip_is_the_same_body() {
     assert_eq!(shown.json(), &plain);
 }
 
-/// However many types are asked for, only so many renderings are kept, the last used among them; a type
-/// that nobody announces takes no place.
+/// The number of cached renderings is limited, however many types are requested, and the last used
+/// are among them. A type without services takes no entry.
 #[test]
 fn renderings_are_bounded() {
     let mut registry = Registry::new("test");
@@ -99,8 +99,8 @@ fn threads_share_one_rendering() {
     assert!(shown.iter().all(|one| Arc::ptr_eq(one, &shown[0])));
 }
 
-/// More removals than are remembered: the oldest are known by the floor only, so their nodes' old writes are asked to
-/// come again, and a new `seen` is let in.
+/// When there are more removals than tombstones, the oldest are known only by the floor. Old writes
+/// of their nodes are refused with a request to retry, and a write with a new `seen` is accepted.
 #[test]
 fn forgotten_removals_are_overtaken_to_be_safe() {
     let mut registry = Registry::new("test");
@@ -150,7 +150,7 @@ fn forgotten_removals_are_overtaken_to_be_safe() {
     assert_eq!(copy.digest(), registry.digest());
 }
 
-/// A full registry refuses what makes it larger, and still renews, replaces by less and removes.
+/// A full registry refuses growth, but still renews, replaces by less and removes.
 #[test]
 fn a_full_registry_says_so() {
     let mut registry = Registry::new("test");
@@ -195,7 +195,8 @@ fn a_full_registry_says_so() {
     assert_eq!((registry.counted_bytes(), registry.services()), (0, 0));
 }
 
-/// A body of twenty thousand types, as large as a client may send, is held, changed in one place and rendered right.
+/// An announcement of twenty thousand types, as large as a client may send, is stored, changed in
+/// one place and rendered correctly.
 #[test]
 fn many_types_of_one_node() {
     let services: Vec<String> = (0..20_000)
@@ -236,7 +237,7 @@ fn many_types_of_one_node() {
     assert_eq!(registry.digest(), registry.recompute_digest());
 }
 
-/// The oldest of too many retired ids is forgotten.
+/// If there are too many retired ids, the oldest is forgotten.
 #[test]
 fn retired_ids_are_bounded() {
     let mut registry = Registry::new("test");
@@ -251,7 +252,8 @@ fn retired_ids_are_bounded() {
     assert!(Registry::from_snapshot(&registry.to_snapshot()).is_ok());
 }
 
-/// A level of a later release is told, by the running registry and by its snapshot, with the level that is needed.
+/// A level of a later release is reported with the level that is needed, both by the running
+/// registry and by its snapshot.
 #[test]
 fn a_later_level_is_told() {
     let mut registry = Registry::new("test");
@@ -266,7 +268,7 @@ fn a_later_level_is_told() {
     );
 }
 
-/// What is not a snapshot is refused by its beginning.
+/// Bytes that are not a snapshot are refused by their first bytes.
 #[test]
 fn strange_bytes_are_refused() {
     assert_eq!(
@@ -284,7 +286,7 @@ fn strange_bytes_are_refused() {
     );
 }
 
-/// Two nodes whose states differ in anything have different digests, the environment included.
+/// States that differ in anything, including the environment, have different digests.
 #[test]
 fn digests_tell_states_apart() {
     let mut digests = BTreeSet::new();
@@ -331,8 +333,8 @@ fn digests_tell_states_apart() {
     assert!(digests.insert(registry.digest()));
 }
 
-/// A snapshot of format 1, written by the first release, stays readable; and an announcement's digest, which nodes of
-/// two releases compare, stays what it is.
+/// A snapshot of format 1, written by the first release, stays readable. The digest of an
+/// announcement, which nodes of two releases compare, is stable.
 #[test]
 fn the_first_format_stays_readable() {
     let written = concat!(

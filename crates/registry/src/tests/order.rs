@@ -1,4 +1,4 @@
-//! The order of writes of one node, against a model of takers, leaders and clients.
+//! The order of writes of one node, tested against a model of receiving nodes, leaders and clients.
 
 use super::samples::{announcement, batch};
 use crate::{Arrival, Batch, Command, LEVEL, LEVEL_OF_ORDER, Leadership, Outcome, Registry, Tail};
@@ -10,14 +10,14 @@ const TAKERS: usize = 3;
 const NODES: usize = 2;
 const MAX_AGE_MS: u64 = 3_000;
 
-/// What a client asked for.
+/// The request of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Wish {
     Announce(u8),
     Withdraw,
 }
 
-/// A write that a taker read.
+/// A write that a taker has read. A taker is a node that receives writes from clients.
 #[derive(Debug, Clone)]
 struct Write {
     node: usize,
@@ -28,7 +28,7 @@ struct Write {
     may_renew: bool,
 }
 
-/// One entry of a leader's log, with the writes in it and who took them.
+/// One entry of a leader's log: the writes in it, with the index of the taker of each.
 #[derive(Debug, Clone)]
 struct Entry {
     proposer: Leadership,
@@ -36,7 +36,7 @@ struct Entry {
     tick: bool,
 }
 
-/// A node that takes writes: what it has heard, and the writes of each node id in their turn.
+/// A node that receives writes: its knowledge of the log, and a queue of writes for each node id.
 #[derive(Debug, Clone, Default)]
 struct Taker {
     committed: u64,
@@ -46,7 +46,8 @@ struct Taker {
     previous: [Option<u64>; NODES],
 }
 
-/// The cluster: a log whose first part is committed, takers that lag, and what clients were told.
+/// The cluster: a log with a committed prefix, takers that lag behind, and the acknowledgments to
+/// clients.
 struct World {
     registry: Registry,
     log: Vec<Entry>,
@@ -54,7 +55,7 @@ struct World {
     leadership: Leadership,
     takers: Vec<Taker>,
     step: usize,
-    /// By node: when the latest of all acknowledged writes arrived.
+    /// The latest arrival of all acknowledged writes, by node.
     acknowledged: [Option<usize>; NODES],
 }
 
@@ -73,7 +74,7 @@ impl World {
         }
     }
 
-    /// The log index of a place in the log.
+    /// Returns the log index of a position in the log.
     fn index(place: usize) -> u64 {
         place as u64 + 2
     }
@@ -94,7 +95,7 @@ impl World {
         });
     }
 
-    /// The leader appends one entry with what some takers have in turn.
+    /// The leader appends one entry with the first queued writes of some takers.
     fn propose(&mut self, of_takers: u8, of_nodes: u8) {
         let mut writes = Vec::new();
         for (i, taker) in self.takers.iter_mut().enumerate() {
@@ -121,8 +122,7 @@ impl World {
         });
     }
 
-    /// One more entry is committed, and applied at once by all: what takers know of it they hear
-    /// later.
+    /// One more entry is committed and applied on all nodes. Takers learn of it later.
     fn commit(&mut self) -> Result<(), TestCaseError> {
         let Some(entry) = self.log.get(self.committed).cloned() else {
             return Ok(());
@@ -172,7 +172,7 @@ impl World {
             },
             Wish::Announce(content) => {
                 let announcement = announcement(&node_id, "presto", &content.to_string());
-                // As the taker would, if it had applied all.
+                // The command that a taker would choose if it had applied all entries.
                 match write.may_renew {
                     true => Command::OrderedRenew {
                         arrival: write.arrival,
@@ -188,7 +188,7 @@ impl World {
         }
     }
 
-    /// What the taker makes of an outcome.
+    /// Processes an outcome as a taker does.
     fn answer(&mut self, taker: usize, write: &Write, index: u64, outcome: &Outcome) {
         let Some(taker) = self.takers.get_mut(taker) else {
             return;
@@ -223,8 +223,9 @@ impl World {
         (0..NODES).filter_map(held).collect()
     }
 
-    /// Another leads, with a log that has all that is committed and perhaps more. The clients of
-    /// what is lost are told that nobody knows, and what is not lost may be committed later.
+    /// Another leader is elected, whose log has all committed entries and perhaps more. The clients
+    /// of uncommitted entries get an unknown outcome; an entry that is not lost may be committed
+    /// later.
     fn elect(&mut self, kept: usize) {
         let kept = self.committed + kept % (self.log.len() - self.committed + 1);
         self.log.truncate(kept);
@@ -239,7 +240,7 @@ impl World {
         }
         for entry in self.log.iter_mut().skip(self.committed) {
             for (taker, _) in &mut entry.writes {
-                // Nobody waits for it any more.
+                // No client waits for it any more.
                 *taker = TAKERS;
             }
         }
@@ -280,11 +281,13 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 3_000, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
-    /// Takers lag and take turns, leaders change, entries are lost or committed late, and two
-    /// takers write one node in one entry: never does a write take effect after one was
-    /// acknowledged that began when this one had arrived already.
+    /// A write never takes effect after the acknowledgment of another write that began when this
+    /// one had already arrived. This holds when takers lag behind and queue writes, leaders change,
+    /// entries are lost or committed late, and two takers write one node in one entry.
     #[test]
     fn no_write_takes_effect_after_a_later_one(
         steps in vec((0..31u8, any::<u8>(), any::<u8>()), 1..120),
@@ -298,11 +301,18 @@ proptest! {
         }
     }
 
-    /// In a cluster whose leader stays, a taker that has heard of the leader's log is never refused
-    /// what it takes then.
+    /// In a cluster with a stable leader, a taker that knows the leader's log is not refused any
+    /// write that it receives afterwards.
     #[test]
     fn a_taker_that_has_heard_is_not_refused(
-        writes in vec((0..TAKERS, 0..NODES, prop_oneof![Just(Wish::Withdraw), (0..2u8).prop_map(Wish::Announce)]), 1..40),
+        writes in vec(
+            (
+                0..TAKERS,
+                0..NODES,
+                prop_oneof![Just(Wish::Withdraw), (0..2u8).prop_map(Wish::Announce)],
+            ),
+            1..40,
+        ),
     ) {
         let mut world = World::new();
         for (taker, node, wish) in writes {
@@ -347,8 +357,8 @@ fn withdrawal(node: &str, arrival: Arrival) -> Command {
     }
 }
 
-/// Of one entry one write of a node is accepted, a renewal and a withdrawal of nothing too: so
-/// `previous` names one write.
+/// At most one write of a node is accepted from one entry, including renewals and withdrawals of
+/// unregistered nodes. `previous` therefore identifies one write.
 #[test]
 fn of_one_entry_one_write_of_a_node_is_accepted() {
     use Outcome::{Applied, Overtaken};
@@ -381,8 +391,8 @@ fn of_one_entry_one_write_of_a_node_is_accepted() {
     );
 }
 
-/// A late renewal would become the last write of its node, and the withdrawal behind it would then
-/// remove what another taker's client announced in between.
+/// A late renewal is refused. Otherwise it would become the last write of its node, and the
+/// withdrawal queued behind it would remove what another taker's client announced in between.
 #[test]
 fn a_renewal_passes_no_later_write_by() {
     let mut registry = Registry::new("test");
@@ -398,7 +408,8 @@ fn a_renewal_passes_no_later_write_by() {
     assert_eq!(apply(4, withdrawal("w1", behind)), Outcome::Overtaken);
 }
 
-/// A write that cluster time has passed by changes nothing, whether or not its node is held.
+/// A write whose deadline in ticked time has passed changes nothing, whether its node is registered
+/// or not.
 #[test]
 fn a_write_ends_with_its_time() {
     let mut registry = Registry::new("test");
@@ -440,7 +451,7 @@ fn a_write_ends_with_its_time() {
     );
 }
 
-/// Proves that a late write is late during a grace too, in which cluster time stands still.
+/// A late write is also late during a grace, in which cluster time stops.
 #[test]
 fn a_grace_does_not_stop_the_time_of_late_writes() {
     let tick = |grace_ms| Command::Tick {
@@ -457,7 +468,7 @@ fn a_grace_does_not_stop_the_time_of_late_writes() {
     registry.apply(3, &batch(vec![tick(None)]));
     assert_eq!((registry.cluster_ms(), registry.ticked_ms()), (0, 2_000));
 
-    // A node that has restored a snapshot judges alike.
+    // A node that has restored a snapshot decides the same.
     let restored = Registry::from_snapshot(&registry.to_snapshot()).unwrap();
     for mut registry in [registry, restored] {
         let late = Arrival {
@@ -469,7 +480,8 @@ fn a_grace_does_not_stop_the_time_of_late_writes() {
     }
 }
 
-/// Nodes of two releases read each other's commands: what is new stands behind all that was there.
+/// Nodes of two releases can read each other's commands: new variants and fields are encoded after
+/// all existing ones.
 #[test]
 fn the_bytes_of_commands_stay() {
     let hex = |command: &Command| -> String {

@@ -1,4 +1,4 @@
-//! Random commands against the promises of the registry.
+//! Property tests: random commands never violate the guarantees of the registry.
 
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
 use crate::{BadSnapshot, Batch, Command, LEVEL, Outcome, Registry};
@@ -21,26 +21,32 @@ fn announcement(node: u8, content: u8) -> Announcement {
     }
 }
 
-/// A command whose `seen` is still a distance back from the applied index.
+/// Generates a command whose `seen` is relative: a distance back from the applied index.
 fn command() -> impl Strategy<Value = Command> {
     let content = 0..18u8;
     let node = 0..4u8;
     let seen = prop_oneof![4 => Just(0u64), 1 => 0..6u64];
     prop_oneof![
         6 => (seen.clone(), node.clone(), content.clone())
-            .prop_map(|(seen, node, content)| Command::Announce { seen, announcement: announcement(node, content) }),
+            .prop_map(|(seen, node, content)| Command::Announce {
+                seen, announcement: announcement(node, content)
+            }),
         4 => (seen.clone(), node.clone(), content).prop_map(|(seen, node, content)| {
             let digest = announcement(node, content).digest();
             Command::Renew { seen, node_id: format!("n{node}"), digest }
         }),
-        2 => (seen, node).prop_map(|(seen, node)| Command::Withdraw { seen, node_id: format!("n{node}") }),
-        2 => (0..3u8, 0..3u8, 0..2u8).prop_map(|(id, service_type, pool)| Command::AddStatic(StaticService {
-            id: format!("x{id}"),
-            service_type: format!("t{service_type}"),
-            pool: format!("p{pool}"),
-            location: "/".to_owned(),
-            properties: Properties::default(),
-        })),
+        2 => (seen, node).prop_map(|(seen, node)| Command::Withdraw {
+            seen, node_id: format!("n{node}")
+        }),
+        2 => (0..3u8, 0..3u8, 0..2u8).prop_map(
+            |(id, service_type, pool)| Command::AddStatic(StaticService {
+                id: format!("x{id}"),
+                service_type: format!("t{service_type}"),
+                pool: format!("p{pool}"),
+                location: "/".to_owned(),
+                properties: Properties::default(),
+            })
+        ),
         1 => (0..3u8).prop_map(|id| Command::RemoveStatic { id: format!("x{id}") }),
         4 => (0..2_000u64, prop_oneof![9 => Just(None), 1 => (0..3_000u64).prop_map(Some)])
             .prop_map(|(advance_ms, grace_ms)| Command::Tick { advance_ms, grace_ms }),
@@ -65,7 +71,7 @@ pub(super) fn batches() -> impl Strategy<Value = Vec<Batch>> {
     )
 }
 
-/// Turns distances back from the applied index into indexes.
+/// Converts distances back from the applied index to indexes.
 pub(super) fn at(index: u64, batch: &Batch) -> Batch {
     let mut batch = batch.clone();
     for command in &mut batch.commands {
@@ -95,10 +101,13 @@ fn in_pieces(bytes: &[u8], length: usize) -> Result<Registry, BadSnapshot> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 200, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
-    /// The same entries give the same outcomes, digest and bytes, whether or not a node was asked for
-    /// lookups or went through a snapshot in between; and the digest kept up to date is the one computed anew.
+    /// The same entries produce the same outcomes, digest and bytes on two nodes, even if one of
+    /// them served lookups or was restored from a snapshot in between. The incremental digest
+    /// equals the recomputed one.
     #[test]
     fn nodes_agree(batches in batches(), restart_at in 0..60usize) {
         let mut one = Registry::new("test");
@@ -127,8 +136,8 @@ proptest! {
         }
     }
 
-    /// Kept bytes are the bytes of a fresh rendering; they are replaced exactly when they differ, or when something of
-    /// the lookup came and went; and the index of the last change never goes back.
+    /// Cached bytes equal a fresh rendering. They change only together with the index of the
+    /// lookup, and renewals keep the same rendering. The index of the last change never decreases.
     #[test]
     fn kept_renderings_are_fresh(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -141,18 +150,25 @@ proptest! {
                 let anew = registry.render(&lookup);
                 prop_assert_eq!(kept.json(), anew.json());
                 let changed = registry.changed_index(&lookup);
-                if let Some((bytes, last)) = before.insert(lookup.clone(), (kept.clone(), changed)) {
+                if let Some((bytes, last)) =
+                    before.insert(lookup.clone(), (kept.clone(), changed))
+                {
                     prop_assert!(changed >= last, "{:?} went back", lookup);
-                    prop_assert!(bytes.json() == kept.json() || changed == index, "{:?} changed unsaid", lookup);
-                    let only_renewed = batch.commands.iter().all(|c| matches!(c, Command::Renew { .. }));
+                    prop_assert!(
+                        bytes.json() == kept.json() || changed == index,
+                        "{:?} changed unsaid",
+                        lookup
+                    );
+                    let only_renewed =
+                        batch.commands.iter().all(|c| matches!(c, Command::Renew { .. }));
                     prop_assert!(!only_renewed || Arc::ptr_eq(&bytes, &kept));
                 }
             }
         }
     }
 
-    /// A write is accepted only if no other write of its node was accepted after `seen`, told by a plain history; and
-    /// what a lookup shows of a node is its last accepted announcement.
+    /// A write is accepted only if no other write of its node was accepted after `seen`, checked
+    /// against a plain history. The announcement of a node in a lookup is the last accepted one.
     #[test]
     fn no_write_comes_over_a_later_one(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -168,7 +184,10 @@ proptest! {
                         let node = &announcement.node_id;
                         let same = shown.get(node) == Some(announcement);
                         let late = last_write.get(node).is_some_and(|last| last > seen);
-                        prop_assert_eq!(outcome, if late && !same { &Outcome::Overtaken } else { &Outcome::Applied });
+                        prop_assert_eq!(
+                            outcome,
+                            if late && !same { &Outcome::Overtaken } else { &Outcome::Applied }
+                        );
                         if *outcome == Outcome::Applied {
                             last_write.insert(node.clone(), index);
                             shown.insert(node.clone(), announcement.clone());
@@ -176,14 +195,21 @@ proptest! {
                     }
                     (Command::Renew { node_id, digest, .. }, outcome) => {
                         let same = shown.get(node_id).is_some_and(|held| held.digest() == *digest);
-                        prop_assert_eq!(outcome, if same { &Outcome::Applied } else { &Outcome::NotHeld });
+                        prop_assert_eq!(
+                            outcome,
+                            if same { &Outcome::Applied } else { &Outcome::NotHeld }
+                        );
                         if same {
                             last_write.insert(node_id.clone(), index);
                         }
                     }
                     (Command::Withdraw { seen, node_id }, outcome) => {
-                        let late = shown.contains_key(node_id) && last_write.get(node_id).is_some_and(|last| last > seen);
-                        prop_assert_eq!(outcome, if late { &Outcome::Overtaken } else { &Outcome::Applied });
+                        let late = shown.contains_key(node_id)
+                            && last_write.get(node_id).is_some_and(|last| last > seen);
+                        prop_assert_eq!(
+                            outcome,
+                            if late { &Outcome::Overtaken } else { &Outcome::Applied }
+                        );
                         if !late {
                             last_write.insert(node_id.clone(), index);
                             shown.remove(node_id);
@@ -198,17 +224,28 @@ proptest! {
                     (_, outcome) => prop_assert_eq!(outcome, &Outcome::Applied),
                 }
             }
-            let held: BTreeMap<String, Announcement> =
-                registry.nodes().map(|(node, held)| (node.to_owned(), held.announcement())).collect();
+            let held: BTreeMap<String, Announcement> = registry
+                .nodes()
+                .map(|(node, held)| (node.to_owned(), held.announcement()))
+                .collect();
             prop_assert_eq!(&held, &shown);
         }
     }
 
-    /// Early never: against real time kept beside the log, with a leader that ticks at any moment, reports what has
-    /// passed since its last tick was proposed, and is now and then replaced by one with another step.
+    /// A node never expires early. This is checked against real time tracked beside the log, with a
+    /// leader that ticks at any moment, reports the time since its last tick was proposed, and is
+    /// sometimes replaced by one with another step.
     #[test]
     fn never_early(
-        events in vec((0..1_500u64, 0..8u8, 0..3u8, prop_oneof![4 => Just(1_000u64), 1 => Just(3_000u64)]), 1..200),
+        events in vec(
+            (
+                0..1_500u64,
+                0..8u8,
+                0..3u8,
+                prop_oneof![4 => Just(1_000u64), 1 => Just(3_000u64)],
+            ),
+            1..200,
+        ),
     ) {
         const MAX_AGE_MS: u64 = 3_000;
         let mut registry = Registry::new("test");
@@ -224,13 +261,18 @@ proptest! {
             if what < 4 {
                 let announcement = announcement(node, what);
                 let node_id = announcement.node_id.clone();
-                prop_assert_eq!(apply(Command::Announce { seen: index, announcement }), Outcome::Applied);
+                prop_assert_eq!(
+                    apply(Command::Announce { seen: index, announcement }),
+                    Outcome::Applied
+                );
                 renewed_ms.insert(node_id, now_ms);
                 continue;
             }
             let advance_ms = now_ms - std::mem::replace(&mut ticked_ms, now_ms);
             let grace_ms = (what == 7).then_some(500);
-            let Outcome::Expired(gone) = apply(Command::Tick { advance_ms, grace_ms }) else { panic!("not a tick") };
+            let Outcome::Expired(gone) = apply(Command::Tick { advance_ms, grace_ms }) else {
+                panic!("not a tick")
+            };
             for node_id in gone {
                 let age_ms = now_ms - renewed_ms[&node_id];
                 prop_assert!(age_ms >= MAX_AGE_MS, "{} is gone after {} ms", node_id, age_ms);
@@ -238,25 +280,34 @@ proptest! {
         }
     }
 
-    /// On time: with a tick every half step, whatever its moment, a silent node is gone by max-age and two steps.
+    /// A node expires on time: with a tick every half step, at any offset, a silent node is removed
+    /// within max-age and two steps.
     #[test]
     fn never_late(offset_ms in 0..500u64, max_age_ms in 0..9_000u64) {
         let mut registry = Registry::new("test");
         let mut apply = |index, command| {
-            registry.apply(index, &Batch { max_age_ms, step_ms: 1_000, commands: vec![command] }).remove(0)
+            registry
+                .apply(index, &Batch { max_age_ms, step_ms: 1_000, commands: vec![command] })
+                .remove(0)
         };
         apply(1, Command::Announce { seen: 0, announcement: announcement(1, 1) });
         let mut age_ms = offset_ms;
         for index in 2.. {
-            if apply(index, Command::Tick { advance_ms: 500, grace_ms: None }) != Outcome::Expired(vec![]) {
+            if apply(index, Command::Tick { advance_ms: 500, grace_ms: None })
+                != Outcome::Expired(vec![])
+            {
                 break;
             }
             age_ms += 500;
         }
-        prop_assert!((max_age_ms..=max_age_ms + 2_000).contains(&age_ms), "gone after {} ms", age_ms);
+        prop_assert!(
+            (max_age_ms..=max_age_ms + 2_000).contains(&age_ms),
+            "gone after {} ms",
+            age_ms
+        );
     }
 
-    /// A snapshot cut or changed anywhere is refused, and never panics.
+    /// A snapshot that is truncated or modified anywhere is refused and never causes a panic.
     #[test]
     fn damaged_snapshots_are_refused(batches in batches(), at_part in 0.0..1.0f64, bit in 0..8u8) {
         let mut registry = Registry::new("test");

@@ -1,4 +1,4 @@
-//! Small announcements and batches.
+//! Sample announcements and batches.
 
 use crate::model::{Announcement, Lookup};
 use crate::{Batch, Command};

@@ -1,4 +1,4 @@
-//! Who announces, renews, withdraws and looks up, through the node of a host.
+//! Clients that announce, renew, withdraw and look up through the node of a host.
 
 use crate::records::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
 use crate::records::history::TYPE;
@@ -11,9 +11,9 @@ use quorate::raft::{Node, WriteError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Clients of a node: half of them write, half of them look up.
+/// Number of clients per node: half of them write, half of them look up.
 const CLIENTS: usize = 6;
-/// The tokens of hosts that show that they take writes: those of no worker.
+/// The first token for the writes of the proof phase; no worker uses tokens from here on.
 const PROOF_TOKENS: u64 = 1_000 * TOKENS;
 
 /// Starts the clients of a host's process.
@@ -112,7 +112,7 @@ impl Client {
         let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let looked = match self.world.settings.planted {
-            // A node without a group has nothing yet that could be stale.
+            // A node without a group cannot serve stale data yet.
             Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
             _ => self.node.lookup(&lookup, deadline).await,
         };
@@ -162,7 +162,7 @@ impl Client {
     }
 }
 
-/// A write of a process that may be killed before it hears of it.
+/// A write in progress, in a process that may be killed before it gets the result.
 struct Underway<'a> {
     world: &'a World,
     worker: usize,

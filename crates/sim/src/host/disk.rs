@@ -1,11 +1,11 @@
-//! The time that a simulated device takes.
+//! Simulated latency of a device.
 
 use crate::rng::Chance;
 use quorate::storage::{Device, Pace};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A device that takes its time.
+/// A device with latency.
 #[derive(Debug)]
 pub struct Paced {
     device: Device,
@@ -14,7 +14,7 @@ pub struct Paced {
 }
 
 impl Paced {
-    /// A device each of whose operations takes up to so long.
+    /// Creates a device each of whose operations takes up to `slowest_ms`.
     pub fn new(device: Device, slowest_ms: u64, chance: Chance) -> Paced {
         Paced {
             device,

@@ -1,4 +1,4 @@
-//! One host: a node's process, its device, and the clients that ask it.
+//! One host: a node's process, its device, and its clients.
 
 mod clients;
 mod disk;

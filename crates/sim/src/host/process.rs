@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use turmoil::net::TcpListener;
 
-/// A snapshot is on disk by then.
+/// Time after which a snapshot is on disk.
 const SNAPSHOT_TAKES: Duration = Duration::from_millis(200);
-/// Between two looks for orders.
+/// Time between two polls for orders.
 const ORDERS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Runs the process of a host until it is killed.

@@ -1,4 +1,4 @@
-//! What clients were told, held against the history.
+//! The requests and responses of clients, checked against the history.
 
 use crate::records::history::{History, TYPE};
 use crate::rng::Chance;
@@ -7,31 +7,32 @@ use quorate::registry::Command;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How long a client waits.
+/// Timeout of a client.
 pub const CLIENT_WAITS: Duration = Duration::from_secs(2);
-/// What the façade may take beside: a write is given up a little after its deadline, and clocks tick.
+/// Tolerance on top of the client's timeout: a write is given up a little after its deadline, and
+/// clocks are coarse.
 const SLACK: Duration = Duration::from_millis(50);
-/// Workers that announce themselves.
+/// Number of workers that announce themselves.
 const WORKERS: usize = 16;
-/// Of these, several clients may write at once.
+/// Number of workers that several clients may write concurrently.
 const SHARED: usize = 8;
-/// How many writes of one of them are under way at most.
+/// Maximum number of concurrent writes of such a worker.
 const WRITERS: usize = 3;
 
-/// More tokens than a worker announces.
+/// Upper bound on the tokens that a worker announces.
 pub const TOKENS: u64 = 1_000_000;
 
-/// What a client asked to be written.
+/// A write that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// Announce, or renew.
+    /// An announcement or a renewal.
     Announce(Announcement),
-    /// Leave.
+    /// A withdrawal.
     Withdraw(String),
 }
 
 impl Wish {
-    /// The node that it is about.
+    /// Returns the node that it is about.
     pub fn node_id(&self) -> &str {
         match self {
             Wish::Announce(announcement) => &announcement.node_id,
@@ -64,56 +65,57 @@ impl Wish {
     }
 }
 
-/// A write that was acknowledged.
+/// An acknowledged write.
 #[derive(Debug)]
 struct Acknowledged {
     wish: Wish,
     index: u64,
 }
 
-/// A lookup that was served.
+/// A served lookup.
 #[derive(Debug, Clone)]
 pub struct Served {
-    /// By which host.
+    /// The host that served it.
     pub host: usize,
-    /// What was asked.
+    /// The requested lookup.
     pub lookup: Lookup,
-    /// The index of the answer.
+    /// The index of the response.
     pub index: u64,
-    /// The tag of the answer.
+    /// The tag of the response.
     pub tag: String,
-    /// What had been acknowledged when it began.
+    /// The highest index acknowledged before it began.
     pub floor: u64,
 }
 
 #[derive(Debug, Default)]
 struct Worker {
-    /// Writes of it that are under way.
+    /// The number of its writes in progress.
     underway: usize,
     held: Option<Announcement>,
     next_at: Duration,
     serial: u64,
 }
 
-/// What clients did and were told.
+/// The requests of clients and the responses to them.
 pub struct Answers {
     workers: Vec<Worker>,
     acknowledged: Vec<Acknowledged>,
     served: Vec<Served>,
     late: Vec<String>,
-    /// The highest index that anyone was told.
+    /// The highest index in any response.
     told: u64,
-    /// The same, before the step under way: what is told in it may be told at the same time as something begins.
+    /// The value of `told` before the current step: a response in the current step may be
+    /// concurrent with a request that begins in it.
     floor: u64,
     hosts: usize,
     proofs: BTreeMap<usize, u64>,
     proved: BTreeSet<usize>,
-    /// Writes acknowledged, refused and unknown; lookups served and refused.
+    /// Counts of writes acknowledged, refused and unknown, and of lookups served and refused.
     pub counts: [usize; 5],
 }
 
 impl Answers {
-    /// Nothing was asked.
+    /// Creates the record without any requests.
     pub fn new(hosts: usize) -> Answers {
         Answers {
             workers: (0..WORKERS).map(|_| Worker::default()).collect(),
@@ -129,12 +131,12 @@ impl Answers {
         }
     }
 
-    /// What a lookup that begins now must show at least.
+    /// Returns the least index that a lookup that begins now must show.
     pub fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// Something for a client to write, with the worker that does.
+    /// Returns a write for a client, with the worker that it is for.
     pub fn next_wish(
         &mut self,
         now: Duration,
@@ -150,14 +152,14 @@ impl Answers {
         let node_id = format!("worker{at}");
         let what = match worker.underway {
             0 => chance.below(20),
-            // Rather something that the other write does not say.
+            // Prefers a write that differs from the one in progress.
             _ => [1, 3, 19][chance.below(3)],
         };
         let wish = match (&worker.held, what) {
-            // Of those with one writer more, since a worker that others write too seldom falls
-            // silent.
+            // More often for workers with a single writer: one with several rarely falls silent,
+            // because the others write it.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
-                // It dies, and comes back when it must be gone.
+                // The worker dies, and returns at a time when it must have expired.
                 worker.held = None;
                 worker.next_at = now + 3 * max_age;
                 return None;
@@ -174,7 +176,7 @@ impl Answers {
         Some((at, wish))
     }
 
-    /// A write was acknowledged.
+    /// Records that a write was acknowledged.
     pub fn acknowledge(
         &mut self,
         worker: Option<usize>,
@@ -190,7 +192,7 @@ impl Answers {
         self.acknowledged.push(Acknowledged { wish, index });
     }
 
-    /// A write was refused, or nobody knows: its client tries again.
+    /// Records that a write was refused or has an unknown outcome: its client retries.
     pub fn fail(&mut self, worker: usize, wish: &Wish, is_known: bool, next_at: Duration) {
         self.counts[if is_known { 1 } else { 2 }] += 1;
         self.rest(worker, wish, next_at);
@@ -206,19 +208,19 @@ impl Answers {
         };
     }
 
-    /// A lookup was served.
+    /// Records that a lookup was served.
     pub fn serve(&mut self, served: Served) {
         self.counts[3] += 1;
         self.told = self.told.max(served.index);
         self.served.push(served);
     }
 
-    /// A lookup was refused.
+    /// Records that a lookup was refused.
     pub fn refuse(&mut self) {
         self.counts[4] += 1;
     }
 
-    /// Something took from `began` to `ended`.
+    /// Records that a request took from `began` to `ended`.
     pub fn note_time(&mut self, what: &str, began: Duration, ended: Duration) {
         if ended - began > CLIENT_WAITS + SLACK {
             self.late.push(format!(
@@ -227,19 +229,20 @@ impl Answers {
         }
     }
 
-    /// A host took the proof's write and has acknowledged it.
+    /// Records that a host acknowledged the write of the proof phase.
     pub fn prove_write(&mut self, host: usize, index: u64) {
         self.proofs.insert(host, index);
     }
 
-    /// A host served a lookup that shows these proofs.
+    /// Records that a host served a lookup in which these proofs are visible.
     pub fn prove_read(&mut self, host: usize, shows: impl Fn(usize) -> bool) {
         if self.proofs.len() == self.hosts && (0..self.hosts).all(shows) {
             self.proved.insert(host);
         }
     }
 
-    /// Which hosts have yet to serve, and which to write.
+    /// Returns the hosts that have yet to serve a lookup, and those that have yet to accept a
+    /// write.
     pub fn unproved(&self) -> (Vec<usize>, Vec<usize>) {
         let hosts = 0..self.hosts;
         (
@@ -253,10 +256,10 @@ impl Answers {
         )
     }
 
-    /// Judges what was told since the last call.
+    /// Checks the responses since the last call.
     ///
     /// # Errors
-    /// What was wrong to tell.
+    /// Returns the violation.
     pub fn judge(&mut self, history: &History) -> Result<(), String> {
         if let Some(late) = self.late.pop() {
             return Err(late);
@@ -268,11 +271,17 @@ impl Answers {
                 .map_err(|why| format!("acknowledged writes: {wish:?} at {index}: {why}"))?;
         }
         for served in self.served.drain(..) {
-            judge_lookup(&served, history)
-                .map_err(|why| {
-                let Served { host, lookup, index, floor, .. } = &served;
+            judge_lookup(&served, history).map_err(|why| {
+                let Served {
+                    host,
+                    lookup,
+                    index,
+                    floor,
+                    ..
+                } = &served;
                 format!(
-                    "linearizable lookups: host {host} answered {lookup:?} at {index}, {floor} was told before: {why}"
+                    "linearizable lookups: host {host} answered {lookup:?} at {index}, \
+                     {floor} was told before: {why}"
                 )
             })?;
         }
@@ -298,7 +307,7 @@ fn judge_lookup(served: &Served, history: &History) -> Result<(), String> {
     }
 }
 
-/// An announcement of one service that carries a token.
+/// Returns an announcement of one service that carries a token.
 pub fn announcement(node_id: &str, token: u64) -> Announcement {
     Announcement {
         node_id: node_id.to_owned(),

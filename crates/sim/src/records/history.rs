@@ -1,4 +1,4 @@
-//! The one log that was committed, and what it makes of the registry.
+//! The committed log, and the state of the registry that results from it.
 
 use crate::settings::STEP;
 use quorate::model::Lookup;
@@ -7,10 +7,10 @@ use quorate::registry::{Command, LEVEL_OF_ORDER, Leadership, Outcome, Registry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What the registry is after an entry.
+/// The state of the registry after an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// The digest of all.
+    /// The digest of the whole state.
     pub digest: u128,
     /// The tag of the lookup of everything.
     pub all: String,
@@ -18,19 +18,19 @@ pub struct State {
     pub workers: String,
 }
 
-/// The committed log, as the first node that committed an entry holds it.
+/// The committed log, as stored by the first node that committed each entry.
 pub struct History {
     entries: Vec<LoggedEntry>,
     outcomes: Vec<Vec<Outcome>>,
     states: Vec<State>,
     registry: Registry,
     max_age: Duration,
-    /// The entry that last renewed a node, and when it was seen to be committed.
+    /// The entry that last renewed a node, and the time at which it was seen to be committed.
     renewed: BTreeMap<String, (u64, Duration)>,
-    /// How many nodes expired.
+    /// The number of nodes that expired.
     pub expired: usize,
-    /// When it was seen that writes carry what their taker knew: from here on their order is
-    /// promised.
+    /// The time at which writes were first seen to carry the receiving node's knowledge. From then
+    /// on, their order is guaranteed.
     pub ordered_from: Option<Duration>,
 }
 
@@ -38,7 +38,7 @@ pub struct History {
 pub const TYPE: &str = "trino";
 
 impl History {
-    /// Nothing is committed.
+    /// Creates an empty history.
     pub fn new(max_age: Duration) -> History {
         History {
             entries: Vec::new(),
@@ -52,31 +52,32 @@ impl History {
         }
     }
 
-    /// The index that is committed next.
+    /// Returns the index that is committed next.
     pub fn next(&self) -> u64 {
         self.entries.len() as u64
     }
 
-    /// An entry, if it is committed.
+    /// Returns an entry, if it is committed.
     pub fn entry(&self, index: u64) -> Option<&LoggedEntry> {
         self.entries.get(index as usize)
     }
 
-    /// The state after an entry, if it is committed.
+    /// Returns the state after an entry, if it is committed.
     pub fn state(&self, index: u64) -> Option<&State> {
         self.states.get(index as usize)
     }
 
-    /// The last entry that was proposed by a leader before this one.
+    /// Returns the last entry that was proposed by a leader earlier than `leader`.
     pub fn last_before(&self, leader: (u64, u64)) -> Option<&LoggedEntry> {
         let earlier = self.entries.partition_point(|entry| entry.leader < leader);
         self.entries.get(earlier.checked_sub(1)?)
     }
 
-    /// Holds what a node says is committed against what is known to be, and takes what is new.
+    /// Checks an entry that a node considers committed against the history, and appends it if it is
+    /// new.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the violation.
     pub fn hold(&mut self, entry: LoggedEntry, at: Duration) -> Result<(), String> {
         if let Some(known) = self.entry(entry.index) {
             return match *known == entry {
@@ -168,16 +169,17 @@ impl History {
         let Some((renewed, committed)) = self.renewed.get(node_id) else {
             return Err(format!("{node_id} expired and was never announced"));
         };
-        // Both are seen at the end of the step in which they happen.
+        // Both are observed at the end of the step in which they happen.
         if at.saturating_sub(*committed) + STEP < self.max_age {
             return Err(format!(
-                "no early expiry: {node_id} expired by entry {index} at {at:?}, and entry {renewed} was committed at {committed:?}"
+                "no early expiry: {node_id} expired by entry {index} at {at:?}, \
+                 and entry {renewed} was committed at {committed:?}"
             ));
         }
         Ok(())
     }
 
-    /// Every command that was committed, in order, with the index of its entry and what came of it.
+    /// Returns every committed command, in order, with the index of its entry and its outcome.
     pub fn applied(&self) -> impl Iterator<Item = (u64, &Command, &Outcome)> {
         let entries = self.entries.iter().zip(&self.outcomes);
         entries.flat_map(|(entry, outcomes)| {
@@ -190,10 +192,10 @@ impl History {
         })
     }
 
-    /// Whether an entry holds a write, and applied it.
+    /// Checks that an entry contains a write and applied it.
     ///
     /// # Errors
-    /// What is there instead.
+    /// Returns the content of the entry if it does not.
     pub fn holds(&self, index: u64, write: impl Fn(&Command) -> bool) -> Result<(), String> {
         let entry = self
             .entry(index)

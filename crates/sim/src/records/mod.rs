@@ -1,4 +1,4 @@
-//! What was committed, and what clients were told and wrote, held against each other.
+//! The committed log, and the writes and responses of clients, checked against each other.
 
 pub mod answers;
 pub mod history;

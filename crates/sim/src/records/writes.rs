@@ -1,12 +1,10 @@
-//! What clients wrote and when, and whether the log has it in an order that they may see.
+//! The writes of clients and their times, and the check that the log orders them correctly.
 //!
-//! The checker judges it (`quorate_checker::certificate`): several clients write one node id
-//! through different hosts, and a
-//! write that began before another one of the same node id never takes effect after that one, if
-//! that one was acknowledged.
-//! A node takes a write in the step in which its client begins it, so that it has arrived by then.
-//! Judged are writes that began
-//! when the group had agreed on the level of commands that carry what their taker knew.
+//! The checker decides (`quorate_checker::certificate`): several clients write one node id through
+//! different hosts, and a write that began before another one of the same node id never takes
+//! effect after that one, if that one was acknowledged. A node receives a write in the step in
+//! which its client begins it, so the write has arrived by then. Only writes are checked that began
+//! after the group had agreed on the level at which commands carry the receiving node's knowledge.
 
 use crate::records::answers::Wish;
 use crate::records::history::{History, TYPE};
@@ -19,21 +17,21 @@ use quorate_checker::log::{Applied, Log, LogEntry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The pool of all.
+/// The pool of all workers.
 const POOL: &str = "general";
 
 /// Every write of a run.
 #[derive(Debug, Default)]
 pub struct Writes {
     operations: Vec<Operation>,
-    /// How many of them are under way, by node id.
+    /// The number of writes in progress, by node id.
     underway: BTreeMap<String, usize>,
-    /// Writes that began while another one of their node id was under way.
+    /// The number of writes that began while another one of their node id was in progress.
     pub contended: usize,
 }
 
 impl Writes {
-    /// A client asks a host for a write. Its number.
+    /// Records that a client requests a write from a host. Returns the number of the write.
     pub fn begin(&mut self, host: usize, wish: &Wish, now: Duration) -> usize {
         let underway = self.underway.entry(wish.node_id().to_owned()).or_default();
         self.contended += usize::from(*underway > 0);
@@ -52,7 +50,7 @@ impl Writes {
         number
     }
 
-    /// What the client was told.
+    /// Records the response to the client.
     pub fn end(&mut self, number: usize, told: &Result<u64, WriteError>, now: Duration) {
         self.leave(number);
         let operation = &mut self.operations[number];
@@ -69,7 +67,7 @@ impl Writes {
         }
     }
 
-    /// The host's process was killed: nobody knows what comes of the write.
+    /// Records that the host's process was killed, so that the outcome of the write is unknown.
     pub fn leave(&mut self, number: usize) {
         let node_id = self.operations[number].input.node();
         if let Some(underway) = node_id.and_then(|node_id| self.underway.get_mut(&**node_id)) {
@@ -77,10 +75,10 @@ impl Writes {
         }
     }
 
-    /// Judges all of it against the committed log.
+    /// Checks all writes against the committed log.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns the violations.
     pub fn judge(&self, history: &History, max_age: Duration) -> Result<(), String> {
         let log = log_of(history);
         let max_age = MaxAge::from_ns(max_age.as_nanos() as u64);
@@ -124,7 +122,7 @@ fn input_of(wish: &Wish) -> Input {
     }
 }
 
-/// The number that an announcement of these clients carries.
+/// Returns the token of an announcement.
 fn token_of(announcement: &quorate::model::Announcement) -> u64 {
     let services = announcement.services.to_vec();
     let token = services

@@ -13,7 +13,7 @@ pub struct Inventory {
     pub environment: String,
     /// The discovery nodes, sorted by node id.
     pub entries: Vec<InventoryEntry>,
-    /// Where it came from, for messages.
+    /// The file or URI it was read from, for messages.
     pub(super) source: String,
 }
 
@@ -22,22 +22,22 @@ pub struct Inventory {
 pub struct InventoryEntry {
     /// Its `node.id`.
     pub node_id: String,
-    /// Where it is reached: `http://host:port`, without a path.
+    /// Its base address: `http://host:port`, without a path.
     pub address: String,
 }
 
 impl InventoryEntry {
-    /// The port of its address.
+    /// Returns the port of the address.
     pub fn port(&self) -> Option<u16> {
         self.address.rsplit(':').next()?.parse().ok()
     }
 }
 
 impl Inventory {
-    /// This node's own entry.
+    /// Returns this node's own entry.
     ///
     /// # Errors
-    /// When it is not listed, with the ids that are.
+    /// Returns an error that lists the ids if the node is not listed.
     pub fn own(&self, node_id: &str) -> Result<&InventoryEntry, BadInventory> {
         let own = self.entries.iter().find(|entry| entry.node_id == node_id);
         own.ok_or_else(|| {
@@ -53,17 +53,17 @@ impl Inventory {
         })
     }
 
-    /// Every entry but this node's own.
+    /// Returns every entry except this node's own.
     pub fn peers<'a>(&'a self, node_id: &'a str) -> impl Iterator<Item = &'a InventoryEntry> {
         self.entries
             .iter()
             .filter(move |entry| entry.node_id != node_id)
     }
 
-    /// Checks that it is for this environment.
+    /// Checks that the inventory is for this environment.
     ///
     /// # Errors
-    /// With both names when it is for another.
+    /// Returns an error with both names if it is for another environment.
     pub fn require_environment(&self, environment: &str) -> Result<(), BadInventory> {
         if self.environment == environment {
             return Ok(());
@@ -74,13 +74,14 @@ impl Inventory {
         }))
     }
 
-    /// A digest of the environment and the sorted node ids. Two nodes with equal digests mean the same group; addresses
-    /// are left out, since a node may see a peer under another name.
+    /// Returns a digest of the environment and the sorted node ids. Two nodes with equal digests
+    /// mean the same group. Addresses are excluded, since a node may know a peer under another
+    /// name.
     pub fn digest(&self) -> u64 {
         let mut hash = Sha256::new();
         let ids = self.entries.iter().map(|entry| &entry.node_id);
         for part in std::iter::once(&self.environment).chain(ids) {
-            // The length keeps `ab`,`c` apart from `a`,`bc`.
+            // The length distinguishes `ab`,`c` from `a`,`bc`.
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }

@@ -1,4 +1,4 @@
-//! The service inventory: who the discovery nodes are, in airlift's own file format.
+//! The service inventory: the list of discovery nodes, in airlift's own file format.
 
 pub(crate) mod entries;
 pub(crate) mod limits;

@@ -1,4 +1,4 @@
-//! Reads an inventory.
+//! Parses an inventory.
 
 use super::entries::{Inventory, InventoryEntry};
 use super::limits::{
@@ -12,11 +12,12 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 impl Inventory {
-    /// Reads an inventory; `source` is the file or URI, for messages. Entries of other types than `discovery` are skipped,
-    /// and fields that discovery does not need are ignored, as airlift does.
+    /// Parses an inventory; `source` is the file or URI, for messages. Entries of types other than
+    /// `discovery` are skipped, and fields that discovery does not need are ignored, as airlift
+    /// does.
     ///
     /// # Errors
-    /// Names the entry and its field.
+    /// Returns an error that names the entry and its field.
     pub fn parse(bytes: &[u8], source: &str) -> Result<Self, BadInventory> {
         let inventory = parse(bytes, source);
         inventory.map_err(|problem| BadInventory {
@@ -85,7 +86,7 @@ fn parse(bytes: &[u8], source: &str) -> Result<Inventory, InventoryProblem> {
     })
 }
 
-/// The entry at `index`, or none when it is not of type `discovery`.
+/// Returns the entry at `index`, or `None` if it is not of type `discovery`.
 fn discovery_entry(
     index: usize,
     service: &Value,
@@ -151,7 +152,7 @@ fn address(service: &Map<String, Value>) -> Result<String, (&'static str, String
     }
 }
 
-/// `http://host:port` in one spelling: without a path, the port always there, an address as
+/// Returns the canonical form `http://host:port`: no path, an explicit port, and the host as
 /// [`Host`] writes it.
 pub(super) fn http_address(text: &str) -> Result<String, String> {
     let bad = |what: &str| format!("`{}` {what}", text.chars().take(256).collect::<String>());
@@ -173,7 +174,7 @@ pub(super) fn http_address(text: &str) -> Result<String, String> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(bad("must not have a path"));
     }
-    // `port_u16` is none both for no port and for one that is no number.
+    // `port_u16` is `None` both without a port and for one that is not a number.
     let written = authority.as_str().strip_prefix(host).unwrap_or_default();
     let port = match (written, authority.port_u16()) {
         ("", _) => 80,

@@ -1,85 +1,85 @@
-//! What is wrong with an inventory.
+//! The errors of an inventory.
 
 use super::limits::{INVENTORY_BYTES_MAX, MEMBERS_MAX};
 use thiserror::Error;
 
-/// An inventory that cannot be used, with the place in it.
+/// An invalid inventory, with the location of the problem.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{file}: {problem}")]
 pub struct BadInventory {
     /// The file or URI.
     pub file: String,
-    /// What is wrong.
+    /// The problem.
     pub problem: InventoryProblem,
 }
 
-/// What can be wrong with an inventory.
+/// A problem of an inventory.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InventoryProblem {
     /// Over [`INVENTORY_BYTES_MAX`].
     #[error("is larger than {INVENTORY_BYTES_MAX} bytes")]
     TooLarge,
-    /// Nothing in the file.
+    /// The file is empty.
     #[error("is empty")]
     Empty,
-    /// Not UTF-8 but UTF-16 or UTF-32, as its byte order mark says.
+    /// Encoded as UTF-16 or UTF-32 rather than UTF-8, according to its byte order mark.
     #[error("is {0}: save it as UTF-8")]
     Encoding(&'static str),
-    /// Not JSON at all.
+    /// Not valid JSON.
     #[error("is not JSON: {0}")]
     NotJson(String),
-    /// A field outside the entries is absent or of the wrong kind.
+    /// A field outside the entries is missing or has the wrong type.
     #[error("{field}: {what}")]
     Field {
         /// The field.
         field: &'static str,
-        /// What is expected.
+        /// The expected value.
         what: &'static str,
     },
-    /// A field of an entry is absent, of the wrong kind or malformed.
+    /// A field of an entry is missing, has the wrong type or is malformed.
     #[error("services[{index}]{}: {field}: {what}", named(node_id))]
     Entry {
-        /// The place in `services`, from 0.
+        /// The position in `services`, from 0.
         index: usize,
-        /// Its node id, when it has one.
+        /// Its node id, if it has one.
         node_id: Option<String>,
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The problem with it.
         what: String,
     },
     /// No entry of type `discovery`.
     #[error("has no service of type `discovery`")]
     NoDiscovery,
-    /// More than [`MEMBERS_MAX`].
+    /// More than [`MEMBERS_MAX`] entries of type `discovery`.
     #[error("has {0} services of type `discovery`; at most {MEMBERS_MAX} are allowed")]
     TooMany(usize),
-    /// Two entries with one node id.
+    /// Two entries have the same node id.
     #[error("services[{first}] and services[{second}] have the same nodeId {node_id}")]
     DuplicateNode {
-        /// The place of the first.
+        /// The position of the first.
         first: usize,
-        /// The place of the second.
+        /// The position of the second.
         second: usize,
-        /// What both have.
+        /// The node id of both.
         node_id: String,
     },
-    /// Two nodes at one address.
+    /// Two nodes have the same address.
     #[error("services[{first}] and services[{second}] have the same address {address}")]
     DuplicateAddress {
-        /// The place of the first.
+        /// The position of the first.
         first: usize,
-        /// The place of the second.
+        /// The position of the second.
         second: usize,
-        /// What both have.
+        /// The address of both.
         address: String,
     },
-    /// It is for another environment.
+    /// The inventory is for another environment.
     #[error("environment: is `{found}`, but node.environment is `{expected}`")]
     Environment {
-        /// What the file says.
+        /// The environment in the file.
         found: String,
-        /// What the node is configured with.
+        /// The environment that the node is configured with.
         expected: String,
     },
     /// The node is not listed.
@@ -89,7 +89,7 @@ pub enum InventoryProblem {
     NotListed {
         /// The node's own id.
         node_id: String,
-        /// The ids that are listed.
+        /// The listed ids.
         listed: String,
     },
 }

@@ -45,7 +45,8 @@ fn reads_airlifts_example() {
     assert!(inventory.require_environment("test").is_ok());
 }
 
-/// The digest depends on the set of nodes and on the environment, not on order, addresses or other services.
+/// The digest depends on the set of nodes and on the environment, but not on order, addresses or
+/// other services.
 #[test]
 fn digest_is_of_ids_and_environment() {
     let text =
@@ -83,7 +84,7 @@ fn digest_is_of_ids_and_environment() {
     );
 }
 
-/// Addresses come out in one spelling, so that comparing them means something.
+/// Addresses are normalized to one spelling, so that they can be compared.
 #[test]
 fn addresses_are_normalized() {
     let cases = [
@@ -125,8 +126,8 @@ fn addresses_are_normalized() {
     }
 }
 
-/// A byte order mark at the front, as editors on Windows write it, is skipped; one of another
-/// encoding is refused by its name, and one that is not at the front is part of the text.
+/// A byte order mark at the beginning, as written by editors on Windows, is skipped. A mark of
+/// another encoding is refused with the encoding's name. A mark elsewhere is part of the text.
 #[test]
 fn byte_order_marks() {
     let inventory = Inventory::parse(TWO.as_bytes(), "f").expect("valid");
@@ -146,7 +147,7 @@ fn byte_order_marks() {
     }
 }
 
-/// Every refusal names the file, the entry and the field.
+/// Every error names the file, the entry and the field.
 #[test]
 fn refusals_name_entry_and_field() {
     let cases = [
@@ -185,7 +186,8 @@ fn refusals_name_entry_and_field() {
         ),
         (
             one("{}"),
-            "inventory.json: services[0] (nodeId a): properties.http: is missing: the node has no address",
+            "inventory.json: services[0] (nodeId a): properties.http: \
+             is missing: the node has no address",
         ),
         (
             one(r#"{"http":1}"#),
@@ -193,11 +195,13 @@ fn refusals_name_entry_and_field() {
         ),
         (
             one(r#"{"https":"https://h:1"}"#),
-            "inventory.json: services[0] (nodeId a): properties.https: TLS between the discovery nodes is not supported yet; give properties.http",
+            "inventory.json: services[0] (nodeId a): properties.https: \
+             TLS between the discovery nodes is not supported yet; give properties.http",
         ),
         (
             one(r#"{"http":"https://h:1"}"#),
-            "inventory.json: services[0] (nodeId a): properties.http: `https://h:1` must start with http://",
+            "inventory.json: services[0] (nodeId a): properties.http: \
+             `https://h:1` must start with http://",
         ),
     ];
     for (text, message) in cases {
@@ -205,7 +209,7 @@ fn refusals_name_entry_and_field() {
     }
 }
 
-/// Two nodes with one id, or at one address, would be two processes taken for one.
+/// Two nodes with one id or one address are refused: two processes would be mistaken for one.
 #[test]
 fn duplicates_are_refused() {
     let both = |a: &str, b: &str, port: u16| {
@@ -224,7 +228,8 @@ fn duplicates_are_refused() {
     );
 }
 
-/// A node id that is empty, very long or of other characters is refused without repeating all of it.
+/// A node id that is empty, too long or has invalid characters is refused. The error does not
+/// repeat all of a long id.
 #[test]
 fn node_ids_are_checked() {
     assert!(is_node_id("597A741E-9968_x"));
@@ -245,7 +250,7 @@ fn node_ids_are_checked() {
     assert!(problem(&text).len() < 300);
 }
 
-/// A wrong environment and a node that is not listed are refused by name.
+/// A different environment and an unlisted node are refused with an error that names them.
 #[test]
 fn strangers_are_refused() {
     let inventory =
@@ -286,7 +291,8 @@ fn limits_hold() {
     );
 }
 
-/// An address has an end, since it travels in the log and in every snapshot.
+/// The length of an address is limited, since addresses are stored in the log and in every
+/// snapshot.
 #[test]
 fn an_address_has_an_end() {
     let of = |bytes: usize| {

@@ -1,4 +1,4 @@
-//! Services and their properties, packed.
+//! A compact encoding of services and their properties.
 
 pub(crate) mod properties;
 pub(crate) mod services;

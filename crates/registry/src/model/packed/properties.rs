@@ -1,5 +1,5 @@
-//! Properties, packed: in a map of strings, one costs twenty times its text, and a body of a megabyte holds a hundred
-//! thousand.
+//! A compact encoding of properties. In a map of strings, a property takes twenty times the size of
+//! its text, and a body of 1 MB can contain a hundred thousand of them.
 
 use crate::model::text::Text;
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
@@ -7,14 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Keys and their values, in the order of the keys, each key once.
+/// Key-value pairs, sorted by key. Each key occurs once.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Properties {
     packed: Vec<u8>,
     count: usize,
 }
 
-/// The same, read in place.
+/// A borrowed view of [`Properties`], and an iterator over its pairs.
 #[derive(Clone, Copy)]
 pub struct Pairs<'a> {
     packed: &'a [u8],
@@ -22,25 +22,25 @@ pub struct Pairs<'a> {
 }
 
 impl Properties {
-    /// Reads them.
+    /// Returns an iterator over the pairs.
     pub fn iter(&self) -> Pairs<'_> {
         Pairs::new(&self.packed, self.count)
     }
 
-    /// The value of a property.
+    /// Returns the value of a property.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().get(name)
     }
 
-    /// How many bytes all keys and values take.
+    /// Returns the encoded size of all keys and values in bytes.
     pub fn packed_bytes(&self) -> usize {
         self.packed.len()
     }
 
-    /// Packs what a writer is given.
+    /// Creates properties from the pairs that `write` pushes to the writer.
     ///
     /// # Errors
-    /// Those of `write`.
+    /// Returns the errors of `write`.
     pub(crate) fn packed<E>(
         room_bytes: usize,
         write: impl FnOnce(&mut PairsWriter<'_>) -> Result<(), E>,
@@ -59,12 +59,12 @@ impl<'a> Pairs<'a> {
         Pairs { packed, count }
     }
 
-    /// The value of a property.
+    /// Returns the value of a property.
     pub fn get(mut self, name: &str) -> Option<&'a str> {
         self.find_map(|(key, value)| (key == name).then_some(value))
     }
 
-    /// As a map, to be changed.
+    /// Returns the pairs as a map, which can be modified.
     pub fn to_map(self) -> BTreeMap<String, String> {
         self.map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect()
@@ -86,7 +86,7 @@ impl<'a> Iterator for Pairs<'a> {
 
 impl ExactSizeIterator for Pairs<'_> {}
 
-/// Appends properties to packed bytes, in any order.
+/// Appends properties, in any order, to packed bytes.
 pub(crate) struct PairsWriter<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
@@ -106,12 +106,12 @@ impl<'o> PairsWriter<'o> {
         }
     }
 
-    /// How many were added so far.
+    /// Returns the number of pairs added.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
 
-    /// Adds one. Of two with one key the last one counts.
+    /// Adds a pair. Of two pairs with the same key, the last one wins.
     pub(crate) fn push(&mut self, key: &str, value: &str) {
         self.ascending &= self.count == 0 || text_at(self.out, self.last) < key;
         self.last = self.out.len();
@@ -120,7 +120,7 @@ impl<'o> PairsWriter<'o> {
         self.count += 1;
     }
 
-    /// Puts them in order. How many there are.
+    /// Sorts the pairs by key and returns their number.
     pub(crate) fn finish(self) -> usize {
         match self.ascending {
             true => self.count,
@@ -135,8 +135,8 @@ impl<'o> PairsWriter<'o> {
     }
 }
 
-/// Puts records that each begin with their key in the order of the keys, from `start` on; of those with one key only the
-/// last stays. How many stay.
+/// Sorts the records from `start` on, each of which begins with its key. Of several records with
+/// the same key, only the last is kept. Returns the number of records kept.
 pub(crate) fn in_order(
     out: &mut Vec<u8>,
     start: usize,
@@ -151,7 +151,7 @@ pub(crate) fn in_order(
         skip(&mut rest);
     }
     let key = |place: &u32| text_at(records, *place as usize);
-    // A stable sort: the last of equal ones was the last to come.
+    // The sort is stable: the last of equal keys is the one added last.
     places.sort_by(|a, b| key(a).cmp(key(b)));
     let mut sorted = Vec::with_capacity(records.len());
     let mut kept = 0;
@@ -173,13 +173,13 @@ pub(crate) fn in_order(
     kept
 }
 
-/// Appends a text with its length.
+/// Appends a length-prefixed text.
 pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     let extended = postcard::to_extend(text, std::mem::take(out));
     *out = extended.expect("a text can be encoded into memory");
 }
 
-/// Takes a text off the front of packed bytes.
+/// Removes a text from the front of packed bytes.
 pub(crate) fn take<'a>(packed: &mut &'a [u8]) -> &'a str {
     let (text, rest) = postcard::take_from_bytes(packed).expect("packed here");
     *packed = rest;
@@ -233,7 +233,7 @@ impl<'de> Deserialize<'de> for Properties {
     }
 }
 
-/// Appends a map of texts to packed bytes.
+/// Deserializes a map of texts by appending it to packed bytes.
 pub(crate) struct PairsSeed<'w, 'o>(pub(crate) &'w mut PairsWriter<'o>);
 
 impl<'de> DeserializeSeed<'de> for PairsSeed<'_, '_> {
@@ -265,9 +265,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::default()
+        })]
 
-        /// They are what a map of the same pairs is, in whatever order these come, and are encoded as it is.
+        /// Properties are equal to a map of the same pairs, in any order, and have the same
+        /// encoding.
         #[test]
         fn they_are_a_map(pairs in prop::collection::vec(("[ab]{0,3}", "\\PC{0,9}"), 0..20)) {
             let map: BTreeMap<String, String> = pairs.iter().cloned().collect();

@@ -1,4 +1,4 @@
-//! The services of an announcement, packed as their properties are.
+//! A compact encoding of the services of an announcement, like that of their properties.
 
 use super::properties::{Pairs, PairsSeed, PairsWriter, in_order, put, take};
 use crate::model::service::Service;
@@ -8,17 +8,19 @@ use serde::ser::{SerializeSeq as _, SerializeStruct as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Services in the order of their ids, each id once.
+/// Services sorted by id. Each id occurs once.
 ///
-/// To airlift they are a set: their order says nothing, and two orders are one announcement.
+/// airlift treats them as a set: their order has no meaning, and two announcements that differ only
+/// in it are equal.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Services {
-    /// For each: id, type, the number of its properties and their bytes (both `u32`, little endian), the properties.
+    /// For each service: id, type, number of properties and their size in bytes (both `u32`, little
+    /// endian), properties.
     packed: Vec<u8>,
     count: usize,
 }
 
-/// A service, read in place.
+/// A service that borrows from its packed form.
 #[derive(Clone, Copy)]
 pub struct ServiceOf<'a> {
     /// Its id.
@@ -30,28 +32,28 @@ pub struct ServiceOf<'a> {
 }
 
 impl Services {
-    /// How many there are.
+    /// Returns the number of services.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no services.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Reads them.
+    /// Returns an iterator over the services.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = ServiceOf<'_>> {
         let mut rest = &*self.packed;
         (0..self.count).map(move |_| ServiceOf::take(&mut rest))
     }
 
-    /// How many bytes all their texts take.
+    /// Returns the size of the packed form in bytes.
     pub fn packed_bytes(&self) -> usize {
         self.packed.len()
     }
 
-    /// Each by itself, to be changed.
+    /// Returns the services as separate values, which can be modified.
     pub fn to_vec(&self) -> Vec<Service> {
         self.iter().map(ServiceOf::to_service).collect()
     }
@@ -70,7 +72,7 @@ impl<'a> ServiceOf<'a> {
         }
     }
 
-    /// With texts of its own.
+    /// Returns an owned copy.
     pub fn to_service(self) -> Service {
         Service {
             id: self.id.to_owned(),
@@ -88,7 +90,7 @@ fn take_u32(packed: &mut &[u8]) -> usize {
     u32::from_le_bytes(*number) as usize
 }
 
-/// Packs services, in any order.
+/// Packs services that are added in any order.
 #[derive(Default)]
 pub(crate) struct ServicesWriter {
     out: Vec<u8>,
@@ -96,7 +98,7 @@ pub(crate) struct ServicesWriter {
 }
 
 impl ServicesWriter {
-    /// One that has room for so many bytes.
+    /// Creates a writer with capacity for `bytes` bytes.
     pub(crate) fn with_room(bytes: usize) -> ServicesWriter {
         ServicesWriter {
             out: Vec::with_capacity(bytes),
@@ -104,10 +106,11 @@ impl ServicesWriter {
         }
     }
 
-    /// Adds a service whose properties `write` adds. Of two with one id the last one counts.
+    /// Adds a service whose properties `write` adds. Of two services with the same id, the last one
+    /// wins.
     ///
     /// # Errors
-    /// Those of `write`, after which nothing of the service is there.
+    /// Returns the errors of `write`. In this case, no part of the service is added.
     pub(crate) fn push<E>(
         &mut self,
         id: &str,
@@ -134,13 +137,13 @@ impl ServicesWriter {
         Ok(())
     }
 
-    /// Forgets all of them.
+    /// Removes all services.
     pub(crate) fn clear(&mut self) {
         self.out.clear();
         self.count = 0;
     }
 
-    /// Puts them in order.
+    /// Sorts the services by id and returns them.
     pub(crate) fn finish(self) -> Services {
         let mut services = Services {
             packed: self.out,
@@ -279,9 +282,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::default()
+        })]
 
-        /// They are what a list by id is, in whatever order they come, and are encoded as it is.
+        /// Services are equal to a list sorted by id, whatever the order they are added in, and
+        /// have the same encoding.
         #[test]
         fn they_are_a_list_by_id(services in prop::collection::vec(service(), 0..12)) {
             let by_id: BTreeMap<String, Service> =

@@ -1,8 +1,8 @@
-//! Why a body is refused.
+//! The error for a request body that is refused.
 
 use std::fmt::Display;
 
-/// Why a body is refused: one line of text that names the field. The answer is 400.
+/// The reason why a body is refused: one line of text that names the field. The response is 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}")]
 pub struct BadAnnouncement {

@@ -1,7 +1,7 @@
-//! Reads one JSON object at a time, as Jackson's data binding does for airlift.
+//! Parses one JSON object at a time, like Jackson's data binding in airlift.
 //!
-//! What is read is held once: a list or a map is handed on piece by piece, so that no shape of a body makes more of it in
-//! memory than there is in the body.
+//! Parsed values are held only once: lists and maps are passed on element by element, so that no
+//! shape of a body takes up more memory than the body itself.
 
 use super::bad_announcement::BadAnnouncement;
 use crate::model::text::Text;
@@ -10,39 +10,41 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The deepest nesting of objects and arrays that a body may have, in fields that are ignored too.
+/// Maximum nesting depth of objects and arrays in a body, including ignored fields.
 ///
-/// An announcement needs four; the rest is room for fields of later clients.
+/// An announcement needs four levels; the rest is room for fields of future clients.
 pub const MAX_NESTING: usize = 64;
 
-/// The longest part of a client's own text that an error repeats, in characters.
+/// Maximum length of a client's text that an error quotes, in characters.
 const MAX_QUOTED_CHARS: usize = 200;
 
-/// The longest string with escapes in it, in bytes of the body: such a one is copied several times while it is read. What
-/// clients write holds escapes now and then and is short; a long list of catalogs holds none.
+/// Maximum length of a string with escapes, in bytes of the body: such a string is copied several
+/// times while it is parsed. Clients write strings with occasional escapes, and these are short; a
+/// long list of catalogs contains none.
 const MAX_ESCAPED_BYTES: usize = 32 << 10;
 
-/// Those fields of a JSON object that are asked for. Their values are still text: what is not asked for is never parsed nor held.
+/// The requested fields of a JSON object. Their values are still text: other fields are neither
+/// parsed nor stored.
 ///
-/// Of two equal keys the last one counts, and unknown keys are ignored, both as in Jackson.
+/// The last of several equal keys wins, and unknown keys are ignored, both as in Jackson.
 ///
-/// Where a field stands is put into words for an error only: most bodies are renewals, and good.
+/// The location of a field is formatted only for an error: most bodies are renewals and valid.
 pub struct Fields<'a, const N: usize> {
     path: Path,
     names: [&'static str; N],
     values: [Option<&'a RawValue>; N],
 }
 
-/// Where an object stands. As text a prefix of its fields' names: empty, or `services[0].`.
+/// The location of an object. Its text is a prefix of its fields' names: empty, or `services[0].`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
-    /// It is the body.
+    /// The body itself.
     Body,
-    /// It is an element of an array of the body.
+    /// An element of an array in the body.
     Element {
         /// The array's field.
         of: &'static str,
-        /// Its place, from 0.
+        /// The position, from 0.
         at: usize,
     },
 }
@@ -57,7 +59,7 @@ impl fmt::Display for Path {
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
-    /// Reads a whole body. What follows the first JSON value is ignored, as Jackson ignores it.
+    /// Parses a whole body. Data after the first JSON value is ignored, as in Jackson.
     pub fn from_body(body: &'a [u8], names: [&'static str; N]) -> Result<Self, BadAnnouncement> {
         let text = std::str::from_utf8(body).map_err(|e| {
             BadAnnouncement::new(format!("the body is not UTF-8: byte {}", e.valid_up_to()))
@@ -80,7 +82,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// Reads an object that stands at `path`. `what` is wrong when it cannot be read.
+    /// Parses the object at `path`. `what` is the beginning of the message if it cannot be parsed.
     fn from_text(
         path: Path,
         text: &'a str,
@@ -110,15 +112,16 @@ impl<'a, const N: usize> Fields<'a, N> {
         format!("{}{}", self.path, quoted(field))
     }
 
-    /// The text of a field; a number or a boolean is its source text, as Jackson's string deserializer
-    /// takes it (`1.50` stays `1.50`). `None` for a field that is missing or null.
+    /// Returns the text of a field. For a number or a boolean this is its source text, as in
+    /// Jackson's string deserializer (`1.50` stays `1.50`). Returns `None` if the field is missing
+    /// or null.
     pub fn text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         self.get(field)
             .map(|value| scalar(|| self.name(field), value))
             .transpose()
     }
 
-    /// As `text`, but only a JSON string will do: airlift's ids are not coerced.
+    /// Same as [`Fields::text`], but accepts only a JSON string: airlift does not coerce ids.
     pub fn strict_text(&self, field: &str) -> Result<Option<Text<'a>>, BadAnnouncement> {
         match self.get(field) {
             Some(value) if Json::of(value.get()) != Json::Text => {
@@ -132,15 +135,16 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
     }
 
-    /// How many bytes of the body a field takes.
+    /// Returns the size of a field in bytes of the body.
     pub fn bytes(&self, field: &str) -> usize {
         self.get(field).map_or(0, |value| value.get().len())
     }
 
-    /// Hands on the objects of an array of the body, each with those of its fields that are named. `None` when the field is missing or null.
+    /// Passes the objects of an array of the body to `each`, with only the fields in `names`.
+    /// Returns `None` if the field is missing or null.
     ///
     /// # Errors
-    /// When it is no array of objects, and those of `each`.
+    /// Returns an error if the field is not an array of objects, and the errors of `each`.
     pub fn objects<const M: usize>(
         &self,
         field: &'static str,
@@ -181,10 +185,11 @@ impl<'a, const N: usize> Fields<'a, N> {
         .map(Some)
     }
 
-    /// Hands on the scalars of an object, with their keys. `None` when the field is missing or null.
+    /// Passes the scalars of an object to `each`, with their keys. Returns `None` if the field is
+    /// missing or null.
     ///
     /// # Errors
-    /// When it is no object of scalars, and those of `each`.
+    /// Returns an error if the field is not an object of scalars, and the errors of `each`.
     pub fn texts(
         &self,
         field: &str,
@@ -208,13 +213,14 @@ impl<'a, const N: usize> Fields<'a, N> {
         read.map(Some)
     }
 
-    /// Where the object stands, for an error.
+    /// Returns the location of the object, for an error.
     pub fn path(&self) -> Path {
         self.path
     }
 }
 
-/// Hands on the entries of an object. `what` is wrong when it cannot be read.
+/// Passes the entries of an object to `each`. `what` is the beginning of the message if it cannot
+/// be parsed.
 fn each_entry<'a>(
     object: &'a str,
     what: impl Fn() -> String,
@@ -228,7 +234,7 @@ fn each_entry<'a>(
     finished(read, bad, what)
 }
 
-/// What is wrong with a body that does not begin as an object does.
+/// Returns the error for a body that does not begin like an object.
 fn not_an_object(text: &str, begins_as: Json) -> BadAnnouncement {
     let mut json = serde_json::Deserializer::from_str(text);
     let whole: Result<&RawValue, _> = serde::Deserialize::deserialize(&mut json);
@@ -238,7 +244,8 @@ fn not_an_object(text: &str, begins_as: Json) -> BadAnnouncement {
     })
 }
 
-/// What was found wrong in a piece comes before that reading ended there.
+/// Returns the result of reading. The error of an element takes precedence over the parser's error,
+/// which only says that reading stopped there.
 fn finished(
     read: Result<(), serde_json::Error>,
     bad: Option<BadAnnouncement>,
@@ -251,7 +258,8 @@ fn finished(
     }
 }
 
-/// A client's text made fit for one line of an error: no control characters, and not long.
+/// Returns a client's text in a form suitable for one line of an error: short and without control
+/// characters.
 pub fn quoted(text: &str) -> String {
     let mut line = String::new();
     for (i, c) in text.chars().enumerate() {
@@ -289,7 +297,7 @@ fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>
     }
 }
 
-/// What a JSON value is, if it is one, told by its first character.
+/// The type of a JSON value, derived from its first character; the value may still be malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Json {
     Object,
@@ -326,7 +334,8 @@ impl fmt::Display for Json {
     }
 }
 
-/// The entries of an object; an error of what is called is told apart by who calls.
+/// A visitor that passes the entries of an object to a function. The caller keeps the function's
+/// error itself, to distinguish it from a parser error.
 struct Entries<F>(F);
 
 impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries<F> {
@@ -344,7 +353,7 @@ impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries
     }
 }
 
-/// As [`Entries`], of an array.
+/// Same as [`Entries`], for the elements of an array.
 struct Elements<F>(F);
 
 impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for Elements<F> {
@@ -362,9 +371,11 @@ impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for Elements<F> {
     }
 }
 
-/// Counts brackets outside of strings, before anything is parsed or held.
+/// Returns whether brackets outside of strings are nested deeper than `limit`. Runs before anything
+/// is parsed or stored.
 fn nesting_exceeds(json: &[u8], limit: usize) -> bool {
-    // Where there are so few, in strings too, none can stand too deep. They are counted many bytes at once.
+    // With at most `limit` opening brackets, including those in strings, the limit cannot be
+    // exceeded. This count is fast, since it processes many bytes at once.
     let opens = |byte: &&u8| matches!(byte, b'{' | b'[');
     if json.iter().filter(opens).count() <= limit {
         return false;

@@ -1,4 +1,4 @@
-//! What clients send, as airlift reads it.
+//! Parses request bodies as airlift does.
 
 pub(crate) mod announcement;
 pub(crate) mod bad_announcement;

@@ -8,13 +8,13 @@ fn read(body: &str) -> Result<Announcement, String> {
     Announcement::from_json("w1", body.as_bytes(), "test").map_err(|e| e.to_string())
 }
 
-/// Reads a body with this one service.
+/// Parses a body with this one service.
 fn service(json: &str) -> Result<Service, String> {
     let body = format!(r#"{{{ENVIRONMENT},"pool":"general","services":[{json}]}}"#);
     read(&body).map(|announcement| announcement.services.to_vec().remove(0))
 }
 
-/// Reads a body with this one property value.
+/// Parses a body with this one property value.
 fn property(json: &str) -> Result<String, String> {
     let service = service(&format!(
         r#"{{"id":"i","type":"t","properties":{{"a":{json}}}}}"#
@@ -22,7 +22,7 @@ fn property(json: &str) -> Result<String, String> {
     Ok(service.properties["a"].clone())
 }
 
-/// A body as Java's announcer sends it.
+/// A body as sent by Java's announcer is read completely.
 #[test]
 fn java_body() {
     let read = read(
@@ -44,7 +44,8 @@ fn java_body() {
     assert_eq!(services[1].properties["http"], "http://h:1");
 }
 
-/// Scalars become strings as Jackson's string deserializer makes them: numbers keep their source text.
+/// Scalars are converted to strings as in Jackson's string deserializer: numbers keep their source
+/// text.
 #[test]
 fn scalars_keep_their_text() {
     for (json, text) in [
@@ -80,7 +81,7 @@ fn scalars_keep_their_text() {
     );
 }
 
-/// Each wrong field is named, in one line.
+/// An error names the wrong field, in one line.
 #[test]
 fn wrong_fields_are_named() {
     for (body, line) in [
@@ -171,7 +172,8 @@ fn wrong_fields_are_named() {
     }
 }
 
-/// Another environment is refused with airlift's own text, a missing one too, and before missing fields, as airlift does.
+/// A different or missing environment is refused with airlift's own text, and before missing
+/// fields, as in airlift.
 #[test]
 fn environment_mismatch_is_airlifts_text() {
     for (body, provided) in [
@@ -188,7 +190,7 @@ fn environment_mismatch_is_airlifts_text() {
     }
 }
 
-/// Of two services with one id, and of two equal keys, the last one counts.
+/// The last of several services with the same id wins, and so does the last of several equal keys.
 #[test]
 fn the_last_one_wins() {
     let read = read(
@@ -206,7 +208,7 @@ fn the_last_one_wins() {
     assert_eq!(read.services.to_vec()[0].properties["k"], "2");
 }
 
-/// No location, or null: airlift's own.
+/// Without a location, or with a null one, the location is airlift's default.
 #[test]
 fn missing_location() {
     for location in ["", r#""location":null,"#] {
@@ -215,14 +217,14 @@ fn missing_location() {
     }
 }
 
-/// As Jackson: a byte order mark is skipped, and what follows the body's JSON is not looked at.
+/// A byte order mark is skipped and data after the JSON of the body is ignored, as in Jackson.
 #[test]
 fn jackson_is_lenient_here() {
     let body = format!("\u{feff} {{{ENVIRONMENT},\"pool\":\"p\",\"services\":[]}} {{ more");
     assert!(read(&body).is_ok());
 }
 
-/// Text that is no text is refused, never taken half and never a panic.
+/// Invalid text is refused: it is never accepted in part and never causes a panic.
 #[test]
 fn broken_text_is_refused() {
     let refused = Announcement::from_json("w1", b"{\"environment\":\"\xff\"}", "test").unwrap_err();
@@ -251,7 +253,7 @@ fn broken_text_is_refused() {
     );
 }
 
-/// Nesting is counted in ignored fields too, and not in strings.
+/// Nesting is counted in ignored fields too, but not in strings.
 #[test]
 fn deep_nesting_is_refused() {
     let body = |depth: usize, text: &str| {
@@ -267,7 +269,7 @@ fn deep_nesting_is_refused() {
     assert!(read(&"[".repeat(1_000_000)).is_err());
 }
 
-/// Names have a limit, and the error names the field and the limit.
+/// The length of names is limited, and the error names the field and the limit.
 #[test]
 fn long_names_are_refused() {
     let (fits, long) = ("n".repeat(MAX_NAME_BYTES), "n".repeat(MAX_NAME_BYTES + 1));
@@ -288,7 +290,8 @@ fn long_names_are_refused() {
     assert_eq!(with("", "p", "i", "t"), Err("node id is empty".to_owned()));
 }
 
-/// Properties have a limit in number, and texts with escapes one in length; without escapes they may be long.
+/// The number of properties and the length of texts with escapes are limited; texts without escapes
+/// may be long.
 #[test]
 fn what_would_take_much_memory_is_refused() {
     let many = |count: usize| {
@@ -314,7 +317,7 @@ fn what_would_take_much_memory_is_refused() {
     );
 }
 
-/// A wrong value of a property is refused where it stands, even if its key comes again with a right one.
+/// A property with an invalid value is refused, even if its key is repeated with a valid one.
 #[test]
 fn a_wrong_property_is_refused_though_its_key_comes_again() {
     let twice = |value: &str| {
@@ -332,7 +335,7 @@ fn a_wrong_property_is_refused_though_its_key_comes_again() {
     );
 }
 
-/// A static service reads as airlift reads it, and shows itself as airlift shows it.
+/// A static service is parsed and rendered as in airlift.
 #[test]
 fn statics() {
     let read = |body: &str| {
@@ -376,7 +379,8 @@ fn statics() {
     }
 }
 
-/// The digest is of what was said, not of how: white space, key order, equal scalars and the order of services.
+/// The digest depends on the parsed form only: not on white space, key order, the notation of equal
+/// scalars or the order of services.
 #[test]
 fn digest_is_of_the_parsed_form() {
     let digest = |body: &str| read(body).unwrap().digest();
@@ -396,7 +400,7 @@ fn digest_is_of_the_parsed_form() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// No bytes make it panic, and an error is always one line.
+    /// No input causes a panic, and an error is always one line.
     #[test]
     fn any_bytes(body in prop::collection::vec(any::<u8>(), 0..200), json in "[{\\[\"a:1,\\]} \\\\u]{0,60}") {
         for body in [&*body, json.as_bytes()] {
@@ -406,7 +410,8 @@ proptest! {
         }
     }
 
-    /// Any text goes through unchanged: in by any JSON writer, out by ours, read by any JSON reader.
+    /// Any text is preserved: written by any JSON writer and parsed, or written by our writer and
+    /// read by any JSON reader.
     #[test]
     fn any_text(text in any::<String>()) {
         prop_assert_eq!(property(&serde_json::to_string(&text).unwrap()), Ok(text.clone()));
