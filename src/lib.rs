@@ -1,8 +1,8 @@
-//! quorate: a consensus-based, strongly consistent service-discovery cluster
-//! that takes the place of the airlift discovery server for Presto and Trino.
+//! quorate: a consensus-based, strongly consistent service-discovery cluster that replaces the
+//! airlift discovery server for Presto and Trino.
 //!
-//! The modules form one chain, each using only those before it (held by
-//! `tests/tidy`): `model <- registry <- storage <- raft <- http <- server <- main`.
+//! The modules form one chain, each using only those before it (enforced by `tests/tidy`):
+//! `model <- registry <- storage <- raft <- http <- server <- main`.
 
 pub mod clock;
 pub mod config;

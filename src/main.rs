@@ -1,4 +1,4 @@
-//! The binary: arguments in, exit code out.
+//! The binary: parses the arguments and returns the exit code.
 
 mod cli;
 
@@ -11,8 +11,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Keeps hyper's buffers of 8 KiB on pages of their own, of which a connection that waits touches few: ten thousand held
-/// lookups take a quarter less than with the allocator of glibc.
+/// The allocator. jemalloc keeps hyper's buffers of 8 KiB on pages of their own, of which an idle
+/// connection touches few: ten thousand held lookups take a quarter less memory than with the
+/// allocator of glibc.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -47,7 +48,7 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         Ok(settings) => settings,
         Err(errors) => return config_errors(&errors, Command::Run),
     };
-    // The lock is held by this file until the process ends; the child of `start` has inherited it.
+    // This file holds the lock until the process ends. The child of `start` has inherited it.
     let _pid_file = if arguments.is_detached_child() {
         if let Err(error) = launcher::detach() {
             complain(&format!("cannot start a session: {error}"));
@@ -73,17 +74,18 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
     match server::run(settings) {
         Ok(()) => exit_code::OK,
         Err(error) => {
-            // Twice, since either may go where nobody looks: the log has the time, the console is what a person sees.
+            // Reported twice, because either output may be unread: the log has the time, the
+            // console is what a person sees.
             let exit_code = server::exit_code_of(&error);
             tracing::error!(target: "quorate", exit_code, "{error:#}");
-            // Without waiting for a console that nobody reads: the process has to end.
+            // Does not wait for a console that is not read: the process has to end.
             telemetry::say_on_console(&format!("ERROR: {error:#}"));
             exit_code
         }
     }
 }
 
-/// Takes the pid file for this process.
+/// Locks the pid file for this process.
 fn claim(paths: &Paths) -> Result<PidFile, u8> {
     let failed = |error: LauncherError| {
         let code = match &error {
@@ -108,7 +110,7 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
     Ok(pid_file)
 }
 
-/// What could not start again is not stopped.
+/// Restarts the server. It is not stopped if it could not be started again.
 fn restart(options: &CommandLine, paths: &Paths) -> u8 {
     if let Err(errors) = config::load(options) {
         return config_errors(&errors, Command::Restart);
@@ -123,7 +125,7 @@ fn restart(options: &CommandLine, paths: &Paths) -> u8 {
 }
 
 fn start(options: &CommandLine, paths: &Paths) -> u8 {
-    // Before anything is started, so that what is wrong is said here and not in a log.
+    // Checked before anything is started, so that errors are reported here and not in a log.
     match launcher::status(paths) {
         Ok(Outcome::Running(pid)) => return outcome(Ok(Outcome::AlreadyRunning(pid))),
         Err(error) => return outcome(Err(error)),
@@ -170,7 +172,7 @@ fn config_errors(errors: &ConfigErrors, command: Command) -> u8 {
     }
 }
 
-/// A closed pipe is no reason to panic, as `println!` does.
+/// Prints a line to standard output. A closed pipe is no reason to panic, as `println!` does.
 fn say(text: &str) {
     let _lost = writeln!(io::stdout(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The command line, as airlift's launcher takes it: options before or after the command.
+//! The command line of airlift's launcher: options come before or after the command.
 
 use clap::{Parser, ValueEnum};
 use quorate::config::CommandLine;
@@ -83,7 +83,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The options that the configuration reads.
+    /// Returns the options that the configuration reads.
     pub fn command_line(&self) -> CommandLine {
         CommandLine {
             etc_dir: self.etc_dir.clone(),
@@ -99,13 +99,13 @@ impl Arguments {
         }
     }
 
-    /// Whether this process is the child of `start`.
+    /// Returns whether this process is the child of `start`.
     pub fn is_detached_child(&self) -> bool {
         self.detached
     }
 }
 
-/// `NAME=VALUE`, with what airlift's launcher refuses and its words.
+/// Parses `NAME=VALUE`. Refuses what airlift's launcher refuses, with the same messages.
 fn property(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')

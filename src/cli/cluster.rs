@@ -1,4 +1,4 @@
-//! `quorate cluster`: what a person asks a running cluster.
+//! `quorate cluster`: shows the state of a running cluster, or waits until it is ready.
 
 use super::client::output::{self, push_table};
 use super::client::query::{ServerList, duration};
@@ -10,10 +10,10 @@ use quorate::{clock, config};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// How long one server may take to say what it knows, which it does at once.
+/// Timeout of one request; a healthy server answers at once.
 const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Between two questions whether a server is ready.
+/// Time between two readiness checks of a server.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Show the state of a cluster, or wait until it serves.
@@ -26,14 +26,20 @@ pub struct ClusterArguments {
     #[arg(long)]
     wait_ready: bool,
     /// How long to wait.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, requires = "wait_ready")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = duration,
+        requires = "wait_ready"
+    )]
     timeout: Duration,
 }
 
 /// Runs the command and returns the exit code.
 ///
 /// # Errors
-/// When no HTTP client can be made.
+/// Fails when no HTTP client can be built.
 pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
     let client = config::http_client(ANSWER_TIME_LIMIT).context("no HTTP client")?;
     let (text, code) = if arguments.wait_ready {
@@ -41,7 +47,7 @@ pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
     } else {
         show(&client, arguments).await
     };
-    // Whether anybody reads it or not, the code is the answer.
+    // A failure to print is ignored: the exit code is the result.
     let _lost = output::line(text.trim_end());
     Ok(code)
 }
@@ -121,7 +127,8 @@ fn reason(error: reqwest::Error) -> String {
     config::innermost_cause(&error)
 }
 
-/// The group as the most advanced server sees it, then what is wrong with the others.
+/// Formats the group as the most advanced server sees it, followed by the problems of the other
+/// servers.
 fn report(servers: &[(&str, Result<Status, String>)]) -> String {
     let mut text = String::new();
     let answered = servers
@@ -214,7 +221,7 @@ mod tests {
         }
     }
 
-    /// The table shows the most advanced view, and each server that could not be asked or that waits.
+    /// The report shows the most advanced view, and each server that is unreachable or waiting.
     #[test]
     fn report_shows_the_group_and_the_rest() {
         let mut waiting = status("node4", None, 0);

@@ -1,4 +1,4 @@
-//! `quorate log`: the committed log of a stopped node, an entry a line.
+//! `quorate log`: prints the committed log of a stopped node, one entry per line.
 
 use super::client::output;
 use anyhow::anyhow;
@@ -20,7 +20,8 @@ pub struct LogArguments {
     data_dir: PathBuf,
 }
 
-/// Runs the command and returns the exit code: the directory may be none, be in use, or be damaged.
+/// Runs the command and returns the exit code. It fails if the directory is not a data directory,
+/// is in use, or is damaged.
 pub fn run(arguments: &LogArguments) -> u8 {
     match print(arguments) {
         Ok(()) => config::exit_code::OK,
@@ -33,7 +34,7 @@ pub fn run(arguments: &LogArguments) -> u8 {
 
 fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     let dir = arguments.data_dir.join(server::RAFT_DIR);
-    // To open a directory that is not there would make it.
+    // Opening a missing directory would create it.
     if !dir.is_dir() {
         let dir = arguments.data_dir.display();
         let problem = anyhow!("{dir} is no data directory: nothing of a node is in it");
@@ -53,7 +54,7 @@ fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     runtime.block_on(store.close());
     read.map_err(|error| (config::exit_code::DATA_CORRUPT, error.into()))?;
     match written.and_then(|()| out.flush()) {
-        // Whoever reads has seen enough.
+        // The reader closed the pipe early, which is not an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err((config::exit_code::INTERNAL, error.into())),
         Ok(()) => Ok(()),
@@ -117,7 +118,11 @@ fn command(command: &Command) -> Value {
             node_id,
             digest,
         } => {
-            json!({ "renew": node_id, "arrival": arrival_of(arrival), "digest": format!("{digest:032x}") })
+            json!({
+                "renew": node_id,
+                "arrival": arrival_of(arrival),
+                "digest": format!("{digest:032x}"),
+            })
         }
     }
 }
@@ -125,7 +130,9 @@ fn command(command: &Command) -> Value {
 fn arrival_of(arrival: &Arrival) -> Value {
     json!({
         "committed": arrival.committed,
-        "tail": arrival.tail.map(|tail| json!({ "term": tail.leadership.term, "index": tail.index })),
+        "tail": arrival.tail.map(|tail| {
+            json!({ "term": tail.leadership.term, "index": tail.index })
+        }),
         "previous": arrival.previous,
         "untilMs": arrival.until_ms,
     })

@@ -1,6 +1,7 @@
-//! The commands that ask a running cluster, or a stopped node's log: one file each, and what they share.
+//! The commands that query a running cluster, or read a stopped node's log: one file each, plus the
+//! code that they share.
 //!
-//! Each has a language of its own: none of the options of airlift's launcher belong to it.
+//! Each command has its own arguments. The options of airlift's launcher do not apply to them.
 
 pub mod args;
 mod bench;
@@ -27,8 +28,8 @@ use quorate::config::exit_code;
 use std::ffi::OsString;
 use tokio::runtime::Builder;
 
-/// Runs the command that the words name, the program's own name first, and returns its exit code;
-/// none when it is not one of these.
+/// Runs the command that `words` names after the program's own name, and returns its exit code.
+/// Returns `None` if it is not one of these commands.
 pub fn run(words: &[OsString]) -> Option<u8> {
     let (program, rest) = words.split_first()?;
     let (name, options) = rest.split_first()?;
@@ -51,7 +52,7 @@ pub fn run(words: &[OsString]) -> Option<u8> {
     })
 }
 
-/// Runs it to its end and says what went wrong.
+/// Runs a command to completion on one thread, prints its error, and returns the exit code.
 fn finish(command: impl Future<Output = anyhow::Result<u8>>) -> u8 {
     finish_on(Builder::new_current_thread(), command)
 }
@@ -65,7 +66,7 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = anyhow::Result<
         }
     };
     let ended = runtime.block_on(command);
-    // A name server that hangs holds a thread of the runtime, and is not to hold up the exit.
+    // A DNS lookup that hangs blocks a thread of the runtime. It must not delay the exit.
     runtime.shutdown_background();
     ended.unwrap_or_else(|error| {
         let code = exit_code_of(&error);

@@ -1,4 +1,4 @@
-//! `quorate services`: what is announced.
+//! `quorate services`: prints the announced services.
 
 use super::client::failover::{Failover, Patience};
 use super::client::output::{self, one_line, push_table};
@@ -49,7 +49,7 @@ struct Service {
 /// Runs the command and returns the exit code.
 ///
 /// # Errors
-/// When no server answers, or nothing can be printed.
+/// Fails when no server answers, or the output cannot be written.
 pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
     let mut failover = Failover::new(&arguments.servers.server, Patience::default())?;
     let names = [&arguments.of_type, &arguments.pool];
@@ -98,7 +98,8 @@ fn table(lookup: &Lookup) -> String {
 mod tests {
     use super::*;
 
-    /// Every service has its row; what it does not have is a dash, and what it announces cannot break the table.
+    /// Every service has a row. A missing value is a dash, and an announced value cannot break the
+    /// table.
     #[test]
     fn services_are_a_table() {
         let lookup = serde_json::from_str(

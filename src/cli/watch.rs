@@ -1,4 +1,4 @@
-//! `quorate watch`: what is announced, and each change of it, as it happens.
+//! `quorate watch`: prints the announced services, and each change as it happens.
 
 use super::client::failover::{Failover, Patience};
 use super::client::output;
@@ -31,10 +31,10 @@ struct Line<'a> {
     data: &'a RawValue,
 }
 
-/// Runs the command, which ends only when nobody reads it any more.
+/// Runs the command until the reader of its output is gone.
 ///
 /// # Errors
-/// When no server knows the question, or nothing can be printed.
+/// Fails when no server knows the endpoint, or the output cannot be written.
 pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
     let failover = Failover::new(&arguments.servers.server, Patience::default())?;
     let segments = ["v1", "watch", &arguments.of_type];

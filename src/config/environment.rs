@@ -1,9 +1,9 @@
-//! `${ENV:NAME}` in values.
+//! Expansion of `${ENV:NAME}` in values.
 
-/// Looks up an environment variable.
+/// A lookup of an environment variable.
 pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The process's environment.
+/// Looks up a variable in the process's environment.
 pub(super) fn process(name: &str) -> Option<String> {
     #[expect(
         clippy::disallowed_methods,
@@ -12,10 +12,11 @@ pub(super) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Replaces every `${ENV:NAME}`; the provider's name in any case, as newer airlift reads it. Other text stays.
+/// Replaces every `${ENV:NAME}`. The provider's name (`ENV`) may be in any case, as in newer
+/// airlift. Other text is unchanged.
 ///
 /// # Errors
-/// The name of a variable that is not set.
+/// Returns the name of a variable that is not set.
 pub(super) fn expand(value: &str, environment: Environment<'_>) -> Result<String, String> {
     let mut expanded = String::with_capacity(value.len());
     let mut rest = value;
@@ -37,7 +38,8 @@ pub(super) fn expand(value: &str, environment: Environment<'_>) -> Result<String
     Ok(expanded)
 }
 
-/// The name in a leading `${ENV:NAME}`, and what follows it. The names that airlift takes: `[a-zA-Z][a-zA-Z0-9_-]*`.
+/// Returns the name in a leading `${ENV:NAME}`, and the text after it. Names are those that airlift
+/// accepts: `[a-zA-Z][a-zA-Z0-9_-]*`.
 fn variable(text: &str) -> Option<(&str, &str)> {
     let (reference, after) = text.strip_prefix("${")?.split_once('}')?;
     let (provider, name) = reference.split_once(':')?;
@@ -52,7 +54,8 @@ fn variable(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    /// Environment variables are put in wherever they stand; what airlift would not replace stays as it is.
+    /// Environment variables are expanded anywhere in a value. Text that airlift would not replace
+    /// is unchanged.
     #[test]
     fn expands_environment_variables() {
         let environment = |name: &str| (name == "HOST_1").then(|| "node1".to_owned());

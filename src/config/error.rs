@@ -1,25 +1,25 @@
-//! What is wrong with a configuration, all of it at once.
+//! The errors of a configuration, which are all reported together.
 
 use std::fmt;
 use std::path::Path;
 
-/// One thing that is wrong, on one line.
+/// One error, on one line.
 ///
-/// Ordered as a person goes through the files.
+/// Errors are ordered as a person reads the files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
-    /// Where.
+    /// The place of the error.
     pub place: Place,
-    /// What, with the key.
+    /// The message, which includes the key.
     pub message: String,
 }
 
-/// A place in the configuration: displays as `FILE`, `FILE:LINE` or `-D`.
+/// A place in the configuration. Displays as `FILE`, `FILE:LINE` or `-D`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The file, or the option.
     pub source: String,
-    /// The line, from 1; 0 for the whole.
+    /// The line, from 1; 0 for the whole file or option.
     pub line: usize,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// Everything that is wrong: never empty. Displays as one line an error.
+/// All errors of a configuration; never empty. Displays as one line per error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
@@ -72,7 +72,7 @@ impl fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl ConfigErrors {
-    /// A single error.
+    /// Creates a list with a single error.
     pub(super) fn one(place: Place, message: impl Into<String>) -> Self {
         Self(vec![ConfigError {
             place,

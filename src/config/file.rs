@@ -1,4 +1,4 @@
-//! Reading one file of the configuration.
+//! Reader of one configuration file.
 
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::properties::BadLine;
@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// The largest file that is read: a configuration has a few kB, and a wrong path may name a huge file or a device.
+/// Maximum size of a file. A configuration has a few kB, but a wrong path may name a huge file or a
+/// device.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
-/// The file's text; none when it may be absent and is.
+/// Returns the file's text, or `None` if the file is absent and need not exist.
 ///
 /// # Errors
-/// With the operating system's reason.
+/// Returns an error with the operating system's reason.
 pub(super) fn read_text(path: &Path, must_exist: bool) -> Result<Option<String>, ConfigErrors> {
     match read(path) {
         Ok(text) => Ok(Some(text)),
@@ -38,7 +39,7 @@ fn read(path: &Path) -> io::Result<String> {
     let bytes = without_byte_order_mark(&bytes)
         .map_err(|encoding| io::Error::other(format!("it is {encoding}: save it as UTF-8")))?
         .to_vec();
-    // Java reads properties as Latin-1, so that is what a file that is not UTF-8 was written for.
+    // A file that is not UTF-8 is read as Latin-1, because Java reads properties as Latin-1.
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
         error
             .as_bytes()
@@ -48,7 +49,7 @@ fn read(path: &Path) -> io::Result<String> {
     }))
 }
 
-/// The errors of lines that cannot be read.
+/// Returns the errors of lines that cannot be read.
 pub(super) fn bad_lines(path: &Path, lines: &[BadLine]) -> ConfigErrors {
     let error = |bad: &BadLine| ConfigError {
         place: Place::new(path.display().to_string(), bad.line),

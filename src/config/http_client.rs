@@ -1,25 +1,25 @@
-//! The HTTP client that fetches an inventory, and that the commands ask servers with.
+//! The HTTP client that fetches an inventory, and with which the commands query servers.
 
 use reqwest::{Client, ClientBuilder};
 use std::time::Duration;
 
-/// A client for single requests: of a start, or of a command.
+/// Creates a client for single requests, at start or in a command.
 ///
 /// # Errors
-/// When the system's certificates cannot be read.
+/// Fails when the system's certificates cannot be read.
 pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
     http_client_builder().timeout(time_limit).build()
 }
 
-/// The beginning of any client: it has no time limit yet.
+/// Returns the builder of any client, which has no timeout yet.
 pub fn http_client_builder() -> ClientBuilder {
-    // Fails when it is installed already, which is as good.
+    // This fails if a provider is already installed, which is fine.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    // A proxy of the environment would be a surprise: airlift's client takes none from there.
+    // A proxy from the environment would be a surprise: airlift's client uses none from there.
     Client::builder().no_proxy()
 }
 
-/// The innermost cause, which is the one that says something.
+/// Returns the innermost cause, which is the informative one.
 pub fn innermost_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

@@ -14,15 +14,15 @@ pub enum Kind {
     Boolean,
     /// A whole number.
     Integer,
-    /// Anything.
+    /// Any text.
     Text,
 }
 
 impl Kind {
-    /// Whether the value is of this kind.
+    /// Checks that the value is of this kind.
     ///
     /// # Errors
-    /// The reason why not.
+    /// Returns the reason why it is not.
     pub fn check(self, value: &str) -> Result<(), String> {
         match self {
             Self::Duration => values::duration_ms(value).map(drop),
@@ -80,7 +80,7 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("log.output-file", "log.path"),
 ];
 
-/// Refused when the value asks for something: see [`super::keys::Effect::Refused`].
+/// Keys that are refused if the value enables them: see [`super::keys::Effect::Refused`].
 pub(super) const REFUSED: &[(&str, Kind, &str)] = &[
     (
         "http-server.https.enabled",
@@ -123,7 +123,7 @@ pub(super) const DEFUNCT: &[&str] = &[
     "log.max-size-in-bytes",
 ];
 
-/// Known and without effect.
+/// Keys that are known and have no effect.
 #[rustfmt::skip]
 pub(super) const IDLE: &[(&str, Kind)] = &[
     ("bootstrap.quiet", Kind::Boolean),
@@ -169,7 +169,7 @@ pub(super) const IDLE: &[(&str, Kind)] = &[
     ("http-server.net.max-idle-time", Kind::Duration),
     ("http-server.notify-remote-async-errors", Kind::Boolean),
     ("http-server.output-buffer-size", Kind::DataSize),
-    // airlift takes a boolean in 233 and an enum later.
+    // A boolean in airlift 233, and an enum later.
     ("http-server.process-forwarded", Kind::Text),
     ("http-server.show-stack-trace", Kind::Boolean),
     ("http-server.stop-timeout", Kind::Duration),
@@ -217,7 +217,7 @@ pub(super) const IDLE: &[(&str, Kind)] = &[
     ("tracing.sampling-ratio", Kind::Text),
 ];
 
-/// The stores of airlift's server, whose replication the group's log replaces.
+/// The stores of airlift's server, whose replication is replaced by the group's log.
 pub(super) const STORES: &[&str] = &["dynamic", "static"];
 
 pub(super) const STORE: &[(&str, Kind)] = &[
@@ -229,7 +229,7 @@ pub(super) const STORE: &[(&str, Kind)] = &[
     ("tombstone-max-age", Kind::Duration),
 ];
 
-/// The HTTP clients of airlift's server: each takes every key of [`HTTP_CLIENT`].
+/// The HTTP clients of airlift's server. Each accepts every key of [`HTTP_CLIENT`].
 pub(super) const CLIENTS: &[&str] = &["discovery", "dynamic", "event", "static"];
 
 #[rustfmt::skip]

@@ -1,27 +1,32 @@
-//! Every key that airlift's discovery server 1.34 (airlift 233) accepts, what newer airlift added to the same families,
-//! and our own: which of them do something here, and what kind of value the others must have.
+//! The configuration keys and their effects.
+//!
+//! The keys are all those that airlift's discovery server 1.34 (airlift 233) accepts, those that
+//! newer airlift added to the same families, and our own. For each key, this module knows whether
+//! it has an effect here, and otherwise what kind of value it must have.
 
 pub use super::key_tables::Kind;
 use super::key_tables::{
     ACTING, CLIENTS, DEFUNCT, HTTP_CLIENT, IDLE, REFUSED, RENAMED, STORE, STORES,
 };
 
-/// What becomes of a key.
+/// The effect of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It is read by [`super::load`].
+    /// The key is read by [`super::load`].
     Acts,
-    /// It is accepted, its value is checked, and it does nothing; said once at start.
+    /// The key is accepted and its value is checked, but it has no effect. This is logged once at
+    /// start.
     None(Kind),
-    /// An old name of the named key.
+    /// The key is an old name of the given key.
     Renamed(&'static str),
-    /// airlift refuses it.
+    /// airlift refuses the key.
     Defunct,
-    /// It promises what is not built: the server does not start rather than run without.
+    /// The key promises a feature that is not implemented. The server refuses to start rather than
+    /// run without it.
     Refused(Kind, &'static str),
 }
 
-/// What becomes of `key`; none when it is unknown.
+/// Returns the effect of `key`, or `None` if it is unknown.
 pub fn effect(key: &str) -> Option<Effect> {
     if ACTING.contains(&key) {
         return Some(Effect::Acts);
@@ -43,7 +48,7 @@ pub fn effect(key: &str) -> Option<Effect> {
     idle.map(Effect::None).or_else(|| http_client(key))
 }
 
-/// Every known name, for suggestions.
+/// Returns every known name, for suggestions.
 pub fn all() -> Vec<String> {
     let plain = ACTING
         .iter()
@@ -67,7 +72,8 @@ pub fn all() -> Vec<String> {
         .collect()
 }
 
-/// The keys that are most like an unknown one, best first, with airlift's measure and threshold.
+/// Returns the keys most similar to an unknown one, best first, with airlift's measure and
+/// threshold.
 pub fn similar(key: &str) -> Vec<String> {
     const RATIO_MIN: f64 = 0.85;
     const SUGGESTIONS_MAX: usize = 3;
@@ -84,7 +90,7 @@ pub fn similar(key: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a message must not repeat the key's value.
+/// Returns whether a message must not repeat the key's value.
 pub fn is_secret(key: &str) -> bool {
     ["password", "secret", ".key", "-key-pem"]
         .iter()
@@ -133,7 +139,7 @@ mod tests {
         assert_eq!(effect("http-client.connect-timeout"), None);
     }
 
-    /// No key stands in two tables: it would have two effects.
+    /// No key is in two tables, where it would have two effects.
     #[test]
     fn tables_are_disjoint() {
         let mut names = all();
@@ -151,7 +157,7 @@ mod tests {
         );
     }
 
-    /// A mistyped key finds its neighbour; a key like none finds none.
+    /// A mistyped key gets a suggestion; an unrelated key gets none.
     #[test]
     fn suggestions() {
         assert_eq!(
@@ -165,7 +171,7 @@ mod tests {
         assert!(similar("xyzzy").is_empty());
     }
 
-    /// Each key that does something is explained in the example, and the example holds no key that does not exist.
+    /// The example files explain every key that has an effect, and contain no unknown key.
     #[test]
     fn the_example_explains_every_key() {
         let example = concat!(

@@ -9,39 +9,39 @@ use super::values;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// How a line of the log looks.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text, for people.
     #[default]
     Text,
-    /// An object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// A level of the levels file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Nothing.
+    /// No events.
     Off,
-    /// What a person must look at.
+    /// Events that a person must look into.
     Error,
-    /// What a person should look at.
+    /// Events that a person should look into.
     Warn,
     /// Changes of state.
     Info,
-    /// For finding faults.
+    /// Details for debugging.
     Debug,
-    /// Everything.
+    /// All events.
     Trace,
 }
 
 /// `log.*`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogSettings {
-    /// The levels by logger name, as the levels file has them; names are airlift's or ours.
+    /// The levels by logger name, from the levels file. Names are airlift's or ours.
     pub levels: BTreeMap<String, LogLevel>,
-    /// `log.path`: the file to write to; none: only the console.
+    /// `log.path`: the log file; `None`: only the console.
     pub path: Option<PathBuf>,
     /// `log.format`
     pub format: LogFormat,
@@ -64,15 +64,17 @@ pub struct AccessLogSettings {
     pub enabled: bool,
     /// `http-server.log.path`, absolute.
     pub path: PathBuf,
-    /// `http-server.log.max-size`: a file of this size is rotated, as one of yesterday is.
+    /// `http-server.log.max-size`: a file of this size is rotated, as is a file of the previous
+    /// day.
     pub max_size_bytes: u64,
-    /// `http-server.log.max-history`: how many days rotated files are kept; also, times `max_size_bytes`, what they may take.
+    /// `http-server.log.max-history`: number of days for which rotated files are kept. Multiplied
+    /// by `max_size_bytes`, it also limits their total size.
     pub max_history_days: u64,
     /// `http-server.log.compression.enabled`
     pub compress: bool,
 }
 
-/// A file below this would be rotated every few lines.
+/// Minimum size of a log file. A smaller one would be rotated every few lines.
 const LOG_FILE_BYTES_MIN: u64 = 1 << 10;
 
 const FORMATS: &[(&str, LogFormat)] = &[("TEXT", LogFormat::Text), ("JSON", LogFormat::Json)];
@@ -87,7 +89,8 @@ const LEVELS: &[(&str, LogLevel)] = &[
 ];
 
 pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> LogSettings {
-    // As airlift's launcher: a levels file in its usual place counts before the one that a property names.
+    // A levels file in its default place takes precedence over one that a property names, as in
+    // airlift's launcher.
     if options.log_levels_file.is_some() || paths.log_levels.exists() {
         let path = paths.log_levels.display().to_string();
         if sources
@@ -101,7 +104,8 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
         sources.set("log.levels-file", path, Place::new("--log-levels-file", 0));
     }
     if options.detached {
-        // An operator who named either file gets that one.
+        // `--server-log-file` takes precedence over `log.path`. The default file is used if neither
+        // is given.
         if options.server_log_file.is_some() || sources.text("log.path").is_none() {
             sources.set(
                 "log.path",
@@ -175,7 +179,7 @@ fn levels(sources: &mut Sources, paths: &Paths) -> BTreeMap<String, LogLevel> {
     }
 }
 
-/// Reads a levels file: `logger=LEVEL` a line, in Java's format.
+/// Reads a levels file in Java's format: one `logger=LEVEL` per line.
 fn read_levels(path: &Path) -> Result<BTreeMap<String, LogLevel>, ConfigErrors> {
     let text = file::read_text(path, true)?.unwrap_or_default();
     let (properties, bad) = parse_java(&text);

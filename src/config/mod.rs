@@ -1,8 +1,9 @@
 //! The configuration: an `etc/` directory in airlift's format, read into validated [`Settings`].
 //!
-//! Three sources, each beating the one before: `config.properties`, `node.properties`, `-D`. In the first, an unknown key is
-//! an error; in the others it is ignored, since airlift's launcher hands them to Java as system properties. Paths that are
-//! relative start in the data directory.
+//! There are three sources, each of which overrides the ones before it: `config.properties`,
+//! `node.properties`, `-D`. In the first, an unknown key is an error. In the others it is ignored,
+//! because airlift's launcher passes them to Java as system properties. Relative paths start in the
+//! data directory.
 
 mod environment;
 mod error;

@@ -1,4 +1,5 @@
-//! Where everything is: from the command line and `node.properties`, by the rules of airlift's launcher.
+//! Paths of all files and directories, from the command line and `node.properties`, by the rules of
+//! airlift's launcher.
 
 use super::environment::{self, expand};
 use super::error::{ConfigErrors, Place};
@@ -8,7 +9,7 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// The options that airlift's launcher takes, as given.
+/// The options that airlift's launcher accepts, as given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommandLine {
     /// `--etc-dir`
@@ -33,7 +34,7 @@ pub struct CommandLine {
     pub detached: bool,
 }
 
-/// Every path, absolute.
+/// All paths, absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     /// The directory of the configuration.
@@ -48,16 +49,16 @@ pub struct Paths {
     pub data_dir: PathBuf,
     /// The launcher's pid file.
     pub pid_file: PathBuf,
-    /// What a detached server prints outside its log.
+    /// The file for the output of a detached server outside its log.
     pub launcher_log: PathBuf,
     /// The log of a detached server.
     pub server_log: PathBuf,
-    /// What `node.properties` holds.
+    /// The properties in `node.properties`.
     pub(super) node_properties: Vec<Property>,
 }
 
 impl fmt::Display for Paths {
-    /// A path a line, as airlift's launcher prints them with `-v`.
+    /// Writes one path per line, as airlift's launcher prints them with `-v`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, path) in [
             ("etc_dir", &self.etc_dir),
@@ -76,10 +77,10 @@ impl fmt::Display for Paths {
 }
 
 impl Paths {
-    /// Finds every path.
+    /// Resolves all paths.
     ///
     /// # Errors
-    /// When `node.properties` cannot be read.
+    /// Fails when `node.properties` cannot be read.
     pub fn resolve(options: &CommandLine) -> Result<Self, ConfigErrors> {
         let install = install_dir(options.etc_dir.as_deref())?;
         let given = |path: &Option<PathBuf>, default: PathBuf| {
@@ -111,8 +112,8 @@ impl Paths {
         })
     }
 
-    /// A path of the configuration: a relative one starts in the data directory, where airlift's launcher also links
-    /// `etc` to the directory of the configuration.
+    /// Resolves a path from the configuration. A relative path starts in the data directory, where
+    /// airlift's launcher also links `etc` to the directory of the configuration.
     pub(super) fn in_data_dir(&self, path: &str) -> PathBuf {
         match Path::new(path).strip_prefix("etc") {
             Ok(rest) => self.etc_dir.join(rest),
@@ -121,7 +122,8 @@ impl Paths {
     }
 }
 
-/// airlift's installation is the parent of `bin`. A binary elsewhere (a build directory) takes the parent of its `etc`.
+/// Returns the installation directory, which is the parent of `bin` as in airlift. A binary
+/// elsewhere (in a build directory) uses the parent of its `etc`.
 fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
     let executable = env::current_exe().and_then(|path| path.canonicalize());
     let bin = executable
@@ -134,7 +136,7 @@ fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
     Ok(etc_dir.parent().map(Path::to_owned).unwrap_or(etc_dir))
 }
 
-/// `realpath`: symbolic links followed as far as the path exists.
+/// Returns the absolute path, with symbolic links resolved (`realpath`) if the path exists.
 fn absolute(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
     absolute.map_err(|error| {

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// One `key=value` of a file, in file order.
+/// One `key=value` of a file; lists of them are in file order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// The key, unescaped.
     pub key: String,
     /// The value, unescaped and trimmed as airlift trims it.
     pub value: String,
-    /// The line it starts on, from 1.
+    /// The line on which it starts, from 1.
     pub line: usize,
 }
 
@@ -18,7 +18,7 @@ pub struct Property {
 pub struct BadLine {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The problem with the line.
     pub what: String,
 }
 
@@ -28,8 +28,9 @@ impl fmt::Display for BadLine {
     }
 }
 
-/// Reads Java's format: `=`, `:` or blanks between key and value, `#` and `!` comments, `\` escapes and continued lines.
-/// The text is taken as UTF-8, where Java 8 read Latin-1; files in ASCII, which both agree on, read the same.
+/// Parses Java's format: `=`, `:` or blanks between key and value, `#` and `!` comments, `\`
+/// escapes and continuation lines. The text is read as UTF-8, where Java 8 reads Latin-1. Files in
+/// ASCII, on which both agree, read the same.
 pub fn parse_java(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     let mut properties = Vec::new();
     let mut bad = Vec::new();
@@ -47,7 +48,8 @@ pub fn parse_java(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     (properties, bad)
 }
 
-/// Reads what airlift's launcher reads of `node.properties`: a `key=value` a line, blank lines and `#` comments; no escapes.
+/// Parses `node.properties` as airlift's launcher does: one `key=value` per line, blank lines and
+/// `#` comments; no escapes.
 pub fn parse_launcher(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     let mut properties = Vec::new();
     let mut bad = Vec::new();
@@ -71,12 +73,13 @@ pub fn parse_launcher(text: &str) -> (Vec<Property>, Vec<BadLine>) {
     (properties, bad)
 }
 
-/// Blanks as `java.util.Properties` counts them.
+/// Returns whether `java.util.Properties` treats the character as a blank.
 fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-/// Lines without comments, continued ones joined, with the number of their first line.
+/// Returns the lines without comments, with continuation lines joined, each with the number of its
+/// first line.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
     let mut natural = text
@@ -101,12 +104,13 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// An odd number of backslashes at the end continues the line; an even number is escaped backslashes.
+/// Returns whether the line continues on the next: it ends in an odd number of backslashes. An even
+/// number is escaped backslashes.
 fn continues(line: &str) -> bool {
     line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
 }
 
-/// Key and value, still escaped.
+/// Splits a line into key and value, both still escaped.
 fn split(line: &str) -> (&str, &str) {
     let mut escaped = false;
     let end = line.char_indices().find(|(_, c)| {
@@ -119,7 +123,7 @@ fn split(line: &str) -> (&str, &str) {
     };
     let (key, rest) = line.split_at(end);
     let rest = rest.trim_start_matches(is_blank);
-    // One `=` or `:`, with blanks around it; a second one belongs to the value.
+    // The separator is one `=` or `:` with blanks around it. A second one belongs to the value.
     let rest = rest.strip_prefix(['=', ':']).unwrap_or(rest);
     (key, rest.trim_start_matches(is_blank))
 }
@@ -146,7 +150,7 @@ fn unescape(text: &str) -> Result<String, String> {
         };
         units.extend_from_slice(c.encode_utf16(&mut buffer));
     }
-    // Through UTF-16, since `\uD83D\uDE00` is one character in two escapes.
+    // Decoded as UTF-16, because `\uD83D\uDE00` is one character in two escapes.
     String::from_utf16(&units)
         .map_err(|_| "has a \\u escape that is half of a character".to_owned())
 }
@@ -169,7 +173,7 @@ mod tests {
         properties.into_iter().map(|p| (p.key, p.value)).collect()
     }
 
-    /// Every form of the format in `java.util.Properties.load`'s own documentation reads as Java reads it.
+    /// Every form in the documentation of `java.util.Properties.load` is parsed as Java parses it.
     #[test]
     fn java_forms() {
         let cases = [
@@ -210,7 +214,7 @@ mod tests {
         assert_eq!(lines, [("a", 4), ("b", 5), ("c", 8)]);
     }
 
-    /// A malformed escape is an error with its line, and the other lines are still read.
+    /// A malformed escape is an error with its line number, and the other lines are still parsed.
     #[test]
     fn malformed_escapes() {
         for text in [
@@ -229,7 +233,7 @@ mod tests {
         }
     }
 
-    /// node.properties is read by the launcher's rules: no escapes, only `=`.
+    /// `node.properties` is parsed by the launcher's rules: no escapes, only `=`.
     #[test]
     fn launcher_format() {
         let (properties, bad) =

@@ -10,80 +10,83 @@ use std::path::PathBuf;
 
 pub use super::logging::{AccessLogSettings, LogFormat, LogLevel, LogSettings};
 
-/// What a node runs with. Every relation between the values holds.
+/// The settings that a node runs with. All relations between the values hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `node.environment`
     pub environment: String,
-    /// `node.id`; absent: the one of the data directory, else drawn at random.
+    /// `node.id`; `None`: the id in the data directory, or else a random one.
     pub node_id: Option<String>,
     /// `node.pool`, for this node's own announcement.
     pub pool: String,
     /// `node.location`
     pub location: Option<String>,
-    /// `node.internal-address`: the host that this node announces itself at.
+    /// `node.internal-address`: the host at which this node announces itself.
     pub internal_address: Option<Host>,
-    /// `node.internal-address-source`: what it announces where none is configured.
+    /// `node.internal-address-source`: the kind of host that it announces if none is configured.
     pub internal_address_source: InternalAddressSource,
-    /// `node.prefer-ipv6-address`: whether an IPv6 address is taken first where one is looked for.
+    /// `node.prefer-ipv6-address`: whether discovery of an address prefers IPv6.
     pub prefer_ipv6_address: bool,
     /// `node.external-address`
     pub external_address: Option<Host>,
-    /// `node.bind-ip`; absent: all addresses. Never an IPv4-mapped one.
+    /// `node.bind-ip`; `None`: all addresses. Never an IPv4-mapped address.
     pub bind_ip: Option<IpAddr>,
-    /// `http-server.http.port`; 0: any free one.
+    /// `http-server.http.port`; 0: any free port.
     pub http_port: u16,
     /// `node.data-dir`, absolute.
     pub data_dir: PathBuf,
     /// `service-inventory.uri`: `file:` with an absolute path, `http:` or `https:`.
     pub inventory_uri: Option<String>,
-    /// `discovery.max-age`: how long an announcement lives at least after its last renewal.
+    /// `discovery.max-age`: minimum lifetime of an announcement after its last renewal.
     pub max_age_ms: u64,
-    /// `discovery.recovery-gap`: a time without a tick longer than this counts as an outage.
+    /// `discovery.recovery-gap`: a longer time than this without a tick counts as an outage.
     pub recovery_gap_ms: u64,
-    /// `discovery.recovery-grace`: how long nothing expires after an outage.
+    /// `discovery.recovery-grace`: time after an outage during which nothing expires.
     pub recovery_grace_ms: u64,
-    /// `discovery.max-announcement-size`: the largest body of a client's request.
+    /// `discovery.max-announcement-size`: maximum size of the body of a client's request.
     pub max_announcement_bytes: usize,
-    /// `http-server.max-request-header-size`; absent: 8 kB, and 64 kB for the paths that lead to
+    /// `http-server.max-request-header-size`; `None`: 8 kB, and 64 kB for the paths that lead to
     /// the coordinator.
     pub max_header_bytes: Option<usize>,
-    /// `discovery.hold-time`: how long a lookup is held whose answer the client has; 0: not at all.
+    /// `discovery.hold-time`: time for which a lookup is held if the client already has its result;
+    /// 0: lookups are not held.
     pub hold_time_ms: u64,
-    /// `discovery.announce-interval`, in whole seconds; none: clients announce as they do by themselves.
+    /// `discovery.announce-interval`, in whole seconds; `None`: clients use their own interval.
     pub announce_interval_s: Option<u64>,
-    /// `discovery.coordinator-choice`: whether the coordinator that joined last is answered, or the one that joined first.
+    /// `discovery.coordinator-choice`: whether the coordinator that joined last is chosen, rather
+    /// than the one that joined first.
     pub newest_coordinator: bool,
     /// `discovery.coordinator-redirect`: whether the engine's own paths lead to its coordinator.
     pub coordinator_redirect: bool,
-    /// `cluster.auto-rejoin`: whether the leader replaces an emptied node by itself.
+    /// `cluster.auto-rejoin`: whether the leader automatically replaces an emptied node.
     pub auto_rejoin: bool,
     /// `cluster.heartbeat-interval`
     pub heartbeat_ms: u64,
-    /// `cluster.election-timeout`: the least time without a heartbeat before an election.
+    /// `cluster.election-timeout`: minimum time without a heartbeat before an election.
     pub election_min_ms: u64,
-    /// The most: 5/3 of the least.
+    /// Maximum time without a heartbeat before an election: 5/3 of the minimum.
     pub election_max_ms: u64,
     /// `log.*`
     pub log: LogSettings,
     /// `http-server.log.*`
     pub access_log: AccessLogSettings,
-    /// What the operator should know, to be logged once at start: keys without effect, old names, keys ignored.
+    /// Notices for the operator, to be logged once at start: keys without effect, old names,
+    /// ignored keys.
     pub notices: Vec<String>,
 }
 
-/// What a node announces as its host where neither the inventory nor `node.internal-address` says
-/// it.
+/// The kind of host that a node announces if neither the inventory nor `node.internal-address`
+/// names one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InternalAddressSource {
     /// An IP address of this machine that is not loopback.
     #[default]
     Ip,
-    /// The same as a name: `10-0-0-1.ip`.
+    /// The same address, encoded as a name: `10-0-0-1.ip`.
     IpEncodedAsHostname,
     /// The name of this machine.
     Hostname,
-    /// That name with its domain.
+    /// The name of this machine with its domain.
     Fqdn,
 }
 
@@ -99,13 +102,14 @@ const ADDRESS_SOURCES: &[(&str, InternalAddressSource)] = &[
 
 const DAY_MS: u64 = 86_400_000;
 
-/// airlift's client and nginx both take a connection that is silent for a minute for dead.
+/// Maximum hold time. airlift's client and nginx both consider a connection dead that is silent for
+/// a minute.
 const HOLD_TIME_MAX_MS: u64 = 50_000;
 
 /// Reads the configuration.
 ///
 /// # Errors
-/// Everything that is wrong, at once.
+/// Returns all errors of the configuration together.
 pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
     let paths = Paths::resolve(options)?;
     let mut sources = Sources::gather(options, &paths, &environment::process)?;
@@ -170,11 +174,11 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
             bounded_ms(0, DAY_MS),
         ),
         max_announcement_bytes: sources.read("discovery.max-announcement-size", 1 << 20, |text| {
-            // Above, one announcement would hold up every other one behind it in the log.
+            // A larger announcement would delay all those behind it in the log.
             bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
         }),
         max_header_bytes: sources.read("http-server.max-request-header-size", None, |text| {
-            // Above, a client could take that much of every connection.
+            // With a larger limit, a client could use that much memory on every connection.
             bounded_bytes(1 << 10, 1 << 20)(text).map(|bytes| Some(bytes as usize))
         }),
         hold_time_ms: sources.read(
@@ -203,15 +207,21 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
 impl Settings {
     /// Checks the relations between values.
     ///
-    /// - An election waits for at least three heartbeats: one lost or late packet must not cost the leader its place.
-    /// - An announcement lives for two of its renewals, which come after 0.8 of what clients are told.
-    /// - An outage is longer than two elections: a plain change of leader must not count as one.
+    /// - The election timeout is at least three heartbeats: one lost or late packet must not cost
+    ///   the leader its place.
+    /// - The maximum age of an announcement is at least two renewals. Clients renew after 0.8 of
+    ///   the announced interval.
+    /// - The recovery gap is at least two elections: a mere change of leader must not count as an
+    ///   outage.
     fn validate(&self, sources: &mut Sources) {
         if self.election_min_ms < 3 * self.heartbeat_ms {
             let (election, heartbeat) = (self.election_min_ms, self.heartbeat_ms);
             sources.invalid(
                 "cluster.election-timeout",
-                &format!("{election}ms is less than three times cluster.heartbeat-interval ({heartbeat}ms)"),
+                &format!(
+                    "{election}ms is less than three times cluster.heartbeat-interval \
+                     ({heartbeat}ms)"
+                ),
             );
         }
         if let Some(interval_s) = self.announce_interval_s
@@ -220,20 +230,26 @@ impl Settings {
             let max_age = self.max_age_ms;
             sources.invalid(
                 "discovery.announce-interval",
-                &format!("clients renew after 0.8 of {interval_s}s, which is more than half of discovery.max-age ({max_age}ms)"),
+                &format!(
+                    "clients renew after 0.8 of {interval_s}s, which is more than half of \
+                     discovery.max-age ({max_age}ms)"
+                ),
             );
         }
         if self.recovery_gap_ms < 2 * self.election_max_ms {
             let (gap, election) = (self.recovery_gap_ms, self.election_max_ms);
             sources.invalid(
                 "discovery.recovery-gap",
-                &format!("{gap}ms is less than two elections ({election}ms each, 5/3 of cluster.election-timeout)"),
+                &format!(
+                    "{gap}ms is less than two elections \
+                     ({election}ms each, 5/3 of cluster.election-timeout)"
+                ),
             );
         }
     }
 }
 
-/// A duration within bounds, both included.
+/// Returns a parser of durations within bounds, both inclusive.
 fn bounded_ms(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
     move |text| {
         let ms = values::duration_ms(text)?;
@@ -249,7 +265,7 @@ fn bounded_ms(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
     }
 }
 
-/// `Cache-Control` counts in seconds.
+/// Parses a duration in whole seconds, the unit of `Cache-Control`.
 fn whole_seconds(text: &str) -> Result<u64, String> {
     let ms = bounded_ms(1_000, DAY_MS)(text)?;
     match ms % 1_000 {
@@ -286,7 +302,8 @@ fn name(text: &str, valid: impl Fn(&str) -> bool, pattern: &str) -> Result<Strin
     ))
 }
 
-/// airlift's pattern for environments and pools: `[a-z0-9][_a-z0-9]*`.
+/// Returns whether a name matches airlift's pattern for environments and pools:
+/// `[a-z0-9][_a-z0-9]*`.
 fn is_lower_name(text: &str) -> bool {
     is_node_id(text) && text.bytes().all(|b| !b.is_ascii_uppercase() && b != b'-')
 }
@@ -303,7 +320,7 @@ fn ip(text: &str) -> Result<IpAddr, String> {
         .ok_or_else(|| format!("'{}' is not an IP address", values::shown(text)))
 }
 
-/// A host name or address, without a scheme or a port, to which others can be sent.
+/// Parses a host name or address, without a scheme or a port, at which others can reach a node.
 fn host(text: &str) -> Result<Host, String> {
     let wrong = |what: &str| format!("'{}' {what}", values::shown(text));
     match text.parse().map_err(wrong)? {

@@ -1,4 +1,4 @@
-//! Gathers the properties of all sources, and hands them out by key and kind.
+//! The properties of all sources, with access by key and kind.
 
 use super::environment::{Environment, expand};
 use super::error::{ConfigError, ConfigErrors, Place};
@@ -8,30 +8,31 @@ use super::properties::{Property, parse_java};
 use super::{file, values};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One property with the place that set it.
+/// A property's value, with the place that set it.
 #[derive(Debug, Clone)]
 struct Sourced {
     value: String,
     place: Place,
 }
 
-/// The properties that count. Reading a wrong value notes the error and gives the default, so that all errors come at once.
+/// The effective properties. Reading an invalid value records the error and returns the default, so
+/// that all errors are reported together.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     properties: BTreeMap<String, Sourced>,
-    /// Keys with a value that cannot be used, so that they do not count as missing too.
+    /// Keys whose value cannot be used. They are not reported as missing too.
     unusable: BTreeSet<String>,
-    /// The file that a missing key belongs in.
+    /// The file in which a missing key belongs.
     config_file: String,
     pub(super) errors: Vec<ConfigError>,
     pub(super) notices: Vec<String>,
 }
 
 impl Sources {
-    /// Reads `config.properties`, and what overrides it: first `node.properties`, then `-D`.
+    /// Reads `config.properties` and its overrides: first `node.properties`, then `-D`.
     ///
     /// # Errors
-    /// Only when `config.properties` cannot be read at all; other errors are kept.
+    /// Fails only when `config.properties` cannot be read at all. Other errors are collected.
     pub(super) fn gather(
         options: &CommandLine,
         paths: &Paths,
@@ -76,7 +77,8 @@ impl Sources {
         Ok(())
     }
 
-    /// A property of a source where airlift ignores unknown keys, since it hands them to Java as system properties.
+    /// Adds a property of a source in which airlift ignores unknown keys, because it passes them to
+    /// Java as system properties.
     fn add_optional(&mut self, key: String, value: String, place: Place) {
         if keys::effect(&key).is_some() {
             self.properties.insert(key, Sourced { value, place });
@@ -97,7 +99,8 @@ impl Sources {
                 Ok(value) => sourced.value = value,
                 Err(variable) => {
                     let message = format!(
-                        "Configuration property '{key}' references unset environment variable '{variable}'"
+                        "Configuration property '{key}' references unset environment variable \
+                         '{variable}'"
                     );
                     errors.push(ConfigError {
                         place: sourced.place.clone(),
@@ -133,7 +136,8 @@ impl Sources {
                 None => drop(self.properties.insert(new.to_owned(), sourced)),
                 Some(other) => {
                     let message = format!(
-                        "Configuration property '{old}' (={}) conflicts with property '{new}' (={})",
+                        "Configuration property '{old}' (={}) \
+                         conflicts with property '{new}' (={})",
                         values::shown(&sourced.value),
                         values::shown(&other.value)
                     );
@@ -143,7 +147,8 @@ impl Sources {
         }
     }
 
-    /// Checks the keys that no part of the server reads, and says once which those are.
+    /// Checks the keys that no part of the server reads, and adds one notice that lists those
+    /// without effect.
     fn check_idle(&mut self) {
         let mut idle = Vec::new();
         let mut wrong = Vec::new();
@@ -178,7 +183,7 @@ impl Sources {
         self.errors.extend(wrong);
     }
 
-    /// The value of a key that may be absent.
+    /// Returns the value of a key that may be absent.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
         debug_assert_eq!(keys::effect(key), Some(Effect::Acts), "{key}");
         self.properties
@@ -186,7 +191,8 @@ impl Sources {
             .map(|sourced| sourced.value.as_str())
     }
 
-    /// The value read by `read`, or `default`; a wrong one is noted.
+    /// Returns the value as parsed by `read`, or `default`. An invalid value is recorded as an
+    /// error.
     pub(super) fn read<T>(
         &mut self,
         key: &str,
@@ -209,7 +215,7 @@ impl Sources {
         }
     }
 
-    /// The value of a key that must be there.
+    /// Returns the value of a required key.
     pub(super) fn required(
         &mut self,
         key: &str,
@@ -221,7 +227,7 @@ impl Sources {
         self.read(key, String::new(), read)
     }
 
-    /// Notes that a key's value is wrong.
+    /// Records that a key's value is invalid.
     pub(super) fn invalid(&mut self, key: &str, what: &str) {
         let place = self
             .properties
@@ -233,12 +239,12 @@ impl Sources {
         );
     }
 
-    /// Notes something about a place.
+    /// Records an error at a place.
     pub(super) fn error(&mut self, place: Place, message: String) {
         self.errors.push(ConfigError { place, message });
     }
 
-    /// Sets a property from outside the files.
+    /// Sets a property that comes from outside the files.
     pub(super) fn set(&mut self, key: &str, value: String, place: Place) {
         self.properties
             .insert(key.to_owned(), Sourced { value, place });

@@ -2,7 +2,7 @@
 
 pub use crate::model::{data_size_bytes, duration_ms, shown};
 
-/// `true` or `false` in any case, nothing else.
+/// Parses `true` or `false` in any case, and nothing else.
 pub fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
@@ -11,7 +11,7 @@ pub fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// One of the names, in any case, with `-` for `_`, as airlift reads enums.
+/// Parses one of the names, in any case and with `-` for `_`, as airlift reads enums.
 pub fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
     let written = text.replace('-', "_");
     let found = names
@@ -23,7 +23,7 @@ pub fn one_of<T: Copy>(text: &str, names: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-/// A whole number within bounds, both included.
+/// Parses a whole number within bounds, both inclusive.
 pub fn integer(text: &str, min: u64, max: u64) -> Result<u64, String> {
     let value = text.parse::<u64>().ok().filter(|_| !text.starts_with('+'));
     let value = value.ok_or_else(|| format!("'{}' is not a whole number", shown(text)))?;
@@ -38,7 +38,8 @@ pub fn integer(text: &str, min: u64, max: u64) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    /// Booleans and enums are read without regard to case, numbers within their bounds.
+    /// Booleans and enums are parsed without regard to case, and numbers must be within their
+    /// bounds.
     #[test]
     fn other_values() {
         assert_eq!(boolean("TRUE"), Ok(true));

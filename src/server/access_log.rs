@@ -1,4 +1,4 @@
-//! From the wire's records to the lines of the access log.
+//! Conversion of HTTP's records to the lines of the access log.
 
 use super::error::StartError;
 use crate::clock;
@@ -9,10 +9,10 @@ use ::http::{Uri, Version};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Opens the access log; `None` when it is switched off.
+/// Opens the access log. Returns `None` if it is disabled.
 ///
 /// # Errors
-/// When its file cannot be opened, by path.
+/// Fails when its file cannot be opened. The error names the path.
 pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, StartError> {
     if !settings.access_log.enabled {
         return Ok(None);
@@ -43,7 +43,7 @@ fn write(log: &AccessLog, record: &http::AccessRecord) {
     });
 }
 
-/// As it came: a path, or a whole URI over HTTP/2 and through proxies.
+/// Returns the request target as received: a path, or a whole URI over HTTP/2 and through proxies.
 fn target(uri: &Uri) -> Cow<'_, str> {
     match (uri.authority(), uri.path_and_query()) {
         (None, Some(path)) => Cow::Borrowed(path.as_str()),
@@ -64,7 +64,7 @@ fn protocol(version: Version) -> &'static str {
 mod tests {
     use super::*;
 
-    /// A target is logged as it came, whichever its form.
+    /// A target is logged as received, in any of its forms.
     #[test]
     fn targets_are_as_they_came() {
         for sent in ["/v1/service/presto?x=%20y", "http://h:80/v1/service", "*"] {

@@ -7,26 +7,26 @@ use crate::storage::OpenError;
 use std::error::Error;
 use std::io;
 
-/// A failure to start or to go on that has an exit code of its own.
+/// A failure to start or to continue that has its own exit code.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
-    /// The port cannot be listened on.
+    /// The server cannot listen on the port.
     #[error("http-server.http.port={port} on {at}")]
     Port {
         port: u16,
-        /// The address, as a setting where it is one.
+        /// The address, as a setting if it is configured.
         at: String,
         source: io::Error,
     },
     /// The file of the access log cannot be opened.
     #[error("http-server.log.path={path}: cannot be opened")]
     AccessLog { path: String, source: io::Error },
-    /// The inventory does not fit this node.
+    /// The inventory does not match this node.
     #[error("{0}")]
     Inventory(String),
 }
 
-/// Returns the exit code of a process that an error of the server, or of a data directory, ends.
+/// Returns the exit code of a process that ends with an error of the server or of a data directory.
 pub fn exit_code_of(error: &anyhow::Error) -> u8 {
     let mut causes = error.chain();
     causes.find_map(known_code).unwrap_or(exit_code::INTERNAL)

@@ -7,13 +7,13 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::TcpListener;
 
-/// Connections that wait in the kernel to be accepted.
+/// Maximum number of connections that wait in the kernel to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Listens on `node.bind-ip`, or on every address of both families where none is set.
+/// Listens on `node.bind-ip`, or on every address of both families if none is set.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// Fails when the server cannot listen on the address.
 pub(super) fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     let port = settings.http_port;
     let listener = match settings.bind_ip {
@@ -38,17 +38,17 @@ fn refused(settings: &Settings, error: io::Error) -> StartError {
     StartError::Port { port, at, source }
 }
 
-/// Which clients a socket takes.
+/// The address families of the clients that a socket accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Families {
-    /// Those of its address's own family.
+    /// Only the family of the socket's address.
     One,
-    /// Those of IPv4 too, on an IPv6 socket.
+    /// IPv4 too, on an IPv6 socket.
     Both,
 }
 
 impl Families {
-    /// Returns the families of an address: `::` is both, as it is for airlift's server in Java.
+    /// Returns the families of an address. `::` means both, as in airlift's Java server.
     fn of(ip: IpAddr) -> Families {
         match ip {
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Families::Both,
@@ -57,8 +57,7 @@ impl Families {
     }
 }
 
-/// One socket for both families; one for IPv4 where the kernel has no IPv6, or where it is
-/// disabled.
+/// Binds one socket for both families, or one for IPv4 if the kernel has no IPv6 or it is disabled.
 fn on_all<T>(port: u16, bind: impl Fn(SocketAddr, Families) -> io::Result<T>) -> io::Result<T> {
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     match bind(both, Families::Both) {
@@ -70,7 +69,7 @@ fn on_all<T>(port: u16, bind: impl Fn(SocketAddr, Families) -> io::Result<T>) ->
     }
 }
 
-/// Whether an error means that there is no IPv6: not compiled in, switched off at boot
+/// Returns whether an error means that there is no IPv6: not compiled in, switched off at boot
 /// (`ipv6.disable=1`), for all interfaces (`disable_ipv6`), or by a sandbox.
 fn lacks_ipv6(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -92,10 +91,11 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<std::net::TcpList
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     if domain == Domain::IPV6 {
-        // Not left to net.ipv6.bindv6only, so that it means the same on every machine.
+        // Set explicitly, not left to `net.ipv6.bindv6only`, so that it means the same on every
+        // machine.
         socket.set_only_v6(families == Families::One)?;
     }
-    // A node that is started again must not wait for the connections of its last run to expire.
+    // A restarted node must not wait for the connections of its last run to expire.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -103,7 +103,7 @@ fn bind(address: SocketAddr, families: Families) -> io::Result<std::net::TcpList
     Ok(socket.into())
 }
 
-/// Whether clients who connect to an address of this machine are taken.
+/// Returns whether connections to the address `candidate` of this machine are accepted.
 pub(super) fn takes(bind_ip: Option<IpAddr>, candidate: IpAddr) -> bool {
     match bind_ip {
         None | Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => true,
@@ -119,7 +119,7 @@ mod tests {
     use std::cell::RefCell;
     use std::net::TcpStream;
 
-    /// Whether somebody on loopback is taken, by IPv4 and by IPv6.
+    /// Returns whether connections from loopback are accepted, by IPv4 and by IPv6.
     fn taken(listener: &std::net::TcpListener) -> [bool; 2] {
         let port = listener.local_addr().expect("bound").port();
         [
@@ -132,7 +132,8 @@ mod tests {
         std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
     }
 
-    /// Listens on both families without an address and on `::`, and on one with any other.
+    /// Without an address, and on `::`, the server listens on both families. On any other address
+    /// it listens on one.
     #[test]
     fn families() {
         if !has_ipv6() {
@@ -152,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Where there is no IPv6, IPv4 is listened to; any other failure is said and not hidden.
+    /// Without IPv6 the server listens on IPv4. Any other failure is reported.
     #[test]
     fn without_ipv6() {
         let asked = RefCell::new(Vec::new());

@@ -1,4 +1,5 @@
-//! Puts the parts together: disk, consensus, wire, and this node's own announcement.
+//! The server, which combines the disk, consensus, the HTTP server, and this node's own
+//! announcement.
 
 mod access_log;
 mod error;
@@ -28,20 +29,21 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// The folder of the log and the snapshot, inside `node.data-dir`.
+/// The directory of the log and the snapshot, inside `node.data-dir`.
 pub const RAFT_DIR: &str = "raft";
-/// How long a node may take to answer at its own address, when that has another port than it listens on.
+/// Timeout of the check that a node is reached at its own address, if that has another port than it
+/// listens on.
 const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
-/// How long the wire and the disk may take to end before the process ends all the same.
+/// Maximum time for the HTTP server and the disk to shut down, after which the process ends anyway.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the server until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When it cannot start or cannot go on.
+/// Fails when the server cannot start or cannot continue.
 pub fn run(settings: Settings) -> anyhow::Result<()> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // tokio's own way to say how many, for who knows better.
+    // This variable is tokio's own setting for the number of workers. It takes precedence.
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         runtime.worker_threads(workers());
     }
@@ -50,13 +52,14 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
         .build()
         .context("threads cannot be started")?;
     let result = runtime.block_on(serve(settings));
-    // A blocking disk call under way must not hold up the exit.
+    // A blocking disk call in progress must not delay the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-/// Half of the processors: the rest is the kernel's, the disk's and the clients'. A worker more would be woken for each of many small
-/// things and find them done (docs/decisions/0014).
+/// Returns the number of worker threads: half of the processors. The rest is left to the kernel,
+/// the disk and the clients. One more worker would be woken for many small tasks and find them done
+/// (docs/decisions/0014).
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
@@ -74,7 +77,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let running = tokio::select! {
         started = start(&settings, state) => started?,
         signal = stop.wanted() => {
-            // Nothing was served, and what is half written is mended as after a power cut.
+            // Nothing was served yet, and a partial write is repaired as after a power failure.
             tracing::info!("stopped by {signal} while starting");
             return Ok(());
         }
@@ -148,17 +151,19 @@ struct Running {
     node: Node,
     node_id: String,
     address: String,
-    /// The port that it listens on.
+    /// The port that the node listens on.
     port: u16,
     listener: TcpListener,
     beat: Beat,
-    /// Keeps its own announcement; ended before the node withdraws it.
+    /// The task that renews the node's own announcement. It ends before the node withdraws the
+    /// announcement.
     announcing: JoinHandle<()>,
-    /// What SIGQUIT writes to the log.
+    /// The report that SIGQUIT writes to the log.
     state: Arc<StateReport>,
 }
 
-/// Serves until a signal or a failure, then ends what was started, in the order that clients notice least.
+/// Serves until a signal or a failure. After a signal, it shuts down in the order that clients
+/// notice least.
 async fn until_stopped(
     settings: &Settings,
     running: Running,
@@ -186,7 +191,7 @@ async fn until_stopped(
         running.beat,
         access_log,
         async {
-            // A dropped sender stops the wire as well.
+            // A dropped sender stops the HTTP server as well.
             let _ = stopped.await;
         },
     );
@@ -194,7 +199,9 @@ async fn until_stopped(
     let reason = tokio::select! {
         signal = signals.wanted() => signal,
         fatal = node.fatal() => return Err(fatal.into()),
-        unreachable = never_reached(node, running.port, &running.address) => return Err(unreachable.into()),
+        unreachable = never_reached(node, running.port, &running.address) => {
+            return Err(unreachable.into());
+        }
     };
     tracing::info!("stopping: {reason}");
     running.announcing.abort();
@@ -214,7 +221,8 @@ async fn until_stopped(
     Ok(())
 }
 
-/// The configured id; else the one in the data directory; else one drawn at random, kept from then on.
+/// Returns the configured id, else the one in the data directory, else a random one, which is kept
+/// from then on.
 fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     if let Some(node_id) = &settings.node_id {
         return Ok(node_id.clone());
@@ -225,8 +233,8 @@ fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     }
 }
 
-/// Returns the inventory, if one is configured. A member starts without it, because its log knows
-/// the group and a configuration server must not be part of the quorum.
+/// Returns the inventory, if one is configured. A member can start without it, because its log
+/// knows the group, and a configuration server must not be part of the quorum.
 async fn inventory(
     settings: &Settings,
     store: &Store,
@@ -271,8 +279,8 @@ fn check_inventory(
         .map_err(|error| StartError::Inventory(error.to_string()))
 }
 
-/// Resolves when peers would not find this node: its inventory entry has another port than it listens on, and
-/// nothing forwards the one to the other.
+/// Returns an error if peers would not find this node: its inventory entry has another port than it
+/// listens on, and nothing forwards the one to the other. Otherwise it never returns.
 async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
     let announced = address
         .rsplit_once(':')
@@ -282,7 +290,8 @@ async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
         return std::future::pending().await;
     }
     StartError::Inventory(format!(
-        "service-inventory.uri: this node is reached at {address}, http-server.http.port is {port}, and nobody \
-             forwards the one to the other: peers would not find it"
+        "service-inventory.uri: this node is reached at {address}, \
+         http-server.http.port is {port}, and nobody forwards the one to the other: \
+         peers would not find it"
     ))
 }

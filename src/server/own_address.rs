@@ -1,5 +1,5 @@
 //! The address at which this node announces itself: the inventory's, the configured one, or one
-//! that is found as airlift finds it.
+//! that is discovered as in airlift.
 
 use super::listen::takes;
 use crate::config::{InternalAddressSource, Settings};
@@ -8,19 +8,20 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// How long the name of this machine may take to be resolved; then its interfaces are looked at.
+/// Timeout for resolving the name of this machine. After it, only the interfaces are used.
 const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// Where this node is reached.
+/// The address at which this node is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OwnAddress {
     /// `http://host:port`
     pub uri: String,
-    /// Whether an operator said so. A found one may be of any interface of this machine.
+    /// Whether an operator configured the address. A discovered one may belong to any interface of
+    /// this machine.
     pub is_configured: bool,
 }
 
-/// Finds the address. `port`: the one that is listened on.
+/// Finds the address of this node. `port` is the port that it listens on.
 pub(super) async fn find(
     settings: &Settings,
     inventory: Option<&Inventory>,
@@ -77,7 +78,8 @@ async fn discovered(settings: &Settings) -> Host {
     }
 }
 
-/// The addresses of interfaces that are up and are not loopback, which other machines may reach.
+/// Returns the addresses that other machines may reach: those of interfaces that are up and not
+/// loopback.
 fn usable(interfaces: &[if_addrs::Interface]) -> Vec<IpAddr> {
     let loopback: BTreeSet<&str> = interfaces
         .iter()
@@ -93,8 +95,8 @@ fn usable(interfaces: &[if_addrs::Interface]) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Chooses as airlift's `NodeInfo` does: the address that the machine's name has, if it is of the
-/// preferred family; else the first of the preferred family; else the first.
+/// Chooses an address as airlift's `NodeInfo` does: the address that the machine's name has, if it
+/// is of the preferred family; else the first of the preferred family; else the first.
 fn choose(candidates: &[IpAddr], of_name: &[IpAddr], prefer_ipv6: bool) -> Option<IpAddr> {
     let is_preferred = |ip: &&IpAddr| ip.is_ipv6() == prefer_ipv6;
     of_name
@@ -106,7 +108,7 @@ fn choose(candidates: &[IpAddr], of_name: &[IpAddr], prefer_ipv6: bool) -> Optio
         .copied()
 }
 
-/// The addresses of a name; none when it does not resolve in time.
+/// Returns the addresses of a name, or an empty list if it does not resolve in time.
 async fn resolved(name: &str) -> Vec<IpAddr> {
     match tokio::time::timeout(RESOLVE_TIME_LIMIT, tokio::net::lookup_host((name, 0))).await {
         Ok(Ok(addresses)) => addresses.map(|address| address.ip()).collect(),
@@ -119,7 +121,8 @@ fn machine_name() -> String {
     name.nodename().to_string_lossy().into_owned()
 }
 
-/// The name with its domain: itself if it has one, else as `/etc/hosts` completes it.
+/// Returns the name with its domain: the name itself if it has one, else as `/etc/hosts` completes
+/// it.
 fn full_name(name: &str) -> String {
     if name.contains('.') {
         return name.to_owned();
@@ -139,8 +142,8 @@ fn completed(name: &str, hosts: &str) -> Option<String> {
     hosts.lines().find_map(of_line)
 }
 
-/// As airlift encodes an address, for certificates with a wildcard: `10-0-0-1.ip`. An `x` stands
-/// before an IPv6 address, since a name must not begin with `-`.
+/// Encodes an address as airlift does, for wildcard certificates: `10-0-0-1.ip`. An IPv6 address is
+/// prefixed with an `x`, because a name must not begin with `-`.
 fn encoded(ip: IpAddr) -> Host {
     Host::Name(match ip {
         IpAddr::V4(ip) => format!("{}.ip", ip.to_string().replace('.', "-")),
@@ -148,8 +151,8 @@ fn encoded(ip: IpAddr) -> Host {
     })
 }
 
-/// The address to dial peers from: this node's own, when it is one of this machine's. A found one
-/// may belong to an interface that does not lead to them.
+/// Returns the address to dial peers from: this node's own, if it is configured as an IP address. A
+/// discovered one may belong to an interface that does not lead to the peers.
 pub(super) fn bindable(address: &OwnAddress) -> Option<IpAddr> {
     if !address.is_configured {
         return None;
@@ -216,7 +219,7 @@ mod tests {
         assert_eq!(found, ips(&["2001:db8::1", "10.0.0.1"]));
     }
 
-    /// The order is airlift's.
+    /// The order of preference is airlift's.
     #[test]
     fn the_choice_is_airlifts() {
         let both = ips(&["2001:db8::1", "10.0.0.1", "10.0.0.2"]);
@@ -253,7 +256,7 @@ mod tests {
         assert_eq!(completed("n2", hosts), None);
     }
 
-    /// Peers are dialled from an address that an operator named, in whichever way it is written.
+    /// Peers are dialled only from an IP address that an operator configured, of either family.
     #[test]
     fn only_a_configured_address_is_dialled_from() {
         let of = |uri: &str, is_configured| {

@@ -1,4 +1,4 @@
-//! This node's own announcement, as type `discovery`, and its line in the access log.
+//! This node's own announcement, as type `discovery`.
 
 use crate::clock;
 use crate::config::Settings;
@@ -7,19 +7,21 @@ use crate::raft::Node;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Java clients renew every 8 s; this node does too, or four times within a shorter max-age.
+/// Maximum time between two renewals. Java clients renew every 8 s. So does this node, or four
+/// times within a shorter max-age.
 const RENEW_INTERVAL_MAX: Duration = Duration::from_secs(8);
 const RENEWALS_PER_MAX_AGE: u64 = 4;
-/// Until the group takes the first announcement.
+/// Time between two attempts while the group does not accept the announcement.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
-/// A node that stops does not wait long for a group that may be gone.
+/// Timeout of the withdrawal. A node that stops does not wait long for a group that may be gone.
 const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
 
-/// What this node announces of itself, as airlift's own server does. `port`: the one it listens on.
+/// Returns this node's own announcement, as airlift's own server makes it. `port` is the port that
+/// it listens on.
 ///
 /// # Errors
-/// When the system has no randomness for the service's id: Java clients read it as a UUID.
+/// Fails when the system has no randomness for the service's id, which Java clients read as a UUID.
 pub(super) fn announcement(
     settings: &Settings,
     node_id: &str,
@@ -50,7 +52,7 @@ pub(super) fn announcement(
     })
 }
 
-/// Announces and renews for as long as the process runs.
+/// Announces this node and renews the announcement while the process runs.
 pub(super) async fn keep_announced(node: Node, announcement: Announcement, max_age_ms: u64) {
     let interval = RENEW_INTERVAL_MAX.min(Duration::from_millis(max_age_ms / RENEWALS_PER_MAX_AGE));
     loop {
@@ -65,12 +67,15 @@ pub(super) async fn keep_announced(node: Node, announcement: Announcement, max_a
     }
 }
 
-/// This node leaves.
+/// Withdraws this node's own announcement.
 pub(super) async fn withdraw(node: &Node, node_id: &str) {
     if let Err(error) = node
         .withdraw(node_id.to_owned(), clock::now() + WITHDRAW_DEADLINE)
         .await
     {
-        tracing::debug!(target: "quorate::server::own", "this node's own announcement stays until max-age: {error}");
+        tracing::debug!(
+            target: "quorate::server::own",
+            "this node's own announcement stays until max-age: {error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Signals: two end the server, one has it describe itself, the others are ignored.
+//! Signal handling: two signals stop the server, one logs its state, the others are ignored.
 
 use super::state_report::StateReport;
 use rustix::process::Signal;
@@ -6,17 +6,17 @@ use std::io;
 use std::sync::Arc;
 use tokio::signal::unix::{self, SignalKind};
 
-/// The signals that end the server in good order.
+/// The signals that stop the server gracefully.
 pub(super) struct Stop {
     terminate: unix::Signal,
     interrupt: unix::Signal,
 }
 
 impl Stop {
-    /// Takes them from now on.
+    /// Installs the handlers.
     ///
     /// # Errors
-    /// The operating system's, when a handler cannot be installed.
+    /// Returns the operating system's error when a handler cannot be installed.
     pub(super) fn new() -> io::Result<Stop> {
         Ok(Stop {
             terminate: unix::signal(SignalKind::terminate())?,
@@ -24,7 +24,7 @@ impl Stop {
         })
     }
 
-    /// Waits for one of them and returns its name.
+    /// Waits for one of the signals and returns its name.
     pub(super) async fn wanted(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -33,23 +33,23 @@ impl Stop {
     }
 }
 
-/// Signals that would end the process, each with its name. Operators send them to other servers to
-/// have files reopened or read again, terminals and the kernel send them by themselves.
+/// Signals that would end the process, with their names. Operators send them to other servers to
+/// reopen or reread files. Terminals and the kernel send them on their own.
 const IGNORED: [(Signal, &str); 5] = [
     (Signal::HUP, "SIGHUP"),
     (Signal::USR1, "SIGUSR1"),
     (Signal::USR2, "SIGUSR2"),
     (Signal::ALARM, "SIGALRM"),
-    // A limit on the size of files: the write fails then, and that is said where it is made.
+    // The limit on the size of files is exceeded. The write fails, and its caller reports that.
     (Signal::XFSZ, "SIGXFSZ"),
 ];
 
-/// Answers SIGQUIT with the state of the node, from now on, and ignores the others.
+/// Logs the state of the node on SIGQUIT, from now on, and ignores the other signals.
 ///
 /// # Errors
-/// The operating system's, when a handler cannot be installed.
+/// Returns the operating system's error when a handler cannot be installed.
 pub(super) fn answer(state: Arc<StateReport>) -> io::Result<()> {
-    // SIGPIPE is ignored by Rust's runtime already; a write to a closed pipe is an error.
+    // Rust's runtime already ignores SIGPIPE. A write to a closed pipe is an error.
     let mut quit = unix::signal(SignalKind::quit())?;
     tokio::spawn(async move {
         while quit.recv().await.is_some() {

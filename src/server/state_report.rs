@@ -1,4 +1,4 @@
-//! What each part of the node is doing, for the log: the answer to SIGQUIT, as a JVM prints its
+//! The report of what each part of the node is doing. It is logged on SIGQUIT, as a JVM prints its
 //! threads.
 
 use crate::clock::{self, Instant};
@@ -8,12 +8,12 @@ use crate::telemetry::STATE_TARGET;
 use std::fs;
 use std::sync::OnceLock;
 
-/// The most threads that are listed.
+/// Maximum number of threads that are listed.
 const THREADS_MAX: usize = 64;
-/// Linux counts processor time in hundredths of a second.
+/// Duration of a clock tick: Linux counts processor time in hundredths of a second.
 const MS_PER_TICK: u64 = 10;
 
-/// What the report is made of.
+/// The sources of the report.
 pub(super) struct StateReport {
     started: Instant,
     node: OnceLock<Node>,
@@ -29,18 +29,18 @@ impl StateReport {
         }
     }
 
-    /// The gauge that the wire fills.
+    /// Returns the gauge that the HTTP server updates.
     pub(super) fn wire(&self) -> UsageGauge {
         self.wire.clone()
     }
 
-    /// Notes the node, once it is started.
+    /// Stores the node once it is started.
     pub(super) fn note_node(&self, node: Node) {
-        // There is only one.
+        // There is only one node.
         let _first = self.node.set(node);
     }
 
-    /// Writes the report to the log, a line for each part.
+    /// Writes the report to the log, one line per part.
     pub(super) async fn log(&self) {
         let mut lines = vec![self.process()];
         match self.node.get() {
@@ -64,7 +64,8 @@ impl StateReport {
         let kb = |name: &str| field(&status, name).unwrap_or("unknown").to_owned();
         let descriptors = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         format!(
-            "process: version {}, pid {}, up {up_s} s, resident {}, at most {}, threads {}, descriptors {descriptors}",
+            "process: version {}, pid {}, up {up_s} s, resident {}, at most {}, \
+             threads {}, descriptors {descriptors}",
             env!("CARGO_PKG_VERSION"),
             std::process::id(),
             kb("VmRSS"),
@@ -74,7 +75,7 @@ impl StateReport {
     }
 }
 
-/// The value of a line `Name: value` of `/proc/self/status`.
+/// Returns the value of a line `Name: value` of `/proc/self/status`.
 fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status
         .lines()
@@ -107,7 +108,7 @@ fn runtime() -> String {
     )
 }
 
-/// A line for each thread: its name, its state and its processor time.
+/// Returns one line per thread: its name, its state and its processor time.
 fn threads() -> Vec<String> {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else {
         return Vec::new();
@@ -124,7 +125,8 @@ fn threads() -> Vec<String> {
     lines
 }
 
-/// Reads one thread's line of `/proc`: id, name in parentheses, state, and 10 fields on its times.
+/// Parses one thread's line of `/proc`: id, name in parentheses, state, and its times from 10
+/// fields later on.
 fn thread(stat: &str) -> Option<String> {
     let (id, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;
@@ -147,7 +149,7 @@ fn thread(stat: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A thread's line is read, whatever its name holds.
+    /// A thread's line is parsed regardless of the characters in its name.
     #[test]
     fn threads_are_read() {
         let stat = "7 (a) b) D 1 2 3 4 5 6 7 8 9 10 20 5 0 0 20 0 9 0 1";

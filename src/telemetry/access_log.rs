@@ -1,4 +1,4 @@
-//! The access log, in the format of airlift 233: tab-separated, one line a request.
+//! The access log, in the format of airlift 233: tab-separated, one line per request.
 
 use super::log_file::LogFile;
 use super::rotated_files::Retention;
@@ -9,50 +9,52 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// One answered request.
+/// The record of one answered request.
 #[derive(Debug, Clone)]
 pub struct AccessRecord<'a> {
-    /// When it came, in milliseconds since the Unix epoch (`clock::wall_ms`).
+    /// The time of arrival, in milliseconds since the Unix epoch (`clock::wall_ms`).
     pub time_ms: u64,
     /// The client's IP address.
     pub client: &'a str,
-    /// `GET`
+    /// The method, such as `GET`.
     pub method: &'a str,
-    /// Path and query, as they came.
+    /// Path and query, as received.
     pub uri: &'a str,
     /// The `User-Agent`.
     pub agent: Option<&'a str>,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// Bytes of the request's body.
+    /// Number of bytes of the request's body.
     pub request_bytes: u64,
-    /// Bytes of the answer's body, as sent.
+    /// Number of bytes of the response's body, as sent.
     pub response_bytes: u64,
     /// The `X-Airlift-TraceToken`.
     pub trace_token: Option<&'a str>,
-    /// `HTTP/1.1`
+    /// The protocol, such as `HTTP/1.1`.
     pub protocol: &'a str,
-    /// From the request's arrival to the start of its handling.
+    /// Time from the request's arrival to the start of its handling.
     pub dispatch_ms: u64,
-    /// From the request's arrival to the end of its answer.
+    /// Time from the request's arrival to the end of its response.
     pub total_ms: u64,
 }
 
-/// The lines that wait for the disk, some 20,000 of them: beyond it lines are lost rather than requests held up. airlift counts lines
+/// Maximum size of the lines that wait for the disk, some 20,000 lines. Beyond it, lines are
+/// dropped rather than requests delayed. airlift limits the number of lines
 /// (`http-server.log.queue-size`), whose length a client chooses.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 
-/// What a line needs at most, as a rule.
+/// Usual maximum length of a line.
 const LINE_BYTES: usize = 256;
 
-/// How long the first line waits for others, which then go to the file with it: a thread that woke for each line would cost a busy node
-/// more than the answer does.
+/// Time for which the first line waits for others, which are then written to the file with it. A
+/// thread that woke for each line would cost a busy node more than the response does.
 const GATHER_TIME: Duration = Duration::from_millis(50);
 
-/// Where access records go; nowhere when `http-server.log.enabled=false`.
+/// The destination of access records. If `http-server.log.enabled=false`, they are dropped.
 ///
-/// A thread of its own writes them, since a slow disk must not hold up the tasks that answer. Dropping it writes what waits; a
-/// process that is killed loses the lines of its last moment.
+/// A separate thread writes them, because a slow disk must not delay the tasks that serve requests.
+/// Dropping the `AccessLog` writes the waiting lines. A process that is killed loses its most
+/// recent lines.
 #[derive(Debug)]
 pub struct AccessLog(Option<Queue>);
 
@@ -60,14 +62,15 @@ impl AccessLog {
     /// Opens the log.
     ///
     /// # Errors
-    /// The operating system's, when the file cannot be opened or no thread started.
+    /// Returns the operating system's error when the file cannot be opened or the thread cannot be
+    /// started.
     pub fn open(settings: &AccessLogSettings) -> io::Result<Self> {
         if !settings.enabled {
             return Ok(Self(None));
         }
         let retention = Retention {
             file_bytes_max: settings.max_size_bytes,
-            // airlift limits only the days, which a busy day makes no limit at all.
+            // airlift limits only the number of days, which is no limit at all on a busy day.
             total_bytes_max: settings
                 .max_size_bytes
                 .saturating_mul(settings.max_history_days),
@@ -78,7 +81,8 @@ impl AccessLog {
         Ok(Self(Some(Queue::start(file)?)))
     }
 
-    /// Hands a line to the writer, at once. One that finds the queue full is lost, and counted in the server's log.
+    /// Queues a line for the writer without waiting. If the queue is full, the line is dropped, and
+    /// counted in the server's log.
     pub fn record(&self, record: &AccessRecord<'_>) {
         if let Some(queue) = &self.0 {
             queue.push(record.time_ms, &rest_of_line(record));
@@ -86,7 +90,7 @@ impl AccessLog {
     }
 }
 
-/// The lines on their way to the file.
+/// The queue of lines for the file.
 #[derive(Debug)]
 struct Queue {
     shared: Arc<Shared>,
@@ -96,18 +100,19 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// Told of the first line, when half of the room is taken, and of the end.
+    /// Notified of the first line, when the queue is half full, and of the end.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
-    /// The time of the last line, in milliseconds and as it is written: many lines of a busy node have the same.
+    /// The time of the last line, in milliseconds and as text: on a busy node many lines have the
+    /// same time.
     written_time: (u64, String),
-    /// When the last of them came, in wall-clock milliseconds.
+    /// The time of the newest line, in wall-clock milliseconds.
     newest_ms: u64,
-    /// How many found no room.
+    /// Number of lines dropped because the queue was full.
     lost: u64,
     ends: bool,
 }
@@ -144,10 +149,11 @@ impl Queue {
 }
 
 impl Shared {
-    /// Waits for lines, or for the end, and takes what is there in exchange for what was written.
+    /// Waits for lines, or for the end, and swaps the waiting lines with the buffer that was
+    /// written.
     fn gather(&self, gathered: &mut Waiting) {
         gathered.lines.clear();
-        // What one bad second needed is not kept for good.
+        // Memory that one burst needed is not kept.
         gathered.lines.shrink_to(WAITING_BYTES_MAX / 16);
         let waiting = self.lock();
         let waiting = self
@@ -180,8 +186,8 @@ impl Waiting {
         self.lines.len() >= WAITING_BYTES_MAX / 2
     }
 
-    /// Adds a line: its time, and the rest of it. Whether the writer is to be told: of the first to wait, and when it is time to
-    /// make room.
+    /// Appends a line, given as its time and its rest. Returns whether the writer must be notified:
+    /// of the first waiting line, and when it is time to make room.
     fn push(&mut self, time_ms: u64, rest: &str) -> bool {
         let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
         if self.written_time.0 != time_ms || self.written_time.1.is_empty() {
@@ -209,8 +215,9 @@ impl Drop for Queue {
     }
 }
 
-/// The sixteen columns of airlift's `HttpLogLayout`. The user is never known here, and the last two, on the gaps between the
-/// pieces of an answer, are not measured. Without the first, the time.
+/// Formats the sixteen columns of airlift's `HttpLogLayout` without the first, the time. The user
+/// is never known here, and the last two, about the gaps between the pieces of a response, are not
+/// measured.
 fn rest_of_line(record: &AccessRecord<'_>) -> String {
     let mut line = String::with_capacity(LINE_BYTES);
     for text in [
@@ -243,11 +250,13 @@ fn push_number(line: &mut String, number: u64) {
     line.push_str(itoa::Buffer::new().format(number));
 }
 
-/// A column of text; what is absent is `null`, as Java prints it. Control characters would break the columns.
+/// Appends a column of text. An absent value is `null`, as Java prints it. Control characters are
+/// escaped, because they would break the columns.
 fn push(line: &mut String, text: Option<&str>) {
     line.push('\t');
     let text = text.unwrap_or("null");
-    // Nearly all that is sent, and told without decoding it; to its end, since many bytes are looked at as soon as one.
+    // Nearly all values are printable ASCII, which is detected without decoding. The fold does not
+    // stop early, because many bytes are compared as fast as one.
     let plain = text
         .bytes()
         .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
@@ -307,7 +316,7 @@ mod tests {
         assert_eq!(expected.matches('\t').count(), 15);
     }
 
-    /// A queue that is full loses lines and counts them; it does not wait.
+    /// A full queue drops and counts lines. It does not block.
     #[test]
     fn a_full_queue_loses_lines() {
         let mut waiting = Waiting::default();
@@ -319,7 +328,8 @@ mod tests {
         assert_eq!(waiting.newest_ms, 3, "of those that are kept");
     }
 
-    /// What many threads record is written whole, in few writes, and all of it before the log is gone.
+    /// Lines that many threads record are written whole, in few writes, and all of them before the
+    /// log is dropped.
     #[test]
     fn every_line_is_written_before_the_end() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -335,7 +345,7 @@ mod tests {
         assert_eq!(written, line(&record()).repeat(2_000));
     }
 
-    /// The log goes to its file, and to none when it is switched off.
+    /// The log is written to its file, and to no file if it is disabled.
     #[test]
     fn writes_to_its_file() {
         let dir = tempfile::tempdir().expect("a directory");

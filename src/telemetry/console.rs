@@ -1,4 +1,5 @@
-//! The standard error of this process, which a stopped pager or terminal must not make it wait for.
+//! The standard error of this process, on which it must not block when a pager or terminal is
+//! stopped.
 
 use super::stream::Stream;
 use std::io::{self, Write};
@@ -6,7 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 static CONSOLE: LazyLock<Mutex<Stream>> = LazyLock::new(|| Mutex::new(Stream::console()));
 
-/// Writes a line to standard error, or loses it when that takes none.
+/// Writes a line to standard error, or drops it if standard error does not accept it.
 pub fn say(line: &str) {
     write_lines(format!("{line}\n").as_bytes());
 }
@@ -16,7 +17,7 @@ fn write_lines(lines: &[u8]) {
     console.write_lines(lines);
 }
 
-/// Writes whole lines to standard error.
+/// A writer of whole lines to standard error.
 pub(super) struct Console;
 
 impl Write for Console {

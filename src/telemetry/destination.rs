@@ -1,4 +1,4 @@
-//! Where the path of a log leads: to a regular file, or to something that is only written to.
+//! The destination of a log: a regular file, or something that is only written to.
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -10,17 +10,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-/// Symbolic links that are followed, as many as the kernel does.
+/// Maximum number of symbolic links that are followed; the kernel's limit.
 const LINKS_MAX: usize = 40;
 
-/// Where a log goes.
+/// The destination that a log's path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A regular file, or a path where one is to be made: with symbolic links followed, so that a
-    /// rotation renames the file and not the link.
+    /// A regular file, or a path at which one is to be created. Symbolic links are resolved, so
+    /// that a rotation renames the file and not the link.
     File(PathBuf),
-    /// A descriptor that this process was started with, as `/dev/stdout` is. A file behind it
-    /// belongs to the program that opened it.
+    /// A file descriptor that this process was started with, such as `/dev/stdout`. A file behind
+    /// it belongs to the program that opened it.
     Descriptor(i32),
     /// A device or a FIFO.
     Device(PathBuf),
@@ -29,10 +29,10 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Finds where a path leads. Makes the directories above it.
+    /// Resolves a path to its destination. Creates the directories above it.
     ///
     /// # Errors
-    /// The operating system's, and for a directory or a block device.
+    /// Fails with the operating system's error, and for a directory or a block device.
     pub fn of(path: &Path) -> io::Result<Destination> {
         let mut path = std::path::absolute(path)?;
         for _ in 0..LINKS_MAX {
@@ -40,7 +40,7 @@ impl Destination {
                 return Err(Errno::ISDIR.into());
             };
             fs::create_dir_all(dir).map_err(|error| match error.kind() {
-                // A file is there: it is the directory that is missing.
+                // A file exists where a directory is needed.
                 ErrorKind::AlreadyExists => Errno::NOTDIR.into(),
                 _ => error,
             })?;
@@ -73,11 +73,11 @@ impl Destination {
         Err(Errno::LOOP.into())
     }
 
-    /// Opens it for the output of another process. A FIFO is opened for reading too, so that
-    /// neither a missing reader nor one that goes away holds that process up.
+    /// Opens the destination for the output of another process. A FIFO is opened for reading too,
+    /// so that neither a missing reader nor one that goes away blocks that process.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn open_for_output(&self) -> io::Result<File> {
         match self {
             Destination::File(path) => append(path),
@@ -91,7 +91,8 @@ impl Destination {
     }
 }
 
-/// What is below `/proc`: a link there does not say where it leads.
+/// Returns the destination of a path below `/proc`, where the text of a link does not say where it
+/// leads.
 fn in_proc(path: &Path) -> Option<Destination> {
     let inside = path.strip_prefix("/proc").ok()?;
     let words: Vec<&str> = inside.iter().filter_map(|word| word.to_str()).collect();
@@ -106,12 +107,12 @@ fn in_proc(path: &Path) -> Option<Destination> {
     ))
 }
 
-/// Opens a regular file to append to it, making it if there is none.
+/// Opens a regular file for appending, creating it if it does not exist.
 ///
 /// # Errors
-/// The operating system's, and when something else than a file is there.
+/// Fails with the operating system's error, and when the path is not a regular file.
 pub(super) fn append(path: &Path) -> io::Result<File> {
-    // Without waiting, should a FIFO have come in the file's place.
+    // Non-blocking, in case a FIFO has replaced the file.
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK;
     let file = open(path, flags)?;
     match file.metadata()?.is_file() {
@@ -120,10 +121,10 @@ pub(super) fn append(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a device or a FIFO to write to it, without waiting for a reader.
+/// Opens a device or a FIFO for writing, without waiting for a reader.
 ///
 /// # Errors
-/// The operating system's; for a FIFO without a reader too.
+/// Returns the operating system's error, also for a FIFO without a reader.
 pub(super) fn open_device(path: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
     open(path, flags).map_err(|error| match Errno::from_io_error(&error) {
@@ -138,10 +139,11 @@ fn open(path: &Path, flags: OFlags) -> io::Result<File> {
     Ok(File::from(rustix::fs::open(path, flags, mode)?))
 }
 
-/// Duplicates a descriptor of this process: a socket cannot be opened by its path in `/proc`.
+/// Duplicates a file descriptor of this process, because a socket cannot be opened by its path in
+/// `/proc`.
 ///
 /// # Errors
-/// The operating system's.
+/// Returns the operating system's error.
 pub(super) fn duplicate(number: i32) -> io::Result<OwnedFd> {
     match number {
         1 => io::stdout().as_fd().try_clone_to_owned(),
@@ -154,10 +156,11 @@ pub(super) fn duplicate(number: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Connects to a Unix socket, without waiting for its listener: a stream, else datagrams (`true`).
+/// Connects to a Unix socket, without waiting for its listener. The socket is a stream, or else a
+/// datagram socket, for which the result is `true`.
 ///
 /// # Errors
-/// The operating system's.
+/// Returns the operating system's error.
 pub(super) fn connect(path: &Path) -> io::Result<(File, bool)> {
     let address = SockAddr::unix(path)?;
     let connect = |kind: Type| {
@@ -186,7 +189,7 @@ mod tests {
         mknodat(CWD, path, FileType::Fifo, mode, 0).expect("makes a FIFO");
     }
 
-    /// A path is what it leads to, through links, and only a regular file may be rotated.
+    /// A path is resolved to its destination, through links. Only a regular file may be rotated.
     #[test]
     fn paths_are_what_they_lead_to() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,11 +1,12 @@
-//! Which events are logged: airlift's logger names, mapped to our modules.
+//! The log levels: airlift's logger names, mapped to our modules.
 
 use crate::config::LogLevel;
 use std::collections::BTreeMap;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// Our modules, with the logger of airlift's server that says the same things. A levels file written for airlift sets ours.
+/// Our modules, with the loggers of airlift's server that log the same events. A levels file
+/// written for airlift sets our levels.
 const MODULES: &[(&str, &str)] = &[
     ("quorate", "io.airlift.discovery.server.DiscoveryServer"),
     ("quorate::http", "io.airlift.http.server.HttpServer"),
@@ -16,13 +17,15 @@ const MODULES: &[(&str, &str)] = &[
     ("quorate::config", "io.airlift.bootstrap.Bootstrap"),
 ];
 
-/// The target of a report that an operator asked for, which no level of a library's or airlift's
-/// name hides.
+/// The target of a report that an operator requested. No level of a library's or airlift's name
+/// hides it.
 pub const STATE_TARGET: &str = "quorate::state";
 
-/// The filter of a levels file. Without it: our own lines from INFO up, other libraries' from WARN, openraft's from ERROR,
-/// since it warns of each packet that a stopped peer does not answer, and `quorate::raft` says that once. What openraft's
-/// handle cannot deliver it also returns to us, and in a process that stops it is no error.
+/// Returns the filter for a levels file. Without one, it shows our own lines from INFO up, other
+/// libraries' from WARN, and openraft's from ERROR: openraft warns of each packet that a stopped
+/// peer does not answer, which `quorate::raft` reports once. `openraft::raft` is off: a message
+/// that openraft's handle cannot deliver is also returned to us, and is no error in a process that
+/// is stopping.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -33,7 +36,8 @@ pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
         targets = targets.with_target(*module, level);
     }
     targets = targets.with_target(STATE_TARGET, LevelFilter::INFO);
-    // Our names, and those of libraries: `quorate.raft` is `quorate::raft`. airlift's own match nothing here.
+    // Our names, and those of libraries: `quorate.raft` is `quorate::raft`. airlift's own names
+    // match nothing here.
     levels
         .iter()
         .filter(|(name, _)| !name.is_empty())
@@ -42,7 +46,8 @@ pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
         })
 }
 
-/// The level of the nearest logger above, as Java's loggers inherit it; the root's name is empty.
+/// Returns the level of a logger or of its nearest ancestor, as Java's loggers inherit it. The
+/// root's name is empty.
 fn inherited(levels: &BTreeMap<String, LogLevel>, logger: &str) -> Option<LogLevel> {
     let mut name = logger;
     loop {
@@ -81,7 +86,7 @@ mod tests {
         )
     }
 
-    /// airlift's names set our levels, the nearest one counts, and ours beat them.
+    /// airlift's names set our levels, the nearest ancestor counts, and our names take precedence.
     #[test]
     fn names_are_mapped() {
         let targets = levels(&[

@@ -1,4 +1,4 @@
-//! What a log is written to, by what its path leads to.
+//! An open log: a rolling file or a stream, depending on where its path leads.
 
 use super::console;
 use super::destination::Destination;
@@ -8,20 +8,20 @@ use super::stream::Stream;
 use std::io;
 use std::path::Path;
 
-/// The destination of a log. Only a regular file is rotated, renamed, compressed and removed.
+/// An open log. Only a regular file is rotated, renamed, compressed and removed.
 #[derive(Debug)]
 pub enum LogFile {
     /// A regular file.
     Rolling(RollingFile),
-    /// Anything else.
+    /// Any other destination.
     Stream(Stream),
 }
 
 impl LogFile {
-    /// Opens what the path leads to.
+    /// Opens the destination of the path.
     ///
     /// # Errors
-    /// The operating system's, and for a directory or a block device.
+    /// Fails with the operating system's error, and for a directory or a block device.
     pub fn open(path: &Path, retention: Retention, now_ms: u64) -> io::Result<LogFile> {
         match Destination::of(path)? {
             Destination::File(path) => {
@@ -31,7 +31,7 @@ impl LogFile {
         }
     }
 
-    /// Appends whole lines. A failure loses them and is said once on the console.
+    /// Appends whole lines. A failure loses them and is reported once on the console.
     pub fn write_lines(&mut self, lines: &[u8], now_ms: u64) {
         match self {
             LogFile::Rolling(file) => file.write_lines(lines, now_ms),

@@ -1,6 +1,7 @@
 //! The two logs: the server's own, through `tracing`, and the access log.
 //!
-//! A log never stops the server: when a file cannot be written, lines are lost, and that is said on the console.
+//! A log never stops the server. When a file cannot be written, lines are lost, and that is
+//! reported on the console.
 
 mod access_log;
 mod console;
@@ -34,7 +35,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-/// The log could not be set up.
+/// A failure to set up the log.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
     /// The file of `log.path` cannot be opened.
@@ -42,10 +43,10 @@ pub enum TelemetryError {
     Open {
         /// The file.
         path: String,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The process has a log already.
+    /// The process already has a log.
     #[error("the log is set up already")]
     Twice,
 }
@@ -53,7 +54,7 @@ pub enum TelemetryError {
 /// Sends this process's log lines to the console and to the file of `log.path`.
 ///
 /// # Errors
-/// When the file cannot be opened, or on a second call.
+/// Fails when the file cannot be opened, or on a second call.
 pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if settings.console {
@@ -81,7 +82,8 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
         .map_err(|_| TelemetryError::Twice)
 }
 
-/// Text: time, level, target, message and fields. JSON: the same as one object.
+/// Creates a layer that writes events as text (time, level, target, message and fields), or as one
+/// JSON object with the same parts.
 fn layer<S, W>(format: LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -103,7 +105,7 @@ where
     }
 }
 
-/// The time of a line.
+/// The timestamp of a line, in UTC.
 struct Utc;
 
 impl FormatTime for Utc {
@@ -112,7 +114,8 @@ impl FormatTime for Utc {
     }
 }
 
-/// Keeps an event on one line, whatever a client put into a field: line ends and other control characters are escaped.
+/// A writer that keeps an event on one line, even if a client controls a field: line ends and other
+/// control characters are escaped.
 struct OneLine<W>(W);
 
 impl<W: Write> Write for OneLine<W> {
@@ -126,7 +129,8 @@ impl<W: Write> Write for OneLine<W> {
     }
 }
 
-/// `tracing` hands over a whole event at a time, with one line end behind it.
+/// Escapes the control characters of an event. `tracing` passes a whole event at a time, with one
+/// line end after it.
 fn one_line(event: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(event.len());
     for byte in event.strip_suffix(b"\n").unwrap_or(event) {
@@ -162,7 +166,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// A client cannot forge a second line of log.
+    /// A client cannot forge a second log line.
     #[test]
     fn events_stay_on_one_line() {
         assert_eq!(

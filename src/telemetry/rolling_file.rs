@@ -1,4 +1,4 @@
-//! A log file that is rotated by size and by day, with its rotated files compressed and removed in time.
+//! A log file that is rotated by size and by day. Rotated files are compressed, and later removed.
 
 use super::destination::append;
 use super::rotated_files::{Retention, file_name, keep_house, rotated};
@@ -10,27 +10,29 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::UNIX_EPOCH;
 
-/// The file that is written now. Rotated ones are beside it, named as airlift's: `server.log-2026-11-24.0.log.gz`.
+/// The current log file. Rotated files are next to it, named as in airlift:
+/// `server.log-2026-11-24.0.log.gz`.
 #[derive(Debug)]
 pub struct RollingFile {
     path: PathBuf,
     file: File,
-    /// Bytes since the last rotation, or attempt at one.
+    /// Number of bytes since the last rotation, or attempt at one.
     bytes: u64,
-    /// The day (UTC) of what is in the file.
+    /// The day (UTC) of the lines in the file.
     day: u64,
     retention: Retention,
-    /// Compression takes seconds for a full file, which is not the time of the thread that logs.
+    /// The thread that compresses and removes rotated files. Compression takes seconds for a full
+    /// file, which must not delay the thread that logs.
     housekeeper: Option<JoinHandle<()>>,
-    /// Whether the last write failed: said once, not for every line.
+    /// Whether the last write failed. This is reported once, not for every line.
     failing: bool,
 }
 
 impl RollingFile {
-    /// Opens the file to append to it, with the directories above it.
+    /// Opens the file for appending, creating the directories above it.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn open(path: &Path, retention: Retention, now_ms: u64) -> io::Result<Self> {
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
@@ -59,7 +61,8 @@ impl RollingFile {
         Ok(log)
     }
 
-    /// Appends a line, after a rotation when it is due. A failure loses the line and is said once on the console.
+    /// Appends a line, after a rotation if one is due. A failure loses the line and is reported
+    /// once on the console.
     pub fn write_line(&mut self, line: &[u8], now_ms: u64) {
         let full = self.bytes + line.len() as u64 > self.retention.file_bytes_max;
         // Not `!=`: a request that began before midnight may be written after one that began later.
@@ -81,7 +84,8 @@ impl RollingFile {
         }
     }
 
-    /// Appends whole lines as [`RollingFile::write_line`] would one after the other, in as few writes as the file's limit allows.
+    /// Appends whole lines, as repeated calls of [`RollingFile::write_line`] would, in as few
+    /// writes as the file's limit allows.
     pub fn write_lines(&mut self, mut lines: &[u8], now_ms: u64) {
         while !lines.is_empty() {
             let (fitting, rest) = lines.split_at(self.fitting_bytes(lines));
@@ -90,7 +94,8 @@ impl RollingFile {
         }
     }
 
-    /// How many bytes of whole lines fit, in the file or in the one after it; one line goes in any case.
+    /// Returns the number of bytes of whole lines that fit into the file, or into the one after it;
+    /// at least one line.
     fn fitting_bytes(&self, lines: &[u8]) -> usize {
         let end_of_first = lines.iter().position(|byte| *byte == b'\n');
         let first_bytes = end_of_first.map_or(lines.len(), |end| end + 1);
@@ -106,7 +111,8 @@ impl RollingFile {
 
     fn rotate(&mut self, now_ms: u64) -> io::Result<()> {
         let date = timestamp::date(self.day * 86_400_000);
-        // Also after a failure: the next attempt is a file's length away, not at the next line.
+        // Reset even if the rotation fails: the next attempt is then a file's length away, not at
+        // the next line.
         self.bytes = 0;
         self.day = timestamp::day(now_ms);
         if !leads_to(&self.path, &self.file)? {
@@ -130,8 +136,8 @@ impl RollingFile {
         Ok(())
     }
 
-    /// Compresses and removes in a thread of its own. While one is at work no second one starts: the next rotation finds
-    /// what is left.
+    /// Compresses and removes rotated files in a separate thread. While one is running no second
+    /// one starts: the next rotation handles the remaining files.
     fn keep_house(&mut self, now_ms: u64) {
         if self
             .housekeeper
@@ -156,7 +162,7 @@ impl RollingFile {
     }
 }
 
-/// Whether the path still names the open file: another program may have put something in its place.
+/// Returns whether the path still names the open file. Another program may have replaced it.
 fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     let open = file.metadata()?;
     match fs::symlink_metadata(path) {
@@ -183,7 +189,7 @@ mod tests {
         }
     }
 
-    /// Opened at NOON, whatever the file's real time is.
+    /// Opens a log at `NOON`, regardless of the file's real time.
     fn open(dir: &Path, retention: Retention) -> RollingFile {
         RollingFile::open(&dir.join("a.log"), retention, NOON).expect("opens")
     }
@@ -205,8 +211,8 @@ mod tests {
         names
     }
 
-    /// A full file is rotated before the line that does not fit, so none is split, and no line is lost: whether lines come one by one,
-    /// all at once, or some at a time.
+    /// A full file is rotated before the line that does not fit, so no line is split or lost,
+    /// whether lines are written one by one, all together, or some at a time.
     #[test]
     fn rotates_by_size() {
         let lines = ["aaaa\n", "bbbb\n", "cccc\n", "dddddddddddddddd\n", "e\n"];
@@ -235,8 +241,8 @@ mod tests {
         }
     }
 
-    /// What another program put in the file's place is not renamed: a new file is appended to, and
-    /// what is no file is left alone.
+    /// A file that another program put in the log's place is not renamed. A new file is appended
+    /// to, and anything else is left alone.
     #[test]
     fn what_is_not_ours_is_not_rotated() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -256,7 +262,7 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.log", "moved"]);
     }
 
-    /// A link to a file stays a link; the file that it leads to is rotated beside itself.
+    /// A link to a file stays a link. The file that it leads to is rotated in its own directory.
     #[test]
     fn links_stay() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -271,7 +277,7 @@ mod tests {
         assert_eq!(names(dir.path()), ["link.log", "real"]);
     }
 
-    /// Rotated files are compressed without loss, and numbers go on after a restart.
+    /// Rotated files are compressed without loss, and their numbers continue after a restart.
     #[test]
     fn compresses() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -303,7 +309,8 @@ mod tests {
         assert_eq!(text, "aaaaaaaa\n");
     }
 
-    /// Yesterday's file is rotated at the first line of today, and files past their days are removed.
+    /// Yesterday's file is rotated at the first line of today, and files beyond the maximum number
+    /// of days are removed.
     #[test]
     fn rotates_by_day_and_forgets() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -323,7 +330,8 @@ mod tests {
         );
     }
 
-    /// A line of yesterday that comes after one of today goes with it, and midnight costs one rotation.
+    /// A line of yesterday that is written after one of today goes to the same file, and midnight
+    /// causes one rotation.
     #[test]
     fn late_lines_do_not_rotate() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -336,7 +344,7 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.log", "a.log-2024-02-29.0.log"]);
     }
 
-    /// Rotated files never take more than their limit; the oldest go first, and strangers stay.
+    /// Rotated files never exceed their limit. The oldest are removed first, and other files stay.
     #[test]
     fn total_is_limited() {
         let dir = tempfile::tempdir().expect("a directory");

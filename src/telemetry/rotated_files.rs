@@ -7,14 +7,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What becomes of a log over time.
+/// The limits on the size and age of a log.
 #[derive(Debug, Clone)]
 pub struct Retention {
-    /// The file is rotated before it grows past this.
+    /// Maximum size of the file, which is rotated before it grows beyond it.
     pub file_bytes_max: u64,
-    /// What the rotated files may take; the oldest go first.
+    /// Maximum total size of the rotated files; the oldest are removed first.
     pub total_bytes_max: u64,
-    /// How many days rotated files are kept.
+    /// Number of days for which rotated files are kept.
     pub days_max: Option<u64>,
     /// Whether rotated files are compressed.
     pub compress: bool,
@@ -37,7 +37,7 @@ pub(super) fn file_name(path: &Path) -> String {
         .into_owned()
 }
 
-/// The rotated files, the oldest first.
+/// Returns the rotated files, oldest first.
 pub(super) fn rotated(path: &Path) -> io::Result<Vec<Rotated>> {
     let prefix = format!("{}-", file_name(path));
     let dir = path
@@ -97,7 +97,8 @@ pub(super) fn keep_house(path: &Path, retention: &Retention, now_ms: u64) -> io:
     Ok(())
 }
 
-/// Replaces a file by its `.gz`. A crash on the way leaves the file, and a `.tmp` that the next attempt overwrites.
+/// Replaces a file with its `.gz`. A crash in between leaves the file, and a `.tmp` that the next
+/// attempt overwrites.
 fn compress(path: &Path) -> io::Result<()> {
     let target = path.with_added_extension("gz");
     let partial = path.with_added_extension("gz.tmp");

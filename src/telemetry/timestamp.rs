@@ -2,7 +2,7 @@
 
 const DAY_MS: u64 = 86_400_000;
 
-/// `2026-11-24T11:34:01.123Z` of milliseconds since the Unix epoch.
+/// Formats milliseconds since the Unix epoch as in `2026-11-24T11:34:01.123Z`.
 pub fn rfc3339(unix_ms: u64) -> String {
     let (date, of_day) = (date(unix_ms), unix_ms % DAY_MS);
     let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
@@ -10,14 +10,16 @@ pub fn rfc3339(unix_ms: u64) -> String {
     format!("{date}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z")
 }
 
-/// The number of whole days since the Unix epoch.
+/// Returns the number of whole days since the Unix epoch.
 pub fn day(unix_ms: u64) -> u64 {
     unix_ms / DAY_MS
 }
 
-/// `2026-11-24` of milliseconds since the Unix epoch, in the proleptic Gregorian calendar.
+/// Formats the date of milliseconds since the Unix epoch as in `2026-11-24`, in the proleptic
+/// Gregorian calendar.
 pub fn date(unix_ms: u64) -> String {
-    // Howard Hinnant's `civil_from_days`: years that start in March put the leap day last, and eras of 400 years repeat.
+    // Howard Hinnant's `civil_from_days`: years that start in March put the leap day last, and eras
+    // of 400 years repeat.
     let days = day(unix_ms) + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -37,7 +39,7 @@ pub fn date(unix_ms: u64) -> String {
 mod tests {
     use super::*;
 
-    /// Known instants, leap days among them, come out as `date -u` prints them.
+    /// Known instants, including leap days, are formatted as `date -u` prints them.
     #[test]
     fn known_instants() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");

@@ -1,4 +1,4 @@
-//! One client's connection, opened again when it ends.
+//! A client's connection, which is opened again when it ends.
 
 use crate::cli::client::error::CommandError;
 use http::header::{CONTENT_TYPE, HOST};
@@ -12,18 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A server that says nothing for so long does not answer. Longer than any request may wait on a node.
+/// Timeout of a request; longer than any request may wait on a node.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of a body is kept of an answer that is read by a person.
+/// Maximum number of bytes of a text response that are kept.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// `host:port`, for a `Host` line and to be dialled.
+/// `host:port`, for the `Host` header and for dialling.
 pub type Address = Arc<str>;
 
-/// The addresses of servers that were given as URLs.
+/// Returns the addresses of servers that are given as URLs.
 ///
 /// # Errors
-/// For https, which this load generator does not speak, and for URLs with a path.
+/// Fails for https, which this load generator does not support, and for URLs with a path.
 pub fn addresses(servers: &[String]) -> Result<Vec<Address>, CommandError> {
     let address = |server: &String| {
         let url = Url::parse(server).map_err(|error| error.to_string())?;
@@ -43,7 +43,7 @@ pub fn addresses(servers: &[String]) -> Result<Vec<Address>, CommandError> {
         .collect()
 }
 
-/// What came back: its status, and how many bytes its body has.
+/// A response: its status, and the number of bytes of its body.
 pub struct Answer {
     pub status: StatusCode,
     pub bytes: u64,
@@ -56,7 +56,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// To be opened with the first request.
+    /// Creates a connection that is opened with the first request.
     pub fn new(address: Address) -> Connection {
         Connection {
             address,
@@ -64,18 +64,18 @@ impl Connection {
         }
     }
 
-    /// Sends a request and reads the answer to its end.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// Why there is none, in a few words that are the same each time.
+    /// Returns a short reason that is the same each time.
     pub async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
         in_time(self.exchange(method, path, body, |_| {})).await
     }
 
-    /// The body of an answer of 200.
+    /// Requests `path` and returns the body of a response with status 200.
     ///
     /// # Errors
-    /// As for [`Connection::ask`], and any other status.
+    /// Fails like [`Connection::ask`], and for any other status.
     pub async fn text(&mut self, path: &str) -> Result<String, String> {
         let mut text = Vec::new();
         let keep = |piece: &[u8]| {
@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// Afterwards the connection is kept only if all went well.
+    /// Sends a request and passes the body to `take`. The connection is kept only on success.
     async fn exchange(
         &mut self,
         method: Method,
@@ -129,14 +129,14 @@ impl Connection {
         let stream = TcpStream::connect(&*self.address)
             .await
             .map_err(|error| format!("cannot connect: {}", error.kind()))?;
-        // Else the end of a body waits for an acknowledgement of its head.
+        // Nagle's algorithm would delay the end of a body until its head is acknowledged.
         stream
             .set_nodelay(true)
             .map_err(|error| error.to_string())?;
         let (sender, connection) = handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
-        // How it ends shows in the request that was under way.
+        // An error of the connection shows in the request in flight.
         tokio::spawn(async move { connection.await.ok() });
         Ok(sender)
     }

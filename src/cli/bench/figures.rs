@@ -1,4 +1,4 @@
-//! What a load came to.
+//! The results of a load.
 
 use super::connection::{Answer, TIMEOUT};
 use hdrhistogram::Histogram;
@@ -8,25 +8,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Clients share so many tables of latencies: one each would be two hundred kilobytes for each of ten thousand.
+/// Number of histograms, which the clients share: one per client would take 200 kB for each of
+/// 10,000 clients.
 const TABLES: usize = 16;
-/// Latencies are told apart to a thousandth.
+/// Number of significant digits of a latency, which is precise to a thousandth.
 const DIGITS: u8 = 3;
-/// Different errors that are counted apart.
+/// Maximum number of different errors that are counted separately.
 const ERRORS_MAX: usize = 20;
 
-/// The time that is measured.
+/// The time window that is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
     pub from: Instant,
     pub to: Instant,
 }
 
-/// What became of the requests that began within the window, or should have.
+/// The results of the requests that began, or were due, within the window.
 pub struct Figures {
     latencies_ns: Vec<Mutex<Histogram<u64>>>,
     served: AtomicU64,
-    /// Answered within the window, whenever they began.
+    /// Number of requests answered within the window, regardless of when they began.
     answered: AtomicU64,
     bytes: AtomicU64,
     errors: Mutex<BTreeMap<String, u64>>,
@@ -46,7 +47,7 @@ impl Default for Figures {
 }
 
 impl Figures {
-    /// What one request came to, that began then or should have.
+    /// Records the result of one request that began, or was due, at `began`.
     pub fn note(&self, client: u32, window: Window, began: Instant, asked: Result<Answer, String>) {
         let is_in = |at: Instant| (window.from..window.to).contains(&at);
         let is_served = asked.as_ref().is_ok_and(|a| a.status.is_success());
@@ -56,10 +57,11 @@ impl Figures {
         if !is_in(began) {
             return;
         }
-        // One that failed was not served, however soon it was told so: it counts as all of its time.
+        // A failed request was not served, however soon it failed: it counts with the whole
+        // timeout.
         let least = if is_served { Duration::ZERO } else { TIMEOUT };
         let latency_ns = began.elapsed().max(least).as_nanos() as u64;
-        // A table that grows takes any value.
+        // A histogram that grows accepts any value.
         let _ = locked(&self.latencies_ns[client as usize % TABLES]).record(latency_ns);
         let error = match asked {
             Ok(answer) if answer.status.is_success() => {
@@ -73,7 +75,7 @@ impl Figures {
         self.note_errors(error, 1);
     }
 
-    /// So many requests failed, for this reason.
+    /// Records that `count` requests failed with this error.
     pub fn note_errors(&self, error: String, count: u64) {
         let mut errors = locked(&self.errors);
         match errors.len() < ERRORS_MAX || errors.contains_key(&error) {
@@ -82,7 +84,7 @@ impl Figures {
         }
     }
 
-    /// How many requests were served so far.
+    /// Returns the number of requests served so far.
     pub fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
     }
@@ -106,7 +108,7 @@ impl Figures {
     pub fn latencies_ns(&self) -> Histogram<u64> {
         let mut all = Histogram::new(DIGITS).expect("three digits are taken");
         for table in &self.latencies_ns {
-            // Both grow.
+            // Both histograms grow, so the addition cannot fail.
             let _ = all.add(&*locked(table));
         }
         all

@@ -1,4 +1,4 @@
-//! Clients that ask, one after the other or at a given pace.
+//! Clients that send requests, one after another or at a given rate.
 
 use super::connection::{Address, Connection};
 use super::figures::{Figures, Window};
@@ -13,30 +13,32 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// After a request without an answer, so that a dead server is not asked thousands of times a second.
+/// Pause after a request without a response, so that a dead server is not asked thousands of times
+/// per second.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// For so long after the end requests are begun that should have begun before it: their latency is a part of the truth.
+/// Time after the end of the window in which overdue requests are still sent: their latency is part
+/// of the result.
 const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
 
-/// A timer wakes up to a millisecond late, and a busy machine a little later.
+/// Tolerance for timers: they wake up to a millisecond late, and a little later on a busy machine.
 const TIMER_ROUNDS: Duration = Duration::from_millis(2);
 
-/// What is put on the cluster.
+/// The parameters of a load.
 #[derive(Debug, Clone)]
 pub struct Load {
     pub servers: Vec<Address>,
     pub clients: u32,
     pub workload: Workload,
     pub mix: Mix,
-    /// Requests a second; none: as fast as they are answered.
+    /// Requests per second; `None`: as fast as they are answered.
     pub rate: Option<u32>,
     pub warm_up: Duration,
     pub duration: Duration,
 }
 
 impl Load {
-    /// Runs it.
+    /// Runs the load and returns its figures.
     pub async fn run(&self, nodes: &Arc<Nodes>) -> Arc<Figures> {
         let figures = Arc::new(Figures::default());
         let schedule = Arc::new(Schedule::new(self));
@@ -63,10 +65,10 @@ impl Load {
     }
 }
 
-/// When requests begin.
+/// The start times of the requests.
 struct Schedule {
     window: Window,
-    /// Between two requests of the whole load.
+    /// Time between two requests of the whole load.
     spacing: Option<Duration>,
     next: AtomicU64,
     began: Instant,
@@ -87,7 +89,7 @@ impl Schedule {
         }
     }
 
-    /// How many should have begun within the window and never did.
+    /// Returns the number of requests that were due within the window and never sent.
     fn unasked(&self) -> u64 {
         let Some(spacing) = self.spacing else {
             return 0;
@@ -100,7 +102,8 @@ impl Schedule {
         due(self.window.to).saturating_sub(asked.max(due(self.window.from)))
     }
 
-    /// Waits until the next request should begin; its number, and when that was. None when the load is over.
+    /// Waits until the next request is due, and returns its number and its due time. Returns `None`
+    /// when the load is over.
     async fn next(&self) -> Option<(u64, Instant)> {
         if clock::now() > self.window.to + WORKED_OFF_WITHIN {
             return None;
@@ -111,7 +114,7 @@ impl Schedule {
             Some(spacing) => {
                 let begins = self.began + spacing.mul_f64(number as f64);
                 tokio::time::sleep_until(begins.min(self.window.to)).await;
-                // A timer's own rounding is none of the cluster's time.
+                // The rounding of the timer does not count as the cluster's time.
                 match clock::now() {
                     woke if woke < begins + TIMER_ROUNDS => begins.max(woke),
                     _ => begins,
@@ -166,7 +169,8 @@ impl Client {
         Connection::new(servers[server % servers.len()].clone())
     }
 
-    /// The nodes that this client alone writes; with fewer nodes than clients, one that others write too.
+    /// Returns the nodes that only this client writes. With fewer nodes than clients, it is one
+    /// node that others write too.
     fn own_nodes(&self) -> impl Iterator<Item = u32> + Clone + use<> {
         let count = self.nodes.count();
         let first = self.number % count;
@@ -179,7 +183,7 @@ impl Client {
 mod tests {
     use super::*;
 
-    /// Of what never began only that counts which is measured: the warm-up is not.
+    /// Requests that were never sent count only within the measured window, not in the warm-up.
     #[test]
     fn the_warm_up_is_not_missed() {
         let load = Load {

@@ -1,4 +1,4 @@
-//! `quorate bench`: load on a running cluster, and how it bears it.
+//! `quorate bench`: puts load on a running cluster, and reports how it performs.
 
 mod connection;
 mod figures;
@@ -21,11 +21,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use workload::{Mix, Workload};
 
-/// The most clients: each has a connection of its own, and a node takes some 16,000.
+/// Maximum number of clients. Each has its own connection, and a node accepts some 16,000.
 const CLIENTS_MAX: u32 = 10_000;
-/// Far over what one process can ask.
+/// Maximum number of requests per second; far more than one process can send.
 const RATE_MAX: u32 = 1_000_000;
-/// The most nodes, and the most services of one.
+/// Maximum number of nodes, and of services per node.
 const NODES_MAX: u32 = 100_000;
 const SERVICES_MAX: u32 = 1_000;
 
@@ -42,13 +42,25 @@ pub struct BenchArguments {
     #[command(flatten)]
     servers: ServerList,
     /// How many at once, spread over all servers, each with a connection of its own.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX as i64))]
+    #[arg(
+        long,
+        default_value_t = 64,
+        value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX as i64)
+    )]
     clients: u32,
     /// How many nodes are announced: what lookups show, and what is changed and renewed.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=NODES_MAX as i64))]
+    #[arg(
+        long,
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=NODES_MAX as i64)
+    )]
     nodes: u32,
     /// How many services each node has.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=SERVICES_MAX as i64))]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=SERVICES_MAX as i64)
+    )]
     services: u32,
     /// How long it is measured.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
@@ -80,9 +92,10 @@ pub struct BenchArguments {
 /// Runs the command and returns the exit code.
 ///
 /// # Errors
-/// When the cluster does not take the nodes, or nothing can be printed.
+/// Fails when the cluster does not accept the nodes, or the output cannot be written.
 pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
-    // Each client needs one, and the soft limit is often 1,024. Where there are too few, the connections that cannot be opened say so.
+    // Each client needs a file descriptor, and the soft limit is often 1,024. If there are too few,
+    // the connections that cannot be opened report it.
     let _ = raise_descriptors();
     let servers = connection::addresses(&arguments.servers.server)?;
     let mut first = Connection::new(servers[0].clone());

@@ -14,40 +14,41 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-/// Connections on which nodes are announced and withdrawn, for each server.
+/// Number of connections per server on which nodes are announced and withdrawn.
 const CONNECTIONS: u32 = 16;
-/// An announcement is tried so often: a leader may change.
+/// Maximum number of attempts for an announcement: the leader may change.
 const TRIES: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Nodes, each with services like an engine's: some 270 bytes in a lookup.
+/// Nodes with services like an engine's, of some 270 bytes each in a lookup.
 pub struct Nodes {
     environment: String,
     of_type: String,
-    /// Told apart from other runs, also of other machines.
+    /// A random number that distinguishes this run from others, also on other machines.
     run: u32,
     services: u32,
-    /// What each was last changed to.
+    /// The number of changes of each node, which its services carry as a property.
     tokens: Vec<AtomicU64>,
-    /// Lets one writer at a time write a node, as an engine does: of two writes of one node that go
-    /// through different servers at once, one is refused.
+    /// One lock per node, so that a node has one writer at a time, as with an engine. Of two
+    /// concurrent writes of one node through different servers, one is refused.
     turns: Vec<Mutex<()>>,
 }
 
-/// All but the unreserved characters (RFC 3986, section 2.3), as engines encode a type: `presto-coordinator` stays what it is.
+/// All characters except the unreserved ones (RFC 3986, section 2.3), as engines encode a type:
+/// `presto-coordinator` stays unchanged.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The path of the lookup of a type.
+/// Returns the path of the lookup of a type.
 pub fn lookup_path(of_type: &str) -> String {
     format!("/v1/service/{}", utf8_percent_encode(of_type, RESERVED))
 }
 
 impl Nodes {
-    /// So many nodes, named after this run, with so many services each.
+    /// Creates `count` nodes with `services` services each, named after this run.
     pub fn new(environment: String, of_type: String, count: u32, services: u32) -> Nodes {
         Nodes {
             environment,
@@ -59,37 +60,37 @@ impl Nodes {
         }
     }
 
-    /// How many.
+    /// Returns the number of nodes.
     pub fn count(&self) -> u32 {
         self.tokens.len() as u32
     }
 
-    /// How many services all of them have.
+    /// Returns the number of services of all nodes.
     pub fn services(&self) -> u64 {
         u64::from(self.count()) * u64::from(self.services)
     }
 
-    /// Waits until nobody else writes a node.
+    /// Waits until no other task writes the node.
     pub async fn turn(&self, node: u32) -> MutexGuard<'_, ()> {
         self.turns[node as usize].lock().await
     }
 
-    /// The path of the lookup that shows them.
+    /// Returns the path of the lookup that shows these nodes.
     pub fn lookup_path(&self) -> String {
         lookup_path(&self.of_type)
     }
 
-    /// The path of a node's announcement.
+    /// Returns the path of a node's announcement.
     pub fn path(&self, node: u32) -> String {
         format!("/v1/announcement/bench-{:08x}-{node}", self.run)
     }
 
-    /// An announcement that says what the last one said.
+    /// Returns the body of a renewal, which equals the last announcement.
     pub fn renewal(&self, node: u32) -> Bytes {
         self.body(node, self.tokens[node as usize].load(Ordering::Relaxed))
     }
 
-    /// One that says something new.
+    /// Returns the body of an announcement that changes something.
     pub fn change(&self, node: u32) -> Bytes {
         let token = self.tokens[node as usize].fetch_add(1, Ordering::Relaxed) + 1;
         self.body(node, token)
@@ -120,17 +121,17 @@ impl Nodes {
         body.to_string().into()
     }
 
-    /// Announces all of them.
+    /// Announces all nodes.
     ///
     /// # Errors
-    /// When one is not taken.
+    /// Fails when a node is not accepted.
     pub async fn announce_all(self: &Arc<Self>, servers: &[Address]) -> Result<(), CommandError> {
         self.all(servers, Method::PUT)
             .await
             .map_err(|why| CommandError::Unanswered(vec![why]))
     }
 
-    /// Withdraws all of them; those that cannot be expire.
+    /// Withdraws all nodes. Nodes that cannot be withdrawn expire.
     pub async fn withdraw_all(self: &Arc<Self>, servers: &[Address]) {
         if let Err(why) = self.all(servers, Method::DELETE).await {
             output::notice(&format!(
@@ -181,7 +182,7 @@ impl Nodes {
         Err(why)
     }
 
-    /// Renews each of them once in such a time, from now on.
+    /// Starts to renew each node once per `every`.
     pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> Renewing {
         let (stop, stopped) = watch::channel(false);
         let mut lanes = JoinSet::new();
@@ -198,21 +199,22 @@ impl Nodes {
     }
 }
 
-/// Nodes that are renewed.
+/// The running renewals of the nodes.
 pub struct Renewing {
     stop: watch::Sender<bool>,
     lanes: JoinSet<u64>,
 }
 
 impl Renewing {
-    /// Lets what is under way end: a renewal that comes after a withdrawal would undo it. How many failed.
+    /// Stops the renewals and returns how many failed. Waits for those in flight: a renewal after a
+    /// withdrawal would undo it.
     pub async fn stop(self) -> u64 {
         self.stop.send_replace(true);
         self.lanes.join_all().await.into_iter().sum()
     }
 }
 
-/// Nodes that are renewed on one connection.
+/// The nodes that are renewed on one connection.
 struct Lane {
     nodes: Arc<Nodes>,
     own: Vec<u32>,
@@ -220,18 +222,18 @@ struct Lane {
 }
 
 impl Lane {
-    /// Until it is stopped. How many renewals failed.
+    /// Renews the nodes until it is stopped, and returns how many renewals failed.
     async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) -> u64 {
         let mut failed = 0;
         let mut pace = tokio::time::interval(every / self.own.len() as u32);
-        // After a stall once is enough.
+        // After a stall, one renewal is enough.
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for node in self.own.iter().cycle() {
             tokio::select! {
                 _ = pace.tick() => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
-            // A node that is being written is renewed by that.
+            // A write in progress renews the node anyway.
             let Ok(_turn) = self.nodes.turns[*node as usize].try_lock() else {
                 continue;
             };
@@ -247,7 +249,7 @@ impl Lane {
 mod tests {
     use super::*;
 
-    /// A type is in the path as an engine puts it there.
+    /// A type is encoded in the path as engines encode it.
     #[test]
     fn types_are_encoded_as_engines_do() {
         for (of_type, path) in [

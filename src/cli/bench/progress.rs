@@ -1,4 +1,4 @@
-//! How far a load is, on a terminal.
+//! The progress of a load, on a terminal.
 
 use super::figures::Figures;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,14 +9,14 @@ use tokio::task::JoinHandle;
 
 const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 
-/// A bar on standard error; nothing where that is no terminal.
+/// A progress bar on standard error; hidden if that is not a terminal.
 pub struct Progress {
     bar: ProgressBar,
     drawing: JoinHandle<()>,
 }
 
 impl Progress {
-    /// Draws it from now on.
+    /// Shows the bar and keeps it up to date.
     pub fn start(length: Duration, figures: Arc<Figures>) -> Progress {
         let bar = ProgressBar::new(length.as_millis() as u64);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
@@ -35,7 +35,7 @@ impl Progress {
         Progress { bar, drawing }
     }
 
-    /// Takes it away.
+    /// Removes the bar.
     pub fn finish(self) {
         self.drawing.abort();
         self.bar.finish_and_clear();

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// The figures as they are printed.
+/// The figures in printable form.
 #[derive(Debug, Serialize)]
 pub struct Report {
     workload: Workload,
@@ -17,14 +17,15 @@ pub struct Report {
     clients: u32,
     nodes: u32,
     services: u64,
-    /// Requests a second that were asked for; none: each client asks when it is answered.
+    /// Requested rate per second; `None`: each client sends a request when the last one is
+    /// answered.
     asked_per_second: Option<u32>,
     duration_s: f64,
     served: u64,
     rate_per_second: f64,
     bytes_per_answer: u64,
     latency_ms: Latency,
-    /// By what went wrong.
+    /// Number of failed requests by error.
     errors: BTreeMap<String, u64>,
 }
 
@@ -37,7 +38,7 @@ struct Latency {
 }
 
 impl Report {
-    /// Of a load that is over.
+    /// Creates the report of a finished load.
     pub fn of(load: &Load, nodes: &Nodes, figures: &Figures) -> Report {
         let latencies_ns = figures.latencies_ns();
         let at = |quantile| ms(latencies_ns.value_at_quantile(quantile));
@@ -64,18 +65,18 @@ impl Report {
         }
     }
 
-    /// Whether every request was served.
+    /// Returns whether every request was served.
     pub fn is_flawless(&self) -> bool {
         self.errors.is_empty() && self.served > 0
     }
 
-    /// For programs.
+    /// Returns the report as JSON, for programs.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers and texts are JSON")
     }
 }
 
-/// To a thousandth of a millisecond.
+/// Converts nanoseconds to milliseconds, precise to a thousandth of a millisecond.
 fn ms(latency_ns: u64) -> f64 {
     Duration::from_nanos(latency_ns).as_micros() as f64 / 1_000.0
 }

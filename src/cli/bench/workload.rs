@@ -1,4 +1,4 @@
-//! What the clients ask.
+//! The requests that the clients send.
 
 use super::connection::Connection;
 use crate::cli::client::error::CommandError;
@@ -20,7 +20,7 @@ pub enum Workload {
     Mix,
 }
 
-/// One request of a load.
+/// The kind of one request of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Lookup,
@@ -73,9 +73,9 @@ impl FromStr for Mix {
 }
 
 impl Workload {
-    /// The n-th request of a load. A mix is the same each time, and evenly mixed.
+    /// Returns the n-th request of a load. A mix is the same each time, and evenly mixed.
     pub fn step(self, mix: Mix, n: u64) -> Step {
-        /// Next to no two that follow each other fall into one share (it has no divisor in common with 100).
+        /// Coprime to 100, so that consecutive requests rarely fall into the same share.
         const STRIDE: u64 = 37;
         match self {
             Workload::Lookup => Step::Lookup,
@@ -90,10 +90,10 @@ impl Workload {
     }
 }
 
-/// The environment of the cluster, as its lookups say it.
+/// Returns the environment of the cluster, as its lookups report it.
 ///
 /// # Errors
-/// When the first server does not answer, or others have announced the type.
+/// Fails when the first server does not answer, or others have announced the type.
 pub async fn environment(
     connection: &mut Connection,
     of_type: &str,
@@ -111,7 +111,8 @@ pub async fn environment(
     match lookup.services.len() {
         0 => Ok(lookup.environment),
         others => Err(CommandError::Refused(format!(
-            "{others} services of type {of_type} are announced already: wait until they expire, or take another --of-type"
+            "{others} services of type {of_type} are announced already: \
+             wait until they expire, or take another --of-type"
         ))),
     }
 }
@@ -120,7 +121,7 @@ pub async fn environment(
 mod tests {
     use super::*;
 
-    /// Shares are of a hundred, and what is wrong is named.
+    /// The shares add up to 100, and errors name the wrong part.
     #[test]
     fn mixes_are_read() {
         let wrong = |text: &str| text.parse::<Mix>().unwrap_err();
@@ -132,7 +133,7 @@ mod tests {
         assert!(wrong("lookup=x,change=1").contains("'x'"));
     }
 
-    /// Of a hundred requests each kind gets its share.
+    /// Out of 100 requests each kind gets its share.
     #[test]
     fn a_mix_keeps_its_shares() {
         let mix = "lookup=50,renew=30,change=20".parse().expect("a mix");

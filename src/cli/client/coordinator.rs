@@ -1,22 +1,22 @@
-//! A coordinator as a server answers it.
+//! A coordinator, as a server returns it.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
-/// What is used of a coordinator's JSON.
+/// The fields of a coordinator's JSON that the commands use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coordinator {
-    /// Where clients reach it.
+    /// The address at which clients reach it.
     pub uri: String,
-    /// A static announcement has none.
+    /// The node id; `None` for a static announcement.
     pub node_id: Option<String>,
-    /// `presto` or `trino`.
+    /// The engine: `presto` or `trino`.
     pub engine: Option<String>,
 }
 
 impl Coordinator {
-    /// The address as one word, whatever was announced.
+    /// Returns the address as one word: blanks and control characters are percent-encoded.
     pub fn word(&self) -> String {
         const NOT_IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ');
         utf8_percent_encode(&self.uri, NOT_IN_A_WORD).to_string()

@@ -1,15 +1,16 @@
-//! Failures of a command that have exit codes of their own.
+//! Failures of a command that have their own exit codes.
 
 use quorate::config::exit_code;
 use std::io;
 
-/// A failure that asking another server does not mend.
+/// A failure that asking another server does not fix.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// A server calls the question wrong, or none of them knows it: asking again changes nothing.
+    /// A server rejected the request as invalid, or no server knows its endpoint. A retry changes
+    /// nothing.
     #[error("{0}")]
     Refused(String),
-    /// No server answered in time: a line for each that says why.
+    /// No server answered in time. Holds one line per server with the reason.
     #[error("{}", .0.join("\n"))]
     Unanswered(Vec<String>),
 }
@@ -22,7 +23,7 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
         None => {}
     }
     match error.downcast_ref::<io::Error>() {
-        // A reader that has seen enough is no failure.
+        // A reader that closes the pipe early is not a failure.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::OK,
         _ => exit_code::INTERNAL,
     }

@@ -1,4 +1,4 @@
-//! `--exec`: a command that is run for a coordinator.
+//! `--exec`: runs a command for a coordinator.
 
 use super::coordinator::Coordinator;
 use super::output;
@@ -9,13 +9,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// The first of the exit codes that a shell gives to a process ended by a signal.
+/// Base of the exit codes that a shell reports for a process ended by a signal.
 const SIGNAL_BASE: i32 = 128;
 
-/// Runs it once, with this process's own input and output, and returns its exit code.
+/// Runs the command once, with this process's own input and output, and returns its exit code.
 ///
 /// # Errors
-/// When there is no `sh`.
+/// Fails when there is no `sh`.
 pub fn run_once(command: &str, coordinator: &Coordinator) -> anyhow::Result<u8> {
     let status = prepared(command, coordinator)
         .status()
@@ -48,20 +48,21 @@ fn code_of(status: ExitStatus) -> u8 {
         .unwrap_or(exit_code::INTERNAL)
 }
 
-/// Runs it for one coordinator after the other.
+/// A command that runs for one coordinator after another.
 ///
-/// - Never twice at a time.
-/// - Of those that came while it ran only the newest counts, and only when it is another than the one it ran for.
+/// - At most one run is active at a time.
+/// - If several coordinators arrive during a run, only the newest counts, and only if it differs
+///   from that of the run.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,
-    /// Whom it ran for last, or runs for.
+    /// The coordinator of the current or last run.
     served: Option<Coordinator>,
     waiting: Option<Coordinator>,
 }
 
 impl Hook {
-    /// Runs nothing yet.
+    /// Creates a hook that has not run yet.
     pub fn new(command: &str) -> Hook {
         Hook {
             command: command.to_owned(),
@@ -71,23 +72,24 @@ impl Hook {
         }
     }
 
-    /// Runs it for this coordinator, now or once the present run has ended.
+    /// Runs the command for this coordinator, now or after the current run.
     pub fn run_for(&mut self, coordinator: Coordinator) {
         if self.running.is_some() {
             self.waiting = Some(coordinator);
             return;
         }
         let mut command = prepared(&self.command, &coordinator);
-        // Nobody types for a command that runs at any time.
+        // The command may run at any time, so it has no interactive input.
         command.stdin(Stdio::null());
         self.running = Some(spawn_blocking(move || command.status()));
         self.served = Some(coordinator);
     }
 
-    /// Returns after a run has ended, with the next one begun when there is a reason. Safe to cancel.
+    /// Waits until the current run has ended, and starts the next one if there is a reason. This
+    /// method is cancel safe.
     ///
     /// # Errors
-    /// When there is no `sh`.
+    /// Fails when there is no `sh`.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         let Some(running) = &mut self.running else {
             return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! The client of a cluster that the commands share.
+//! The client code that the commands share.
 
 pub mod coordinator;
 pub mod error;

@@ -1,4 +1,4 @@
-//! What a command prints, and whether anybody still reads it.
+//! Output of a command, and detection of a closed standard output.
 
 use anyhow::Context;
 use std::io::{self, Write};
@@ -6,13 +6,13 @@ use std::os::fd::AsFd;
 use tokio::io::Interest;
 use tokio::net::unix::pipe::Sender;
 
-/// The longest piece of a server's own words that is repeated to a person.
+/// Maximum number of characters of a server's message that are shown to the user.
 const REPEATED_CHARS_MAX: usize = 500;
 
-/// Prints one line, or several, and flushes: a reader waits for it.
+/// Prints one or more lines to standard output and flushes it, because a reader waits for them.
 ///
 /// # Errors
-/// When standard output is closed or full. `println!` would panic.
+/// Fails when standard output is closed or full, where `println!` would panic.
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")
@@ -20,21 +20,21 @@ pub fn line(text: &str) -> anyhow::Result<()> {
         .context("cannot write to standard output")
 }
 
-/// Tells a person something on standard error.
+/// Prints a notice to standard error.
 pub fn notice(text: &str) {
     let _lost = writeln!(io::stderr(), "{text}");
 }
 
-/// Tells a person what is wrong.
+/// Prints an error to standard error.
 pub fn complain(text: &str) {
     notice(&format!("ERROR: {text}"));
 }
 
-/// Returns once standard output is a pipe whose reader has gone, so that `quorate watch ... | head -1` ends
-/// by itself; never for a file or a terminal.
+/// Waits until standard output is a pipe whose reader is gone, so that
+/// `quorate watch ... | head -1` ends. Never returns for a file or a terminal.
 pub async fn reader_gone() {
-    // Not `from_owned_fd`: it would make writes to standard output fail when the reader is slow. A file cannot be waited for,
-    // and needs not be.
+    // Not `from_owned_fd`, which would make writes to standard output fail when the reader is slow.
+    // A file cannot be polled, and does not need to be.
     let pipe = io::stdout()
         .as_fd()
         .try_clone_to_owned()
@@ -47,7 +47,7 @@ pub async fn reader_gone() {
     std::future::pending().await
 }
 
-/// A server's words as part of one line.
+/// Returns a server's message as part of one line.
 pub fn one_line(text: &str) -> String {
     let text = text.trim();
     text.chars()
@@ -57,7 +57,8 @@ pub fn one_line(text: &str) -> String {
         .collect()
 }
 
-/// Adds rows in columns as wide as their widest cell; the first row is the heading.
+/// Appends rows as a table whose columns are as wide as their widest cell. The first row is the
+/// header.
 pub fn push_table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
     let width = |column: usize| {
         rows.iter()
@@ -81,7 +82,7 @@ pub fn push_table<const N: usize>(text: &mut String, rows: &[[String; N]]) {
 mod tests {
     use super::*;
 
-    /// What a server says cannot move the cursor or fill the screen.
+    /// A server's message cannot move the cursor or fill the screen.
     #[test]
     fn a_servers_words_are_one_short_line() {
         assert_eq!(

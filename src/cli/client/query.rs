@@ -1,4 +1,4 @@
-//! `--server`: which servers a command asks, and what it asks them.
+//! `--server`: the servers that a command asks, and the requests that it sends them.
 
 use quorate::config;
 use reqwest::Url;
@@ -20,8 +20,8 @@ pub struct ServerList {
     pub server: Vec<String>,
 }
 
-/// Reads a server as people type it, `host:port`, or as a URL: `http` or `https`, a host, a port.
-/// Anything more would be asked of another program than a quorate server.
+/// Parses a server, given as `host:port` or as a URL with `http` or `https`, a host and a port.
+/// Anything more would address another program than a quorate server.
 fn server(text: &str) -> Result<String, String> {
     const EXAMPLE: &str = "a server is written as http://host:port";
     let wrong = |what: &str| Err(format!("{what}: {EXAMPLE}"));
@@ -29,7 +29,7 @@ fn server(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return wrong("it is empty");
     }
-    // The parser of URLs skips these, or takes them for slashes.
+    // The URL parser skips these characters, or reads them as slashes.
     if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
         return wrong("it holds a character that no address has");
     }
@@ -55,7 +55,7 @@ fn server(text: &str) -> Result<String, String> {
     if !matches!(scheme, "http" | "https") {
         return wrong(&format!("{scheme} is neither http nor https"));
     }
-    // In the text, since the parser drops segments like `%2e`.
+    // Checked in the text, because the parser drops segments such as `%2e`.
     let (_, rest) = url.split_once("://").unwrap_or(("", &url));
     if rest
         .split_once('/')
@@ -73,12 +73,12 @@ fn server(text: &str) -> Result<String, String> {
     }
 }
 
-/// A duration as in the files of etc/.
+/// Parses a duration in the format of the files in `etc/`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     config::duration_ms(text).map(Duration::from_millis)
 }
 
-/// How long a command may ask.
+/// Parses a time limit, which is a duration other than zero.
 pub fn time_limit(text: &str) -> Result<Duration, String> {
     let limit = duration(text)?;
     if limit.is_zero() {
@@ -87,17 +87,17 @@ pub fn time_limit(text: &str) -> Result<Duration, String> {
     Ok(limit)
 }
 
-/// A type or a pool, which becomes one segment of a path.
+/// Parses a type or a pool, which becomes one segment of a path.
 pub fn name(text: &str) -> Result<String, String> {
     match text {
         "" => Err("it is empty".to_owned()),
-        // URLs know them as steps through a tree, however they are written.
+        // URLs treat these as relative path segments, even if they are percent-encoded.
         "." | ".." => Err(format!("'{text}' cannot be asked for")),
         _ => Ok(text.to_owned()),
     }
 }
 
-/// What is asked of whichever server answers.
+/// A request that any server can answer.
 #[derive(Debug, Clone, Default)]
 pub struct Question {
     segments: Vec<String>,
@@ -105,7 +105,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// A path, each segment as it is before it is encoded.
+    /// Creates a request for a path, given as segments that are not yet encoded.
     pub fn of<'a>(segments: impl IntoIterator<Item = &'a str>) -> Question {
         Question {
             segments: segments.into_iter().map(str::to_owned).collect(),
@@ -113,23 +113,23 @@ impl Question {
         }
     }
 
-    /// With `name=value`, when there is a value.
+    /// Adds the parameter `name=value` if there is a value.
     pub fn with(mut self, name: &'static str, value: Option<&str>) -> Question {
         let parameter = value.map(|value| (name, Some(value.to_owned())));
         self.parameters.extend(parameter);
         self
     }
 
-    /// With `name` alone, when it is wanted.
+    /// Adds the parameter `name` without a value if it is wanted.
     pub fn flag(mut self, name: &'static str, wanted: bool) -> Question {
         self.parameters.extend(wanted.then_some((name, None)));
         self
     }
 
-    /// The question put to one server.
+    /// Returns the URL of the request at one server.
     ///
     /// # Errors
-    /// When the server's address takes no path.
+    /// Fails when the server's address cannot have a path.
     pub fn url(&self, server: &str) -> Result<Url, String> {
         let mut url = Url::parse(server).map_err(|error| error.to_string())?;
         url.path_segments_mut()
@@ -153,7 +153,7 @@ impl Question {
 mod tests {
     use super::*;
 
-    /// Servers are given as people type them; a slash at the end changes nothing.
+    /// Servers are accepted as people type them. A trailing slash changes nothing.
     #[test]
     fn servers_are_read() {
         for (typed, read) in [
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// What is more than a server is refused, and said, whichever part it is.
+    /// A URL with more than a server is refused, with an error that names the part.
     #[test]
     fn more_than_a_server_is_refused() {
         for (typed, why) in [
@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    /// Whatever a type or a pool holds, it stays one segment or one value.
+    /// A type or a pool stays one segment or one value, regardless of its characters.
     #[test]
     fn questions_are_encoded() {
         let url = |question: Question, server: &str| question.url(server).map(String::from);
@@ -225,7 +225,7 @@ mod tests {
         assert!(name("").is_err() && name("..").is_err() && name(".x").is_ok());
     }
 
-    /// A limit of nothing is refused, since it would be over before the first question.
+    /// A time limit of zero is refused, because it would expire before the first request.
     #[test]
     fn time_limits_are_read() {
         assert_eq!(time_limit("500ms"), Ok(Duration::from_millis(500)));

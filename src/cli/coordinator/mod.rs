@@ -1,4 +1,4 @@
-//! `quorate coordinator`: where the coordinator is, now or from now on.
+//! `quorate coordinator`: prints the coordinator's address, once or whenever it changes.
 
 use super::client::coordinator::Coordinator;
 use super::client::exec::{self, Hook};
@@ -42,7 +42,13 @@ pub struct CoordinatorArguments {
     #[arg(long, value_name = "CMD", conflicts_with_all = ["all", "json"])]
     exec: Option<String>,
     /// How long to ask for one; exit code 19 when there is none in time.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit, conflicts_with = "watch")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10s",
+        value_parser = time_limit,
+        conflicts_with = "watch"
+    )]
     timeout: Duration,
 }
 
@@ -51,7 +57,7 @@ struct All {
     coordinators: Vec<Coordinator>,
 }
 
-/// The coordinators in a JSON answer, the best first; never none of them.
+/// Parses the coordinators in a JSON response, best first. An empty list is an error.
 fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
     let read = if all {
         serde_json::from_str::<All>(json).map(|all| all.coordinators)
@@ -68,7 +74,8 @@ fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
 /// Runs the command and returns the exit code.
 ///
 /// # Errors
-/// When no server can say, or nothing can be printed or run.
+/// Fails when no server can answer, when the output cannot be written, or when the `--exec` command
+/// cannot be run.
 pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
     let failover = Failover::new(&arguments.servers.server, Patience::default())?;
     let question = Question::of(["v1", "coordinator"])
@@ -109,7 +116,8 @@ async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> anyhow:
     let mut reader_gone = pin!(output::reader_gone());
     loop {
         let event = {
-            // Held over the ends of runs, so that none of them breaks a connection under way.
+            // Pinned outside the inner loop, so that the end of an `--exec` run does not cancel a
+            // connection attempt.
             let mut next = pin!(events.next());
             loop {
                 tokio::select! {
@@ -137,20 +145,21 @@ async fn ended(hook: &mut Option<Hook>) -> anyhow::Result<()> {
     }
 }
 
-/// What an event says that was not known.
+/// A change of state that an event reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum News {
-    /// The coordinators, the best first.
+    /// The coordinators, best first.
     Are(Vec<Coordinator>),
-    /// There is none, and why.
+    /// There is no coordinator, for this reason.
     None(String),
 }
 
-/// What was known last. Each server that is turned to says the state again, which is no news.
+/// The last known state. After a failover, the next server sends the state again, which is not a
+/// change.
 #[derive(Debug, Default)]
 struct Known {
     state: Option<News>,
-    /// As it is printed.
+    /// The line that is printed for the state.
     line: String,
 }
 
@@ -177,7 +186,7 @@ impl Known {
                 );
                 (News::None(reason.clone()), reason)
             }
-            // Of a later release.
+            // An event of a later release.
             _ => return None,
         };
         if self.state.as_ref() == Some(&state) && self.line == line {

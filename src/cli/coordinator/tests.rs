@@ -1,4 +1,4 @@
-//! What is news of a coordinator.
+//! Tests of which events report a change of coordinator.
 
 use super::*;
 use serde_json::value::RawValue;
@@ -16,7 +16,8 @@ fn arguments(options: &[&str]) -> CoordinatorArguments {
     CoordinatorArguments::try_parse_from(words).expect("options")
 }
 
-/// The lines that a series of events prints, reasons for none in brackets.
+/// Returns the lines that a series of events prints. The reason for no coordinator is in
+/// parentheses.
 fn printed(options: &[&str], series: &[(&str, &str)]) -> Vec<String> {
     let arguments = arguments(options);
     let mut known = Known::default();
@@ -39,8 +40,8 @@ const A_WITH_MORE: &str =
 const B: &str = r#"{"uri":"http://b:1"}"#;
 const NONE: &str = r#"{"reason":"none is announced"}"#;
 
-/// A state that is said again is no news; another address, another node at the same address and a gap are. Properties count only
-/// where they are printed.
+/// A repeated state is not reported. Another address, another node at the same address, and a gap
+/// are reported. Properties count only where they are printed.
 #[test]
 fn only_changes_are_news() {
     let series = [
@@ -66,7 +67,7 @@ fn only_changes_are_news() {
     assert_eq!(printed(&["--watch", "--json"], &series), json);
 }
 
-/// With --all the order counts too, and one line has them all.
+/// With `--all`, one line lists all coordinators, and a change of their order is reported too.
 #[test]
 fn all_are_one_line() {
     let both = format!(r#"{{"coordinators":[{A},{B}]}}"#);
@@ -83,7 +84,8 @@ fn all_are_one_line() {
     );
 }
 
-/// An address is one word of one line whatever was announced, and an answer without one is none.
+/// An address is printed as one word, even if the announced one contains blanks or line breaks. A
+/// response without an address is an error.
 #[test]
 fn addresses_are_one_word() {
     let found = coordinators(r#"{"uri":"http://a:1/x y\nz"}"#, false).expect("one");
@@ -94,7 +96,7 @@ fn addresses_are_one_word() {
     }
 }
 
-/// Options that contradict each other are refused.
+/// Conflicting or invalid options are refused.
 #[test]
 fn contradictions_are_refused() {
     for options in [

@@ -5,50 +5,51 @@ use std::path::Path;
 use std::process::ExitStatus;
 use thiserror::Error;
 
-/// Why a command of the launcher failed. Each is exit code [`quorate::config::exit_code::LAUNCHER`].
+/// The reason why a launcher command failed. The exit code is
+/// [`quorate::config::exit_code::LAUNCHER`].
 #[derive(Debug, Error)]
 pub enum LauncherError {
     /// A file or directory cannot be used.
     #[error("{path}")]
     File {
-        /// Which.
+        /// The path of the file or directory.
         path: String,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The pid file is locked and wrong.
+    /// The pid file is locked, but its content is wrong.
     #[error("Pid file '{path}' {what}")]
     PidFile {
-        /// Which.
+        /// The path of the pid file.
         path: String,
-        /// What is wrong with it.
+        /// The problem, as the rest of the message.
         what: String,
     },
     /// The server cannot be signalled.
     #[error("Signaling pid {pid} failed")]
     Signal {
-        /// The server.
+        /// The pid of the server.
         pid: i32,
-        /// The operating system's reason.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The server did not end in time.
     #[error("pid {pid} has not stopped within {seconds} s; `kill` ends it at once")]
     StillRunning {
-        /// The server.
+        /// The pid of the server.
         pid: i32,
-        /// The limit.
+        /// The time limit in seconds.
         seconds: u64,
     },
-    /// The binary cannot be run again.
+    /// This binary cannot be started as the server.
     #[error("cannot start")]
     Spawn(#[source] io::Error),
-    /// The server ended as soon as it was started.
+    /// The server ended right after it was started.
     #[error("the server ended at once ({status}): {reason}")]
     EndedAtOnce {
-        /// Its exit code or signal.
+        /// The exit code or signal of the server.
         status: ExitStatus,
-        /// The last line of its output, or where to look.
+        /// The last line of the server's output, or a reference to its log.
         reason: String,
     },
 }

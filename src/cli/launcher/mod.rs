@@ -1,8 +1,13 @@
-//! `start`, `stop`, `restart`, `status`, `kill`: airlift's launcher, in the same binary.
+//! The commands `start`, `stop`, `restart`, `status` and `kill`: airlift's launcher, in the same
+//! binary.
 //!
-//! Words and exit codes are those of its Python launcher. Where it differs: `start` and `restart` read the configuration before
-//! they start or stop anything; `start` looks for a moment whether the server stays up; `stop` signals once and does not wait
-//! for ever; `run` fails when the server runs already, so that a supervisor does not take it for a clean stop.
+//! Messages and exit codes are those of airlift's Python launcher, with these differences:
+//!
+//! - `start` and `restart` read the configuration before they start or stop anything.
+//! - `start` checks for a moment that the server stays up.
+//! - `stop` signals once and waits for a limited time.
+//! - `run` fails when the server is already running, so that a supervisor does not mistake this for
+//!   a clean stop.
 
 mod error;
 mod pid_file;
@@ -24,32 +29,35 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// How long `stop` waits for a server that finishes what is in flight.
+/// Maximum time that `stop` waits for the server to finish the requests in flight.
 const STOP_TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long `kill` waits: only for the kernel, but a process in an uninterruptible write takes its time.
+/// Maximum time that `kill` waits. Only the kernel has work to do, but a process in an
+/// uninterruptible write takes a while to end.
 const KILL_TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long `start` watches: long enough for a port in use or a damaged directory to show, short enough for a person.
+/// Time for which `start` watches the server: long enough for a port in use or a damaged directory
+/// to show, short enough for a person to wait.
 const START_WATCH_TIME: Duration = Duration::from_secs(1);
 
-/// How much of the launcher's log is looked at for the reason of a failed start.
+/// Number of bytes at the end of the launcher's log that are searched for the reason of a failed
+/// start.
 const LOG_TAIL_BYTES: u64 = 4096;
 
-/// What a command found or did: displays as airlift's launcher prints it.
+/// The result of a command. It displays as airlift's launcher prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server runs as this pid, and did before.
+    /// The server is running with this pid, and was running before.
     Running(i32),
-    /// `start`: it runs already.
+    /// `start`: the server was already running with this pid.
     AlreadyRunning(i32),
-    /// `start`: it runs now.
+    /// `start`: the server was started with this pid.
     Started(i32),
-    /// `stop`: it ran as this pid.
+    /// `stop`: the server with this pid was stopped.
     Stopped(i32),
-    /// `kill`: it ran as this pid.
+    /// `kill`: the server with this pid was killed.
     Killed(i32),
-    /// It does not run, and did not.
+    /// The server is not running, and was not running before.
     NotRunning,
 }
 
@@ -66,20 +74,20 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Whether the server runs. Makes no file.
+/// Returns whether the server is running. Creates no file.
 ///
 /// # Errors
-/// When the pid file cannot be read.
+/// Fails when the pid file cannot be read.
 pub fn status(paths: &Paths) -> anyhow::Result<Outcome> {
     Ok(running(paths)?.map_or(Outcome::NotRunning, |(_, pid)| {
         Outcome::Running(pid.as_raw_pid())
     }))
 }
 
-/// Asks the server to stop, and waits up to a minute until it has.
+/// Sends SIGTERM to the server and waits up to a minute for it to end.
 ///
 /// # Errors
-/// When it cannot be asked, or goes on.
+/// Fails when the server cannot be signalled, or continues to run.
 pub fn stop(paths: &Paths) -> anyhow::Result<Outcome> {
     let stopped = end(paths, Signal::TERM, STOP_TIME_LIMIT)?;
     Ok(stopped.map_or(Outcome::NotRunning, |pid| {
@@ -87,20 +95,20 @@ pub fn stop(paths: &Paths) -> anyhow::Result<Outcome> {
     }))
 }
 
-/// Ends the server at once.
+/// Sends SIGKILL to the server and waits for it to end.
 ///
 /// # Errors
-/// When it cannot be ended.
+/// Fails when the server cannot be killed.
 pub fn kill(paths: &Paths) -> anyhow::Result<Outcome> {
     let killed = end(paths, Signal::KILL, KILL_TIME_LIMIT)?;
     Ok(killed.map_or(Outcome::NotRunning, |pid| Outcome::Killed(pid.as_raw_pid())))
 }
 
-/// Starts the server in a session of its own. The configuration should have been read before: here a wrong one shows only as a
-/// server that ends at once.
+/// Starts the server in its own session. The caller should have validated the configuration: here,
+/// an invalid one shows only as a server that ends right away.
 ///
 /// # Errors
-/// When it cannot be started, or ended within a second.
+/// Fails when the server cannot be started, or ends within a second.
 pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
     let mut pid_file = PidFile::create(&paths.pid_file)?;
     if let Holder::Server(pid) = pid_file.holder()? {
@@ -112,7 +120,8 @@ pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
         .map_err(|error| LauncherError::file(&paths.launcher_log, error))?
         .len();
     make_data_dir(paths)?;
-    // While nothing runs yet: on a full disk there is nothing to be ended again.
+    // Reserved before the server is started: if the disk is full, there is no process to kill
+    // again.
     pid_file.reserve()?;
     pid_file.bequeath()?;
     let mut child = spawn(options, paths, log)?;
@@ -126,34 +135,34 @@ pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
     Ok(Outcome::Started(child.id() as i32))
 }
 
-/// Checks what [`start`] needs besides the configuration, before a server that runs is stopped to
-/// start it again.
+/// Checks what [`start`] needs besides the configuration, before a running server is stopped for a
+/// restart.
 ///
 /// # Errors
-/// When the pid file, the launcher's log or the data directory cannot be used.
+/// Fails when the pid file, the launcher's log or the data directory cannot be used.
 pub fn check(paths: &Paths) -> anyhow::Result<()> {
     PidFile::create(&paths.pid_file)?;
     open_launcher_log(paths)?;
     Ok(make_data_dir(paths)?)
 }
 
-/// Ends a server that nobody could find again, since its pid is not in the file.
+/// Kills a server whose start failed. If its pid is not in the file, it could not be found later.
 fn abandon(mut child: Child, pid_file: &mut PidFile) {
-    // It fails only for a process that has ended by itself.
+    // This fails only if the process has already ended.
     let _ended = child.kill();
     let _reaped = child.wait();
-    // The lock counts and not what the file says, so that a stale pid does no harm.
+    // A stale pid does no harm: the lock decides, not the content of the file.
     let _stale = pid_file.clear();
 }
 
-/// How long a detached server waits until its launcher has recorded its pid.
+/// Maximum time that a detached server waits for its launcher to record its pid.
 const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until the pid file names this process, which [`start`] has started. Without that nobody
-/// could stop it, also when its launcher was killed in between.
+/// Waits until the pid file names this process, which [`start`] has started. Otherwise the process
+/// could not be stopped later, for example if its launcher was killed in between.
 ///
 /// # Errors
-/// When the pid file does not name this process in time.
+/// Fails when the pid file does not name this process in time.
 pub fn wait_recorded(paths: &Paths) -> anyhow::Result<()> {
     let deadline = clock::now() + RECORD_TIME_LIMIT;
     let own = std::process::id();
@@ -173,15 +182,15 @@ pub fn wait_recorded(paths: &Paths) -> anyhow::Result<()> {
     }
 }
 
-/// Makes a process that [`start`] made independent of the terminal.
+/// Detaches this process, which [`start`] has started, from the terminal.
 ///
 /// # Errors
-/// The operating system's.
+/// Returns the operating system's error.
 pub fn detach() -> io::Result<()> {
     setsid().map(drop).map_err(io::Error::from)
 }
 
-/// The server's pid file and pid, when it runs.
+/// Returns the server's pid file and pid, if it is running.
 fn running(paths: &Paths) -> Result<Option<(PidFile, Pid)>, LauncherError> {
     let Some(mut pid_file) = PidFile::open(&paths.pid_file)? else {
         return Ok(None);
@@ -197,7 +206,7 @@ fn end(paths: &Paths, signal: Signal, limit: Duration) -> Result<Option<Pid>, La
         return Ok(None);
     };
     match kill_process(pid, signal) {
-        // It ended by itself in between.
+        // `SRCH`: the server ended in the meantime.
         Ok(()) | Err(Errno::SRCH) => {}
         Err(error) => {
             return Err(LauncherError::Signal {
@@ -231,7 +240,8 @@ fn make_data_dir(paths: &Paths) -> Result<(), LauncherError> {
     fs::create_dir_all(&paths.data_dir).map_err(|error| LauncherError::file(&paths.data_dir, error))
 }
 
-/// This binary again, as `run`, with every path absolute: its working directory is the data directory, as with airlift.
+/// Starts this binary with the command `run` and with absolute paths: its working directory is the
+/// data directory, as with airlift.
 fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, LauncherError> {
     let error_log = log.try_clone().map_err(LauncherError::Spawn)?;
     let mut command = Command::new(std::env::current_exe().map_err(LauncherError::Spawn)?);
@@ -248,7 +258,8 @@ fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, Launc
 
 fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["run".into(), "--detached".into()];
-    // The ones below are passed on only when they were given: their defaults may be absent, or are second to a property.
+    // The options from `--node-config` on are passed only if they were given: their defaults may
+    // not exist, or a property takes precedence over them.
     let given = [
         ("--etc-dir", Some(&paths.etc_dir)),
         ("--config", Some(&paths.config)),
@@ -278,7 +289,8 @@ fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
     arguments
 }
 
-/// Looks for a moment whether the server ends, so that a port in use is said here and not only in a log.
+/// Watches for a moment whether the server ends, so that an error such as a port in use is reported
+/// here and not only in a log.
 fn watch(child: &mut Child, log: &Path, log_start: u64) -> Result<(), LauncherError> {
     let deadline = clock::now() + START_WATCH_TIME;
     while clock::now() < deadline {
@@ -292,10 +304,10 @@ fn watch(child: &mut Child, log: &Path, log_start: u64) -> Result<(), LauncherEr
     Ok(())
 }
 
-/// The last line that was written to the log from `start` on.
+/// Returns the last line that was written to the log after the offset `start`.
 fn last_line(log: &Path, start: u64) -> io::Result<Option<String>> {
     if !fs::metadata(log)?.is_file() {
-        // A FIFO would wait here for a writer.
+        // Opening a FIFO would block until it has a writer.
         return Ok(None);
     }
     let mut file = File::open(log)?;
@@ -314,7 +326,8 @@ fn last_line(log: &Path, start: u64) -> io::Result<Option<String>> {
 mod tests {
     use super::*;
 
-    /// The child gets every path absolute, the optional ones only when they were given, and the properties in order.
+    /// The child gets absolute paths, the optional ones only if they were given, and the properties
+    /// in order.
     #[test]
     fn the_child_gets_the_same_configuration() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -334,13 +347,14 @@ mod tests {
             .collect();
         let dir = dir.display();
         let expected = format!(
-            "run --detached --etc-dir {dir}/etc --config {dir}/etc/config.properties --data-dir {dir}/data \
-             --pid-file {dir}/data/var/run/launcher.pid --server-log-file {dir}/s.log -D a=1 -D b=x=y"
+            "run --detached --etc-dir {dir}/etc --config {dir}/etc/config.properties \
+             --data-dir {dir}/data --pid-file {dir}/data/var/run/launcher.pid \
+             --server-log-file {dir}/s.log -D a=1 -D b=x=y"
         );
         assert_eq!(arguments.join(" "), expected);
     }
 
-    /// The reason of a failed start is the last line of this start, not of an earlier one.
+    /// The reason for a failed start is the last line of this start, not of an earlier one.
     #[test]
     fn last_line_is_of_this_start() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,7 +1,8 @@
-//! The pid file, whose lock says whether the server runs.
+//! The pid file, whose lock tells whether the server is running.
 //!
-//! The lock belongs to the open file, which the server inherits and keeps open for its life: when the server is gone, however it
-//! ended, the lock is gone. So what the file says counts only while the lock is held, and a stale pid deceives nobody.
+//! The lock belongs to the open file, which the server inherits and keeps open until it exits. When
+//! the server is gone, however it ended, so is the lock. The content of the file therefore counts
+//! only while the lock is held, and a stale pid does no harm.
 
 use super::error::LauncherError;
 use quorate::clock;
@@ -15,16 +16,19 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// How long a held lock may be without a running process in the file: another launcher is looking, or about to write.
+/// Maximum time for which the lock may be held while the file names no running process: another
+/// launcher is checking the lock, or is about to write the pid.
 const HANDOVER_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// Between two looks at the lock.
+/// Time between two checks of the lock.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Longer than any number: the rest of a wrong file is not read.
+/// Maximum number of bytes that are read: more than any pid has. The rest of a wrong file is not
+/// read.
 const PID_BYTES_MAX: u64 = 64;
 
-/// As long as the longest pid with its line end: what is reserved before there is a pid.
+/// Placeholder as long as the longest pid with its line end. It reserves the space before the pid
+/// is known.
 const RESERVED: &str = "           \n";
 
 /// An open pid file.
@@ -34,25 +38,25 @@ pub struct PidFile {
     file: File,
 }
 
-/// Who holds the lock.
+/// The holder of the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// This process, now: nothing else runs.
+    /// This process, from now on: no server is running.
     Us,
-    /// The server.
+    /// The server with this pid.
     Server(Pid),
 }
 
 impl PidFile {
-    /// Opens the file, making it and its directories.
+    /// Opens the file, creating it and its directories if needed.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn create(path: &Path) -> Result<Self, LauncherError> {
         let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
         parent
             .map_err(|error| match error.kind() {
-                // A file is there: it is the directory that is missing.
+                // A file exists where a directory is needed.
                 ErrorKind::AlreadyExists => Errno::NOTDIR.into(),
                 _ => error,
             })
@@ -60,10 +64,10 @@ impl PidFile {
             .map_err(|error| LauncherError::file(path, error))
     }
 
-    /// Opens the file if there is one.
+    /// Opens the file if it exists.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn open(path: &Path) -> Result<Option<Self>, LauncherError> {
         match open(path, false) {
             Ok(file) => Ok(Some(file)),
@@ -72,10 +76,10 @@ impl PidFile {
         }
     }
 
-    /// Takes the lock, or says who has it.
+    /// Acquires the lock, or returns its holder.
     ///
     /// # Errors
-    /// When the lock is held and the file does not name a process.
+    /// Fails when the lock is held and the file does not name a process.
     pub fn holder(&mut self) -> Result<Holder, LauncherError> {
         let deadline = clock::now() + HANDOVER_TIME_LIMIT;
         loop {
@@ -93,7 +97,8 @@ impl PidFile {
                 return Err(LauncherError::PidFile {
                     path: self.path.display().to_string(),
                     what: format!(
-                        "is locked, but its process {pid} is not to be found: does it run in another container?"
+                        "is locked, but its process {pid} is not to be found: \
+                         does it run in another container?"
                     ),
                 });
             }
@@ -101,10 +106,10 @@ impl PidFile {
         }
     }
 
-    /// Takes the lock unless another process has it.
+    /// Acquires the lock unless another process holds it.
     ///
     /// # Errors
-    /// When the file system has no locks.
+    /// Fails when the file system does not support locks.
     pub(super) fn try_lock(&self) -> Result<bool, LauncherError> {
         match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(true),
@@ -116,24 +121,24 @@ impl PidFile {
     /// Lets child processes inherit the file, and the lock with it.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub(super) fn bequeath(&self) -> Result<(), LauncherError> {
         fcntl_setfd(&self.file, FdFlags::empty())
             .map_err(|error| LauncherError::file(&self.path, error.into()))
     }
 
-    /// Takes the room that a pid needs, so that writing one later does not fail on a full disk.
+    /// Reserves the space for a pid, so that a later write does not fail on a full disk.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub(super) fn reserve(&mut self) -> Result<(), LauncherError> {
         self.replace(RESERVED)
     }
 
-    /// Writes who holds the lock from now on.
+    /// Writes the pid of the process that holds the lock from now on.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn write_pid(&mut self, pid: u32) -> Result<(), LauncherError> {
         self.replace(&format!("{pid}\n"))
     }
@@ -141,12 +146,13 @@ impl PidFile {
     /// Empties the file.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn clear(&mut self) -> Result<(), LauncherError> {
         self.replace("")
     }
 
-    /// Writes over what is there and cuts the rest off, so that no room is given up in between.
+    /// Overwrites the content and then truncates the file, so that no reserved space is freed in
+    /// between.
     fn replace(&mut self, text: &str) -> Result<(), LauncherError> {
         let mut replace = || -> io::Result<()> {
             self.file.rewind()?;
@@ -156,13 +162,14 @@ impl PidFile {
         replace().map_err(|error| LauncherError::file(&self.path, error))
     }
 
-    /// The pid in the file, whoever holds the lock.
+    /// Returns the pid in the file, regardless of the lock.
     pub(super) fn recorded(&mut self) -> Option<u32> {
         let pid = self.read_pid().ok()?;
         u32::try_from(pid.as_raw_pid()).ok()
     }
 
-    /// The process that the file names, with the words of airlift's launcher when it names none.
+    /// Returns the process that the file names. If it names none, the error has the text of
+    /// airlift's launcher.
     fn read_pid(&mut self) -> Result<Pid, LauncherError> {
         let path = self.path.display().to_string();
         let mut text = String::new();
@@ -179,7 +186,7 @@ impl PidFile {
             });
         }
         let pid = line.parse::<i32>().map_err(|_| "contains garbage");
-        // Positive before `from_raw`, which panics on a negative one.
+        // Checked before `from_raw`, which panics on a negative number.
         let pid = pid.and_then(|pid| {
             Some(pid)
                 .filter(|pid| *pid > 0)
@@ -200,7 +207,7 @@ fn open(path: &Path, create: bool) -> io::Result<PidFile> {
         .create(create)
         .truncate(false)
         .mode(0o600)
-        // A FIFO or a device in its place must not be waited for.
+        // Opening a FIFO or a device in its place must not block.
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
         .open(path)?;
     if !file.metadata()?.is_file() {
@@ -212,7 +219,8 @@ fn open(path: &Path, create: bool) -> io::Result<PidFile> {
     })
 }
 
-/// Whether there is such a process. One of another user is there too, though it may not be signalled.
+/// Returns whether the process exists. `PERM` means that it belongs to another user: it exists,
+/// although it cannot be signalled.
 fn is_alive(pid: Pid) -> bool {
     matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
 }
@@ -226,7 +234,7 @@ mod tests {
         Pid::from_raw(process::id() as i32).expect("not 0")
     }
 
-    /// The lock decides, not the pid in the file: it is free again as soon as its holder is gone.
+    /// The lock decides, not the pid in the file. It is free again once its holder is gone.
     #[test]
     fn the_lock_decides() {
         let dir = tempfile::tempdir().expect("a directory");
@@ -256,7 +264,7 @@ mod tests {
         );
     }
 
-    /// A locked file that names no process is an error that says so, in the words of airlift's launcher.
+    /// A locked file that names no process is an error with the text of airlift's launcher.
     #[test]
     fn a_wrong_file_is_named() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! An inventory that comes compressed, though nobody asked for that.
+//! Decompression of an inventory that is compressed although this was not requested.
 
 use crate::model::INVENTORY_BYTES_MAX;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
@@ -8,10 +8,11 @@ use std::io::Read;
 /// The first bytes of a gzip file.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The most times that one body is inflated: by its header, and for a file that was compressed.
+/// Maximum number of times that a body is inflated: once by its header, and once if it was a
+/// compressed file.
 const LAYERS_MAX: usize = 2;
 
-/// A content coding that can be undone.
+/// A content coding that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
     /// `gzip`
@@ -21,10 +22,10 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Reads the codings of `Content-Encoding`, in the order in which they were applied.
+    /// Parses the codings of `Content-Encoding`, in the order in which they were applied.
     ///
     /// # Errors
-    /// When one of them cannot be undone, or there are too many.
+    /// Fails when one of them cannot be decoded, or there are too many.
     pub(super) fn of_headers<'a>(
         values: impl IntoIterator<Item = &'a HeaderValue>,
     ) -> Result<Vec<Coding>, String> {
@@ -51,14 +52,14 @@ fn unknown(what: &str) -> String {
     format!("the server answered with Content-Encoding {what}, which was not asked for")
 }
 
-/// Undoes the codings, and then gzip where the first bytes say so, as of a file that was
-/// compressed. What is larger than an inventory may be is cut off one byte behind that limit.
+/// Decodes the codings, and then gzip if the first bytes indicate a compressed file. A result that
+/// is larger than an inventory may be is cut off one byte after that limit.
 ///
 /// # Errors
-/// When the bytes are not what their coding says.
+/// Fails when the bytes do not match their coding.
 pub(super) fn inflate(mut bytes: Vec<u8>, codings: &[Coding]) -> Result<Vec<u8>, String> {
     for coding in codings.iter().rev() {
-        // Nothing is left to be inflated of an empty body.
+        // An empty body has nothing to inflate.
         if !bytes.is_empty() {
             bytes = undo(&bytes, *coding)?;
         }
@@ -72,7 +73,7 @@ pub(super) fn inflate(mut bytes: Vec<u8>, codings: &[Coding]) -> Result<Vec<u8>,
 fn undo(bytes: &[u8], coding: Coding) -> Result<Vec<u8>, String> {
     match coding {
         Coding::Gzip => read(MultiGzDecoder::new(bytes), "gzip"),
-        // Meant to be zlib's format, and sent without it by some.
+        // `deflate` means the zlib format, but some servers send raw deflate data.
         Coding::Deflate => read(ZlibDecoder::new(bytes), "deflate")
             .or_else(|_| read(DeflateDecoder::new(bytes), "deflate")),
     }
@@ -108,7 +109,7 @@ mod tests {
         Coding::of_headers(&values)
     }
 
-    /// Codings are read in any case and in any number of headers; others are refused by name.
+    /// Codings are parsed in any case and in any number of headers. Others are refused by name.
     #[test]
     fn codings_are_read() {
         assert_eq!(codings(&[]), Ok(vec![]));
@@ -122,7 +123,7 @@ mod tests {
         assert!(codings(&["gzip, gzip, gzip"]).is_err());
     }
 
-    /// What was compressed comes out as it was, and no more of it than an inventory may have.
+    /// A compressed body is restored, and cut off one byte after the limit of an inventory.
     #[test]
     fn bodies_are_inflated() {
         let text = b"{}".to_vec();

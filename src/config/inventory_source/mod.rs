@@ -1,4 +1,4 @@
-//! Where the inventory comes from: `service-inventory.uri`.
+//! The source of the inventory: `service-inventory.uri`.
 
 mod content_encoding;
 
@@ -13,37 +13,37 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
-/// The whole of a fetch over HTTP: a start should not hang on a server that says nothing.
+/// Timeout of a whole fetch over HTTP: a start must not hang on a silent server.
 const FETCH_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why there is no inventory.
+/// The reason why there is no inventory.
 #[derive(Debug, Error)]
 pub enum InventoryError {
     /// The file cannot be read.
     #[error("{uri}: cannot be read: {error}")]
     File {
-        /// Where.
+        /// The URI of the inventory.
         uri: String,
-        /// The operating system's reason.
+        /// The operating system's error.
         error: io::Error,
     },
-    /// The server did not give it; it may do so later.
+    /// The server did not return the inventory, but may do so later.
     #[error("{uri}: cannot be fetched: {reason}")]
     Unreachable {
-        /// Where.
+        /// The URI of the inventory.
         uri: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// It came, and is wrong.
+    /// The inventory was read, and is invalid.
     #[error(transparent)]
     Bad(#[from] BadInventory),
 }
 
-/// Reads the inventory at a URI that [`super::load`] gave, within 5 s.
+/// Reads the inventory at a URI that [`super::load`] returned, within 5 s.
 ///
 /// # Errors
-/// When it cannot be had, or is wrong.
+/// Fails when the inventory cannot be read, or is invalid.
 pub async fn fetch(uri: &str) -> Result<Inventory, InventoryError> {
     let bytes = match uri.strip_prefix("file:") {
         Some(path) => read_file(path).map_err(|error| InventoryError::File {
@@ -60,7 +60,8 @@ pub async fn fetch(uri: &str) -> Result<Inventory, InventoryError> {
     Ok(Inventory::parse(&bytes, uri)?)
 }
 
-/// One byte beyond the limit is read, so that the parser can tell that the file is too large.
+/// Reads a file up to one byte beyond the limit, so that the parser can detect that the file is too
+/// large.
 fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
     let path = percent_decode_str(encoded)
         .decode_utf8()
@@ -84,7 +85,7 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
     if !answer.status().is_success() {
         return Err(format!("the server answered {}", answer.status()));
     }
-    // Some servers compress whatever they were asked for.
+    // Some servers compress the body regardless of the request.
     let codings = Coding::of_headers(answer.headers().get_all(CONTENT_ENCODING))?;
     let mut bytes = Vec::new();
     while let Some(chunk) = answer
@@ -100,10 +101,10 @@ async fn get(uri: &str) -> Result<Vec<u8>, String> {
     inflate(bytes, &codings)
 }
 
-/// The URI in one spelling: `file:` with an absolute path, or `http:` or `https:` with a host.
+/// Normalizes the URI: `file:` with an absolute path, or `http:` or `https:` with a host.
 ///
 /// # Errors
-/// When it is none of these.
+/// Fails for any other URI.
 pub(super) fn normalize(
     text: &str,
     in_data_dir: impl Fn(&str) -> PathBuf,
@@ -111,7 +112,8 @@ pub(super) fn normalize(
     let wrong = |what: &str| Err(format!("'{}' {what}", super::values::shown(text)));
     let Some((scheme, rest)) = text.split_once(':') else {
         return wrong(
-            "must have a http, https, or file scheme, for example file:///path/service-inventory.json",
+            "must have a http, https, or file scheme, \
+             for example file:///path/service-inventory.json",
         );
     };
     match scheme.to_ascii_lowercase().as_str() {
@@ -122,7 +124,8 @@ pub(super) fn normalize(
             };
             if path.is_empty() || (rest.starts_with("//") && !path.starts_with('/')) {
                 return wrong(
-                    "must name a file on this machine, for example file:///path/service-inventory.json",
+                    "must name a file on this machine, \
+                     for example file:///path/service-inventory.json",
                 );
             }
             let Ok(decoded) = percent_decode_str(path).decode_utf8() else {

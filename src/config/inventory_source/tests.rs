@@ -11,7 +11,7 @@ fn normalized(text: &str) -> Result<String, String> {
     normalize(text, |path| Path::new("/data").join(path))
 }
 
-/// Serves one connection with a fixed answer, on a free port of loopback.
+/// Serves one connection with a fixed response, on a free loopback port.
 fn serve(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("bound").port();
@@ -19,7 +19,7 @@ fn serve(answer: Vec<u8>) -> String {
         let (mut socket, _) = listener.accept().expect("a client");
         let mut request = [0; 4096];
         let _read = socket.read(&mut request).expect("a request");
-        // The client hangs up on what is too long.
+        // The client closes the connection if the body is too long.
         let _sent = socket.write_all(&answer);
     });
     format!("http://127.0.0.1:{port}/inventory.json")
@@ -35,7 +35,7 @@ fn answer(status: &str, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// URIs come out absolute and in one spelling, relative files from the data directory.
+/// URIs are made absolute and normalized. Relative files start in the data directory.
 #[test]
 fn uris_are_normalized() {
     for (written, read) in [
@@ -64,7 +64,8 @@ fn uris_are_normalized() {
     }
 }
 
-/// A file is read, one with blanks in its name too; one that is missing is named with the system's reason.
+/// A file is read, even with blanks in its name. The error for a missing file names it, with the
+/// system's reason.
 #[tokio::test]
 async fn files_are_read() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -89,7 +90,8 @@ async fn files_are_read() {
     ));
 }
 
-/// An inventory comes over HTTP too; a server that is down, errs or sends too much is told from a wrong inventory.
+/// An inventory is read over HTTP too. A server that is down, fails, or sends too much causes an
+/// error that says so.
 #[tokio::test]
 async fn servers_are_asked() {
     let uri = serve(answer("200 OK", INVENTORY.as_bytes()));
@@ -122,8 +124,9 @@ async fn servers_are_asked() {
     );
 }
 
-/// A byte order mark and gzip change nothing, from a file and over HTTP, whether or not the server
-/// says that it compresses; what is too large once inflated is refused as any other.
+/// A byte order mark and gzip are accepted, from a file and over HTTP, with or without a
+/// `Content-Encoding` header. An inventory that is too large after decompression is refused like
+/// any other.
 #[tokio::test]
 async fn marks_and_gzip_are_taken() {
     let gzip = |bytes: &[u8]| {

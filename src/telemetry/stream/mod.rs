@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
-/// The most that is written at once: a pipe that can be written to takes as much without waiting.
+/// Maximum size of one write: a pipe that is ready for writing accepts that much without blocking.
 const PIECE_BYTES_MAX: usize = 4096;
 
-/// How long a reader may take to make room, before lines are lost until it has.
+/// Maximum time that a reader may take to make room. After it, lines are lost until there is room.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
@@ -19,24 +19,25 @@ const NO_PATIENCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// A destination that is never rotated. It waits for nobody: lines that its reader does not take
-/// are lost and counted, and it is opened again when the reader has gone.
+/// A destination that is never rotated. It does not block: lines that its reader does not accept
+/// are lost and counted, and it is opened again when the reader has gone away.
 #[derive(Debug)]
 pub struct Stream {
-    /// Absent for the console, which has no other place to report its failures.
+    /// The receiver of failure messages; `None` for the console, which has no other place to report
+    /// its failures.
     report: Option<Report>,
     source: Destination,
     open: Option<File>,
-    /// Whether each write is a message of its own.
+    /// Whether each write is a separate message.
     is_datagram: bool,
-    /// The rest of a line that the reader has the beginning of.
+    /// The rest of a line whose beginning the reader already has.
     unfinished: Vec<u8>,
-    /// Whether the reader had no room when it was last asked.
+    /// Whether the reader had no room at the last check.
     is_stalled: bool,
     lost_lines: u64,
 }
 
-/// Where the failures of a stream are reported, and by which name.
+/// The receiver of a stream's failure messages, and the stream's name in them.
 #[derive(Debug)]
 struct Report {
     name: String,
@@ -44,11 +45,11 @@ struct Report {
 }
 
 impl Stream {
-    /// Opens a destination, whose failures are told to `say`. One that nobody listens to now is
-    /// tried again with each line.
+    /// Opens a destination whose failures are passed to `say`. If it has no reader or listener now,
+    /// opening it is retried with each line.
     ///
     /// # Errors
-    /// The operating system's, when it can never be written to.
+    /// Returns the operating system's error when the destination can never be written to.
     pub fn open(path: PathBuf, source: Destination, say: fn(&str)) -> io::Result<Stream> {
         let name = path.display().to_string();
         let mut stream = Stream::new(Some(Report { name, say }), source);
@@ -60,10 +61,10 @@ impl Stream {
         Ok(stream)
     }
 
-    /// The standard error of this process.
+    /// Returns a stream to the standard error of this process.
     pub fn console() -> Stream {
         let mut stream = Stream::new(None, Destination::Descriptor(2));
-        // Tried again with the first line.
+        // Opening it is retried with the first line.
         let _closed = stream.reopen();
         stream
     }
@@ -92,7 +93,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Writes whole lines. Those that are not taken are lost; that is reported once.
+    /// Writes whole lines. Lines that the destination does not accept are lost, which is reported
+    /// once.
     pub fn write_lines(&mut self, lines: &[u8]) {
         let (mut rest, mut failure) = (lines, None);
         while !rest.is_empty() && failure.is_none() {
@@ -118,7 +120,7 @@ impl Stream {
         }
     }
 
-    /// How many bytes go at once: as many whole lines as fit, but one line at least.
+    /// Returns the number of bytes of the next write: as many whole lines as fit, but at least one.
     fn piece_bytes(&self, lines: &[u8]) -> usize {
         let end_of_first = lines.iter().position(|byte| *byte == b'\n');
         let first = end_of_first.map_or(lines.len(), |end| end + 1);
@@ -144,7 +146,7 @@ impl Stream {
         match written {
             0 => Err(stalled()),
             written if written < piece.len() => {
-                // Its reader gets the end of it before the next line, or nothing more.
+                // The reader gets the rest of it before the next line, or nothing more.
                 self.unfinished = piece[written..].to_vec();
                 Ok(())
             }
@@ -152,7 +154,7 @@ impl Stream {
         }
     }
 
-    /// Writes as much as is taken without waiting long, and returns how much that was.
+    /// Writes as many bytes as are accepted without a long wait, and returns their number.
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
@@ -198,7 +200,8 @@ fn stalled() -> io::Error {
     io::Error::other("its reader takes nothing")
 }
 
-/// Whether a write would not wait. An error counts as such, since the write then says it.
+/// Returns whether a write would not block. An error counts as writable, because the write then
+/// returns it.
 fn is_writable(file: &File, patience: &Timespec) -> bool {
     let mut asked = [PollFd::new(file, PollFlags::OUT)];
     match poll(&mut asked, Some(patience)) {

@@ -15,7 +15,7 @@ fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("makes a FIFO");
 }
 
-/// A reader that does not wait for a writer, nor for data.
+/// Opens a reader that waits neither for a writer nor for data.
 fn reader(path: &Path) -> File {
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let mut options = fs::OpenOptions::new();
@@ -23,7 +23,7 @@ fn reader(path: &Path) -> File {
     options.open(path).expect("opens")
 }
 
-/// Everything that is there to be read.
+/// Reads all data that is available.
 fn drain(reader: &mut File) -> String {
     let mut text = Vec::new();
     let mut piece = [0; 4096];
@@ -33,7 +33,7 @@ fn drain(reader: &mut File) -> String {
     String::from_utf8(text).expect("text")
 }
 
-/// A FIFO without a reader holds nobody up; lines reach a reader as soon as there is one, and one
+/// A FIFO without a reader does not block. Lines reach a reader once there is one, and a reader
 /// that goes away costs lines and nothing else.
 #[test]
 fn a_fifo_waits_for_nobody() {
@@ -61,8 +61,8 @@ fn a_fifo_waits_for_nobody() {
     );
 }
 
-/// A reader that reads nothing costs lines, and no time after the first; the lines that it gets
-/// later are whole.
+/// A reader that stalls costs lines, but no time after the first one. The lines that it gets later
+/// are whole.
 #[test]
 fn a_reader_that_stalls_gets_whole_lines() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -87,8 +87,8 @@ fn a_reader_that_stalls_gets_whole_lines() {
     assert!(read.ends_with("\nthe end\n"));
 }
 
-/// A socket gets the lines: a stream one after the other, datagrams one each; also one whose
-/// listener comes later.
+/// A stream socket gets the lines one after another, a datagram socket one per message. A listener
+/// that starts later gets lines too.
 #[test]
 fn sockets_get_lines() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! Asking one of several servers: which is next, and when to stop.
+//! Failover between several servers: which one is asked next, and when to give up.
 
 use super::error::CommandError;
 use super::output::one_line;
@@ -11,22 +11,23 @@ use reqwest::{Client, Response, StatusCode, Url};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// The longest body that is read. A node's registry is limited to half of it.
+/// Maximum size of a response body. A node's registry is limited to half of it.
 pub const BODY_BYTES_MAX: usize = 512 << 20;
 
-/// The longest error that is read; one line of it is shown.
+/// Maximum size of an error body; one line of it is shown.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
-/// How long a command waits for what.
+/// The timeouts of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For a connection: on a network that works it takes milliseconds.
+    /// Timeout of a connection; on a working network it takes milliseconds.
     pub connect: Duration,
-    /// For a whole answer, or the head of a stream. A node says within 2 s that it has no quorum.
+    /// Timeout of a whole response, or of the head of a stream. A node reports within 2 s that it
+    /// has no quorum.
     pub answer: Duration,
-    /// For the next bytes of a stream, which brings a heartbeat every 3 s.
+    /// Timeout for the next bytes of a stream, which carries a heartbeat every 3 s.
     pub silence: Duration,
-    /// Before all servers are asked again.
+    /// Pause before all servers are asked again.
     pub pause: Duration,
 }
 
@@ -41,14 +42,14 @@ impl Default for Patience {
     }
 }
 
-/// Why one server gave no answer.
+/// The reason why a server gave no usable response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// The question is wrong, whoever is asked.
+    /// The request is invalid, at any server.
     Wrong(String),
-    /// It answers, but not as a server of quorate does that knows the question.
+    /// The server answers, but not like a quorate server that knows the endpoint.
     Strange(String),
-    /// Another one may answer, or this one later.
+    /// Another server may answer, or the same one later.
     Away(String),
 }
 
@@ -64,12 +65,13 @@ struct Server {
     trouble: Option<Trouble>,
 }
 
-/// The servers in the order given, and where to go on.
+/// The servers in the given order, and the position of the current one.
 ///
-/// - The one that answered last is asked first.
-/// - One that does not answer hands over to the next at once; a pause comes only when all have been asked.
-/// - A wrong question is asked once. A server that does not know the question ends the asking only when all others say the
-///   same: it may be one of an older release.
+/// - The server that answered last is asked first.
+/// - After a server that does not answer, the next one is asked at once. There is a pause only
+///   after all have been asked.
+/// - An invalid request is sent once. A server that does not know the endpoint ends the search only
+///   if no other server knows it: it may be of an older release.
 pub struct Failover {
     client: Client,
     patience: Patience,
@@ -78,10 +80,10 @@ pub struct Failover {
 }
 
 impl Failover {
-    /// Starts with the first.
+    /// Creates the list of servers, starting with the first.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
+    /// Fails when no HTTP client can be built.
     pub fn new(servers: &[String], patience: Patience) -> anyhow::Result<Failover> {
         let client = config::http_client_builder()
             .connect_timeout(patience.connect)
@@ -100,17 +102,17 @@ impl Failover {
         })
     }
 
-    /// How many there are.
+    /// Returns the number of servers.
     pub fn count(&self) -> usize {
         self.servers.len()
     }
 
-    /// How long it waits for what.
+    /// Returns the timeouts.
     pub fn patience(&self) -> Patience {
         self.patience
     }
 
-    /// The server whose turn it is.
+    /// Returns the current server.
     pub fn current(&self) -> &str {
         self.servers
             .get(self.at)
@@ -121,10 +123,10 @@ impl Failover {
         self.servers.get(self.at)?.trouble.as_ref()
     }
 
-    /// Remembers why this one did not answer, and turns to the next.
+    /// Records why the current server did not answer, and switches to the next.
     ///
     /// # Errors
-    /// When no other can do better.
+    /// Fails when no other server can do better.
     pub fn turn_from(&mut self, trouble: Trouble) -> Result<(), CommandError> {
         let wrong = matches!(trouble, Trouble::Wrong(_));
         let url = self.current().to_owned();
@@ -140,14 +142,14 @@ impl Failover {
         Ok(())
     }
 
-    /// Remembers that this one answered.
+    /// Records that the current server answered.
     pub fn answered(&mut self) {
         if let Some(server) = self.servers.get_mut(self.at) {
             server.trouble = None;
         }
     }
 
-    /// A line for each server: why it did not answer when it was last asked.
+    /// Returns one line per failed server: why it did not answer the last time.
     pub fn troubles(&self) -> Vec<String> {
         self.servers
             .iter()
@@ -158,11 +160,12 @@ impl Failover {
             .collect()
     }
 
-    /// Asks until a server answers what `read` can make something of. No server may take more than its share of the time left, so that
-    /// each has its turn.
+    /// Asks until a server gives a response that `read` accepts. A server may take only its share
+    /// of the remaining time, so that each has its turn.
     ///
     /// # Errors
-    /// When the question is wrong, or none has answered within `limit`, in which each is asked at least once.
+    /// Fails when the request is invalid, or no server has answered within `limit`. Each server is
+    /// asked at least once.
     pub async fn ask<T>(
         &mut self,
         question: &Question,
@@ -181,7 +184,7 @@ impl Failover {
                         return Ok(answer);
                     }
                     Err(trouble) => {
-                        // What it said before says more than that it was cut short now.
+                        // The server's earlier error says more than a timeout that was shortened.
                         let cut_short = each < self.patience.answer && trouble == late(each);
                         let before = self.trouble().filter(|_| cut_short).cloned();
                         self.turn_from(before.unwrap_or(trouble))?;
@@ -210,10 +213,10 @@ impl Failover {
         read(&text).map_err(|why| Trouble::Strange(format!("{why}: is it a quorate server?")))
     }
 
-    /// Opens a stream on the server whose turn it is: only its head has come.
+    /// Opens a stream on the current server. Returns when the head of the response has arrived.
     ///
     /// # Errors
-    /// When that server does not answer with 200.
+    /// Fails when that server does not answer with a success status.
     pub async fn open(
         &self,
         question: &Question,
@@ -256,7 +259,7 @@ impl Failover {
         })
     }
 
-    /// What a failed request or a broken stream comes from.
+    /// Returns the cause of a failed request or a broken stream.
     pub fn reason(&self, error: &reqwest::Error) -> String {
         if error.is_connect() && error.is_timeout() {
             return format!("no connection within {:?}", self.patience.connect);

@@ -1,10 +1,10 @@
-//! Choosing among servers that refuse, lie and keep silent.
+//! Tests of failover between servers that refuse, give wrong responses, and stay silent.
 
 use super::*;
 use crate::cli::client::error::exit_code_of;
 use crate::cli::fake_server::{FakeServer, Reply};
 
-/// Long enough for any answer on a busy machine, where an answer is expected.
+/// Time limit where a response is expected; long enough on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn failover(servers: &[&FakeServer], patience: Patience) -> Failover {
@@ -16,7 +16,7 @@ fn question() -> Question {
     Question::of(["v1", "coordinator"])
 }
 
-/// Takes anything but "no".
+/// Accepts any text except "no".
 fn read(text: &str) -> Result<String, String> {
     match text {
         "no" => Err("its answer is no".to_owned()),
@@ -28,7 +28,8 @@ async fn ask(failover: &mut Failover, limit: Duration) -> anyhow::Result<String>
     failover.ask(&question(), limit, read).await
 }
 
-/// A server that says 503 is left at once for the next, and the one that answered is asked first from then on.
+/// After a 503 the next server is asked at once, and the server that answered is asked first from
+/// then on.
 #[tokio::test]
 async fn the_next_one_answers() {
     let busy = FakeServer::saying(503, "no quorum\n");
@@ -46,7 +47,7 @@ async fn the_next_one_answers() {
     assert_eq!(well.requests()[0].target, "/v1/coordinator");
 }
 
-/// One that never answers costs its share of the time, and not the answer of the next.
+/// A server that never answers costs its share of the time; the next one still answers.
 #[tokio::test]
 async fn a_silent_server_is_left() {
     let silent = FakeServer::start(|_, _| Reply::Silence);
@@ -62,7 +63,7 @@ async fn a_silent_server_is_left() {
     assert!(trouble.ends_with("no answer within 1.0 s"), "{trouble}");
 }
 
-/// A wrong question is wrong everywhere: nobody else is asked.
+/// An invalid request is invalid everywhere: no other server is asked.
 #[tokio::test]
 async fn a_wrong_question_is_asked_once() {
     let first = FakeServer::saying(400, "engine: 'spark' is unknown\n");
@@ -75,8 +76,8 @@ async fn a_wrong_question_is_asked_once() {
     assert!(second.requests().is_empty());
 }
 
-/// A server that does not know the question, or answers something else, may stand beside one that does; only when all
-/// are so is it the last word.
+/// Servers that do not know the endpoint, or that give another response, are skipped if another
+/// server answers. Their error is returned only if all servers are like that.
 #[tokio::test]
 async fn strangers_are_passed_by() {
     let older = FakeServer::saying(404, "");
@@ -92,7 +93,8 @@ async fn strangers_are_passed_by() {
     assert_eq!(exit_code_of(&error), 2);
 }
 
-/// When the time is over, each server has its line, with its own words where it had any.
+/// After the time limit the error has one line per server, with the server's own message if it sent
+/// one.
 #[tokio::test]
 async fn each_says_why_it_did_not_answer() {
     let busy = FakeServer::saying(503, "no coordinator is announced\n");
@@ -114,7 +116,7 @@ async fn each_says_why_it_did_not_answer() {
     assert!(busy.requests().len() > 1, "it is asked again");
 }
 
-/// A server that explained itself once is quoted, though it is cut short when it is asked again.
+/// A server's earlier error is reported even if its later response is cut short.
 #[tokio::test]
 async fn an_explanation_outlives_a_cut() {
     let slow = FakeServer::start(|number, _| match number {
@@ -132,7 +134,7 @@ async fn an_explanation_outlives_a_cut() {
     assert_eq!(slow.requests().len(), 2);
 }
 
-/// One that cannot answer yet is asked again until it can.
+/// A server that cannot answer yet is asked again until it can.
 #[tokio::test]
 async fn an_answer_that_comes_late_is_found() {
     let slow = FakeServer::start(|number, _| match number {

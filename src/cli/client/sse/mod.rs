@@ -1,4 +1,4 @@
-//! A stream of server-sent events that outlives the servers it comes from.
+//! A stream of server-sent events that survives the loss of a server.
 
 use super::error::CommandError;
 use super::failover::{BODY_BYTES_MAX, Failover, Trouble};
@@ -21,55 +21,56 @@ use tokio::time::sleep;
 const EVENT_STREAM: &str = "text/event-stream";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// One event that says something.
+/// An event with data.
 #[derive(Debug)]
 pub struct Event {
-    /// Its name.
+    /// The name of the event.
     pub kind: String,
-    /// After which a reader would go on.
+    /// The id after which a reader would resume.
     pub id: Option<String>,
-    /// One line of JSON.
+    /// The data, one line of JSON.
     pub data: Box<RawValue>,
 }
 
-/// Whether a stream goes on where another broke off.
+/// Whether a stream resumes where another broke off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// It brings changes: those after the last id that was seen are asked for.
+    /// The stream carries changes: those after the last seen id are requested.
     AfterLast,
-    /// It brings states: the present one is as good as any.
+    /// The stream carries states: the current one is enough.
     Anew,
 }
 
 /// The data of `event: end`, and of `event: none`.
 #[derive(Debug, Deserialize)]
 pub struct Reason {
-    /// One line.
+    /// The reason, on one line.
     pub reason: String,
 }
 
-/// A stream that broke, with what is known of why.
+/// A broken stream, with its cause as far as it is known.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Broken(String);
 
-/// The events of one question, from one server after the other.
+/// The events of one request, from one server after another.
 ///
-/// - Heartbeats move the id that the next server is asked with and are not shown.
-/// - A server that ends its stream, or is silent, hands over to the next at once.
-/// - When none answers, a line on standard error says so, and another when one does again; it never gives up.
+/// - Heartbeats advance the id that is sent to the next server. They are not returned.
+/// - When a server ends its stream or is silent, the next one is asked at once.
+/// - When no server answers, a notice is printed to standard error, and another one when a server
+///   answers again. The stream never gives up.
 pub struct Events {
     failover: Failover,
     question: Question,
     resume: Resume,
     last_id: Option<String>,
     open: Option<Open>,
-    /// Servers in turn that gave nothing worth a stream; a pause comes before a second round.
+    /// Number of consecutive servers without a lasting stream; a pause precedes a second round.
     tried: usize,
-    /// Servers in turn that did not even open one.
+    /// Number of consecutive servers that did not open a stream.
     unanswered: usize,
     is_cut_off: bool,
-    /// From the first stream on, nothing that a server says is the last word.
+    /// Whether a stream was ever opened. From then on no response of a server is final.
     has_begun: bool,
 }
 
@@ -79,7 +80,7 @@ struct Open {
 }
 
 impl Events {
-    /// Nothing is asked before the first [`Events::next`].
+    /// Creates the stream. No request is sent before the first [`Events::next`].
     pub fn new(failover: Failover, question: Question, resume: Resume) -> Events {
         Events {
             failover,
@@ -94,12 +95,12 @@ impl Events {
         }
     }
 
-    /// The next event that says something.
+    /// Returns the next event with data.
     ///
-    /// When it is cancelled nothing that was read is lost, but a connection under way is begun again.
+    /// Cancelling loses nothing that was read, but a connection attempt is started again.
     ///
     /// # Errors
-    /// When the question is wrong, or no server knows it.
+    /// Fails when the request is invalid, or no server knows its endpoint.
     pub async fn next(&mut self) -> anyhow::Result<Event> {
         loop {
             let Some(open) = &mut self.open else {
@@ -120,7 +121,8 @@ impl Events {
         }
     }
 
-    /// What a block says, if anything, by the rules for readers of such streams.
+    /// Interprets a block by the rules for readers of event streams, and returns its event if there
+    /// is one.
     fn take_in(&mut self, block: Sse) -> Result<Option<Event>, String> {
         if block.id.is_some() {
             self.last_id = block.id;
@@ -128,7 +130,7 @@ impl Events {
         let Some(data) = block.data else {
             return Ok(None);
         };
-        // Line breaks in JSON are between its parts.
+        // In JSON, line breaks occur only between tokens.
         let data = RawValue::from_string(data.replace('\n', " "))
             .map_err(|error| format!("sent what is no JSON: {error}"))?;
         let kind = block.event.unwrap_or_else(|| "message".to_owned());
@@ -151,7 +153,7 @@ impl Events {
         self.failover.turn_from(Trouble::Away(why))
     }
 
-    /// Opens the stream on the next server that can; the pause is for when all were tried.
+    /// Tries to open the stream on the current server. Pauses first if all servers were tried.
     async fn connect(&mut self) -> Result<(), CommandError> {
         if self.tried >= self.failover.count() {
             sleep(self.failover.patience().pause).await;
@@ -183,8 +185,8 @@ impl Events {
         Ok(())
     }
 
-    /// What would end a first question must not end a watch: a proxy may answer for a node that restarts, and another
-    /// release may know ids of another form.
+    /// Makes an error temporary once a stream was open, although it would end a first request. A
+    /// proxy may answer for a node that restarts, and another release may use ids of another form.
     fn bearable(&mut self, trouble: Trouble) -> Trouble {
         match trouble {
             Trouble::Wrong(line) if self.has_begun => {
@@ -229,7 +231,8 @@ fn is_event_stream(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM.as_bytes()))
 }
 
-/// The blocks of a stream; it breaks at one that is longer than anything a node sends.
+/// Parses a stream into blocks. The stream fails at a block that is longer than any that a node
+/// sends.
 fn blocks(
     bytes: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static,
     event_bytes_max: usize,

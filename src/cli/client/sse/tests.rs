@@ -1,4 +1,4 @@
-//! Streams in pieces, streams that break, and where they go on.
+//! Tests of streams in pieces, of broken streams, and of where they resume.
 
 use super::*;
 use crate::cli::client::error::exit_code_of;
@@ -13,7 +13,7 @@ fn events(servers: &[&FakeServer], resume: Resume, patience: Patience) -> Events
     Events::new(failover, Question::of(["v1", "watch", "trino"]), resume)
 }
 
-/// As a test writes them: name, id and data.
+/// Returns the next event as a test writes it: name, id and data.
 async fn next(events: &mut Events) -> (String, String, String) {
     let event = events.next().await.expect("an event");
     let id = event.id.expect("an id");
@@ -31,7 +31,8 @@ fn last_event_id(server: &FakeServer, number: usize) -> Option<String> {
         .cloned()
 }
 
-/// Events come out whole however their bytes are cut; names, line ends and data of several lines are read by the standard.
+/// Events are parsed whole, however their bytes are split. Names, line ends and data of several
+/// lines follow the standard.
 #[tokio::test]
 async fn a_stream_in_pieces_is_read() {
     let text = "event: state\r\nid: c:1\r\ndata: {\"services\":\r\ndata: [\"\u{fc}\"]}\r\n\r\n\
@@ -61,7 +62,7 @@ async fn a_stream_in_pieces_is_read() {
     }
 }
 
-/// The limit is on one event, not on a stream, and an event without end breaks the stream.
+/// The size limit applies to one event, not to a stream. An endless event breaks the stream.
 #[tokio::test]
 async fn an_endless_event_breaks_the_stream() {
     let parts = ["data: 1\n\n", "data: 2\n\n", "data: 3", "333", "333"];
@@ -74,8 +75,8 @@ async fn an_endless_event_breaks_the_stream() {
     assert!(blocks.next().await.is_none());
 }
 
-/// A stream that breaks off goes on at the next server after the last id, a heartbeat's included; half an event is
-/// none. What the ids are does not matter.
+/// A broken stream resumes at the next server after the last id, including a heartbeat's. An
+/// incomplete event is dropped. The form of the ids does not matter.
 #[tokio::test]
 async fn a_broken_stream_goes_on_at_the_next_server() {
     let first = FakeServer::start(|_, _| {
@@ -105,7 +106,7 @@ async fn a_broken_stream_goes_on_at_the_next_server() {
     assert_eq!(last_event_id(&first, 1).as_deref(), Some("d:1"));
 }
 
-/// A state is asked for anew: it needs no id.
+/// A stream of states is requested anew, without an id.
 #[tokio::test]
 async fn a_state_is_asked_for_anew() {
     let server = FakeServer::start(|number, _| {
@@ -119,8 +120,8 @@ async fn a_state_is_asked_for_anew() {
     assert_eq!(last_event_id(&server, 1), None);
 }
 
-/// A server that says it ends, one that is silent, one that says what is no event, and one that does not know the question any
-/// more each hand over to the next.
+/// The next server is asked after one that announces its end, one that is silent, one that sends an
+/// invalid event, and one that no longer knows the endpoint.
 #[tokio::test]
 async fn every_kind_of_loss_hands_over() {
     let ends = FakeServer::start(|_, _| {
@@ -128,7 +129,7 @@ async fn every_kind_of_loss_hands_over() {
         sender
             .send("event: end\nid: c:2\ndata: {\"reason\":\"stopping\"}\n\n".to_owned())
             .expect("room");
-        // It stays open: it is the event that counts.
+        // The connection stays open: the event alone counts.
         std::mem::forget(sender);
         reply
     });
@@ -160,7 +161,8 @@ fn stream_of(text: &str) -> (std::sync::mpsc::SyncSender<String>, Reply) {
     (sender, reply)
 }
 
-/// What no server knows is the last word at first; once there was a stream, nothing is.
+/// If no server knows the endpoint, the first request fails. Once a stream was open, no error is
+/// final.
 #[tokio::test]
 async fn a_stream_that_began_is_never_given_up() {
     let stranger = FakeServer::saying(404, "");
