@@ -6,12 +6,12 @@
 mod arrows;
 mod dependencies;
 mod documented;
-mod imports;
 mod layout;
 mod log_targets;
 mod paths;
 mod patience;
 mod planted;
+mod prose;
 mod scripts;
 mod size;
 mod source;

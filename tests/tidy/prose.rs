@@ -159,7 +159,10 @@ fn comments_use_terms_that_can_be_looked_up() {
 fn a_comment_in_dialect_is_found() {
     let source = "/// What came of it.\n///\n/// Returns\n/// whoever waits.\nfn f() {} // no\n// `is told`\n";
     let comments = comments(source, &["///", "//!", "//"]);
-    assert_eq!(comments, ["What came of it.", "Returns whoever waits.", "`is told`"]);
+    assert_eq!(
+        comments,
+        ["What came of it.", "Returns whoever waits.", "`is told`"]
+    );
     let opens: Vec<bool> = comments.iter().map(|c| opens_as_a_clause(c)).collect();
     assert_eq!(opens, [true, false, false]);
     let phrases: Vec<_> = comments.iter().map(|c| dialect(c)).collect();
@@ -205,7 +208,10 @@ fn a_long_line_is_found() {
     assert_eq!(long_lines(path, &long), ["src/x.rs:1: 101 columns"]);
     assert!(long_lines(path, &"ä".repeat(MAX_COLUMNS)).is_empty());
     let table = format!("| {long}\n{long}");
-    assert_eq!(long_lines(Path::new("x.md"), &table), ["x.md:2: 101 columns"]);
+    assert_eq!(
+        long_lines(Path::new("x.md"), &table),
+        ["x.md:2: 101 columns"]
+    );
 }
 
 /// The names of the types that a source defines at its top level.
@@ -217,7 +223,7 @@ fn types(source: &str) -> Vec<&str> {
         .filter_map(|line| {
             let words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
             let mut words = words.skip_while(|word| !matches!(*word, "struct" | "enum" | "trait"));
-            let keyword_is_first = line.starts_with(["p", "s", "e", "t"]);
+            let keyword_is_first = line.starts_with(['p', 's', 'e', 't']);
             words.next().filter(|_| keyword_is_first)?;
             words.next()
         })
@@ -245,6 +251,7 @@ fn a_name_has_one_meaning() {
 
 #[test]
 fn a_type_is_found() {
-    let source = "pub(super) struct Held<'a> {\n    struct No;\n}\nenum Answer {}\nmod tests {\nstruct T;";
+    let source =
+        "pub(super) struct Held<'a> {\n    struct No;\n}\nenum Answer {}\nmod tests {\nstruct T;";
     assert_eq!(types(source), ["Held", "Answer"]);
 }

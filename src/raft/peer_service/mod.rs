@@ -1,24 +1,25 @@
 //! The handling of requests from peers.
 
-use super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
+mod snapshot_chunks;
+
 use super::bootstrap::group_discovery::Forming;
 use super::consensus::{proposer, read_index};
 use super::group::Group;
-use super::log_target;
 use super::membership::handle_join;
 use super::monitor::peer_status;
 use super::transport::identity::NodeName;
 use super::transport::{
     Answer, GroupView, Guests, Hello, Introduction, JoinAnswer, MESSAGES_VERSION, PeerService,
-    Request, SnapshotChunk, Welcome, message_checks,
+    Request, Welcome, message_checks,
 };
-use crate::locks::{lock, read};
+use crate::locks::read;
 use crate::model::shown;
-use crate::registry::{Leadership, Registry};
-use crate::storage::types::{RaftId, SnapshotMeta, TypeConfig};
-use crate::storage::{GroupIdentity, SNAPSHOT_BYTES_MAX};
+use crate::registry::Leadership;
+use crate::storage::GroupIdentity;
+use crate::storage::types::{RaftId, TypeConfig};
 use openraft::raft::AppendEntriesRequest;
 use openraft::vote::RaftLeaderId;
+use snapshot_chunks::{Pieces, take_chunk};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -237,7 +238,10 @@ async fn serve_member(
             .await
             .map_or_else(|error| failed(&error), Answer::Vote),
         Request::Append(rpc) => append(group, rpc).await,
-        Request::Snapshot(chunk) => take_chunk(from, group, snapshot, *chunk).await,
+        Request::Snapshot(chunk) => match disk_takes_more(group) {
+            Ok(()) => take_chunk(from, group, snapshot, *chunk).await,
+            Err(reason) => Answer::Failed(reason),
+        },
         Request::Transfer(rpc) => group
             .raft
             .handle_transfer_leader(rpc)
@@ -297,109 +301,6 @@ fn disk_takes_more(group: &Group) -> Result<(), String> {
         true => Err(format!("the disk of {} is full", group.options.node_id)),
         false => Ok(()),
     }
-}
-
-async fn take_chunk(
-    from: RaftId,
-    group: &Group,
-    buffer: &Mutex<Pieces>,
-    mut chunk: SnapshotChunk,
-) -> Answer {
-    let gathered = disk_takes_more(group).and_then(|()| gather(&mut lock(buffer), &mut chunk));
-    let pieces = match gathered {
-        Ok(None) => return Answer::Snapshot(None),
-        Ok(Some(pieces)) => pieces,
-        Err(reason) => return Answer::Failed(reason),
-    };
-    let bytes = pieces.bytes;
-    let registry = match restore(group, &chunk.meta, pieces).await {
-        Ok(registry) => registry,
-        Err(reason) => {
-            let reason = format!(
-                "{} does not take the snapshot: {reason}",
-                group.options.node_id
-            );
-            group.peers.complain_of(from, &reason);
-            return Answer::Failed(reason);
-        }
-    };
-    tracing::info!(
-        target: log_target::SERVICE,
-        bytes, "installing a snapshot from the leader"
-    );
-    let snapshot = RaftSnapshot {
-        meta: chunk.meta,
-        snapshot: SnapshotBody::Restored(registry),
-    };
-    match group.raft.install_full_snapshot(chunk.vote, snapshot).await {
-        Ok(response) => Answer::Snapshot(Some(response.vote)),
-        Err(error) => Answer::Failed(error.to_string()),
-    }
-}
-
-/// The pieces of a snapshot received so far.
-#[derive(Default)]
-pub(super) struct Pieces {
-    pieces: Vec<Vec<u8>>,
-    bytes: u64,
-}
-
-/// Appends a piece to the earlier ones. Returns the whole snapshot once the last piece is there.
-fn gather(buffer: &mut Pieces, chunk: &mut SnapshotChunk) -> Result<Option<Pieces>, String> {
-    if chunk.offset == 0 {
-        *buffer = Pieces::default();
-    }
-    if chunk.offset != buffer.bytes {
-        let next = buffer.bytes;
-        return Err(format!("a piece at {} where {next} was next", chunk.offset));
-    }
-    let data = std::mem::take(&mut chunk.data);
-    if buffer.bytes.saturating_add(data.len() as u64) > SNAPSHOT_BYTES_MAX {
-        return Err(format!("it has over {SNAPSHOT_BYTES_MAX} bytes"));
-    }
-    message_checks::snapshot_meta(&chunk.meta)?;
-    buffer.bytes += data.len() as u64;
-    buffer.pieces.push(data);
-    Ok(chunk.last.then(|| std::mem::take(buffer)))
-}
-
-/// Decodes and checks a whole snapshot, because openraft ends the process when a snapshot cannot be
-/// installed.
-async fn restore(
-    group: &Group,
-    meta: &SnapshotMeta,
-    pieces: Pieces,
-) -> Result<Box<Registry>, String> {
-    let store = group.store().clone();
-    let environment = group.options.environment.clone();
-    let last = meta.last_log_id.map_or(0, |id| id.index);
-    let read = move || {
-        let snapshots = store.snapshots();
-        if !snapshots
-            .have_room(pieces.bytes)
-            .map_err(|error| error.to_string())?
-        {
-            return Err(format!(
-                "the disk has no room for its {} bytes",
-                pieces.bytes
-            ));
-        }
-        let registry = Registry::from_pieces(pieces.pieces.into_iter());
-        let registry = registry.map_err(|error| error.to_string())?;
-        if registry.environment() != environment {
-            let other = shown(registry.environment());
-            return Err(format!("it is of environment {other}"));
-        }
-        match registry.applied_index() == last {
-            true => Ok(Box::new(registry)),
-            false => Err(format!(
-                "it holds the state at log index {}, and says {last}",
-                registry.applied_index()
-            )),
-        }
-    };
-    let work = group.store().work();
-    work.run(read).await.map_err(|error| error.to_string())?
 }
 
 #[cfg(test)]

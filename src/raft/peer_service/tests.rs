@@ -2,6 +2,8 @@
 //! regardless of their content.
 
 use super::*;
+use crate::raft::transport::SnapshotChunk;
+use crate::storage::types::SnapshotMeta;
 use crate::clock::Beat;
 use crate::model::Lookup;
 use crate::raft::transport::{Dialer, Link};

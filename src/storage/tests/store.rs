@@ -14,6 +14,7 @@ use openraft::Membership;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use redb::ReadableTable;
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,12 +58,15 @@ fn a_second_open_is_refused() {
 #[test]
 fn a_directory_that_cannot_be_made_is_refused() {
     let file = tempfile::NamedTempFile::new().expect("a file");
-    let refused = open(&file.path().join("raft"))
-        .expect_err("a file is in the way")
-        .to_string();
+    let refused = open(&file.path().join("raft")).expect_err("a file is in the way");
+    let reason = refused
+        .source()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let place = file.path().display().to_string();
     assert!(
-        refused.contains(&file.path().display().to_string()) && refused.contains("os error"),
-        "{refused}"
+        refused.to_string().contains(&place) && reason.contains("os error"),
+        "{refused}: {reason}"
     );
 }
 

@@ -4,6 +4,7 @@
 //! shape of a body takes up more memory than the body itself.
 
 use super::bad_announcement::BadAnnouncement;
+use super::json_type::Json;
 use crate::model::text::Text;
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -294,43 +295,6 @@ fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>
             "{} is {other}, not a string, a number or a boolean",
             name()
         ))),
-    }
-}
-
-/// The type of a JSON value, derived from its first character; the value may still be malformed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Json {
-    Object,
-    Array,
-    Text,
-    Number,
-    Boolean,
-    Null,
-}
-
-impl Json {
-    fn of(text: &str) -> Self {
-        match text.trim_ascii_start().as_bytes().first() {
-            Some(b'{') => Self::Object,
-            Some(b'[') => Self::Array,
-            Some(b'"') => Self::Text,
-            Some(b't' | b'f') => Self::Boolean,
-            Some(b'n') | None => Self::Null,
-            Some(_) => Self::Number,
-        }
-    }
-}
-
-impl fmt::Display for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Object => "an object",
-            Self::Array => "an array",
-            Self::Text => "a string",
-            Self::Number => "a number",
-            Self::Boolean => "a boolean",
-            Self::Null => "null",
-        })
     }
 }
 

@@ -3,5 +3,6 @@
 pub(crate) mod announcement;
 pub(crate) mod bad_announcement;
 pub(crate) mod fields;
+mod json_type;
 #[cfg(test)]
 mod tests;
