@@ -9,18 +9,20 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const WATCHERS: usize = 300;
-/// The bytes of one event. A copy for each watcher would be 270 MB.
+/// The size of one event in bytes. A copy for each watcher would be 270 MB.
 const LARGE_BYTES: usize = 900_000;
-/// The announcement itself, its renderings, and what is read and not yet sent.
+/// The limit covers the announcement itself, its renderings, and data that is read but not yet
+/// sent.
 const WATCHED_LIMIT_KB: u64 = 40_000;
 
-/// Announces a coordinator as Trino does, under the service ids of its run.
+/// Announces a coordinator in the way Trino does, with the service ids of its process.
 fn announce(node: &Node, node_id: &str, uri: &str) {
     let service = |kind: &str, coordinator: &str| {
         json!({"id": format!("{kind}-{node_id}-{uri}"), "type": kind,
             "properties": {"http": uri, "http-external": uri, "coordinator": coordinator}})
     };
-    let body = json!({"environment": "test", "nodeId": node_id, "pool": "general", "location": format!("/{node_id}"),
+    let body = json!({"environment": "test", "nodeId": node_id, "pool": "general",
+        "location": format!("/{node_id}"),
         "services": [service("trino", "true"), service("trino-coordinator", "")]});
     let path = format!("/v1/announcement/{node_id}");
     let answer = request(
@@ -37,8 +39,9 @@ fn coordinator(node: &Node) -> Response {
     node.get("/v1/coordinator").expect("an answer")
 }
 
-/// Proves the user's case: while a dead coordinator is still listed, every node answers the one that joined after it, leads
-/// SQL clients to it, and has told those who follow; and a change of leader changes nothing of that.
+/// While a dead coordinator is still listed, every node returns the coordinator that joined after
+/// it, redirects SQL clients to it, and has notified the watchers. A change of leader does not
+/// affect this.
 #[test]
 fn a_coordinator_that_moves_is_found_at_once() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -91,7 +94,7 @@ fn a_coordinator_that_moves_is_found_at_once() {
     }
 }
 
-/// The addresses in the inventory that a node gives.
+/// Returns the addresses in a node's inventory.
 fn inventory(node: &Node, path: &str) -> BTreeSet<String> {
     let answer = node.get(path).expect("an answer");
     assert_eq!(answer.status, 200);
@@ -113,8 +116,9 @@ fn inventory(node: &Node, path: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Proves that the inventory has every other member that is well and none that is not, at both of its paths, the node itself
-/// when it is asked for all, and that a node without a quorum still gives one, without itself.
+/// The inventory lists every other healthy member and no unhealthy one, at both of its paths. It
+/// lists the node itself when all members are requested. A node without a quorum still returns an
+/// inventory, without itself.
 #[test]
 fn the_inventory_lists_who_is_well() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -153,8 +157,9 @@ fn the_inventory_lists_who_is_well() {
     );
 }
 
-/// Proves that a coordinator that comes back under its node id, as another process, is the newest again although another one
-/// joined meanwhile and is still listed; on every node, once all voters have said that they know of such a thing.
+/// A coordinator that restarts under its node id, as another process, is the newest again, although
+/// another coordinator joined in between and is still listed. This holds on every node, once all
+/// voters have announced that they support the command.
 #[test]
 fn a_coordinator_restarted_under_its_id_is_the_newest() {
     let cluster = Cluster::start(3, Options::max_age("10m"));
@@ -174,7 +179,7 @@ fn a_coordinator_restarted_under_its_id_is_the_newest() {
     });
 }
 
-/// Proves that those who follow the coordinator share the bytes of what they are sent.
+/// Watchers of the coordinator share the bytes of the events that they receive.
 #[test]
 fn watchers_of_a_coordinator_share_what_they_are_sent() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -189,7 +194,7 @@ fn watchers_of_a_coordinator_share_what_they_are_sent() {
         }
         let before_kb = node.resident_kb();
         let mut most_kb = 0;
-        // The second moves all of it to another pool, which is a change of two parts.
+        // The second announcement moves everything to another pool, which is a change of two parts.
         for pool in ["general", "etl"] {
             let body = json!({"environment": "test", "pool": pool, "location": "/c1",
                 "services": [{"id": format!("{path}-{pool}"), "type": "trino-coordinator",

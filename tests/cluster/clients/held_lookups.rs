@@ -4,9 +4,9 @@ use crate::support::{Cluster, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Far above what anything here takes.
+/// Far above the duration of any step here.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What is promised is 2 s; the rest is for the test's own work on a busy machine.
+/// The documented limit is 2 s; the rest is for the test's own work on a busy machine.
 const NO_QUORUM_LIMIT: Duration = Duration::from_millis(2_500);
 const PATH: &str = "/v1/service/presto/general";
 
@@ -18,7 +18,7 @@ fn ask(node: &Node, path: &str, headers: &str) -> Pending {
     http::send_with(node.address(), "GET", path, headers, None, PATIENCE).expect("the node listens")
 }
 
-/// Lookups on every node that have the present answer.
+/// Starts a held lookup on every node, each with the tag of the current answer.
 fn hold_everywhere(cluster: &Cluster) -> Vec<Pending> {
     cluster.nodes.iter().map(hold).collect()
 }
@@ -28,8 +28,9 @@ fn hold(node: &Node) -> Pending {
     ask(node, PATH, &format!("ETag: {}\r\n", tag(&has)))
 }
 
-/// Proves that a change made on one node ends the lookups held on all three, each of them with the change in it, that all
-/// nodes give equal states one tag, and that a lookup held on a follower outlives the change of its leader.
+/// A change made on one node ends the lookups held on all three nodes, and each answer contains the
+/// change. All nodes give equal states the same tag. A lookup held on a follower survives a change
+/// of leader.
 #[test]
 fn a_change_ends_the_holds_on_every_node() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -59,7 +60,7 @@ fn a_change_ends_the_holds_on_every_node() {
     let held = hold(&cluster.nodes[follower]);
     cluster.nodes[leader].kill9();
     cluster.leader_other_than(Some(leader));
-    // As long as a node is trusted without a read round, and longer.
+    // This takes longer than the time for which a node is trusted without a read round.
     let index = until("writes go on", PATIENCE, || {
         match cluster.nodes[follower].announce("other", "o1", 9) {
             Write::Acked(index) => Some(index),
@@ -72,8 +73,9 @@ fn a_change_ends_the_holds_on_every_node() {
     assert_eq!(held.answer().expect("an answer").status, 200);
 }
 
-/// Proves that a hold whose time is over is answered 304 with what the next lookup needs, and that one by index returns
-/// at its end, and at once when the index is of no state of this cluster.
+/// A hold that times out is answered with 304 and the headers that the next lookup needs. A hold by
+/// index returns at its end, and returns at once when the index belongs to no state of this
+/// cluster.
 #[test]
 fn a_hold_ends_in_time() {
     let cluster = Cluster::start(
@@ -109,8 +111,8 @@ fn a_hold_ends_in_time() {
     }
 }
 
-/// Proves that a node that lost its quorum ends what it holds within 2 s with 503, streams with the reason, and that one
-/// that is asked to stop answers those who wait before it goes.
+/// A node that loses its quorum ends its held lookups within 2 s with 503, and its streams with the
+/// reason. A node that is asked to stop answers its waiting clients before it exits.
 #[test]
 fn holds_end_with_their_node() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());

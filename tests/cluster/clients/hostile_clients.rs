@@ -10,36 +10,39 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// Say nothing.
+/// Number of clients that send nothing.
 const IDLE: usize = 10_000;
-/// Send a byte a second: half of them a head, half a body.
+/// Number of clients that send one byte a second: half of them in a request head, half in a body.
 const SLOW: usize = 500;
-/// From each address: below what one may open without a request.
+/// Connections from each address, below the number that one address may open without a request.
 const PER_ADDRESS: usize = 800;
-/// How long an offender may stay.
+/// Maximum time for which an offender may stay connected.
 const CUT_WITHIN: Duration = Duration::from_secs(10);
-/// They are given time to speak first.
+/// Minimum time for which an offender stays connected, since clients are given time to send a
+/// request.
 const STAY_MIN: Duration = Duration::from_secs(7);
 const P99_LIMIT: Duration = Duration::from_millis(50);
 /// 200 MB.
 const GROWTH_LIMIT_KB: u64 = 200_000_000 / 1024;
 const GOOD_CLIENTS: usize = 4;
-/// Between two lookups of a good client.
+/// Time between two lookups of a good client.
 const PACE: Duration = Duration::from_millis(20);
-/// Connections that come and go at once while the attack is set up.
+/// Connections opened between two pauses while the attack is set up.
 const OPENING_AT_ONCE: usize = 200;
-/// The first of a process, which it keeps: below a limit of so many nothing is ever free.
+/// Descriptors that a process opens first and never closes: a limit of this number leaves none
+/// free.
 const LONG_LIVED_DESCRIPTORS: u64 = 8;
-/// Send one byte that may begin a request of HTTP/1 as well as HTTP/2.
+/// Number of clients that send one byte that may begin a request of HTTP/1 as well as of HTTP/2.
 const UNDECIDED: usize = 4_000;
-/// Shorter than they are waited for.
+/// Shorter than the node's timeout for them.
 const UNDECIDED_FOR: Duration = Duration::from_secs(3);
-/// What they may cost more than silent ones: noise. To look at each every 10 ms took 1,600 ms.
+/// Processor time that these clients may cost beyond silent ones, which is noise. Polling each of
+/// them every 10 ms took 1,600 ms.
 const UNDECIDED_LIMIT_MS: u64 = 200;
 const PATH: &str = "/v1/service/presto/general";
 
-/// Proves that 10,000 clients that say nothing and 500 that send a byte a second cost good clients nothing that they
-/// notice, are cut off, and give back what they took.
+/// 10,000 silent clients and 500 that send one byte a second do not noticeably slow down good
+/// clients. They are disconnected, and their resources are released.
 #[test]
 fn good_clients_do_not_notice_hostile_ones() {
     raise_descriptors();
@@ -64,7 +67,8 @@ fn good_clients_do_not_notice_hostile_ones() {
         took.sort();
         let p99 = took[took.len() * 99 / 100];
         println!(
-            "{} offenders, cut after {:?} at most, {grown_kb} kB; {} lookups beside them, p99 {p99:?}, {:?} at most",
+            "{} offenders, cut after {:?} at most, {grown_kb} kB; \
+             {} lookups beside them, p99 {p99:?}, {:?} at most",
             stayed.len(),
             stayed[stayed.len() - 1],
             took.len(),
@@ -84,8 +88,8 @@ fn good_clients_do_not_notice_hostile_ones() {
     });
 }
 
-/// Proves that a node without a descriptor to spare neither dies nor spins, serves those who are connected, and takes
-/// others again once it has some.
+/// A node without a spare descriptor neither dies nor spins. It serves its existing connections,
+/// and accepts new ones once it has descriptors again.
 #[test]
 fn a_node_without_descriptors_waits_for_some() {
     let cluster = Cluster::start(3, Options::max_age("10m"));
@@ -97,7 +101,7 @@ fn a_node_without_descriptors_waits_for_some() {
         .expect("the node listens");
     runtime.block_on(lookup_on(&mut connected));
     let allowed = limit_descriptors(node, LONG_LIVED_DESCRIPTORS);
-    // The kernel takes the connection; the node cannot.
+    // The kernel accepts the connection; the node cannot.
     let waiting = http::send(node.address(), "GET", PATH, None, PATIENCE).expect("a backlog");
     let (spent_before, spell) = (node.processor_ms(), Duration::from_secs(2));
     let_pass(spell);
@@ -112,8 +116,8 @@ fn a_node_without_descriptors_waits_for_some() {
     assert_eq!(waiting.answer().expect("an answer").status, 200);
 }
 
-/// Proves that clients that send the first byte of what may be either protocol, and no more, cost a
-/// node no more than those that send nothing.
+/// Clients that send only a first byte that may begin either protocol cost a node no more than
+/// clients that send nothing.
 #[test]
 fn an_unfinished_beginning_is_not_watched_by_the_clock() {
     raise_descriptors();
@@ -139,12 +143,13 @@ fn an_unfinished_beginning_is_not_watched_by_the_clock() {
     let silent_ms = spent_ms(b"");
     let undecided_ms = spent_ms(b"P");
     println!(
-        "{UNDECIDED} clients in {UNDECIDED_FOR:?}: silent {silent_ms} ms, undecided {undecided_ms} ms"
+        "{UNDECIDED} clients in {UNDECIDED_FOR:?}: silent {silent_ms} ms, \
+         undecided {undecided_ms} ms"
     );
     assert!(undecided_ms <= silent_ms + UNDECIDED_LIMIT_MS);
 }
 
-/// Sets the soft limit of a running node, and gives the one before.
+/// Sets the soft limit of a running node and returns the previous one.
 fn limit_descriptors(node: &Node, limit: u64) -> u64 {
     let pid = Pid::from_raw(node.pid() as i32).expect("a process id");
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -181,7 +186,7 @@ async fn lookup_on(stream: &mut TcpStream) {
     assert_ne!(read, 0, "it goes on");
 }
 
-/// How long each lookup took.
+/// Returns the duration of each lookup.
 fn lookups_until(over: &AtomicBool, node: SocketAddr) -> Vec<Duration> {
     let mut took = Vec::new();
     while !over.load(Ordering::Acquire) {
@@ -194,14 +199,14 @@ fn lookups_until(over: &AtomicBool, node: SocketAddr) -> Vec<Duration> {
     took
 }
 
-/// All offenders, connected.
+/// The connections of all offenders.
 struct Attack {
     runtime: tokio::runtime::Runtime,
     offenders: JoinSet<Duration>,
 }
 
 impl Attack {
-    /// Returns when all are connected.
+    /// Connects all offenders, and returns once they are connected.
     fn begin(node: SocketAddr) -> Attack {
         let runtime = runtime();
         let mut offenders = JoinSet::new();
@@ -215,7 +220,8 @@ impl Attack {
                     "GET /v1/service HTTP/1.1\r\nHost: node\r\n".to_owned()
                 }
                 Some(slow) => format!(
-                    "PUT /v1/announcement/slow-{slow} HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+                    "PUT /v1/announcement/slow-{slow} HTTP/1.1\r\nHost: node\r\n\
+                     Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
                 ),
             };
             offenders.spawn_on(offend(stream, sends, began), runtime.handle());
@@ -226,13 +232,13 @@ impl Attack {
         Attack { runtime, offenders }
     }
 
-    /// How long each was let stay.
+    /// Returns how long each offender stayed connected.
     fn end(self) -> Vec<Duration> {
         self.runtime.block_on(self.offenders.join_all())
     }
 }
 
-/// A connection from one of the many addresses of this machine's own network.
+/// Connects from one of the many loopback addresses of this machine.
 async fn connect_from(nth: usize, node: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a descriptor");
     let from = Ipv4Addr::new(127, 0, 1, 1 + nth as u8);
@@ -242,7 +248,7 @@ async fn connect_from(nth: usize, node: SocketAddr) -> TcpStream {
     socket.connect(node).await.expect("the node listens")
 }
 
-/// Sends what it has at once and then a byte a second, until it is cut off.
+/// Sends the given bytes at once and then one byte a second, until the connection is closed.
 async fn offend(mut stream: TcpStream, sends: String, began: Instant) -> Duration {
     let slow = !sends.is_empty();
     let mut second = tokio::time::interval(Duration::from_secs(1));

@@ -10,23 +10,24 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 const CLIENTS: usize = 10_000;
-/// That connect at the same time.
+/// Number of clients that connect at the same time.
 const OPENING_AT_ONCE: usize = 200;
-/// 6 kB of each. 14 kB are taken while hyper has its buffers for them.
+/// 6 kB for each client. They take 14 kB each while hyper holds buffers for them.
 const GROWTH_LIMIT_KB: u64 = 60_000;
-/// The allocator gives memory back over some seconds.
+/// The allocator returns memory over some seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
-/// Connections that a node takes, of which the last are kept for peers.
+/// Connections that a node accepts. The last [`KEPT_FOR_PEERS`] are reserved for peers.
 const CONNECTIONS_MAX: usize = 16_384;
 const KEPT_FOR_PEERS: usize = 64;
-/// What a process needs besides connections.
+/// Descriptors that a process needs besides connections.
 const OTHER_DESCRIPTORS: usize = 128;
 const OTHERS: usize = 500;
 const P99_LIMIT: Duration = Duration::from_millis(50);
 const PACE: Duration = Duration::from_millis(5);
 const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// Proves that 10,000 clients that keep their connections between requests take 60 MB together, and are served when they ask again.
+/// 10,000 clients that keep their connections open between requests take 60 MB together, and are
+/// served when they send the next request.
 #[cfg(target_os = "linux")]
 #[test]
 fn clients_that_wait_take_little() {
@@ -50,9 +51,9 @@ fn clients_that_wait_take_little() {
     });
 }
 
-/// Proves that a client that fills all places with connections on which it asked once shuts nobody
-/// out: others are served as fast as before, on connections of their own, and the other members
-/// keep their places.
+/// A client that occupies all places with connections that have each sent one request blocks no
+/// other client. Others are served as fast as before, on connections of their own, and the other
+/// members keep their places.
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_connections_make_room_for_others() {
@@ -80,7 +81,7 @@ fn idle_connections_make_room_for_others() {
     let p99 = took[OTHERS * 99 / 100];
     println!("{} idle connections: p99 of others {p99:?}", idle.len());
     assert!(p99 <= P99_LIMIT, "{p99:?}");
-    // More than one at once, too: as many as close their connections leave again.
+    // Many connections at the same time are accepted too: an idle one closes for each.
     let others = runtime.block_on(connected(node.address(), OTHERS));
     assert!(node.is_ready());
     let mut peers = cluster.nodes[1..].iter();
@@ -88,7 +89,7 @@ fn idle_connections_make_room_for_others() {
     drop((idle, others));
 }
 
-/// All clients, each answered once.
+/// Connects all clients; each has received one answer.
 async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
     let mut connecting = JoinSet::new();
     let mut connected = Vec::with_capacity(clients);
@@ -106,11 +107,11 @@ async fn connected(node: SocketAddr, clients: usize) -> Vec<TcpStream> {
     connected
 }
 
-/// Asks, and gives the connection back once the answer is read.
+/// Sends a request and returns the connection once the answer has been read.
 async fn ask(mut client: TcpStream) -> TcpStream {
     client.write_all(REQUEST).await.expect("the node reads");
     let mut answer = Vec::new();
-    // An object, in a line.
+    // The body is an object in one line.
     while !answer.ends_with(b"}\n") {
         let read = client.read_buf(&mut answer).await.expect("an answer");
         assert_ne!(read, 0, "it is whole");

@@ -1,4 +1,4 @@
-//! Clients of the HTTP interface: applications, engines, and hostile ones.
+//! Tests of the HTTP interface with applications, engines, and hostile clients.
 
 mod coordinators;
 mod held_lookups;

@@ -6,14 +6,14 @@ use serde_json::json;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-/// How long a reader that takes nothing may stay.
+/// Maximum time for which a reader that receives nothing may stay connected.
 const CUT_WITHIN: Duration = Duration::from_secs(30);
-/// Each of another state of the lookup, so that no two share their bytes.
+/// Number of answers. Each is of another state of the lookup, so that no two share their bytes.
 const ANSWERS: usize = 40;
 const ANSWER_BYTES: usize = 900_000;
 /// The answers take 36 MB.
 const LEFT_LIMIT_KB: u64 = 15_000;
-/// The allocator gives memory back over some seconds.
+/// The allocator returns memory over some seconds.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_secs(1);
 const LOOKUP: &str = "/v1/service/large/general";
@@ -21,7 +21,8 @@ const WATCH: &str = "/v1/watch/presto/general";
 
 fn announce_large(node: &Node, nth: usize) {
     let body = json!({"environment": "test", "pool": "general", "location": "/large",
-        "services": [{"id": "large", "type": "large", "properties": {"k": format!("{nth} {}", "x".repeat(ANSWER_BYTES))}}]});
+        "services": [{"id": "large", "type": "large",
+            "properties": {"k": format!("{nth} {}", "x".repeat(ANSWER_BYTES))}}]});
     let path = announcement_path("large");
     let answer = http::request(
         node.address(),
@@ -33,18 +34,19 @@ fn announce_large(node: &Node, nth: usize) {
     assert_eq!(answer.expect("an answer").status, 202);
 }
 
-/// How a reader keeps its connection alive without taking its answers.
+/// The way in which a reader keeps its connection alive without receiving its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reader {
-    /// Takes nothing, and sends a PING each second.
+    /// Receives nothing, and sends a PING each second.
     Pings,
-    /// Takes a byte of each stream in a second.
+    /// Receives one byte of each stream per second.
     Trickles,
-    /// Takes all of it.
+    /// Receives everything.
     Takes,
 }
 
-/// Reads as it is told until the connection ends or the time is over, and says how long it lasted.
+/// Reads in the given way until the connection ends or the limit is reached, and returns how long
+/// the connection lasted.
 fn read(mut client: Http2, reader: Reader, streams: &[u32], limit: Duration) -> Duration {
     let began = clock::now();
     while began.elapsed() < limit {
@@ -63,7 +65,7 @@ fn read(mut client: Http2, reader: Reader, streams: &[u32], limit: Duration) -> 
     began.elapsed()
 }
 
-/// Takes frames for a while; false at the end of the connection.
+/// Receives frames until the given time. Returns `false` when the connection ends.
 fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration) -> bool {
     loop {
         let left = until.saturating_sub(began.elapsed());
@@ -85,9 +87,9 @@ fn is_alive(client: &mut Http2, reader: Reader, began: Instant, until: Duration)
     }
 }
 
-/// Proves that a client of HTTP/2 that takes nothing of its answers, or next to nothing, is cut as
-/// one of HTTP/1 is, that its memory comes back, and that a reader of a stream on which little
-/// happens is left alone.
+/// An HTTP/2 client that receives nothing or almost nothing of its answers is disconnected, as an
+/// HTTP/1 client is, and its memory is released. A reader of a stream with few events stays
+/// connected.
 #[test]
 fn a_reader_over_http2_that_takes_nothing_is_cut() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());

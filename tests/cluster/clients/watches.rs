@@ -12,15 +12,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A stream that says nothing for so long has lost its node.
+/// A stream that is silent for this long has lost its node.
 const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const KIND: &str = "watched";
-/// Nodes that each writer announces in turn; some are withdrawn now and then.
+/// Node ids that each writer announces in rotation; some are withdrawn now and then.
 const IDS_PER_WRITER: u64 = 5;
 
-/// Proves that a reader that moves to another node whenever its own is lost misses no change and sees none twice or out of
-/// order: over kills of the leader and of the node watched, while writers announce and withdraw through all nodes. What it
-/// has seen is compared, index by index, with the log of a member, and what it holds at the end with a lookup.
+/// A reader that moves to another node whenever its own is lost misses no change and sees none
+/// twice or out of order. The leader and the watched node are killed while writers announce and
+/// withdraw through all nodes. The changes seen are compared, index by index, with the log of a
+/// member, and the resulting state with a lookup.
 #[test]
 fn a_watcher_misses_nothing_over_kills() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -77,7 +78,7 @@ fn a_watcher_misses_nothing_over_kills() {
     );
 }
 
-/// How many nodes are lost: few in every run, more when figures are wanted.
+/// Returns the number of nodes to lose: few in every run, more when figures are wanted.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -89,7 +90,7 @@ fn by_node(service: Value) -> (String, Value) {
     (node_id, service)
 }
 
-/// What a watcher has seen.
+/// The events that a watcher has seen.
 #[derive(Default)]
 struct Seen {
     /// The index of the first state.
@@ -100,7 +101,7 @@ struct Seen {
     resets: usize,
 }
 
-/// A reader that follows one type, on whichever node it can.
+/// A reader that watches one type, on any node that it can reach.
 struct Watcher {
     seen: Arc<Mutex<Seen>>,
     last_index: Arc<AtomicUsize>,
@@ -167,7 +168,7 @@ impl Watcher {
         self.last_index.load(Ordering::Acquire) as u64
     }
 
-    /// The position of the node that it watches.
+    /// Returns the position of the node that it watches.
     fn watches(&self) -> usize {
         self.watches.load(Ordering::Acquire)
     }
@@ -203,7 +204,7 @@ fn take(seen: &mut Seen, event: &Event, resumed: bool) {
     }
 }
 
-/// Clients that change the watched type through all nodes, until they are stopped.
+/// Clients that change the watched type through all nodes until they are stopped.
 struct Writers {
     acked: Arc<AtomicUsize>,
     last_index: Arc<AtomicUsize>,
@@ -251,7 +252,7 @@ impl Writers {
         self.acked.load(Ordering::Acquire)
     }
 
-    /// The index of the last acknowledged change.
+    /// Stops the writers and returns the index of the last acknowledged change.
     fn stop(self) -> u64 {
         self.stop.store(true, Ordering::Release);
         for thread in self.threads {
@@ -272,8 +273,8 @@ fn write(to: SocketAddr, writer: usize, token: u64) -> Write {
     })
 }
 
-/// Proves that a reader that comes to a node that was restarted, and so has none of the changes in memory that it replayed
-/// before its snapshot, gets either what it missed or the whole state, and that both make the same.
+/// A restarted node holds no changes in memory from before its snapshot. A reader that moves to it
+/// receives either the missed changes or the whole state, and both lead to the same result.
 #[test]
 fn a_restarted_node_takes_readers_up() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

@@ -3,12 +3,12 @@ use crate::support::http::send_with;
 use crate::support::node::PATIENCE;
 use crate::support::{Cluster, Options};
 
-/// Proves that a leader and a follower give the answers that airlift's server gave, and follow the
-/// rules beyond them: no client can tell which node it speaks to.
+/// A leader and a follower give the answers that airlift's server gave, and follow the rules beyond
+/// them. No client can distinguish the nodes.
 #[test]
 fn a_leader_and_a_follower_give_the_recorded_answers() {
     for through_leader in [true, false] {
-        // A cluster for each, since the recording begins on an empty one.
+        // Each run has its own cluster, since the recording begins on an empty one.
         let cluster = Cluster::start(3, Options::max_age("10m"));
         let leader = cluster.leader();
         let taker = if through_leader {
@@ -31,7 +31,7 @@ fn a_leader_and_a_follower_give_the_recorded_answers() {
     }
 }
 
-/// Proves that the configuration says how large the head of a request may be, in airlift's units.
+/// The configuration sets the maximum size of a request's head, in airlift's units.
 #[test]
 fn the_head_of_a_request_is_as_large_as_is_set() {
     let options = Options {

@@ -3,18 +3,18 @@ use quorate::clock;
 use std::time::Duration;
 
 const MAX_AGE: Duration = Duration::from_secs(3);
-/// How late a silent node may go: the promise, and a little for the test's own polling.
+/// Maximum delay of an expiry: the documented limit, and a margin for the test's own polling.
 const LATE_LIMIT: Duration = Duration::from_millis(2_200);
 
-/// Proves that a silent node is gone from every node's lookup between max-age and max-age + 2 s
-/// after its last accepted renewal, not before and not later, while one that renews stays.
+/// A silent node leaves every node's lookup between max-age and max-age + 2 s after its last
+/// accepted renewal, neither earlier nor later. A node that renews stays.
 #[test]
 fn a_silent_node_is_gone_between_max_age_and_two_seconds_more() {
     let cluster = Cluster::start(3, Options::max_age("3s").alone());
     for round in 0..2 {
         let silent = format!("silent-{round}");
         cluster.nodes[0].announce_acked("living", &silent, 1);
-        // The same body again, through another node: a renewal.
+        // Sending the same body again, through another node, is a renewal.
         let asked = clock::now();
         cluster.nodes[1].announce_acked("living", &silent, 1);
         let acked = clock::now();

@@ -3,8 +3,9 @@ use crate::support::{Cluster, Options};
 const ANNOUNCEMENTS: u64 = 300;
 const NODE_IDS: u64 = 40;
 
-/// Proves that what one node acknowledged is in the very next lookup on every node: first
-/// announcements and changed ones, through every node in turn, none of 900 first reads stale.
+/// A write that one node acknowledged is in the very next lookup on every node. This holds for
+/// first announcements and for changed ones, through every node in rotation: none of 900 first
+/// reads is stale.
 #[test]
 fn an_acknowledged_announcement_is_in_the_next_lookup_on_every_node() {
     let cluster = Cluster::start(3, Options::default());
@@ -37,7 +38,7 @@ fn an_acknowledged_announcement_is_in_the_next_lookup_on_every_node() {
     );
 }
 
-/// Proves that an acknowledged withdrawal is in the very next lookup on every node.
+/// An acknowledged withdrawal is visible in the very next lookup on every node.
 #[test]
 fn a_withdrawn_node_is_in_no_lookup_any_more() {
     let cluster = Cluster::start(3, Options::default());

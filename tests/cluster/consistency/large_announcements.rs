@@ -1,5 +1,5 @@
-//! Announcements of many services: refused when they are new, and kept where an earlier release
-//! took them.
+//! Tests of announcements of many services: new ones are refused, and those that an earlier release
+//! accepted are kept.
 
 use crate::support::http::{self, Response};
 use crate::support::node::{Node, PATIENCE, announcement_path};
@@ -20,16 +20,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// As many as make a body of 955 kB.
+/// The number of services that makes a body of 955 kB.
 const SERVICES: usize = 20_000;
 const ANSWER_LIMIT: Duration = Duration::from_millis(200);
 const LOOKUP_LIMIT: Duration = Duration::from_millis(50);
 const READY_LIMIT: Duration = Duration::from_secs(2);
-/// Large announcements in a log of the release before.
+/// The number of large announcements in a log of the previous release.
 const LOGGED: usize = 8;
 const NODE_ID: &str = "w1";
 
-/// A body of services of one type, whose ids begin with a letter.
+/// Returns a body with services of one type, whose ids begin with a letter.
 fn body(letter: char, count: usize) -> String {
     let services: Vec<String> = (0..count)
         .map(|i| format!(r#"{{"id":"{letter}{i:09}","type":"t","properties":{{}}}}"#))
@@ -48,7 +48,7 @@ fn term(node: &Node) -> u64 {
     status["term"].as_u64().expect("a term")
 }
 
-/// Ends those who go on until it is told, also when the test fails.
+/// Stops the loops that run until the flag is set, also when the test fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -57,7 +57,7 @@ impl Drop for Over<'_> {
     }
 }
 
-/// How long lookups take until they are told to stop.
+/// Runs lookups until the flag is set, and returns their durations.
 fn lookups_until(over: &AtomicBool, node: &Node) -> Vec<Duration> {
     let mut took = Vec::new();
     while !over.load(Ordering::Acquire) {
@@ -68,8 +68,8 @@ fn lookups_until(over: &AtomicBool, node: &Node) -> Vec<Duration> {
     took
 }
 
-/// Proves that announcements of 20,000 services are refused at once and by name, those at the limit
-/// are taken, and neither holds up lookups or costs an election.
+/// Announcements of 20,000 services are refused at once, with a message that names the field, and
+/// announcements at the limit are accepted. Neither delays lookups or causes an election.
 #[test]
 fn announcements_of_many_services_hold_up_nobody() {
     let cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -126,8 +126,8 @@ fn announcements_of_many_services_hold_up_nobody() {
     );
 }
 
-/// Gives a node the data directory of the release before, with announcements of many services in
-/// its log that are not in a snapshot.
+/// Gives a node the data directory of the previous release. Its log has announcements of many
+/// services that are not in a snapshot.
 fn give_old_log(node: &Node) {
     let dir = node.etc.data_dir().join("raft");
     fs::create_dir_all(&dir).expect("a temporary directory");
@@ -180,15 +180,14 @@ fn letter(nth: usize) -> char {
     char::from(b'a' + nth as u8)
 }
 
-/// How many services of the test are shown.
+/// Returns the number of the test's services that a lookup shows.
 fn shown(node: &Node) -> usize {
     node.lookup("t").expect("it serves").len()
 }
 
-/// Proves that a data directory of the release before, with eight announcements of 20,000 services
-/// in its log, is soon ready; that the last of them is renewed after the level of commands rose,
-/// and
-/// after a restart; and that it can be replaced by a smaller one, and not by a larger one again.
+/// A data directory of the previous release, with eight announcements of 20,000 services in its
+/// log, is soon ready. The last announcement can be renewed after the command level has risen, and
+/// after a restart. It can be replaced by a smaller announcement, but not by a larger one again.
 #[test]
 fn what_an_earlier_release_took_is_kept() {
     let mut cluster = Cluster::prepare(1, Options::max_age("10m").alone());

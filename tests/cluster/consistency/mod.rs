@@ -1,4 +1,4 @@
-//! The order of reads, writes and expiry.
+//! Tests of the order of reads, writes and expiry.
 
 mod expiry;
 mod fresh_reads;

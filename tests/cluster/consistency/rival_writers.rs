@@ -10,10 +10,10 @@ use quorate_checker::history::{Input, Operation, Outcome, Service};
 use quorate_checker::log::Log;
 use std::time::Duration;
 
-/// Far beyond the test: nothing expires.
+/// Far beyond the duration of the test, so that nothing expires.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 const KIND: &str = "rival";
-/// What the earlier writer asks for, and what the later one, in as many node ids a round.
+/// The requests of the earlier and of the later writer. Each round has one node id for each pair.
 const DUELS: [(Wish, Wish); 7] = [
     (Wish::Renew, Wish::Leave),
     (Wish::Change, Wish::Leave),
@@ -23,12 +23,12 @@ const DUELS: [(Wish, Wish); 7] = [
     (Wish::Leave, Wish::Renew),
     (Wish::Renew, Wish::Change),
 ];
-/// Between the two writes. The first is in the node's hands long before.
+/// Time between the two writes. The node has received the first long before it ends.
 const HEAD_START: Duration = Duration::from_millis(150);
-/// A history that is in order is judged in a second or two.
+/// A correct history is checked in a second or two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
-/// Writes of rounds that overlapped, of those in which the first arrived before the second was
-/// called.
+/// In at least one of this many duels the first write must have provably arrived before the second
+/// is sent.
 const CONTESTED_SHARE: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,9 @@ enum Wish {
     Leave,
 }
 
-/// Proves that of two writes of one node id that wait at different nodes for a new leader, the one
-/// that arrived first never takes
-/// effect after the other one, if that one is acknowledged: no ghost after a withdrawal, no old
-/// announcement over a newer one.
+/// Two writes of one node id wait at different nodes for a new leader. The write that arrived first
+/// never takes effect after the other, if the other is acknowledged: no announcement returns after
+/// a withdrawal, and no old announcement replaces a newer one.
 #[test]
 fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     let mut cluster = Cluster::start(3, Options::max_age("1h").alone());
@@ -65,7 +64,7 @@ fn no_write_takes_effect_after_a_later_one_whoever_leads() {
     );
 }
 
-/// How many leaders are lost: few in every run, 200 when the promise is to be proved.
+/// Returns the number of leaders to lose: few in every run, 200 to prove the guarantee.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -89,8 +88,8 @@ impl Rivals {
         }
     }
 
-    /// Kills the leader, lets both write every node id of the round through the survivors, and
-    /// looks.
+    /// Kills the leader, lets both clients write every node id of the round through the survivors,
+    /// and looks the result up.
     fn round(&mut self, cluster: &mut Cluster) {
         self.round += 1;
         let leader = cluster.leader();
@@ -104,7 +103,7 @@ impl Rivals {
             .iter()
             .map(|node| self.announced(cluster, one, node))
             .collect();
-        // Both know of it before the leader is gone.
+        // Both nodes know the announcements before the leader is killed.
         self.look(cluster, other);
         cluster.nodes[leader].kill9();
 
@@ -142,7 +141,7 @@ impl Rivals {
         cluster.nodes[leader].wait_ready(FORM_LIMIT);
     }
 
-    /// Announces a node through a server; what it holds from now on.
+    /// Announces a node through a server, and returns the token that the node holds from now on.
     fn announced(&mut self, cluster: &Cluster, server: usize, node: &str) -> u64 {
         let input = self.input(Wish::Change, node, 0);
         let Input::Announce { token, .. } = input else {
@@ -179,7 +178,7 @@ impl Rivals {
         }
     }
 
-    /// Looks all rivals up at a server, once it serves.
+    /// Looks up all rivals at a server, once it serves.
     fn look(&mut self, cluster: &Cluster, server: usize) {
         let began = self.began;
         let (call_ns, answer) = until("a lookup is served", FORM_LIMIT, || {
@@ -214,7 +213,8 @@ impl Rivals {
         });
     }
 
-    /// Writes that had surely arrived while another client was still to write the same node id.
+    /// Returns the number of writes that had certainly arrived before another client wrote the same
+    /// node id.
     fn contested(&self) -> usize {
         let arrived = self.history.iter().filter(|o| o.arrived_ns.is_some());
         arrived.count()
@@ -228,7 +228,7 @@ impl Rivals {
     }
 }
 
-/// The committed log of nodes that have stopped.
+/// Returns the committed log of stopped nodes.
 fn log_of(cluster: &Cluster) -> Log {
     let logs = cluster.nodes.iter().map(|node| {
         let text = node.committed_log();

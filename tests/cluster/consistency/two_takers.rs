@@ -1,4 +1,5 @@
-//! Writes of one node id through different nodes: what they come over, and when they are refused.
+//! Tests of writes of one node id through different nodes: which writes they may overwrite, and
+//! when they are refused.
 
 #[cfg(target_os = "linux")]
 use crate::support::failing_disk::{FailingDisk, Order};
@@ -7,14 +8,14 @@ use crate::support::{Cluster, Options, Write, http, let_pass, until};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Each a kill of the leader.
+/// Number of rounds. Each kills the leader.
 const ROUNDS: usize = 4;
-/// Between an earlier write and a later one: less than an election takes.
+/// Time between an earlier write and a later one, shorter than an election.
 const BETWEEN: Duration = Duration::from_millis(150);
 const DECIDED_WITHIN: Duration = Duration::from_secs(20);
-/// Each through another node than the one before.
+/// Number of writes that alternate between nodes.
 const ALTERNATING: u64 = 200;
-/// Longer than the others take for several entries.
+/// Longer than the other disks take for several entries.
 #[cfg(target_os = "linux")]
 const SLOW_SYNC: Duration = Duration::from_millis(40);
 
@@ -31,9 +32,9 @@ fn send_put(to: SocketAddr, node_id: &str, token: u64) -> http::Pending {
     http::send(to, "PUT", &path, Some(&body), PATIENCE).expect("the kernel takes it")
 }
 
-/// Proves that a write that arrived at one node while nobody led does not take effect after a later
-/// one, through another node, was acknowledged: no announcement comes back after its withdrawal,
-/// and none replaces a newer one.
+/// A write that arrived at one node while there was no leader does not take effect after a later
+/// write, through another node, was acknowledged. No announcement returns after its withdrawal, and
+/// none replaces a newer one.
 #[test]
 fn an_earlier_write_through_another_node_undoes_nothing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -49,7 +50,7 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
         cluster.nodes[leader].kill9();
         let to = cluster.nodes[early].address();
         let earlier = [
-            // A renewal, and an announcement of something else.
+            // The first two are renewals, the third announces another token.
             send_put(to, "left", token),
             send_put(to, "changed", token),
             send_put(to, "replaced", token + 1),
@@ -67,7 +68,8 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
             cluster.nodes[late].tokens("two")
         });
         let story = format!(
-            "round {round}: the earlier writes were told {told:?}, the later ones {withdrawn:?}, {changed:?}, {replaced:?}"
+            "round {round}: the earlier writes were told {told:?}, \
+             the later ones {withdrawn:?}, {changed:?}, {replaced:?}"
         );
         if matches!(withdrawn, Write::Acked(_)) {
             assert_eq!(seen.get("left"), None, "a ghost: {story}");
@@ -84,8 +86,8 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
     }
 }
 
-/// Writes one node id through two nodes by turns, each right after the other's answer, and gives
-/// what was not acknowledged.
+/// Writes one node id through two nodes alternately, each write right after the answer to the
+/// previous one. Returns the writes that were not acknowledged.
 fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Write> {
     let mut refused = Vec::new();
     for n in 0..ALTERNATING {
@@ -103,8 +105,8 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
     refused
 }
 
-/// Proves that refusals are rare where nothing is amiss: a client that is acknowledged by one node
-/// and writes through another at once is taken at its first try.
+/// Refusals are rare in a healthy cluster: a client that is acknowledged by one node and
+/// immediately writes through another succeeds at its first attempt.
 #[test]
 fn a_client_that_changes_nodes_at_once_is_not_refused() {
     let cluster = Cluster::start(3, Options::default());
@@ -114,8 +116,8 @@ fn a_client_that_changes_nodes_at_once_is_not_refused() {
     assert!(refused.is_empty(), "{}: {refused:?}", refused.len());
 }
 
-/// Proves the same of a node whose disk is slower than the others': it hears of what is committed
-/// while its disk still takes what came before.
+/// The same holds for a node whose disk is slower than those of the others: it learns of the commit
+/// of an entry while its disk still writes earlier ones.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_slow_disk_is_no_reason_to_refuse() {
@@ -134,7 +136,7 @@ fn a_slow_disk_is_no_reason_to_refuse() {
         _ => [slow, quick],
     });
     assert_eq!(cluster.leader(), leader, "nobody else was to lead");
-    // A pulse may be overtaken by the client now and then.
+    // A client may occasionally write before the pulse arrives.
     let few = ALTERNATING as usize / 50;
     assert!(refused.len() <= few, "{}: {refused:?}", refused.len());
 }

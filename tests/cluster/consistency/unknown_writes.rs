@@ -4,15 +4,16 @@ use crate::support::proxy::Pace;
 use crate::support::{Cluster, Mesh, Options, Write, until};
 use std::time::Duration;
 
-/// A message is this late on its way to the leader, and its answer on the way back: far less than a write may take.
+/// Delay of a message to the leader, and of its answer on the way back. It is far below the time
+/// limit of a write.
 const LATE: Pace = Pace::Late {
     by: Duration::from_millis(600),
     jitter: Duration::from_millis(1),
 };
 const ARRIVES_WITHIN: Duration = Duration::from_secs(5);
 
-/// Proves that a write of which the node that took it does not know whether it happened is not made again: it would undo what
-/// was acknowledged after it. Its client is told that nobody knows.
+/// A node does not repeat a write of unknown outcome: the repetition would undo writes acknowledged
+/// in between. Its client learns that the outcome is unknown.
 #[test]
 fn a_write_of_unknown_fate_is_not_made_again() {
     let mut cluster = Cluster::start(3, Options::default());

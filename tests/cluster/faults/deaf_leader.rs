@@ -2,11 +2,11 @@ use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Within this the leader finds out and hands over.
+/// Maximum time until the leader detects the fault and hands over.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Proves that a leader that reaches the others while they cannot reach it, as behind a firewall, hands over: writes and
-/// lookups through the others go on.
+/// A leader that can reach the others while they cannot reach it, for example behind a firewall,
+/// hands over its leadership. Writes and lookups through the others continue.
 #[test]
 fn a_leader_that_nobody_reaches_hands_over() {
     let mut cluster = Cluster::start(3, Options::default());

@@ -9,15 +9,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const ENGINES: usize = 9;
-/// As far below max-age as airlift's clients are: 8 s of 30 s.
+/// The same fraction of max-age as airlift's clients use: 8 s of 30 s.
 const PACE: Duration = Duration::from_millis(800);
 /// Longer than max-age and than the recovery gap.
 const FREEZE: Duration = Duration::from_secs(8);
-/// Longer than max-age and its lateness: who would vanish has vanished.
+/// Longer than max-age and the maximum delay of an expiry: a node that expires is gone by then.
 const WATCHED: Duration = Duration::from_secs(7);
 
-/// Proves that a freeze of the whole cluster, longer than max-age, makes nobody vanish whose
-/// client renews: no lookup that any node serves afterwards lacks one.
+/// A freeze of the whole cluster that is longer than max-age removes no node whose client renews.
+/// No lookup that any node serves afterwards lacks such a node.
 #[test]
 fn nobody_vanishes_when_the_whole_cluster_freezes() {
     let cluster = Cluster::start(3, Options::max_age("3s"));
@@ -56,8 +56,8 @@ fn nobody_vanishes_when_the_whole_cluster_freezes() {
     engines.stop();
 }
 
-/// Proves that a leader that was stopped until another led does not answer from its old state: its
-/// first answers, to requests that waited in its sockets too, are fresh or refused.
+/// A leader that was stopped until another was elected does not answer from its old state. Its
+/// first answers are fresh or refused, including those to requests that waited in its sockets.
 #[test]
 fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
     let cluster = Cluster::start(3, Options::default());
@@ -81,13 +81,13 @@ fn a_leader_that_wakes_up_deposed_answers_fresh_or_not_at_all() {
     }
 }
 
-/// Proves that an announcement that lay unread in a frozen node's socket does not come late over a
-/// newer one that was acknowledged meanwhile, nor back after an acknowledged withdrawal.
+/// An announcement that stayed unread in a frozen node's socket does not overwrite a newer one that
+/// was acknowledged in the meantime, and does not return after an acknowledged withdrawal.
 #[test]
 fn an_announcement_read_late_does_not_undo_what_came_after_it() {
     let cluster = Cluster::start(3, Options::default());
     for round in 0..3 {
-        // Followers and the leader in turn.
+        // The rounds freeze the leader and followers in rotation.
         let sleeper = (cluster.leader() + round) % 3;
         let awake = cluster.others(sleeper)[0];
         cluster.nodes[sleeper].announce_acked("late", "changed", 1);
@@ -115,7 +115,7 @@ fn an_announcement_read_late_does_not_undo_what_came_after_it() {
         until("the withdrawal is taken", Duration::from_secs(10), || {
             matches!(cluster.nodes[awake].withdraw("left"), Write::Acked(_)).then_some(())
         });
-        // Longer than the 2 s in which a write may still be waited for.
+        // Longer than the 2 s for which a write may wait.
         let_pass(Duration::from_millis(2_500));
 
         cluster.nodes[sleeper].resume();
@@ -151,7 +151,7 @@ fn send_announcement(to: SocketAddr, node_id: &str, token: u64) -> http::Pending
 }
 
 fn assert_fresh_or_refused(answer: Result<Response, std::io::Error>, token: u64) {
-    // A connection that was opened before it woke may be closed instead.
+    // A connection that was opened before the node woke may be closed instead.
     let Ok(response) = answer else { return };
     match services(&response) {
         Some(services) => assert_eq!(
@@ -163,7 +163,7 @@ fn assert_fresh_or_refused(answer: Result<Response, std::io::Error>, token: u64)
     }
 }
 
-/// Engines in the background, each renewing through a node of its own choice.
+/// Engines that run in the background, each renewing through its own node.
 struct Engines {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -206,7 +206,7 @@ fn renew(to: SocketAddr, kind: &str, engine: u64, stop: &AtomicBool) {
             PATIENCE,
         );
         let taken = answer.is_ok_and(|response| response.status == 202);
-        // airlift's client backs off by at most 1 s of its 8 s pace.
+        // airlift's client backs off by at most 1 s of its 8 s renewal interval.
         let_pass(if taken { PACE } else { PACE / 8 });
     }
 }

@@ -22,27 +22,27 @@ const CROWD: Crowd = Crowd {
     seed: 20_260_601,
 };
 const WORKERS: usize = 4;
-/// Longer than an election, and at most a max-age.
+/// Longer than an election, and at most max-age.
 const PATTERN: Pattern = Pattern {
     lasts: Duration::from_millis(1_000)..Duration::from_millis(2_000),
     staggers: Duration::from_millis(100)..Duration::from_millis(1_000),
     more_percent: 60,
     most: 3,
 };
-/// What must be served between two bursts, so that each falls into traffic.
+/// Requests that must be served between two bursts, so that each burst happens under traffic.
 const CALM: u64 = 100;
 /// A run with fewer operations proves too little.
 const OPERATIONS_MIN: usize = 25_000;
-/// A run that has not covered everything by then covers it never.
+/// A run that has not covered everything after this number of bursts never will.
 const BURSTS_MAX: usize = 60;
-/// A history that is in order is judged in a second or two.
+/// A correct history is checked in a second or two.
 const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Proves that what 24 clients, and six pairs that write the same node ids through different nodes,
-/// see of a cluster whose processes, disks, clocks and links fail in 26 ways, alone and at once, is
-/// one order of events, in which nothing acknowledged is lost, nothing expires early and no lookup is old: by a
-/// search that does not trust the cluster, and by the order that its indexes name, against the log that the nodes kept; and
-/// that nobody misses a worker that renews.
+/// The observations of 24 clients, and of six pairs that write the same node ids through different
+/// nodes, are linearizable while processes, disks, clocks and links of the cluster fail in 26 ways,
+/// alone and together. No acknowledged write is lost, nothing expires early and no lookup is stale.
+/// This is checked by a search that does not trust the cluster, and by the order that the cluster's
+/// indexes name, against the log that the nodes kept. No worker that renews is ever missing.
 #[test]
 fn what_clients_see_has_one_order_whatever_fails() {
     let mut stage = Stage::start(3, Options::max_age("3s"), CROWD.seed);
@@ -51,7 +51,8 @@ fn what_clients_see_has_one_order_whatever_fails() {
     let clients = Recorded::start(CROWD, addresses);
     let mut timeline = Timeline::new(PATTERN, CROWD.seed);
     let mut bursts = Vec::new();
-    // All of them once, and on until there is enough to judge; of a power cut chance says whether it takes anything.
+    // Every kind of fault happens at least once, and the run continues until there is enough to
+    // judge. Whether a power cut loses anything depends on chance.
     while bursts.len() < BURSTS_MAX
         && (kinds(&bursts).len() < Kind::ALL.len()
             || clients.served() < OPERATIONS_MIN as u64
@@ -67,7 +68,8 @@ fn what_clients_see_has_one_order_whatever_fails() {
     let seen = workers.stop();
     let faults: Vec<&Happened> = bursts.iter().flat_map(|burst| &burst.faults).collect();
     println!(
-        "{} faults of {} kinds, {} beside others, in {} bursts; power cuts took {} sectors; {} operations",
+        "{} faults of {} kinds, {} beside others, in {} bursts; \
+         power cuts took {} sectors; {} operations",
         faults.len(),
         kinds(&bursts).len(),
         faults.iter().filter(|fault| fault.overlapped).count(),
@@ -86,7 +88,7 @@ fn what_clients_see_has_one_order_whatever_fails() {
     judge(&history, &stage.stop());
 }
 
-/// The kinds that did what they are named for.
+/// Returns the kinds of faults that had their intended effect.
 fn kinds(bursts: &[Burst]) -> BTreeSet<Kind> {
     let faults = bursts.iter().flat_map(|burst| &burst.faults);
     faults

@@ -4,15 +4,16 @@ use crate::support::{Cluster, Options, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// The longest gap that is promised after a kill.
+/// The longest documented write gap after a kill.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);
-/// What is promised after SIGTERM is 200 ms; this machine also runs three nodes, two writers and the test.
+/// The documented limit after SIGTERM is 200 ms; this machine also runs three nodes, two writers
+/// and the test.
 const TERM_GAP_LIMIT: Duration = Duration::from_millis(500);
 const WRITES_BEFORE: usize = 50;
 const WRITES_AFTER: usize = 100;
 
-/// Proves that kill -9 of the leader loses nothing that was acknowledged, that writes through the
-/// other nodes soon go on, and that the killed node comes back with the same registry.
+/// kill -9 of the leader loses no acknowledged write, writes through the other nodes soon continue,
+/// and the killed node returns with the same registry.
 #[test]
 fn a_killed_leader_loses_nothing_and_writes_soon_go_on() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -31,8 +32,8 @@ fn a_killed_leader_loses_nothing_and_writes_soon_go_on() {
     assert!(gaps.iter().all(|gap| *gap <= KILL_GAP_LIMIT), "{gaps:?}");
 }
 
-/// Proves that a leader that is asked to stop hands over first: writes hardly pause, nothing that
-/// was acknowledged is lost, and it exits with 0.
+/// A leader that is asked to stop hands over first: writes hardly pause, no acknowledged write is
+/// lost, and it exits with 0.
 #[test]
 fn a_stopped_leader_hands_over() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -52,7 +53,7 @@ fn a_stopped_leader_hands_over() {
     assert!(gaps.iter().all(|gap| *gap <= TERM_GAP_LIMIT), "{gaps:?}");
 }
 
-/// How many leaders are lost: few in every run, more when figures are wanted.
+/// Returns the number of leaders to lose: few in every run, more when figures are wanted.
 fn rounds() -> usize {
     let asked =
         std::env::var_os("QUORATE_TEST_KILLS").and_then(|rounds| rounds.to_str()?.parse().ok());
@@ -63,8 +64,8 @@ fn cluster_type(round: usize) -> String {
     format!("round-{round}")
 }
 
-/// Writes through the followers while `lose` takes the leader away: who led, the longest gap
-/// between acknowledgements, and what was written.
+/// Writes through the followers while `lose` removes the leader. Returns the former leader, the
+/// longest gap between acknowledgements, and the writes.
 fn without_leader(
     kind: &str,
     cluster: &mut Cluster,
@@ -86,7 +87,8 @@ fn without_leader(
     until("writes go on", FORM_LIMIT, || {
         (traffic.acked() >= before + WRITES_AFTER).then_some(())
     });
-    // The old leader may have acknowledged some after the count: a new one must stand before the end.
+    // The old leader may have acknowledged some writes after the count, so a new leader must be
+    // elected before the end.
     cluster.leader_other_than(Some(leader));
     let again = traffic.acked();
     until("writes go on with the new leader", FORM_LIMIT, || {
@@ -113,8 +115,8 @@ fn report(what: &str, gaps: &mut [Duration]) {
     );
 }
 
-/// Proves that a whole cluster that is asked to stop at once does so without an error: every node
-/// exits with 0 and none logs one, though the last has nobody left to hand over to.
+/// A whole cluster whose nodes are asked to stop at the same time stops without an error: every
+/// node exits with 0 and none logs an error, although the last has no node to hand over to.
 #[test]
 fn a_whole_cluster_stops_without_an_error() {
     let mut cluster = Cluster::start(3, Options::default());

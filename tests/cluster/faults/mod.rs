@@ -1,4 +1,4 @@
-//! Crashes, pauses, lost links and wrong clocks.
+//! Tests of crashes, pauses, lost links and wrong clocks.
 
 mod deaf_leader;
 mod freeze;

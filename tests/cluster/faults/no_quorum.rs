@@ -4,12 +4,12 @@ use crate::support::{Cluster, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// The promise, and a little for a busy machine.
+/// The documented limit, and a margin for a busy machine.
 const ANSWER_LIMIT: Duration = Duration::from_millis(2_300);
 
-/// Proves that without a quorum every read and write is refused within 2 s with the reason, on a
-/// node that led and on one that followed; that status and stale lookups still answer; and that
-/// the cluster serves again, with all it had acknowledged, once a second node is back.
+/// Without a quorum every read and write is refused within 2 s with the reason, on a former leader
+/// and on a former follower. The status and stale lookups are still available. The cluster serves
+/// again, with every acknowledged write, once a second node is back.
 #[test]
 fn without_a_quorum_reads_and_writes_are_refused_in_time_and_say_why() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -25,7 +25,7 @@ fn without_a_quorum_reads_and_writes_are_refused_in_time_and_say_why() {
             cluster.nodes[lost].kill9();
         }
 
-        // From the very first request on, and while the node goes through elections.
+        // This holds from the very first request on, and while the node goes through elections.
         let begun = clock::now();
         while begun.elapsed() < Duration::from_secs(4) {
             refuses(&cluster, survivor);

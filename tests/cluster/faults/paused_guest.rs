@@ -1,4 +1,4 @@
-//! A virtual machine that is paused: its clocks stand still, and the cluster goes on without it.
+//! Tests of a paused virtual machine: its clocks stop, and the cluster continues without it.
 
 use crate::support::http;
 use crate::support::node::{PATIENCE, announcement, announcement_path};
@@ -13,25 +13,23 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Longer than a client waits, and than any election.
+/// Longer than a client's timeout, and than any election.
 const PAUSE: Duration = Duration::from_secs(8);
-/// Longer than the second after which a process says that it was stopped.
+/// Longer than one second, the time after which a process detects that it was stopped.
 const SHORT_PAUSE: Duration = Duration::from_millis(2_500);
-/// The beat comes round well within this.
+/// The beat runs well within this time.
 const BEATS_WITHIN: Duration = Duration::from_millis(500);
 const GOES_ON_WITHIN: Duration = Duration::from_secs(10);
-/// Set in the process that shows its clocks.
+/// The environment variable that is set in the process that prints its clocks.
 const STOPPED_CLOCK: &str = "STOPPED_CLOCK";
 
-/// Proves that old writes that lie in the sockets of a paused guest come over nothing where
-/// CLOCK_MONOTONIC stands still.
+/// Old writes in the sockets of a paused guest overwrite nothing where CLOCK_MONOTONIC stops.
 #[test]
 fn old_writes_of_a_guest_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Monotonic);
 }
 
-/// Proves the same where CLOCK_BOOTTIME stands still too, so that no clock of the guest tells of
-/// the pause.
+/// The same holds where CLOCK_BOOTTIME stops too, so that no clock of the guest shows the pause.
 #[test]
 fn old_writes_of_a_guest_without_any_clock_come_over_nothing() {
     old_writes_come_over_nothing(Stopped::Both);
@@ -94,7 +92,7 @@ fn one_pause(cluster: &Cluster, clock: &mut StoppedClock, guest: usize, stopped:
             node.etc.node_id
         );
     }
-    // Its clocks are right about what comes now.
+    // The guest's clocks are right about new requests.
     let guest = &cluster.nodes[guest];
     taken("a new announcement", || {
         guest.announce("paused", "changed", 4)
@@ -122,10 +120,9 @@ fn taken(what: &str, write: impl Fn() -> Write) {
     });
 }
 
-/// Proves that the product's clock module reads the clocks that the tests above stop: a process
-/// that was stopped for 2.5 s has
-/// slept by its own clock unless CLOCK_MONOTONIC stood still, and notices it unless CLOCK_BOOTTIME
-/// did too.
+/// The product's clock module reads the clocks that the tests above stop. A process that was
+/// stopped for 2.5 s measures that time unless CLOCK_MONOTONIC stopped, and detects the pause
+/// unless CLOCK_BOOTTIME stopped too.
 #[test]
 fn the_clocks_of_the_product_can_be_stopped() {
     for stopped in [Stopped::Nothing, Stopped::Monotonic, Stopped::Both] {
@@ -159,8 +156,8 @@ fn the_clocks_of_the_product_can_be_stopped() {
     }
 }
 
-/// A process that shows what the product's clock module says in it: this program, which runs
-/// [`shows_its_clocks`].
+/// A process that prints the values of the product's clock module in it. It is this test program,
+/// running [`shows_its_clocks`].
 struct Shown {
     process: Child,
     asks: ChildStdin,
@@ -195,7 +192,8 @@ impl Shown {
         kill_process(Pid::from_child(&self.process), signal).expect("a child can be signalled");
     }
 
-    /// How long it has run by its monotonic clock, and how often it woke from a stop.
+    /// Returns the process's running time by its monotonic clock, and the number of times it woke
+    /// from a stop.
     fn now(&mut self) -> (Duration, u64) {
         self.asks.write_all(b"\n").expect("it reads");
         let mut line = String::new();
@@ -214,13 +212,13 @@ impl Shown {
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may already have ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Not a test: run by [`the_clocks_of_the_product_can_be_stopped`] in a process of its own. Shows
+/// Not a test: [`the_clocks_of_the_product_can_be_stopped`] runs it in a process of its own. Prints
 /// the clocks for each line that it reads.
 #[test]
 #[ignore = "another test runs it"]

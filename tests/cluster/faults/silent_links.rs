@@ -2,8 +2,8 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, Proxy, until};
 use std::time::Duration;
 
-/// Proves that the group serves again soon after a network that lost every connection without
-/// closing one works again: nobody waits on a connection that will never bring anything.
+/// The group serves again soon after the recovery of a network that lost every connection without
+/// closing one. No node waits on a dead connection.
 #[test]
 fn connections_lost_without_a_word_are_replaced() {
     let mut cluster = Cluster::prepare(3, Options::default());

@@ -5,15 +5,16 @@ use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// What half a second is to others takes ten for such a node: as on a host that is suspended now and then.
+/// Half a second of the others takes ten seconds for such a node, as on a host that is suspended
+/// now and then.
 const SLOWER: u64 = 20;
-/// Any lease that such a leader thought it had would last longer.
+/// Any lease that such a leader believed it held would last longer.
 const WATCHED: Duration = Duration::from_secs(3);
-/// It does not notice by its own clock that its client has waited long enough.
+/// The node does not notice by its own clock that its client has waited long enough.
 const ASKED_FOR: Duration = Duration::from_millis(500);
 
-/// Proves that no lookup rests on a clock: a leader whose clock goes slowly and that is cut off does not answer from what it
-/// holds, while the others have gone on.
+/// No lookup relies on a clock: a leader that has a slow clock and is cut off does not answer from
+/// its own state while the others have continued without it.
 #[test]
 fn a_cut_off_leader_with_a_slow_clock_serves_nothing_old() {
     let mut cluster = Cluster::prepare(3, Options::default());

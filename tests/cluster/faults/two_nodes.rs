@@ -2,9 +2,10 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, until};
 use std::time::Duration;
 
-/// Proves the way from two nodes to three: two with an inventory of two are a group; a third that
-/// the group does not hold is not added but waits and says so; and all emptied and started with
-/// the third in every inventory are a group of three, that survives the loss of one.
+/// The procedure for growing from two nodes to three works. Two nodes with an inventory of two form
+/// a group. A third node that is not a member is not added but waits, and reports it. After all
+/// nodes are emptied and started with the third in every inventory, they form a group of three that
+/// survives the loss of one.
 #[test]
 fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     let mut cluster = Cluster::prepare(3, Options::default());
@@ -67,8 +68,8 @@ fn a_group_of_two_becomes_one_of_three_when_all_are_emptied() {
     }
 }
 
-/// Proves that a group of two that loses one refuses to serve and says the way out, and that it
-/// serves again when the other is back.
+/// A group of two that loses one node refuses to serve and reports the remedy. It serves again when
+/// the other node is back.
 #[test]
 fn a_group_of_two_that_loses_one_says_so() {
     let mut cluster = Cluster::start(2, Options::default());

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const MAX_AGE: Duration = Duration::from_secs(5);
-/// How old they are when all is killed.
+/// Age of the announcements when all nodes are killed.
 const AGED: Duration = Duration::from_secs(3);
 const ENGINES: u64 = 40;
 const WITHDRAWN: u64 = 5;
 
-/// Proves that kill -9 of every node at once loses nothing that was acknowledged: the first lookup
-/// that each node serves after its restart shows every announcement, no withdrawn one, and each
-/// lives at least max-age more although nobody renews; then it goes.
+/// kill -9 of every node at once loses no acknowledged write. The first lookup that each node
+/// serves after its restart shows every announcement and no withdrawn one. Each announcement lives
+/// at least max-age longer although no client renews it; then it expires.
 #[test]
 fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     let mut cluster = Cluster::start(3, Options::max_age("5s"));
@@ -27,11 +27,11 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
         assert!(matches!(outcome, Write::Acked(_)), "{outcome:?}");
         expected.remove(&node_id);
     }
-    // The last word before the kill is an announcement, for every one that could expire meanwhile.
+    // Each announcement that could expire in the meantime is renewed right before the kill.
     for (node_id, token) in &expected {
         cluster.nodes[1].announce_acked("survivor", node_id, *token);
     }
-    // By what is left of their age then, they would go before their clients are back.
+    // With only their remaining age they would expire before their clients are back.
     let_pass(AGED);
 
     cluster.kill9_all();
@@ -66,15 +66,15 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     );
 }
 
-/// Proves that static announcements and their ids survive a stop of the whole cluster, do not
-/// expire, and go when they are deleted.
+/// Static announcements and their ids survive a stop of the whole cluster, do not expire, and
+/// disappear when they are deleted.
 #[test]
 fn static_announcements_survive_restarts_and_do_not_expire() {
     let mut cluster = Cluster::start(3, Options::max_age("1s"));
     let created = cluster.nodes[0].add_static("still").expect("an answer");
     assert_eq!(created.status, 201, "{}", created.body);
     let location = created.headers["location"].clone();
-    // An announcement beside it measures when max-age is over.
+    // An ordinary announcement beside it shows when max-age is over.
     cluster.nodes[0].announce_acked("moving", "engine", 1);
     until("an announcement expires", Duration::from_secs(10), || {
         cluster.nodes[0]

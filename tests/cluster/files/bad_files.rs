@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Starts a node whose files were spoiled; what it said. It must end by itself, with one of
-/// these exit codes, no stack trace, and every one of `says` in its words.
+/// Starts a node with spoiled files and returns its output. The node must exit with one of these
+/// exit codes, print no stack trace, and print every one of `says`.
 fn refused(what: &str, codes: &[u8], spoil: impl FnOnce(&mut Etc), says: &[&str]) -> String {
     let dir = TempDir::new().expect("a temporary directory");
     let port = ports::free();
@@ -76,7 +76,7 @@ fn without(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
     move |etc: &mut Etc| fs::remove_file(etc.etc_dir().join(name)).expect("it was written")
 }
 
-/// A directory where a file is expected cannot be read by anyone, not by root either.
+/// Replaces a file by a directory, which nobody can read as a file, not even root.
 fn unreadable(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
     move |etc: &mut Etc| {
         let path = etc.etc_dir().join(name);
@@ -85,7 +85,7 @@ fn unreadable(name: &'static str) -> impl FnOnce(&mut Etc) + use<> {
     }
 }
 
-/// Proves that a missing, unreadable or malformed file is refused at start, by its name.
+/// A missing, unreadable or malformed file is refused at start, with its name.
 #[test]
 fn a_missing_or_malformed_file_is_refused_by_name() {
     config_refused(
@@ -151,8 +151,8 @@ fn a_missing_or_malformed_file_is_refused_by_name() {
     );
 }
 
-/// Proves that keys and values that cannot be are refused at start, all of them at once, in
-/// airlift's words where it has them.
+/// Invalid keys and values are refused at start, all of them in one report, with airlift's wording
+/// where airlift has one.
 #[test]
 fn bad_keys_and_values_are_refused_all_at_once() {
     config_refused(
@@ -220,7 +220,7 @@ fn bad_keys_and_values_are_refused_all_at_once() {
     );
 }
 
-/// Proves that a `node.id` that cannot be is refused: empty, of other characters, or 10 kB long.
+/// An invalid `node.id` is refused: empty, with invalid characters, or 10 kB long.
 #[test]
 fn a_bad_node_id_is_refused() {
     let with_id = |id: &str| {
@@ -235,7 +235,7 @@ fn a_bad_node_id_is_refused() {
     assert!(said.len() < 5_000, "the refusal repeats 10 kB");
 }
 
-/// Proves that an inventory that cannot seed a group is refused by what is wrong in it.
+/// An inventory that cannot seed a group is refused, with the entry at fault.
 #[test]
 fn an_inventory_that_cannot_seed_a_group_is_refused() {
     let nodes = |names: &[&str]| -> Vec<(String, u16)> {
@@ -274,14 +274,15 @@ fn an_inventory_that_cannot_seed_a_group_is_refused() {
     inventory_refused("a bad address", with_inventory(odd), &["quorate-2"]);
 }
 
-/// Proves that what has no effect but is airlift's is taken: a directory that starts airlift,
-/// with the unknown logger names and the JVM's file, starts quorate.
+/// Settings of airlift that have no effect here are accepted: a directory that starts airlift, with
+/// unknown logger names and the JVM's file, starts quorate.
 #[test]
 fn what_airlift_accepts_is_accepted() {
     let mut cluster = crate::support::Cluster::prepare(1, crate::support::Options::default());
     let node = &mut cluster.nodes[0];
     with_lines(
-        "discovery.store-cache-ttl=0s\ndynamic.store.gc-interval=1h\njmx.rmiregistry.port=0\nhttp-server.threads.max=50",
+        "discovery.store-cache-ttl=0s\ndynamic.store.gc-interval=1h\n\
+         jmx.rmiregistry.port=0\nhttp-server.threads.max=50",
     )(&mut node.etc);
     with_file("log.properties", "io.airlift=DEBUG\norg.nowhere=ERROR\n")(&mut node.etc);
     node.start();

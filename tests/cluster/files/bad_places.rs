@@ -6,7 +6,7 @@ use quorate::config::exit_code;
 use std::fs;
 use std::net::TcpListener;
 
-/// Proves that a port in use is refused by its number, and nothing is written over.
+/// A port in use is refused with its number, and no file is overwritten.
 #[test]
 fn a_port_in_use_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -22,8 +22,8 @@ fn a_port_in_use_is_refused() {
     cluster.nodes[0].wait_serving(FORM_LIMIT);
 }
 
-/// Proves that a data directory belongs to one process at a time: a second one is refused and the
-/// first is not harmed.
+/// A data directory belongs to one process at a time: a second process is refused and the first is
+/// not affected.
 #[test]
 fn a_data_directory_in_use_is_refused() {
     let cluster = Cluster::start(1, Options::default());
@@ -39,7 +39,7 @@ fn a_data_directory_in_use_is_refused() {
     let says = used.to_string_lossy();
     second.start();
     must_end(&mut second, exit_code::DATA_IN_USE, &[&says]);
-    // The pid file is no protection when another one is named.
+    // The pid file gives no protection when another one is configured.
     let own = cluster.dir().join("own.pid");
     second.options = vec!["--pid-file".to_owned(), own.to_string_lossy().into_owned()];
     second.start();
@@ -54,8 +54,8 @@ fn a_data_directory_in_use_is_refused() {
     cluster.nodes[0].announce_acked("held", "engine", 2);
 }
 
-/// Proves that a data directory that cannot be written is refused by its path. A file stands in
-/// its place, which stops root too.
+/// A data directory that cannot be written is refused with its path. A file in its place stops root
+/// too.
 #[test]
 fn a_data_directory_that_cannot_be_written_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -73,7 +73,7 @@ fn a_data_directory_that_cannot_be_written_is_refused() {
     );
 }
 
-/// Proves that data of another `node.id` is refused by name, and serves again under its own.
+/// Data of another `node.id` is refused with both names, and serves again under its own.
 #[test]
 fn data_of_another_node_id_is_refused() {
     let mut cluster = Cluster::start(1, Options::default());
@@ -97,7 +97,7 @@ fn data_of_another_node_id_is_refused() {
     );
 }
 
-/// Proves that a database that is no database is refused by its file, not replaced.
+/// A corrupt database is refused with the name of its file, and not replaced.
 #[test]
 fn a_spoiled_database_is_refused() {
     let mut cluster = Cluster::start(1, Options::default());
@@ -148,7 +148,7 @@ fn files_below(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).expect("a directory").flatten() {
         let path = entry.path();
-        // Links may lead out of it, or round.
+        // Symbolic links may lead out of the directory, or in a circle.
         if path.is_symlink() {
             continue;
         }

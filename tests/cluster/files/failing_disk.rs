@@ -5,10 +5,10 @@ use crate::support::{Cluster, Options, until};
 use quorate::config::exit_code;
 use std::collections::BTreeSet;
 
-/// How many acknowledgements and lookups must come between two failures.
+/// Acknowledgements and lookups that must happen between two failures.
 const CALM: usize = 30;
 
-/// A cluster whose disks fail as told, all well so far.
+/// Starts a cluster whose disks can be made to fail. All work at first.
 fn cluster() -> (Cluster, Vec<FailingDisk>) {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
     let disks = cluster.nodes.iter_mut().map(FailingDisk::of).collect();
@@ -18,7 +18,7 @@ fn cluster() -> (Cluster, Vec<FailingDisk>) {
     (cluster, disks)
 }
 
-/// Clients that write and read through every node.
+/// Starts clients that write and read through every node.
 fn traffic(cluster: &Cluster) -> Traffic {
     let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.address()).collect();
     let mut traffic = Traffic::start("disk", &addresses);
@@ -34,7 +34,7 @@ fn goes_on(traffic: &Traffic) {
     });
 }
 
-/// The leader, or a follower.
+/// Returns the leader, or a follower.
 fn victim(cluster: &Cluster, leads: bool) -> usize {
     let leader = cluster.leader();
     match leads {
@@ -43,7 +43,7 @@ fn victim(cluster: &Cluster, leads: bool) -> usize {
     }
 }
 
-/// Starts a node that ended, on a disk that is well again.
+/// Starts a node that ended, on a disk that works again.
 fn comes_back(cluster: &mut Cluster, disk: &FailingDisk, node: usize, traffic: &Traffic) {
     disk.mend();
     disk.clear_report();
@@ -52,8 +52,8 @@ fn comes_back(cluster: &mut Cluster, disk: &FailingDisk, node: usize, traffic: &
     goes_on(traffic);
 }
 
-/// Waits for the end of a node whose disk was told to fail; it must end with one of these codes,
-/// and say in one line what failed on which file and why.
+/// Waits for the end of a node whose disk was made to fail. The node must exit with one of these
+/// codes, and log in one line the failure, its file and the reason.
 fn must_end(
     cluster: &mut Cluster,
     disk: &FailingDisk,
@@ -79,7 +79,7 @@ fn must_end(
     assert!(!said.contains("panicked at"), "{said}");
 }
 
-/// Every node shows what was acknowledged, and the same.
+/// Checks that every node shows all acknowledged writes, and that all show the same.
 fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
     let done = traffic.stop();
     let seen = cluster.tokens_everywhere("disk");
@@ -88,10 +88,10 @@ fn nothing_lost(mut cluster: Cluster, traffic: Traffic) {
     println!("{} writes acknowledged", done.acked());
 }
 
-/// Proves that one failed write, one failed sync, or a disk of which every sync fails, ends the
-/// process of the leader or a follower with its documented code and a line that names the file;
-/// that it syncs nothing after that; that nothing acknowledged is lost and the others go on; and
-/// that it starts again by itself when the disk is well.
+/// One failed write, one failed sync, or a disk on which every sync fails ends the process of the
+/// leader or a follower with its documented code and a line that names the file. The process syncs
+/// nothing after that. No acknowledged write is lost and the others continue. The node recovers
+/// without manual repair once the disk works and it is started again.
 #[test]
 fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
     let (mut cluster, disks) = cluster();
@@ -130,8 +130,8 @@ fn a_failed_write_or_sync_ends_the_process_and_loses_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// Proves that a disk that fails while a node starts, new or not, is told with the file, and that
-/// the node starts again when the disk is well, with nothing lost.
+/// A disk that fails while a node starts, new or not, is reported with the file. The node starts
+/// again when the disk works, and nothing is lost.
 #[test]
 fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     let (mut cluster, disks) = cluster();
@@ -167,11 +167,11 @@ fn a_disk_that_fails_at_the_start_is_told_and_harms_nothing() {
     nothing_lost(cluster, traffic);
 }
 
-/// Proves that every one of the writes, syncs, cuts and renames with which an emptied node makes
-/// its data directory and begins to rejoin ends it when it fails, and harms nobody else.
+/// An emptied node makes its data directory and begins to rejoin with writes, syncs, truncations
+/// and renames. Each of them ends the node when it fails, and no other node is affected.
 #[test]
 fn every_operation_of_a_start_may_fail() {
-    /// A directory is made and opened by then, and the first entries of the log are written.
+    /// By then a directory is made and opened, and the first entries of the log are written.
     const OPERATIONS: u64 = 95;
     let (mut cluster, disks) = cluster();
     let traffic = traffic(&cluster);
@@ -217,10 +217,10 @@ fn every_operation_of_a_start_may_fail() {
     nothing_lost(cluster, traffic);
 }
 
-/// Proves that a write without space, on the leader or a follower, ends the process with the code
-/// after which it is started again; that it ends so again while there is none; that lookups and
-/// writes go on on the others meanwhile; and that it comes back by itself once there is space,
-/// with nothing lost.
+/// A write without disk space, on the leader or a follower, ends the process with the exit code
+/// that asks the supervisor for a restart. The process ends in the same way while there is no
+/// space. Lookups and writes continue on the others. The node returns without manual repair once
+/// there is space, and nothing is lost.
 #[test]
 fn a_write_without_space_ends_the_process_until_there_is_some() {
     let (mut cluster, disks) = cluster();
@@ -249,8 +249,8 @@ fn a_write_without_space_ends_the_process_until_there_is_some() {
     nothing_lost(cluster, traffic);
 }
 
-/// Proves that these tests can fail: an order that strikes nothing ends nothing and is reported
-/// as nothing, so that what they wait for comes of the failure alone.
+/// These tests can fail: an order that matches no operation ends no process and is reported as no
+/// failure, so only an injected failure produces the awaited effects.
 #[test]
 fn an_order_that_strikes_nothing_ends_nothing() {
     let (mut cluster, disks) = cluster();

@@ -5,11 +5,12 @@ use crate::support::{Cluster, Options, Write, until};
 use quorate::config::exit_code;
 use std::io::{self, Write as _};
 
-/// The size of each node's disk: the floor below which it takes nothing new is an eighth.
+/// The size of each node's disk. The floor below which a node accepts no new data is an eighth of
+/// it.
 const DISK_MIB: u64 = 24;
-/// Below the floor, and enough for what a node still writes.
+/// Below the floor, and enough for the data that a node still writes.
 const BELOW_FLOOR: u64 = 2 << 20;
-/// How many acknowledgements or lookups show that the cluster goes on.
+/// The number of acknowledgements or lookups that shows that the cluster continues.
 const CALM: usize = 30;
 
 fn writes_go_on(traffic: &Traffic) {
@@ -34,7 +35,7 @@ fn wait_said(cluster: &Cluster, node: usize, from: usize, what: &str) {
     });
 }
 
-/// Starts what ended for want of space, as a supervisor does. How many did.
+/// Restarts the nodes that ended for lack of space, as a supervisor does. Returns their number.
 fn supervise(cluster: &mut Cluster) -> usize {
     let mut restarted = 0;
     for node in &mut cluster.nodes {
@@ -48,18 +49,18 @@ fn supervise(cluster: &mut Cluster) -> usize {
     restarted
 }
 
-/// Proves, on real file systems of 24 MB, that a full disk loses nothing that was acknowledged: a
-/// follower below its floor is told in the log and the others go on; when the leader's is full as
-/// well no write is acknowledged, and lookups go on; a disk without a single byte left stops
-/// nobody else; and every node comes back by itself once there is space. Where this user may not
-/// mount, it says so, and `a_write_without_space_ends_the_process_until_there_is_some` stands alone.
+/// On real file systems of 24 MB, a full disk loses no acknowledged write. A follower below its
+/// floor logs this and the others continue. When the leader's disk is full as well, no write is
+/// acknowledged, and lookups continue. A disk without a single free byte stops no other node. Every
+/// node returns without manual repair once there is space. Where this user may not mount, the test
+/// says so, and `a_write_without_space_ends_the_process_until_there_is_some` is the only proof.
 #[test]
 fn a_small_disk_that_fills_up_loses_nothing() {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
     let (_namespace, disks) = match SmallDisks::of(&mut cluster.nodes, DISK_MIB) {
         Ok(disks) => disks,
         Err(reason) => {
-            // Past the test harness, which shows nothing of a test that passes.
+            // Writes past the test harness, which shows no output of a test that passes.
             let _ = writeln!(
                 io::stderr(),
                 "not proved here, since this user may not mount a tmpfs: {reason}"
@@ -123,7 +124,8 @@ fn without_a_byte(cluster: &mut Cluster, disks: &[SmallDisk], traffic: &Traffic)
         supervise(cluster);
         (traffic.acked() >= acked).then_some(())
     });
-    // It starts on a full disk, but for what it has to make anew: then it ends, and is started again.
+    // The node can start on a full disk, unless it has to create a file: then it ends, and is
+    // started again.
     cluster.nodes[full].stop();
     disks[full].remove("var/run/launcher.pid");
     disks[full].fill(0);

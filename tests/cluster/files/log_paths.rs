@@ -1,5 +1,5 @@
-//! Logs whose path is no regular file. None of these tests touches a device of the machine: FIFOs,
-//! sockets and links in a temporary directory stand in for them.
+//! Tests of logs whose path is not a regular file. None of these tests touches a device of the
+//! machine: FIFOs, sockets and links in a temporary directory replace them.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::node::{BINARY, Node};
@@ -13,7 +13,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A node whose logs go to these paths, and would be rotated every few lines. It does not run.
+/// Prepares a node whose logs have these paths, and would be rotated every few lines. It does not
+/// run.
 fn node_with(log: &Path, access_log: &Path) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
@@ -33,7 +34,7 @@ fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("makes a FIFO");
 }
 
-/// A reader that does not wait for a writer, nor for data.
+/// Opens a reader that waits neither for a writer nor for data.
 fn reader(path: &Path) -> File {
     let mut options = OpenOptions::new();
     options
@@ -57,13 +58,14 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Asks for a type that nobody announces: a line of the access log that a test finds again.
+/// Looks up a type that is never announced, to write a line to the access log that a test finds
+/// again.
 fn ask(node: &Node, kind: &str) {
     let path = format!("/v1/service/{kind}?{}", "x".repeat(200));
     assert_eq!(node.get(&path).expect("it answers").status, 200);
 }
 
-/// What has come from a reader, once a word is in it.
+/// Returns the text received by a reader, once it contains a word.
 fn wait_read(reader: &mut impl Read, word: &str) -> String {
     let mut text = Vec::new();
     until(word, FORM_LIMIT, || {
@@ -76,8 +78,8 @@ fn wait_read(reader: &mut impl Read, word: &str) -> String {
     })
 }
 
-/// Proves that a FIFO without a reader holds up neither the start nor the service, that a reader
-/// gets the lines from then on, and that nothing is rotated when it goes away again.
+/// A FIFO without a reader blocks neither the start nor the service. A reader gets the lines from
+/// the time it opens the FIFO, and nothing is rotated when it closes again.
 #[test]
 fn a_fifo_is_written_to_and_waits_for_nobody() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -116,8 +118,8 @@ fn a_fifo_is_written_to_and_waits_for_nobody() {
     assert!(kind(&log).is_fifo() && kind(&access_log).is_fifo());
 }
 
-/// Proves that links to standard output and to a device, as `/dev/stdout` and `/dev/null` are, stay
-/// what they are, and that the lines go where the links lead.
+/// Links to standard output and to a device, as `/dev/stdout` and `/dev/null` are, are not
+/// replaced, and the lines go to their targets.
 #[test]
 fn links_to_devices_stay() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -131,10 +133,11 @@ fn links_to_devices_stay() {
     for i in 0..20 {
         ask(node, &format!("asked-{i}"));
     }
-    // Its end writes what waits.
+    // Stopping the node flushes the buffered lines.
     assert_eq!(node.stop().code(), Some(0));
     assert_eq!(names(dir.path()), ["null", "stdout"]);
-    // Once by the console, which is the same file here, and once by the link.
+    // The line is written once by the console, which is the same file here, and once through the
+    // link.
     let starts = node.log().matches(" started ").count();
     assert_eq!(starts, 2, "{}", node.log());
     node.start();
@@ -149,13 +152,13 @@ fn links_to_devices_stay() {
     assert!(log.is_symlink() && access_log.is_symlink());
 }
 
-/// Proves that a Unix socket gets the lines, also when it listens only after the node has started.
+/// A Unix socket gets the lines, also when its listener starts only after the node.
 #[test]
 fn a_socket_gets_lines() {
     let dir = tempfile::tempdir().expect("a directory");
     let (log, access_log) = (dir.path().join("log.sock"), dir.path().join("access.sock"));
     let listener = UnixListener::bind(&log).expect("binds");
-    // Left by a listener that has gone.
+    // The socket file is left by a listener that has ended.
     drop(UnixListener::bind(&access_log).expect("binds"));
     let mut cluster = node_with(&log, &access_log);
     let node = &mut cluster.nodes[0];
@@ -179,7 +182,7 @@ fn a_socket_gets_lines() {
     assert_eq!(names(dir.path()), ["access.sock", "log.sock"]);
 }
 
-/// Ends a process that the test started itself.
+/// A process that the test started itself, and that is killed when this is dropped.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -189,8 +192,8 @@ impl Drop for Ended {
     }
 }
 
-/// Proves that a console that nobody reads, as of a stopped pager, does not stall the node, nor
-/// keep it from stopping.
+/// A console that is not read, for example that of a stopped pager, neither stalls the node nor
+/// prevents it from stopping.
 #[test]
 fn a_console_that_nobody_reads_stalls_nothing() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -206,7 +209,7 @@ fn a_console_that_nobody_reads_stalls_nothing() {
     let mut process = Ended(process);
     let pid = Pid::from_child(&process.0);
     node.wait_serving(FORM_LIMIT);
-    // A pipe takes 64 kB. Each report is of some 2 kB, and signals that come at once are one.
+    // A pipe takes 64 kB. Each report has some 2 kB, and signals that arrive together count as one.
     for number in 0..80 {
         kill_process(pid, Signal::QUIT).expect("it runs");
         node.announce_acked("served", "engine", number + 1);

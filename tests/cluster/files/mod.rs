@@ -1,4 +1,4 @@
-//! Configuration, data and log files, and the disks below them.
+//! Tests of configuration, data and log files, and of the disks below them.
 
 mod bad_files;
 mod bad_places;

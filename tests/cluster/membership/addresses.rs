@@ -1,4 +1,4 @@
-//! Which addresses a node listens on, and at which it says that it is reached.
+//! Tests of the addresses that a node listens on, and of the address that it announces.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::etc::write;
@@ -8,8 +8,8 @@ use crate::support::{Cluster, Options, http, until};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-/// A node that is a group of its own; it does not run. `lines`: of node.properties, in the place of
-/// its `node.bind-ip`.
+/// Prepares a node that is a group of its own; it does not run. `lines` replace the `node.bind-ip`
+/// of node.properties.
 fn lone(lines: &str) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
@@ -21,7 +21,7 @@ fn lone(lines: &str) -> Cluster {
     cluster
 }
 
-/// Waits for the line of its log that says where it is reached.
+/// Waits for the log line with the node's announced address, and returns that address.
 fn address(node: &Node) -> String {
     until("it has started", FORM_LIMIT, || {
         let log = node.log();
@@ -31,8 +31,8 @@ fn address(node: &Node) -> String {
     })
 }
 
-/// Proves that a node without node.bind-ip answers over IPv4 and IPv6, and that a client over IPv4
-/// is written as one in the access log.
+/// A node without node.bind-ip answers over IPv4 and IPv6, and the access log shows the IPv4
+/// address of a client over IPv4.
 #[test]
 fn a_node_answers_over_both_families() {
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
@@ -61,7 +61,7 @@ fn a_node_answers_over_both_families() {
     }
 }
 
-/// Proves that a node starts, and answers over IPv4, where IPv6 is disabled.
+/// A node starts, and answers over IPv4, where IPv6 is disabled.
 #[test]
 fn a_node_starts_without_ipv6() {
     let mut cluster = lone("");
@@ -72,7 +72,8 @@ fn a_node_starts_without_ipv6() {
         return;
     }
     node.start();
-    // It has no other address, so it says the one at which at least this machine reaches it.
+    // The node has no other address, so it announces the one at which at least this machine can
+    // reach it.
     let port = node.etc.port;
     assert_eq!(address(node), format!("http://127.0.0.1:{port}"));
     let server = format!("127.0.0.1:{port}");
@@ -80,13 +81,13 @@ fn a_node_starts_without_ipv6() {
     assert_eq!(inside(node, &words), "ready\n");
 }
 
-/// Proves that a group of one says an address at which other machines reach it, as airlift finds
-/// one, in the form that a URI takes.
+/// A group of one announces an address at which other machines can reach it. It is chosen as
+/// airlift does, and written in the form of a URI.
 #[test]
 fn a_lone_node_says_where_others_reach_it() {
     let device = "ip link add d0 type veth peer name d1; ip link set d0 up; ip link set d1 up";
     let v4 = "ip addr add 10.77.0.5/24 dev d0";
-    // Without the wait for duplicates an address can be used at once.
+    // Without duplicate address detection the address can be used immediately.
     let v6 = "ip addr add 2001:db8:77::5/64 dev d0 nodad";
     for (lines, addresses, host) in [
         ("", format!("{device}; {v4}; {v6}"), "10.77.0.5"),

@@ -1,11 +1,11 @@
 use crate::support::{Cluster, Options};
 use std::time::Duration;
 
-/// What is promised is 2 s on a machine of its own; this one also runs the test.
+/// The documented limit is 2 s on a dedicated machine; this machine also runs the test.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Proves that three nodes started at once on empty directories soon form one group, and that each
-/// of them then serves linearizable lookups.
+/// Three nodes started together on empty directories soon form one group, and each of them then
+/// serves linearizable lookups.
 #[test]
 fn three_cold_starts_soon_serve_on_every_node() {
     let cluster = Cluster::start(3, Options::default());
@@ -17,8 +17,8 @@ fn three_cold_starts_soon_serve_on_every_node() {
     cluster.wait_all_voters(0);
 }
 
-/// Proves that the order of starts does not matter: the one that founds may come last or first,
-/// and those that wait for it say for whom.
+/// The order of starts does not matter: the founder may start last or first, and the nodes that
+/// wait report the node they wait for.
 #[test]
 fn nodes_started_one_after_the_other_form_one_group() {
     for order in [[0, 1, 2], [2, 1, 0]] {

@@ -3,12 +3,12 @@ use crate::support::{Cluster, Options, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Several elections long.
+/// The duration of several elections.
 const NO_VOTE_WATCHED: Duration = Duration::from_secs(4);
 
-/// Proves that a node with an emptied disk never votes as its old self: together with one live
-/// member it makes no quorum. Once a second member lives, it comes back by itself as a new member,
-/// with everything, and the group then survives the loss of any one node.
+/// A node with an emptied disk never votes under its old identity: together with one live member it
+/// makes no quorum. Once a second member is alive, it rejoins automatically as a new member, with
+/// all data, and the group then survives the loss of any one node.
 #[test]
 fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -68,8 +68,8 @@ fn an_emptied_node_does_not_vote_and_comes_back_as_a_new_member() {
     }
 }
 
-/// Proves that the leader's own disk may be emptied too, and that a node emptied again and again
-/// leaves no trace of its old selves among the members.
+/// The leader's own disk may be emptied too, and a node that is emptied repeatedly leaves no trace
+/// of its old identities among the members.
 #[test]
 fn a_node_emptied_several_times_is_one_member() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -82,7 +82,7 @@ fn a_node_emptied_several_times_is_one_member() {
         cluster.wait_ready();
         let other = cluster.others(emptied)[0];
         cluster.wait_all_voters(other);
-        // It may be an entry behind, and see the last step of its own replacement later.
+        // The node may be an entry behind, and see the last step of its own replacement later.
         cluster.wait_all_voters(emptied);
         let status = cluster.nodes[emptied].status().expect("a status");
         assert_eq!(members(&status).len(), 3, "{status}");

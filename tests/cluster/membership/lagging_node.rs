@@ -6,11 +6,11 @@ use crate::support::{Cluster, Options, Write, let_pass, until};
 use serde_json::json;
 use std::time::Duration;
 
-/// How long writes go on without the node.
+/// Time for which writes continue without the node.
 const AWAY: Duration = Duration::from_secs(5);
 const LEVEL_LIMIT: Duration = Duration::from_secs(5);
 
-/// Proves that a node that was away under full write load is level again soon, while the load goes on.
+/// A node that was away under full write load soon catches up, while the load continues.
 #[test]
 fn a_node_that_was_away_under_load_is_soon_level() {
     let mut cluster = Cluster::start(3, Options::max_age("10m").alone());
@@ -48,8 +48,8 @@ fn a_node_that_was_away_under_load_is_soon_level() {
     );
 }
 
-/// Proves that announcements far larger than usual are taken and replicated, many at once too, and
-/// that the group goes on: nothing becomes too large to be sent.
+/// Announcements far larger than usual are accepted and replicated, also many at a time, and the
+/// group continues: no message becomes too large to be sent.
 #[test]
 fn large_announcements_do_not_stop_replication() {
     const SIZE: usize = 200_000;
@@ -61,18 +61,25 @@ fn large_announcements_do_not_stop_replication() {
             let to = cluster.nodes[i % 2].address();
             scope.spawn(move || {
                 let node_id = format!("large-{i}");
-                let body = json!({"environment": "test", "nodeId": node_id, "pool": "general", "location": "/large",
+                let body = json!({"environment": "test", "nodeId": node_id, "pool": "general",
+                    "location": "/large",
                     "services": [{"id": node_id, "type": "large",
-                        "properties": {"token": i.to_string(), "connectorIds": "x".repeat(SIZE)}}]});
+                        "properties": {"token": i.to_string(),
+                            "connectorIds": "x".repeat(SIZE)}}]});
                 until("a large announcement is acknowledged", FORM_LIMIT, || {
-                    let answer =
-                        http::request(to, "PUT", &announcement_path(&node_id), Some(&body.to_string()), PATIENCE);
+                    let answer = http::request(
+                        to,
+                        "PUT",
+                        &announcement_path(&node_id),
+                        Some(&body.to_string()),
+                        PATIENCE,
+                    );
                     matches!(write_of(answer), Write::Acked(_)).then_some(())
                 });
             });
         }
     });
-    // The one that was away receives all of it in one go.
+    // The node that was away receives all of them at once.
     cluster.nodes[2].start();
     cluster.nodes[2].wait_ready(FORM_LIMIT);
     for seen in cluster.tokens_everywhere("large") {

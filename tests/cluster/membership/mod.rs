@@ -1,4 +1,4 @@
-//! Joining, leaving and being replaced, and who may speak to the group.
+//! Tests of joining, leaving and replacement, and of access to the peer port.
 
 #[cfg(target_os = "linux")]
 mod addresses;

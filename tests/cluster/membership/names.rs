@@ -1,4 +1,5 @@
-//! Host names in the inventory, and a name server that fails, hangs or tells another address.
+//! Tests of host names in the inventory, with a name server that fails, hangs or returns another
+//! address.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::node::BINARY;
@@ -10,17 +11,17 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// A connection on which nothing was asked for a second is made anew before the next use.
+/// A connection that was idle for a second is reopened before its next use.
 const IDLE: Duration = Duration::from_millis(1_200);
-/// How long a write may take while names do not resolve: as long as one with addresses on a busy
+/// Maximum duration of a write while names do not resolve: the same as with addresses on a busy
 /// machine.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
-/// The longest gap that is promised after a kill.
+/// The longest documented gap after a kill.
 const KILL_GAP_LIMIT: Duration = Duration::from_millis(2_500);
 const MAX_THREADS: u64 = 32;
 /// A command waits 2 s for a server.
 const COMMAND_LIMIT_S: &str = "10";
-/// How `timeout` says that it ended a command.
+/// The exit code by which `timeout` reports that it ended a command.
 const TIMED_OUT: i32 = 124;
 
 fn start(count: usize) -> (Cluster, Resolver) {
@@ -41,8 +42,8 @@ fn threads(cluster: &Cluster, node: usize) -> u64 {
     count.expect("a number of threads")
 }
 
-/// Writes through each of these nodes, between pauses that make every connection for writes one out
-/// of use.
+/// Writes through each of these nodes, after pauses that are long enough for every connection for
+/// writes to become idle.
 fn write_through_quiet_nodes(cluster: &Cluster, nodes: &[usize], what: &str) {
     for round in 0..4 {
         let_pass(IDLE);
@@ -64,9 +65,9 @@ fn write_through_quiet_nodes(cluster: &Cluster, nodes: &[usize], what: &str) {
     }
 }
 
-/// Proves that a group with host names in its inventory does not notice when names stop resolving,
-/// or when the name server hangs or is slow: every node takes writes, a killed leader is replaced
-/// as soon as ever, threads stay few.
+/// A group with host names in its inventory is not affected when names stop resolving, or when the
+/// name server hangs or is slow: every node accepts writes, a killed leader is replaced as fast as
+/// otherwise, and the number of threads stays small.
 #[test]
 fn names_that_do_not_resolve_stop_nothing() {
     let (mut cluster, resolver) = start(3);
@@ -107,8 +108,7 @@ fn names_that_do_not_resolve_stop_nothing() {
     );
 }
 
-/// Proves that a node whose name has got another address is found there at once, as a pod that was
-/// replaced is.
+/// A node whose name has a new address is found there at once, like a pod that was replaced.
 #[test]
 fn a_node_that_moved_is_found_by_its_name() {
     let (mut cluster, resolver) = start(3);
@@ -142,9 +142,9 @@ fn a_node_that_moved_is_found_by_its_name() {
     );
 }
 
-/// Proves that a node says which name does not resolve, where that keeps its group from forming and
-/// where it keeps a restarted node from a majority, and that both go on by themselves once names
-/// resolve.
+/// A node reports the name that does not resolve, both when this prevents its group from forming
+/// and when it prevents a restarted node from reaching a majority. Both continue automatically once
+/// names resolve.
 #[test]
 fn a_node_names_the_name_that_does_not_resolve() {
     let mut cluster = Cluster::prepare(3, Options::max_age("10m"));
@@ -186,7 +186,7 @@ fn a_node_names_the_name_that_does_not_resolve() {
     cluster.wait_ready();
 }
 
-/// Proves that a command ends when its time is over, though the name server hangs.
+/// A command ends at its timeout, although the name server hangs.
 #[test]
 fn a_command_ends_though_the_name_server_hangs() {
     let mut cluster = Cluster::prepare(1, Options::default());

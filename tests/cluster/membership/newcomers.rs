@@ -1,4 +1,4 @@
-//! Learners that do not become voters.
+//! Tests of learners that do not become voters.
 
 use crate::support::cluster::{FORM_LIMIT, members, voters};
 use crate::support::peer_wire::{JOIN, PeerWire, request, wish};
@@ -26,9 +26,8 @@ fn three_voters_and_no_learner(cluster: &Cluster) {
     });
 }
 
-/// Proves that nobody takes the place of a member that is down by asking for it: neither with an
-/// address of its own, nor with the member's, where it does not answer. When the member comes back
-/// it is a voter as before.
+/// A join request cannot take the place of a member that is down: neither with another address, nor
+/// with the member's own, which does not respond. When the member returns it is a voter as before.
 #[test]
 fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));
@@ -60,8 +59,8 @@ fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     three_voters_and_no_learner(&cluster);
 }
 
-/// Proves that a learner that does not become level is removed: an emptied process in a member's
-/// place was let in and has died, and the member comes back whole.
+/// A learner that does not catch up is removed: an emptied process was added in a member's place
+/// and has died, and the member returns with its data.
 #[test]
 fn a_learner_makes_room_for_the_member_that_comes_back() {
     let mut cluster = Cluster::start(3, Options::max_age("10m"));

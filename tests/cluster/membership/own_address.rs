@@ -2,8 +2,8 @@ use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, Proxy, ports, until};
 use quorate::config::exit_code;
 
-/// Proves that a node whose inventory entry has another port than it listens on is refused, with
-/// both named: peers would never find it.
+/// A node whose inventory entry has a port other than its listening port is refused, with both
+/// ports named, since peers would never find it.
 #[test]
 fn a_port_that_is_not_in_the_inventory_is_refused() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -24,8 +24,8 @@ fn a_port_that_is_not_in_the_inventory_is_refused() {
     }
 }
 
-/// Proves that the same node starts when something forwards the one port to the other, as a
-/// container's port mapping does.
+/// The same node starts when one port is forwarded to the other, as a container's port mapping
+/// does.
 #[test]
 fn a_forwarded_port_is_accepted() {
     let mut cluster = Cluster::prepare(1, Options::default());
@@ -38,8 +38,8 @@ fn a_forwarded_port_is_accepted() {
     node.announce_acked("mapped", "engine", 1);
 }
 
-/// Proves that every node announces itself as type `discovery`, and that one stopped cleanly is gone
-/// at once and stays away.
+/// Every node announces itself with type `discovery`. A node that stops cleanly is removed at once
+/// and stays absent.
 #[test]
 fn a_node_that_stops_is_no_discovery_server_any_more() {
     let mut cluster = Cluster::start(3, Options::max_age("3s"));

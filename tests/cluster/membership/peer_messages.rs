@@ -1,5 +1,5 @@
-//! What anyone may send to the peer port: no node stops, no snapshot becomes unreadable, and memory
-//! stays.
+//! Tests of arbitrary messages on the peer port: no node stops, no snapshot becomes unreadable, and
+//! memory stays bounded.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::peer_wire::{
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 /// 20 MB.
 const GROWTH_LIMIT_KB: u64 = 20_000_000 / 1024;
-/// The allocator gives pages back some time after they are free.
+/// The allocator returns pages some time after they are free.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(20);
-/// Frames of these lengths are claimed.
+/// The lengths that frames claim to have.
 const LENGTHS: [u32; 8] = [
     0,
     1,
@@ -30,7 +30,7 @@ const LARGE_BYTES: usize = 30 << 20;
 const MANY: usize = 300;
 const A_MOMENT: Duration = Duration::from_millis(300);
 
-/// Three nodes that hold something, and how large each was.
+/// Three nodes with data, and the resident size of each before the test.
 struct Stage {
     cluster: Cluster,
     resident_kb: Vec<u64>,
@@ -42,7 +42,7 @@ impl Stage {
         for token in 0..50 {
             cluster.nodes[0].announce_acked("kept", "engine", token);
         }
-        // What a first stranger costs once.
+        // The first stranger has a cost that occurs only once.
         for node in &cluster.nodes {
             PeerWire::as_stranger(node).expect("it is let in");
         }
@@ -57,7 +57,7 @@ impl Stage {
         }
     }
 
-    /// How much larger the node that grew most is, while connections may be open.
+    /// Returns the growth of the node that grew most. Connections may be open.
     fn grown_kb(&self) -> u64 {
         let nodes = self.cluster.nodes.iter().zip(&self.resident_kb);
         let grown = nodes.map(|(node, before)| node.resident_kb().saturating_sub(*before));
@@ -70,7 +70,7 @@ impl Stage {
         assert!(grown_kb < GROWTH_LIMIT_KB, "{what}: {grown_kb} kB more");
     }
 
-    /// All go on, now and after a restart, with what they held.
+    /// Checks that all nodes continue, now and after a restart, with their data.
     fn ends_well(mut self) {
         until("memory is given back", GIVEN_BACK_WITHIN, || {
             (self.grown_kb() < GROWTH_LIMIT_KB).then_some(())
@@ -93,12 +93,12 @@ impl Stage {
     }
 }
 
-/// Many at once, and then they stay for a moment. How many were let in.
+/// Opens many connections, and returns those that were accepted. They stay open until dropped.
 fn many(connect: impl Fn(usize) -> Result<PeerWire, Error>) -> Vec<PeerWire> {
     (0..MANY).filter_map(|i| connect(i).ok()).collect()
 }
 
-/// Contents that are no request of any kind, or only a part of one.
+/// Returns contents that are not a request of any kind, or only a part of one.
 fn garbage() -> Vec<Vec<u8>> {
     let pattern = |seed: u32, bytes: usize| -> Vec<u8> {
         let mut state = seed;
@@ -116,15 +116,15 @@ fn garbage() -> Vec<Vec<u8>> {
         vec![0xff; 16_000],
     ];
     all.extend((1..20).map(|seed| pattern(seed, 200)));
-    // A text, or a list, that claims to be as long as numbers go.
+    // A text, or a list, that claims the largest possible length.
     all.push(vec![
         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 7,
     ]);
     all
 }
 
-/// Proves that nothing that a stranger sends before its hello, in it or after it stops a node,
-/// takes memory for long, or fills its log, however large it is or claims to be.
+/// Nothing that a stranger sends before, in or after its hello stops a node, takes memory for long,
+/// or fills the node's log, however large it is or claims to be.
 #[test]
 fn a_stranger_may_send_anything() {
     let stage = Stage::set();
@@ -153,7 +153,7 @@ fn a_stranger_may_send_anything() {
                 from: long(bytes),
                 to: None,
             };
-            // It may be cut off before all of it is sent.
+            // The connection may be closed before everything is sent.
             let _ = PeerWire::greeted(node, &hello);
         }
         stage.assert_small(&format!("hellos of {bytes} bytes"));
@@ -216,7 +216,7 @@ fn a_stranger_may_send_anything() {
     stage.assert_small("wishes to join");
     let guests = many(|_| {
         let (mut wire, _) = PeerWire::as_stranger(node)?;
-        // All of a request but its end.
+        // The whole request except its end.
         wire.claim(16_000)?;
         wire.raw(&vec![1; 15_000])?;
         Ok(wire)
@@ -230,8 +230,8 @@ fn a_stranger_may_send_anything() {
     stage.ends_well();
 }
 
-/// Proves that a message in a member's name that is too large, cut short or makes no sense stops no
-/// node and takes no memory for long.
+/// A message in a member's name that is too large, truncated or meaningless stops no node and takes
+/// no memory for long.
 #[test]
 fn a_malformed_message_in_a_members_name_harms_nothing() {
     let stage = Stage::set();
@@ -254,7 +254,7 @@ fn a_malformed_message_in_a_members_name_harms_nothing() {
     }
     for kind in 0..=KINDS {
         for content in garbage() {
-            // Of these kinds nothing has a content, and what follows is passed over.
+            // Requests of some kinds have no content; the bytes that follow are ignored.
             let _ = wire().frame(&request(kind, &content));
         }
     }
@@ -276,7 +276,7 @@ fn a_malformed_message_in_a_members_name_harms_nothing() {
     stage.ends_well();
 }
 
-/// A membership as it travels: the voters of each configuration, and the members.
+/// A membership in its wire format: the voters of each configuration, and the members.
 type Members = (Vec<BTreeSet<u64>>, BTreeMap<u64, (String, u64, String)>);
 
 fn members(voters: &[u64], address: Option<&str>) -> Vec<u8> {
@@ -322,13 +322,13 @@ fn change(index: u64, members: &[u8]) -> Vec<u8> {
 
 fn snapshot(members: &[u8], offset: u64, data: &[u8]) -> Vec<u8> {
     let head = bytes(&(VOTE, Some(log_id(9)), Some(log_id(1))));
-    // The empty text is openraft's, for what older releases had there.
+    // The empty text is openraft's, in a field that older releases used.
     let tail = bytes(&("", offset, data, true));
     request(SNAPSHOT, &[&head, members, &tail].concat())
 }
 
-/// Appends and snapshots that no log and no snapshot could hold: their types are right, and they
-/// make no sense.
+/// Returns appends and snapshots that have the right types but that no log and no snapshot could
+/// contain.
 fn malformed() -> Vec<Vec<u8>> {
     let nobody = members(&[1, 2], None);
     let long = members(&[1], Some(&"a".repeat(3 << 20)));
@@ -346,7 +346,7 @@ fn malformed() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Proves that the group forms while strangers take all the places there are for them.
+/// The group forms while strangers occupy all the places available to them.
 #[test]
 fn strangers_do_not_keep_a_group_from_forming() {
     let mut cluster = Cluster::prepare(3, Options::default());

@@ -4,13 +4,13 @@ use crate::support::{Cluster, Options, let_pass, until};
 use std::fs;
 use std::time::Duration;
 
-/// Proves that two clusters never mix: a node of one that is pointed at the addresses of the other
-/// joins nothing and changes nothing there, and is itself again once its inventory is right.
+/// Two clusters never mix: a node of one that is configured with the addresses of the other joins
+/// nothing and changes nothing there, and works again once its inventory is right.
 #[test]
 fn a_node_pointed_at_another_cluster_is_refused_there() {
     let home = Cluster::start(1, Options::default());
     home.nodes[0].announce_acked("home", "engine", 1);
-    // Both nodes have the same node.id, as copied configurations do.
+    // Both nodes have the same node.id, as with copied configurations.
     let mut stray = Cluster::start(2, Options::beside());
     stray.nodes[1].announce_acked("stray", "engine", 2);
     let right = stray.nodes[1].etc.inventory.clone();
@@ -33,7 +33,7 @@ fn a_node_pointed_at_another_cluster_is_refused_there() {
         },
     );
     println!("{}", refused.body);
-    // Long enough for many attempts of the stray node.
+    // Enough time for many attempts of the stray node.
     let_pass(Duration::from_secs(2));
     let status = home.nodes[0].status().expect("a status");
     assert_eq!(members(&status), ["quorate-1"], "{status}");
@@ -57,8 +57,8 @@ fn a_node_pointed_at_another_cluster_is_refused_there() {
     );
 }
 
-/// Proves that the data directory of another cluster's node is refused, though its `node.id` fits:
-/// by an exit or by never serving, with the reason, and the group it was put into is as before.
+/// The data directory of another cluster's node is refused, although its `node.id` matches. The
+/// node exits or never serves, and reports the reason. The group is not affected.
 #[test]
 fn a_data_directory_of_another_cluster_is_refused() {
     let mut other = Cluster::start(3, Options::default());
@@ -92,15 +92,15 @@ fn a_data_directory_of_another_cluster_is_refused() {
         );
     }
 
-    // The way out that is documented: empty it, and it rejoins.
+    // The documented remedy: empty the directory, and the node rejoins.
     cluster.nodes[0].kill9();
     fs::remove_dir_all(cluster.nodes[0].etc.data_dir()).expect("it can be removed");
     cluster.nodes[0].start();
     cluster.wait_ready();
 }
 
-/// Proves that a data directory put back from an old copy does not take part: its promises since
-/// then are forgotten, so the node is refused by name, and rejoins once it is emptied.
+/// A data directory restored from an old copy does not take part. Its promises since the copy are
+/// lost, so the node is refused with the reason, and rejoins once it is emptied.
 #[test]
 fn a_data_directory_put_back_from_a_copy_is_refused() {
     let mut cluster = Cluster::start(3, Options::default());

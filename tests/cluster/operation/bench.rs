@@ -14,7 +14,7 @@ fn bench(cluster: &Cluster, arguments: &[&str]) -> Output {
         .expect("it is built")
 }
 
-/// Its figures, and that all was well.
+/// Returns the figures of a successful run.
 fn figures(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -25,8 +25,8 @@ fn figures(output: &Output) -> Value {
     serde_json::from_str(&text).expect("JSON, as it was told")
 }
 
-/// Proves that each load is served without an error by a cluster that is well, that its figures are those of what was asked,
-/// and that nothing of it stays announced.
+/// A healthy cluster serves each load without an error. The figures match the requested load, and
+/// no announcement remains.
 #[test]
 fn each_load_is_served_and_leaves_nothing() {
     let cluster = Cluster::start(3, Options::default());
@@ -40,7 +40,8 @@ fn each_load_is_served_and_leaves_nothing() {
         let served = figures["served"].as_u64().expect("a number");
         assert!(served > 10, "{figures}");
         let rate = figures["rate_per_second"].as_f64().expect("a number");
-        // In one second; of those that began in it the last were answered after it, and the other way round.
+        // The run takes one second. The last requests that began in it were answered after it, and
+        // requests that ended in it may have begun before.
         assert!((rate - served as f64).abs() <= 6.0, "{figures}");
         let latency = |name: &str| figures["latency_ms"][name].as_f64().expect("a number");
         assert!(
@@ -53,7 +54,8 @@ fn each_load_is_served_and_leaves_nothing() {
     }
 }
 
-/// Proves that a load of a given pace keeps it: not faster, though the cluster could, and counted from when a request should begin.
+/// A load with a given rate keeps it: it is not faster, although the cluster could be, and
+/// latencies are counted from the scheduled start of each request.
 #[test]
 fn a_given_pace_is_kept() {
     let cluster = Cluster::start(3, Options::default());
@@ -62,7 +64,7 @@ fn a_given_pace_is_kept() {
     assert!((30..=51).contains(&served), "{figures}");
 }
 
-/// Proves that it says what is wrong: with the cluster, and with what it was told.
+/// The command reports errors of the cluster and of its own arguments.
 #[test]
 fn what_is_wrong_is_told() {
     let cluster = Cluster::start(3, Options::default());

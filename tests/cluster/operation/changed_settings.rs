@@ -3,8 +3,8 @@ use crate::support::{Cluster, Options, ports, until};
 use std::fs;
 use std::time::Duration;
 
-/// Proves that a group whose nodes all move to other ports is the same group: the inventory says
-/// where members are reached, the log who they are.
+/// A group whose nodes all move to other ports stays the same group: the inventory has the members'
+/// addresses, the log their identities.
 #[test]
 fn a_group_that_moves_to_other_ports_goes_on() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -27,8 +27,8 @@ fn a_group_that_moves_to_other_ports_goes_on() {
     }
 }
 
-/// Proves that a member needs no inventory to come back, since its log knows the group: it says
-/// that the file is missing, and serves.
+/// A member returns without an inventory, since its log knows the group. It logs that the file is
+/// missing, and serves.
 #[test]
 fn a_member_starts_without_its_inventory() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -45,8 +45,8 @@ fn a_member_starts_without_its_inventory() {
     assert!(cluster.nodes[0].log().contains("service-inventory.json"));
 }
 
-/// Proves that nodes restarted one by one with another max-age stay one group with one registry:
-/// what expires when is decided once, in the log.
+/// Nodes restarted one by one with another max-age stay one group with one registry: each expiry is
+/// decided once, in the log.
 #[test]
 fn a_rolling_change_of_max_age_stops_nobody() {
     let mut cluster = Cluster::start(3, Options::max_age("2s"));

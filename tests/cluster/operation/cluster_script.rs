@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The script with a directory and ports of its own. Whatever happens, what it started is ended.
+/// The script with a directory and ports of its own. Its processes are always ended when this is
+/// dropped.
 struct Script {
     dir: TempDir,
     port: u16,
@@ -15,7 +16,7 @@ struct Script {
 
 impl Script {
     fn new() -> Script {
-        // Three ports in a row that are free now.
+        // Three consecutive ports that are free now.
         let port = until("three free ports in a row", Duration::from_secs(10), || {
             let first = ports::free();
             (first..first + 3)
@@ -83,8 +84,8 @@ impl Drop for Script {
     }
 }
 
-/// Proves that one command brings up three nodes that all serve and outlive it, that each other
-/// command does to one node what its name says, and that `down` leaves nothing running.
+/// One command starts three nodes that all serve and outlive it, each other command has its
+/// documented effect on one node, and `down` leaves no process running.
 #[test]
 fn the_cluster_script_starts_disturbs_and_ends_its_nodes() {
     let script = Script::new();
@@ -140,7 +141,7 @@ fn the_cluster_script_starts_disturbs_and_ends_its_nodes() {
     script.succeeds(&["up"]);
 }
 
-/// Proves that a port in use is said before anything is started.
+/// A port in use is reported before anything is started.
 #[test]
 fn the_cluster_script_refuses_a_port_in_use() {
     let script = Script::new();

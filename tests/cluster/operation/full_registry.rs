@@ -1,5 +1,5 @@
-//! What a node takes of memory when its registry is full, in the shapes that cost the most beside
-//! their text.
+//! Tests of a node's memory when its registry is full, with the announcements that cost the most
+//! beside their text.
 
 use crate::support::node::Node;
 use crate::support::{Cluster, Options};
@@ -10,17 +10,18 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// One and a half times what a registry may hold, and 40 MB.
+/// One and a half times the capacity of a registry, and 40 MB.
 const LIMIT_KB: u64 = (256 << 10) * 3 / 2 + 40_000;
 const CLIENTS: usize = 16;
-/// A large lookup of a dev build, on a machine that has other work.
+/// Covers a large lookup of a dev build on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const SERVICES: usize = 4_096;
-/// The answer of a full registry.
+/// The body of the answer when the registry is full.
 const FULL: &str = "the registry holds as much as it may\n";
 const SHORT_BYTES: u64 = 1_000;
 
-/// The number of a request to its method, path and body; and the types and pools to look up.
+/// A family of announcements. `put` maps the number of a request to its method, path and body;
+/// `groups` returns the types and pools to look up.
 struct Shape {
     name: &'static str,
     put: fn(usize) -> (&'static str, String, String),
@@ -100,7 +101,7 @@ fn put(i: usize, pool: &str, services: &str) -> (&'static str, String, String) {
     ("PUT", format!("/v1/announcement/n{i}"), body)
 }
 
-/// Text that hardly compresses.
+/// Returns text that hardly compresses.
 fn noise(seed: usize, bytes: usize) -> String {
     let mut state = seed as u64 + 1;
     let mut text = String::with_capacity(bytes + 16);
@@ -114,7 +115,7 @@ fn noise(seed: usize, bytes: usize) -> String {
     text
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 struct Client {
     to: SocketAddr,
     stream: BufReader<TcpStream>,
@@ -129,10 +130,9 @@ impl Client {
         Client { to, stream }
     }
 
-    /// The status of the answer, its body where that is short, and how many bytes it has. Asks
-    /// again on another connection
-    /// when the node closes this one: to compress a hundred megabytes takes a dev build so long
-    /// that it believes it was stopped.
+    /// Returns the status of the answer, its body if it is short, and its length in bytes. Repeats
+    /// the request on another connection when the node closes this one: a dev build takes so long
+    /// to compress a hundred megabytes that it believes it was stopped.
     fn ask(&mut self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, u64) {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: q\r\nContent-Type: application/json\r\n\
@@ -178,7 +178,7 @@ impl Client {
     }
 }
 
-/// Writes until the registry is full. How many were taken.
+/// Writes until the registry is full, and returns the number of accepted requests.
 fn fill(to: SocketAddr, shape: &Shape) -> usize {
     let (next, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let full = AtomicBool::new(false);
@@ -222,7 +222,7 @@ fn look_everything_up(to: SocketAddr, shape: &Shape, entries: usize, every: usiz
     asked
 }
 
-/// The most that was ever resident.
+/// Returns the peak resident memory.
 fn peak_kb(node: &Node) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid()));
     let status = status.expect("a running process");
@@ -231,8 +231,8 @@ fn peak_kb(node: &Node) -> u64 {
     kilobytes.expect("VmHWM is a number of kB")
 }
 
-/// Fills a node and looks up each of `every` groups. Snapshots are made meanwhile: the log grows by
-/// more than the 64 MB, or the entries, that bring one.
+/// Fills a node and looks up every `every`th group. Snapshots are made during this: the log grows
+/// by more than the 64 MB, or the number of entries, that triggers one.
 fn stays_within_its_limit(shape: &Shape, every: usize) {
     let mut cluster = Cluster::start(1, Options::max_age("60m").alone());
     let node = &mut cluster.nodes[0];
@@ -241,7 +241,8 @@ fn stays_within_its_limit(shape: &Shape, every: usize) {
     let asked = look_everything_up(node.address(), shape, entries, every);
     let peak = peak_kb(node);
     println!(
-        "{}: {entries} entries; resident at most {full_kb} kB, after {asked} lookups {peak} kB, of {LIMIT_KB}",
+        "{}: {entries} entries; resident at most {full_kb} kB, \
+         after {asked} lookups {peak} kB, of {LIMIT_KB}",
         shape.name
     );
     assert!(peak <= LIMIT_KB, "{}: {peak} kB", shape.name);
@@ -253,15 +254,15 @@ fn stays_within_its_limit(shape: &Shape, every: usize) {
     assert!(peak <= LIMIT_KB, "{}: {peak} kB", shape.name);
 }
 
-/// Proves that a node whose registry is full of the largest texts, or of the most types, has at
-/// most one and a half times in memory what is counted, and 40 MB.
+/// A node whose registry is full of the largest texts, or of the largest number of types, uses at
+/// most one and a half times the counted memory, and 40 MB.
 #[test]
 fn a_full_registry_takes_what_it_counts() {
     stays_within_its_limit(&HUGE_PROPERTIES, 1);
     stays_within_its_limit(&TYPE_EACH, 1_009);
 }
 
-/// The same in seven shapes, with each type and each pool looked up.
+/// The same holds for seven shapes, with each type and each pool looked up.
 #[test]
 #[ignore = "takes minutes; run it with --release"]
 fn a_full_registry_takes_what_it_counts_in_every_shape() {

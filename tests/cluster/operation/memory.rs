@@ -1,13 +1,14 @@
 use crate::support::{Cluster, Options};
 
 const SERVICES: usize = 1_000;
-/// What is promised for a release build; a dev build holds no more on its heap.
+/// The documented limit for a release build; a dev build holds no more on its heap.
 const LIMIT_KB: u64 = 40 * 1024;
 
-/// How often each is announced: the first time, and renewals, which stay in the log for a while.
+/// The number of announcements of each service: the first, and renewals, which stay in the log for
+/// a while.
 const ROUNDS: usize = 5;
 
-/// Proves that a node that holds 1,000 services that renew, and has rendered them, stays small.
+/// A node that holds 1,000 renewing services, and has rendered them, stays small.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_node_with_a_thousand_services_stays_small() {

@@ -1,4 +1,4 @@
-//! Settings, signals, scripts, load and memory.
+//! Tests of settings, signals, scripts, load and memory.
 
 mod bench;
 mod changed_settings;

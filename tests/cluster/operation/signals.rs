@@ -1,10 +1,10 @@
-//! Which signals end a node, and what it says of itself.
+//! Tests of the signals that end a node, and of its state report.
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::{Cluster, Options, until};
 use rustix::process::Signal;
 
-/// Proves that no signal but SIGTERM, SIGINT and SIGKILL ends a node: it goes on serving.
+/// No signal except SIGTERM, SIGINT and SIGKILL ends a node: it continues to serve.
 #[test]
 fn a_node_outlives_other_signals() {
     let mut cluster = Cluster::start(1, Options::default());
@@ -37,8 +37,8 @@ fn a_node_outlives_other_signals() {
     assert_eq!(node.stop().code(), Some(0), "{}", node.log());
 }
 
-/// Proves that SIGQUIT writes what each part is doing to the log, whatever its levels are: on the
-/// leader and on a follower of a group that has lost a member.
+/// SIGQUIT writes the state of each part to the log, at any log level: on the leader and on a
+/// follower of a group that has lost a member.
 #[test]
 fn sigquit_writes_what_each_part_is_doing() {
     let mut cluster = Cluster::start(3, Options::default());
@@ -90,8 +90,8 @@ fn sigquit_writes_what_each_part_is_doing() {
     }
 }
 
-/// Proves that the log names the data directory at the start, and that a group of one, which has
-/// nobody to hand its leadership to, stops without a warning.
+/// The log names the data directory at the start. A group of one, which has no node to hand its
+/// leadership to, stops without a warning.
 #[test]
 fn a_group_of_one_starts_and_stops_without_a_warning() {
     let mut cluster = Cluster::start(1, Options::default());

@@ -1,30 +1,31 @@
-//! How long things stood still, as the clients saw it.
+//! Measures the interruptions of service, as the clients saw them.
 
 use crate::support::faults::{Burst, Happened, Harm, Kind};
 use quorate_checker::history::{Operation, Outcome};
 use quorate_checker::window::Window;
 use serde::{Deserialize, Serialize};
 
-/// Without a majority a node says so within this.
+/// Time within which a node without a majority refuses a request.
 const ANSWERED_WITHIN_NS: u64 = 2_000_000_000;
 
-/// Times in nanoseconds.
+/// Interruptions of service, in nanoseconds.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Liveness {
-    /// For each fault of a minority that was alone: the longest time, while it lasted, in which nobody's write through the
-    /// other nodes was acknowledged.
+    /// For each fault of a minority that did not overlap another: the longest time, during the
+    /// fault, without an acknowledged write through the other nodes.
     pub write_gaps_ns: Vec<(Kind, u64)>,
-    /// What was served while such faults lasted, and how long that was.
+    /// Requests served during such faults, and the total duration of these faults.
     pub served_in_minority_faults: usize,
     pub minority_faults_ns: u64,
-    /// For each request to a node that ran and had no majority, and that was not served: how long its client waited.
+    /// The waiting time of the client for each unserved request to a node that ran and had no
+    /// majority.
     pub refused_after_ns: Vec<u64>,
-    /// How often the leader was lost while writes were under way.
+    /// Number of times the leader was lost while writes were under way.
     pub leaders_lost_under_writes: usize,
 }
 
 impl Liveness {
-    /// What a history and the faults under which it came to be show.
+    /// Evaluates a history and the faults during which it was recorded.
     pub fn of(history: &[Operation], bursts: &[Burst]) -> Liveness {
         let mut liveness = Liveness::default();
         for fault in bursts.iter().flat_map(|burst| &burst.faults) {
@@ -40,7 +41,7 @@ impl Liveness {
                 liveness.leaders_lost_under_writes +=
                     usize::from(writes.into_iter().any(under_way));
             }
-            // Beside another it may be no minority's.
+            // A fault that overlaps another may affect more than a minority.
             if fault.overlapped || !fault.has_struck {
                 continue;
             }
@@ -52,7 +53,7 @@ impl Liveness {
         liveness
     }
 
-    /// The longest time in which writes stood still under a fault of a minority.
+    /// Returns the longest interruption of writes under a fault of a minority.
     pub fn longest_write_gap_ns(&self) -> u64 {
         let gaps_ns = self.write_gaps_ns.iter().map(|(_, gap_ns)| *gap_ns);
         gaps_ns.max().unwrap_or(0)
@@ -95,7 +96,7 @@ fn loses_leader(kind: Kind) -> bool {
     )
 }
 
-/// How long clients of nodes without a majority waited for nothing.
+/// Returns how long clients of nodes without a majority waited for requests that were not served.
 fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
     let has_no_majority = |server: u32| match fault.kind {
         Kind::KillMajority => !fault.victims.contains(&(server as usize)),
@@ -112,8 +113,9 @@ fn refused(history: &[Operation], fault: &Happened) -> Vec<u64> {
         .collect()
 }
 
-/// How long a request waited while there was no majority: to its answer, or if that came later, and what it waited for then is
-/// not known, to the mending, as long as this is more than any may wait.
+/// Returns how long a request waited while there was no majority. This is the time to its answer.
+/// For an answer after the mending, the reason of the wait is unknown: the time to the mending
+/// counts if it exceeds the limit for any request.
 fn waited_ns(operation: &Operation, mended_ns: u64) -> Option<u64> {
     let return_ns = operation.return_ns?;
     let waited_ns = return_ns.min(mended_ns) - operation.call_ns;

@@ -1,6 +1,7 @@
-//! The long run, `scripts/soak MINUTES`: segments of seven minutes, each with a cluster of its own, and a report over all of them.
+//! The long run, `scripts/soak MINUTES`: segments of seven minutes, each with a cluster of its own,
+//! and a report over all of them.
 //!
-//! A segment that is done is kept, so that a run that was broken off goes on where it was.
+//! The results of a finished segment are kept, so that an interrupted run can be resumed.
 
 mod liveness;
 mod report;
@@ -12,15 +13,16 @@ use segment::{Make, Segment};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A segment's faults last six minutes; its start, the quiet time and the judgement take up to one more.
+/// The faults of a segment last six minutes; its start, the quiet time and the evaluation take up
+/// to one more.
 const SEGMENT_MINUTES: u64 = 7;
 const FAULTS_MINUTES: u64 = 6;
-/// How many nodes the segments have, in turn: three of five have three.
+/// Number of nodes of each segment, in rotation: three of five segments have three nodes.
 const NODES: [usize; 5] = [3, 5, 3, 5, 3];
-/// `discovery.max-age` in turn.
+/// `discovery.max-age` of each segment, in rotation.
 const MAX_AGES_S: [u64; 2] = [3, 30];
 
-/// Proves all promises under faults, for as long as it is told: see docs/TESTING.md.
+/// All guarantees hold under faults, for the given number of minutes: see docs/TESTING.md.
 #[test]
 #[ignore = "minutes to hours; scripts/soak runs it"]
 #[expect(
@@ -49,7 +51,7 @@ fn soak() {
     assert!(report.passed(), "the soak did not pass");
 }
 
-/// The segments that such a run has.
+/// Returns the segments of a run of this length.
 fn makes(minutes: u64) -> Vec<Make> {
     let count = (minutes / SEGMENT_MINUTES).max(1);
     (0..count)
@@ -62,7 +64,7 @@ fn makes(minutes: u64) -> Vec<Make> {
         .collect()
 }
 
-/// One that an earlier run has done. One that failed stays failed.
+/// Returns a segment that an earlier run has finished. A failed segment stays failed.
 fn done(path: &Path, make: Make) -> Option<Segment> {
     let text = fs::read(path).ok()?;
     let segment: Segment = serde_json::from_slice(&text).expect("a segment of this build");

@@ -1,4 +1,4 @@
-//! What a soak shows, against what it must show.
+//! Compares the results of a soak with its requirements.
 
 use super::segment::Segment;
 use crate::support::faults::{Happened, Kind};
@@ -6,23 +6,23 @@ use quorate_checker::window::Summary;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a run of two hours must reach; a shorter one its share.
+/// Minimum figures of a run of two hours; a shorter run must reach its proportion.
 const FULL_MINUTES: u64 = 120;
 const FAULTS: usize = 1_800;
 const OPERATIONS: usize = 2_500_000;
 const EACH_KIND: usize = 40;
-/// Of a kind after which a node must fetch everything.
+/// The minimum for a kind of fault after which a node must fetch all data.
 const EACH_DESTROYING_KIND: usize = 20;
 const LEADERS_LOST: usize = 150;
 const SNAPSHOTS: usize = 60;
 const WHOLE_RESTARTS: usize = 60;
 const POWER_CUTS: usize = 60;
-/// What is served a second while a minority is struck.
+/// Operations served per second during a fault of a minority.
 const SERVED_PER_SECOND: usize = 400;
-/// Of three faults one overlaps another.
+/// At least one fault in this many must overlap another.
 const OVERLAPPED_SHARE: usize = 3;
 
-/// What must hold whatever the length.
+/// Limits for a run of any length.
 const GAP_P99_MS: u64 = 2_000;
 const GAP_MAX_MS: u64 = 5_000;
 const SERVES_P99_MS: u64 = 5_000;
@@ -32,14 +32,14 @@ const RESIDENT_KB: u64 = 200_000;
 const DESCRIPTORS: u64 = 1_000;
 const DATA_BYTES: u64 = 200 << 20;
 
-/// The sum of some segments.
+/// The totals of several segments.
 pub struct Report<'a> {
     segments: &'a [Segment],
     lines: Vec<Line>,
     failures: Vec<String>,
 }
 
-/// A figure and what it must be.
+/// A figure and its requirement.
 struct Line {
     what: String,
     is: String,
@@ -48,7 +48,7 @@ struct Line {
 }
 
 impl<'a> Report<'a> {
-    /// Of the segments that are done of a run of so many minutes.
+    /// Evaluates the finished segments of a run of this many minutes.
     pub fn of(segments: &'a [Segment], minutes: u64) -> Report<'a> {
         let failures = segments.iter().flat_map(|segment| {
             let number = segment.make.number;
@@ -66,7 +66,7 @@ impl<'a> Report<'a> {
         report
     }
 
-    /// Whether every line holds and nothing failed.
+    /// Returns whether every line holds and nothing failed.
     pub fn passed(&self) -> bool {
         self.failures.is_empty() && self.lines.iter().all(|line| line.holds)
     }
@@ -198,14 +198,14 @@ impl<'a> Report<'a> {
         self.lines.extend(lines);
     }
 
-    /// Those that did what they are named for.
+    /// Returns the faults that had their intended effect.
     fn faults(&self) -> impl Iterator<Item = &'a Happened> {
         let bursts = self.segments.iter().flat_map(|segment| &segment.bursts);
         let faults = bursts.flat_map(|burst| &burst.faults);
         faults.filter(|fault| fault.has_struck)
     }
 
-    /// The worst gaps, by what kind of fault they came of.
+    /// Returns the write gaps by the kind of fault that caused them, in milliseconds.
     fn gaps_by_kind(&self) -> BTreeMap<Kind, Vec<u64>> {
         let mut by_kind: BTreeMap<Kind, Vec<u64>> = BTreeMap::new();
         for segment in self.segments {
@@ -243,12 +243,14 @@ impl Line {
     }
 }
 
-/// One segment in a line.
+/// Formats one segment in a line.
 pub fn line(segment: &Segment) -> String {
     let faults: usize = segment.bursts.iter().map(|burst| burst.faults.len()).sum();
     format!(
-        "segment {}: {} nodes, max-age {} s: {faults} faults, {} operations, {} of unknown fate, {} expiries, {} renewals of workers \
-         seen by {} lookups, {} snapshots installed, {} power cuts took {} sectors, {} wrong bits refused, the log is {}; {}",
+        "segment {}: {} nodes, max-age {} s: {faults} faults, {} operations, {} of unknown fate, \
+         {} expiries, {} renewals of workers \
+         seen by {} lookups, {} snapshots installed, \
+         {} power cuts took {} sectors, {} wrong bits refused, the log is {}; {}",
         segment.make.number,
         segment.make.nodes,
         segment.make.max_age_s,

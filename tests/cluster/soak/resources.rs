@@ -1,17 +1,17 @@
-//! What nodes take of the machine.
+//! Measures the system resources that nodes use.
 
 use crate::support::Cluster;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// The most that any node took at the end of any burst, in nodes that ran and served.
+/// The maximum of any node at the end of any burst, for nodes that ran and served.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Resources {
     pub resident_kb: u64,
     pub descriptors: u64,
     pub data_bytes: u64,
-    /// Of each node before anybody came.
+    /// The number for each node before any client connected.
     pub descriptors_before: Vec<u64>,
 }
 
@@ -32,14 +32,15 @@ impl Resources {
     }
 }
 
-/// How many a process has open.
+/// Returns the number of open descriptors of a process.
 pub fn descriptors(pid: u32) -> u64 {
     fs::read_dir(format!("/proc/{pid}/fd"))
         .expect("a running process")
         .count() as u64
 }
 
-/// Of all files below a directory; those that go meanwhile count as nothing.
+/// Returns the size of all files below a directory; files that disappear during the scan count as
+/// nothing.
 fn size(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else {
         return 0;

@@ -1,4 +1,4 @@
-//! One part of a soak: a cluster of its own, what happened to it, and the judgement.
+//! One part of a soak: a cluster of its own, its faults, and its evaluation.
 
 use super::liveness::Liveness;
 use super::resources::{Resources, descriptors};
@@ -22,7 +22,7 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::Duration;
 
-/// Their faults begin one after the other, and half of the bursts have more than one.
+/// The faults of a burst begin one after the other, and half of the bursts have more than one.
 const PATTERN: Pattern = Pattern {
     lasts: Duration::from_millis(700)..Duration::from_millis(2_500),
     staggers: Duration::from_millis(100)..Duration::from_millis(1_200),
@@ -33,27 +33,29 @@ const CLIENTS: u32 = 48;
 const GROUPS: u32 = 16;
 /// Pairs that write the same node ids.
 const RIVALS: u32 = 8;
-/// With the workers and the pairs, 460 node ids at a time.
+/// With the workers and the pairs, there are 460 node ids at a time.
 const NODES_PER_CLIENT: u64 = 8;
 const WORKERS: usize = 16;
-/// Writes that stand still for longer under a fault of a minority are worth a look, though a few may (see `report`).
+/// A longer interruption of writes under a fault of a minority is worth an investigation, though a
+/// few are allowed (see `report`).
 const REMARKABLE_GAP_NS: u64 = 1_500_000_000;
-/// What must be served between two bursts.
+/// Requests that must be served between two bursts.
 const CALM: u64 = 100;
-/// After the last burst, with a short max-age: who is silent must be gone.
+/// Time after the last burst, used with a short max-age: silent nodes must have expired by its end.
 const QUIET: Duration = Duration::from_secs(12);
-/// What an announcement may stay beyond max-age in a healthy cluster.
+/// Time that an announcement may stay beyond max-age in a healthy cluster.
 const ALLOWANCE: Duration = Duration::from_secs(2);
-/// The search for an order gives up then, which is a failure.
+/// Time limit of the search for an order; reaching it is a failure.
 const JUDGED_WITHIN: Duration = Duration::from_secs(120);
-/// What a node may hold open beyond what it held before anybody came: files for a moment, and connections that a lost link has not
-/// given up yet.
+/// Descriptors that a node may hold beyond those it held before any client connected: short-lived
+/// files, and connections of a lost link that are not closed yet.
 const DESCRIPTORS_OVER: u64 = 8;
-/// Members have up to four connections with each other each way, and open the last of them when they are first needed.
+/// Members have up to four connections with each other in each direction, and open the last of them
+/// on first use.
 const CONNECTIONS_OF_A_PEER: u64 = 8;
 const DESCRIPTORS_BACK_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a segment is made of.
+/// The parameters of a segment.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Make {
     pub number: u64,
@@ -62,11 +64,11 @@ pub struct Make {
     pub lasts_s: u64,
 }
 
-/// What came of it.
+/// The results of a segment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Segment {
     pub make: Make,
-    /// When the clients' clock began, by the wall clock that the nodes' logs go by.
+    /// The time at which the clients' clock began, by the wall clock that the nodes' logs use.
     pub began_wall_ms: u64,
     pub bursts: Vec<Burst>,
     pub operations: usize,
@@ -74,7 +76,8 @@ pub struct Segment {
     pub unknown: usize,
     pub lookups: usize,
     pub expiries: usize,
-    /// Whether the log goes back to the first change; else the part before was judged without one.
+    /// Whether the log goes back to the first change; otherwise the earlier part was evaluated
+    /// without a log.
     pub is_log_complete: bool,
     pub renewals: u64,
     pub worker_lookups: u64,
@@ -84,11 +87,12 @@ pub struct Segment {
     pub flips_refused: u64,
     pub liveness: Liveness,
     pub resources: Resources,
-    /// What broke a promise; none if all held.
+    /// The broken guarantees; empty if all held.
     pub failures: Vec<String>,
 }
 
-/// Runs one, and keeps in `dir` what a failed one can be judged again from, and the logs of a remarkable one.
+/// Runs one segment. Keeps in `dir` the history of a failed segment, for another evaluation, and
+/// the logs of a failed or remarkable one.
 pub fn run(make: Make, dir: &Path) -> Segment {
     let max_age = Duration::from_secs(make.max_age_s);
     let settings = match make.max_age_s {
@@ -169,12 +173,13 @@ fn keep_logs(stage: &Stage, dir: &Path, make: Make) {
     }
 }
 
-/// A time without faults in which who is silent must go; none with a max-age that is too long for it.
+/// Waits for a time without faults in which silent nodes must expire. Returns `None` with a max-age
+/// that is too long for it.
 fn quiet(clients: &Recorded, max_age: Duration) -> Option<Window> {
     if max_age >= QUIET / 3 {
         return None;
     }
-    // The grace after the last election is a max-age.
+    // The grace period after the last election is one max-age.
     let_pass(max_age);
     let from_ns = clients.now_ns();
     let_pass(QUIET);
@@ -184,7 +189,7 @@ fn quiet(clients: &Recorded, max_age: Duration) -> Option<Window> {
     })
 }
 
-/// Every node gives the same bytes at the same index.
+/// Checks that every node returns the same bytes at the same index.
 fn same_everywhere(stage: &Stage) -> Vec<String> {
     let bodies = until("all nodes answer at one index", FORM_LIMIT, || {
         let answers: Option<Vec<http::Response>> = stage
