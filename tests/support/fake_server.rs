@@ -1,4 +1,5 @@
-//! A server that says what a test tells it to, so that commands meet refusals, broken streams and silence at will.
+//! A server with answers that a test provides, so that commands meet refusals, broken streams and
+//! silence on demand.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,45 +13,45 @@ use std::time::Duration;
 /// More than any test sends before it waits.
 const QUEUE: usize = 64;
 
-/// Far beyond what anything here takes on a busy machine.
+/// Far beyond the duration of any step on a busy machine.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// What was asked.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Path and query.
     pub target: String,
-    /// By lower-case name.
+    /// The headers by lower-case name.
     pub headers: BTreeMap<String, String>,
 }
 
-/// What a test answers with, by the number of the request.
+/// Maps the number of a request, and the request, to a test's answer.
 type Answering = dyn Fn(usize, &Request) -> Reply + Send + Sync;
 
-/// What is answered.
+/// An answer.
 pub enum Reply {
     /// A status and a body.
     Text(u16, String),
-    /// Events as they come; the connection closes when the sender is gone.
+    /// Events, sent when they arrive; the connection closes when the sender is dropped.
     Events(Receiver<String>),
-    /// Nothing, while the connection stays.
+    /// No answer, while the connection stays open.
     Silence,
 }
 
-/// A stream of events that a test writes as it goes.
+/// Returns a stream of events, and the sender with which a test writes them.
 pub fn stream() -> (SyncSender<String>, Reply) {
     let (sender, receiver) = sync_channel(QUEUE);
     (sender, Reply::Events(receiver))
 }
 
-/// A stream that brings this and breaks off.
+/// Returns a stream that sends this text and breaks off.
 pub fn broken_stream(text: &str) -> Reply {
     let (sender, reply) = stream();
     sender.send(text.to_owned()).expect("the queue has room");
     reply
 }
 
-/// Listens on loopback until it is dropped.
+/// A server that listens on loopback until it is dropped.
 pub struct FakeServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -65,7 +66,7 @@ struct Shared {
 }
 
 impl FakeServer {
-    /// `reply` gets the number of the request, from 0, and the request.
+    /// Starts a server. `reply` receives the number of the request, from 0, and the request.
     pub fn start(reply: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> FakeServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -92,7 +93,7 @@ impl FakeServer {
         }
     }
 
-    /// One that answers everything so.
+    /// Starts a server that answers every request with this status and body.
     pub fn saying(status: u16, body: &str) -> FakeServer {
         let body = body.to_owned();
         FakeServer::start(move |_, _| Reply::Text(status, body.clone()))
@@ -102,12 +103,12 @@ impl FakeServer {
         format!("http://{}", self.address)
     }
 
-    /// All that was asked so far.
+    /// Returns all requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().expect("no panic").clone()
     }
 
-    /// Waits until so many requests have come; panics when they do not.
+    /// Waits for this many requests; panics when they do not arrive in time.
     pub fn wait_for_requests(&self, count: usize) -> Vec<Request> {
         let held = self.shared.requests.lock().expect("no panic");
         let (requests, late) = self
@@ -125,7 +126,7 @@ impl FakeServer {
 }
 
 impl Drop for FakeServer {
-    /// New connections are refused from then on; streams that are open stay.
+    /// Stops the listener: new connections are refused from then on; open streams stay.
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
         // Wakes the listener, which then closes.
@@ -147,7 +148,7 @@ impl Shared {
             requests.len() - 1
         };
         self.came.notify_all();
-        // A client that has gone is what some tests are about.
+        // Some tests close the connection before the answer.
         let _gone = answer(stream, (self.reply)(number, &request));
     }
 }
@@ -170,7 +171,7 @@ fn answer(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
                 .iter()
                 .try_for_each(|piece| stream.write_all(piece.as_bytes()))
         }
-        // Until the client gives up.
+        // Waits until the client gives up.
         Reply::Silence => stream.read(&mut [0]).map(|_| ()),
     }
 }

@@ -1,8 +1,8 @@
-//! Real quorate processes for tests: a group of them in temporary directories, a client that
-//! speaks the wire by itself, and one way to wait.
+//! Real quorate processes for tests: a group of them in temporary directories, a client with its
+//! own implementation of the protocol, and one way to wait.
 //!
-//! Processes rather than tasks, since what is proved here is about kills, freezes and disks.
-//! Nothing of the product is linked but its clock and the numbers of its exit codes.
+//! The tests use processes rather than tasks, since they are about kills, freezes and disks. The
+//! only linked parts of the product are its clock and its exit codes.
 
 mod clients;
 #[cfg(target_os = "linux")]

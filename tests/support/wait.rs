@@ -1,11 +1,11 @@
-//! The one way that tests wait.
+//! The functions with which tests wait.
 
 use quorate::clock;
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Asks again and again until there is an answer; panics with `what` when `limit` is over.
+/// Repeats `ask` until it returns a value; panics with `what` when `limit` is over.
 pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = clock::now() + limit;
     loop {
@@ -17,8 +17,8 @@ pub fn until<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>)
     }
 }
 
-/// Lets time pass where time itself is what the test is about: a freeze, a pace of renewals.
-/// Never to wait for something: that is [`until`].
+/// Lets time pass where the test is about time itself, such as a freeze or the interval of
+/// renewals. Use [`until`] to wait for an event.
 pub fn let_pass(time: Duration) {
     std::thread::sleep(time);
 }

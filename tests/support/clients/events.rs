@@ -1,4 +1,4 @@
-//! A reader of server-sent events on a blocking socket, which sees every line as it comes.
+//! A reader of server-sent events on a blocking socket. It sees every line as it arrives.
 
 use quorate::clock;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub name: Option<String>,
-    /// Empty when it was not said.
+    /// Empty when the stream did not send one.
     pub id: String,
     pub data: Value,
 }
@@ -18,12 +18,13 @@ pub struct Event {
 /// An open stream.
 pub struct Events {
     stream: TcpStream,
-    /// Read and not yet an event.
+    /// Bytes that were read but are not yet an event.
     rest: Vec<u8>,
 }
 
 impl Events {
-    /// Opens a stream, going on from an id if there is one. By HTTP/1.0, so that the body comes without chunks.
+    /// Opens a stream, and resumes after an id if there is one. The request uses HTTP/1.0, so that
+    /// the body is not chunked.
     pub fn open(
         to: SocketAddr,
         path: &str,
@@ -47,7 +48,8 @@ impl Events {
         Ok(events)
     }
 
-    /// The next event or heartbeat. An error when none comes in time, or the stream ends.
+    /// Returns the next event or heartbeat, or an error when none arrives in time or the stream
+    /// ends.
     pub fn next(&mut self, limit: Duration) -> Result<Event, Error> {
         let text = self.until(b"\n\n", limit)?;
         let mut event = Event {
@@ -66,7 +68,7 @@ impl Events {
         Ok(event)
     }
 
-    /// The next event that has a name.
+    /// Returns the next event that has a name.
     pub fn named(&mut self, limit: Duration) -> Result<Event, Error> {
         let deadline = clock::now() + limit;
         loop {
@@ -102,7 +104,7 @@ impl Events {
     }
 }
 
-/// The log index of an id.
+/// Returns the log index in an id.
 pub fn index_of(id: &str) -> u64 {
     let index = id.split_once(':').and_then(|(_, index)| index.parse().ok());
     index.expect("an id is a cluster and an index")

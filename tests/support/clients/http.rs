@@ -1,5 +1,6 @@
-//! A small HTTP/1.1 client on a blocking socket: one connection a request, and a time limit on the
-//! whole of it. Independent of the product, and of what a client library would retry by itself.
+//! A small HTTP/1.1 client on a blocking socket: one connection for each request, and a time limit
+//! on the whole request. It is independent of the product, and performs none of the retries of a
+//! client library.
 
 use quorate::clock;
 use std::collections::BTreeMap;
@@ -7,22 +8,22 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// What came back.
+/// The response to a request.
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
-    /// By lower-case name; of a repeated one the last.
+    /// The headers by lower-case name; the last value of a repeated one.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
 
-/// A request on its way: sent, and not yet answered.
+/// A request that was sent and has not been answered yet.
 pub struct Pending {
     stream: TcpStream,
     limit: Duration,
 }
 
-/// One request and its answer.
+/// Sends a request and returns its response.
 pub fn request(
     to: SocketAddr,
     method: &str,
@@ -33,7 +34,7 @@ pub fn request(
     send(to, method, path, body, limit)?.answer()
 }
 
-/// Writes the request, which the kernel takes even when the process at the other end is stopped.
+/// Sends a request. The kernel accepts it even when the process at the other end is stopped.
 pub fn send(
     to: SocketAddr,
     method: &str,
@@ -44,7 +45,7 @@ pub fn send(
     send_with(to, method, path, "", body, limit)
 }
 
-/// The same with more header lines, each with its line end.
+/// Sends a request like [`send`], with more header lines, each with its line end.
 pub fn send_with(
     to: SocketAddr,
     method: &str,
@@ -71,7 +72,7 @@ pub fn send_with(
 }
 
 impl Pending {
-    /// Whether nothing of an answer has come so far.
+    /// Returns whether no byte of an answer has arrived yet.
     pub fn is_silent(&self) -> bool {
         self.stream.set_nonblocking(true).expect("a socket");
         let peeked = self.stream.peek(&mut [0]);
@@ -79,7 +80,7 @@ impl Pending {
         peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// Waits for the answer, as long as the request allowed.
+    /// Waits for the answer until the request's time limit.
     pub fn answer(mut self) -> Result<Response, Error> {
         let deadline = clock::now() + self.limit;
         let mut bytes = Vec::new();

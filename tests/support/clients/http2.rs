@@ -1,5 +1,5 @@
-//! A client of HTTP/2 on a blocking socket that sends frames as it is told, and no other: it opens
-//! windows, answers and pings only when a test wants it to.
+//! A client of HTTP/2 on a blocking socket that sends only the frames that a test requests: it
+//! opens windows, answers and pings on demand.
 
 use quorate::clock;
 use std::io::{Error, ErrorKind, Read, Write};
@@ -21,7 +21,7 @@ const END_HEADERS: u8 = 4;
 /// `SETTINGS_INITIAL_WINDOW_SIZE`
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
-/// A frame that came.
+/// A received frame.
 #[derive(Debug)]
 pub struct Frame {
     pub kind: u8,
@@ -34,12 +34,13 @@ pub struct Frame {
 pub struct Http2 {
     stream: TcpStream,
     next_stream: u32,
-    /// Read and not yet a whole frame.
+    /// Bytes that were read but are not yet a whole frame.
     rest: Vec<u8>,
 }
 
 impl Http2 {
-    /// Connects. Each stream may bring `window` bytes before it is allowed more.
+    /// Connects. The server may send `window` bytes on each stream until its window is opened
+    /// further.
     pub fn connect(to: SocketAddr, window: u32) -> Result<Http2, Error> {
         let mut stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
@@ -57,7 +58,7 @@ impl Http2 {
         Ok(client)
     }
 
-    /// Asks for a path on a new stream, and gives its number.
+    /// Requests a path on a new stream, and returns the stream's number.
     pub fn get(&mut self, path: &str) -> Result<u32, Error> {
         // Indexed: method GET, scheme http. Literal without indexing: path and authority.
         let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
@@ -73,7 +74,7 @@ impl Http2 {
         self.send(PING, 0, 0, &[0; 8])
     }
 
-    /// Allows a stream, or the connection (0), `bytes` more.
+    /// Allows `bytes` more on a stream, or on the connection (0).
     pub fn open_window(&mut self, stream: u32, bytes: u32) -> Result<(), Error> {
         self.send(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
     }
@@ -86,10 +87,11 @@ impl Http2 {
         self.stream.write_all(&frame)
     }
 
-    /// The next frame that is no answer to one of ours. Settings of the server are acknowledged.
+    /// Returns the next frame that is not an answer to one of this client's. Acknowledges the
+    /// server's settings.
     ///
     /// # Errors
-    /// `TimedOut` when none comes in time; others when the connection has ended.
+    /// `TimedOut` when no frame arrives in time; others when the connection has ended.
     pub fn next(&mut self, limit: Duration) -> Result<Frame, Error> {
         let deadline = clock::now() + limit;
         loop {

@@ -1,9 +1,9 @@
-//! What a test needs that is ten thousand clients.
+//! Helpers for tests with ten thousand clients.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 
-/// Lets this process open as many sockets as the system allows it.
+/// Raises this process's limit of open sockets to the system's maximum.
 pub fn raise_descriptors() {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let raised = Rlimit {
@@ -13,7 +13,7 @@ pub fn raise_descriptors() {
     setrlimit(Resource::Nofile, raised).expect("the soft limit may be as the hard one");
 }
 
-/// All of them in one thread: the rest of the machine is the nodes'.
+/// Returns a runtime with one thread for all clients: the rest of the machine is for the nodes.
 pub fn runtime() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(1)

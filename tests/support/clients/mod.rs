@@ -1,4 +1,4 @@
-//! What talks to a node: clients of its protocols, and loads made of them.
+//! Clients of a node's protocols, and loads made of them.
 
 pub mod events;
 pub mod http;

@@ -1,7 +1,7 @@
-//! The wire between nodes, spoken by hand: what a stranger, or someone in a member's name, may
-//! send.
+//! A minimal implementation of the protocol between nodes. It sends what a stranger, or a peer that
+//! uses a member's name, may send.
 //!
-//! Independent of the product's own code, which would refuse to send most of it.
+//! It is independent of the product's own code, which would refuse to send most of it.
 
 use crate::support::node::Node;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// How long an answer may take.
+/// Maximum time to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 const HTTP_HEAD_BYTES_MAX: usize = 4096;
 
@@ -21,7 +21,7 @@ pub const APPEND: u8 = 4;
 pub const SNAPSHOT: u8 = 5;
 pub const KINDS: u8 = 10;
 
-/// A log id.
+/// The id of a log entry.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct LogId {
     pub term: u64,
@@ -37,7 +37,7 @@ pub struct Vote {
     pub is_committed: bool,
 }
 
-/// What a node says of itself.
+/// A node's description of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Introduction {
     pub node_id: String,
@@ -49,7 +49,7 @@ pub struct Introduction {
 }
 
 impl Introduction {
-    /// Of a node that nobody knows.
+    /// Returns the introduction of an unknown node.
     pub fn of_nobody() -> Introduction {
         Introduction {
             node_id: "nobody".to_owned(),
@@ -61,7 +61,7 @@ impl Introduction {
         }
     }
 
-    /// The raft id of this node.
+    /// Returns the raft id of this node.
     pub fn raft_id(&self) -> u64 {
         let mut hash = Sha256::new();
         hash.update(b"quorate raft id\0");
@@ -76,7 +76,8 @@ impl Introduction {
     }
 }
 
-/// The first message of a connection. `to`: the cluster and the raft id that is meant.
+/// The first message of a connection. `to` is the cluster and the raft id that the sender wants to
+/// reach.
 #[derive(Debug, Clone, Serialize)]
 pub struct Hello {
     pub version: u32,
@@ -85,7 +86,7 @@ pub struct Hello {
 }
 
 impl Hello {
-    /// From one node of a cluster to another, as the first would say it.
+    /// Returns the hello that `other` would send to `node`.
     pub fn in_the_name_of(other: &Node, node: &Node) -> Result<Hello, Error> {
         let (_, from) = PeerWire::as_stranger(other)?;
         let (_, target) = PeerWire::as_stranger(node)?;
@@ -120,7 +121,7 @@ pub struct PeerWire {
 }
 
 impl PeerWire {
-    /// Connects and upgrades, and says nothing yet.
+    /// Connects and upgrades the connection, but sends no message yet.
     pub fn connect(node: &Node) -> Result<PeerWire, Error> {
         let mut stream = TcpStream::connect_timeout(&node.address(), PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -144,7 +145,7 @@ impl PeerWire {
         }
     }
 
-    /// Connects and says hello; the connection with what the node says of itself.
+    /// Connects and sends a hello. Returns the connection and the node's introduction.
     pub fn greeted(node: &Node, hello: &Hello) -> Result<(PeerWire, Introduction), Error> {
         let mut wire = PeerWire::connect(node)?;
         wire.frame(&message(0, hello))?;
@@ -155,7 +156,7 @@ impl PeerWire {
         }
     }
 
-    /// As a node that is no member; the connection with what the node says of itself.
+    /// Connects as a node that is not a member. Returns the connection and the node's introduction.
     pub fn as_stranger(node: &Node) -> Result<(PeerWire, Introduction), Error> {
         let hello = Hello {
             version: 1,
@@ -165,7 +166,7 @@ impl PeerWire {
         PeerWire::greeted(node, &hello)
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.stream.write_all(bytes)
     }
@@ -176,7 +177,7 @@ impl PeerWire {
         self.raw(body)
     }
 
-    /// Sends the length of a frame, and nothing of it.
+    /// Sends the length of a frame without its body.
     pub fn claim(&mut self, length: u32) -> Result<(), Error> {
         self.raw(&length.to_be_bytes())
     }
@@ -191,17 +192,17 @@ impl PeerWire {
     }
 }
 
-/// The body of a frame that holds a message.
+/// Returns the body of a frame that holds a message.
 pub fn message(number: u64, message: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(&(number, message)).expect("to memory")
 }
 
-/// The body of a frame that holds a request of a kind with these bytes for its content.
+/// Returns the body of a frame that holds a request of a kind, with these bytes as its content.
 pub fn request(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[1, kind], content].concat()
 }
 
-/// The content of a wish to join.
+/// Returns the content of a request to join.
 pub fn wish(node_id: &str, incarnation: u64, address: &str) -> Vec<u8> {
     postcard::to_allocvec(&(node_id, incarnation, address, "test")).expect("to memory")
 }

@@ -1,4 +1,4 @@
-//! Clients that announce, renew, withdraw and look up without pause, and write down what they saw.
+//! Clients that announce, renew, withdraw and look up without pause, and record what they observe.
 
 use super::http;
 use super::rivals::{Ask, outcome_of, request_of};
@@ -14,32 +14,35 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The pool of all; with the type it is a group, and each operation but a few lookups touches one group alone.
+/// The pool of all announcements. With the type it forms a group, and each operation except a few
+/// lookups touches one group only.
 const POOL: &str = "general";
-/// A pause after a refusal, as clients make one.
+/// Pause after a refusal, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(20);
-/// Of so many requests that were served, one is the last at its server; after one that was not, a client asks the next server at
-/// once, as the engines' do. Clients that choose anew each time would soon all wait for a frozen one.
+/// One in this many served requests is the client's last at its server. After a request that was
+/// not served, the client moves to the next server at once, as the engines' clients do. Clients
+/// that chose a server at random each time would soon all wait for a frozen one.
 const STAYS: u64 = 400;
-/// Of so many lookups, one is for everything.
+/// One in this many lookups is for everything.
 const EVERYTHING: u64 = 30;
-/// Longer than a write takes when all is well. A rival waits for so long in half of all cases, and
-/// then makes sure that the other's write has arrived.
+/// Longer than a write takes in a healthy cluster. In half of all cases the second client of a pair
+/// waits for this time, and then makes sure that the first one's write has arrived.
 const HEAD_START: Duration = Duration::from_millis(25);
 
-/// How many clients, and of how many groups.
+/// The number of clients, and of their groups.
 #[derive(Debug, Clone, Copy)]
 pub struct Crowd {
     pub clients: u32,
     pub groups: u32,
-    /// Node ids of each: of one the others' changes are seen while it rests.
+    /// Node ids of each client: while one is idle, the changes of the others are observed.
     pub nodes_per_client: u64,
-    /// Beside these, pairs of clients that write the same node ids through different servers.
+    /// Number of additional pairs of clients that write the same node ids through different
+    /// servers.
     pub rivals: u32,
     pub seed: u64,
 }
 
-/// The clients at work.
+/// The running clients.
 pub struct Recorded {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<Vec<Operation>>>,
@@ -48,7 +51,7 @@ pub struct Recorded {
 struct Shared {
     began: Instant,
     servers: Vec<SocketAddr>,
-    /// The last token that any of them used.
+    /// The last token that any client used.
     tokens: AtomicU64,
     /// Operations that were answered with 2xx.
     served: AtomicU64,
@@ -68,7 +71,7 @@ impl Recorded {
             let client = Client::new(number, crowd, shared.clone());
             std::thread::spawn(move || client.run(Client::write))
         });
-        // The second client of a pair has the number after the first one's.
+        // The second client of a pair has the number after that of the first.
         let pairs = (0..crowd.rivals).map(|pair| {
             let client = Client::new(crowd.clients + 2 * pair, crowd, shared.clone());
             std::thread::spawn(move || client.run(Client::write_as_two))
@@ -77,17 +80,17 @@ impl Recorded {
         Recorded { shared, threads }
     }
 
-    /// How many operations were answered with 2xx so far.
+    /// Returns the number of operations answered with 2xx so far.
     pub fn served(&self) -> u64 {
         self.shared.served.load(Ordering::Relaxed)
     }
 
-    /// The time of the history's clock.
+    /// Returns the time of the history's clock.
     pub fn now_ns(&self) -> u64 {
         self.shared.now_ns()
     }
 
-    /// Lets what is under way end, and gives all that they saw.
+    /// Waits for pending operations to end, and returns all operations.
     pub fn stop(mut self) -> Vec<Operation> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let mut history: Vec<Operation> = self
@@ -118,11 +121,11 @@ struct Client {
     random: Random,
     shared: Arc<Shared>,
     nodes: Vec<Announced>,
-    /// Whom it asks.
+    /// The server that it sends requests to.
     server: u32,
-    /// Equal names are one: a long history has few different ones.
+    /// Equal names share one allocation: a long history has few different ones.
     names: HashSet<Name>,
-    /// Grows when a node id is given up.
+    /// Increases when a node id is given up.
     generation: u64,
     operations: Vec<Operation>,
 }
@@ -130,7 +133,7 @@ struct Client {
 /// A node id of one client alone, or of a pair.
 struct Announced {
     node: Name,
-    /// What it was last acknowledged with; none: it is withdrawn, or was never announced.
+    /// The last acknowledged token, or `None` if the node is withdrawn or was never announced.
     token: Option<u64>,
 }
 
@@ -184,7 +187,7 @@ impl Client {
         self.operations
     }
 
-    /// Announces something new, renews, or withdraws.
+    /// Writes a new announcement, a renewal, or a withdrawal.
     fn write(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let held = self.nodes[at].token;
@@ -205,7 +208,7 @@ impl Client {
         let (outcome, index) = outcome_of(&write_of(answer));
         match outcome {
             Outcome::Acked => self.nodes[at].token = then,
-            // Its state is known to nobody; it is left alone from now on, to expire.
+            // The node's state is unknown; it is left to expire.
             Outcome::Unknown => self.nodes[at] = self.fresh(),
             Outcome::Refused | Outcome::Found(_) => {}
         }
@@ -221,8 +224,8 @@ impl Client {
         }
     }
 
-    /// Writes one node id as two clients through different servers, the second one before the first
-    /// one is answered.
+    /// Writes one node id as two clients through different servers. The second write is sent before
+    /// the first one is answered.
     fn write_as_two(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
         let inputs = [self.wish(at), self.wish(at)];
@@ -252,7 +255,7 @@ impl Client {
         self.learn(at, &operations);
         let served = operations.iter().all(Operation::succeeded);
         let acked = operations.iter().filter(|operation| operation.succeeded());
-        // The other counts where it is known whether both were served.
+        // The other write is counted by the caller, which learns whether both were served.
         let acked = acked.count().saturating_sub(usize::from(served));
         self.shared
             .served
@@ -261,7 +264,7 @@ impl Client {
         served
     }
 
-    /// Something to write of a node: a renewal, something new, or a withdrawal.
+    /// Returns a write for a node: a renewal, a new announcement, or a withdrawal.
     fn wish(&mut self, at: usize) -> Input {
         let node = self.nodes[at].node.clone();
         match (self.nodes[at].token, self.random.below(3)) {
@@ -274,7 +277,7 @@ impl Client {
         }
     }
 
-    /// What became of a node by writes of two clients.
+    /// Updates a node's state from the outcomes of the writes of two clients.
     fn learn(&mut self, at: usize, operations: &[Operation]) {
         let is_unknown = |operation: &Operation| operation.outcome == Outcome::Unknown;
         if operations.iter().any(is_unknown) {
@@ -338,7 +341,8 @@ impl Client {
         served
     }
 
-    /// Without the cluster's own, of which the registry knows nothing, and without the [`Workers`](super::workers::Workers).
+    /// Returns the services of a lookup without the cluster's own, which the history does not
+    /// contain, and without those of the [`Workers`](super::workers::Workers).
     fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<Service> {
         let announced = found
             .iter()

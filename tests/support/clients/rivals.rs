@@ -1,5 +1,5 @@
-//! Two clients that write one node id through different nodes, where it is known which write
-//! arrived first.
+//! Two clients that write one node id through different nodes, with proof of which write arrived
+//! first.
 
 use super::http::{self, Pending};
 use crate::support::node::{PATIENCE, Write, announcement, announcement_path, write_of};
@@ -8,13 +8,14 @@ use quorate_checker::history::{Input, Operation, Outcome};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A node that runs answers a stale lookup at once, whether or not it reaches the others.
+/// Maximum duration of a stale lookup: a running node answers it at once, whether or not it can
+/// reach the others.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
-/// A write that one of them makes.
+/// A write by one of the clients.
 pub struct Ask<'a> {
     pub client: u32,
-    /// The number of the server, with its address.
+    /// The number of the server, and its address.
     pub server: (u32, SocketAddr),
     pub input: Input,
     /// The time of the history's clock.
@@ -30,7 +31,7 @@ pub struct Underway<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// Sends it.
+    /// Sends the write.
     pub fn send(self) -> Underway<'a> {
         let call_ns = (self.now_ns)();
         let (method, path, body) = request_of(&self.input);
@@ -46,11 +47,11 @@ impl<'a> Ask<'a> {
 }
 
 impl Underway<'_> {
-    /// Waits for proof that the node has taken the write: after a pause it answers something that
-    /// it was asked later. The pause is
-    /// far longer than a thread of a process that runs is kept from its work.
+    /// Waits for proof that the node has received the write: after a pause it answers a later
+    /// request. The pause is far longer than a thread of a running process is kept from its work.
     ///
-    /// Nothing is known if the node does not answer, or has answered the write meanwhile.
+    /// The arrival stays unknown if the node does not answer, or has answered the write in the
+    /// meantime.
     pub fn prove_arrival(&mut self, pause: Duration) {
         let Ok(pending) = &self.sent else { return };
         let_pass(pause);
@@ -80,7 +81,7 @@ impl Underway<'_> {
     }
 }
 
-/// What a history says of an answer.
+/// Returns an answer as a history records it.
 pub fn outcome_of(written: &Write) -> (Outcome, Option<u64>) {
     match written {
         Write::Acked(index) => (Outcome::Acked, Some(*index)),
@@ -89,7 +90,7 @@ pub fn outcome_of(written: &Write) -> (Outcome, Option<u64>) {
     }
 }
 
-/// The request that asks for it.
+/// Returns the request for an input: its method, path and body.
 pub fn request_of(input: &Input) -> (&'static str, String, Option<String>) {
     match input {
         Input::Announce {

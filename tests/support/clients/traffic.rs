@@ -1,5 +1,5 @@
-//! Clients that write without pause and remember what was acknowledged when, and clients that read
-//! and know what they must see.
+//! Clients that write without pause and remember when each write was acknowledged, and clients that
+//! read and know what they must see.
 
 use super::http;
 use crate::support::node::{
@@ -13,38 +13,38 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How many node ids each writer announces in turn.
+/// Number of node ids that each writer announces in rotation.
 const IDS_PER_WRITER: u64 = 20;
-/// A pause after a refusal, as clients make one.
+/// Pause after a refusal, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(5);
 
-/// What all writers did.
+/// The record of all writers.
 #[derive(Default)]
 struct Record {
-    /// When each acknowledgement came, in that order.
+    /// The time of each acknowledgement, in that order.
     acks: Mutex<Vec<Instant>>,
     ack_count: AtomicUsize,
     served_count: AtomicUsize,
-    /// By node id: the last token acknowledged, and the last one sent.
+    /// The last acknowledged and the last sent token, by node id.
     tokens: Mutex<BTreeMap<String, (Option<u64>, u64)>>,
     stop: AtomicBool,
 }
 
-/// Clients in the background: writers, and readers that check every lookup.
+/// Clients that run in the background: writers, and readers that check every lookup.
 pub struct Traffic {
     kind: String,
     record: Arc<Record>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What they had done when they were stopped.
+/// The results of the clients when they were stopped.
 pub struct Done {
     acks: Vec<Instant>,
     tokens: BTreeMap<String, (Option<u64>, u64)>,
 }
 
 impl Traffic {
-    /// Starts a writer for each address. The tokens of each node id only grow.
+    /// Starts a writer for each address. The tokens of each node id only increase.
     pub fn start(kind: &str, to: &[SocketAddr]) -> Traffic {
         let record = Arc::new(Record::default());
         let writers = to
@@ -62,8 +62,8 @@ impl Traffic {
         }
     }
 
-    /// Adds a reader for each address. It panics when a lookup that was served lacks what was
-    /// acknowledged before it was asked for.
+    /// Adds a reader for each address. It panics when a served lookup lacks a write that was
+    /// acknowledged before the lookup was sent.
     pub fn read_from(&mut self, addresses: &[SocketAddr]) {
         for address in addresses {
             let (record, kind, address) = (self.record.clone(), self.kind.clone(), *address);
@@ -72,17 +72,17 @@ impl Traffic {
         }
     }
 
-    /// How many lookups were served so far.
+    /// Returns the number of served lookups so far.
     pub fn served(&self) -> usize {
         self.record.served_count.load(Ordering::Acquire)
     }
 
-    /// How many writes were acknowledged so far.
+    /// Returns the number of acknowledged writes so far.
     pub fn acked(&self) -> usize {
         self.record.ack_count.load(Ordering::Acquire)
     }
 
-    /// Lets the writes in flight end, and stops.
+    /// Waits for the writes in flight to end, and stops.
     pub fn stop(mut self) -> Done {
         self.record.stop.store(true, Ordering::Release);
         for thread in self.threads.drain(..) {
@@ -101,12 +101,12 @@ impl Drop for Traffic {
 }
 
 impl Done {
-    /// How many writes were acknowledged.
+    /// Returns the number of acknowledged writes.
     pub fn acked(&self) -> usize {
         self.acks.len()
     }
 
-    /// The longest time between two acknowledgements, of those around `from` and later.
+    /// Returns the longest time between two acknowledgements, among those around `from` and later.
     pub fn longest_gap(&self, from: Instant) -> Duration {
         let first = self
             .acks
@@ -119,7 +119,7 @@ impl Done {
             .unwrap_or(Duration::MAX)
     }
 
-    /// The same of what every node shows; panics too unless all show the same.
+    /// Does the same for the results of every node, and also panics unless all nodes show the same.
     pub fn assert_nothing_lost_anywhere(&self, seen: &[Tokens]) {
         for (i, seen) in seen.iter().enumerate() {
             self.assert_nothing_lost(seen, &format!("running node {i}"));

@@ -1,4 +1,5 @@
-//! Workers as an engine has them: each renews three times within max-age, and nobody may miss one meanwhile.
+//! Workers like those of an engine: each renews three times within max-age, and no lookup may miss
+//! one.
 
 use super::http;
 use crate::support::etc::ENVIRONMENT;
@@ -12,18 +13,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Their type. Histories leave it out: a worker changes servers within one renewal, which is more than one operation.
+/// The service type of workers. Histories leave it out: a worker changes servers within one
+/// renewal, which is more than one operation.
 pub const WORKER: &str = "worker";
-/// How long a worker waits for an answer before it asks the next server.
+/// Time that a worker waits for an answer before it moves to the next server.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Between two attempts.
+/// Time between two attempts.
 const BACK_OFF: Duration = Duration::from_millis(50);
-/// Between two lookups at a server.
+/// Time between two lookups at a server.
 const LOOK: Duration = Duration::from_millis(100);
-/// All of them are announced well before that.
+/// All workers are announced well within this time.
 const ANNOUNCED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Workers, and a client at each server that looks for them without pause.
+/// Workers, and a client at each server that looks them up without pause.
 pub struct Workers {
     stop: Arc<AtomicBool>,
     renewals: Arc<AtomicU64>,
@@ -31,19 +33,19 @@ pub struct Workers {
     watchers: Vec<JoinHandle<Seen>>,
 }
 
-/// What became of them.
+/// The results of the workers and their watchers.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Renewals that were accepted.
+    /// Accepted renewals.
     pub renewals: u64,
-    /// Lookups that were answered.
+    /// Answered lookups.
     pub lookups: u64,
-    /// Of each lookup that missed any, which and where.
+    /// The missing workers and the server, for each lookup that missed any.
     pub absences: Vec<String>,
 }
 
 impl Workers {
-    /// Announces so many, and returns when all are.
+    /// Announces `count` workers, and returns when all are announced.
     pub fn start(count: usize, max_age: Duration, servers: &[SocketAddr]) -> Workers {
         let stop = Arc::new(AtomicBool::new(false));
         let renewals = Arc::new(AtomicU64::new(0));
@@ -72,7 +74,7 @@ impl Workers {
         }
     }
 
-    /// Ends them, without a word to the cluster.
+    /// Stops the workers without withdrawing them.
     pub fn stop(mut self) -> Seen {
         self.stop.store(true, Ordering::Relaxed);
         let mut seen = Seen::default();
@@ -107,9 +109,11 @@ fn renew(
     renewals: &AtomicU64,
 ) {
     let id = id_of(number);
-    // Without a token: what the log says of them is none of the history's.
-    let body = json!({"environment": ENVIRONMENT, "nodeId": id, "pool": "general", "location": format!("/{id}"),
-        "services": [{"id": format!("service-of-{id}"), "type": WORKER, "properties": {"http": "http://engine:1"}}]})
+    // The body has no token, so the history ignores the log's entries about workers.
+    let body = json!({"environment": ENVIRONMENT, "nodeId": id, "pool": "general",
+        "location": format!("/{id}"),
+        "services": [{"id": format!("service-of-{id}"), "type": WORKER,
+            "properties": {"http": "http://engine:1"}}]})
     .to_string();
     let path = announcement_path(&id);
     let mut server = number;
@@ -145,7 +149,7 @@ fn watch(server: SocketAddr, count: usize, stop: &AtomicBool) -> Seen {
     seen
 }
 
-/// Which of them a lookup does not show; none if it was not answered.
+/// Returns the workers that a lookup does not show, or `None` if it was not answered.
 fn missing(server: SocketAddr, count: usize) -> Option<Vec<String>> {
     let path = format!("/v1/service/{WORKER}/general");
     let answer = http::request(server, "GET", &path, None, 2 * PATIENCE).ok()?;

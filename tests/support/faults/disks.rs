@@ -8,9 +8,9 @@ use quorate::config::exit_code;
 use std::fs;
 use std::time::Duration;
 
-/// What a sync takes longer on a slow disk.
+/// Additional duration of a sync on a slow disk.
 const SLOWER: Duration = Duration::from_millis(500);
-/// What may be written before a disk is full.
+/// Bytes that may be written before a disk is full.
 const ROOM_BYTES: u64 = 20_000;
 
 impl Stage {
@@ -28,7 +28,7 @@ impl Stage {
         self.disks[victim].fail(&order);
     }
 
-    /// Of a killed node.
+    /// Applies a power cut to the disk of a killed node.
     pub(super) fn cut_power(&mut self, kind: Kind, victim: usize) {
         let cut = match (kind, self.random.below(2)) {
             (Kind::TornWrite, _) => Cut::LastTorn,
@@ -40,13 +40,13 @@ impl Stage {
         self.cuts_that_took += u64::from(taken > 0);
     }
 
-    /// Of a killed node.
+    /// Empties the disk of a killed node.
     pub(super) fn empty(&mut self, victim: usize) {
         self.cluster.nodes[victim].wipe();
         self.disks[victim].replaced();
     }
 
-    /// One bit of a killed node's log.
+    /// Flips one bit of a killed node's log.
     pub(super) fn flip_bit(&mut self, victim: usize) {
         let file = ["raft.redb", "raft.journal"][self.random.below(2) as usize];
         let raft = self.cluster.nodes[victim].etc.data_dir().join("raft");
@@ -57,9 +57,10 @@ impl Stage {
         fs::write(&log, bytes).expect("a killed node's log can be written");
     }
 
-    /// A node with a wrong bit in its log refuses to start, or has not read it; in the last batch, which was not sealed yet, it looks
-    /// like a torn write: the node starts without it, and the others refuse it. Whatever it does, its disk is then
-    /// replaced, since a wrong bit on a second disk could be one too many.
+    /// Replaces the disk of a node with a flipped bit in its log. Such a node refuses to start, or
+    /// has not read the bit. In the last batch, which was not sealed yet, the bit looks like a torn
+    /// write: the node starts without that batch, and the others refuse it. The disk is replaced in
+    /// every case, since a wrong bit on a second disk could be one too many.
     pub(super) fn replace_flipped(&mut self, victim: usize) {
         let node = &mut self.cluster.nodes[victim];
         if node.is_alive() {
@@ -75,7 +76,7 @@ impl Stage {
         self.start_again(&[victim]);
     }
 
-    /// Starts a node that ended on its disk, as a supervisor does.
+    /// Restarts a node that ended because of its disk, as a supervisor does.
     pub(super) fn supervise(&mut self, fault: &mut Fault) {
         let victim = fault.victims[0];
         if self.cluster.nodes[victim].is_alive() {
@@ -90,7 +91,8 @@ impl Stage {
         self.cluster.nodes[victim].start();
     }
 
-    /// Starts those that ended on their disks after these were mended, and to which nothing else happens.
+    /// Starts the nodes that ended because of their disks after these were mended, unless another
+    /// fault affects them.
     pub fn start_the_late(&mut self) {
         for victim in 0..self.cluster.nodes.len() {
             let is_free = self.disk_struck[victim] && !self.node_struck[victim];
@@ -112,7 +114,7 @@ impl Stage {
         );
     }
 
-    /// Whether the orders of a fault that is over struck anything.
+    /// Returns whether the orders of a finished fault had any effect.
     pub(super) fn orders_struck(&self, fault: &Fault) -> bool {
         !self.disks[fault.victims[0]].report().is_empty()
     }

@@ -3,70 +3,70 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What can happen to a cluster.
+/// A kind of fault of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Kind {
     KillLeader,
     KillFollower,
-    /// As many as leave no majority, the leader among them.
+    /// Kills the leader and enough others that no majority remains.
     KillMajority,
     KillAll,
-    /// SIGTERM, one node after the other, each back before the next.
+    /// Sends SIGTERM to one node after the other; each must be back before the next.
     StopEachInTurn,
     FreezeLeader,
     FreezeFollower,
     FreezeAll,
-    /// The leader, and with five nodes one follower, reach nobody else.
+    /// The leader, and with five nodes one follower, can reach no other node.
     PartLeaderWithMinority,
-    /// The leader and a majority reach none of the rest.
+    /// The leader and a majority cannot reach the rest.
     PartLeaderWithMajority,
-    /// What others ask of the leader is lost.
+    /// Requests to the leader are lost.
     DeafLeader,
-    /// What the leader asks of others is lost.
+    /// Requests of the leader are lost.
     DumbLeader,
-    /// Two halves that only one node between them reaches; no half has a majority without it.
+    /// Two halves connected by only one node; neither half has a majority without it.
     Bridge,
-    /// Each node reaches only the one before it and the one after it.
+    /// Each node reaches only the previous and the next one.
     Chain,
-    /// Three of ten transmissions on every link come a retransmission late, or several.
+    /// Three of ten transmissions on every link are delayed by one retransmission or more.
     LossyLinks,
-    /// Everything on every link takes 150 to 250 ms.
+    /// Every transmission on every link takes 150 to 250 ms.
     SlowLinks,
     /// Every sync takes 500 ms longer.
     SlowDisk,
     /// A sync or a write fails once.
     FailingDisk,
-    /// No write finds space.
+    /// Every write fails for lack of space.
     FullDisk,
-    /// Killed, and of what was not synced any part is gone.
+    /// Kills a node; any part of its unsynced data is lost.
     PowerCut,
-    /// All at once.
+    /// Cuts the power of all nodes at once.
     PowerCutAll,
-    /// Killed, and the end of the last write is not there.
+    /// Kills a node; the end of its last write is lost.
     TornWrite,
-    /// Killed, and a bit of its log is wrong.
+    /// Kills a node and flips a bit of its log.
     FlippedBit,
-    /// Killed, and its data directory is gone.
+    /// Kills a node and removes its data directory.
     EmptiedDisk,
-    /// A wall clock is an hour ahead, or behind.
+    /// Sets a wall clock an hour ahead, or behind.
     WrongClock,
     /// A process gets a tenth of its time.
     Throttled,
 }
 
-/// What a fault takes from the service, as far as the promises go.
+/// The effect of a fault on the service, as far as the guarantees go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harm {
-    /// A majority with working links remains: writes go on within two seconds.
+    /// A majority with working links remains: writes continue within two seconds.
     Minority,
-    /// Everything works, slower.
+    /// Everything works, but slower.
     Slows,
-    /// Nothing can be promised but the answers: 503, or nothing from who is not there.
+    /// Only the form of the answers is guaranteed: 503, or no answer from a node that is down.
     Outage,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Kind; 26] = [
         Kind::KillLeader,
         Kind::FreezeLeader,
@@ -96,7 +96,7 @@ impl Kind {
         Kind::KillAll,
     ];
 
-    /// Whether it needs to know who leads.
+    /// Returns whether the fault needs a known leader.
     pub fn names_leader(self) -> bool {
         !matches!(
             self,
@@ -114,12 +114,13 @@ impl Kind {
         )
     }
 
-    /// Whether a disk loses what it had synced, so that no other may before this one is whole again.
+    /// Returns whether a disk loses synced data, so that no other disk may before this one is whole
+    /// again.
     pub fn destroys(self) -> bool {
         matches!(self, Kind::FlippedBit | Kind::EmptiedDisk)
     }
 
-    /// Whether the links are what it strikes.
+    /// Returns whether the fault affects links.
     pub fn is_of_links(self) -> bool {
         matches!(
             self,
@@ -134,13 +135,13 @@ impl Kind {
         )
     }
 
-    /// What it takes from the service.
+    /// Returns the effect on the service.
     pub fn harm(self) -> Harm {
         match self {
             Kind::KillMajority | Kind::KillAll | Kind::FreezeAll | Kind::PowerCutAll => {
                 Harm::Outage
             }
-            // Links on which a leader cannot be deposed, or half of the nodes cannot hear it.
+            // With these links a leader cannot be deposed, or half of the nodes cannot hear it.
             Kind::Bridge | Kind::Chain => Harm::Outage,
             Kind::LossyLinks | Kind::SlowLinks | Kind::SlowDisk | Kind::Throttled => Harm::Slows,
             Kind::WrongClock => Harm::Slows,
@@ -149,7 +150,7 @@ impl Kind {
     }
 }
 
-/// As its name in words.
+/// Displays the variant's name in words.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = format!("{self:?}");

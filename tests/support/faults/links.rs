@@ -1,17 +1,17 @@
-//! Which links a fault strikes.
+//! The links that a fault affects.
 
 use super::kind::Kind;
 use crate::support::proxy::Pace;
 use quorate_checker::random::Random;
 use std::time::Duration;
 
-/// Who dials whom.
+/// The node that dials, and the node that it dials.
 pub type Link = (usize, usize);
 
-/// What a retransmission takes: the least that Linux waits.
+/// The duration of a retransmission: the minimum timeout of Linux.
 const RESENT: Duration = Duration::from_millis(200);
 
-/// What the links do under a fault that only slows them.
+/// Returns the behaviour of the links under a fault that only slows them.
 pub fn pace(kind: Kind) -> Option<Pace> {
     match kind {
         Kind::LossyLinks => Some(Pace::Lossy {
@@ -26,7 +26,7 @@ pub fn pace(kind: Kind) -> Option<Pace> {
     }
 }
 
-/// A fault of the links of so many nodes: who is cut off from a majority, and what is lost.
+/// Returns the nodes that a fault of the links cuts off from a majority, and the lost links.
 pub fn cut(
     kind: Kind,
     nodes: usize,
@@ -56,7 +56,7 @@ pub fn cut(
             (cut.to_vec(), between(cut, &side))
         }
         Kind::Bridge => {
-            // The leader is in one of the halves: the one between has all the others.
+            // The leader is in one of the halves; the node between them reaches all others.
             let (with, rest) = others.split_at(minority - 1);
             let side = [with, &[leader]].concat();
             (Vec::new(), between(&side, &rest[..minority]))
@@ -77,14 +77,14 @@ pub fn cut(
     }
 }
 
-/// Both ways of every link between two sides.
+/// Returns both directions of every link between two sides.
 fn between(some: &[usize], others: &[usize]) -> Vec<Link> {
     some.iter()
         .flat_map(|a| others.iter().flat_map(move |b| [(*a, *b), (*b, *a)]))
         .collect()
 }
 
-/// In an order that chance gives.
+/// Shuffles the items.
 pub fn shuffle<T>(items: &mut [T], random: &mut Random) {
     for i in (1..items.len()).rev() {
         items.swap(i, random.below(i as u64 + 1) as usize);

@@ -1,13 +1,14 @@
-//! The committed log, gathered from nodes that are down: what one has purged another may have kept.
+//! The committed log, gathered from nodes that are down: entries that one has purged another may
+//! have kept.
 
 use super::stage::Stage;
 use quorate_checker::log::Log;
 
 impl Stage {
-    /// Takes what a node that does not run knows of it.
+    /// Adds the committed log of a node that does not run.
     ///
     /// # Panics
-    /// When two nodes committed different things at one index.
+    /// When two nodes committed different entries at one index.
     pub(super) fn note_log(&mut self, node: usize) {
         let node = &self.cluster.nodes[node];
         let text = node.committed_log();

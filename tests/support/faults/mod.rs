@@ -1,4 +1,4 @@
-//! Everything that can happen to a cluster of real processes, one at a time or several at once.
+//! Faults of a cluster of real processes, one at a time or several at once.
 
 mod disks;
 mod kind;

@@ -5,7 +5,7 @@ use super::stage::{Fault, Stage, Struck};
 
 impl Stage {
     pub(super) fn kill(&mut self, victims: &[usize]) {
-        // The signals first, so that no node sees another gone.
+        // All nodes are paused first, so that none sees another one die.
         victims.iter().for_each(|i| self.cluster.nodes[*i].pause());
         for victim in victims {
             self.cluster.nodes[*victim].kill9();
@@ -25,7 +25,8 @@ impl Stage {
         victims.iter().for_each(|i| self.cluster.nodes[*i].resume());
     }
 
-    /// The next of those that are stopped in turn, once the one before is back. Whether all are.
+    /// Stops the next node of a rolling stop, once the previous one is back. Returns whether all
+    /// are done.
     pub(super) fn next_turn(&mut self, fault: &mut Fault) -> bool {
         debug_assert_eq!(fault.kind, Kind::StopEachInTurn);
         let Some(victim) = fault.victims.get(fault.turn).copied() else {

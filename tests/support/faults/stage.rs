@@ -1,4 +1,5 @@
-//! A cluster to which anything can happen, and who is struck by what.
+//! A cluster to which any fault can be applied, and a record of the nodes and links that faults
+//! affect.
 
 use super::kind::Kind;
 use super::links::{self, Link, shuffle};
@@ -15,30 +16,30 @@ use quorate_checker::random::Random;
 use serde_json::Value;
 use std::time::Duration;
 
-/// A node that is well says how it is at once.
+/// A healthy node reports its status well within this time.
 const STATUS_LIMIT: Duration = Duration::from_millis(300);
 const HOUR_S: i64 = 3_600;
 
-/// Whether a fault did what it is named for.
+/// Whether a fault had its intended effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Struck {
-    /// It lies in its nature.
+    /// The fault always has its effect.
     Surely,
-    /// A node was asked to stop, and has not yet.
+    /// A node was asked to stop, and has not stopped yet.
     Stopping,
-    /// It is known only by what the links or the disk report.
+    /// Only the report of the links or of the disk shows the effect.
     ByReport,
 }
 
-/// A fault that happens.
+/// A fault in progress.
 pub struct Fault {
     pub kind: Kind,
-    /// The nodes that it strikes; of links, those that are cut off.
+    /// The affected nodes; for a fault of links, the nodes that are cut off.
     pub victims: Vec<usize>,
     pub(super) struck: Struck,
-    /// Whether what it did was undone, as far as that is in anybody's hand.
+    /// Whether the fault was undone, as far as the test can undo it.
     pub is_mended: bool,
-    /// Of those that are stopped in turn.
+    /// The position of the current node in a rolling stop.
     pub(super) turn: usize,
     links: Vec<Link>,
     reported_before: u64,
@@ -47,22 +48,23 @@ pub struct Fault {
 
 /// The cluster, its disks, clocks and links.
 pub struct Stage {
-    // Before the rest, so that the processes end before what they go through.
+    // Dropped before the rest, so that the processes end before their proxies and disks.
     pub cluster: Cluster,
     mesh: Mesh,
     pub(super) disks: Vec<FailingDisk>,
     clocks: Vec<WrongClock>,
     pub(super) random: Random,
-    /// The committed log, as far as nodes that went down knew it.
+    /// The committed log, as far as nodes that were down knew it.
     pub(super) log: Option<Log>,
-    /// By power cuts.
+    /// Sectors lost by power cuts.
     pub sectors_taken: u64,
-    /// Power cuts that took any.
+    /// Power cuts that lost any sector.
     pub cuts_that_took: u64,
-    /// Nodes that refused to start with a wrong bit.
+    /// Nodes that refused to start with a flipped bit.
     pub flips_refused: u64,
     pub(super) node_struck: Vec<bool>,
-    /// Nodes whose disk failed: one that met it at its last moment ends when all is mended.
+    /// Nodes whose disk failed: a node that hit the failure at the last moment ends after all
+    /// faults are mended.
     pub(super) disk_struck: Vec<bool>,
     clock_struck: Vec<bool>,
     are_links_cut: bool,
@@ -100,7 +102,7 @@ impl Stage {
         }
     }
 
-    /// Lets it happen, if it can now, beside what happens already.
+    /// Begins a fault, if it is possible now, beside the faults in progress.
     pub fn begin(&mut self, kind: Kind) -> Option<Fault> {
         if kind.destroys() && (self.is_disk_destroyed || !self.is_whole()) {
             return None;
@@ -125,7 +127,7 @@ impl Stage {
         Some(fault)
     }
 
-    /// Undoes what it did, as far as that is in anybody's hand.
+    /// Undoes a fault, as far as the test can undo it.
     pub fn mend(&mut self, fault: &mut Fault) {
         if std::mem::replace(&mut fault.is_mended, true) {
             return;
@@ -138,7 +140,7 @@ impl Stage {
             | Kind::PowerCutAll
             | Kind::TornWrite
             | Kind::EmptiedDisk => self.start_again(&fault.victims),
-            // They were started at once.
+            // The nodes were restarted when the fault began.
             Kind::KillAll | Kind::StopEachInTurn => {}
             Kind::FlippedBit => self.replace_flipped(fault.victims[0]),
             Kind::FreezeLeader | Kind::FreezeFollower | Kind::FreezeAll => {
@@ -154,13 +156,14 @@ impl Stage {
             }
             Kind::WrongClock => self.clocks[fault.victims[0]].correct(),
             Kind::Throttled => fault.throttle = None,
-            // The one sync or write that fails may not have come yet.
+            // The one sync or write that fails may not have happened yet.
             Kind::FailingDisk => fault.is_mended = false,
             _ => self.disks[fault.victims[0]].mend(),
         }
     }
 
-    /// Looks after a fault; to be called often, from its beginning on. Whether nothing of it is left.
+    /// Advances a fault; to be called often, from its beginning on. Returns whether the fault is
+    /// over.
     pub fn is_over(&mut self, fault: &mut Fault) -> bool {
         let is_over = match fault.kind {
             Kind::StopEachInTurn => self.next_turn(fault),
@@ -177,7 +180,7 @@ impl Stage {
         is_over
     }
 
-    /// Gives up a failing disk on which nothing was written.
+    /// Gives up a failing disk to which nothing was written.
     pub fn give_up(&mut self, fault: &mut Fault) {
         if fault.kind == Kind::FailingDisk && !fault.is_mended {
             self.disks[fault.victims[0]].mend();
@@ -185,7 +188,7 @@ impl Stage {
         }
     }
 
-    /// Whether it did what it is named for. It is over.
+    /// Returns whether a finished fault had its intended effect.
     pub fn has_struck(&self, fault: &Fault) -> bool {
         match (fault.struck, fault.kind) {
             (Struck::ByReport, Kind::LossyLinks | Kind::SlowLinks) => {
@@ -199,14 +202,14 @@ impl Stage {
         }
     }
 
-    /// Whether a node says that it is a voter that serves.
+    /// Returns whether a node reports that it is a voter that serves.
     pub fn is_ready(&self, node: usize) -> bool {
         let address = self.cluster.nodes[node].address();
         http::request(address, "GET", "/v1/cluster/ready", None, STATUS_LIMIT)
             .is_ok_and(|response| response.status == 200)
     }
 
-    /// Waits until all are.
+    /// Waits until all nodes are ready.
     pub fn wait_ready(&mut self) {
         for node in 0..self.cluster.nodes.len() {
             until("a node is ready", FORM_LIMIT, || {
@@ -217,14 +220,14 @@ impl Stage {
         self.disk_struck.fill(false);
     }
 
-    /// Ends the cluster. The committed log, from the first index that any node knew of.
+    /// Stops the cluster and returns the committed log, from the first index that any node knew.
     pub fn stop(&mut self) -> Log {
         self.cluster.stop_all();
         (0..self.cluster.nodes.len()).for_each(|node| self.note_log(node));
         self.log.take().expect("there are nodes")
     }
 
-    /// Who leads, if anybody who is not struck does now.
+    /// Returns the leader, if an unaffected node leads now.
     pub fn leader(&self) -> Option<usize> {
         let claims = self.unstruck().into_iter().filter_map(|node| {
             let status = self.status(node)?;
@@ -233,7 +236,7 @@ impl Stage {
         claims.max().map(|(_, node)| node)
     }
 
-    /// Whether the leader sees all of them as voters, and nobody else.
+    /// Returns whether the leader sees exactly the cluster's nodes, all as voters.
     fn is_whole(&self) -> bool {
         let count = self.cluster.nodes.len();
         self.leader()
@@ -255,7 +258,7 @@ impl Stage {
         nodes.filter(|i| !self.node_struck[*i]).collect()
     }
 
-    /// Whom it strikes, and on which links; none if they are struck already.
+    /// Returns the nodes and links for a fault, or `None` if they are affected already.
     fn victims(&mut self, kind: Kind, leader: Option<usize>) -> Option<(Vec<usize>, Vec<Link>)> {
         let count = self.cluster.nodes.len();
         let unstruck = self.unstruck();

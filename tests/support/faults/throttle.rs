@@ -1,4 +1,4 @@
-//! A process that gets a tenth of its time.
+//! A fault in which a process gets a tenth of its time.
 
 use crate::support::wait::let_pass;
 use rustix::process::{Pid, Signal, kill_process};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// A process that gets a tenth of its time.
+/// Time for which the process runs before it is stopped for [`RESTS`]: a tenth of the total.
 const RUNS: Duration = Duration::from_millis(10);
 const RESTS: Duration = Duration::from_millis(90);
 
@@ -23,7 +23,7 @@ impl Throttle {
         let over = is_over.clone();
         let pid = Pid::from_raw(pid as i32).expect("a process id is not 0");
         let thread = thread::spawn(move || {
-            // A process that ended by itself is noticed by who looks after it.
+            // A failed signal means that the process has ended; the caller detects that.
             while !over.load(Ordering::SeqCst) && kill_process(pid, Signal::STOP).is_ok() {
                 let_pass(RESTS);
                 let _ = kill_process(pid, Signal::CONT);
@@ -41,7 +41,7 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
-            // It ends on a process that runs.
+            // The thread leaves the process running.
             let _ = thread.join();
         }
     }

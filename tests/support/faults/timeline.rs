@@ -1,4 +1,4 @@
-//! When what happens, how long, and what overlaps what.
+//! The times, durations and overlaps of faults.
 
 use super::kind::Kind;
 use super::links::shuffle;
@@ -14,25 +14,26 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-/// How often faults are looked after.
+/// Interval between two steps of the faults in progress.
 const LOOK: Duration = Duration::from_millis(20);
-/// A failing disk on which nothing was written by then is given up.
+/// A failing disk to which nothing was written within this time is given up.
 const STRIKES_WITHIN: Duration = Duration::from_secs(5);
-/// Far above what is promised: what is measured is judged elsewhere.
+/// Far above the documented limits: the measured times are checked elsewhere.
 const OVER_WITHIN: Duration = Duration::from_secs(60);
-/// How often, and how patiently, a node is asked whether it serves again.
+/// Interval between two checks of whether a node serves again. The timeout of a check is ten times
+/// as long.
 const PROBE: Duration = Duration::from_millis(50);
 
-/// How faults come.
+/// The pattern of faults.
 #[derive(Debug, Clone)]
 pub struct Pattern {
-    /// How long each lasts before it is mended.
+    /// Duration of a fault before it is mended.
     pub lasts: Range<Duration>,
-    /// How long after one the next begins that overlaps it.
+    /// Time between the beginning of a fault and the next overlapping one.
     pub staggers: Range<Duration>,
-    /// Of 100 bursts, how many have one more fault, and of those, how many yet another.
+    /// Percentage of bursts with a second fault, of these with a third, and so on.
     pub more_percent: u64,
-    /// At most so many in a burst.
+    /// Maximum number of faults in a burst.
     pub most: usize,
 }
 
@@ -42,26 +43,26 @@ pub struct Happened {
     pub kind: Kind,
     pub victims: Vec<usize>,
     pub from_ns: u64,
-    /// When it was undone, as far as that was in anybody's hand.
+    /// The time at which the fault was undone, as far as the test can undo it.
     pub mended_ns: u64,
     pub over_ns: u64,
-    /// Whether another was under way meanwhile.
+    /// Whether another fault was in progress at the same time.
     pub overlapped: bool,
-    /// Whether it did what it is named for; else it counts for nothing.
+    /// Whether the fault had its intended effect; otherwise it does not count.
     pub has_struck: bool,
 }
 
-/// Faults that overlap, and the calm after them.
+/// Faults that overlap, and the recovery after them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Burst {
     pub faults: Vec<Happened>,
-    /// When the last was mended.
+    /// The time at which the last fault was mended.
     pub healed_ns: u64,
-    /// How long after that each node first answered a lookup that was asked then.
+    /// The time from then until each node first answered a lookup sent after it.
     pub served_after_ns: Vec<u64>,
 }
 
-/// Faults in rounds: each kind once a round, in an order that chance gives.
+/// Faults in rounds: each kind once in a round, in random order.
 pub struct Timeline {
     pattern: Pattern,
     random: Random,
@@ -85,7 +86,7 @@ impl Timeline {
         }
     }
 
-    /// The next faults, from the first to the moment at which every node serves again and is a voter.
+    /// Runs the next faults, from the first until every node serves again and is a voter.
     pub fn burst(&mut self, stage: &mut Stage, clients: &Recorded) -> Burst {
         let mut size = 1;
         while size < self.pattern.most && self.random.below(100) < self.pattern.more_percent {
@@ -100,7 +101,7 @@ impl Timeline {
             let now = clock::now();
             assert!(now < gives_up_at, "not over: {:?}", kinds(&under_way));
             if begun < size && now >= next_at {
-                // Beside what happens already nothing else may be possible.
+                // No further fault may be possible beside those in progress.
                 if let Some(new) = self.begin(stage, clients, !under_way.is_empty()) {
                     under_way.iter_mut().for_each(|one| one.overlapped = true);
                     under_way.push(new);
@@ -110,7 +111,7 @@ impl Timeline {
                 }
                 next_at = clock::now() + between(&self.pattern.staggers, &mut self.random);
             }
-            // What is not over may wait for them.
+            // Unfinished faults may depend on these nodes.
             stage.start_the_late();
             under_way.retain_mut(|one| {
                 let is_over = look_after(stage, clients, one);
@@ -132,7 +133,7 @@ impl Timeline {
         }
     }
 
-    /// Begins the next kind of the round that can be now.
+    /// Begins the next kind of the round that is possible now.
     fn begin(&mut self, stage: &mut Stage, clients: &Recorded, beside: bool) -> Option<UnderWay> {
         if self.deck.is_empty() {
             self.deck = Kind::ALL.to_vec();
@@ -169,7 +170,7 @@ fn look_after(stage: &mut Stage, clients: &Recorded, one: &mut UnderWay) -> bool
         stage.give_up(&mut one.fault);
     }
     let is_over = stage.is_over(&mut one.fault);
-    // Those that are stopped in turn are mended with the last of them.
+    // A rolling stop is mended when its last node is.
     let is_mended = one.fault.is_mended && one.fault.kind != Kind::StopEachInTurn;
     if one.mended_ns.is_none() && (is_mended || is_over) {
         one.mended_ns = Some(clients.now_ns());
@@ -195,7 +196,7 @@ fn between(range: &Range<Duration>, random: &mut Random) -> Duration {
     range.start + Duration::from_millis(random.below(span.as_millis().max(1) as u64))
 }
 
-/// Asks every node until it serves. How long after a time each did.
+/// Probes every node until it serves, and returns the time from `since_ns` until each did.
 fn first_served(stage: &mut Stage, clients: &Recorded, since_ns: u64) -> Vec<u64> {
     let addresses: Vec<SocketAddr> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
     thread::scope(|scope| {

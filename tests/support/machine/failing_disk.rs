@@ -1,8 +1,8 @@
-//! A disk that fails as told, for real processes: a small library that stands before the C
-//! library's writes, syncs and renames of files below one directory.
+//! A disk of a real process that fails on demand. A small library intercepts the C library's
+//! writes, syncs and renames of files below one directory.
 //!
-//! What it let fail it reports, so that no test passes because nothing failed. What a power cut would
-//! take it keeps: [`FailingDisk::cut_power`].
+//! The library reports the failures it caused, so that no test passes without a failure. It also
+//! keeps the data that a power cut would lose: [`FailingDisk::cut_power`].
 
 use super::power_cut::{self, Cut};
 use super::preloaded::preload;
@@ -17,23 +17,25 @@ pub const EIO: i32 = 5;
 /// No space left.
 pub const ENOSPC: i32 = 28;
 
-/// What is to fail.
+/// The operations that fail.
 #[derive(Debug, Clone)]
 pub struct Order {
-    /// The kinds of operation: `w` write, `s` sync, `t` cut, `r` rename.
+    /// The kinds of operation: `w` write, `s` sync, `t` truncate, `r` rename.
     pub kinds: &'static str,
-    /// How the path ends; `*` for any.
+    /// The end of the path; `*` for any path.
     pub name: &'static str,
     pub errno: i32,
-    /// Which of them, counted from 1 since the order was given.
+    /// The first and the last of the operations that fail, counted from 1 since the order was
+    /// given.
     pub from: u64,
     pub to: u64,
-    /// How much may be written before.
+    /// Bytes that may be written before the first failure.
     pub after_bytes: u64,
 }
 
 impl Order {
-    /// The next operation of that kind fails, and those after it succeed, which is the nastiest.
+    /// Lets the next operation of that kind fail, and those after it succeed, which is the hardest
+    /// case.
     pub fn once(kinds: &'static str, name: &'static str, errno: i32) -> Order {
         Order {
             kinds,
@@ -45,7 +47,7 @@ impl Order {
         }
     }
 
-    /// All of them fail.
+    /// Lets all operations of that kind fail.
     pub fn from_now_on(kinds: &'static str, name: &'static str, errno: i32) -> Order {
         Order {
             to: u32::MAX.into(),
@@ -53,12 +55,12 @@ impl Order {
         }
     }
 
-    /// Every sync takes that much longer, and succeeds.
+    /// Makes every sync take that much longer, and succeed.
     pub fn slow_syncs(by: Duration) -> Order {
         Order::from_now_on("s", "*", -(by.as_millis() as i32))
     }
 
-    /// Writes find no space once so many bytes have been written.
+    /// Lets writes fail for lack of space after this many bytes.
     pub fn full_after(bytes: u64) -> Order {
         Order {
             after_bytes: bytes,
@@ -71,14 +73,15 @@ impl Order {
 pub struct FailingDisk {
     order: PathBuf,
     report: PathBuf,
-    /// What each file held before what was not synced.
+    /// The earlier contents of each file, for changes that are not synced.
     undo: PathBuf,
-    /// Where those files are.
+    /// The directory of these files.
     raft: PathBuf,
 }
 
 impl FailingDisk {
-    /// Puts the disk of a node that does not run under the test's orders; none is given yet.
+    /// Puts the disk of a node that does not run under the control of the test. It works until an
+    /// order is given.
     ///
     /// # Panics
     /// When the library cannot be built.
@@ -104,7 +107,7 @@ impl FailingDisk {
         disk
     }
 
-    /// From now on.
+    /// Applies an order from now on.
     pub fn fail(&self, order: &Order) {
         let Order {
             kinds,
@@ -115,36 +118,38 @@ impl FailingDisk {
             after_bytes,
         } = order;
         let line = format!("{kinds} {name} {errno} {from} {to} {after_bytes}\n");
-        // At once, since the process may look at any time.
+        // The order is replaced atomically, since the process may read it at any time.
         let written = self.order.with_extension("new");
         fs::write(&written, line).expect("a temporary directory");
         fs::rename(&written, &self.order).expect("a temporary directory");
     }
 
-    /// The disk is well again.
+    /// Makes the disk work again.
     pub fn mend(&self) {
         fs::remove_file(&self.order).expect("an order was given");
     }
 
-    /// What failed or waited, and what was done after the first failure, in order: `failed s /path`.
+    /// Returns the operations that failed or were delayed, and those after the first failure, in
+    /// order: `failed s /path`.
     pub fn report(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.report).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Forgets what was reported.
+    /// Clears the report.
     pub fn clear_report(&self) {
         fs::write(&self.report, "").expect("a temporary directory");
     }
 
-    /// Takes from the files of a killed node what a power cut may take. How many sectors it took.
+    /// Removes from the files of a killed node what a power cut may lose. Returns the number of
+    /// lost sectors.
     pub fn cut_power(&self, cut: Cut, random: &mut Random) -> usize {
         let taken = power_cut::apply(&self.undo, &self.raft, cut, random);
         self.replaced();
         taken
     }
 
-    /// The device was replaced: nothing of it waits to be synced.
+    /// Resets the record of unsynced data, for a device that was replaced.
     pub fn replaced(&self) {
         fs::remove_dir_all(&self.undo).expect("a temporary directory");
         fs::create_dir_all(&self.undo).expect("a temporary directory");

@@ -1,4 +1,4 @@
-//! Disks, networks, name servers and clocks that fail as a test demands.
+//! Disks, networks, name servers and clocks that fail on demand.
 
 pub mod failing_disk;
 pub mod network;

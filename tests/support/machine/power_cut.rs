@@ -1,8 +1,9 @@
-//! What a power cut takes from the files of a killed process: of what was not synced, any sector.
+//! The data that a power cut removes from the files of a killed process: any sector that was not
+//! synced.
 //!
-//! What was there before each write and cut since a file's last sync was kept by the library of
-//! [`FailingDisk`](super::failing_disk::FailingDisk). Names in directories are not taken: what
-//! becomes of them is tried on the simulated disk.
+//! The library of [`FailingDisk`](super::failing_disk::FailingDisk) keeps the contents before each
+//! write and truncation since a file's last sync. Directory entries are not removed: the simulated
+//! disk tests them.
 
 use quorate_checker::random::Random;
 use std::fs::{self, OpenOptions};
@@ -10,40 +11,40 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// What devices write whole.
+/// Devices write units of this size atomically.
 const SECTOR: usize = 512;
 /// Three numbers before the bytes of a record.
 const HEADER: usize = 24;
 
-/// What a cut takes.
+/// The data that a cut removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// All that was not synced.
+    /// All unsynced data.
     All,
-    /// Any of it.
+    /// Any part of the unsynced data.
     Some,
     /// The end of the last write.
     LastTorn,
 }
 
-/// What a write or a cut of a file took away.
+/// The contents that a write or a truncation of a file replaced.
 #[derive(Debug)]
 struct Taken {
     at: usize,
-    /// The length of the file before.
+    /// The previous length of the file.
     len: usize,
-    /// What was there, with zeros after the end.
+    /// The previous contents, with zeros after the end.
     bytes: Vec<u8>,
 }
 
-/// Changes the files of a directory to what the cut leaves of them. How many sectors it took.
+/// Applies a cut to the files of a directory. Returns the number of lost sectors.
 pub fn apply(undo: &Path, dir: &Path, cut: Cut, random: &mut Random) -> usize {
     let mut sectors = 0;
     for entry in fs::read_dir(undo).expect("the undo directory is there") {
         let kept = entry.expect("a directory entry").path();
         let file = dir.join(kept.file_name().expect("a file has a name"));
         let records = records_of(&fs::read(&kept).expect("it can be read"));
-        // It may have been removed since.
+        // The file may have been removed since.
         if file.exists() && !records.is_empty() {
             sectors += take(&file, &records, cut, random);
         }
@@ -51,7 +52,7 @@ pub fn apply(undo: &Path, dir: &Path, cut: Cut, random: &mut Random) -> usize {
     sectors
 }
 
-/// The records, but for one that was cut short by the kill: its write did not happen.
+/// Returns the records, without one that the kill truncated: its write did not happen.
 fn records_of(bytes: &[u8]) -> Vec<Taken> {
     let mut records = Vec::new();
     let mut rest = bytes;
@@ -106,7 +107,7 @@ fn take(path: &Path, records: &[Taken], cut: Cut, random: &mut Random) -> usize 
     lost.len()
 }
 
-/// The file as it was before the records.
+/// Returns the file as it was before the records.
 fn undone(mut file: Vec<u8>, records: &[Taken]) -> Vec<u8> {
     for record in records.iter().rev() {
         let end = record.at + record.bytes.len();
@@ -117,7 +118,7 @@ fn undone(mut file: Vec<u8>, records: &[Taken]) -> Vec<u8> {
     file
 }
 
-/// The sectors in which the two differ.
+/// Returns the sectors in which the two differ.
 fn sectors_of(now: &[u8], before: &[u8]) -> Vec<Range<usize>> {
     let end = now.len().max(before.len());
     let sector = |bytes: &[u8], range: &Range<usize>| {

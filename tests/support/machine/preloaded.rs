@@ -1,4 +1,4 @@
-//! Small libraries that stand before the C library of a node.
+//! Small libraries that are loaded before the C library of a node.
 //!
 //! They are built by `cc`, which the product's own build needs too.
 
@@ -8,7 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Builds a library from its source in tests/support, and lets the node load it from its next start on.
+/// Builds a library from its source in tests/support/machine, and lets the node load it from its
+/// next start on.
 ///
 /// # Panics
 /// When it cannot be built.

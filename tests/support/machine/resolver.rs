@@ -1,7 +1,7 @@
-//! A name server that does as told, for real processes: a small library that stands before the C
+//! A name server for real processes that a test controls. A small library intercepts the C
 //! library's resolver.
 //!
-//! What it answered it reports, so that no test passes because nobody asked.
+//! The library reports its answers, so that no test passes without a query.
 
 use super::preloaded::preload;
 use crate::support::cluster::Cluster;
@@ -17,8 +17,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Gives the nodes of a cluster that does not run names in place of addresses, and puts these
-    /// under the test's orders. All resolve so far.
+    /// Gives the nodes of a cluster that does not run names in place of addresses, and puts the
+    /// names under the control of the test. All resolve at first.
     pub fn of(cluster: &mut Cluster) -> Resolver {
         let resolver = Resolver {
             order: cluster.dir().join("resolver-order"),
@@ -39,25 +39,25 @@ impl Resolver {
         resolver
     }
 
-    /// The name of a node.
+    /// Returns the name of a node.
     pub fn name_of(node_id: &str) -> String {
         format!("{node_id}.test")
     }
 
-    /// From now on, lines of `NAME ADDRESS`, `NAME fail`, `NAME hang` or `NAME slow MS`.
+    /// Applies these lines from now on: `NAME ADDRESS`, `NAME fail`, `NAME hang` or `NAME slow MS`.
     pub fn order(&self, lines: &str) {
-        // At once, since the processes may look at any time.
+        // The order is replaced atomically, since the processes may read it at any time.
         let written = self.order.with_extension("new");
         fs::write(&written, format!("{lines}\n")).expect("a temporary directory");
         fs::rename(&written, &self.order).expect("a temporary directory");
     }
 
-    /// All names resolve again.
+    /// Makes all names resolve again.
     pub fn mend(&self) {
         self.order("");
     }
 
-    /// How many answers of a kind it has given.
+    /// Returns the number of answers of a kind.
     pub fn count(&self, what: &str) -> usize {
         let text = fs::read_to_string(&self.report).unwrap_or_default();
         let of_kind = text
@@ -67,7 +67,7 @@ impl Resolver {
     }
 }
 
-/// The inventory with a name for each node.
+/// Returns the inventory with a name for each node.
 fn named_inventory(nodes: &[(String, u16)]) -> Value {
     let mut inventory = inventory_of(nodes);
     for service in inventory["services"].as_array_mut().into_iter().flatten() {

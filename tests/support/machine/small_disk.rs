@@ -1,5 +1,5 @@
-//! Real file systems that are small and fill up: a tmpfs for each node, in a mount namespace of
-//! its own, so that nothing is left when the test ends, however it ends.
+//! Real file systems that are small and fill up: a tmpfs for each node, in a mount namespace of its
+//! own, which disappears when the test ends in any way.
 
 use crate::support::node::Node;
 use rustix::fs::statvfs;
@@ -8,10 +8,10 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-/// What a file system gives space in.
+/// The unit of allocation of a file system.
 const STEP: u64 = 4096;
 
-/// The namespace; it goes when this is dropped, and when the test dies.
+/// The namespace. It disappears when this is dropped, and when the test dies.
 pub struct SmallDisks {
     holder: Child,
     _held_open: ChildStdin,
@@ -24,8 +24,8 @@ pub struct SmallDisk {
 }
 
 impl SmallDisks {
-    /// Gives each of the nodes, which do not run, a data directory of that size. `Err` with the
-    /// reason when this user may not mount here, which containers often forbid.
+    /// Gives each of the nodes, which do not run, a data directory of that size. Returns the reason
+    /// as `Err` when this user may not mount here, which containers often forbid.
     pub fn of(nodes: &mut [Node], mebibytes: u64) -> Result<(Self, Vec<SmallDisk>), String> {
         let root = rustix::process::geteuid().is_root();
         let mut mounts = String::from("set -e\n");
@@ -35,7 +35,7 @@ impl SmallDisks {
             let dir = dir.display();
             mounts += &format!("mount -t tmpfs -o size={mebibytes}m tmpfs '{dir}'\n");
         }
-        // It lives as long as the test holds its input open.
+        // The holder lives while the test holds its input open.
         mounts += "echo mounted; exec cat";
         let mut holder = Command::new("unshare")
             .args(if root { &["-m"][..] } else { &["-r", "-m"][..] })
@@ -86,19 +86,19 @@ impl Drop for SmallDisks {
 }
 
 impl SmallDisk {
-    /// Bytes that may still be written.
+    /// Returns the number of bytes that may still be written.
     pub fn free(&self) -> u64 {
         let stat = statvfs(&self.dir).expect("it is mounted");
         stat.f_bavail * stat.f_frsize
     }
 
-    /// Takes space as another program would, until no more than that is left.
+    /// Takes space as another program would, until only `left` bytes are free.
     pub fn fill(&self, left: u64) {
         let mut number = 0;
         while self.free() >= left + STEP {
             let part = self.dir.join(format!("other-program-{number}"));
             let bytes = (self.free() - left).min(1 << 20);
-            // Others write at the same time, so it may find less than there was.
+            // Other processes write at the same time, so less space may be free than was measured.
             let _ = fs::write(part, vec![0xA5; bytes as usize]);
             number += 1;
         }
@@ -109,7 +109,7 @@ impl SmallDisk {
         fs::remove_file(self.dir.join(path)).expect("it is there");
     }
 
-    /// Gives all of that back.
+    /// Frees the space that [`SmallDisk::fill`] took.
     pub fn free_up(&self) {
         for entry in fs::read_dir(&self.dir).expect("it is mounted") {
             let entry = entry.expect("a directory entry");

@@ -1,4 +1,4 @@
-//! Clocks that stood still while a process was stopped, as in a virtual machine that was paused.
+//! Clocks that stop while a process is stopped, as in a virtual machine that was paused.
 
 use super::preloaded;
 use crate::support::node::Node;
@@ -13,33 +13,34 @@ use std::time::Duration;
 const LIBRARY: &str = "stopped_clock.c";
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Which clocks stand still in a paused guest.
+/// The clocks that stop in a paused guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// None, as under SIGSTOP alone.
+    /// No clock stops, as under SIGSTOP alone.
     Nothing,
-    /// CLOCK_MONOTONIC: the host counts the pause for the guest.
+    /// CLOCK_MONOTONIC stops: the host counts the pause for the guest.
     Monotonic,
-    /// CLOCK_BOOTTIME with it: nothing in the guest tells of the pause.
+    /// CLOCK_BOOTTIME stops too: nothing in the guest shows the pause.
     Both,
 }
 
 /// The clocks of one process.
 pub struct StoppedClock {
-    /// What the process has mapped: by how much its clocks are behind.
+    /// The file that the process has mapped, with the time by which its clocks are behind.
     behind: PathBuf,
     monotonic: Duration,
     boottime: Duration,
 }
 
-/// A pause that goes on.
+/// A pause that has not ended.
 pub struct Pause {
     pid: u32,
     began: Instant,
 }
 
 impl StoppedClock {
-    /// Puts the clocks of a node that does not run under the test's orders; they are right so far.
+    /// Puts the clocks of a node that does not run under the control of the test. They are right at
+    /// first.
     pub fn of(node: &mut Node) -> StoppedClock {
         preloaded::preload(node, LIBRARY);
         let clock = StoppedClock::in_file(&node.etc.dir.join("clock-behind"));
@@ -47,8 +48,8 @@ impl StoppedClock {
         clock
     }
 
-    /// The clocks of a process that is not a node, in a directory of its own, and the environment
-    /// that it needs.
+    /// Returns the clocks of a process that is not a node, in a directory of its own, and the
+    /// environment that it needs.
     pub fn in_dir(dir: &Path) -> (StoppedClock, Vec<(&'static str, OsString)>) {
         let clock = StoppedClock::in_file(&dir.join("clock-behind"));
         let library = dir.join("stopped_clock.so");
@@ -70,7 +71,7 @@ impl StoppedClock {
         ("STOPPED_CLOCK", self.behind.clone().into_os_string())
     }
 
-    /// Takes a pause out of the clocks of a process that is still stopped.
+    /// Subtracts a pause from the clocks of a process that is still stopped.
     pub fn take_out(&mut self, pause: &Pause, stopped: Stopped) {
         assert!(is_stopped(pause.pid), "it runs already");
         let lasted = pause.began.elapsed();
@@ -98,7 +99,7 @@ impl Pause {
         Pause { pid, began }
     }
 
-    /// How long it has lasted.
+    /// Returns the duration so far.
     pub fn lasted(&self) -> Duration {
         self.began.elapsed()
     }

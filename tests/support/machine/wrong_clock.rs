@@ -1,4 +1,4 @@
-//! Clocks that are wrong as told, for real processes.
+//! Clocks of real processes that are wrong on demand.
 
 use super::preloaded::preload;
 use crate::support::node::Node;
@@ -12,7 +12,8 @@ pub struct WrongClock {
 }
 
 impl WrongClock {
-    /// Puts the clocks of a node that does not run under the test's orders; they are right so far.
+    /// Puts the clocks of a node that does not run under the control of the test. They are right at
+    /// first.
     pub fn of(node: &mut Node) -> WrongClock {
         preload(node, "wrong_clock.c");
         let ahead = node.etc.dir.join("clock-ahead-s");
@@ -22,7 +23,8 @@ impl WrongClock {
         WrongClock { ahead, slower }
     }
 
-    /// As [`WrongClock::of`], with a monotonic clock that can be slowed down too, which makes every look at it slow.
+    /// Does the same as [`WrongClock::of`], with a monotonic clock that can be slowed down too.
+    /// This makes every read of that clock slow.
     pub fn that_can_be_slow(node: &mut Node) -> WrongClock {
         let clock = WrongClock::of(node);
         let slower = clock.slower.clone().into_os_string();
@@ -30,17 +32,17 @@ impl WrongClock {
         clock
     }
 
-    /// From now on its monotonic clock goes slower by this factor.
+    /// Slows the monotonic clock down by this factor from now on.
     pub fn slow_down(&self, factor: u64) {
         fs::write(&self.slower, factor.to_string()).expect("a temporary directory");
     }
 
-    /// From now on its wall clock is so many seconds ahead, or behind.
+    /// Sets the wall clock this many seconds ahead, or behind, from now on.
     pub fn set_ahead_s(&self, ahead_s: i64) {
         fs::write(&self.ahead, ahead_s.to_string()).expect("a temporary directory");
     }
 
-    /// It is right again.
+    /// Makes the wall clock right again.
     pub fn correct(&self) {
         fs::remove_file(&self.ahead).expect("it was wrong");
     }

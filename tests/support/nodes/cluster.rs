@@ -11,36 +11,36 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long a group may take to form, or to come back, before a test gives up on it.
-/// Far above what is promised: the promise has its own test.
+/// Maximum time for a group to form, or to recover, before a test gives up. Far above the
+/// documented limit, which has its own test.
 pub const FORM_LIMIT: Duration = Duration::from_secs(20);
 const LOG_LINES_SHOWN: usize = 80;
-/// What the leader says then.
+/// The leader's log message after the level was raised.
 const LEVEL_RAISED: &str = "every voter knows a higher level of commands";
 
-/// What a test asks of its cluster.
+/// The options of a test's cluster.
 #[derive(Default)]
 pub struct Options {
     /// Lines of every config.properties.
     pub settings: Vec<(&'static str, &'static str)>,
-    /// How much of the machine it takes.
+    /// The share of the machine that it takes.
     pub room: Room,
 }
 
-/// How much of the machine a cluster takes.
+/// The share of the machine that a cluster takes.
 #[derive(Default)]
 pub enum Room {
     /// One slot.
     #[default]
     Shared,
-    /// Nothing else runs meanwhile, for tests that measure time.
+    /// The whole machine, for tests that measure time.
     Alone,
-    /// None: the test holds a slot already, by its first cluster.
+    /// No slot: the test's first cluster holds one already.
     Beside,
 }
 
 impl Options {
-    /// With `discovery.max-age`.
+    /// Returns options with this `discovery.max-age`.
     pub fn max_age(value: &'static str) -> Options {
         Options {
             settings: vec![("discovery.max-age", value)],
@@ -48,13 +48,13 @@ impl Options {
         }
     }
 
-    /// With the machine to itself.
+    /// Reserves the whole machine.
     pub fn alone(mut self) -> Options {
         self.room = Room::Alone;
         self
     }
 
-    /// A second cluster of the same test.
+    /// Returns options for a second cluster of the same test.
     pub fn beside() -> Options {
         Options {
             room: Room::Beside,
@@ -65,9 +65,10 @@ impl Options {
 
 /// A running group. Dropping it ends every process; when the test failed, their logs are shown.
 pub struct Cluster {
-    // Before the rest, so that the processes end before their directories and their slot go.
+    // Dropped before the rest, so that the processes end before their directories and their slot
+    // are released.
     pub nodes: Vec<Node>,
-    /// From the first start until each node had answered a linearizable lookup.
+    /// Time from the first start until each node had answered a linearizable lookup.
     pub formed_in: Duration,
     dir: TempDir,
     _slots: Slots,
@@ -120,7 +121,7 @@ impl Cluster {
         }
     }
 
-    /// Where the nodes' directories are, and room for a test's own files.
+    /// Returns the directory of the nodes' directories, which also has room for a test's own files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -132,7 +133,7 @@ impl Cluster {
     }
 
     pub fn kill9_all(&mut self) {
-        // The signals first, so that no node sees another gone.
+        // All nodes are paused first, so that none sees another one die.
         for node in &self.nodes {
             node.pause();
         }
@@ -162,12 +163,12 @@ impl Cluster {
         }
     }
 
-    /// The position of the node that leads, once one does and says so itself.
+    /// Returns the position of the leader, once a node reports that it leads.
     pub fn leader(&self) -> usize {
         self.leader_other_than(None)
     }
 
-    /// The same, not counting one node (which is stopped, say, and believes to lead).
+    /// Does the same, ignoring one node (for example a stopped one that believes that it leads).
     pub fn leader_other_than(&self, except: Option<usize>) -> usize {
         until("a node leads", FORM_LIMIT, || {
             (0..self.nodes.len())
@@ -180,13 +181,14 @@ impl Cluster {
         })
     }
 
-    /// The positions of all the others.
+    /// Returns the positions of all other nodes.
     pub fn others(&self, than: usize) -> Vec<usize> {
         (0..self.nodes.len()).filter(|i| *i != than).collect()
     }
 
-    /// Waits until the group has agreed on the level of commands that carry what their taker knew,
-    /// and every node has heard of it: from here on the order of writes of one node id is promised.
+    /// Waits until the group has agreed on the level of commands that carry the knowledge of the
+    /// node that received the request, and until every node has learned of it. From then on the
+    /// order of writes of one node id is guaranteed.
     pub fn wait_ordered(&self) {
         until("the level of commands is raised", FORM_LIMIT, || {
             let mut nodes = self.nodes.iter();
@@ -207,7 +209,8 @@ impl Cluster {
         });
     }
 
-    /// What one running node after the other shows at once of a type; each must serve.
+    /// Returns the tokens of a type at each running node, one node after the other; each must serve
+    /// at its first request.
     pub fn tokens_everywhere(&mut self, kind: &str) -> Vec<Tokens> {
         let mut seen = Vec::new();
         for node in &mut self.nodes {
@@ -222,12 +225,12 @@ impl Cluster {
     }
 }
 
-/// The `node.id`s of a status' members.
+/// Returns the `node.id`s of the members in a status.
 pub fn members(status: &Value) -> Vec<String> {
     member_ids(status, |_| true)
 }
 
-/// The `node.id`s of its voters.
+/// Returns the `node.id`s of the voters in a status.
 pub fn voters(status: &Value) -> Vec<String> {
     member_ids(status, |member| member["role"] == "voter")
 }

@@ -1,4 +1,4 @@
-//! etc/ directories in airlift's format.
+//! Configuration directories (`etc`) in airlift's format.
 
 use serde_json::{Value, json};
 use std::fs;
@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 /// The environment of every test cluster.
 pub const ENVIRONMENT: &str = "test";
 
-/// What stands in the files of one node. A test changes a field, or a file after [`Etc::write`].
+/// The contents of one node's files. A test changes a field, or a file after [`Etc::write`].
 #[derive(Debug, Clone)]
 pub struct Etc {
-    /// The node's own directory: `etc` and `data` are in it.
+    /// The node's own directory, which contains `etc` and `data`.
     pub dir: PathBuf,
     pub node_id: String,
     pub port: u16,
     /// Lines of config.properties beside port and inventory.
     pub settings: Vec<(String, String)>,
-    /// The nodes of the inventory, each with its port; none: no inventory.
+    /// The nodes of the inventory, each with its port. Without nodes there is no inventory.
     pub inventory: Vec<(String, u16)>,
 }
 
 impl Etc {
-    /// The files' directory.
+    /// Returns the directory of the configuration files.
     pub fn etc_dir(&self) -> PathBuf {
         self.dir.join("etc")
     }
 
-    /// The node's data directory.
+    /// Returns the node's data directory.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
     }
@@ -48,7 +48,8 @@ impl Etc {
         write(
             &etc.join("node.properties"),
             &format!(
-                "node.environment={ENVIRONMENT}\nnode.id={}\nnode.bind-ip=127.0.0.1\nnode.data-dir={}\n",
+                "node.environment={ENVIRONMENT}\nnode.id={}\n\
+                 node.bind-ip=127.0.0.1\nnode.data-dir={}\n",
                 self.node_id,
                 self.data_dir().display()
             ),
@@ -58,13 +59,14 @@ impl Etc {
     }
 }
 
-/// A service-inventory.json that names these nodes.
+/// Returns a service-inventory.json that lists these nodes.
 pub fn inventory_of(nodes: &[(String, u16)]) -> Value {
     let services: Vec<Value> = nodes
         .iter()
         .map(|(node_id, port)| {
             json!({
-                "id": format!("id-of-{node_id}"), "nodeId": node_id, "type": "discovery", "pool": "general",
+                "id": format!("id-of-{node_id}"), "nodeId": node_id,
+                "type": "discovery", "pool": "general",
                 "location": "/127.0.0.1", "state": "RUNNING",
                 "properties": {"http": format!("http://127.0.0.1:{port}")},
             })

@@ -3,14 +3,15 @@
 use super::cluster::Cluster;
 use super::proxy::{Pace, Proxy};
 
-/// The links of a cluster, by who dials whom. Clients go to the nodes themselves.
+/// The links of a cluster, by the dialling and the dialled node. Clients connect to the nodes
+/// directly.
 pub struct Mesh {
     links: Vec<Vec<Option<Proxy>>>,
 }
 
 impl Mesh {
-    /// Puts the proxies into the links of a cluster that has formed, and starts it again: a group is founded only by nodes whose
-    /// inventories agree.
+    /// Puts the proxies into the links of a cluster that has formed, and restarts it: only nodes
+    /// whose inventories agree can found a group.
     pub fn between(cluster: &mut Cluster) -> Mesh {
         let count = cluster.nodes.len();
         let links: Vec<Vec<Option<Proxy>>> = (0..count)
@@ -34,21 +35,22 @@ impl Mesh {
         Mesh { links }
     }
 
-    /// What `from` asks of `to` is lost, in both directions of their connections, and nobody is told.
+    /// Loses all data on the connections that `from` has opened to `to`, in both directions,
+    /// without closing them.
     pub fn lose(&self, from: usize, to: usize) {
         if let Some(link) = &self.links[from][to] {
             link.lose();
         }
     }
 
-    /// The connections of this link are closed; new ones are forwarded.
+    /// Closes the connections of this link; new ones are forwarded.
     pub fn break_off(&self, from: usize, to: usize) {
         if let Some(link) = &self.links[from][to] {
             link.break_off();
         }
     }
 
-    /// How much was lost on all links so far.
+    /// Returns the number of bytes lost on all links so far.
     pub fn lost_bytes(&self) -> u64 {
         self.links
             .iter()
@@ -58,21 +60,21 @@ impl Mesh {
             .sum()
     }
 
-    /// This link works again. What was lost stays lost.
+    /// Makes this link work again. Lost data stays lost.
     pub fn mend(&self, from: usize, to: usize) {
         if let Some(link) = &self.links[from][to] {
             link.heal();
         }
     }
 
-    /// From now on this link forwards like that.
+    /// Sets how this link forwards from now on.
     pub fn set_pace(&self, from: usize, to: usize, pace: Pace) {
         if let Some(link) = &self.links[from][to] {
             link.set_pace(pace);
         }
     }
 
-    /// How many pieces were held back on all links so far.
+    /// Returns the number of pieces delayed on all links so far.
     pub fn held_back(&self) -> u64 {
         self.links
             .iter()

@@ -1,4 +1,4 @@
-//! One quorate process: its life, and what a client asks of it.
+//! One quorate process: its life cycle, and the requests of a client.
 
 use super::etc::Etc;
 use crate::support::http::{self, Response};
@@ -15,32 +15,32 @@ use std::time::Duration;
 
 /// The built product.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_quorate");
-/// How long a client waits: longer than the product may take for any answer.
+/// A client's timeout, longer than the product may take for any answer.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 const EXIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A node of a test cluster, running or not.
 pub struct Node {
     pub etc: Etc,
-    /// What it runs: [`BINARY`], unless a test puts another release in its place.
+    /// The program of the process: [`BINARY`], unless a test replaces it by another release.
     pub program: PathBuf,
-    /// Options of the command line beside `--etc-dir`.
+    /// Command-line options beside `--etc-dir`.
     pub options: Vec<String>,
     /// Variables of its environment.
     pub environment: Vec<(&'static str, OsString)>,
-    /// What starts it, if not the test itself: a program and its arguments.
+    /// A program, with its arguments, that starts the node; empty if the test starts it directly.
     pub started_by: Vec<String>,
     child: Option<Child>,
 }
 
-/// What a client may conclude from the answer to a write.
+/// The conclusion that a client may draw from the answer to a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    /// Acknowledged, at this log index.
+    /// The write was acknowledged, at this log index.
     Acked(u64),
-    /// It surely did not happen.
+    /// The write certainly did not happen.
     NotApplied(String),
-    /// It may have happened.
+    /// The write may have happened.
     Unknown(String),
 }
 
@@ -53,7 +53,7 @@ impl Node {
         Node::new_as_written(etc)
     }
 
-    /// With files that the test has written or changed itself.
+    /// Returns a node with files that the test has written or changed itself.
     pub fn new_as_written(etc: Etc) -> Node {
         Node {
             etc,
@@ -65,9 +65,9 @@ impl Node {
         }
     }
 
-    // ---- Its life
+    // ---- Life cycle
 
-    /// Starts the process, and does not wait for it.
+    /// Starts the process, without waiting for it.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.etc.node_id);
         let log = OpenOptions::new()
@@ -91,7 +91,7 @@ impl Node {
         self.child = Some(command.spawn().expect("the product starts"));
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end.
     pub fn kill9(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("a child can be killed");
@@ -99,18 +99,18 @@ impl Node {
         }
     }
 
-    /// SIGTERM; how it ended.
+    /// Sends SIGTERM and returns the exit status.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.ended("SIGTERM")
     }
 
-    /// SIGTERM, without waiting for the end.
+    /// Sends SIGTERM, without waiting for the end.
     pub fn ask_to_stop(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Waits for the process to end by itself, for the reason given; how it ended.
+    /// Waits for the process to end for the given reason, and returns its exit status.
     pub fn ended(&mut self, reason: &str) -> ExitStatus {
         let child = self.child.as_mut().expect("the node was started");
         let status = until(&format!("{reason} ends the process"), EXIT_LIMIT, || {
@@ -120,19 +120,19 @@ impl Node {
         status
     }
 
-    /// Whether the process has not ended.
+    /// Returns whether the process has not ended.
     pub fn is_alive(&mut self) -> bool {
         self.child
             .as_mut()
             .is_some_and(|child| child.try_wait().expect("a child can be asked").is_none())
     }
 
-    /// SIGSTOP.
+    /// Sends SIGSTOP.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
@@ -143,7 +143,7 @@ impl Node {
         fs::remove_dir_all(self.etc.data_dir()).expect("its data directory can be removed");
     }
 
-    /// Any signal.
+    /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("the node runs");
         kill_process(Pid::from_child(child), signal).expect("a child can be signalled");
@@ -153,9 +153,10 @@ impl Node {
         self.etc.dir.join("quorate.log")
     }
 
-    /// Its committed log, a line of JSON an entry. It must not run.
+    /// Returns the committed log, one line of JSON for each entry. The node must not run.
     ///
-    /// Read from a copy: whoever opens a database that was not closed mends it, and it is the node that is to.
+    /// This reads a copy: opening a database that was not closed repairs it, and that is the node's
+    /// own task.
     pub fn committed_log(&self) -> String {
         assert!(self.child.is_none(), "a running node's log is its own");
         let copy = self.etc.dir.join("data-copy");
@@ -170,7 +171,8 @@ impl Node {
         String::from_utf8(output.stdout).expect("JSON is text")
     }
 
-    /// The indexes of the entries in its committed log that changed a type, in order. It must not run.
+    /// Returns the indexes of the committed entries that changed a type, in order. The node must
+    /// not run.
     pub fn logged_changes(&self, kind: &str) -> Vec<u64> {
         let text = self.committed_log();
         let entries = text
@@ -185,12 +187,12 @@ impl Node {
             .collect()
     }
 
-    /// All that it has written to its standard streams, over every start.
+    /// Returns everything that the node has written to its standard streams, over all starts.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
-    // ---- What clients ask
+    // ---- Requests of clients
 
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.etc.port))
@@ -204,7 +206,7 @@ impl Node {
         http::request(self.address(), "GET", path, None, PATIENCE)
     }
 
-    /// Announces one service of type `kind`, whose property `token` is the number.
+    /// Announces one service of type `kind`, with `token` as a property.
     pub fn announce(&self, kind: &str, node_id: &str, token: u64) -> Write {
         let body = announcement(kind, node_id, token);
         write_of(http::request(
@@ -216,7 +218,7 @@ impl Node {
         ))
     }
 
-    /// The same, which must be acknowledged.
+    /// Does the same, and panics unless the write is acknowledged. Returns the log index.
     pub fn announce_acked(&self, kind: &str, node_id: &str, token: u64) -> u64 {
         match self.announce(kind, node_id, token) {
             Write::Acked(index) => index,
@@ -237,9 +239,10 @@ impl Node {
         ))
     }
 
-    /// A static service; the answer of the product.
+    /// Adds a static service and returns the answer.
     pub fn add_static(&self, kind: &str) -> Result<Response, std::io::Error> {
-        let body = json!({"environment": "test", "type": kind, "pool": "general", "location": "/static",
+        let body = json!({"environment": "test", "type": kind, "pool": "general",
+            "location": "/static",
             "properties": {"http": "http://static:1"}});
         http::request(
             self.address(),
@@ -250,34 +253,34 @@ impl Node {
         )
     }
 
-    /// A linearizable lookup; `None` when it was not served.
+    /// Performs a linearizable lookup; returns `None` when it was not served.
     pub fn lookup(&self, kind: &str) -> Option<Vec<Value>> {
         services(&self.get(&format!("/v1/service/{kind}/general")).ok()?)
     }
 
-    /// The tokens that a linearizable lookup shows.
+    /// Returns the tokens of a linearizable lookup.
     pub fn tokens(&self, kind: &str) -> Option<Tokens> {
         Some(tokens_of(&self.lookup(kind)?))
     }
 
-    /// `/v1/cluster/status`, which every running node answers.
+    /// Returns `/v1/cluster/status`, which every running node provides.
     pub fn status(&self) -> Option<Value> {
         let response = self.get("/v1/cluster/status").ok()?;
         (response.status == 200).then(|| serde_json::from_str(&response.body).ok())?
     }
 
-    /// Whether `/v1/cluster/ready` says so.
+    /// Returns whether `/v1/cluster/ready` is answered with 200.
     pub fn is_ready(&self) -> bool {
         self.get("/v1/cluster/ready")
             .is_ok_and(|response| response.status == 200)
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("the node runs").id()
     }
 
-    /// Its resident memory.
+    /// Returns the resident memory.
     #[cfg(target_os = "linux")]
     pub fn resident_kb(&self) -> u64 {
         let pid = self.pid();
@@ -287,7 +290,7 @@ impl Node {
         kilobytes.expect("VmRSS is a number of kB")
     }
 
-    /// The processor time that it has used.
+    /// Returns the processor time used.
     #[cfg(target_os = "linux")]
     pub fn processor_ms(&self) -> u64 {
         let stat =
@@ -295,11 +298,11 @@ impl Node {
         let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let ticks = |i: usize| fields[i].parse::<u64>().expect("a number");
-        // Hundredths of a second on every Linux that runs this.
+        // The unit is a hundredth of a second on every Linux that runs this.
         10 * (ticks(11) + ticks(12))
     }
 
-    /// Waits until it answers a linearizable lookup.
+    /// Waits until the node answers a linearizable lookup.
     pub fn wait_serving(&self, limit: Duration) {
         until(&format!("{} serves", self.etc.node_id), limit, || {
             self.get("/v1/service")
@@ -308,7 +311,7 @@ impl Node {
         });
     }
 
-    /// Waits until it is a voter that serves.
+    /// Waits until the node is a voter that serves.
     pub fn wait_ready(&self, limit: Duration) {
         until(&format!("{} is ready", self.etc.node_id), limit, || {
             self.is_ready().then_some(())
@@ -322,20 +325,21 @@ impl Drop for Node {
     }
 }
 
-/// The body that announces one service.
+/// Returns the body that announces one service.
 pub fn announcement(kind: &str, node_id: &str, token: u64) -> String {
-    json!({"environment": "test", "nodeId": node_id, "pool": "general", "location": format!("/{node_id}"),
+    json!({"environment": "test", "nodeId": node_id, "pool": "general",
+        "location": format!("/{node_id}"),
         "services": [{"id": format!("service-of-{node_id}"), "type": kind,
             "properties": {"http": "http://engine:1", "token": token.to_string()}}]})
     .to_string()
 }
 
-/// Where it is sent.
+/// Returns the path of a node's announcement.
 pub fn announcement_path(node_id: &str) -> String {
     format!("/v1/announcement/{node_id}")
 }
 
-/// The services of a lookup that was served.
+/// Returns the services of a served lookup, or `None` if it was not served.
 pub fn services(response: &Response) -> Option<Vec<Value>> {
     if response.status != 200 {
         return None;
@@ -349,7 +353,7 @@ pub fn services(response: &Response) -> Option<Vec<Value>> {
     )
 }
 
-/// The token of each service, by its node id.
+/// Returns the token of each service, by its node id.
 pub fn tokens_of(services: &[Value]) -> Tokens {
     services
         .iter()
@@ -366,10 +370,10 @@ pub fn tokens_of(services: &[Value]) -> Tokens {
         .collect()
 }
 
-/// What a client may conclude from an answer.
+/// Returns the conclusion that a client may draw from an answer.
 ///
 /// # Panics
-/// When the answer is none that the documentation allows.
+/// When the documentation does not allow the answer.
 pub fn write_of(answer: Result<Response, std::io::Error>) -> Write {
     let response = match answer {
         Ok(response) => response,
@@ -395,7 +399,7 @@ pub fn write_of(answer: Result<Response, std::io::Error>) -> Write {
     }
 }
 
-/// Copies a directory with all in it.
+/// Copies a directory with its contents.
 pub fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a temporary directory");
     for entry in fs::read_dir(from).expect("a directory") {

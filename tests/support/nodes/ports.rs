@@ -6,12 +6,12 @@ use std::sync::Mutex;
 
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// Below every range that systems take outgoing ports from, so that a killed node's port is
-/// still free when it comes back.
+/// Below every range of outgoing ports, so that a killed node's port is still free when it
+/// restarts.
 const LOWEST: u16 = 10_000;
 const HIGHEST: u16 = 32_000;
 
-/// A port that nothing listens on and that this process has not given out before.
+/// Returns a free port that this process has not returned before.
 pub fn free() -> u16 {
     loop {
         let mut bytes = [0u8; 2];

@@ -1,4 +1,5 @@
-//! A proxy in front of a node's port, which can lose every connection without closing one, or hold back what it forwards.
+//! A proxy in front of a node's port, which can lose every connection without closing one, or delay
+//! the forwarded data.
 
 use crate::support::wait::let_pass;
 use quorate_checker::random::Random;
@@ -9,34 +10,35 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// Forwards a port of its own to a node. After [`Proxy::lose`] nothing that it has accepted so far
-/// brings anything any more, and nobody is told: what a machine that vanished looks like.
+/// Forwards a port of its own to a node. After [`Proxy::lose`] no connection accepted so far
+/// carries data any more, and neither end is notified, as with a machine that vanished.
 pub struct Proxy {
-    /// Where it is reached.
+    /// The port of the proxy.
     pub port: u16,
     state: Arc<State>,
 }
 
-/// What a link does to each piece that it forwards.
+/// The treatment of each piece that a link forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Nothing.
+    /// Each piece is forwarded at once.
     Prompt,
-    /// It comes that much later, and up to `jitter` more.
+    /// Each piece is delayed by `by`, and up to `jitter` more.
     Late { by: Duration, jitter: Duration },
-    /// So many of 100 are lost and sent again, as TCP does it: after this time, then twice as long.
+    /// This percentage is lost and sent again, as by TCP: after `resent`, then after twice as long.
     Lossy { percent: u64, resent: Duration },
 }
 
 struct State {
-    /// Grows with each loss; a connection forwards only in the generation in which it was opened.
+    /// Increases with each loss; a connection forwards only in the generation in which it was
+    /// opened.
     generation: AtomicU64,
     lost_bytes: AtomicU64,
     held_back: AtomicU64,
     pace: Mutex<(Pace, Random)>,
-    /// Ends of lost connections: closed only when the proxy goes.
+    /// The ends of lost connections, closed only when the proxy is dropped.
     never_closed: Mutex<Vec<Arc<TcpStream>>>,
-    /// What it was dialled by, as far as it is still open.
+    /// The accepted connections, if they are still open.
     accepted: Mutex<Vec<Weak<TcpStream>>>,
     is_over: AtomicBool,
 }
@@ -70,38 +72,39 @@ impl Proxy {
         Proxy { port, state }
     }
 
-    /// Loses every connection, and those that are opened until [`Proxy::heal`].
+    /// Loses every connection, and those opened until [`Proxy::heal`].
     pub fn lose(&self) {
         self.state.generation.fetch_or(LOSING, Ordering::SeqCst);
     }
 
-    /// Closes every connection at once; what was on its way is lost. New ones are forwarded.
+    /// Closes every connection at once; data in transit is lost. New connections are forwarded.
     pub fn break_off(&self) {
         for connection in self.state.accepted().drain(..).filter_map(|c| c.upgrade()) {
-            // It may be closed already.
+            // The connection may be closed already.
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
 
-    /// From now on.
+    /// Sets the pace from now on.
     pub fn set_pace(&self, pace: Pace) {
         self.state.pace().0 = pace;
     }
 
-    /// How much came and was not forwarded so far.
+    /// Returns the number of bytes received but not forwarded so far.
     pub fn lost_bytes(&self) -> u64 {
         self.state.lost_bytes.load(Ordering::SeqCst)
     }
 
-    /// How many pieces came late so far.
+    /// Returns the number of delayed pieces so far.
     pub fn held_back(&self) -> u64 {
         self.state.held_back.load(Ordering::SeqCst)
     }
 
-    /// Forwards new connections again; the lost ones stay lost. Of one that loses none it changes nothing.
+    /// Forwards new connections again; the lost ones stay lost. Has no effect on a proxy that loses
+    /// none.
     pub fn heal(&self) {
         let healed = |generation: u64| (generation & LOSING != 0).then_some(generation + 1);
-        // An error is that it was well.
+        // An error means that the proxy was not losing connections.
         let _ = self
             .state
             .generation
@@ -112,7 +115,8 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.is_over.store(true, Ordering::SeqCst);
-        // It waits for a connection; whether one can still be made does not matter.
+        // This wakes the listener, which waits for a connection. A failed connection does not
+        // matter.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.state.never_closed().clear();
     }
@@ -139,7 +143,7 @@ impl State {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the next piece is held back.
+    /// Returns the delay of the next piece.
     fn hold(&self) -> Duration {
         let (pace, random) = &mut *self.pace();
         match *pace {
@@ -166,7 +170,7 @@ fn accept(from: TcpStream, to: SocketAddr, state: &Arc<State>) {
     let (from, to) = (Arc::new(from), Arc::new(to));
     state.note_accepted(&from);
     for (source, sink) in [(from.clone(), to.clone()), (to, from)] {
-        // Else the last segment of a message waits for an acknowledgement.
+        // Otherwise the last segment of a message waits for an acknowledgement.
         let _ = sink.set_nodelay(true);
         let state = state.clone();
         thread::spawn(move || pipe(&source, sink, opened, &state));
@@ -188,7 +192,7 @@ fn pipe(mut source: &TcpStream, sink: Arc<TcpStream>, opened: u64, state: &State
                 let _ = sink.shutdown(Shutdown::Both);
                 return;
             }
-            // A lost connection is not closed either, for as long as the other end keeps it.
+            // A lost connection is not closed here either, while the other end keeps it.
             (0, false) => {
                 if !state.is_over.load(Ordering::SeqCst) {
                     state.never_closed().push(sink);

@@ -1,5 +1,5 @@
-//! How many clusters run at once, across every test process: time limits mean little on a machine
-//! that runs ten groups.
+//! Limits the number of clusters that run at once, across all test processes: time limits mean
+//! little on a machine that runs ten groups.
 
 use crate::support::wait::until;
 use std::fs::File;
@@ -7,14 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 const SLOTS: usize = 2;
-/// Far longer than the whole suite takes: on a machine of many cores every test waits here from the beginning.
+/// Far longer than the whole suite takes: on a machine with many cores every test waits here from
+/// the beginning.
 const LIMIT: Duration = Duration::from_secs(3_600);
 
-/// A right to run a cluster; given back on drop, and by the system when the process dies.
+/// A permit to run a cluster. It is released on drop, and by the system when the process dies.
 pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
 
 impl Slots {
-    /// Room for one cluster beside others.
+    /// Waits for a permit for one cluster beside others.
     pub fn one() -> Slots {
         let _turn = turn();
         until("a free slot for a cluster", LIMIT, || {
@@ -24,12 +25,12 @@ impl Slots {
         })
     }
 
-    /// No room of its own.
+    /// Returns a permit that holds no slot.
     pub fn none() -> Slots {
         Slots(Vec::new())
     }
 
-    /// The machine alone, for tests that measure time.
+    /// Waits for the whole machine, for tests that measure time.
     pub fn all() -> Slots {
         let _turn = turn();
         Slots(
@@ -44,7 +45,8 @@ impl Slots {
     }
 }
 
-/// Held while one waits for room: else those who need one slot would pass by the one who needs all, again and again.
+/// Waits for the lock that is held while a test waits for slots. Without it, tests that need one
+/// slot would overtake a test that needs all, again and again.
 fn turn() -> File {
     until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
 }
