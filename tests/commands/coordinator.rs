@@ -1,4 +1,4 @@
-//! `quorate coordinator`: one answer, or each as it comes.
+//! Tests of `quorate coordinator`: a single answer, or every answer as it arrives.
 
 use crate::fake_server::{FakeServer, Reply, stream};
 use crate::process::{Ended, Followed, quorate, run};
@@ -9,7 +9,7 @@ pub const C1: &str = r#"{"uri":"http://10.0.0.5:8080","engine":"trino","nodeId":
 pub const C2: &str = r#"{"uri":"http://10.0.0.6:8080","engine":"trino","nodeId":"c2"}"#;
 pub const C3: &str = r#"{"uri":"http://10.0.0.7:8080","engine":"presto"}"#;
 
-/// The event that tells of a coordinator.
+/// Returns the event that announces a coordinator.
 pub fn is(id: u64, json: &str) -> String {
     format!("event: coordinator\nid: 5f0c:{id}\ndata: {json}\n\n")
 }
@@ -22,8 +22,8 @@ fn printed(stdout: &str) -> Ended {
     }
 }
 
-/// The address alone is printed, from the first server that has one; the rest on demand. The parameters are passed on, and servers may
-/// come from the environment.
+/// Only the address is printed, from the first server that has one; the rest on request. The
+/// parameters are passed on, and servers may come from the environment.
 #[test]
 fn the_address_is_printed_alone() {
     let busy = FakeServer::saying(503, "no majority is reached\n");
@@ -48,7 +48,7 @@ fn the_address_is_printed_alone() {
     assert_eq!(busy.requests().len(), 3);
 }
 
-/// With --all each has its line, the best first.
+/// With --all each coordinator has its own line, the best first.
 #[test]
 fn all_addresses_are_printed() {
     let server = FakeServer::start(|_, request| {
@@ -59,8 +59,8 @@ fn all_addresses_are_printed() {
     assert_eq!(all, printed("http://10.0.0.6:8080\nhttp://10.0.0.5:8080\n"));
 }
 
-/// Without an answer in time there is a line for each server and nothing on standard output; a question that no server knows is given
-/// up at once.
+/// Without an answer in time there is a line for each server and nothing on standard output. A
+/// request that no server supports fails at once.
 #[test]
 fn no_answer_is_explained() {
     let none = FakeServer::saying(503, "no node announces a coordinator\n");
@@ -91,8 +91,9 @@ fn no_answer_is_explained() {
     assert_eq!(stranger.requests().len(), 1);
 }
 
-/// A watch prints the present coordinator and each new one. A gap is told on standard error; a server that is turned to repeats what
-/// is known, which is not printed; while no server answers nothing is printed but on standard error.
+/// A watch prints the present coordinator and each new one. Gaps are reported on standard error.
+/// After a change of server the known coordinator is repeated by the server, but not printed again.
+/// While no server answers, output goes only to standard error.
 #[test]
 fn each_new_coordinator_is_printed() {
     let (to_first, reply) = stream();

@@ -1,4 +1,4 @@
-//! The commands that ask a cluster, as processes, against servers that say what a test tells them to.
+//! Tests of the commands that query a cluster, as processes, against servers that a test controls.
 
 #[path = "../support/fake_server.rs"]
 mod fake_server;

@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// Far beyond what anything here takes on a busy machine.
+/// Far beyond the duration of any step on a busy machine.
 pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// More lines than any test prints before it reads.
 const QUEUE: usize = 64;
 
-/// The binary with these words; the servers, if any, as `--server`.
+/// Returns the binary with these arguments, and with the servers, if any, as `--server`.
 pub fn quorate(words: &[&str], servers: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command
@@ -25,7 +25,7 @@ pub fn quorate(words: &[&str], servers: &[&str]) -> Command {
     command
 }
 
-/// What a command printed, and its exit code.
+/// The output of a command, and its exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -33,7 +33,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// Runs it to its end.
+/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Ended {
     let Output {
         status,
@@ -48,7 +48,7 @@ pub fn run(command: &mut Command) -> Ended {
     }
 }
 
-/// A command that goes on until it is stopped.
+/// A command that runs until it is stopped.
 pub struct Followed {
     child: Child,
     out: Receiver<String>,
@@ -67,19 +67,19 @@ impl Followed {
         Followed { child, out, err }
     }
 
-    /// The next line of standard output.
+    /// Returns the next line of standard output.
     pub fn line(&self) -> String {
         let line = self.out.recv_timeout(TIME_LIMIT);
         line.expect("a line on standard output")
     }
 
-    /// The next line of standard error.
+    /// Returns the next line of standard error.
     pub fn notice(&self) -> String {
         let line = self.err.recv_timeout(TIME_LIMIT);
         line.expect("a line on standard error")
     }
 
-    /// Ends it by a signal, and returns how it ended and what it had still printed on standard output.
+    /// Ends the command by a signal. Returns its exit status and its remaining standard output.
     pub fn end_by(mut self, signal: rustix::process::Signal) -> (ExitStatus, Vec<String>) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("it still runs");

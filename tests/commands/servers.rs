@@ -1,4 +1,5 @@
-//! What every command takes as a server, from the command line and from the environment.
+//! Tests of the server addresses that every command accepts, from the command line and from the
+//! environment.
 
 use crate::process::{quorate, run};
 
@@ -11,8 +12,8 @@ const COMMANDS: [&[&str]; 6] = [
     &["bench", "lookup"],
 ];
 
-/// A server that is more than scheme, host and port is refused by every command, in the same words
-/// and before anything is asked, also when one of several is wrong.
+/// A server that has more than scheme, host and port is refused by every command, with the same
+/// message and before any request, also when one of several is wrong.
 #[test]
 fn every_command_refuses_alike() {
     for wrong in [
@@ -48,7 +49,7 @@ fn every_command_refuses_alike() {
     }
 }
 
-/// A slash at the end changes nothing: nobody is there, which each command says in its own way.
+/// A slash at the end is ignored. No server listens, which each command reports in its own way.
 #[test]
 fn a_slash_at_the_end_is_fine() {
     for words in COMMANDS.iter().filter(|words| words[0] != "watch") {

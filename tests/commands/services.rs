@@ -1,11 +1,11 @@
-//! `quorate services`: a table, or the lookup itself.
+//! Tests of `quorate services`: a table, or the lookup itself.
 
 use crate::fake_server::{FakeServer, Reply};
 use crate::process::{quorate, run};
 
 const LOOKUP: &str = r#"{"environment":"test","services":[{"id":"1","nodeId":"c1","type":"trino","pool":"general","location":"/c1","properties":{"http":"http://10.0.0.5:8080"}}]}"#;
 
-/// Each lookup has its path, and the answer is a table or just what came.
+/// Each lookup has its path, and the output is a table or the unchanged answer.
 #[test]
 fn lookups_are_printed() {
     let server = FakeServer::start(|_, _| Reply::Text(200, LOOKUP.to_owned()));
@@ -35,7 +35,7 @@ trino  general  c1    http://10.0.0.5:8080  /c1
     assert_eq!(targets, expected);
 }
 
-/// An answer that is no lookup is not printed as one.
+/// An answer that is not a lookup is not printed as one.
 #[test]
 fn a_page_is_no_lookup() {
     let page = FakeServer::saying(200, "<html>");

@@ -1,4 +1,5 @@
-//! `quorate watch`: one line an event, across servers, until nobody reads.
+//! Tests of `quorate watch`: one line for each event, across servers, until the reader closes the
+//! pipe.
 
 use crate::fake_server::{FakeServer, broken_stream, stream};
 use crate::process::{Followed, TIME_LIMIT, quorate};
@@ -12,13 +13,14 @@ use std::sync::Mutex;
 const STATE: &str =
     "event: state\nid: 5f0c:7\ndata: {\"environment\":\"test\",\"services\":[]}\n\n";
 
-/// Events are printed as they come, and a server that breaks off in the middle of one is followed by the next, which is asked for what came
-/// after the last whole one. Ctrl-C ends it at once.
+/// Events are printed as they arrive. When a server breaks off in the middle of an event, the next
+/// one is asked for the events after the last whole one. Ctrl-C ends the command at once.
 #[test]
 fn events_are_printed_across_servers() {
     let first = FakeServer::start(|_, _| {
         broken_stream(&format!(
-            "{STATE}event: change\nid: 5f0c:8\ndata: {{\"removed\":[],\"services\":[1]}}\n\nevent: change\nid: 5f0c:9\nda"
+            "{STATE}event: change\nid: 5f0c:8\ndata: {{\"removed\":[],\"services\":[1]}}\n\n\
+             event: change\nid: 5f0c:9\nda"
         ))
     });
     let (to_second, reply) = stream();
@@ -52,7 +54,8 @@ fn events_are_printed_across_servers() {
     assert_eq!(rest, [""; 0]);
 }
 
-/// A reader that has seen enough ends it without an error, though no other event comes.
+/// A reader that closes the pipe ends the command without an error, although no other event
+/// arrives.
 #[test]
 fn a_closed_pipe_ends_it() {
     let (to_server, reply) = stream();

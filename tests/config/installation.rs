@@ -1,4 +1,4 @@
-//! An installation whose `etc/` holds the files that a test gives.
+//! An installation whose `etc/` contains files that a test provides.
 
 use quorate::config::{CommandLine, Settings, load};
 use std::fs;
@@ -50,7 +50,7 @@ impl Installation {
         load(&self.options()).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    /// The errors, with the installation's own path cut off.
+    /// Returns the errors, without the installation's own path.
     pub fn errors(&self) -> String {
         self.cut(
             &load(&self.options())

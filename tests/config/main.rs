@@ -1,4 +1,5 @@
-//! The configuration as an operator meets it: whole `etc/` directories in, settings or every error out.
+//! Tests of the configuration from an operator's view: whole `etc/` directories produce settings or
+//! a list of all errors.
 
 use quorate::config::{CommandLine, LogLevel, exit_code, inventory_source, load};
 use std::fs;
@@ -16,7 +17,8 @@ const INVENTORY: &str = r#"{"environment": "test", "services": [
    "location": "/172.17.31.246", "state": "RUNNING", "properties": {"http": "http://172.17.31.246:8411"}}]}
 "#;
 
-/// The etc/ directory of an airlift pair starts a node: its settings, its levels, its place in the inventory.
+/// The etc/ directory of an airlift pair starts a node: its settings, its log levels, and its entry
+/// in the inventory are read.
 #[tokio::test]
 async fn an_airlift_directory_loads() {
     let installation = Installation::new(&[
@@ -72,7 +74,7 @@ async fn an_airlift_directory_loads() {
     );
 }
 
-/// The file of the issue, untouched, gives the defaults for everything that it does not set.
+/// The unchanged file of the issue has the defaults for everything that it does not set.
 #[test]
 fn defaults() {
     let settings = with_config(CONFIG).load();
@@ -103,7 +105,8 @@ fn defaults() {
     assert_eq!(settings.log.path, None);
 }
 
-/// Everything that is wrong is said at once, a line each, with file, line and key, in the order of the files.
+/// All errors are reported at once, one line each, with file, line and key, in the order of the
+/// files.
 #[test]
 fn all_errors_at_once() {
     let installation = Installation::new(&[
@@ -152,14 +155,17 @@ node.properties:1: Invalid configuration property node.id: is malformed: '-a' mu
     assert_eq!(installation.errors(), expected);
 }
 
-/// What is known and does nothing here is accepted and named once; so are old names, and what was set twice or ignored.
+/// Known settings without effect are accepted and reported once. Old names, repeated settings and
+/// ignored ones are reported too.
 #[test]
 fn notices() {
     let installation = Installation::new(&[
         (
             "config.properties",
-            "node.environment=test\nnode.id=a\nnode.ip=10.0.0.1\ndiscovery.uri=http://h\nhttp-server.threads.max=500\n\
-             dynamic.http-client.connect-timeout=5s\nhttp-server.http.port=1\nhttp-server.http.port=2\nhttp-server.https.enabled=false\n",
+            "node.environment=test\nnode.id=a\nnode.ip=10.0.0.1\ndiscovery.uri=http://h\n\
+             http-server.threads.max=500\n\
+             dynamic.http-client.connect-timeout=5s\nhttp-server.http.port=1\n\
+             http-server.http.port=2\nhttp-server.https.enabled=false\n",
         ),
         (
             "node.properties",
@@ -183,18 +189,23 @@ fn notices() {
     assert_eq!(
         notices,
         [
-            "config.properties:8: 'http-server.http.port' is set a second time (first at config.properties:7); this one counts",
-            "node.properties:1: 'discovery.max-agee' is not known and is ignored. Did you mean to use 'discovery.max-age', \
+            "config.properties:8: 'http-server.http.port' is set a second time \
+             (first at config.properties:7); this one counts",
+            "node.properties:1: 'discovery.max-agee' is not known and is ignored. \
+             Did you mean to use 'discovery.max-age', \
              'discovery.max-announcement-size' or 'discovery.recovery-gap'?",
             "node.properties:2: 'something.else' is not known and is ignored",
-            "config.properties:3: Configuration property 'node.ip' has been replaced. Use 'node.internal-address' instead.",
-            "these configuration properties are accepted and have no effect: discovery.uri, dynamic.http-client.connect-timeout, \
+            "config.properties:3: Configuration property 'node.ip' has been replaced. \
+             Use 'node.internal-address' instead.",
+            "these configuration properties are accepted and have no effect: \
+             discovery.uri, dynamic.http-client.connect-timeout, \
              http-server.threads.max",
         ]
     );
 }
 
-/// -D beats node.properties, which beats config.properties; --data-dir beats node.data-dir.
+/// -D overrides node.properties, which overrides config.properties; --data-dir overrides
+/// node.data-dir.
 #[test]
 fn later_sources_win() {
     let installation = Installation::new(&[
@@ -229,12 +240,14 @@ fn later_sources_win() {
     );
 }
 
-/// Without a data directory the one above etc/ is it, and relative paths start there; etc/ in them is the configuration's.
+/// Without a data directory, the directory above etc/ is used, and relative paths start there. A
+/// leading etc/ in them is the configuration's directory.
 #[test]
 fn paths_start_in_the_data_directory() {
     let installation = with_config(
         "node.environment=test\nlog.path=var/log/x.log\nhttp-server.log.path=/abs/y.log\n\
-         service-inventory.uri=file:etc/service-inventory.json\nlog.levels-file=etc/levels.properties\n",
+         service-inventory.uri=file:etc/service-inventory.json\n\
+         log.levels-file=etc/levels.properties\n",
     );
     installation.write("levels.properties", "io.airlift=warn\n");
     let mut options = installation.options();
@@ -261,7 +274,8 @@ fn paths_start_in_the_data_directory() {
     );
 }
 
-/// A detached server logs to its file and not to a console that nobody sees; an operator's own choice of file stands.
+/// A detached server logs to its file and not to a console that nobody sees; a file configured by
+/// the operator is kept.
 #[test]
 fn a_detached_server_logs_to_a_file() {
     let installation = with_config("node.environment=test\n");
@@ -288,7 +302,8 @@ fn a_detached_server_logs_to_a_file() {
     );
 }
 
-/// A file that is missing, a directory, or too large is named with the reason; nothing else is said that follows from it.
+/// A file that is missing, a directory, or too large is reported with the reason, and no
+/// consequential errors are reported.
 #[test]
 fn unreadable_files() {
     let installation = Installation::new(&[]);
@@ -335,7 +350,8 @@ fn unreadable_files() {
     );
 }
 
-/// An empty file lacks the one key that must be there; values of any length and any bytes give a short answer.
+/// An empty file lacks the one required key. Values of any length and with any bytes produce a
+/// short error.
 #[test]
 fn hostile_files() {
     assert_eq!(
@@ -375,7 +391,8 @@ fn hostile_files() {
     assert!(installation.errors().contains("was not used"));
 }
 
-/// An empty `node.id` is refused, since a random one in its place would be another node; so is an empty data directory.
+/// An empty `node.id` is refused, since a random one in its place would be another node. An empty
+/// data directory is refused too.
 #[test]
 fn empty_values() {
     let installation = with_config("node.environment=test\nnode.id=\n");
@@ -395,7 +412,7 @@ fn empty_values() {
     );
 }
 
-/// A byte order mark and Windows line ends change nothing.
+/// A byte order mark and Windows line ends have no effect.
 #[test]
 fn files_of_windows() {
     let settings = with_config("\u{feff}node.environment=test\r\nnode.id=a\r\n").load();
@@ -403,7 +420,8 @@ fn files_of_windows() {
     assert_eq!(settings.node_id.as_deref(), Some("a"));
 }
 
-/// A levels file in its usual place counts before the one that a property names, as with airlift, and that is said.
+/// A levels file in its default place has precedence over the one that a property names, as with
+/// airlift, and a notice reports this.
 #[test]
 fn the_usual_levels_file_wins() {
     let installation =
@@ -428,7 +446,8 @@ fn relations() {
     let refused = |line: &str| with_config(&format!("node.environment=test\n{line}\n")).errors();
     assert_eq!(
         refused("discovery.recovery-gap=5s\ncluster.election-timeout=3s"),
-        "config.properties:2: Invalid configuration property discovery.recovery-gap: 5000ms is less than two elections \
+        "config.properties:2: Invalid configuration property discovery.recovery-gap: 5000ms is \
+         less than two elections \
          (5000ms each, 5/3 of cluster.election-timeout)"
     );
     assert!(
@@ -462,7 +481,8 @@ fn relations() {
     );
 }
 
-/// The example in etc/ is valid as it stands, and each of its three nodes finds itself in the inventory.
+/// The example in etc/ is valid without changes, and each of its three nodes finds itself in the
+/// inventory.
 #[tokio::test]
 async fn the_example_works() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -488,7 +508,8 @@ async fn the_example_works() {
     }
 }
 
-/// The service unit keeps systemd from restarting after exactly those exit codes that need a person.
+/// The service unit prevents a restart by systemd after exactly those exit codes that need human
+/// intervention.
 #[test]
 fn the_unit_lists_the_exit_codes() {
     let unit = include_str!("../../etc/quorate.service");

@@ -1,12 +1,12 @@
-//! Values and files as airlift, and editors, write them.
+//! Tests of values and files as airlift, and editors, write them.
 
 use crate::installation::{Installation, with_config};
 use quorate::config::{InternalAddressSource, LogLevel};
 use quorate::model::Host;
 use std::fs;
 
-/// A byte order mark before the first key is skipped in each file; a file of another encoding is
-/// refused by its name.
+/// A byte order mark before the first key is skipped in each file; a file in another encoding is
+/// refused with its name.
 #[test]
 fn byte_order_marks() {
     let installation = Installation::new(&[
@@ -31,7 +31,7 @@ fn byte_order_marks() {
     }
 }
 
-/// Addresses are read in whatever way they are written, and a wrong one is named with its key.
+/// Addresses are read in each of their notations, and a wrong one is reported with its key.
 #[test]
 fn addresses() {
     let load = |lines: &str| with_config(&format!("node.environment=test\n{lines}\n")).load();
@@ -80,14 +80,15 @@ fn addresses() {
     }
 }
 
-/// Data sizes and durations as airlift prints them are read as it reads them; one that overflows is
-/// refused with its key.
+/// Data sizes and durations in the format in which airlift prints them are read as airlift reads
+/// them; a value that overflows is refused with its key.
 #[test]
 fn sizes_of_airlift() {
     let load = |lines: &str| with_config(&format!("node.environment=test\n{lines}\n"));
     let settings = load(
         "log.max-size=9223372036854775807B\nlog.max-total-size=0.5GB\n\
-         http-server.log.max-size=1.00MB\ndiscovery.max-age=1.50m\ndiscovery.hold-time=500000.00us\n\
+         http-server.log.max-size=1.00MB\ndiscovery.max-age=1.50m\n\
+         discovery.hold-time=500000.00us\n\
          http-server.max-heap-memory=9223372036854775807B",
     )
     .load();

@@ -1,4 +1,4 @@
-//! Files that the launcher cannot use, or that are no files.
+//! Tests of files that the launcher cannot use, or that are not regular files.
 
 use crate::installation::{Installation, TIME_LIMIT, signal};
 use crate::wait;
@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-/// The servers that `start` has left behind for a directory. They are ended, so that a test that
-/// finds one leaves none.
+/// Returns the servers that `start` has left running for a directory. They are killed, so that a
+/// test that finds one leaves none.
 fn left_behind(dir: &Path) -> Vec<i32> {
     let dir = dir.display().to_string();
     let is_ours = |pid: &i32| {
@@ -28,16 +28,17 @@ fn left_behind(dir: &Path) -> Vec<i32> {
     pids
 }
 
-/// `start` on a disk that is full, so that the pid cannot be recorded, leaves no server behind and
-/// says so.
+/// `start` leaves no server running on a full disk, where the pid cannot be recorded, and reports
+/// the error.
 #[test]
 fn a_pid_that_cannot_be_recorded_leaves_no_server() {
     let installation = Installation::new(0);
     let disk = installation.path("full");
     fs::create_dir(&disk).expect("creates");
-    // A file system of one page, which a file takes; that of the pid has none left.
+    // A file fills the only page of this file system, so no space is left for the pid file.
     let script = format!(
-        "set -e; cd '{}'; mount -t tmpfs -o size=4k tmpfs full; head -c 4096 /dev/zero >full/rest; exec \"$@\"",
+        "set -e; cd '{}'; mount -t tmpfs -o size=4k tmpfs full; \
+         head -c 4096 /dev/zero >full/rest; exec \"$@\"",
         installation.dir.path().display()
     );
     let flags = match rustix::process::geteuid().is_root() {
@@ -71,7 +72,8 @@ fn a_pid_that_cannot_be_recorded_leaves_no_server() {
     }
 }
 
-/// Waits for the end of a process; one that does not end is killed, and has no exit code.
+/// Waits for the end of a process. A process that does not end in time is killed, and has no exit
+/// code.
 fn ended(mut process: Child) -> Option<i32> {
     let deadline = clock::now() + TIME_LIMIT;
     while clock::now() < deadline {
@@ -84,8 +86,8 @@ fn ended(mut process: Child) -> Option<i32> {
     process.wait().expect("a child can be waited for").code()
 }
 
-/// Runs a command to its end, with its output in a file: what it leaves behind must not hold it
-/// open.
+/// Runs a command to its end, with its output in a file: a server that it leaves running must not
+/// keep a pipe open.
 fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     let path = dir.join("output");
     let output = fs::File::create(&path).expect("creates");
@@ -95,7 +97,8 @@ fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
     (fs::read_to_string(&path).expect("was written"), code)
 }
 
-/// A server whose launcher ends before it has recorded the pid ends too: nobody could stop it.
+/// A server whose launcher ends before it has recorded the pid ends too, since it could not be
+/// stopped.
 #[test]
 fn a_server_that_nobody_recorded_ends() {
     let installation = Installation::new(0);
@@ -116,8 +119,8 @@ fn a_server_that_nobody_recorded_ends() {
     );
 }
 
-/// A pid file or a launcher's log that is no file is refused by name, or written to; nothing waits
-/// for a FIFO's other end.
+/// A pid file or a launcher log that is not a regular file is refused by name, or written to; no
+/// command waits for the other end of a FIFO.
 #[test]
 fn special_files() {
     let installation = Installation::new(0);
@@ -170,7 +173,7 @@ fn special_files() {
     assert!(installation.path("null").is_symlink());
 }
 
-/// `restart` stops nothing when what a start needs is not there.
+/// `restart` stops nothing when a file that the start needs is unusable.
 #[test]
 fn restart_checks_its_files() {
     let installation = Installation::new(0);

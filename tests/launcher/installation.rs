@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Far beyond what anything here takes on a busy machine.
+/// Far beyond the duration of any step on a busy machine.
 pub const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 pub fn quorate(arguments: &[&str]) -> Command {
@@ -16,7 +16,7 @@ pub fn quorate(arguments: &[&str]) -> Command {
     command
 }
 
-/// One server's installation; whatever it started is gone when it is.
+/// One server's installation. Its server is killed when this is dropped.
 pub struct Installation {
     pub dir: TempDir,
 }
@@ -51,12 +51,12 @@ impl Installation {
         quorate
     }
 
-    /// What the command printed, and its exit code.
+    /// Returns the output of a command, and its exit code.
     pub fn run(&self, command: &str) -> (String, i32) {
         printed(&self.command(command).output().expect("runs"))
     }
 
-    /// Starts the server and gives its pid.
+    /// Starts the server and returns its pid.
     pub fn start(&self) -> i32 {
         let (text, code) = self.run("start");
         assert_eq!(code, 0, "{text}");

@@ -1,4 +1,4 @@
-//! The launcher with the real binary: airlift's words, exit codes and files.
+//! Tests of the launcher with the real binary: airlift's messages, exit codes and files.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ fn exit_code(mut child: Child) -> i32 {
     status.and_then(|status| status.code()).expect("no signal")
 }
 
-/// A whole life, with the words and exit codes of airlift's Python launcher.
+/// A whole life cycle has the messages and exit codes of airlift's Python launcher.
 #[test]
 fn start_status_stop() {
     let installation = Installation::new(0);
@@ -80,7 +80,7 @@ fn a_started_server_is_detached() {
     let pid = installation.start();
     let session = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("runs");
-        // After the name in parentheses: state, parent, group, session.
+        // The fields after the name in parentheses are state, parent, group, session.
         stat.rsplit(')')
             .next()
             .and_then(|rest| rest.split_whitespace().nth(3))
@@ -89,7 +89,7 @@ fn a_started_server_is_detached() {
     wait_until("the session", || session() == Some(pid.to_string()));
 }
 
-/// A server that was killed leaves its pid behind, and nobody takes it for running.
+/// A server that was killed leaves its pid behind, and no command takes it for running.
 #[test]
 fn a_stale_pid_deceives_nobody() {
     let installation = Installation::new(0);
@@ -103,7 +103,7 @@ fn a_stale_pid_deceives_nobody() {
         format!("{pid}\n")
     );
 
-    // A pid that another process has by now, which must not be signalled.
+    // This pid belongs to another process now, which must not be signalled.
     fs::write(
         installation.path("data/var/run/launcher.pid"),
         format!("{}\n", std::process::id()),
@@ -113,7 +113,7 @@ fn a_stale_pid_deceives_nobody() {
     installation.start();
 }
 
-/// `restart` stops what runs and starts it again; `kill` ends it without asking.
+/// `restart` stops the running server and starts it again; `kill` ends it without a clean shutdown.
 #[test]
 fn restart_and_kill() {
     let installation = Installation::new(0);
@@ -132,7 +132,8 @@ fn restart_and_kill() {
     assert_eq!(code, 0);
 }
 
-/// A server whose configuration is wrong by now goes on: `restart` says what is wrong and stops nothing.
+/// A server whose configuration has become invalid continues to run: `restart` reports the errors
+/// and stops nothing.
 #[test]
 fn restart_checks_the_configuration() {
     let installation = Installation::new(0);
@@ -147,7 +148,7 @@ fn restart_checks_the_configuration() {
     );
 }
 
-/// `start` says what is wrong with the configuration, all of it, and starts nothing.
+/// `start` reports all errors of the configuration and starts nothing.
 #[test]
 fn start_checks_the_configuration() {
     let installation = Installation::new(0);
@@ -170,13 +171,14 @@ fn start_checks_the_configuration() {
     );
 }
 
-/// A server that ends as soon as it is started is not said to run, and the reason can be found.
+/// A server that ends right after its start is not reported as running, and the reason can be
+/// found.
 #[test]
 fn start_notices_an_early_end() {
     let taken = TcpListener::bind("0.0.0.0:0").expect("a free port");
     let installation = Installation::new(taken.local_addr().expect("bound").port());
     let (text, code) = installation.run("start");
-    // On a very busy machine the server may outlive the watch of `start`.
+    // On a very busy machine the server may still run when `start` stops watching it.
     if code != 0 {
         assert_eq!(code, 4);
         assert!(
@@ -189,7 +191,8 @@ fn start_notices_an_early_end() {
     assert!(log.contains("in use"), "{log}");
 }
 
-/// In the foreground SIGTERM ends the server with 0, and a directory in use is refused while it runs.
+/// In the foreground SIGTERM ends the server with 0, and its directory is refused as in use while
+/// it runs.
 #[test]
 fn run_in_the_foreground() {
     let installation = Installation::new(0);
@@ -213,7 +216,7 @@ fn run_in_the_foreground() {
     assert_eq!(exit_code(server), 0);
 }
 
-/// A pid file that cannot be made is named.
+/// A pid file that cannot be created is reported by name.
 #[test]
 fn unusable_directories() {
     let installation = Installation::new(0);
@@ -227,7 +230,8 @@ fn unusable_directories() {
     assert_eq!(installation.run("run").1, 16);
 }
 
-/// The command line is airlift's: options on either side of the command, 2 for what it does not know.
+/// The command line is airlift's: options on either side of the command, and 2 for unknown
+/// arguments.
 #[test]
 fn the_command_line() {
     let usage = |arguments: &[&str]| printed(&quorate(arguments).output().expect("runs"));
@@ -285,9 +289,10 @@ fn serve(answer: &'static str) -> String {
 }
 
 const READY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-const NOT_READY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 10\r\nconnection: close\r\n\r\nno leader\n";
+const NOT_READY: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+    content-length: 10\r\nconnection: close\r\n\r\nno leader\n";
 
-/// A port of loopback that refuses.
+/// Returns a loopback address that refuses connections.
 fn closed() -> String {
     TcpListener::bind("127.0.0.1:0")
         .expect("a free port")
@@ -296,7 +301,8 @@ fn closed() -> String {
         .to_string()
 }
 
-/// `cluster --wait-ready` returns when all are ready, or says in time which is not and why.
+/// `cluster --wait-ready` returns when all servers are ready, or reports after its timeout which
+/// are not and why.
 #[test]
 fn cluster_waits_until_ready() {
     let wait = |servers: &[&String]| {
@@ -330,7 +336,8 @@ fn cluster_waits_until_ready() {
     );
 }
 
-/// `cluster` shows what the servers say, goes on to the next when one is down, and fails when none answers.
+/// `cluster` shows the answers of the servers, continues with the next when one is down, and fails
+/// when none answers.
 #[test]
 fn cluster_shows_the_group() {
     let status = concat!(
