@@ -1,11 +1,11 @@
-//! Which module may use which, and the names that a part may not know.
+//! Checks which module may use which, and which names a part may not use.
 
 use crate::source::{code_of, crate_paths, exported_names, has_name, supers, test_part_line};
 use crate::tree::{assert_none, is_test_file, module_of, product_files, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What each module may use of the crate besides itself.
+/// Returns the modules of the crate that each module may use besides itself.
 fn allowed_uses(module: &str) -> &'static [&'static str] {
     match module {
         "clock" | "locks" => &[],
@@ -27,8 +27,8 @@ fn allowed_uses(module: &str) -> &'static [&'static str] {
     }
 }
 
-/// `facade`: the names that raft/mod.rs shows, modules not counted; none for a file of tests, which
-/// may put a bare registry in the group's place.
+/// Returns the forbidden uses of a source. `facade` has the names that raft/mod.rs exports, without
+/// modules. It is `None` for a file of tests, which may use a bare registry in place of the group.
 fn arrow_complaints(
     module: &str,
     depth: usize,
@@ -76,8 +76,8 @@ fn arrow_complaints(
     complaints
 }
 
-/// The modules that a root file declares: those of main.rs are the binary's own, and stand last in
-/// the chain.
+/// Returns the modules that a root file declares. Those of main.rs belong to the binary, and are
+/// last in the chain.
 fn own_modules(source: &str) -> BTreeSet<String> {
     let code = code_of(source);
     let declared = code
@@ -181,8 +181,8 @@ fn a_use_of_the_registry_in_the_model_is_found() {
     assert_eq!(model_complaints("use crate::model::Lookup;").len(), 0);
 }
 
-/// A banned name, and the part of the repository that it is banned in (or, with `!`, the only one
-/// it is for).
+/// Banned names, with the part of the repository in which they are banned (or, with `!`, the only
+/// part that may use them).
 const BANNED: &[(&str, &[&str])] = &[
     (
         "crates/registry/",
@@ -208,7 +208,7 @@ const BANNED: &[(&str, &[&str])] = &[
         ],
     ),
     ("!src/clock/system.rs", &["Instant::now", "SystemTime::now"]),
-    // Their errors are typed; at the edge they are told with all their causes.
+    // Errors of these parts are typed; the outermost layer reports them with all their causes.
     ("crates/registry/", &["anyhow"]),
     ("src/storage/", &["anyhow"]),
     ("src/raft/", &["anyhow"]),

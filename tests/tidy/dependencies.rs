@@ -1,12 +1,12 @@
-//! Dependencies have licences that deny.toml allows, and come from crates.io. `cargo deny` checks
-//! the same, where it is installed.
+//! Checks that dependencies have licences that deny.toml allows, and come from crates.io. `cargo
+//! deny` checks the same, where it is installed.
 
 use crate::tree::{assert_none, read, root};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// The licences that deny.toml allows.
+/// Returns the licences that deny.toml allows.
 fn allowed(deny: &str) -> Vec<String> {
     let list = deny.split_once("\nallow = [").map_or("", |(_, rest)| rest);
     let list = list.split(']').next().unwrap_or_default();
@@ -17,7 +17,7 @@ fn allowed(deny: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether an SPDX expression of names, AND, OR and parentheses can be met by the licences.
+/// Returns whether the licences satisfy an SPDX expression of names, AND, OR and parentheses.
 fn is_met(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression
         .replace('(', " ( ")
@@ -58,7 +58,7 @@ fn one(words: &mut Words, allowed: &[String]) -> bool {
     allowed.contains(&name)
 }
 
-/// The packages of `cargo metadata` that come from elsewhere and whose licence is not allowed.
+/// Returns the external packages of `cargo metadata` whose licence is not allowed.
 fn unlicensed(metadata: &Value, allowed: &[String]) -> Vec<String> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     packages
@@ -70,7 +70,8 @@ fn unlicensed(metadata: &Value, allowed: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// The target of this build: its packages are downloaded, while those of others need not be.
+/// Returns the target of this build. Its packages are downloaded, while those of other targets may
+/// not be.
 fn host() -> String {
     let told = Command::new("rustc")
         .arg("-vV")
@@ -138,7 +139,7 @@ fn a_licence_that_is_not_allowed_is_found() {
     assert_eq!(unlicensed(&metadata, &allowed).len(), 1);
 }
 
-/// The sources of a lock file that are not crates.io.
+/// Returns the sources of a lock file that are not crates.io.
 fn foreign(lock: &str) -> Vec<String> {
     let sources = lock
         .lines()

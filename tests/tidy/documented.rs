@@ -1,19 +1,19 @@
-//! What must be explained to the user.
+//! Checks that keys, routes and named tests are documented or exist.
 
 use crate::source::{product_lines, strings_of};
 use crate::tree::{all_files, assert_none, is_test_file, read, rust_files};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Keys of airlift under a prefix of ours, that have no effect here.
+/// Keys of airlift with one of our prefixes, which have no effect here.
 const AIRLIFTS: &[&str] = &[
     "discovery.uri",
     "discovery.collector.pool",
     "discovery.store-cache-ttl",
 ];
 
-/// Keys of ours in the sources of src/config. What airlift has under the same prefix and what it
-/// does is in airlift's documentation.
+/// Returns our own keys in the sources of src/config. Keys of airlift with the same prefix are
+/// covered by airlift's documentation.
 fn our_keys(source: &str) -> BTreeSet<String> {
     strings_of(source)
         .into_iter()
@@ -51,7 +51,7 @@ fn every_key_of_ours_is_explained_in_the_example_configuration() {
     );
 }
 
-/// Whether a properties file has the key, set or commented out.
+/// Returns whether a properties file has the key, set or commented out.
 fn has_key(properties: &str, key: &str) -> bool {
     properties.lines().any(|line| {
         line.trim_start_matches(['#', ' '])
@@ -85,7 +85,7 @@ fn an_undocumented_key_is_found() {
     ));
 }
 
-/// The paths of the route table.
+/// Returns the paths of the route table.
 fn routes(source: &str) -> BTreeSet<String> {
     strings_of(source)
         .into_iter()
@@ -111,7 +111,7 @@ fn every_route_is_documented() {
     );
 }
 
-/// Whether a text names the route itself, not only a longer one.
+/// Returns whether a text names the route itself, not only a longer one.
 fn documents(text: &str, route: &str) -> bool {
     text.match_indices(route).any(|(at, _)| {
         let next = text[at + route.len()..].chars().next();
@@ -127,7 +127,7 @@ fn an_undocumented_route_is_found() {
     assert!(!documents("| `GET /v1/service/{type}` |", "/v1/service"));
 }
 
-/// The tests that a text names: what looks like one, in backticks.
+/// Returns the tests that a text names: words in backticks that look like a test's name.
 fn named_tests(text: &str) -> BTreeSet<&str> {
     let is_test = |name: &&str| {
         name.matches('_').count() >= 2

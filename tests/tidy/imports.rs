@@ -1,24 +1,25 @@
-//! Which file takes an item from which: from the use to the file that defines it, through
-//! re-exports. It reads what rustfmt leaves: items and `use` of a module begin in the first column.
+//! Finds the items that each file takes from others: from the use to the defining file, through
+//! re-exports. It relies on the format of rustfmt: items and `use` of a module begin in the first
+//! column.
 
 use crate::source::{code_of, test_part_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The name of the library, which its own binary and tests import it by.
+/// The name of the library, by which its own binary and tests import it.
 const LIBRARY: &str = "quorate";
 
-/// Names of modules from the root of the crate, and of an item at its end.
+/// Names of modules from the root of the crate, with an item at the end.
 type Names = Vec<String>;
 
 /// A file as a module of its crate.
 struct Module {
     file: PathBuf,
-    /// What it defines, modules not counted.
+    /// The names that it defines, without modules.
     defined: BTreeSet<String>,
-    /// What its `use` declarations bind: a name to a path.
+    /// The names that its `use` declarations bind, with their paths.
     bound: BTreeMap<String, Names>,
-    /// The paths that it takes something by.
+    /// The paths of the items that it uses.
     taken: Vec<Names>,
 }
 
@@ -30,7 +31,7 @@ pub struct Modules(BTreeMap<Names, Module>);
 pub type Imports = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 
 impl Modules {
-    /// Reads files, each by its path below the crate's root. Their own tests are left out.
+    /// Reads files, each by its path below the crate's root, without their own tests.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a Path, &'a Path, &'a str)>) -> Modules {
         let files: Vec<_> = files.into_iter().collect();
         let paths: BTreeSet<Names> = files.iter().map(|(_, at, _)| module_path(at)).collect();
@@ -46,7 +47,7 @@ impl Modules {
         Modules(modules)
     }
 
-    /// Which file takes what from which other file.
+    /// Returns the items that each file takes from each other file.
     pub fn imports(&self) -> Imports {
         let mut imports = Imports::new();
         for module in self.0.values() {
@@ -62,7 +63,8 @@ impl Modules {
         imports
     }
 
-    /// The file that defines what a path leads to, and its name; none for a module itself.
+    /// Returns the file that defines the item of a path, and the item's name; `None` for a module
+    /// itself.
     fn definition(&self, path: &[String], depth: usize) -> Option<(&Path, String)> {
         const REEXPORTS_MAX: usize = 8;
         if depth > REEXPORTS_MAX || self.0.contains_key(path) {
@@ -102,7 +104,8 @@ impl Module {
                 let Some(names) = absolute(&names) else {
                     continue;
                 };
-                // A face hands on what its children define, and uses nothing of it.
+                // A module's root re-exports the items of its children, which does not count as a
+                // use.
                 if !(is_public && is_face) {
                     module.taken.push(names.clone());
                 }
@@ -121,7 +124,7 @@ impl Module {
     }
 }
 
-/// Whether a file is the root of a folder's module, or of a crate.
+/// Returns whether a file is the root of a folder's module, or of a crate.
 pub fn is_root(file: &Path) -> bool {
     ["mod.rs", "lib.rs", "main.rs"]
         .iter()
@@ -140,7 +143,7 @@ fn module_path(at: &Path) -> Names {
     names
 }
 
-/// The path from the crate's root; none when it leads out of the crate.
+/// Returns the path from the crate's root, or `None` when it leads out of the crate.
 fn absolute(names: &[String], module: &[String], paths: &BTreeSet<Names>) -> Option<Names> {
     let join = |base: &[String], rest: &[String]| base.iter().chain(rest).cloned().collect();
     // A file that is no folder's root has no module below it, and main.rs has those of the crate.
@@ -160,7 +163,8 @@ fn absolute(names: &[String], module: &[String], paths: &BTreeSet<Names>) -> Opt
     }
 }
 
-/// The trees of the `use` declarations, each with whether it is public, and the code without them.
+/// Returns the trees of the `use` declarations, each with whether it is public, and the code
+/// without them.
 fn split_uses(code: &str) -> (Vec<(String, bool)>, String) {
     let (mut uses, mut rest) = (Vec::new(), String::new());
     let mut open: Option<(String, bool)> = None;
@@ -192,7 +196,7 @@ fn split_uses(code: &str) -> (Vec<(String, bool)>, String) {
     (uses, rest)
 }
 
-/// The paths of a `use` tree, each with the name that it binds.
+/// Returns the paths of a `use` tree, each with the name that it binds.
 fn leaves(tree: &str) -> Vec<(Names, String)> {
     let mut found = Vec::new();
     collect_leaves(&[], tree, &mut found);
@@ -230,7 +234,7 @@ fn names_of(path: &str) -> Names {
         .collect()
 }
 
-/// The parts of a group, whose opening brace is gone already.
+/// Returns the parts of a group whose opening brace is already removed.
 fn split_group(group: &str) -> Vec<&str> {
     let (mut depth, mut from, mut parts) = (0usize, 0, Vec::new());
     for (at, c) in group.char_indices() {
@@ -252,7 +256,7 @@ fn split_group(group: &str) -> Vec<&str> {
     parts
 }
 
-/// The name that a line in the first column defines.
+/// Returns the name that a line in the first column defines.
 fn defined_name(line: &str) -> Option<String> {
     const KINDS: &[&str] = &[
         "fn",
@@ -285,7 +289,7 @@ fn defined_name(line: &str) -> Option<String> {
     None
 }
 
-/// Every path of two names or more in code.
+/// Returns every path of two names or more in code.
 fn paths_in(code: &str) -> Vec<Names> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let words = code.split(|c: char| !is_part(c));

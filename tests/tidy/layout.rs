@@ -1,18 +1,19 @@
-//! How files lie: no circles of imports, no arrows up, small files, small folders, one module
-//! style.
+//! Checks the layout of files: no import cycles, no imports from a parent module, small files,
+//! small folders, one module style.
 
 use crate::imports::{Imports, Modules, is_root};
 use crate::tree::{all_files, assert_none, is_test_file, product_files, read, rust_files};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The most source files side by side in a folder.
+/// Maximum number of source files in a folder.
 const FOLDER_MAX: usize = 14;
 
-/// The most lines of a file of the product, its own tests included.
+/// Maximum number of lines of a file of the product, including its own tests.
 const LINES_MAX: usize = 400;
 
-/// The crates that are looked at: where the files of each lie, and below which of its modules.
+/// The checked crates: the folders of the files of each, and the module to which each folder
+/// belongs.
 const CRATES: &[&[(&str, &str)]] = &[
     &[("src", "")],
     &[("crates/checker/src", "")],
@@ -49,7 +50,7 @@ fn imports_of(mounts: &[(&str, &str)]) -> Imports {
         .imports()
 }
 
-/// The groups of files that import each other in a circle.
+/// Returns the groups of files that import each other in a cycle.
 fn circles(imports: &Imports) -> Vec<String> {
     let reachable = |from: &Path| {
         let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
@@ -78,7 +79,7 @@ fn circles(imports: &Imports) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// The files that take an item from the root of a folder that they lie in.
+/// Returns the files that take an item from the root of a folder that contains them.
 fn arrows_up(imports: &Imports) -> Vec<String> {
     let mut found = Vec::new();
     for (file, targets) in imports {
@@ -109,7 +110,7 @@ fn no_files_import_each_other_in_a_circle_or_from_above() {
     assert_none(&complaints);
 }
 
-/// The imports of files that are given as path and source.
+/// Returns the imports of files that are given as path and source.
 fn sample(files: &[(&str, &str)]) -> Imports {
     let files = files.iter();
     Modules::of(files.map(|(file, source)| {
@@ -174,7 +175,7 @@ fn an_arrow_up_is_found() {
     assert_eq!(arrows_up(&sample(&from_the_crate)).len(), 1);
 }
 
-/// Folders with too many source files, of those given.
+/// Returns those of the given folders that have too many source files.
 fn crowded(files: &[PathBuf]) -> Vec<String> {
     let mut counts: BTreeMap<&Path, usize> = BTreeMap::new();
     for file in files {
@@ -223,7 +224,7 @@ fn a_long_file_of_the_product_is_found() {
     assert!(long_file(file, &"fn f() {}\n".repeat(LINES_MAX + 1)).is_some());
 }
 
-/// Files beside a folder of the same name, whose module belongs into the folder's `mod.rs`.
+/// Returns files beside a folder of the same name, whose module belongs into the folder's `mod.rs`.
 fn beside_their_folders(files: &[PathBuf]) -> Vec<String> {
     let beside = files.iter().filter(|file| {
         let folder = file.with_extension("");

@@ -1,12 +1,12 @@
-//! Log lines of consensus and storage name their target: it is what operators filter by, and must
-//! not follow the files.
+//! Checks that log lines of consensus and storage name their target: operators filter by it, so it
+//! must not depend on file names.
 
 use crate::source::code_of;
 use crate::tree::{assert_none, is_test_file, read, rust_files};
 
 const LEVELS: &[&str] = &["trace!", "debug!", "info!", "warn!", "error!"];
 
-/// The lines of a source whose event has no target.
+/// Returns the lines of a source whose event has no target.
 fn without_target(source: &str) -> Vec<usize> {
     let code = code_of(source);
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Documents name only what exists: paths, links with their headings, and decision records.
+//! Checks that documents name only existing paths, links with their headings, and decision records.
 
 use crate::tree::{assert_none, read, root, rust_files};
 use std::collections::BTreeSet;
@@ -12,10 +12,10 @@ const FOLDERS: &[&str] = &[
     "tests", "vendor",
 ];
 
-/// Paths that come to be when something runs, and that git ignores.
+/// Paths that are created at run time, and that git ignores.
 const MADE: &[&str] = &["fuzz/found", "fuzz/found"];
 
-/// Every document but the CHANGELOG, which names what was there at the time.
+/// Returns every document except the CHANGELOG, which names paths of earlier releases.
 fn documents() -> Vec<PathBuf> {
     let mut found = vec![
         PathBuf::from("README.md"),
@@ -36,7 +36,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a text, each with whether it is in a block of code.
+/// Returns the lines of a text, each with whether it is in a block of code.
 fn lines_of(text: &str) -> impl Iterator<Item = (&str, bool)> {
     text.lines().scan(false, |in_code, line| {
         let is_fence = line.trim_start().starts_with("```");
@@ -45,7 +45,7 @@ fn lines_of(text: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-/// The paths of the repository that a text names, without what follows a `*`.
+/// Returns the paths of the repository that a text names, without the part after a `*`.
 fn named_paths(text: &str) -> BTreeSet<String> {
     let words = lines_of(text).flat_map(|(line, in_code)| {
         let spans: Vec<&str> = match in_code {
@@ -69,7 +69,7 @@ fn is_path(word: &str) -> bool {
     first.is_some_and(|first| FOLDERS.contains(&first)) && word.chars().all(may_be)
 }
 
-/// `a/{b,c}.rs` names two paths, and `a/b-*.rs` the folder `a`.
+/// Expands a pattern: `a/{b,c}.rs` names two paths, and `a/b-*.rs` the folder `a`.
 fn alternatives(word: &str) -> Vec<String> {
     if let Some((before, rest)) = word.split_once('{')
         && let Some((inside, after)) = rest.split_once('}')
@@ -85,7 +85,7 @@ fn alternatives(word: &str) -> Vec<String> {
     vec![path.trim_end_matches('/').to_owned()]
 }
 
-/// The targets of a text's links within the repository.
+/// Returns the targets of a text's links within the repository.
 fn links(text: &str) -> Vec<&str> {
     let outside = lines_of(text).filter(|(_, in_code)| !in_code);
     outside
@@ -95,7 +95,7 @@ fn links(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The anchors of a text's headings, as GitHub makes them.
+/// Returns the anchors of a text's headings, as GitHub makes them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = lines_of(text)
         .filter(|(line, in_code)| !in_code && line.starts_with('#'))
@@ -107,7 +107,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What is wrong with a document, where `read` gives the text of a file and nothing for a folder,
+/// Returns the errors of a document. `read` returns the text of a file, an empty text for a folder,
 /// and `None` when there is neither.
 fn complaints(path: &Path, text: &str, read: impl Fn(&Path) -> Option<String>) -> Vec<String> {
     let mut found = Vec::new();
@@ -130,7 +130,7 @@ fn complaints(path: &Path, text: &str, read: impl Fn(&Path) -> Option<String>) -
     found
 }
 
-/// The path of a link's target: `../b/c.md` in `a/d.md` is `b/c.md`.
+/// Returns the path of a link's target: `../b/c.md` in `a/d.md` is `b/c.md`.
 fn beside(path: &Path, file: &str) -> PathBuf {
     let mut target = path.parent().map(Path::to_path_buf).unwrap_or_default();
     for part in file.trim_end_matches('/').split('/') {
@@ -142,7 +142,7 @@ fn beside(path: &Path, file: &str) -> PathBuf {
     target
 }
 
-/// The text of a file of the repository; nothing for a folder.
+/// Returns the text of a file of the repository, or an empty text for a folder.
 fn text_of(path: &Path) -> Option<String> {
     let path = root().join(path);
     match path.is_dir() {
@@ -183,7 +183,7 @@ fn a_path_or_link_that_leads_nowhere_is_found() {
     assert_eq!(complain("[a](A.md#two) [b](C.md) [c](#here)"), 3);
 }
 
-/// The numbers of the decision records that a source names.
+/// Returns the numbers of the decision records that a source names.
 fn decisions(source: &str) -> BTreeSet<&str> {
     let named = source.split("docs/decisions/").skip(1);
     named.filter_map(|rest| rest.get(..4)).collect()

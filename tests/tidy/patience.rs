@@ -1,10 +1,11 @@
-//! What tests may not do: sleep for an event, take a fixed port.
+//! Checks that tests neither sleep to wait for an event nor take a fixed port.
 
 use crate::source::{code_of, has_name, test_part_line};
 use crate::tree::{all_files, assert_none, is_test_file, read};
 use std::path::Path;
 
-/// Sleeps and fixed ports in the test part of a file. Sleeping on a paused clock takes no time.
+/// Returns the sleeps and fixed ports in the test part of a file. Sleeping on a paused clock takes
+/// no time.
 fn impatience(source: &str, all_of_it: bool) -> Vec<String> {
     let code = code_of(source);
     let from = if all_of_it { 1 } else { test_part_line(source) };
@@ -42,9 +43,9 @@ fn binds_fixed_port(line: &str) -> bool {
 
 /// The one file that sleeps, so that no other has to.
 const WAITS: &str = "tests/support/wait.rs";
-/// Here every clock is simulated, and no port is the machine's.
+/// The part in which every clock is simulated, and no port belongs to the machine.
 const SIMULATED: &str = "crates/sim";
-/// Of these packages every line is a test's.
+/// Packages in which every line belongs to tests.
 const FOR_TESTS: [&str; 2] = ["crates/checker", "fuzz"];
 
 #[test]

@@ -1,10 +1,10 @@
-//! Each error of crates/planted/src/lib.rs is one that scripts/planted plants.
+//! Checks that scripts/planted plants each error of crates/planted/src/lib.rs.
 
 use crate::tree::read;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The variants of the enum.
+/// Returns the variants of the enum.
 fn declared(source: &str) -> BTreeSet<String> {
     let body = source
         .split_once("enum Bug {")
@@ -17,7 +17,7 @@ fn declared(source: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The first fields of the script's table.
+/// Returns the first fields of the script's table.
 fn planted(script: &str) -> BTreeSet<String> {
     let rows = script.lines().filter_map(|line| {
         let row = line.trim().strip_prefix('"')?;

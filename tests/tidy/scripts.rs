@@ -1,11 +1,11 @@
-//! The scripts.
+//! Checks the modes and first lines of the scripts.
 
 use crate::tree::{assert_none, read, root};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Every script of the repository, those that are only read by others too.
+/// Returns every script of the repository, including those that are only sourced by others.
 pub fn scripts() -> Vec<PathBuf> {
     let mut found = vec![
         PathBuf::from(".ci/run"),
@@ -26,7 +26,8 @@ pub fn scripts() -> Vec<PathBuf> {
     found
 }
 
-/// What is wrong with a script of this mode, where `others` are the texts of the rest.
+/// Returns the error of a script with this mode, if there is one; `others` are the texts of the
+/// rest.
 fn complaint(path: &Path, mode: u32, text: &str, others: &[String]) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
     let sources_it =

@@ -1,4 +1,4 @@
-//! How long files are, what they are called, and what may not be left in them.
+//! Checks the length and the names of files, and that they contain no leftovers.
 
 use crate::scripts::scripts;
 use crate::source::{code_of, has_name, product_lines};
@@ -32,7 +32,7 @@ fn a_long_file_is_found() {
 
 const MAX_FILES: usize = 14;
 
-/// Returns the folders that hold too many of these files side by side.
+/// Returns the folders that contain too many of these files directly.
 fn crowded(files: &[PathBuf]) -> Vec<String> {
     let mut counts: BTreeMap<&Path, usize> = BTreeMap::new();
     for folder in files.iter().filter_map(|path| path.parent()) {

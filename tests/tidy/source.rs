@@ -1,13 +1,14 @@
-//! Just enough of Rust to tell code from comments and strings, and to follow `use`.
+//! A minimal parser of Rust that distinguishes code from comments and strings, and follows `use`.
 
 use std::collections::BTreeSet;
 
-/// The code alone: comments, and what is inside strings and characters, become blanks. Lines stay.
+/// Returns the code alone: comments, and the contents of strings and characters, become blanks.
+/// Line breaks are kept.
 pub fn code_of(source: &str) -> String {
     split_source(source).0
 }
 
-/// The contents of every string literal outside comments.
+/// Returns the contents of every string literal outside comments.
 pub fn strings_of(source: &str) -> Vec<String> {
     split_source(source).1
 }
@@ -65,7 +66,8 @@ fn comment_length(rest: &[char]) -> Option<usize> {
     Some(rest.len())
 }
 
-/// Lengths of what opens a string literal, of the whole, and of what closes it.
+/// Returns the lengths of a string literal's opening delimiter, of the whole literal, and of its
+/// closing delimiter.
 fn string_lengths(rest: &[char], before: Option<char>) -> Option<(usize, usize, usize)> {
     if rest[0] == '"' {
         let mut at = 1;
@@ -91,7 +93,7 @@ fn string_lengths(rest: &[char], before: Option<char>) -> Option<(usize, usize, 
     Some((open, open + inside + close.len(), close.len()))
 }
 
-/// A character literal, which a lifetime is not.
+/// Returns the length of a character literal. A lifetime is not one.
 fn character_length(rest: &[char]) -> Option<usize> {
     match rest {
         ['\'', '\\', _, tail @ ..] => Some(4 + tail.iter().position(|c| *c == '\'')?),
@@ -100,7 +102,7 @@ fn character_length(rest: &[char]) -> Option<usize> {
     }
 }
 
-/// The line on which a file's own tests begin; past its end when it has none.
+/// Returns the line on which a file's own tests begin, or the line after its end when it has none.
 pub fn test_part_line(source: &str) -> usize {
     let lines: Vec<&str> = source.lines().collect();
     let begins = |index: &usize| {
@@ -112,12 +114,12 @@ pub fn test_part_line(source: &str) -> usize {
     (0..lines.len()).find(begins).unwrap_or(lines.len()) + 1
 }
 
-/// Lines of a source file without its tests.
+/// Returns the number of lines of a source file without its tests.
 pub fn product_lines(source: &str) -> usize {
     source.lines().count().min(test_part_line(source) - 1)
 }
 
-/// Whether the name stands in the code, and not only as a part of a longer one.
+/// Returns whether the code contains the name, and not only as a part of a longer one.
 pub fn has_name(code: &str, name: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(name).any(|(at, _)| {
@@ -129,7 +131,7 @@ pub fn has_name(code: &str, name: &str) -> bool {
     })
 }
 
-/// How many `super::` follow each other, at most, in a line.
+/// Returns the maximum number of consecutive `super::` in a line.
 pub fn supers(line: &str) -> usize {
     let mut most = 0;
     let mut run = 0;
@@ -140,11 +142,11 @@ pub fn supers(line: &str) -> usize {
         run = if last == Some("super") { run + 1 } else { 0 };
         most = most.max(run);
     }
-    // The last part is what the path leads to.
+    // The last part of the path is its target.
     most
 }
 
-/// Every path that begins with `crate::`, use trees taken apart, at most two names deep.
+/// Returns every path that begins with `crate::`, with `use` trees split, at most two names deep.
 pub fn crate_paths(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (at, _) in code.match_indices("crate::") {
@@ -173,7 +175,7 @@ struct Branch<'a> {
     rest: &'a str,
 }
 
-/// The names that a path or a `{...}` group begins with, each with what follows it.
+/// Returns the names that a path or a `{...}` group begins with, each with the text after it.
 fn branches(text: &str) -> Vec<Branch<'_>> {
     let text = text.trim_start();
     let Some(group) = text.strip_prefix('{') else {
@@ -208,7 +210,7 @@ fn branches(text: &str) -> Vec<Branch<'_>> {
         .collect()
 }
 
-/// What `pub use` and public items of a module's root show, modules not counted.
+/// Returns the names that `pub use` and public items of a module's root export, without modules.
 pub fn exported_names(source: &str) -> BTreeSet<String> {
     let code = code_of(source);
     let mut names = BTreeSet::new();

@@ -13,7 +13,7 @@ pub fn read(path: &Path) -> String {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Every Rust file below a directory of the repository, by its path in it.
+/// Returns every Rust file below a directory of the repository, by its path in it.
 pub fn rust_files(below: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![PathBuf::from(below)];
@@ -37,18 +37,18 @@ pub fn rust_files(below: &str) -> Vec<PathBuf> {
 /// The folders of the product; the other crates only test it.
 const PRODUCT: [&str; 3] = ["src", "crates/planted", "crates/registry"];
 
-/// Every Rust file of the product.
+/// Returns every Rust file of the product.
 pub fn product_files() -> Vec<PathBuf> {
     PRODUCT.into_iter().flat_map(rust_files).collect()
 }
 
-/// Every Rust file of the product and of its tests.
+/// Returns every Rust file of the product and of its tests.
 pub fn all_files() -> Vec<PathBuf> {
     let below = ["src", "crates", "fuzz", "tests"];
     below.into_iter().flat_map(rust_files).collect()
 }
 
-/// The top module that a file of src/ belongs to, and how many modules deep it is.
+/// Returns the top module that a file of src/ belongs to, and its depth in modules.
 pub fn module_of(path: &Path) -> (String, usize) {
     let mut parts: Vec<String> = path
         .iter()
@@ -61,7 +61,7 @@ pub fn module_of(path: &Path) -> (String, usize) {
     (parts[0].clone(), parts.len())
 }
 
-/// Whether a file holds nothing but tests.
+/// Returns whether a file contains only tests.
 pub fn is_test_file(path: &Path) -> bool {
     let in_directory = path.iter().rev().skip(1).any(|part| part == "tests");
     in_directory || path.ends_with("tests.rs")
