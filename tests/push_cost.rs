@@ -1,5 +1,5 @@
-//! What pushing changes costs, with three release nodes on loopback and all clients in this process. Not a test of pass or
-//! fail but for what must hold on any machine: prints figures.
+//! Measures the cost of pushing changes, with three release nodes on loopback and all clients in
+//! this process. It prints figures, and fails only for conditions that must hold on any machine.
 //!
 //! `cargo test --release --test push_cost -- --ignored --nocapture --test-threads 1`
 
@@ -19,10 +19,10 @@ use tokio::task::JoinSet;
 
 const WATCHERS_PER_NODE: usize = 1_000;
 const CHANGES: u64 = 100;
-/// Between two changes, so that each finds the machine idle.
+/// Time between two changes, so that the machine is idle before each.
 const PACE: Duration = Duration::from_millis(200);
 const HOLDS: usize = 10_000;
-/// How long the processor time of the held lookups is counted.
+/// Duration of the measurement of the held lookups' processor time.
 const IDLE_TIME: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -39,7 +39,8 @@ async fn ask(to: SocketAddr, request: String) -> TcpStream {
     stream
 }
 
-/// Reads until `mark` has come; what came after it stays in `rest`. `None` at the end of the stream.
+/// Reads until `mark` arrives; bytes after it stay in `rest`. Returns `None` at the end of the
+/// stream.
 async fn until(stream: &mut TcpStream, rest: &mut Vec<u8>, mark: &[u8]) -> Option<Vec<u8>> {
     let mut chunk = [0; 4096];
     loop {
@@ -53,7 +54,7 @@ async fn until(stream: &mut TcpStream, rest: &mut Vec<u8>, mark: &[u8]) -> Optio
     }
 }
 
-/// A stream that notes when each change came. `None` when it was refused.
+/// Watches a stream, and returns the arrival time of each change, or `None` when it was refused.
 async fn follow(to: SocketAddr, changes: u64, ready: watch::Sender<usize>) -> Option<Vec<Instant>> {
     let mut stream = ask(to, get("/v1/watch/presto/general", "")).await;
     let mut rest = Vec::new();
@@ -212,7 +213,7 @@ fn watchers_past_the_cap_are_refused_and_the_rest_served() {
     let mut watchers = JoinSet::new();
     const CLIENTS: usize = 20_000;
     runtime.block_on(async {
-        // Not all in one moment: a kernel drops what its backlog does not hold.
+        // The connections are opened in waves: a kernel drops those that exceed its backlog.
         for wave in 0..CLIENTS / 500 {
             for _ in 0..500 {
                 watchers.spawn(follow(node.address(), 1, ready.clone()));

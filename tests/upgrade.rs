@@ -18,14 +18,14 @@ use support::cluster::FORM_LIMIT;
 use support::traffic::{Done, Traffic};
 use support::{Cluster, Options, until};
 
-/// The longest time for which writes through any of the nodes may stand still.
+/// Maximum time for which writes through any of the nodes may be interrupted.
 const MAX_GAP: Duration = Duration::from_millis(2_500);
-/// How many writes are acknowledged between two steps: over two rounds of compared digests, which
+/// Number of writes acknowledged between two steps: more than two rounds of compared digests, which
 /// are of every 64th entry.
 const WRITES_BETWEEN: usize = 500;
 const KIND: &str = "upgraded";
 
-/// Writers at the nodes that stay up while one is replaced.
+/// Starts writers and readers at the nodes that stay up while one is replaced.
 fn traffic_beside(cluster: &Cluster, replaced: usize) -> Traffic {
     let others: Vec<SocketAddr> = cluster
         .others(replaced)
@@ -88,10 +88,10 @@ fn committed(log: &str) -> BTreeMap<u64, Value> {
         .collect()
 }
 
-/// Upgrades three nodes one by one under writes: no node ends for a state that differs, nothing
-/// acknowledged is lost, writes stand still for 2.5 s at most, the data directories of the older
-/// release are read, and the three logs agree. Downtime of a whole cluster is tried as well: all
-/// nodes are stopped and started once more at the end.
+/// Three nodes are upgraded one by one under writes: no node ends because of a diverging state, no
+/// acknowledged write is lost, writes are interrupted for 2.5 s at most, the data directories of
+/// the older release are read, and the three logs agree. The test also covers downtime of a whole
+/// cluster: all nodes are stopped and started once more at the end.
 #[test]
 fn nodes_are_upgraded_one_by_one() {
     let old = std::env::var_os("QUORATE_TEST_OLD")

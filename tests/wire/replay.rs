@@ -1,4 +1,5 @@
-//! Replays cases against a server: one connection a case, in their order, and every answer compared in full.
+//! Replays cases against a server: one connection for each case, in order, with a comparison of
+//! every full answer.
 
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Far above what any answer may take.
+/// Far above the time that any answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -16,7 +17,7 @@ struct File {
     cases: Vec<Case>,
 }
 
-/// A request, and what it is answered with.
+/// A request and its expected answer.
 #[derive(Deserialize)]
 pub struct Case {
     name: String,
@@ -24,12 +25,13 @@ pub struct Case {
     path: String,
     headers: BTreeMap<String, String>,
     body: Option<String>,
-    /// What airlift answered, or what the rules say.
+    /// The answer that airlift gave, or that the rules require.
     #[serde(alias = "airlift")]
     answer: Expected,
 }
 
-/// What is absent is not compared, but for `content_encoding` of an answer with `json`.
+/// The expected answer. Absent fields are not compared, except `content_encoding` of an answer with
+/// `json`.
 #[derive(Deserialize)]
 struct Expected {
     status: u16,
@@ -42,24 +44,24 @@ struct Expected {
     location: Option<String>,
 }
 
-/// An answer as it came.
+/// A received answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// By lower-case name.
+    /// The headers by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// Inflated, if it was gzip.
+    /// The body, inflated if it was gzip.
     pub body: Vec<u8>,
 }
 
-/// The cases of a file.
+/// Returns the cases of a file.
 pub fn cases(json: &str) -> Vec<Case> {
     serde_json::from_str::<File>(json)
         .expect("a file of cases")
         .cases
 }
 
-/// Runs the cases in their order; one line for each difference.
+/// Runs the cases in order, and returns one line for each difference.
 pub fn replay(server: SocketAddr, cases: &[Case]) -> Vec<String> {
     let mut drawn_ids = BTreeMap::new();
     let mut differences = Vec::new();
@@ -102,7 +104,7 @@ pub fn ask(server: SocketAddr, request: &[u8]) -> Answer {
     parse(&bytes)
 }
 
-/// Takes an answer apart.
+/// Parses an answer.
 pub fn parse(bytes: &[u8]) -> Answer {
     let end = bytes
         .windows(4)
@@ -144,7 +146,7 @@ fn compare(
     drawn_ids: &mut BTreeMap<String, String>,
 ) -> Result<(), String> {
     let expected = &case.answer;
-    // The one deliberate difference: what is the client's fault is said to be.
+    // The one deliberate difference: an error of the client is reported as one.
     let status = if expected.status == 500 {
         400
     } else {
@@ -219,7 +221,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, given: &T) -> 
     }
 }
 
-/// Lookups and writes carry the log index that they saw or made.
+/// Checks that lookups and writes carry the log index that they saw or made.
 fn acknowledges(case: &Case, answer: &Answer) -> Result<(), String> {
     if case.method == "OPTIONS" || case.path.starts_with("/v1/cluster") {
         return Ok(());
@@ -251,7 +253,8 @@ fn text_of(json: &Value, field: &str) -> String {
     json[field].as_str().unwrap_or("").to_owned()
 }
 
-/// Services in the order of their ids, since they are a set, and recorded ids as they were drawn here.
+/// Returns the services in the order of their ids, since they are a set, with recorded ids replaced
+/// by those drawn here.
 fn normal(json: &Value, drawn_ids: &BTreeMap<String, String>) -> Value {
     let mut json = json.clone();
     let rename = |service: &mut Value| {
