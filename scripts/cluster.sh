@@ -62,7 +62,7 @@ urls() {
 
 save_cluster() { printf '%s\n' "$nodes" "$port" "$bin" "$environment" >"$dir/cluster"; }
 
-# Options that are not given are those of the last `up`.
+# Loads the options of the last `up` for those that are not given.
 load_cluster() {
   local lines
   [[ -f $dir/cluster ]] || return 1
@@ -71,7 +71,9 @@ load_cluster() {
   port=${port:-$said_port} bin=${bin:-$said_bin} environment=${environment:-$said_environment}
 }
 
-require_cluster() { load_cluster || fail "no cluster in $dir: start one with scripts/cluster.sh up"; }
+require_cluster() {
+  load_cluster || fail "no cluster in $dir: start one with scripts/cluster.sh up"
+}
 
 require_node() {
   [[ -n ${1:-} ]] || usage_error "which node?"
@@ -119,7 +121,7 @@ running() {
 
 start_node() {
   local i=$1 pid
-  # Its own process group and no hang-up signal: it outlives this script and its terminal.
+  # The node has its own process group and ignores SIGHUP, so it outlives this script and terminal.
   set -m
   nohup "$bin" run --etc-dir "$(node_dir "$i")/etc" </dev/null >>"$(log_file "$i")" 2>&1 &
   pid=$!
@@ -155,7 +157,7 @@ kill_node() {
 
 stop_all() {
   local i
-  # All at once: without a quorum there is no leadership to hand over, and nothing to wait for.
+  # In parallel: without a quorum there is no leadership to hand over, and nothing to wait for.
   for ((i = 1; i <= nodes; i++)); do stop_node "$i" & done
   wait
 }
@@ -186,7 +188,8 @@ wait_node() {
       return 1
     fi
     if ((SECONDS > READY_LIMIT_S)); then
-      printf 'node %s does not answer a lookup after %s s; the end of %s:\n' "$i" "$READY_LIMIT_S" "$(log_file "$i")" >&2
+      printf 'node %s does not answer a lookup after %s s; the end of %s:\n' \
+        "$i" "$READY_LIMIT_S" "$(log_file "$i")" >&2
       tail -n 15 "$(log_file "$i")" >&2
       return 1
     fi
@@ -220,8 +223,11 @@ write_inventory() {
   local i comma=""
   printf '{"environment": "%s", "services": [' "$environment"
   for ((i = 1; i <= nodes; i++)); do
-    printf '%s\n  {"id": "00000000-0000-4000-8000-00000000000%s", "nodeId": "quorate-%s", "type": "discovery", "pool": "general",\n' "$comma" "$i" "$i"
-    printf '   "location": "/127.0.0.1", "state": "RUNNING", "properties": {"http": "%s"}}' "$(url_of "$i")"
+    printf '%s\n  {"id": "00000000-0000-4000-8000-00000000000%s", "nodeId": "quorate-%s",' \
+      "$comma" "$i" "$i"
+    printf ' "type": "discovery", "pool": "general",\n'
+    printf '   "location": "/127.0.0.1", "state": "RUNNING", "properties": {"http": "%s"}}' \
+      "$(url_of "$i")"
     comma=","
   done
   printf ']}\n'
@@ -234,7 +240,8 @@ build() {
     [[ -x $bin ]] || fail "no quorate binary at $bin"
     return
   fi
-  command -v cargo >/dev/null || fail "cargo is missing: install Rust with rustup, https://rustup.rs"
+  command -v cargo >/dev/null ||
+    fail "cargo is missing: install Rust with rustup, https://rustup.rs"
   local target=${CARGO_TARGET_DIR:-$REPO/target}
   if ((release)); then
     printf 'Building quorate (release)\n'
@@ -242,7 +249,7 @@ build() {
     bin="$target/release/quorate"
   else
     printf 'Building quorate (dev build; --release for an optimized one)\n'
-    # Without the allocator of releases, which takes longer to compile than everything else.
+    # This build omits the allocator of releases, which takes longer to compile than all the rest.
     (cd "$REPO" && cargo build --locked --no-default-features --bin quorate)
     bin="$target/debug/quorate"
   fi
@@ -256,18 +263,21 @@ up() {
   if load_cluster; then
     for ((i = 1; i <= nodes; i++)); do
       if pid=$(running "$i"); then
-        fail "already up: node $i runs as pid $pid on port $said_port (scripts/cluster.sh down stops it)"
+        fail "already up: node $i runs as pid $pid on port $said_port" \
+          "(scripts/cluster.sh down stops it)"
       fi
     done
     [[ -z $wanted || $wanted == "$nodes" ]] ||
-      fail "$dir holds a cluster of $nodes nodes, whose log says who its members are: scripts/cluster.sh purge deletes it"
+      fail "$dir holds a cluster of $nodes nodes, whose log says who its members are:" \
+        "scripts/cluster.sh purge deletes it"
   fi
   # The binary of an earlier `up` may be older than the sources.
   bin=$said_on_line
   nodes=${wanted:-${nodes:-3}} port=${port:-$DEFAULT_PORT} environment=${environment:-test}
   ((port + nodes - 1 <= 65535)) || usage_error "no room for $nodes ports from $port up"
   for ((i = 1; i <= nodes; i++)); do
-    ! port_taken "$(port_of "$i")" || fail "port $(port_of "$i") is in use by another program: choose another with --port"
+    ! port_taken "$(port_of "$i")" ||
+      fail "port $(port_of "$i") is in use by another program: choose another with --port"
   done
   build
 
@@ -291,7 +301,8 @@ up() {
   for ((i = 1; i <= nodes; i++)); do
     printf 'node %s  %s  pid %s\n' "$i" "$(url_of "$i")" "$(running "$i")"
   done
-  printf '\nEvery node answers linearizable lookups. For etc/config.properties of an engine, any one of:\n'
+  printf '\nEvery node answers linearizable lookups. '
+  printf 'For etc/config.properties of an engine, any one of:\n'
   for ((i = 1; i <= nodes; i++)); do printf 'discovery.uri=%s\n' "$(url_of "$i")"; done
 }
 
@@ -305,7 +316,7 @@ purge() {
   require_cluster
   stop_all
   local i
-  # Only what `up` wrote: --dir may name a directory that contains more.
+  # Removes only the files of `up`: --dir may name a directory that contains more.
   for ((i = 1; i <= nodes; i++)); do rm -rf "$(node_dir "$i")"; done
   rm -f "$dir/cluster"
   rmdir "$dir" 2>/dev/null || true
@@ -352,7 +363,7 @@ start_one() {
   SECONDS=0
   start_node "$1"
   local tenths
-  # Long enough to see a refusal at start; a node without a quorum is up, but not ready.
+  # Waits long enough to see a refusal at start. A node without a quorum is up, but not ready.
   for ((tenths = 0; tenths < 100; tenths++)); do
     running "$1" >/dev/null || {
       tail -n 15 "$(log_file "$1")" >&2
@@ -378,7 +389,7 @@ wipe() {
   data="$(node_dir "$1")/data"
   ! running "$1" >/dev/null || ran=1
   kill_node "$1"
-  # Its contents, because it may be a mount point.
+  # Removes only the contents, because the directory may be a mount point.
   (
     shopt -s nullglob dotglob
     rm -rf -- "${data:?}"/*

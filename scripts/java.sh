@@ -7,7 +7,7 @@ java_version() {
 }
 
 # Prints the home of a Java of version $1 to $2 that has the program $3 (java, or javac for a full
-# JDK). Looks at JAVA_HOME, the system's JDKs, then the PATH: many machines have several JDKs, and
+# JDK). Checks JAVA_HOME, the system's JDKs, then the PATH: many machines have several JDKs, and
 # JAVA_HOME often names another version.
 find_java() {
   local min=$1 max=$2 program=$3 home on_path version
@@ -23,23 +23,26 @@ find_java() {
   return 1
 }
 
-# Installs packages where that needs no question: as root, with apt.
+# Installs packages if no confirmation is needed: as root, with apt.
 apt_install() {
   [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
   echo "installing $*" >&2
-  DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq -y install --no-install-recommends "$@" >/dev/null 2>&1 && return 0
+  DEBIAN_FRONTEND=noninteractive timeout 600 \
+    apt-get -qq -y install --no-install-recommends "$@" >/dev/null 2>&1 && return 0
   timeout 300 apt-get -qq update >/dev/null 2>&1
-  DEBIAN_FRONTEND=noninteractive timeout 600 apt-get -qq -y install --no-install-recommends "$@" >/dev/null 2>&1
+  DEBIAN_FRONTEND=noninteractive timeout 600 \
+    apt-get -qq -y install --no-install-recommends "$@" >/dev/null 2>&1
 }
 
-# Finds a Java as find_java does, or installs package $4 and looks again.
+# Finds a Java as find_java does, or installs package $4 and repeats the search.
 need_java() {
   find_java "$1" "$2" "$3" || { apt_install "$4" && find_java "$1" "$2" "$3"; }
 }
 
 need_maven() {
   command -v mvn >/dev/null || apt_install maven || {
-    echo "Maven (mvn) is missing and could not be installed: https://maven.apache.org/install.html" >&2
+    echo "Maven (mvn) is missing and could not be installed:" \
+      "https://maven.apache.org/install.html" >&2
     return 1
   }
 }

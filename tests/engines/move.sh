@@ -5,8 +5,8 @@
 coordinators() { curl -sf -m 3 "$(node_url 0)/v1/service/$type-coordinator/general" | node_ids; }
 lists_coordinator() { [[ " $(coordinators) " == *" $1 "* ]]; }
 
-# ask_until_right NAME COMMAND...: asks in the background until it succeeds; writes "end-in-ms tries
-# last-answer" to NAME.asked.
+# ask_until_right NAME COMMAND...: repeats a command in the background until its answer is right;
+# writes "end-in-ms tries last-answer" to NAME.asked.
 ask_until_right() {
   local name=$1 tries answer
   shift
@@ -22,32 +22,44 @@ ask_until_right() {
   asked_pids+=($!)
 }
 
-# At the coordinator's own address, which quorate's clients do not use: the engine's own time.
+# Queries the coordinator at its own address, which quorate's clients do not use. This measures the
+# engine's own time.
 ask_directly() { query "select count(*) from tpch.tiny.nation" | tr -d '[]'; }
 
-# Each client knows one node of the cluster, before and after.
+# Each client knows only one node of the cluster, before and after the move.
 check_moved() {
-  local announced both direct name who end tries answer asked_pids=()
-  check "the $cli_name asks node 2 of quorate, and has the coordinator's answer" test "$(ask_cli 1)" = 25
+  local announced both direct name who end tries answer title asked_pids=()
+  check "the $cli_name asks node 2 of quorate, and has the coordinator's answer" \
+    test "$(ask_cli 1)" = 25
   check "so does the Python client, $python_client, at node 3" test "$(ask_python 2)" = 25
   end_engine coordinator KILL 5
   start_engine coordinator2 3 "$(by_inventory "$(front_url)")"
-  POLL_S=0.02 within 120 lists_coordinator coordinator2 || { fail "the new coordinator announces itself"; return; }
+  POLL_S=0.02 within 120 lists_coordinator coordinator2 || {
+    fail "the new coordinator announces itself"
+    return
+  }
   both=$(coordinators) engine_url=$(slot_url 3) everyone="coordinator2 worker1 worker2"
   ask_until_right cli ask_cli 1
   ask_until_right python ask_python 2
   ask_until_right direct ask_directly
   wait "${asked_pids[@]}"
   announced=$(writes_of PUT coordinator2 0 | head -n 1 | cut -d' ' -f2)
-  check "the coordinator is killed with -9 and started on another port as coordinator2: the dead one is listed still ($both)" \
+  title="the coordinator is killed with -9 and started on another port as coordinator2:"
+  title+=" the dead one is listed still ($both)"
+  check "$title" \
     test "$both" = "coordinator coordinator2"
   read -r direct _ <"$work/direct.asked"
   for name in cli python; do
     [[ $name == cli ]] && who="the $cli_name" || who="the Python client"
     read -r end tries answer <"$work/$name.asked"
-    check "$who, not changed, has its answer $((end - announced)) ms after the announcement of coordinator2 (at its own address: $((direct - announced)) ms)" \
+    title="$who, not changed, has its answer $((end - announced)) ms after the announcement of"
+    title+=" coordinator2 (at its own address: $((direct - announced)) ms)"
+    check "$title" \
       test "$answer $tries" = "25 1"
-    [[ $answer == 25 && $tries == 1 ]] || { echo "      after $tries tries: $answer"; tail -n 5 "$work/clients.log"; }
+    [[ $answer == 25 && $tries == 1 ]] || {
+      echo "      after $tries tries: $answer"
+      tail -n 5 "$work/clients.log"
+    }
   done
   within 45 all_list "$everyone"
   check "the dead one leaves the list by max-age" all_list "$everyone"
@@ -55,21 +67,25 @@ check_moved() {
   check "the new coordinator sees two active workers" sees_workers 2
 }
 
-# Prints the node, 0 to 2, that answers coordinator2's lookup when something changes. It holds the next
-# one too, unless coordinator2 has read its inventory meanwhile (every 10 s) and drawn another node.
+# Prints the node, 0 to 2, that answers coordinator2's lookup when something changes. It holds the
+# next lookup too, unless coordinator2 has read its inventory in between (every 10 s) and drawn
+# another node.
 holder() {
   local from_ms path="/v1/service/$type/general" i log
   from_ms=$(now_ms)
   { announce push-c && sleep 1.5 && withdraw push-c && sleep 0.3; } || return 1
   for i in 0 1 2; do
     log=$work/cluster/node-$((i + 1))/data/var/log/http-request.log
-    awk -F'\t' -v path="$path" '$4 == path && $6 == "coordinator2" && $7 == 200 { print $1 "\t" $10 }' "$log" | tail -n 1 | with_ms |
-      awk -F'\t' -v from="$from_ms" -v node="$i" '$1 + $2 >= from { printf "%.0f %s\n", $1 + $2, node }'
+    awk -F'\t' -v path="$path" \
+      '$4 == path && $6 == "coordinator2" && $7 == 200 { print $1 "\t" $10 }' "$log" |
+      tail -n 1 | with_ms |
+      awk -F'\t' -v from="$from_ms" -v node="$i" \
+        '$1 + $2 >= from { printf "%.0f %s\n", $1 + $2, node }'
   done | sort -n | tail -n 1 | cut -d' ' -f2
 }
 
 check_holders_killed() {
-  local i name down from_ms cut most open moved
+  local i name down from_ms cut most open moved title
   begin_load
   from_ms=$(now_ms)
   for i in 1 2 3; do
@@ -83,26 +99,36 @@ check_holders_killed() {
   done
   sleep 12
   end_load "while the node that holds the coordinator's lookup is killed, three times"
-  # Ends the held lookups, because only finished ones are in the logs.
+  # This ends the held lookups, because the logs contain only finished ones.
   holder >/dev/null
   settle_logs
   for name in coordinator2 worker2; do
     read -r cut most open < <(cut_lookups "$name" "$from_ms")
-    # airlift draws a node when it reads the inventory, every 10 s, and keeps it until the next time.
-    check "$name, with service-inventory.uri, lost $cut held lookups with the nodes, and was answered or held by another $most ms later at most" \
+    # airlift draws a node when it reads the inventory, every 10 s, and keeps it until the next
+    # time.
+    title="$name, with service-inventory.uri, lost $cut held lookups with the nodes,"
+    title+=" and was answered or held by another $most ms later at most"
+    check "$title" \
       test "$most" -le 12000 -a "$open" = 0 -a "$name$cut" != coordinator20
   done
   read -r cut _ < <(cut_lookups worker1 "$from_ms")
-  moved=$(awk -v from="$from_ms" -v path="/v1/service/$type/general" '$1 * 1000 >= from && $3 == path && /\[[0-9.:]+, / { n++ } END { print n + 0 }' "$work/front/access.log")
-  check "worker1, with discovery.uri at nginx, lost $cut; nginx sent $moved lookups on to another node" test "$cut" = 0
+  moved=$(awk -v from="$from_ms" -v path="/v1/service/$type/general" \
+    '$1 * 1000 >= from && $3 == path && /\[[0-9.:]+, / { n++ } END { print n + 0 }' \
+    "$work/front/access.log")
+  title="worker1, with discovery.uri at nginx, lost $cut;"
+  title+=" nginx sent $moved lookups on to another node"
+  check "$title" test "$cut" = 0
 }
 
-# Prints, of the lookups of engine node $1 since $2: how many were cut off by a node's end, the longest
-# time from that to one that another node accepted, and whether it still waits for that. Refusals in
-# between count as neither.
+# Prints for the lookups of engine node $1 since $2: the number that were cut off by a node's end,
+# the longest time from such an end to a lookup that another node accepted, and whether it still
+# waits for one. Refusals in between count as neither.
 cut_lookups() {
   lookups_of "$1" | awk -v from="$2" '$2 < from { next }
-    $3 == 200 || $3 == 304 { if (since) { if ($1 - since > most) most = $1 - since; since = 0 } next }
+    $3 == 200 || $3 == 304 {
+      if (since) { if ($1 - since > most) most = $1 - since; since = 0 }
+      next
+    }
     !since { cut++; since = $2 }
     END { print cut + 0, most + 0, since ? 1 : 0 }'
 }

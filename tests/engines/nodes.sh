@@ -3,12 +3,16 @@
 
 # ---- The engine -----------------------------------------------------------------------------
 
-# fetch ARTIFACT DIRECTORY: copies it there, or prints Maven's output and fails.
+# fetch ARTIFACT DIRECTORY: copies the artifact there, or prints Maven's output and fails.
 fetch() {
   need_maven || exit 2
   echo "fetching $1"
-  timeout --foreground 3600 mvn -q -B -ntp org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-    -Dartifact="$1" -DoutputDirectory="$2" >"$2/fetch.log" 2>&1 || { tail -n 20 "$2/fetch.log" >&2; return 1; }
+  timeout --foreground 3600 mvn -q -B -ntp \
+    org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+    -Dartifact="$1" -DoutputDirectory="$2" >"$2/fetch.log" 2>&1 || {
+    tail -n 20 "$2/fetch.log" >&2
+    return 1
+  }
 }
 
 # Puts the engine, without unused plugins, into the cache. Renamed into place when complete.
@@ -18,7 +22,7 @@ fetch_engine() {
   local part
   part=$(new_part) || exit 2
   if fetch "$artifact" "$part" && tar -xzf "$part/$server-$version.tar.gz" -C "$part"; then
-    # Not earlier: jars that several plugins share are hard links in the archive.
+    # This must not happen earlier: jars that several plugins share are hard links in the archive.
     find "$part/$server-$version/plugin" -mindepth 1 -maxdepth 1 ! -name tpch -exec rm -rf {} +
     rm -rf "$home" && mv "$part/$server-$version" "$home" && rm -rf "$part"
   else
@@ -27,43 +31,55 @@ fetch_engine() {
   fi
 }
 
-# The same for the engine's command line and for its Python client, in a virtual environment.
+# Does the same for the engine's command line and for its Python client, in a virtual environment.
 fetch_clients() {
   local part
   cli=$cache/$cli_jar python=$cache/python-${python_client%%=*}
   [[ -s $cli && -x $python/bin/python ]] && return 0
   part=$(new_part) || exit 2
   if [[ ! -s $cli ]]; then
-    { fetch "$cli_artifact" "$part" && mv "$part/$cli_jar" "$cli"; } || { rm -rf "$part"; die "could not fetch $cli_artifact"; }
+    { fetch "$cli_artifact" "$part" && mv "$part/$cli_jar" "$cli"; } || {
+      rm -rf "$part"
+      die "could not fetch $cli_artifact"
+    }
   fi
   if [[ ! -x $python/bin/python ]]; then
     echo "fetching $python_client for Python"
     rm -rf "$python"
     # Not renamed into place: its programs contain the directory. Python itself is linked last.
-    { make_venv && timeout 300 "$python/bin/pip" install -q "$python_client" >"$part/pip.log" 2>&1; } ||
-      { cat "$part/pip.log" >&2; rm -rf "$part" "$python"; die "could not install $python_client with pip"; }
+    { make_venv &&
+      timeout 300 "$python/bin/pip" install -q "$python_client" >"$part/pip.log" 2>&1; } || {
+      cat "$part/pip.log" >&2
+      rm -rf "$part" "$python"
+      die "could not install $python_client with pip"
+    }
   fi
   rm -rf "$part"
 }
 
-make_venv() { python3 -m venv "$python" >/dev/null 2>&1 || { apt_install python3-venv && python3 -m venv "$python"; }; }
+make_venv() {
+  python3 -m venv "$python" >/dev/null 2>&1 ||
+    { apt_install python3-venv && python3 -m venv "$python"; }
+}
 
 new_part() {
-  { mkdir -p "$cache" && mktemp -d "$cache/part.XXXXXX"; } || die "cannot write to $cache: choose another directory with --cache"
+  { mkdir -p "$cache" && mktemp -d "$cache/part.XXXXXX"; } ||
+    die "cannot write to $cache: choose another directory with --cache"
 }
 
 node_url() { printf 'http://127.0.0.1:%s' "$((port + $1))"; }
 slot_url() { printf 'http://127.0.0.1:%s' "$((port + 3 + $1))"; }
 declare -A engine_pids=()
 
-# Ways for an engine to find the cluster: one fixed node, nginx, or a member drawn from an inventory.
+# Ways for an engine to find the cluster: one fixed node, nginx, or a member drawn from an
+# inventory.
 front_url() { printf 'http://127.0.0.1:%s' "$((port + 7))"; }
 at_node() { printf 'discovery.uri=%s' "$(node_url "$1")"; }
 at_front() { printf 'discovery.uri=%s' "$(front_url)"; }
 by_inventory() { printf 'service-inventory.uri=%s/v1/service-inventory' "$1"; }
 
-# start_engine NAME SLOT DISCOVERY: starts one on the port of the slot; 1 and 2 are workers, 0 and 3
-# coordinators.
+# start_engine NAME SLOT DISCOVERY: starts an engine node on the port of the slot; 1 and 2 are
+# workers, 0 and 3 coordinators.
 start_engine() {
   local name=$1 slot=$2 dir=$work/$1 coordinator=false heap=768M
   ((slot % 3 > 0)) || { coordinator=true heap=1G; }
@@ -73,12 +89,16 @@ start_engine() {
   # The log of its discovery client shows when it received each answer.
   printf '%s\n' "coordinator=$coordinator" "http-server.http.port=$((port + 3 + slot))" "$3" \
     discovery.http-client.log.enabled=true discovery.http-client.log.flush-interval=1s \
-    node-scheduler.include-coordinator=false query.max-memory=400MB query.max-memory-per-node=200MB \
+    node-scheduler.include-coordinator=false query.max-memory=400MB \
+    query.max-memory-per-node=200MB \
     memory.heap-headroom-per-node=200MB "${settings[@]}" >"$dir/etc/config.properties"
-  # Not with its launcher, which forks: a process that is not our child cannot be ended with certainty.
+  # This does not use its launcher, which forks: a process that is not our child cannot be ended
+  # with certainty.
   (
-    cd "$dir" && exec "$java_home/bin/java" "-Xmx$heap" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djdk.attach.allowAttachSelf=true \
-      "${jvm_flags[@]}" -Dnode.environment=engines "-Dnode.id=$name" -Dnode.internal-address=127.0.0.1 "-Dnode.data-dir=$dir" \
+    cd "$dir" && exec "$java_home/bin/java" "-Xmx$heap" -XX:+UseSerialGC \
+      -XX:+ExitOnOutOfMemoryError -Djdk.attach.allowAttachSelf=true \
+      "${jvm_flags[@]}" -Dnode.environment=engines "-Dnode.id=$name" \
+      -Dnode.internal-address=127.0.0.1 "-Dnode.data-dir=$dir" \
       -Dconfig=etc/config.properties -cp "$home/lib/*" "$main"
   ) >>"$work/$name.log" 2>&1 &
   engine_pids[$name]=$!
@@ -86,7 +106,7 @@ start_engine() {
   disown "$!"
 }
 
-# end_engine NAME SIGNAL SECONDS: fails when it has not ended by then.
+# end_engine NAME SIGNAL SECONDS: fails when the process has not ended after that time.
 end_engine() {
   local pid=${engine_pids[$1]:-} ended=0
   [[ -n $pid ]] || return 0
@@ -99,7 +119,8 @@ end_engine() {
 # Sends one statement and prints its rows as JSON; fails when it fails or takes longer than 30 s.
 query() {
   local answer next="" deadline=$((SECONDS + 30))
-  answer=$(curl -sS -m 10 -H "$user_header: engines" --data-binary "$1" "$engine_url/v1/statement" 2>&1) || { echo "$answer"; return 1; }
+  answer=$(curl -sS -m 10 -H "$user_header: engines" --data-binary "$1" \
+    "$engine_url/v1/statement" 2>&1) || { echo "$answer"; return 1; }
   while ((SECONDS < deadline)); do
     [[ $answer != *'"error":{'* ]] || { grep -o '"error":.*' <<<"$answer" | cut -c1-300; return 1; }
     grep -o '"data":\[.*\]\]' <<<"$answer" | sed 's/^"data"://'
@@ -108,9 +129,12 @@ query() {
       [[ $answer == *'"stats"'* ]] || { echo "no answer of the engine: ${answer:0:200}"; return 1; }
       return 0
     fi
-    answer=$(curl -sS -m 10 -H "$user_header: engines" "$next" 2>&1) || { echo "$answer"; return 1; }
+    answer=$(curl -sS -m 10 -H "$user_header: engines" "$next" 2>&1) || {
+      echo "$answer"
+      return 1
+    }
   done
-  # Cancelled, because a worker that still has a task of it takes 5 s to stop.
+  # Cancels the query, because a worker that still has a task of it takes 5 s to stop.
   curl -s -m 5 -X DELETE -H "$user_header: engines" "$next" >/dev/null
   echo "not done after 30 s"
   return 1
@@ -126,7 +150,9 @@ ask_cli() {
 ask_python() {
   timeout 90 "$python/bin/python" - "$((port + $1))" 2>>"$work/clients.log" <<PYTHON
 import sys, $python_module.dbapi
-connection = $python_module.dbapi.connect(host="127.0.0.1", port=int(sys.argv[1]), user="engines", http_scheme="http", catalog="tpch", schema="tiny")
+connection = $python_module.dbapi.connect(
+    host="127.0.0.1", port=int(sys.argv[1]), user="engines",
+    http_scheme="http", catalog="tpch", schema="tiny")
 cursor = connection.cursor()
 cursor.execute("select count(*) from tpch.tiny.nation")
 print(cursor.fetchall()[0][0])
@@ -134,7 +160,9 @@ PYTHON
 }
 
 counts_nations() { [[ $(query "select count(*) from tpch.tiny.nation") == '[[25]]' ]]; }
-workers_seen() { query "select count(*) from system.runtime.nodes where not coordinator and state = 'active'"; }
+workers_seen() {
+  query "select count(*) from system.runtime.nodes where not coordinator and state = 'active'"
+}
 sees_workers() { [[ $(workers_seen) == "[[$1]]" ]]; }
 
 # ---- The cluster ----------------------------------------------------------------------------
@@ -151,16 +179,19 @@ listed() {
   node_ids <<<"$body"
 }
 
-# The same, for services of every type: a node is gone when this does not name it.
+# Does the same for services of every type: a node is gone when this does not print it.
 listed_anyhow() {
   local body
   body=$(curl -sf -m 3 "$(node_url "$1")/v1/service") || return 1
   node_ids <<<"$body"
 }
 
-# Succeeds for an empty list too: a node that lists nobody differs from one that does not answer.
-# Without the announcements of these checks themselves.
-node_ids() { { grep -o '"nodeId" *: *"[^"]*"' || true; } | cut -d'"' -f4 | { grep -v '^push-' || true; } | sort -u | paste -sd' '; }
+# Succeeds for an empty list too: a node with an empty list differs from one that does not answer.
+# Omits the announcements of these checks themselves.
+node_ids() {
+  { grep -o '"nodeId" *: *"[^"]*"' || true; } | cut -d'"' -f4 |
+    { grep -v '^push-' || true; } | sort -u | paste -sd' '
+}
 
 all_list() {
   local i

@@ -1,15 +1,18 @@
 # shellcheck shell=bash disable=SC2154
-# Checks of held lookups: how few there are, and how soon a change reaches the engine. Sourced by
+# Checks of held lookups: their number, and the time until a change reaches the engine. Sourced by
 # tests/engines/run.
 
 readonly IDLE_S=63              # three times 20 s held and 1 s between
 readonly PUSHED_MS=100          # limit to reach the discovery client while its lookup is held
 readonly CHANGES=20             # announced and withdrawn in turn
 
-# Prints the lookups of engine node $1 from its discovery client's log: "start end status" in ms, in order.
+# Prints the lookups of engine node $1 from its discovery client's log: "start end status" in ms, in
+# order.
 lookups_of() {
   local log=$work/$1/var/log/discovery-http-client.log
-  awk -F'\t' -v path="/v1/service/$type/general" '$3 == "GET" && substr($4, length($4) - length(path) + 1) == path { print $1 "\t" $12 "\t" $5 "\t" $4 }' "$log" |
+  awk -F'\t' -v path="/v1/service/$type/general" \
+    '$3 == "GET" && substr($4, length($4) - length(path) + 1) == path {
+      print $1 "\t" $12 "\t" $5 "\t" $4 }' "$log" |
     with_ms | awk -F'\t' '{ printf "%s %.0f %s %s\n", $1, $1 + $2, $3, $4 }' | sort -n
 }
 
@@ -20,16 +23,18 @@ with_ms() {
   paste <(cut -f1 <<<"$lines" | date -f - +%s%3N) <(cut -f2- <<<"$lines")
 }
 
-# Prints announcements ($1 PUT) and withdrawals (DELETE) of node $2 that the cluster accepted from time
-# $3 on: "start end" in ms, in order.
+# Prints announcements ($1 PUT) and withdrawals (DELETE) of node $2 that the cluster accepted from
+# time $3 on: "start end" in ms, in order.
 writes_of() {
-  awk -F'\t' -v method="$1" -v path="/v1/announcement/$2" '$3 == method && $4 == path && $7 ~ /^20/ { print $1 "\t" $10 }' \
-    "$work"/cluster/node-*/data/var/log/http-request.log | with_ms | awk -F'\t' -v from="$3" '$1 >= from { printf "%s %.0f\n", $1, $1 + $2 }' | sort -n
+  awk -F'\t' -v method="$1" -v path="/v1/announcement/$2" \
+    '$3 == method && $4 == path && $7 ~ /^20/ { print $1 "\t" $10 }' \
+    "$work"/cluster/node-*/data/var/log/http-request.log | with_ms |
+    awk -F'\t' -v from="$3" '$1 >= from { printf "%s %.0f\n", $1, $1 + $2 }' | sort -n
 }
 
 # For each change on stdin, "start end name", prints "held|pause ms name": the time from its
-# acknowledgement until the coordinator's discovery client had an answer given after it began. Between
-# two lookups the client pauses for 1 s, as max-age says.
+# acknowledgement until the coordinator's discovery client had an answer given after it began.
+# Between two lookups the client pauses for 1 s, as the max-age header requires.
 known_after() {
   awk 'NR == FNR { if ($3 == 200) { n++; s[n] = $1; e[n] = $2 } next }
     { for (i = 1; i <= n; i++) if (e[i] >= $1) break
@@ -42,26 +47,32 @@ known_after() {
 settle_logs() { sleep 2.5; }
 
 check_idle() {
-  local title="an engine node asks once in 20 s on an idle cluster" from_ms name log counts="" wrong=0 count
+  local title="an engine node asks once in 20 s on an idle cluster"
+  local from_ms name log counts="" wrong=0 count
   title+=", not every 10 s: lookups in $IDLE_S s"
   from_ms=$(now_ms)
   sleep "$IDLE_S"
   settle_logs
   for name in coordinator worker1 worker2; do
     log=$(cat "$work"/cluster/node-*/data/var/log/http-request.log |
-      awk -F'\t' -v name="$name" '$3 == "GET" && $4 ~ "^/v1/service" && $6 == name { print $1 "\t" $4 "\t" $7 "\t" $10 }' |
+      awk -F'\t' -v name="$name" '$3 == "GET" && $4 ~ "^/v1/service" && $6 == name {
+        print $1 "\t" $4 "\t" $7 "\t" $10 }' |
       with_ms | awk -F'\t' -v from="$from_ms" '$1 >= from && $1 < from + 1000 * '"$IDLE_S")
     count=$(grep -c . <<<"$log")
-    counts+=" $name $count ($(cut -f3 <<<"$log" | sort | uniq -c | awk '{ printf "%s%s x %s", sep, $1, $2; sep = ", " }'));"
+    counts+=" $name $count ($(cut -f3 <<<"$log" | sort | uniq -c |
+      awk '{ printf "%s%s x %s", sep, $1, $2; sep = ", " }'));"
     ((count >= 2 && count <= 4)) || wrong=1
   done
   check "$title:${counts%;}" test "$wrong" = 0
 }
 
-# A service without the engine's version: its discovery client has it, its list of nodes does not.
+# Announces a service without the engine's version: the engine's discovery client returns it, but
+# its list of nodes omits it.
 announce() {
-  curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' "$(node_url 1)/v1/announcement/$1" -d \
-    '{"environment":"engines","nodeId":"'"$1"'","pool":"general","location":"/'"$1"'","services":[{"id":"00000000-0000-4000-9000-000000000001","type":"'"$type"'","properties":{}}]}'
+  curl -sf -m 5 -o /dev/null -X PUT -H 'Content-Type: application/json' \
+    "$(node_url 1)/v1/announcement/$1" -d \
+    '{"environment":"engines","nodeId":"'"$1"'","pool":"general","location":"/'"$1"'","services":[
+      {"id":"00000000-0000-4000-9000-000000000001","type":"'"$type"'","properties":{}}]}'
 }
 withdraw() { curl -sf -m 5 -o /dev/null -X DELETE "$(node_url 1)/v1/announcement/$1"; }
 
@@ -71,31 +82,39 @@ check_push() {
   local i from_ms results held
   from_ms=$(now_ms)
   for ((i = 1; i <= CHANGES; i++)); do
-    # After the pause of 1 s that follows the last answer.
+    # This waits for the pause of 1 s after the last answer.
     sleep "1.$((RANDOM % 5 + 3))"
     if ((i % 2)); then announce push-a; else withdraw push-a; fi || fail "change $i is taken"
     ((i % 4)) || { sleep "0.$((RANDOM % 6 + 1))"; announce push-b; sleep 1.5; withdraw push-b; }
   done
   settle_logs
-  results=$({ for i in push-a push-b; do writes_of PUT "$i" "$from_ms" | sed "s/$/ $i/"; writes_of DELETE "$i" "$from_ms" | sed "s/$/ $i/"; done; } |
-    sort -n | known_after)
-  report_push "a change of an announcement is with the coordinator's discovery client" "$((CHANGES * 3 / 4))" "$results"
+  results=$({ for i in push-a push-b; do
+    writes_of PUT "$i" "$from_ms" | sed "s/$/ $i/"
+    writes_of DELETE "$i" "$from_ms" | sed "s/$/ $i/"
+  done; } | sort -n | known_after)
+  report_push "a change of an announcement is with the coordinator's discovery client" \
+    "$((CHANGES * 3 / 4))" "$results"
 }
 
 # report_push TITLE ATLEAST RESULTS
 report_push() {
-  local held late
-  held=$(grep -c '^held' <<<"$3") late=$(awk -v limit="$PUSHED_MS" '$1 == "never" || ($1 == "held" && $2 > limit)' <<<"$3" | wc -l)
-  check "$1 within $PUSHED_MS ms: ms after its acknowledgement: $(sed -n 's/^held \([0-9]*\).*/\1/p' <<<"$3" | median_and_most) of $held while a lookup was held" \
+  local held late title
+  held=$(grep -c '^held' <<<"$3")
+  late=$(awk -v limit="$PUSHED_MS" '$1 == "never" || ($1 == "held" && $2 > limit)' <<<"$3" | wc -l)
+  title="$1 within $PUSHED_MS ms: ms after its acknowledgement:"
+  title+=" $(sed -n 's/^held \([0-9]*\).*/\1/p' <<<"$3" | median_and_most)"
+  check "$title of $held while a lookup was held" \
     test "$late" = 0 -a "$held" -ge "$2"
   ((late == 0)) || awk '{ print "      " $0 }' <<<"$3"
-  check "      and within the client's own pause of 1 s: $(sed -n 's/^pause \([0-9]*\).*/\1/p' <<<"$3" | median_and_most) of $(grep -c '^pause' <<<"$3")" \
+  title="      and within the client's own pause of 1 s:"
+  title+=" $(sed -n 's/^pause \([0-9]*\).*/\1/p' <<<"$3" | median_and_most)"
+  check "$title of $(grep -c '^pause' <<<"$3")" \
     test "$(awk '$1 == "pause" && $2 > 1100' <<<"$3" | wc -l)" = 0
 }
 
 # ---- Real workers ---------------------------------------------------------------------------
 
-# Events of real workers, one a line in $work/events: "start|stop name since-ms".
+# Records an event of a real worker as one line in $work/events: "start|stop name since-ms".
 note_event() { echo "$1 $2 $(now_ms)" >>"$work/events"; }
 
 start_worker() {
@@ -105,11 +124,12 @@ start_worker() {
 
 lists_all() { [[ $(listed 0) == "$everyone" ]]; }
 
-# Prints when the coordinator itself last missed worker2, in ms, from its log. Not by a query, which
-# may be scheduled on the lost worker and hang.
+# Prints when the coordinator itself last missed worker2, in ms, from its log. A query could be
+# scheduled on the lost worker and hang.
 missed_worker2() {
   local line
-  line=$(grep 'Previously active node is missing: worker2 ' "$work/coordinator.log" | tail -n 1 | cut -f1)
+  line=$(grep 'Previously active node is missing: worker2 ' "$work/coordinator.log" |
+    tail -n 1 | cut -f1)
   [[ -n $line ]] && date -d "$line" +%s%3N
 }
 missed_since() { local at; at=$(missed_worker2) && ((at >= $1)); }
@@ -125,10 +145,11 @@ check_workers_come_and_go() {
     within 120 lists_all || fail "worker2 is listed again"
     within 60 sees_workers 2 || fail "the coordinator sees worker2 again"
   done
-  echo "      the engine's own list of nodes, which it makes every 5 s, was without the worker ${noticed[*]:-(never)} ms after SIGTERM"
+  echo "      the engine's own list of nodes, which it makes every 5 s, was without the worker" \
+    "${noticed[*]:-(never)} ms after SIGTERM"
 }
 
-# After all events: the first announcement since a start, the withdrawal since a stop.
+# Checks all events: the first announcement since a start, the withdrawal since a stop.
 check_workers_pushed() {
   local what name since method results
   settle_logs
@@ -136,8 +157,10 @@ check_workers_pushed() {
     [[ $what == start ]] && method=PUT || method=DELETE
     writes_of "$method" "$name" "$since" | head -n 1 | sed "s/$/ $name-$what/"
   done <"$work/events" | sort -n | known_after)
-  check "each worker that joined or stopped did so with one announcement: $(wc -l <"$work/events")" \
+  check \
+    "each worker that joined or stopped did so with one announcement: $(wc -l <"$work/events")" \
     test "$(wc -l <<<"$results")" = "$(wc -l <"$work/events")"
-  report_push "a worker that joins or stops is known to the coordinator's discovery client" 1 "$results"
+  report_push "a worker that joins or stops is known to the coordinator's discovery client" 1 \
+    "$results"
   awk '{ printf "      %s: %s, %s ms\n", $3, $1, $2 }' <<<"$results"
 }

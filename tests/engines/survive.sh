@@ -15,13 +15,16 @@ check_start() {
 # does not delay the next.
 load_queries() {
   while [[ ! -e $work/stop ]]; do
-    { rows=$(query "select count(*) from tpch.tiny.nation"); echo "${rows:-no rows}" | paste -sd' ' >>"$work/queries"; } &
+    {
+      rows=$(query "select count(*) from tpch.tiny.nation")
+      echo "${rows:-no rows}" | paste -sd' ' >>"$work/queries"
+    } &
     sleep 1
   done
   wait
 }
 
-# Records twice a second what each node lists, if it answers.
+# Records twice a second the list of each node, if the node answers.
 load_lists() {
   local i ids
   while [[ ! -e $work/stop ]]; do
@@ -30,7 +33,8 @@ load_lists() {
   done
 }
 
-# Records how many workers the coordinator sees. Separate, because it is slow on a busy machine.
+# Records how many workers the coordinator sees. This loop is separate, because the query is slow on
+# a busy machine.
 load_workers() {
   while [[ ! -e $work/stop ]]; do
     echo "workers: $(workers_seen | paste -sd' ')" >>"$work/lists"
@@ -52,7 +56,8 @@ end_load() {
   wait "${load_pids[@]}" 2>/dev/null
   load_pids=()
   queries=$(wc -l <"$work/queries") failed_queries=$(grep -cvxF '[[25]]' "$work/queries")
-  lists=$(wc -l <"$work/lists") bad_lists=$(grep -cvx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists")
+  lists=$(wc -l <"$work/lists")
+  bad_lists=$(grep -cvx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists")
   # A busy machine runs less than a query a second, but some are needed to prove anything.
   if ((queries >= 20 && failed_queries == 0)); then
     pass "no query fails $1: $queries queries"
@@ -64,7 +69,8 @@ end_load() {
     pass "no worker leaves the list meanwhile: $lists lists, the cluster's and the coordinator's"
   else
     fail "no worker leaves the list meanwhile: $bad_lists of $lists lists are short"
-    grep -vx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists" | sort | uniq -c | head -5
+    grep -vx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists" |
+      sort | uniq -c | head -5
   fi
 }
 
@@ -74,7 +80,8 @@ check_leader_killed() {
   begin_load
   sleep 3
   cluster kill "$((down + 1))" >/dev/null || fail "node $((down + 1)), the leader, can be killed"
-  check "another node leads within 5 s of the leader's kill -9 (node $((down + 1)))" within 5 has_leader
+  check "another node leads within 5 s of the leader's kill -9 (node $((down + 1)))" \
+    within 5 has_leader
   sleep "$LEADER_DOWN_S"
   cluster restart "$((down + 1))" >/dev/null || fail "node $((down + 1)) starts again"
   back=0
@@ -86,7 +93,7 @@ check_leader_killed() {
   check "the killed leader is back and lists the same" test "$back" = 0
 }
 
-# gone NAME NODE: succeeds if node NODE answers, and lists no service of NAME.
+# gone NAME NODE: succeeds if node NODE answers and lists no service of NAME.
 gone() {
   local ids
   ids=$(listed_anyhow "$2") && [[ " $ids " != *" $1 "* ]]
@@ -96,7 +103,8 @@ gone() {
 # access logs.
 last_renewal() {
   local line
-  line=$(awk -F'\t' -v path="/v1/announcement/$1" '$3 == "PUT" && $4 == path && $7 == 202 { print $1, $10 }' \
+  line=$(awk -F'\t' -v path="/v1/announcement/$1" \
+    '$3 == "PUT" && $4 == path && $7 == 202 { print $1, $10 }' \
     "$work"/cluster/node-*/data/var/log/http-request.log | sort | tail -n 1)
   [[ -n $line ]] || return 1
   local start_ms
@@ -104,12 +112,14 @@ last_renewal() {
 }
 
 check_worker_killed() {
-  local title="a worker killed with -9 is gone from every node between max-age and max-age + 2 s after its last renewal"
+  local title="a worker killed with -9 is gone from every node between max-age and max-age + 2 s"
+  title+=" after its last renewal"
   local i before renewed renewal_end deadline after_ms=("" "" "") wrong=0
   local gone_ms=("" "" "") seen_ms=(0 0 0)
   end_engine worker1 KILL 5
   deadline=$(($(now_ms) + MAX_AGE_MS + 12000))
-  while [[ -z ${gone_ms[0]} || -z ${gone_ms[1]} || -z ${gone_ms[2]} ]] && (($(now_ms) < deadline)); do
+  while [[ -z ${gone_ms[0]} || -z ${gone_ms[1]} || -z ${gone_ms[2]} ]] &&
+    (($(now_ms) < deadline)); do
     for i in 0 1 2; do
       [[ -z ${gone_ms[$i]} ]] || continue
       before=$(now_ms)
@@ -124,7 +134,8 @@ check_worker_killed() {
     after_ms[i]=$((gone_ms[i] - renewed))
     # Too early: a lookup that ended before max-age did not show it. Too late: one that began after
     # max-age + 2 s still did. So a slow lookup on a busy machine is no failure.
-    ((gone_ms[i] >= renewed + MAX_AGE_MS && seen_ms[i] <= renewal_end + MAX_AGE_MS + 2000)) || wrong=1
+    ((gone_ms[i] >= renewed + MAX_AGE_MS && seen_ms[i] <= renewal_end + MAX_AGE_MS + 2000)) ||
+      wrong=1
   done
   check "$title: ${after_ms[0]:-?}, ${after_ms[1]:-?}, ${after_ms[2]:-?} ms" test "$wrong" = 0
 }
@@ -141,15 +152,19 @@ check_worker_stopped() {
   # The first lookup on each node, not a repeated one.
   for i in 0 1 2; do gone worker2 "$i" || left=1; done
   local took_ms=$(($(now_ms) - from_ms))
+  local title="a worker stopped cleanly is gone from every node at once:"
+  title+=" $took_ms ms from SIGTERM to the third lookup"
   ((left == 0 && took_ms < 10000))
-  check "a worker stopped cleanly is gone from every node at once: $took_ms ms from SIGTERM to the third lookup" test $? = 0
+  check "$title" test $? = 0
 }
 
 check_workers_again() {
   start_worker worker1 1 "$(at_front)"
   start_worker worker2 2 "$(by_inventory "$(node_url 0)")"
   within 120 all_list "$everyone"
-  check "both workers, started again, one behind nginx and one with service-inventory.uri, are listed by every node" all_list "$everyone"
+  local title="both workers, started again, one behind nginx and one with service-inventory.uri,"
+  check "$title are listed by every node" \
+    all_list "$everyone"
   within 60 sees_workers 2 || fail "the coordinator sees both workers again"
 }
 
@@ -157,7 +172,9 @@ check_cluster_killed() {
   local i ids first=("" "" "") pids=() deadline wrong=0
   for i in 1 2 3; do cluster kill "$i" >/dev/null & pids+=($!); done
   wait "${pids[@]}"
-  for i in 0 1 2; do ! listed "$i" >/dev/null || { fail "node $((i + 1)) is down after kill -9"; return; }; done
+  for i in 0 1 2; do
+    ! listed "$i" >/dev/null || { fail "node $((i + 1)) is down after kill -9"; return; }
+  done
   pids=()
   for i in 1 2 3; do cluster restart "$i" >"$work/restart-$i.log" 2>&1 & pids+=($!); done
   deadline=$((SECONDS + 20))
@@ -169,7 +186,11 @@ check_cluster_killed() {
   done
   wait "${pids[@]}"
   for i in 0 1 2; do [[ ${first[$i]} == "$everyone" ]] || wrong=1; done
-  check "the whole cluster killed with -9 and restarted: the first lookup on every node lists all three" test "$wrong" = 0
-  ((wrong == 0)) || for i in 0 1 2; do echo "      node $((i + 1)) listed first: ${first[$i]:-(no answer)}"; done
+  local title="the whole cluster killed with -9 and restarted:"
+  check "$title the first lookup on every node lists all three" \
+    test "$wrong" = 0
+  ((wrong == 0)) || for i in 0 1 2; do
+    echo "      node $((i + 1)) listed first: ${first[$i]:-(no answer)}"
+  done
   check "and a query still gives 25" counts_nations
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# PASS and FAIL lines, and waiting with a deadline. Sourced by tests/engines/run and tests/nginx/run.
+# PASS and FAIL lines, and waiting with a deadline. Sourced by tests/engines/run and
+# tests/nginx/run.
 
 failures=0
 pass() { printf 'PASS  %s\n' "$*"; }
@@ -8,7 +9,7 @@ check() { local title=$1; shift; if "$@"; then pass "$title"; else fail "$title"
 
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; printf '%s' "$((t / 1000))"; }
 
-# within SECONDS COMMAND...: waits until the command succeeds; fails after the time.
+# within SECONDS COMMAND...: waits until the command succeeds; fails after this time.
 within() {
   local deadline=$(($(now_ms) + $1 * 1000))
   shift
@@ -19,4 +20,7 @@ within() {
 }
 
 # Prints "median M, most X" of the numbers on stdin, one a line; "none" without any.
-median_and_most() { sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "median %s, most %s", v[int((NR + 1) / 2)], v[NR]; else printf "none" }'; }
+median_and_most() {
+  sort -n | awk '{ v[NR] = $1 } END {
+    if (NR) printf "median %s, most %s", v[int((NR + 1) / 2)], v[NR]; else printf "none" }'
+}

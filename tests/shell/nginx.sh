@@ -4,7 +4,7 @@
 
 front_pid=""
 
-# Debian has it in /usr/sbin, which is not on everyone's PATH.
+# Debian installs nginx in /usr/sbin, which is not on every user's PATH.
 need_nginx() {
   PATH=$PATH:/usr/sbin
   command -v nginx >/dev/null || apt_install nginx-light
@@ -14,14 +14,18 @@ need_nginx() {
 # node that it tried for a request.
 start_front() {
   write_front "$1" "$2" || return 1
-  nginx -p "$work/front" -e "$work/front/error.log" -c "$work/front/nginx.conf" >>"$work/front/console.log" 2>&1 &
+  nginx -p "$work/front" -e "$work/front/error.log" -c "$work/front/nginx.conf" \
+    >>"$work/front/console.log" 2>&1 &
   front_pid=$!
-  # So that bash does not report its end.
+  # This keeps bash from reporting its end.
   disown "$front_pid"
-  within 5 curl -sf -m 3 -o /dev/null "http://127.0.0.1:$2/v1/service" || { cat "$work/front/error.log" "$work/front/console.log" >&2; return 1; }
+  within 5 curl -sf -m 3 -o /dev/null "http://127.0.0.1:$2/v1/service" || {
+    cat "$work/front/error.log" "$work/front/console.log" >&2
+    return 1
+  }
 }
 
-# Not gracefully, which would wait for the streams.
+# Stops nginx without a graceful shutdown, which would wait for the streams.
 stop_front() {
   [[ -n $front_pid ]] || return 0
   kill -TERM "$front_pid" 2>/dev/null
@@ -36,11 +40,15 @@ write_front() {
   local user=""
   [[ $(id -u) != 0 ]] || user="user $(id -un) $(id -gn);"
   mkdir -p "$work/front"
-  sed -e "s/172\.17\.31\.245:8411/127.0.0.1:$1/" -e "s/172\.17\.31\.246:8411/127.0.0.1:$(($1 + 1))/" \
+  sed -e "s/172\.17\.31\.245:8411/127.0.0.1:$1/" \
+    -e "s/172\.17\.31\.246:8411/127.0.0.1:$(($1 + 1))/" \
     -e "s/172\.17\.31\.247:8411/127.0.0.1:$(($1 + 2))/" -e "s/listen 8411;/listen 127.0.0.1:$2;/" \
     "$repo/etc/nginx.conf" >"$work/front/quorate.conf"
-  [[ $(grep -c "127\.0\.0\.1:" "$work/front/quorate.conf") == 4 ]] || { echo "etc/nginx.conf has other addresses than are replaced" >&2; return 1; }
-  # With gzip on, as on many machines: etc/nginx.conf must turn it off where it matters.
+  [[ $(grep -c "127\.0\.0\.1:" "$work/front/quorate.conf") == 4 ]] || {
+    echo "etc/nginx.conf has other addresses than are replaced" >&2
+    return 1
+  }
+  # This turns gzip on, as on many machines: etc/nginx.conf must turn it off where necessary.
   cat >"$work/front/nginx.conf" <<CONF
 $user
 daemon off;
@@ -49,7 +57,8 @@ pid $work/front/pid;
 error_log $work/front/error.log info;
 events { worker_connections 768; }
 http {
-    log_format tries '\$msec \$request_method \$request_uri \$status \$request_time [\$upstream_addr] [\$upstream_status]';
+    log_format tries '\$msec \$request_method \$request_uri \$status \$request_time '
+        '[\$upstream_addr] [\$upstream_status]';
     access_log $work/front/access.log tries;
     client_body_temp_path $work/front/body;
     proxy_temp_path $work/front/proxy;

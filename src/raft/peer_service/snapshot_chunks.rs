@@ -52,7 +52,7 @@ pub(super) async fn take_chunk(
 
 /// The pieces of a snapshot received so far.
 #[derive(Default)]
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     pieces: Vec<Vec<u8>>,
     bytes: u64,
 }

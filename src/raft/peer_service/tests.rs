@@ -2,13 +2,13 @@
 //! regardless of their content.
 
 use super::*;
-use crate::raft::transport::SnapshotChunk;
-use crate::storage::types::SnapshotMeta;
 use crate::clock::Beat;
 use crate::model::Lookup;
+use crate::raft::transport::SnapshotChunk;
 use crate::raft::transport::{Dialer, Link};
 use crate::raft::{Dial, LogLimits, Node, Options, PeerStream};
 use crate::registry::{Batch, Registry};
+use crate::storage::types::SnapshotMeta;
 use crate::storage::types::{Entry, LogId, Member, Proposal, StoredMembership, Vote};
 use crate::storage::{OsFs, Store};
 use futures_util::FutureExt;

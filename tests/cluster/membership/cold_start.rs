@@ -1,7 +1,7 @@
 use crate::support::{Cluster, Options};
 use std::time::Duration;
 
-/// The documented limit is 2 s on a dedicated machine; this one also runs the test.
+/// The documented limit is 2 s on a dedicated machine; this machine also runs the test.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Three nodes started together on empty directories soon form one group, and each of them then

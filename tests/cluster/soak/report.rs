@@ -19,7 +19,7 @@ const WHOLE_RESTARTS: usize = 60;
 const POWER_CUTS: usize = 60;
 /// Operations served per second during a fault of a minority.
 const SERVED_PER_SECOND: usize = 400;
-/// One of three faults overlaps another.
+/// At least one fault in this many must overlap another.
 const OVERLAPPED_SHARE: usize = 3;
 
 /// Limits for a run of any length.

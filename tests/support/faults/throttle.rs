@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Running and stopped times, which add up to a tenth of the time for the process.
+/// Time for which the process runs before it is stopped for [`RESTS`]: a tenth of the total.
 const RUNS: Duration = Duration::from_millis(10);
 const RESTS: Duration = Duration::from_millis(90);
 

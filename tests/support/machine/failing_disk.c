@@ -1,27 +1,29 @@
 /*
  * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
  *
- * A disk that fails as told, for a process started with LD_PRELOAD: writes, syncs, cuts and
- * renames of files below FAILING_DISK_DIR pass through here. tests/support/machine/failing_disk.rs
- * builds it and writes the orders.
+ * A disk that fails on demand, for a process started with LD_PRELOAD: writes, syncs, truncations
+ * and renames of files below FAILING_DISK_DIR pass through this library.
+ * tests/support/machine/failing_disk.rs builds it and writes the orders.
  *
- * FAILING_DISK_ORDER names a file; while it is there it holds one line:
+ * FAILING_DISK_ORDER names a file; while it exists it contains one line:
  *
  *     OPERATIONS NAME ERRNO FROM TO BYTES
  *
- * Of the operations of these kinds (letters: w write, s sync, t cut, r rename) on a file whose path
- * ends with NAME (or on any, for *), those numbered FROM to TO since the order was given
- * fail with ERRNO, once so many BYTES have been written; a negative ERRNO makes them wait so many
- * milliseconds instead. FAILING_DISK_REPORT is told, a line each, what failed or waited and, after the first
- * failure, what was still done: `failed s /path`, `slowed s /path`, `passed w /path`.
+ * The order selects operations of these kinds (letters: w write, s sync, t truncate, r rename) on a
+ * file whose path ends with NAME (or on any file, for *). Those numbered FROM to TO since the order
+ * was given fail with ERRNO, once BYTES bytes have been written. A negative ERRNO delays them by
+ * that many milliseconds instead. The library writes to FAILING_DISK_REPORT, one line each, the
+ * operations that failed or were delayed and, after the first failure, those that were still
+ * performed: `failed s /path`, `slowed s /path`, `passed w /path`.
  *
- * FAILING_DISK_UNDO names a directory: what a write or a cut takes away is kept there until the file is
- * synced, so that a power cut can be made of a killed process. A file there has the name of the
- * file whose bytes it keeps, and records of a header (three numbers of 8 bytes in the order of the
- * machine: where, how long the file was, how many bytes follow and were asked for) and the bytes
- * that were there, with zeros after the end of the file.
+ * FAILING_DISK_UNDO names a directory. The contents that a write or a truncation replaces are kept
+ * there until the file is synced, so that a power cut of a killed process can be simulated. A file
+ * there has the name of the file whose bytes it keeps. It consists of records with a header (three
+ * numbers of 8 bytes in the byte order of the machine: the offset, the length of the file before,
+ * and the number of bytes that follow, which is the requested number) and the previous bytes, with
+ * zeros after the end of the file.
  *
- * System calls are made directly: nothing here calls what it stands for.
+ * System calls are made directly: nothing here calls a function that it replaces.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,7 +55,10 @@ static void report(const char *what, char kind, const char *path)
     syscall(SYS_close, fd);
 }
 
-/* How many of the bytes may be written; less than 0 when the operation fails, with errno set. */
+/*
+ * Returns how many of the bytes may be written, or less than 0 when the operation fails, with errno
+ * set.
+ */
 static long allowed(char kind, const char *path, long bytes)
 {
     const char *dir = getenv("FAILING_DISK_DIR");
@@ -115,7 +120,10 @@ static long allowed_on(char kind, int fd, long bytes)
     return find_path(fd, path) ? allowed(kind, path, bytes) : bytes;
 }
 
-/* The file that keeps what is taken from this one, opened with these flags; less than 0 if none does. */
+/*
+ * Opens the file that keeps the replaced contents of this one, with these flags. Returns less than
+ * 0 if there is none.
+ */
 static long undo_of(int fd, int flags)
 {
     const char *dir = getenv("FAILING_DISK_DIR");
@@ -134,7 +142,7 @@ static void keep(int fd, off64_t at, size_t bytes)
     struct stat now;
     long undo = undo_of(fd, O_WRONLY | O_CREAT | O_APPEND);
     if (undo >= 0 && fstat(fd, &now) == 0 && S_ISREG(now.st_mode)) {
-        /* What a cut takes reaches from there to the end. */
+        /* A truncation replaces everything from there to the end. */
         if (bytes == 0 && now.st_size > at)
             bytes = (size_t)(now.st_size - at);
         int64_t header[3] = {at, now.st_size, (int64_t)bytes};

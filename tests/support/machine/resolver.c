@@ -1,18 +1,20 @@
 /*
  * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
  *
- * A name server that does as told, for a process started with LD_PRELOAD. It knows the names that end with ".test", and
- * leaves all others to the system. tests/support/machine/resolver.rs builds it and writes the orders.
+ * A name server that a test controls, for a process started with LD_PRELOAD. It resolves the names
+ * that end with ".test", and leaves all others to the system. tests/support/machine/resolver.rs
+ * builds it and writes the orders.
  *
- * RESOLVER_ORDER names a file of lines, which is read for each question; the first that fits a name counts:
+ * RESOLVER_ORDER names a file of lines, which is read for each query; the first line that matches a
+ * name is used:
  *
- *     NAME ADDRESS     it has this address
- *     NAME fail        it cannot be resolved for now (EAI_AGAIN)
+ *     NAME ADDRESS     the name has this address
+ *     NAME fail        the name cannot be resolved for now (EAI_AGAIN)
  *     NAME hang        no answer, until the file says otherwise
- *     NAME slow MS     127.0.0.1, so much later
+ *     NAME slow MS     127.0.0.1, after this delay
  *
- * NAME is * for any. Without a line that fits a name has the address 127.0.0.1. RESOLVER_REPORT is told each answer, a line
- * each: `fail NAME`.
+ * NAME is * for any name. A name without a matching line has the address 127.0.0.1. The library
+ * writes each answer to RESOLVER_REPORT, one line each: `fail NAME`.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -32,7 +34,7 @@ static void pass_ms(long ms)
     nanosleep(&time, NULL);
 }
 
-/* What the orders say of a name. */
+/* Finds the order for a name. */
 static void order_for(const char *name, char *what, long *ms)
 {
     const char *path = getenv("RESOLVER_ORDER");
@@ -65,7 +67,8 @@ static void report(const char *what, const char *name)
     close(fd);
 }
 
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
 {
     resolve *system = (resolve *)dlsym(RTLD_NEXT, "getaddrinfo");
     size_t length = name ? strlen(name) : 0;

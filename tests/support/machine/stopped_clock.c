@@ -1,12 +1,14 @@
 /*
  * For glibc on Linux and a program that is linked with it dynamically, as cargo links.
  *
- * Clocks that stood still while the process was stopped, as those of a virtual machine do that is paused, for a process
- * started with LD_PRELOAD. The file that STOPPED_CLOCK names holds two numbers of 64 bits: by how many nanoseconds
- * CLOCK_MONOTONIC and CLOCK_BOOTTIME are behind. Its test writes them while the process is stopped, and the process sees
- * them through a mapping before it reads a clock again. tests/support/machine/stopped_clock.rs builds it.
+ * Clocks that stop while the process is stopped, like those of a virtual machine that is paused,
+ * for a process started with LD_PRELOAD. The file that STOPPED_CLOCK names contains two numbers of
+ * 64 bits: the nanoseconds by which CLOCK_MONOTONIC and CLOCK_BOOTTIME are behind. The test writes
+ * them while the process is stopped, and the process sees them through a mapping before it reads a
+ * clock again. tests/support/machine/stopped_clock.rs builds this library.
  *
- * The kernel's own timers go on: what waits for a time wakes too early by the real clock and looks again.
+ * The kernel's own timers continue: a thread that waits for a time wakes too early by these clocks,
+ * and checks the time again.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -38,7 +40,7 @@ __attribute__((constructor)) static void map_behind(void)
 
 static long long behind_ns(clockid_t clock)
 {
-    /* Constructors of other libraries may run before this one's. */
+    /* Constructors of other libraries may run before the one above. */
     if (!behind)
         return 0;
     switch (clock) {

@@ -1,9 +1,10 @@
 /*
  * For glibc and a program that is linked with it dynamically, as cargo links on Linux.
  *
- * Clocks that are wrong as told, for a process started with LD_PRELOAD. While the file that WRONG_CLOCK names is there, it
- * holds by how many seconds CLOCK_REALTIME is ahead, or behind. While the one that SLOW_CLOCK names is there, CLOCK_MONOTONIC
- * goes slower by the factor that it holds. tests/support/machine/wrong_clock.rs builds it.
+ * Clocks that are wrong on demand, for a process started with LD_PRELOAD. While the file that
+ * WRONG_CLOCK names exists, it contains the seconds by which CLOCK_REALTIME is ahead, or behind.
+ * While the file that SLOW_CLOCK names exists, CLOCK_MONOTONIC is slower by the factor in it.
+ * tests/support/machine/wrong_clock.rs builds this library.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 #define SECOND_NS 1000000000LL
 
-/* What the file that a variable names holds; 0 when it is not there. */
+/* Returns the number in the file that a variable names, or 0 when the file does not exist. */
 static long told(const char *variable)
 {
     const char *file = getenv(variable);
@@ -32,7 +33,7 @@ static long told(const char *variable)
     return atol(text);
 }
 
-/* When it began to go slowly. */
+/* The time at which the clock was slowed down. */
 static long long slow_from_ns;
 
 static void slow_down(struct timespec *now)
@@ -42,9 +43,10 @@ static void slow_down(struct timespec *now)
     long long from_ns = 0;
     if (factor < 1)
         return;
-    if (__atomic_compare_exchange_n(&slow_from_ns, &from_ns, now_ns, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (__atomic_compare_exchange_n(&slow_from_ns, &from_ns, now_ns, 0, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
         from_ns = now_ns;
-    /* Another thread may have read the clock before this one and come later. */
+    /* Another thread may have read the clock earlier than this one and continue later. */
     if (now_ns > from_ns)
         now_ns = from_ns + (now_ns - from_ns) / factor;
     now->tv_sec = now_ns / SECOND_NS;

@@ -5,37 +5,55 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 
-/** One published discovery library. The two under test differ in packages, versions and HTTP stack, not in what they can do. */
+/**
+ * One published discovery library. The two under test differ in packages, versions and HTTP stack,
+ * but not in their features.
+ */
 public interface Library
 {
-    /** A client as an engine node has one: it announces as {@code nodeId} and reads, all at the one server it knows. */
+    /**
+     * A client like that of an engine node: it announces as {@code nodeId} and reads, all at the
+     * one server it knows.
+     */
     Client open(URI server, String environment, String nodeId, String pool);
 
     interface Client
             extends AutoCloseable
     {
-        /** A service to announce; a fresh one with an id of its own each time, as engines make it when their properties change. */
+        /**
+         * Creates a service to announce. It has a new id each time, as with engines when their
+         * properties change.
+         */
         Offer offer(String type, Map<String, String> properties);
 
-        /** Announces exactly these services, in place of what was announced before; returns the seconds until the next one is due. */
+        /**
+         * Announces exactly these services, in place of the earlier ones. Returns the seconds until
+         * the next announcement is due.
+         */
         double announce(Offer... offers)
                 throws Exception;
 
         void unannounce()
                 throws Exception;
 
-        /** Starts the library's own announcing thread with these services; {@link #close} stops it, as an engine's shutdown does. */
+        /**
+         * Starts the library's own announcing thread with these services; {@link #close} stops it,
+         * as an engine's shutdown does.
+         */
         void startAnnouncer(Offer... offers);
 
-        /** What the library's caching selector holds after one refresh: how an engine finds its workers. */
+        /**
+         * Returns the contents of the library's caching selector after one refresh, with which an
+         * engine finds its workers.
+         */
         List<Listed> select(String type, String pool)
                 throws Exception;
 
-        /** A lookup by type alone, in every pool. */
+        /** Looks up a type in every pool. */
         Picture lookup(String type)
                 throws Exception;
 
-        /** The conditional lookup that follows an earlier one. */
+        /** Performs the conditional lookup that follows an earlier one. */
         Picture refresh(Picture earlier)
                 throws Exception;
 
@@ -46,9 +64,11 @@ public interface Library
     /** A service to announce; {@code raw} is the library's own object. */
     record Offer(UUID id, Object raw) {}
 
-    /** A service as a lookup gave it. */
+    /** A service in the result of a lookup. */
     record Listed(UUID id, String nodeId, String type, String pool, String location, Map<String, String> properties) {}
 
-    /** One lookup's answer; {@code raw} is the library's own object, for {@link Client#refresh}. */
+    /**
+     * The answer to a lookup; {@code raw} is the library's own object, for {@link Client#refresh}.
+     */
     record Picture(List<Listed> services, Object raw) {}
 }

@@ -15,12 +15,16 @@ import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 
 /**
- * What an engine relies on, one scenario a method. Every scenario uses a service type of its own, so that none sees another's
- * services and the order does not matter. No read is tried twice: a lookup after an acknowledged change has to show it.
+ * The behaviour that an engine relies on, one scenario in each method. Every scenario uses a
+ * service type of its own, so that it does not see the services of the others and the order does
+ * not matter. No read is retried: a lookup after an acknowledged change has to show it.
  */
 public final class Scenarios
 {
-    /** No answer takes longer: the server's own limit without a quorum is 2 s, the rest is for a busy machine. */
+    /**
+     * Maximum duration of an answer: the server's own limit without a quorum is 2 s, the rest is
+     * for a busy machine.
+     */
     public static final long ANSWER_SECONDS = 15;
 
     private static final String POOL = "general";
@@ -29,7 +33,10 @@ public final class Scenarios
     private final List<URI> servers;
     private final String environment;
 
-    /** One a server, open before anything is announced: a client takes longer to start than a stale answer lasts. */
+    /**
+     * One client for each server, opened before anything is announced: a client takes longer to
+     * start than a stale answer lasts.
+     */
     private final List<Client> readers;
 
     private Scenarios(Library library, List<URI> servers, String environment)
@@ -40,7 +47,10 @@ public final class Scenarios
         this.readers = servers.stream().map(server -> library.open(server, environment, "reader-" + UUID.randomUUID(), POOL)).toList();
     }
 
-    /** Runs all scenarios against the nodes in system property {@code servers} (comma separated), of the environment in {@code environment}. */
+    /**
+     * Runs all scenarios against the nodes in system property {@code servers} (comma separated), of
+     * the environment in {@code environment}.
+     */
     public static void main(String name, Library library, String[] args)
     {
         List<URI> servers = Arrays.stream(required("servers").split(",")).map(URI::create).toList();
@@ -77,7 +87,10 @@ public final class Scenarios
         System.exit(failed == 0 ? 0 : 1);
     }
 
-    /** Each reader's first lookup loads classes and connects, which takes longer than a stale answer lasts. */
+    /**
+     * Performs each reader's first lookup, which loads classes and connects. This takes longer than
+     * a stale answer lasts.
+     */
     private void warmUp()
     {
         for (int reader = 0; reader < servers.size(); reader++) {
