@@ -1,8 +1,8 @@
-//! Large lookups are made on threads of their own, and sent in pieces.
+//! Renders large lookups on threads of their own, and sends them in pieces.
 //!
-//! To render a hundred megabytes, to compute their tag and to compress them takes a second or so. On
-//! a thread of the runtime everything else would wait for it, heartbeats too. To write them to a
-//! socket takes a tenth of that, for which hyper lets nobody else run if they are one piece.
+//! Rendering a hundred megabytes, computing their tag and compressing them takes about a second. On
+//! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing them to
+//! a socket takes a tenth of that, during which hyper does not yield if they are one piece.
 
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
@@ -15,21 +15,21 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What is written before others may run; hyper writes some of them.
+/// Size of the pieces in which a body is passed to hyper, which yields after a few of them.
 const PIECE_BYTES: usize = 128 << 10;
 
 impl<D: Discovery> AppState<D> {
-    /// Makes what an answer consists of, unless that is there or takes no time.
+    /// Renders the parts of an answer on another thread, unless they are rendered or small.
     ///
     /// # Errors
-    /// When too many others are being made to begin with it in time.
+    /// When too many others are being rendered to start in time.
     pub(in crate::http) async fn make(
         &self,
         answer: &Answer,
         with_gzip: bool,
     ) -> Result<(), Refusal> {
         match answer.rendered.takes_long(with_gzip) {
-            // Apart, so that it takes no room in the future of every other lookup.
+            // Boxed, so that it takes no space in the future of every other lookup.
             true => Box::pin(self.make_elsewhere(answer, with_gzip)).await,
             false => Ok(()),
         }
@@ -44,7 +44,7 @@ impl<D: Discovery> AppState<D> {
         let rendered = answer.rendered.clone();
         let made = tokio::task::spawn_blocking(move || {
             rendered.make(with_gzip);
-            // Given back when it is done, also if nobody waits for it any more.
+            // Released when rendering ends, even if the request was cancelled.
             drop(place);
         });
         // If it panicked, the answer's own call does so too.
@@ -61,7 +61,7 @@ pub(in crate::http) fn body(bytes: Bytes) -> Body {
     }
 }
 
-/// A body that is sent in pieces of one size; what is left of it.
+/// The rest of a body that is sent in pieces of one size.
 struct Pieces(Bytes);
 
 impl http_body::Body for Pieces {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt;
 
-    /// A body has the same bytes and says the same length, in one piece or in many.
+    /// A body has the same bytes and the same length in one piece and in many.
     #[tokio::test]
     async fn a_body_is_the_same_in_pieces() {
         for length in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {

@@ -8,12 +8,13 @@ use openraft::type_config::alias::SnapshotOf;
 /// A snapshot with its body.
 pub(crate) type RaftSnapshot = SnapshotOf<TypeConfig, SnapshotBody>;
 
-/// Where the body of a snapshot is.
+/// The location of the body of a snapshot.
 pub(crate) enum SnapshotBody {
-    /// On disk: openraft asks for it when a member needs it.
+    /// On disk; openraft requests it when a member needs it.
     OnDisk,
-    /// Here, to be sent.
+    /// In memory, to be sent.
     Encoded(Bytes),
-    /// Received, checked, and read already: bytes and registry together would take too much memory.
+    /// Received, checked and decoded. The bytes are not kept: together with the registry they would
+    /// take too much memory.
     Restored(Box<Registry>),
 }

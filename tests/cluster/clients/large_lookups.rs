@@ -1,4 +1,4 @@
-//! Lookups of so many services that to render and compress them takes long.
+//! Lookups so large that rendering and compressing them takes long.
 
 use crate::consistency::large_announcements::Over;
 use crate::operation::full_registry::Client;
@@ -8,17 +8,17 @@ use quorate::clock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// A hundred of these are as much as the largest lookup of a full registry.
+/// Size of one announcement. A hundred of them make the largest lookup of a full registry.
 const SERVICE_BYTES: usize = 900_000;
 const NODES: usize = 100;
-/// Each changes the lookup, and asks for it plain and compressed.
+/// Number of rounds. Each changes the lookup and requests it plain and compressed.
 const ROUNDS: usize = 5;
-/// Between two lookups beside the large ones.
+/// Interval between the small lookups beside the large ones.
 const PACE: Duration = Duration::from_millis(2);
 const LIMIT: Duration = Duration::from_millis(50);
 
 fn put(client: &mut Client, i: usize, round: usize) {
-    // Some of it compresses, as what engines announce does.
+    // Partly compressible, like the announcements of engines.
     let text: String = (0..SERVICE_BYTES / 16)
         .map(|k| format!("{:016x}", (k * (i + 1)) as u64 * 0x9e37_79b9))
         .collect();
@@ -30,8 +30,8 @@ fn put(client: &mut Client, i: usize, round: usize) {
     assert_eq!(status, 202, "{line}");
 }
 
-/// Looks up something small at a fixed pace until told to stop, and gives how long each took from
-/// when it was due: one that waits long counts for all that it holds up.
+/// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each from
+/// the time it was due, so that a delayed lookup also counts against those queued behind it.
 fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
     let mut client = Client::connect(node.address());
     let (begun, mut took) = (clock::now(), Vec::new());
@@ -45,8 +45,8 @@ fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
     took
 }
 
-/// Proves that a lookup of ninety megabytes, rendered anew and compressed, does not hold up the
-/// lookups beside it, nor cost its node the leadership.
+/// A lookup of ninety megabytes that is rendered and compressed delays neither the lookups beside
+/// it nor the heartbeats of its node.
 #[test]
 fn a_large_lookup_holds_up_nobody() {
     let cluster = Cluster::start(1, Options::max_age("60m").alone());

@@ -1,6 +1,6 @@
-// Stands before the C library's socket(): there is no IPv6, as on a kernel that was built or booted
-// without it. Only where a kernel has it can a network namespace be told to disable it, and then an
-// address of IPv6 can still be listened on.
+// Replaces the C library's socket(), which fails for IPv6 as on a kernel that was built or booted
+// without it. Disabling IPv6 in a network namespace is not enough: a process can then still listen
+// on an IPv6 address.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -7,7 +7,10 @@
 //! format and level have the same positions in every format, so that a release can always report
 //! what it would need.
 
+mod bad_snapshot;
 mod reader;
+
+pub use bad_snapshot::BadSnapshot;
 
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::{Announcement, StaticService};
@@ -17,6 +20,7 @@ use crate::state::node_entry::{Held, Unpacked};
 use crate::state::static_entry::HeldStatic;
 use crate::state::tombstones::{MAX_REMOVALS, Removals};
 use crate::state::type_index::TypeIndexes;
+use bad_snapshot::{DIGEST_BYTES, FORMAT, damaged};
 use quorate_planted::{Bug, is_planted};
 use reader::Reader;
 use serde::{Deserialize, Serialize};
@@ -24,53 +28,10 @@ use std::io;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 4] = b"qreg";
-const FORMAT: u8 = 1;
 /// Size of magic, format and level.
 const PREFIX_BYTES: usize = 9;
-const DIGEST_BYTES: usize = 16;
-/// What is read at once of a snapshot that is there as a whole.
+/// Size of the pieces in which a snapshot in memory is read.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// The reason why bytes are not a snapshot that this release can restore.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadSnapshot {
-    /// Not a snapshot at all.
-    #[error("it does not begin as a registry snapshot does")]
-    NotASnapshot,
-    /// Written in a later format.
-    #[error(
-        "it is in format {found}; this release reads up to format {FORMAT}: \
-         a later release is needed"
-    )]
-    Format {
-        /// Its format.
-        found: u8,
-    },
-    /// Uses commands or fields of a later level.
-    #[error("it needs a release that knows level {needed}; this one knows level {LEVEL}")]
-    Level {
-        /// Its level.
-        needed: u32,
-    },
-    /// Truncated or damaged.
-    #[error("{part} cannot be read at byte {at}: {why}")]
-    Damaged {
-        /// The damaged part.
-        part: &'static str,
-        /// The offset of the part.
-        at: usize,
-        /// The problem with it.
-        why: String,
-    },
-    /// Readable, but different from what was written.
-    #[error("its digest is {stated:032x}, but what it holds has {computed:032x}")]
-    Digest {
-        /// The digest stored at the end.
-        stated: u128,
-        /// The digest of the restored state.
-        computed: u128,
-    },
-}
 
 /// A point-in-time copy of the registry that shares the announcements with it: cheap to take, and
 /// encoded elsewhere.
@@ -368,13 +329,5 @@ fn read_prefix(bytes: &[u8]) -> Result<u32, BadSnapshot> {
         Err(BadSnapshot::Level { needed: level })
     } else {
         Ok(level)
-    }
-}
-
-fn damaged(part: &'static str, at: usize, why: &str) -> BadSnapshot {
-    BadSnapshot::Damaged {
-        part,
-        at,
-        why: why.to_owned(),
     }
 }

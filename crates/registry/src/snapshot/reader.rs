@@ -1,18 +1,17 @@
-//! Reads a snapshot that comes in pieces, and gives up each piece once it is read.
+//! Reads a snapshot from pieces, and frees each piece once it is read.
 
-use super::{BadSnapshot, DIGEST_BYTES, damaged};
+use super::bad_snapshot::{BadSnapshot, DIGEST_BYTES, damaged};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// Reads values from the pieces of a snapshot, one after the other. The digest at the end is not
-/// read as a value.
+/// A reader of the values in the pieces of a snapshot. The digest at the end is not a value.
 pub(super) struct Reader<P> {
     pieces: P,
-    /// What has come and is not given up yet.
+    /// The bytes of the pieces taken so far that are not freed yet.
     pub(super) window: Vec<u8>,
-    /// How much of the window was read.
+    /// Number of bytes read from the window.
     read: usize,
-    /// How much of the snapshot was read.
+    /// Number of bytes read from the snapshot.
     pub(super) at: usize,
 }
 
@@ -26,7 +25,8 @@ impl<P: Iterator<Item = Vec<u8>>> Reader<P> {
         }
     }
 
-    /// Gives up what was read, and adds as much as there is unread, or one piece. False at the end.
+    /// Frees the bytes that were read, and appends pieces until the unread bytes have doubled, at
+    /// least one piece. Returns false at the end of the snapshot.
     pub(super) fn fill(&mut self) -> bool {
         self.window.drain(..self.read);
         self.read = 0;
@@ -49,7 +49,7 @@ impl<P: Iterator<Item = Vec<u8>>> Reader<P> {
         self.at += bytes;
     }
 
-    /// Whether only the digest is left.
+    /// Returns whether only the digest is left.
     pub(super) fn is_at_end(&mut self) -> bool {
         while self.rest().len() <= DIGEST_BYTES && self.fill() {}
         self.rest().len() == DIGEST_BYTES
@@ -64,7 +64,7 @@ impl<P: Iterator<Item = Vec<u8>>> Reader<P> {
         Ok(value)
     }
 
-    /// The same, with the bytes that it was read from.
+    /// Returns the next value and its bytes.
     pub(super) fn take_packed<T: DeserializeOwned>(
         &mut self,
         part: &'static str,
@@ -75,7 +75,7 @@ impl<P: Iterator<Item = Vec<u8>>> Reader<P> {
         Ok((value, packed))
     }
 
-    /// The next value, and how many bytes it has.
+    /// Returns the next value and its length, without advancing.
     fn peek<T: DeserializeOwned>(&mut self, part: &'static str) -> Result<(T, usize), BadSnapshot> {
         loop {
             let rest = self.rest();

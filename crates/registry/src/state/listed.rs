@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub environment: String,
-    /// Of the nodes' services, those of this type are shown; all without one.
+    /// The type of the services to show; `None` shows all.
     pub only_type: Option<String>,
     pub nodes: Vec<Packed>,
     pub statics: Vec<Arc<StaticService>>,
@@ -18,15 +18,15 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Returns about how much there is to render.
+    /// Returns an estimate of the size of the entries.
     pub fn packed_bytes(&self) -> usize {
-        /// About what a static service takes: none is large, and they are not packed.
+        /// Typical size of a static service. None is large, and they are not packed.
         const STATIC_BYTES: usize = 256;
         let nodes: usize = self.nodes.iter().map(Packed::len).sum();
         nodes + self.statics.len() * STATIC_BYTES
     }
 
-    /// Renders it.
+    /// Renders the JSON body.
     pub fn render(self) -> Vec<u8> {
         let mut body = Body::new(&self.environment, self.most_bytes);
         for node in &self.nodes {
@@ -39,14 +39,14 @@ impl Listed {
     }
 }
 
-/// A body while it is written.
+/// A JSON body under construction.
 struct Body {
     json: Growing,
     empty: bool,
 }
 
 impl Body {
-    /// Of at most about this size.
+    /// Creates a body of at most about `most_bytes` bytes.
     fn new(environment: &str, most_bytes: usize) -> Self {
         let mut json = Growing::new(most_bytes);
         let start = json.end();
