@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
 /// Maximum time that the acknowledgement of a single write waits for the responses to its pulses.
-const MOST_WAIT: Duration = Duration::from_millis(3);
+const MOST_WAIT: Duration = Duration::from_millis(20);
 
 /// Sends a pulse to each reachable follower to which the entry at `index` has not been sent yet.
 pub(crate) async fn tell(group: &Group, index: u64, commands: usize) {
