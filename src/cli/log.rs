@@ -3,7 +3,7 @@
 use super::client::output;
 use anyhow::anyhow;
 use clap::Parser;
-use quorate::raft::{CommittedEntry, Content, Effect, committed_log};
+use quorate::raft::{CommittedEntry, EntryContent, EntryEffect, committed_log};
 use quorate::registry::{Arrival, Change, Command, Outcome};
 use quorate::storage::{OpenError, OsFs, Store};
 use quorate::{config, server};
@@ -74,13 +74,13 @@ fn refused(error: OpenError) -> (u8, anyhow::Error) {
 fn line(entry: &CommittedEntry) -> Value {
     let mut line = json!({ "index": entry.index, "term": entry.term });
     match &entry.content {
-        Content::Blank => {}
-        Content::Membership(members) => line["membership"] = json!(members),
-        Content::Commands(commands) => {
+        EntryContent::Blank => {}
+        EntryContent::Membership(members) => line["membership"] = json!(members),
+        EntryContent::Commands(commands) => {
             line["commands"] = commands.iter().map(command).collect();
         }
     }
-    if let Some(Effect { outcomes, changes }) = &entry.effect {
+    if let Some(EntryEffect { outcomes, changes }) = &entry.effect {
         line["outcomes"] = outcomes.iter().map(outcome).collect();
         line["changes"] = changes.iter().map(change).collect();
     }

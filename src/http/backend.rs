@@ -4,7 +4,7 @@ use crate::clock::Instant;
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
-use crate::raft::{Answer, Feed, Node, Progress, Status, Unavailable, WriteError};
+use crate::raft::{LookupProgress, LookupResult, Node, Status, Unavailable, Watcher, WriteError};
 use std::future::Future;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -19,13 +19,13 @@ pub trait Discovery: Clone + Send + Sync + 'static {
         &self,
         lookup: &Lookup,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Answer, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<LookupResult, Unavailable>> + Send;
 
     /// See [`Node::lookup_stale`].
     ///
     /// # Errors
     /// If the group is not formed yet.
-    fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable>;
+    fn lookup_stale(&self, lookup: &Lookup) -> Result<LookupResult, Unavailable>;
 
     /// See [`Node::coordinators`].
     fn coordinators(
@@ -47,13 +47,13 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// If the group is not formed yet.
-    fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable>;
+    fn feed(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable>;
 
     /// See [`Node::progress`].
     ///
     /// # Errors
     /// If the group is not formed yet.
-    fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable>;
+    fn progress(&self, lookup: &Lookup) -> Result<LookupProgress, Unavailable>;
 
     /// See [`Node::renew_or_announce`].
     fn renew_or_announce(
@@ -105,11 +105,11 @@ impl Discovery for Node {
         &self,
         lookup: &Lookup,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Answer, Unavailable>> + Send {
+    ) -> impl Future<Output = Result<LookupResult, Unavailable>> + Send {
         Node::lookup(self, lookup, deadline)
     }
 
-    fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
+    fn lookup_stale(&self, lookup: &Lookup) -> Result<LookupResult, Unavailable> {
         Node::lookup_stale(self, lookup)
     }
 
@@ -128,11 +128,11 @@ impl Discovery for Node {
         Node::coordinators_stale(self, query)
     }
 
-    fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
-        Node::feed(self, lookups)
+    fn feed(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
+        Node::watch(self, lookups)
     }
 
-    fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+    fn progress(&self, lookup: &Lookup) -> Result<LookupProgress, Unavailable> {
         Node::progress(self, lookup)
     }
 

@@ -47,7 +47,7 @@ impl WriteError {
 /// The reason why a node cannot continue. The process ends; its exit code says which of these a
 /// restart may fix.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum StartError {
+pub enum RaftError {
     /// The data directory belongs to another node or another group. An operator must intervene.
     #[error("{0}")]
     Identity(String),
@@ -62,8 +62,8 @@ pub enum StartError {
     Settings(String),
 }
 
-impl From<std::io::Error> for StartError {
-    fn from(error: std::io::Error) -> StartError {
-        StartError::Storage(error.to_string())
+impl From<std::io::Error> for RaftError {
+    fn from(error: std::io::Error) -> RaftError {
+        RaftError::Storage(error.to_string())
     }
 }

@@ -5,12 +5,12 @@ use super::group::Group;
 /// Returns the reason why a group does not serve, and the remedy, in one line for every 503, the
 /// server log and the status. A group of two, or one that lost the disks of a majority, needs an
 /// operator who knows what to do.
-pub(super) fn plight(group: &Group) -> String {
+pub(super) fn unavailable_reason(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it takes nothing of the log until there is space");
     }
     let voters = group.view().borrow().voters();
-    let missing = unreached(group);
+    let missing = unreachable_members(group);
     if voters == 0 {
         return "this node has not received the log of its group yet".to_owned();
     }
@@ -26,14 +26,14 @@ pub(super) fn plight(group: &Group) -> String {
 
 /// Returns the voters that do not answer this node, each with the reason if one is known: the voter
 /// refuses this node, or its name does not resolve.
-pub(super) fn unreached(group: &Group) -> Vec<String> {
+pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
     let view = group.view().borrow().clone();
     let own = group.raft_id();
     view.members()
         .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
         .map(|(id, member, _)| {
-            let refusal = group.peers.known(id).refusal;
-            match refusal.or_else(|| group.peers.trouble_with_name(member)) {
+            let refusal = group.peers.state(id).refusal;
+            match refusal.or_else(|| group.peers.resolve_error(member)) {
                 Some(reason) => format!("{} ({reason})", member.node_id),
                 None => member.node_id.clone(),
             }
@@ -43,8 +43,8 @@ pub(super) fn unreached(group: &Group) -> Vec<String> {
 
 /// Returns the reason, followed by the cause for which the group does not serve, if there is one.
 pub(super) fn explain(group: &Group, reason: String) -> String {
-    let is_well = group.serves() && unreached(group).is_empty();
-    let plight = plight(group);
+    let is_well = group.serves() && unreachable_members(group).is_empty();
+    let plight = unavailable_reason(group);
     match is_well || reason.contains(&plight) {
         true => reason,
         false => format!("{reason}; {plight}"),

@@ -1,10 +1,10 @@
 //! The lifecycle of a node: it finds its group, runs in it, and starts over if necessary.
 
-use super::bootstrap::group_discovery::Forming;
+use super::bootstrap::group_discovery::Bootstrap;
 use super::bootstrap::initialize;
-use super::error::StartError;
+use super::error::RaftError;
 use super::group::Group;
-use super::peer_service::{Service, founders};
+use super::peer_service::{RaftPeerService, founders};
 use super::tasks;
 use super::transport::peers::Peers;
 use crate::locks::write;
@@ -19,27 +19,30 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// The reason why the process must end.
-pub(super) async fn run(service: &Service, stop: &watch::Sender<bool>) -> Result<(), StartError> {
-    let forming = &service.forming;
+pub(super) async fn run(
+    service: &RaftPeerService,
+    stop: &watch::Sender<bool>,
+) -> Result<(), RaftError> {
+    let forming = &service.bootstrap;
     loop {
-        let identity = forming.find_group().await?;
+        let identity = forming.discover_group().await?;
         let group = start_group(forming, &identity).await?;
         *write(&service.group) = Some(group.clone());
-        initialize::settle(group.clone(), forming.clone(), identity.joined_late);
+        initialize::spawn_tasks(group.clone(), forming.clone(), identity.joined_late);
         let stranded = watch_over(forming, &group, &identity, stop).await?;
         if !stranded {
             return Ok(());
         }
         *write(&service.group) = None;
         group.shut_down().await;
-        forming.start_over().await?;
+        forming.reset().await?;
     }
 }
 
 async fn start_group(
-    forming: &Forming,
+    forming: &Bootstrap,
     identity: &GroupIdentity,
-) -> Result<Arc<Group>, StartError> {
+) -> Result<Arc<Group>, RaftError> {
     let options = forming.options.clone();
     let inventory: BTreeMap<String, String> = options
         .inventory
@@ -48,7 +51,7 @@ async fn start_group(
         .map(|entry| (entry.node_id.clone(), entry.address.clone()))
         .collect();
     let peers = Peers::new(
-        forming.image(),
+        forming.local_member(),
         identity.cluster_id,
         inventory,
         forming.dialer(),
@@ -59,12 +62,12 @@ async fn start_group(
 /// Waits for the end of a group. Fails on an error, returns `false` on a stop, and `true` when the
 /// founding of the group failed.
 async fn watch_over(
-    forming: &Forming,
+    forming: &Bootstrap,
     group: &Arc<Group>,
     identity: &GroupIdentity,
     stop: &watch::Sender<bool>,
-) -> Result<bool, StartError> {
-    let mut condemned = group.peers.condemned();
+) -> Result<bool, RaftError> {
+    let mut condemned = group.peers.fatal();
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
     // Changes at the end of openraft and otherwise rarely, whereas the full metrics change at each
@@ -72,7 +75,7 @@ async fn watch_over(
     let mut seldom = group.raft.server_metrics();
     let mut stop = stop.subscribe();
     // Created once, outside the loop: its timer must outlive the iterations.
-    let stranded = initialize::stranded(group, forming, identity);
+    let stranded = initialize::orphaned(group, forming, identity);
     tokio::pin!(stranded);
     loop {
         tokio::select! {
@@ -83,7 +86,7 @@ async fn watch_over(
             }
             reason = failed.wait_for(Option::is_some) => {
                 let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
-                return Err(StartError::Storage(reason));
+                return Err(RaftError::Storage(reason));
             }
             changed = seldom.changed() => {
                 let running = metrics.borrow_watched().running_state.clone();
@@ -91,10 +94,10 @@ async fn watch_over(
                     return Ok(false);
                 }
                 if let Err(fatal) = running {
-                    return Err(StartError::Storage(format!("consensus has ended: {fatal}")));
+                    return Err(RaftError::Storage(format!("consensus has ended: {fatal}")));
                 }
                 if changed.is_err() {
-                    return Err(StartError::Storage("consensus has ended".to_owned()));
+                    return Err(RaftError::Storage("consensus has ended".to_owned()));
                 }
             }
             () = &mut stranded => return Ok(true),

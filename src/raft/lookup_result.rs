@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The result of a lookup.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct LookupResult {
     /// The rendered bytes, shared by every reader of the same state.
     pub rendered: Arc<Rendered>,
     /// The applied index of the state from which the result was read.
@@ -18,26 +18,26 @@ pub struct Answer {
 
 /// The position of a node's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct LookupProgress {
     /// The applied index.
     pub index: u64,
     /// The log index of the last change of the requested lookup; it never decreases.
     pub changed_index: u64,
 }
 
-impl Answer {
+impl LookupResult {
     /// Returns the position of the state from which the result was read.
-    pub fn progress(&self) -> Progress {
-        Progress {
+    pub fn progress(&self) -> LookupProgress {
+        LookupProgress {
             index: self.index,
             changed_index: self.changed_index,
         }
     }
 }
 
-pub(super) fn answer(group: &Group, lookup: &Lookup) -> Answer {
+pub(super) fn look_up(group: &Group, lookup: &Lookup) -> LookupResult {
     let registry = group.replica.registry();
-    Answer {
+    LookupResult {
         rendered: registry.lookup(lookup),
         index: registry.applied_index(),
         changed_index: registry.changed_index(lookup),

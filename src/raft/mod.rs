@@ -140,16 +140,16 @@ mod watch;
 #[cfg(feature = "sim")]
 pub use crate::storage::rng::seed_thread;
 pub use crate::storage::types::{Member, Proposal, RaftId, TypeConfig};
-pub use apply::committed_log::{CommittedEntry, Content, Effect, committed_log};
-pub use error::{StartError, Unavailable, WriteError};
-pub use lookup_result::{Answer, Progress};
+pub use apply::committed_log::{CommittedEntry, EntryContent, EntryEffect, committed_log};
+pub use error::{RaftError, Unavailable, WriteError};
+pub use lookup_result::{LookupProgress, LookupResult};
 pub use node::Node;
-pub use options::{LogLimits, Options};
+pub use options::{LogRetention, Options};
 #[cfg(feature = "sim")]
 pub use probe::{LoggedEntry, Probe};
 pub use status::{GroupState, MemberStatus, Role, Status};
 pub use transport::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
 pub use watch::history::LookupChange;
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use watch::hub::Feeds;
-pub use watch::hub::{Feed, Wake};
+pub(crate) use watch::hub::WatchHub;
+pub use watch::hub::{WatchEvent, Watcher};

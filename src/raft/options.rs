@@ -37,7 +37,7 @@ pub struct Options {
     /// `cluster.election-timeout`, its lower and upper bound.
     pub election: (Duration, Duration),
     /// Limits of the retained log.
-    pub log_limits: LogLimits,
+    pub log_limits: LogRetention,
     /// The opened data directory.
     pub store: Store,
     /// Detects that this process was paused.
@@ -48,7 +48,7 @@ pub struct Options {
 ///
 /// With 100,000 services, 100 per node, one core applies about 35 MB of changes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogLimits {
+pub struct LogRetention {
     /// Size of the log since the last snapshot at which a new one is made. It limits the log that a
     /// start applies.
     pub snapshot_every_bytes: u64,
@@ -59,9 +59,9 @@ pub struct LogLimits {
     pub kept_bytes: u64,
 }
 
-impl Default for LogLimits {
-    fn default() -> LogLimits {
-        LogLimits {
+impl Default for LogRetention {
+    fn default() -> LogRetention {
+        LogRetention {
             snapshot_every_bytes: 64 << 20,
             max_bytes: 96 << 20,
             kept_bytes: 32 << 20,

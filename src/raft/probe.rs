@@ -1,6 +1,6 @@
 //! Access to a node beyond the façade, for simulations: observing its state and triggering actions.
 
-use super::apply::committed_log::Content;
+use super::apply::committed_log::EntryContent;
 use super::group::Group;
 use super::membership::transfer_leadership;
 use super::node::Node;
@@ -47,7 +47,7 @@ pub struct LoggedEntry {
     /// The term in which it was proposed, and the leader that proposed it.
     pub leader: (u64, RaftId),
     /// Its content.
-    pub content: Content,
+    pub content: EntryContent,
     /// Its commands with their settings, if it has any.
     pub batch: Option<Arc<Batch>>,
 }
@@ -71,12 +71,12 @@ impl Node {
             .map(|entry| {
                 let leader = entry.log_id.committed_leader_id();
                 let (content, batch) = match &entry.payload {
-                    EntryPayload::Blank => (Content::Blank, None),
+                    EntryPayload::Blank => (EntryContent::Blank, None),
                     EntryPayload::Membership(membership) => {
-                        (Content::Membership(membership.to_string()), None)
+                        (EntryContent::Membership(membership.to_string()), None)
                     }
                     EntryPayload::Normal(proposal) => (
-                        Content::Commands(proposal.0.commands.clone()),
+                        EntryContent::Commands(proposal.0.commands.clone()),
                         Some(proposal.0.clone()),
                     ),
                 };
@@ -121,7 +121,7 @@ impl Node {
     /// Hands leadership to another voter, if this node leads; the node continues as a follower.
     pub async fn transfer(&self) {
         if let Some(group) = self.group_now() {
-            transfer_leadership::hand_over(&group).await;
+            transfer_leadership::run(&group).await;
         }
     }
 }

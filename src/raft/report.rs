@@ -1,7 +1,7 @@
 //! A human-readable report on each part of consensus. It contains more than the status, and never
 //! waits long.
 
-use super::bootstrap::group_discovery::Forming;
+use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
 use super::status::{self, Status};
 use openraft::async_runtime::WatchReceiver;
@@ -11,7 +11,7 @@ use std::time::Duration;
 const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns a line for each part and for each member.
-pub(super) async fn lines(forming: &Forming, group: Option<&Group>) -> Vec<String> {
+pub(super) async fn lines(forming: &Bootstrap, group: Option<&Group>) -> Vec<String> {
     let status = status::of(forming, group);
     let mut lines = vec![of_group(&status)];
     if let Some(waits_for) = &status.group.waits_for {
@@ -33,10 +33,10 @@ pub(super) async fn lines(forming: &Forming, group: Option<&Group>) -> Vec<Strin
         lines.push(of_registry(group, &status));
         lines.push(format!(
             "queues: writes waiting {}, reads waiting {}",
-            group.writes.waiting(),
-            group.reads.waiting()
+            group.write_queue.waiting(),
+            group.read_queue.waiting()
         ));
-        lines.push(match group.reads.since_served() {
+        lines.push(match group.read_queue.since_served() {
             Some(ago) => format!("reads: the last was served {} ms ago", ago.as_millis()),
             None => "reads: none was served yet".to_owned(),
         });
@@ -83,7 +83,7 @@ fn of_registry(group: &Group, status: &Status) -> String {
     )
 }
 
-async fn of_disk(forming: &Forming) -> String {
+async fn of_disk(forming: &Bootstrap) -> String {
     let store = forming.options.store.clone();
     let work = store.work();
     let asked = work.run(move || store.space());

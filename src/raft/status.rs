@@ -1,8 +1,8 @@
 //! A node's knowledge of its group, for people and monitors.
 
-use super::bootstrap::group_discovery::Forming;
+use super::bootstrap::group_discovery::Bootstrap;
 use super::group::Group;
-use super::health::plight;
+use super::health::unavailable_reason;
 use openraft::ServerState;
 use serde::{Deserialize, Serialize};
 
@@ -69,14 +69,14 @@ pub struct MemberStatus {
 }
 
 /// Returns the status of a node in its group, or of a node that is looking for its group.
-pub(super) fn of(forming: &Forming, group: Option<&Group>) -> Status {
+pub(super) fn of(forming: &Bootstrap, group: Option<&Group>) -> Status {
     match group {
         None => waiting(forming),
         Some(group) => in_group(group),
     }
 }
 
-fn waiting(forming: &Forming) -> Status {
+fn waiting(forming: &Bootstrap) -> Status {
     Status {
         node: forming.options.node_id.clone(),
         role: Role::Candidate,
@@ -105,7 +105,7 @@ fn in_group(group: &Group) -> Status {
         if id == own {
             0
         } else {
-            group.peers.known(id).behind
+            group.peers.state(id).behind
         }
     };
     let furthest = view
@@ -137,7 +137,7 @@ fn in_group(group: &Group) -> Status {
         services,
         group: GroupState {
             cluster: Some(format!("{:016x}", group.peers.cluster_id())),
-            waits_for: (!serves).then(|| plight(group)),
+            waits_for: (!serves).then(|| unavailable_reason(group)),
         },
         members,
     }

@@ -2,15 +2,15 @@
 
 use super::apply::state_machine::StateMachine;
 use super::consensus::{proposer, read_index};
-use super::error::StartError;
-use super::group::view::View;
+use super::error::RaftError;
+use super::group::view::RaftView;
 use super::group::{Group, Raft};
 use super::membership::{feature_level, replace_member};
 use super::monitor::{
     disk_space, inbound_check, log_retention, peer_status, raft_metrics, serving_watchdog, ticker,
 };
 use super::options::Options;
-use super::transport::identity::NodeName;
+use super::transport::identity::NodeIdentity;
 use super::transport::peers::Peers;
 use super::transport::raft_network::Network;
 use openraft::async_runtime::WatchReceiver;
@@ -40,8 +40,8 @@ const INSTALL_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn start(
     options: Options,
     peers: Arc<Peers>,
-    founders: Vec<(NodeName, String)>,
-) -> Result<Arc<Group>, StartError> {
+    founders: Vec<(NodeIdentity, String)>,
+) -> Result<Arc<Group>, RaftError> {
     let store = options.store.clone();
     let (mut machine, replica) = StateMachine::open(
         store.snapshots(),
@@ -56,20 +56,20 @@ pub(super) async fn start(
     let membership = StorageHelper::new(&mut store.log_store(), &mut machine)
         .get_membership()
         .await
-        .map_err(|error| StartError::Storage(error.to_string()))?
+        .map_err(|error| RaftError::Storage(error.to_string()))?
         .effective()
         .clone();
     let config = Arc::new(raft_config(&options)?);
     let network = Network::new(peers.clone());
     let raft = Raft::build(peers.raft_id(), config, network, store.log_store(), machine)
         .await
-        .map_err(|error| StartError::Storage(error.to_string()))?;
-    peers.greet_members(&membership).await;
-    if let Some(condemned) = peers.condemned().borrow().clone() {
+        .map_err(|error| RaftError::Storage(error.to_string()))?;
+    peers.handshake_all(&membership).await;
+    if let Some(condemned) = peers.fatal().borrow().clone() {
         return Err(condemned);
     }
     raft.run();
-    let (sender, view) = watch::channel(View::of(&raft.metrics().borrow_watched()));
+    let (sender, view) = watch::channel(RaftView::of(&raft.metrics().borrow_watched()));
     let (group, rounds, batches) = Group::new(raft, replica, peers, options, founders, view);
     let group = Arc::new(group);
     tokio::spawn(raft_metrics::follow(group.clone(), sender));
@@ -86,7 +86,7 @@ pub(super) async fn start(
     Ok(group)
 }
 
-fn raft_config(options: &Options) -> Result<Config, StartError> {
+fn raft_config(options: &Options) -> Result<Config, RaftError> {
     let config = Config {
         cluster_name: "quorate".to_owned(),
         heartbeat_interval: options.heartbeat.as_millis() as u64,
@@ -105,5 +105,5 @@ fn raft_config(options: &Options) -> Result<Config, StartError> {
     };
     config
         .validate()
-        .map_err(|error| StartError::Settings(error.to_string()))
+        .map_err(|error| RaftError::Settings(error.to_string()))
 }

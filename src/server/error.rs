@@ -40,12 +40,12 @@ fn known_code(cause: &(dyn Error + 'static)) -> Option<u8> {
             StartError::Inventory(_) => exit_code::INVENTORY,
         });
     }
-    if let Some(error) = cause.downcast_ref::<raft::StartError>() {
+    if let Some(error) = cause.downcast_ref::<raft::RaftError>() {
         return Some(match error {
-            raft::StartError::Identity(_) => exit_code::IDENTITY,
-            raft::StartError::Diverged(_) => exit_code::DIVERGED,
-            raft::StartError::Storage(_) => exit_code::DISK_FAILED,
-            raft::StartError::Settings(_) => exit_code::CONFIG,
+            raft::RaftError::Identity(_) => exit_code::IDENTITY,
+            raft::RaftError::Diverged(_) => exit_code::DIVERGED,
+            raft::RaftError::Storage(_) => exit_code::DISK_FAILED,
+            raft::RaftError::Settings(_) => exit_code::CONFIG,
         });
     }
     if let Some(error) = cause.downcast_ref::<OpenError>() {

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::config::inventory_source::{InventoryError, fetch};
 use crate::http::{self, CoordinatorChoice, HttpSettings};
 use crate::model::Inventory;
-use crate::raft::{LogLimits, Node, Options};
+use crate::raft::{LogRetention, Node, Options};
 use crate::storage::{OsFs, Store};
 use anyhow::Context;
 use error::StartError;
@@ -115,7 +115,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         max_age: Duration::from_millis(settings.max_age_ms),
         recovery_gap: Duration::from_millis(settings.recovery_gap_ms),
         recovery_grace: Duration::from_millis(settings.recovery_grace_ms),
-        log_limits: LogLimits::default(),
+        log_limits: LogRetention::default(),
         auto_rejoin: settings.auto_rejoin,
         heartbeat: Duration::from_millis(settings.heartbeat_ms),
         election: (
@@ -206,7 +206,7 @@ async fn until_stopped(
     tracing::info!("stopping: {reason}");
     running.announcing.abort();
     self_announcement::withdraw(node, &running.node_id).await;
-    node.hand_over().await;
+    node.transfer_leadership().await;
     drop(stop);
     let ended = tokio::time::timeout(STOP_TIMEOUT, async {
         if let Err(error) = wire.await {

@@ -9,7 +9,7 @@ use crate::report::Report;
 use crate::rng::Chance;
 use crate::settings::{Planted, STEP, Settings};
 use crate::world::{Phase, World};
-use quorate::raft::LogLimits;
+use quorate::raft::LogRetention;
 use std::sync::Arc;
 use std::time::Duration;
 use turmoil::Sim;
@@ -47,7 +47,7 @@ struct Cluster {
 }
 
 /// Limits with which the log is compacted as often as possible: a snapshot, and a purge up to it.
-const NEXT_TO_NO_LOG: LogLimits = LogLimits {
+const NEXT_TO_NO_LOG: LogRetention = LogRetention {
     snapshot_every_bytes: 1,
     max_bytes: 1,
     kept_bytes: 0,
@@ -62,7 +62,7 @@ fn settings(seed: u64, planted: Planted) -> Settings {
         slowest_disk_ms: [2, 10, 40][chance.below(3)],
         slowest_message_ms: [4, 20, 60][chance.below(3)],
         loss: [0.0, 0.0, 0.0005, 0.004][chance.below(4)],
-        log_limits: [LogLimits::default(), NEXT_TO_NO_LOG][chance.below(2)],
+        log_limits: [LogRetention::default(), NEXT_TO_NO_LOG][chance.below(2)],
         planted,
     }
 }

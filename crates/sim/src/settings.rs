@@ -1,6 +1,6 @@
 //! The settings of a run.
 
-use quorate::raft::LogLimits;
+use quorate::raft::LogRetention;
 use std::time::Duration;
 
 /// The time step of the simulation; the minimum latency of a message.
@@ -22,7 +22,7 @@ pub struct Settings {
     /// Probability with which a link begins to lose messages at random.
     pub loss: f64,
     /// Limits on the log of each node.
-    pub log_limits: LogLimits,
+    pub log_limits: LogRetention,
     /// The bug to be found.
     pub planted: Planted,
 }

@@ -9,7 +9,7 @@ use crate::http::respond::rendered_coordinators::{Content, Question, Rendered, c
 use crate::http::respond::sse::{self, Events, Position, Source};
 use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup};
-use crate::raft::{Feed, Unavailable};
+use crate::raft::{Unavailable, Watcher};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -111,7 +111,7 @@ struct Followed<D> {
     app: App<D>,
     question: Question,
     lookups: Vec<Lookup>,
-    feed: Feed,
+    feed: Watcher,
     /// The hash of the content that the reader has; `None` before the first event. The content
     /// itself would stay in memory for each state at which a slow reader is.
     shown: Option<u128>,
@@ -135,7 +135,7 @@ impl<D: Discovery> Followed<D> {
 }
 
 impl<D: Discovery> Source for Followed<D> {
-    fn feed(&mut self) -> &mut Feed {
+    fn feed(&mut self) -> &mut Watcher {
         &mut self.feed
     }
 

@@ -10,7 +10,7 @@ use crate::http::request::query::Asked;
 use crate::http::respond::large;
 use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::Lookup;
-use crate::raft::Answer;
+use crate::raft::LookupResult;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -174,7 +174,7 @@ async fn at_once<D: Discovery>(
     app: &App<D>,
     lookup: &Lookup,
     asked: Asked,
-) -> Result<Answer, Refusal> {
+) -> Result<LookupResult, Refusal> {
     match asked {
         Asked::Stale => Ok(app.discovery.lookup_stale(lookup)?),
         Asked::Now | Asked::After { .. } => app.look_up(lookup).await,
@@ -186,14 +186,14 @@ async fn at_once<D: Discovery>(
 async fn hold<D: Discovery>(
     app: &App<D>,
     lookup: &Lookup,
-    answer: Answer,
-) -> Result<(Answer, bool), Refusal> {
+    answer: LookupResult,
+) -> Result<(LookupResult, bool), Refusal> {
     // A 503 is an error to an engine; an immediate response is not.
     let Ok(_place) = app.holds.try_acquire() else {
         return Ok((answer, false));
     };
     let tag = answer.rendered.tag();
-    let has = |now: &Answer| now.rendered.tag() == tag;
+    let has = |now: &LookupResult| now.rendered.tag() == tag;
     let until = now() + Duration::from_millis(app.settings.hold_time_ms);
     let answer = app.hold(lookup, has, until).await?;
     Ok((answer, true))
@@ -206,7 +206,7 @@ async fn after<D: Discovery>(
     lookup: &Lookup,
     index: u64,
     until: Instant,
-) -> Result<Answer, Refusal> {
+) -> Result<LookupResult, Refusal> {
     let answer = app.look_up(lookup).await?;
     if answer.changed_index > index || index > answer.index {
         return Ok(answer);
@@ -219,7 +219,7 @@ async fn after<D: Discovery>(
 }
 
 /// Returns a 200 response with the result.
-fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
+fn whole(answer: &LookupResult, headers: &HeaderMap) -> Response {
     let gzip = wants_gzip(headers);
     let bytes = if gzip {
         answer.rendered.gzip()
@@ -240,7 +240,7 @@ fn whole(answer: &Answer, headers: &HeaderMap) -> Response {
 }
 
 /// Returns a 304 response.
-fn unchanged(answer: &Answer) -> Response {
+fn unchanged(answer: &LookupResult) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();

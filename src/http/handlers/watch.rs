@@ -6,7 +6,7 @@ use crate::http::request::query::Parameters;
 use crate::http::respond::sse::{self, Events, Position, Source};
 use crate::http::state::App;
 use crate::model::Lookup;
-use crate::raft::{Answer, Feed, Progress, Unavailable};
+use crate::raft::{LookupProgress, LookupResult, Unavailable, Watcher};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, Uri};
@@ -78,14 +78,14 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refu
 struct Watched<D> {
     discovery: D,
     lookup: Lookup,
-    feed: Feed,
+    feed: Watcher,
     /// The index up to which the reader has everything.
     index: u64,
 }
 
 impl<D: Discovery> Watched<D> {
     /// Writes the state, or the changes since the reader's last position.
-    fn begin(&mut self, from: Option<Position>, answer: &Answer, events: &mut Events) {
+    fn begin(&mut self, from: Option<Position>, answer: &LookupResult, events: &mut Events) {
         let Some(from) = from else {
             return self.push_state("state", answer, events);
         };
@@ -97,7 +97,7 @@ impl<D: Discovery> Watched<D> {
     }
 
     /// Writes the changes after `index`. Returns false if some of them are no longer available.
-    fn push_missed(&mut self, now: Progress, events: &mut Events) -> bool {
+    fn push_missed(&mut self, now: LookupProgress, events: &mut Events) -> bool {
         match self.feed.since(self.index) {
             Some(changes) => {
                 for change in changes {
@@ -117,7 +117,7 @@ impl<D: Discovery> Watched<D> {
         }
     }
 
-    fn push_state(&mut self, name: &str, answer: &Answer, events: &mut Events) {
+    fn push_state(&mut self, name: &str, answer: &LookupResult, events: &mut Events) {
         self.index = answer.index;
         events.push(name, self.position(), answer.rendered.json().clone());
     }
@@ -128,7 +128,7 @@ impl<D: Discovery> Watched<D> {
 }
 
 impl<D: Discovery> Source for Watched<D> {
-    fn feed(&mut self) -> &mut Feed {
+    fn feed(&mut self) -> &mut Watcher {
         &mut self.feed
     }
 

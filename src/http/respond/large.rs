@@ -7,7 +7,7 @@
 use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
 use crate::http::state::{AppState, deadline};
-use crate::raft::Answer;
+use crate::raft::LookupResult;
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{self as http_body, Frame, SizeHint};
@@ -25,7 +25,7 @@ impl<D: Discovery> AppState<D> {
     /// When too many others are being rendered to start in time.
     pub(in crate::http) async fn make(
         &self,
-        answer: &Answer,
+        answer: &LookupResult,
         with_gzip: bool,
     ) -> Result<(), Refusal> {
         match answer.rendered.takes_long(with_gzip) {
@@ -35,7 +35,7 @@ impl<D: Discovery> AppState<D> {
         }
     }
 
-    async fn make_elsewhere(&self, answer: &Answer, with_gzip: bool) -> Result<(), Refusal> {
+    async fn make_elsewhere(&self, answer: &LookupResult, with_gzip: bool) -> Result<(), Refusal> {
         let place = self.large.clone().acquire_owned();
         let Ok(Ok(place)) = tokio::time::timeout_at(deadline(), place).await else {
             let reason = "too many large lookups are being rendered on this node";

@@ -5,14 +5,14 @@ use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
 use crate::http::state::AppState;
 use crate::model::Lookup;
-use crate::raft::{Answer, Wake};
+use crate::raft::{LookupResult, WatchEvent};
 
 impl<D: Discovery> AppState<D> {
     /// Runs a linearizable lookup.
     ///
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot.
-    pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<Answer, Refusal> {
+    pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, Refusal> {
         // Boxed, so that it takes no space in the future of a held lookup.
         Box::pin(self.read(|deadline| self.discovery.lookup(lookup, deadline))).await
     }
@@ -29,9 +29,9 @@ impl<D: Discovery> AppState<D> {
     pub(in crate::http) async fn hold(
         &self,
         lookup: &Lookup,
-        has: impl Fn(&Answer) -> bool,
+        has: impl Fn(&LookupResult) -> bool,
         until: Instant,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<LookupResult, Refusal> {
         let mut feed = self.discovery.feed(std::slice::from_ref(lookup))?;
         loop {
             // Read after the feed began, so that no change is missed between the two.
@@ -42,8 +42,8 @@ impl<D: Discovery> AppState<D> {
             }
             tokio::select! {
                 wake = feed.next() => match wake {
-                    Wake::Changed => {}
-                    Wake::Lost(reason) => return Err(Refusal::Unavailable(reason)),
+                    WatchEvent::Changed => {}
+                    WatchEvent::Lost(reason) => return Err(Refusal::Unavailable(reason)),
                 },
                 () = tokio::time::sleep_until(until) => break,
                 () = self.stopping() => break,

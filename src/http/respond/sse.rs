@@ -5,7 +5,7 @@ use crate::http::backend::Discovery;
 use crate::http::error::Refusal;
 use crate::http::request::content_negotiation::accepts;
 use crate::http::state::{App, QUORATE_INDEX, stopped};
-use crate::raft::{Feed, Unavailable, Wake};
+use crate::raft::{Unavailable, WatchEvent, Watcher};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -49,7 +49,7 @@ pub(in crate::http) struct Position {
 
 impl Position {
     /// Returns the position at an index of the feed's cluster.
-    pub(in crate::http) fn on(feed: &Feed, index: u64) -> Position {
+    pub(in crate::http) fn on(feed: &Watcher, index: u64) -> Position {
         Position {
             cluster_id: feed.cluster_id(),
             index,
@@ -124,7 +124,7 @@ impl Events {
 ///   has woken for.
 pub(in crate::http) trait Source: Send + 'static {
     /// Returns the feed that wakes the stream.
-    fn feed(&mut self) -> &mut Feed;
+    fn feed(&mut self) -> &mut Watcher;
 
     /// Appends the changes since the last call.
     ///
@@ -195,8 +195,8 @@ impl<S: Source> Open<S> {
             }
             let alive = tokio::select! {
                 wake = self.source.feed().next() => match wake {
-                    Wake::Changed => self.look(),
-                    Wake::Lost(reason) => Err(Unavailable { reason }),
+                    WatchEvent::Changed => self.look(),
+                    WatchEvent::Lost(reason) => Err(Unavailable { reason }),
                 },
                 _ = self.heartbeat.tick() => {
                     let looked = self.look();

@@ -6,7 +6,8 @@ use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
 use crate::raft::{
-    Answer, Feed, Feeds, GroupState, Progress, Role, Status, Unavailable, WriteError,
+    GroupState, LookupProgress, LookupResult, Role, Status, Unavailable, WatchHub, Watcher,
+    WriteError,
 };
 use crate::registry::{Batch, Command, Registry};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,7 +32,7 @@ pub(super) struct Lone(Arc<Inner>);
 
 struct Inner {
     registry: Mutex<Registry>,
-    feeds: Feeds,
+    feeds: WatchHub,
     mode: Mutex<Mode>,
     /// A signal for each request that [`Mode::Silent`] leaves waiting.
     asked: Notify,
@@ -41,7 +42,7 @@ impl Lone {
     pub(super) fn new() -> Lone {
         Lone(Arc::new(Inner {
             registry: Mutex::new(Registry::new("test")),
-            feeds: Feeds::new(0xa1, 0),
+            feeds: WatchHub::new(0xa1, 0),
             mode: Mutex::new(Mode::Well),
             asked: Notify::new(),
         }))
@@ -49,7 +50,7 @@ impl Lone {
 
     /// Sets the reason why the local state may be stale, for waiting clients; `None` clears it.
     pub(super) fn set_lost(&self, reason: Option<&str>) {
-        self.0.feeds.set_lost(reason.map(str::to_owned));
+        self.0.feeds.set_unavailable(reason.map(str::to_owned));
     }
 
     /// Returns the number of waiting clients, counted by their subscriptions.
@@ -127,7 +128,7 @@ impl Lone {
         let changes = registry.take_changes();
         self.0.feeds.keep(&changes);
         drop(registry);
-        self.0.feeds.tell(&changes);
+        self.0.feeds.notify(&changes);
         index + 1
     }
 }
@@ -148,14 +149,18 @@ fn no_quorum() -> Unavailable {
 }
 
 impl Discovery for Lone {
-    async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
+    async fn lookup(
+        &self,
+        lookup: &Lookup,
+        deadline: Instant,
+    ) -> Result<LookupResult, Unavailable> {
         self.confirmed(deadline).await?;
         self.lookup_stale(lookup)
     }
 
-    fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
+    fn lookup_stale(&self, lookup: &Lookup) -> Result<LookupResult, Unavailable> {
         let registry = self.registry();
-        Ok(Answer {
+        Ok(LookupResult {
             rendered: registry.lookup(lookup),
             index: registry.applied_index(),
             changed_index: registry.changed_index(lookup),
@@ -179,12 +184,12 @@ impl Discovery for Lone {
         Ok((registry.coordinators(query), registry.applied_index()))
     }
 
-    fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+    fn progress(&self, lookup: &Lookup) -> Result<LookupProgress, Unavailable> {
         Ok(self.lookup_stale(lookup)?.progress())
     }
 
-    fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
-        Ok(self.0.feeds.feed(lookups))
+    fn feed(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
+        Ok(self.0.feeds.watch(lookups))
     }
 
     async fn renew_or_announce(

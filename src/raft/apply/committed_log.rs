@@ -23,14 +23,14 @@ pub struct CommittedEntry {
     /// The term in which it was proposed.
     pub term: u64,
     /// Its content.
-    pub content: Content,
+    pub content: EntryContent,
     /// Its effect; `None` for an entry that the snapshot already covers.
-    pub effect: Option<Effect>,
+    pub effect: Option<EntryEffect>,
 }
 
 /// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum EntryContent {
     /// No content; a new leader's first entry.
     Blank,
     /// The membership from this entry on.
@@ -41,7 +41,7 @@ pub enum Content {
 
 /// The effect of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
+pub struct EntryEffect {
     /// The outcome of each command.
     pub outcomes: Vec<Outcome>,
     /// The changes to each type and pool.
@@ -87,9 +87,9 @@ pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) 
 fn committed_entry(registry: &mut Registry, entry: &Entry, is_new: bool) -> CommittedEntry {
     let index = entry.log_id.index;
     let content = match &entry.payload {
-        EntryPayload::Blank => Content::Blank,
-        EntryPayload::Membership(membership) => Content::Membership(membership.to_string()),
-        EntryPayload::Normal(proposal) => Content::Commands(proposal.0.commands.clone()),
+        EntryPayload::Blank => EntryContent::Blank,
+        EntryPayload::Membership(membership) => EntryContent::Membership(membership.to_string()),
+        EntryPayload::Normal(proposal) => EntryContent::Commands(proposal.0.commands.clone()),
     };
     let effect = is_new.then(|| {
         let outcomes = match &entry.payload {
@@ -101,7 +101,7 @@ fn committed_entry(registry: &mut Registry, entry: &Entry, is_new: bool) -> Comm
                 Vec::new()
             }
         };
-        Effect {
+        EntryEffect {
             outcomes,
             changes: registry.take_changes(),
         }

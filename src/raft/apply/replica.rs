@@ -1,11 +1,11 @@
 //! This node's copy of the registry, with the signals for readers that wait for it.
 
 use super::evidence::Evidence;
-use super::tick_history::TickJournal;
+use super::tick_history::TickHistory;
 use crate::clock::{self, Beat};
 use crate::locks::{lock, read, write};
-use crate::raft::transport::Checkpoint;
-use crate::raft::watch::hub::Feeds;
+use crate::raft::transport::StateDigest;
+use crate::raft::watch::hub::WatchHub;
 use crate::registry::{Batch, Change, Command, Outcome, Registry};
 use crate::storage::types::{LogId, leadership};
 use std::collections::VecDeque;
@@ -15,9 +15,9 @@ use tokio::sync::watch;
 
 /// Digests are compared at every multiple of this index. That is frequent enough to stop a diverged
 /// node within a few seconds of ticks, and rare enough that one pulse carries all kept digests.
-const CHECKPOINT_EVERY: u64 = 16;
+const DIGEST_EVERY: u64 = 16;
 /// Number of digests kept. At full load they cover a member that lags by several seconds.
-pub(crate) const CHECKPOINTS_KEPT: usize = 64;
+pub(crate) const DIGESTS_KEPT: usize = 64;
 
 /// The registry and its waiting readers.
 ///
@@ -26,9 +26,9 @@ pub(crate) const CHECKPOINTS_KEPT: usize = 64;
 pub(crate) struct Replica {
     registry: RwLock<Registry>,
     applied: watch::Sender<u64>,
-    feeds: Feeds,
-    checkpoints: Mutex<VecDeque<Checkpoint>>,
-    journal: Mutex<TickJournal>,
+    feeds: WatchHub,
+    checkpoints: Mutex<VecDeque<StateDigest>>,
+    journal: Mutex<TickHistory>,
     evidence: Evidence,
     /// Receives the progress of cluster time.
     beat: Beat,
@@ -43,14 +43,14 @@ impl Replica {
     ) -> Replica {
         let evidence = Evidence::default();
         evidence.note_committed(registry.applied_index());
-        let feeds = Feeds::new(cluster_id, registry.applied_index());
+        let feeds = WatchHub::new(cluster_id, registry.applied_index());
         let applied = watch::Sender::new(registry.applied_index());
         Replica {
             registry: RwLock::new(registry),
             applied,
             feeds,
             checkpoints: Mutex::default(),
-            journal: Mutex::new(TickJournal::new(recovery_gap)),
+            journal: Mutex::new(TickHistory::new(recovery_gap)),
             evidence,
             beat,
         }
@@ -60,7 +60,7 @@ impl Replica {
         read(&self.registry)
     }
 
-    pub(crate) fn feeds(&self) -> &Feeds {
+    pub(crate) fn watch_hub(&self) -> &WatchHub {
         &self.feeds
     }
 
@@ -77,7 +77,7 @@ impl Replica {
         self.applied.subscribe()
     }
 
-    pub(crate) fn journal(&self) -> std::sync::MutexGuard<'_, TickJournal> {
+    pub(crate) fn tick_history(&self) -> std::sync::MutexGuard<'_, TickHistory> {
         lock(&self.journal)
     }
 
@@ -97,8 +97,8 @@ impl Replica {
         };
         // At a level unknown to this release the digest may be computed differently, and the node
         // stops.
-        if log_id.index().is_multiple_of(CHECKPOINT_EVERY) && registry.unknown_level().is_none() {
-            self.keep_checkpoint(Checkpoint {
+        if log_id.index().is_multiple_of(DIGEST_EVERY) && registry.unknown_level().is_none() {
+            self.keep_digest(StateDigest {
                 index: log_id.index(),
                 digest: registry.digest(),
             });
@@ -112,8 +112,8 @@ impl Replica {
     }
 
     /// Wakes the subscribers of the changed lookups.
-    pub(crate) fn tell(&self, changes: &[Change]) {
-        self.feeds.tell(changes);
+    pub(crate) fn notify(&self, changes: &[Change]) {
+        self.feeds.notify(changes);
     }
 
     /// Announces the applied index to waiting readers. Called after each run of entries, not after
@@ -138,18 +138,18 @@ impl Replica {
         drop(held);
         self.beat.observe_cluster_time(ticked_ms);
         self.evidence.note_committed(index);
-        self.journal().installed(clock::now());
+        self.tick_history().installed(clock::now());
         lock(&self.checkpoints).clear();
         self.announce_applied();
     }
 
-    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
+    pub(crate) fn last_digests(&self) -> Vec<StateDigest> {
         lock(&self.checkpoints).iter().copied().collect()
     }
 
-    fn keep_checkpoint(&self, checkpoint: Checkpoint) {
+    fn keep_digest(&self, checkpoint: StateDigest) {
         let mut kept = lock(&self.checkpoints);
-        if kept.len() == CHECKPOINTS_KEPT {
+        if kept.len() == DIGESTS_KEPT {
             kept.pop_front();
         }
         kept.push_back(checkpoint);
@@ -158,7 +158,7 @@ impl Replica {
     fn note(&self, log_id: &LogId, batch: Option<&Batch>, ticked_ms: u64) {
         let leader = leadership(log_id);
         let leader = (leader.term, leader.node);
-        let mut journal = self.journal();
+        let mut journal = self.tick_history();
         journal.saw_entry_of(leader);
         for command in batch.map_or(&[][..], |batch| &batch.commands) {
             if let Command::Tick { grace_ms, .. } = command {
@@ -193,8 +193,8 @@ mod tests {
                 step_ms: 1_000,
                 commands: vec![Command::Level(level)],
             };
-            replica.apply(&LogId::new(leader, CHECKPOINT_EVERY), Some(&batch));
-            assert_eq!(replica.checkpoints().len(), kept, "level {level}");
+            replica.apply(&LogId::new(leader, DIGEST_EVERY), Some(&batch));
+            assert_eq!(replica.last_digests().len(), kept, "level {level}");
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) type LeaderKey = (u64, RaftId);
 ///   outage may be committed after it, several together, and say nothing about it. They arrive in
 ///   one burst. A tick that arrives at a leader's normal pace, some time after the gap was seen,
 ///   was proposed after the gap.
-pub(crate) struct TickJournal {
+pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
     last: Option<(LeaderKey, Instant)>,
@@ -31,9 +31,9 @@ pub(crate) struct TickJournal {
     owed_since: Option<Instant>,
 }
 
-impl TickJournal {
-    pub(crate) fn new(recovery_gap: Duration) -> TickJournal {
-        TickJournal {
+impl TickHistory {
+    pub(crate) fn new(recovery_gap: Duration) -> TickHistory {
+        TickHistory {
             recovery_gap,
             current: None,
             last: None,
@@ -80,7 +80,7 @@ impl TickJournal {
     /// Records that this node proposed a tick at `at`, considering the grace owed then, and has
     /// applied it. No grace is owed any more for the gaps before that, whether one was needed or
     /// not.
-    pub(crate) fn judged(&mut self, at: Instant) {
+    pub(crate) fn decided(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;
         }
@@ -107,7 +107,7 @@ impl TickJournal {
     }
 
     /// Whether a tick proposed now must carry a grace.
-    pub(crate) fn owes_grace(&self, now: Instant) -> bool {
+    pub(crate) fn needs_grace(&self, now: Instant) -> bool {
         !is_planted(Bug::NoGrace) && (self.owed_since.is_some() || self.is_gap(now))
     }
 
@@ -131,8 +131,8 @@ mod tests {
     const OLD: LeaderKey = (1, 1);
     const NEW: LeaderKey = (2, 2);
 
-    fn following(leader: LeaderKey) -> (TickJournal, Instant) {
-        let mut journal = TickJournal::new(GAP);
+    fn following(leader: LeaderKey) -> (TickHistory, Instant) {
+        let mut journal = TickHistory::new(GAP);
         journal.follow(leader);
         (journal, clock::now())
     }
@@ -145,18 +145,18 @@ mod tests {
     #[test]
     fn a_process_just_started_owes_a_grace() {
         let (journal, start) = following(OLD);
-        assert!(journal.owes_grace(start));
+        assert!(journal.needs_grace(start));
     }
 
     /// Ticks replayed at start, before any leader is followed, say nothing about the present.
     #[test]
     fn replay_does_not_count() {
-        let mut journal = TickJournal::new(GAP);
+        let mut journal = TickHistory::new(GAP);
         let start = clock::now();
         journal.applied(OLD, start, false);
         journal.applied(OLD, start, true);
         journal.follow(OLD);
-        assert!(journal.owes_grace(start));
+        assert!(journal.needs_grace(start));
     }
 
     /// A tick in flight when the quorum was lost is committed when the quorum returns; the gap
@@ -166,9 +166,9 @@ mod tests {
         let (mut journal, start) = following(OLD);
         journal.applied(OLD, start, true);
         journal.applied(OLD, start + seconds(60), false);
-        assert!(journal.owes_grace(start + seconds(60)));
+        assert!(journal.needs_grace(start + seconds(60)));
         journal.applied(OLD, start + seconds(61), true);
-        assert!(!journal.owes_grace(start + seconds(61)));
+        assert!(!journal.needs_grace(start + seconds(61)));
     }
 
     /// Several ticks from before an outage may be committed after it, back to back or with disk
@@ -182,11 +182,11 @@ mod tests {
             let mut at = start + seconds(60);
             for tick in 1..=ticks {
                 journal.applied(OLD, at, false);
-                assert!(journal.owes_grace(at), "tick {tick}, {apart_ms} ms apart");
+                assert!(journal.needs_grace(at), "tick {tick}, {apart_ms} ms apart");
                 at += Duration::from_millis(apart_ms);
             }
             journal.follow(NEW);
-            assert!(journal.owes_grace(at), "{apart_ms} ms apart");
+            assert!(journal.needs_grace(at), "{apart_ms} ms apart");
         }
     }
 
@@ -197,20 +197,20 @@ mod tests {
         let (mut journal, start) = following(OLD);
         let millisecond = Duration::from_millis(1);
         journal.applied(OLD, start + millisecond, false);
-        journal.judged(start);
+        journal.decided(start);
         assert!(
-            journal.owes_grace(start + millisecond),
+            journal.needs_grace(start + millisecond),
             "seen after it was proposed"
         );
         let second = start + TICK_INTERVAL;
         journal.applied(OLD, second + millisecond, false);
-        journal.judged(second);
-        assert!(!journal.owes_grace(second + millisecond));
+        journal.decided(second);
+        assert!(!journal.needs_grace(second + millisecond));
 
         let late = second + seconds(60);
         journal.applied(OLD, late, false);
-        journal.judged(second + TICK_INTERVAL);
-        assert!(journal.owes_grace(late), "proposed before the gap");
+        journal.decided(second + TICK_INTERVAL);
+        assert!(journal.needs_grace(late), "proposed before the gap");
     }
 
     /// A node that was paused while the others ran drops the gap that it alone saw, after the
@@ -224,10 +224,10 @@ mod tests {
             journal.applied(OLD, woken, false);
         }
         for half_seconds in 1..=2 {
-            assert!(journal.owes_grace(woken));
+            assert!(journal.needs_grace(woken));
             journal.applied(OLD, woken + half_seconds * TICK_INTERVAL, false);
         }
-        assert!(!journal.owes_grace(woken + 2 * TICK_INTERVAL));
+        assert!(!journal.needs_grace(woken + 2 * TICK_INTERVAL));
     }
 
     /// A change of leader is not a gap, so that repeated elections do not keep dead nodes.
@@ -237,10 +237,10 @@ mod tests {
         journal.applied(OLD, start, true);
         journal.applied(OLD, start + seconds(1), false);
         journal.follow(NEW);
-        assert!(!journal.owes_grace(start + seconds(3)));
+        assert!(!journal.needs_grace(start + seconds(3)));
         journal.applied(OLD, start + seconds(3), false);
         journal.applied(NEW, start + seconds(4), false);
-        assert!(!journal.owes_grace(start + seconds(4)));
+        assert!(!journal.needs_grace(start + seconds(4)));
     }
 
     /// A tick that an earlier leader had in flight moves time. The new leader's first advance
@@ -269,10 +269,10 @@ mod tests {
         let (mut journal, start) = following(OLD);
         journal.applied(OLD, start, false);
         assert!(
-            journal.owes_grace(start),
+            journal.needs_grace(start),
             "one tick alone says nothing of the gap before it"
         );
         journal.applied(OLD, start + seconds(1), false);
-        assert!(!journal.owes_grace(start + seconds(1)));
+        assert!(!journal.needs_grace(start + seconds(1)));
     }
 }

@@ -4,14 +4,14 @@
 //! cannot found two groups (docs/decisions/0001).
 
 use crate::model::{Inventory, InventoryEntry};
-use crate::raft::transport::GroupView;
-use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::GroupInfo;
+use crate::raft::transport::identity::NodeIdentity;
 
 /// The next step of a node without a group.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// These pairs, including this node's own, form the group.
-    Group(Vec<(NodeName, String)>),
+    Form(Vec<(NodeIdentity, String)>),
     /// A group without this node exists: ask these members to let it join.
     Join(Vec<String>),
     /// Wait, for this reason.
@@ -25,10 +25,10 @@ pub(crate) enum Decision {
 /// - Only the smallest `node.id` founds, and only when every peer has answered that it has no
 ///   group, with the same inventory.
 pub(crate) fn decide(
-    own: &NodeName,
+    own: &NodeIdentity,
     own_address: &str,
     inventory: &Inventory,
-    answers: &[(InventoryEntry, Result<GroupView, String>)],
+    answers: &[(InventoryEntry, Result<GroupInfo, String>)],
 ) -> Decision {
     let views = || {
         answers
@@ -39,7 +39,7 @@ pub(crate) fn decide(
         if let Some(founders) = &view.founders
             && founders.iter().any(|(name, _)| name == own)
         {
-            return Decision::Group(founders.clone());
+            return Decision::Form(founders.clone());
         }
     }
     let of_a_group: Vec<String> = views()
@@ -49,7 +49,7 @@ pub(crate) fn decide(
     if !of_a_group.is_empty() {
         return Decision::Join(of_a_group);
     }
-    if let Some(reason) = objection(inventory, answers) {
+    if let Some(reason) = blocking_reason(inventory, answers) {
         return Decision::Wait(reason);
     }
     let smallest = inventory
@@ -60,18 +60,18 @@ pub(crate) fn decide(
     if smallest != Some(own.node_id.as_str()) {
         return Decision::Wait(format!("{} forms the group", smallest.unwrap_or("nobody")));
     }
-    let mut pairs: Vec<(NodeName, String)> = views()
+    let mut pairs: Vec<(NodeIdentity, String)> = views()
         .map(|(entry, view)| (view.name.clone(), entry.address.clone()))
         .collect();
     pairs.push((own.clone(), own_address.to_owned()));
     pairs.sort();
-    Decision::Group(pairs)
+    Decision::Form(pairs)
 }
 
 /// Returns the reason that keeps the nodes of an inventory from forming their group.
-fn objection(
+fn blocking_reason(
     inventory: &Inventory,
-    answers: &[(InventoryEntry, Result<GroupView, String>)],
+    answers: &[(InventoryEntry, Result<GroupInfo, String>)],
 ) -> Option<String> {
     let silent: Vec<String> = answers
         .iter()
@@ -112,8 +112,8 @@ mod tests {
 
     const OWN_ADDRESS: &str = "http://127.0.0.1:1";
 
-    fn name(node_id: &str, incarnation: u64) -> NodeName {
-        NodeName {
+    fn name(node_id: &str, incarnation: u64) -> NodeIdentity {
+        NodeIdentity {
             node_id: node_id.to_owned(),
             incarnation,
         }
@@ -135,8 +135,8 @@ mod tests {
         Inventory::parse(json.as_bytes(), "inventory").expect("a good inventory")
     }
 
-    fn none(node_id: &str) -> GroupView {
-        GroupView {
+    fn none(node_id: &str) -> GroupInfo {
+        GroupInfo {
             name: name(node_id, 1),
             environment: "test".to_owned(),
             inventory_digest: Some(inventory().digest()),
@@ -144,18 +144,18 @@ mod tests {
         }
     }
 
-    fn of_group(node_id: &str, founders: &[NodeName]) -> GroupView {
+    fn of_group(node_id: &str, founders: &[NodeIdentity]) -> GroupInfo {
         let founders = founders
             .iter()
             .map(|name| (name.clone(), format!("http://{}", name.node_id)))
             .collect();
-        GroupView {
+        GroupInfo {
             founders: Some(founders),
             ..none(node_id)
         }
     }
 
-    fn decide_as(own: &str, answers: Vec<Result<GroupView, String>>) -> Decision {
+    fn decide_as(own: &str, answers: Vec<Result<GroupInfo, String>>) -> Decision {
         let inventory = inventory();
         let others = inventory
             .entries
@@ -170,7 +170,7 @@ mod tests {
     /// group.
     #[test]
     fn the_smallest_founds_when_all_are_free() {
-        let Decision::Group(pairs) = decide_as("a", vec![Ok(none("b")), Ok(none("c"))]) else {
+        let Decision::Form(pairs) = decide_as("a", vec![Ok(none("b")), Ok(none("c"))]) else {
             panic!("the smallest must found");
         };
         let names: Vec<_> = pairs
@@ -200,7 +200,7 @@ mod tests {
     fn a_founder_takes_its_group_over() {
         let founders = [name("a", 1), name("b", 1), name("c", 1)];
         let decision = decide_as("b", vec![Ok(of_group("a", &founders)), Ok(none("c"))]);
-        assert!(matches!(decision, Decision::Group(pairs) if pairs.len() == 3));
+        assert!(matches!(decision, Decision::Form(pairs) if pairs.len() == 3));
     }
 
     /// An emptied node is a stranger to its old group: it asks to join and does not vote.
@@ -220,7 +220,7 @@ mod tests {
     /// A different inventory or a wrong address prevents the founding, and the reason names it.
     #[test]
     fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
-        let stranger = GroupView {
+        let stranger = GroupInfo {
             inventory_digest: Some(1),
             ..none("c")
         };

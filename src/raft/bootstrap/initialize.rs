@@ -2,10 +2,10 @@
 //!
 //! Founders initialize the group. Nodes that join later ask until they are voters.
 
-use super::group_discovery::Forming;
+use super::group_discovery::Bootstrap;
 use crate::raft::group::Group;
 use crate::raft::log_target;
-use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::identity::NodeIdentity;
 use crate::storage::GroupIdentity;
 use crate::storage::types::{Member, RaftId};
 use openraft::async_runtime::WatchReceiver;
@@ -20,18 +20,18 @@ const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
 /// Maximum time that the other founders wait for the first one to lead, so that votes do not split.
 /// After that they continue without it.
 const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
-const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+const CHECK_INTERVAL: Duration = Duration::from_millis(25);
 /// Time between two join requests of a node that joins later.
-const WISH_INTERVAL: Duration = Duration::from_millis(300);
+const JOIN_INTERVAL: Duration = Duration::from_millis(300);
 /// Time between two checks of a founder whether its group was formed.
-const STRANDED_INTERVAL: Duration = Duration::from_secs(2);
+const ORPHANED_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts the steps that make this node a voter.
-pub(crate) fn settle(group: Arc<Group>, forming: Arc<Forming>, joined_late: bool) {
+pub(crate) fn spawn_tasks(group: Arc<Group>, forming: Arc<Bootstrap>, joined_late: bool) {
     tokio::spawn(async move {
         let settled = async {
             match joined_late {
-                true => wish_until_voter(&group, &forming).await,
+                true => request_join_until_voter(&group, &forming).await,
                 false => initialize(&group, &forming).await,
             }
         };
@@ -43,19 +43,19 @@ pub(crate) fn settle(group: Arc<Group>, forming: Arc<Forming>, joined_late: bool
     });
 }
 
-async fn initialize(group: &Group, forming: &Forming) {
+async fn initialize(group: &Group, forming: &Bootstrap) {
     if is_initialized(group).await {
         return;
     }
     let founders = group.founders();
-    let own = forming.image().name.clone();
+    let own = forming.local_member().name.clone();
     let first = founders.iter().map(|(name, _)| name).min();
     let waited = async {
         match first == Some(&own) {
-            true => until_taken_over(forming, founders).await,
+            true => wait_until_adopted(forming, founders).await,
             false => {
                 while !is_initialized(group).await {
-                    tokio::time::sleep(LOOK_INTERVAL).await
+                    tokio::time::sleep(CHECK_INTERVAL).await
                 }
             }
         }
@@ -80,7 +80,7 @@ async fn initialize(group: &Group, forming: &Forming) {
     }
 }
 
-fn member_of((name, address): &(NodeName, String)) -> (RaftId, Member) {
+fn member_of((name, address): &(NodeIdentity, String)) -> (RaftId, Member) {
     let member = Member {
         node_id: name.node_id.clone(),
         incarnation: name.incarnation,
@@ -93,19 +93,19 @@ async fn is_initialized(group: &Group) -> bool {
     group.raft.is_initialized().await.unwrap_or(true)
 }
 
-async fn until_taken_over(forming: &Forming, founders: &[(NodeName, String)]) {
-    let own = forming.image().name.clone();
+async fn wait_until_adopted(forming: &Bootstrap, founders: &[(NodeIdentity, String)]) {
+    let own = forming.local_member().name.clone();
     for (name, address) in founders.iter().filter(|(name, _)| *name != own) {
         loop {
-            match forming.look(address).await {
+            match forming.probe(address).await {
                 Ok(view) if view.name == *name && view.founders.is_some() => break,
-                _ => tokio::time::sleep(LOOK_INTERVAL).await,
+                _ => tokio::time::sleep(CHECK_INTERVAL).await,
             }
         }
     }
 }
 
-async fn wish_until_voter(group: &Group, forming: &Forming) {
+async fn request_join_until_voter(group: &Group, forming: &Bootstrap) {
     let own = group.raft_id();
     let addresses: Vec<String> = forming
         .options
@@ -124,7 +124,7 @@ async fn wish_until_voter(group: &Group, forming: &Forming) {
             said = reason;
         }
         tokio::select! {
-            () = tokio::time::sleep(WISH_INTERVAL) => {}
+            () = tokio::time::sleep(JOIN_INTERVAL) => {}
             () = group.stopping() => return,
         }
     }
@@ -133,12 +133,12 @@ async fn wish_until_voter(group: &Group, forming: &Forming) {
 
 /// Resolves when this node's founding has failed: its log holds only the founding entry, and every
 /// other founder is in another group (docs/decisions/0001).
-pub(crate) async fn stranded(group: &Group, forming: &Forming, identity: &GroupIdentity) {
+pub(crate) async fn orphaned(group: &Group, forming: &Bootstrap, identity: &GroupIdentity) {
     if identity.joined_late || identity.founders.len() < 2 {
         return std::future::pending().await;
     }
     loop {
-        tokio::time::sleep(STRANDED_INTERVAL).await;
+        tokio::time::sleep(ORPHANED_INTERVAL).await;
         if group
             .raft
             .metrics()
@@ -149,7 +149,7 @@ pub(crate) async fn stranded(group: &Group, forming: &Forming, identity: &GroupI
         {
             return std::future::pending().await;
         }
-        if all_elsewhere(group, forming).await {
+        if all_in_other_groups(group, forming).await {
             tracing::warn!(
                 target: log_target::FOUNDING,
                 "every other founder is in another group: this node starts over and asks to join it"
@@ -159,10 +159,10 @@ pub(crate) async fn stranded(group: &Group, forming: &Forming, identity: &GroupI
     }
 }
 
-async fn all_elsewhere(group: &Group, forming: &Forming) -> bool {
-    let own = forming.image().name.clone();
+async fn all_in_other_groups(group: &Group, forming: &Bootstrap) -> bool {
+    let own = forming.local_member().name.clone();
     for (name, address) in group.founders().iter().filter(|(name, _)| *name != own) {
-        match forming.look(address).await {
+        match forming.probe(address).await {
             Ok(view)
                 if view.name.node_id == name.node_id
                     && view

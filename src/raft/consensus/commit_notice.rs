@@ -12,7 +12,7 @@
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
-use crate::raft::transport::{Lane, Request};
+use crate::raft::transport::{Channel, Request};
 use futures_util::future::join_all;
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ use std::time::Duration;
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
 /// Maximum time that the acknowledgement of a single write waits for the responses to its pulses.
-const MOST_WAIT: Duration = Duration::from_millis(20);
+const MAX_WAIT: Duration = Duration::from_millis(20);
 
 /// Sends a pulse to each reachable follower to which the entry at `index` has not been sent yet.
-pub(crate) async fn tell(group: &Group, index: u64, commands: usize) {
+pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
     let is_alone = commands == 1;
     let pace = if is_alone { Duration::ZERO } else { PACE };
     let lagging = group.peers.lagging(index, pace);
@@ -37,23 +37,26 @@ pub(crate) async fn tell(group: &Group, index: u64, commands: usize) {
         if !lagging.contains(&id) {
             continue;
         }
-        let (peers, request) = (group.peers.clone(), Request::Pulse(peer_status::own(group)));
+        let (peers, request) = (
+            group.peers.clone(),
+            Request::Status(peer_status::own(group)),
+        );
         told.push(tokio::spawn(async move {
             // Failure is harmless: the next append carries the commit index too.
             let _ = peers
                 .call(
                     id,
                     &member,
-                    Lane::Control,
+                    Channel::Control,
                     request,
                     peer_status::PULSE_TIMEOUT,
                 )
                 .await;
-            peers.note_told(id);
+            peers.note_notified(id);
         }));
     }
     if is_alone {
         // The result does not matter: the write is committed.
-        let _ = tokio::time::timeout(MOST_WAIT, join_all(told)).await;
+        let _ = tokio::time::timeout(MAX_WAIT, join_all(told)).await;
     }
 }

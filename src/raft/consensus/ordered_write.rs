@@ -11,7 +11,7 @@ use crate::raft::transport::WriteResult;
 use crate::registry::{Arrival, Command, LEVEL_OF_ORDER, Outcome};
 
 /// A client's request.
-pub(crate) enum Wish<'a, F> {
+pub(crate) enum RequestedWrite<'a, F> {
     /// An announcement, or a renewal of the stored announcement if its digest is the same.
     Announce {
         node_id: &'a str,
@@ -23,10 +23,12 @@ pub(crate) enum Wish<'a, F> {
     Withdraw { node_id: &'a str },
 }
 
-impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
+impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> {
     fn node_id(&self) -> &str {
         match self {
-            Wish::Announce { node_id, .. } | Wish::Withdraw { node_id } => node_id,
+            RequestedWrite::Announce { node_id, .. } | RequestedWrite::Withdraw { node_id } => {
+                node_id
+            }
         }
     }
 
@@ -40,10 +42,10 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
         let (is_ordered, is_held) = {
             let registry = group.replica.registry();
             let is_held = match self {
-                Wish::Announce {
+                RequestedWrite::Announce {
                     node_id, digest, ..
                 } => registry.holds(node_id, *digest),
-                Wish::Withdraw { .. } => false,
+                RequestedWrite::Withdraw { .. } => false,
             };
             (registry.level() >= LEVEL_OF_ORDER, is_held)
         };
@@ -52,7 +54,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
         let seen = arrival.committed.max(arrival.previous.unwrap_or(0));
         let arrival = *arrival;
         Ok(match self {
-            Wish::Announce {
+            RequestedWrite::Announce {
                 node_id, digest, ..
             } if is_held && may_renew => {
                 let (node_id, digest) = ((*node_id).to_owned(), *digest);
@@ -74,7 +76,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
                     },
                 }
             }
-            Wish::Announce { announcement, .. } => {
+            RequestedWrite::Announce { announcement, .. } => {
                 let announcement =
                     announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
                 // Checked at every level: a level's limits apply only to commands that are already
@@ -90,7 +92,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
                     false => Command::Announce { seen, announcement },
                 }
             }
-            Wish::Withdraw { node_id } => {
+            RequestedWrite::Withdraw { node_id } => {
                 let node_id = (*node_id).to_owned();
                 match is_ordered {
                     true => Command::OrderedWithdraw { arrival, node_id },
@@ -110,14 +112,14 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> Wish<'_, F> {
 /// original arrival.
 pub(crate) async fn write<F>(
     group: &Group,
-    mut wish: Wish<'_, F>,
+    mut wish: RequestedWrite<'_, F>,
     deadline: Instant,
 ) -> Result<u64, WriteError>
 where
     F: FnMut() -> Result<Announcement, BadAnnouncement> + Send,
 {
     let noted = || arrival(group, deadline);
-    let (place, mut arrival) = group.turns.enter_noting(wish.node_id(), noted);
+    let (place, mut arrival) = group.write_order.enter_noting(wish.node_id(), noted);
     let Ok(turn) = tokio::time::timeout_at(deadline, place.turn()).await else {
         let reason = format!("an earlier write of {} is still under way", wish.node_id());
         return Err(WriteError::NotApplied(explain(group, reason)));
@@ -137,7 +139,7 @@ where
             }
             command => command?,
         };
-        match group.writes.write(command, deadline).await {
+        match group.write_queue.write(command, deadline).await {
             WriteResult::Done { outcome, index } => {
                 group.replica.evidence().note_committed(index);
                 match outcome {

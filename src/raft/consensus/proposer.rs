@@ -6,10 +6,12 @@ use super::commit_notice;
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
 use crate::raft::group::view::{Leader, changed_from};
-use crate::raft::health::plight;
+use crate::raft::health::unavailable_reason;
 use crate::raft::log_target;
-use crate::raft::queue::write_queue::{Decided, TOO_LATE, Write, WritesToRun, all, answer};
-use crate::raft::transport::{Answer, CallError, Forwarded, Lane, Request, WriteResult};
+use crate::raft::queue::write_queue::{
+    ANSWER_MARGIN, Completed, PendingWrite, WriteWorker, all, answer,
+};
+use crate::raft::transport::{CallError, Channel, Forwarded, Request, Response, WriteResult};
 use crate::storage::types::Proposal;
 use openraft::errors::{ClientWriteError, RaftError};
 use std::sync::Arc;
@@ -19,38 +21,38 @@ use std::time::Duration;
 const RETRY_AFTER: Duration = Duration::from_millis(25);
 
 /// Sends one batch after another until the group ends.
-pub(crate) async fn run(group: Arc<Group>, batches: WritesToRun) {
+pub(crate) async fn run(group: Arc<Group>, batches: WriteWorker) {
     batches
         .run(|batch| send(&group, batch), group.stopping())
         .await;
 }
 
 /// The result of one attempt.
-enum Tried {
+enum Attempt {
     /// Every write has its final result, which may be `Unknown`.
-    Decided(Decided),
+    Decided(Completed),
     /// Certainly not applied; these writes can be sent to the next leader.
-    NotApplied(Vec<Write>, String),
+    NotApplied(Vec<PendingWrite>, String),
 }
 
 /// Retries until every write of a batch is decided or its client no longer waits.
-async fn send(group: &Group, mut batch: Vec<Write>) -> Decided {
+async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
     let mut reason = String::from("its client no longer waits");
     loop {
         batch = drop_overdue(batch, &reason);
         if batch.is_empty() {
-            return Decided::new();
+            return Completed::new();
         }
         let mut view = group.view();
         let leader = view.borrow_and_update().leader.clone();
         let tried = match leader {
-            None => Tried::NotApplied(batch, plight(group)),
+            None => Attempt::NotApplied(batch, unavailable_reason(group)),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
             Some(leader) => forward(group, &leader, batch).await,
         };
         match tried {
-            Tried::Decided(decided) => return decided,
-            Tried::NotApplied(again, why) => {
+            Attempt::Decided(decided) => return decided,
+            Attempt::NotApplied(again, why) => {
                 batch = again;
                 reason = why;
                 // Both a change and a timeout lead to a retry while a client waits. An error means
@@ -64,8 +66,8 @@ async fn send(group: &Group, mut batch: Vec<Write>) -> Decided {
     }
 }
 
-fn drop_overdue(batch: Vec<Write>, reason: &str) -> Vec<Write> {
-    let soon = clock::now() + TOO_LATE + RETRY_AFTER;
+fn drop_overdue(batch: Vec<PendingWrite>, reason: &str) -> Vec<PendingWrite> {
+    let soon = clock::now() + ANSWER_MARGIN + RETRY_AFTER;
     let (kept, overdue): (Vec<_>, Vec<_>) =
         batch.into_iter().partition(|write| write.deadline > soon);
     for write in overdue {
@@ -74,7 +76,7 @@ fn drop_overdue(batch: Vec<Write>, reason: &str) -> Vec<Write> {
     kept
 }
 
-fn last_deadline(batch: &[Write]) -> Instant {
+fn last_deadline(batch: &[PendingWrite]) -> Instant {
     batch
         .iter()
         .map(|write| write.deadline)
@@ -82,25 +84,25 @@ fn last_deadline(batch: &[Write]) -> Instant {
         .unwrap_or_else(clock::now)
 }
 
-async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
+async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
     if let Err(reason) = group.may_propose() {
-        return Tried::NotApplied(batch, reason);
+        return Attempt::NotApplied(batch, reason);
     }
     let commands = batch.iter().map(|write| write.command.clone()).collect();
     let proposal = Proposal(Arc::new(group.batch(commands)));
     let limit = last_deadline(&batch);
     let written = tokio::time::timeout_at(limit, group.raft.client_write(proposal)).await;
-    let unknown = |batch, why| Tried::Decided(all(batch, &WriteResult::Unknown(why)));
+    let unknown = |batch, why| Attempt::Decided(all(batch, &WriteResult::Unknown(why)));
     match written {
         Ok(Ok(response)) => {
             let index = response.log_id.index();
-            commit_notice::tell(group, index, batch.len()).await;
+            commit_notice::send(group, index, batch.len()).await;
             let done = |(write, outcome)| (write, WriteResult::Done { index, outcome });
-            Tried::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
+            Attempt::Decided(batch.into_iter().zip(response.data.0).map(done).collect())
         }
         Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward)))) => {
             tracing::debug!(target: log_target::WRITES, ?forward, "not proposed");
-            Tried::NotApplied(batch, plight(group))
+            Attempt::NotApplied(batch, unavailable_reason(group))
         }
         Ok(Err(error)) => {
             let why = format!("the leader changed while it was written: {error}");
@@ -113,7 +115,7 @@ async fn propose(group: &Group, batch: Vec<Write>) -> Tried {
     }
 }
 
-async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
+async fn forward(group: &Group, leader: &Leader, batch: Vec<PendingWrite>) -> Attempt {
     let now = clock::now();
     let limit = last_deadline(&batch).duration_since(now);
     let writes = batch
@@ -128,15 +130,15 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
     let mut view = group.view();
     let request = Request::Forward(Forwarded { writes });
     let called = tokio::select! {
-        called = group.ask_leader(leader, Lane::Writes, request, limit) => called,
+        called = group.ask_leader(leader, Channel::Writes, request, limit) => called,
         () = changed_from(&mut view, leader) =>
             Err(CallError::NoAnswer("the leader changed".to_owned())),
     };
     let name = &leader.member.node_id;
     match called {
-        Ok(Answer::Forward(results)) if results.len() == batch.len() => {
+        Ok(Response::Forward(results)) if results.len() == batch.len() => {
             let mut again = Vec::new();
-            let mut decided = Decided::new();
+            let mut decided = Completed::new();
             let mut reason = String::new();
             for (write, result) in batch.into_iter().zip(results) {
                 match result {
@@ -148,12 +150,12 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
                 }
             }
             if again.is_empty() {
-                return Tried::Decided(decided);
+                return Attempt::Decided(decided);
             }
             answer(decided);
-            Tried::NotApplied(again, reason)
+            Attempt::NotApplied(again, reason)
         }
-        Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => Tried::NotApplied(
+        Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => Attempt::NotApplied(
             batch,
             format!("the leader {name} cannot be reached: {error}"),
         ),
@@ -165,8 +167,8 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<Write>) -> Tried {
     }
 }
 
-fn fail(batch: Vec<Write>, reason: String) -> Tried {
-    Tried::Decided(all(batch, &WriteResult::Unknown(reason)))
+fn fail(batch: Vec<PendingWrite>, reason: String) -> Attempt {
+    Attempt::Decided(all(batch, &WriteResult::Unknown(reason)))
 }
 
 /// Handles a forwarded batch on the leader: queues each write in order and collects the results.
@@ -183,7 +185,7 @@ pub(crate) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<W
         .into_iter()
         .map(|(waits_ms, command)| {
             let deadline = now + Duration::from_millis(u64::from(waits_ms));
-            (deadline, group.writes.propose(command, deadline))
+            (deadline, group.write_queue.propose(command, deadline))
         })
         .collect();
     let mut results = Vec::with_capacity(waiting.len());

@@ -7,16 +7,16 @@ use super::follower_vote;
 use crate::planted::{Bug, is_planted};
 use crate::raft::group::Group;
 use crate::raft::group::view::{Leader, changed_from};
-use crate::raft::health::plight;
+use crate::raft::health::unavailable_reason;
 use crate::raft::log_target;
-use crate::raft::queue::read_queue::{RETRY_AFTER, ROUND_TIMEOUT, RoundsToRun};
-use crate::raft::transport::{Answer, Lane, Request};
+use crate::raft::queue::read_queue::{RETRY_AFTER, ROUND_TIMEOUT, ReadWorker};
+use crate::raft::transport::{Channel, Request, Response};
 use crate::storage::types::{RaftId, Vote};
 use openraft::{LinearizerOption, ReadPolicy};
 use std::sync::Arc;
 
 /// Runs rounds while reads are waiting, until the group ends.
-pub(crate) async fn run(group: Arc<Group>, rounds: RoundsToRun) {
+pub(crate) async fn run(group: Arc<Group>, rounds: ReadWorker) {
     rounds
         .run(|| round(&group), || change_of(&group), group.stopping())
         .await;
@@ -32,7 +32,7 @@ async fn change_of(group: &Group) {
 async fn round(group: &Group) -> Result<u64, String> {
     let mut view = group.view();
     let Some(leader) = view.borrow_and_update().leader.clone() else {
-        return Err(plight(group));
+        return Err(unavailable_reason(group));
     };
     let asked = async {
         match leader.id == group.raft_id() {
@@ -53,13 +53,13 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     match group
         .ask_leader(
             leader,
-            Lane::Control,
+            Channel::Control,
             Request::ReadIndex(vote),
             ROUND_TIMEOUT,
         )
         .await
     {
-        Ok(Answer::ReadIndex(result)) => result,
+        Ok(Response::ReadIndex(result)) => result,
         Ok(_) => Err(format!(
             "the leader {} answered something else",
             leader.member.node_id
@@ -98,7 +98,7 @@ pub(crate) async fn confirm(group: &Group) -> Result<u64, String> {
         Ok(linearizer) => Ok(linearizer.read_log_id().index()),
         Err(error) => {
             tracing::debug!(target: log_target::READS, %error, "a read round failed");
-            Err(plight(group))
+            Err(unavailable_reason(group))
         }
     }
 }

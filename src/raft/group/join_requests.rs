@@ -2,25 +2,25 @@
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
-use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::identity::NodeIdentity;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
 /// Maximum age of a join request. A newcomer repeats its request every few hundred milliseconds;
 /// one that has not repeated it for this long is gone.
-const WISH_AGE: Duration = Duration::from_secs(5);
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// The received join requests, by `node.id`. Bounded: only ids of the group are kept.
 #[derive(Default)]
-pub(crate) struct Wishes {
-    by_node: Mutex<BTreeMap<String, Heard>>,
+pub(crate) struct JoinRequests {
+    by_node: Mutex<BTreeMap<String, PendingJoin>>,
 }
 
 /// One join request.
 #[derive(Debug, Clone)]
-pub(crate) struct Heard {
-    pub(crate) name: NodeName,
+pub(crate) struct PendingJoin {
+    pub(crate) name: NodeIdentity,
     /// The newcomer's address in the leader's inventory. The address that the newcomer claims is
     /// not used.
     pub(crate) address: String,
@@ -29,18 +29,20 @@ pub(crate) struct Heard {
     pub(crate) refusal: Option<String>,
 }
 
-impl Wishes {
+impl JoinRequests {
     /// Records a join request, and returns the reason if it is refused.
-    pub(crate) fn hear(&self, name: NodeName, address: String) -> Option<String> {
+    pub(crate) fn add(&self, name: NodeIdentity, address: String) -> Option<String> {
         let now = clock::now();
         let mut wishes = lock(&self.by_node);
-        let heard = wishes.entry(name.node_id.clone()).or_insert_with(|| Heard {
-            name: name.clone(),
-            address: address.clone(),
-            at: now,
-            old_silent_since: None,
-            refusal: None,
-        });
+        let heard = wishes
+            .entry(name.node_id.clone())
+            .or_insert_with(|| PendingJoin {
+                name: name.clone(),
+                address: address.clone(),
+                at: now,
+                old_silent_since: None,
+                refusal: None,
+            });
         if heard.name != name {
             heard.name = name;
             heard.old_silent_since = None;
@@ -52,20 +54,20 @@ impl Wishes {
     }
 
     /// Returns the time at which a node of this id last asked to join.
-    pub(crate) fn asked(&self, node_id: &str) -> Option<Instant> {
+    pub(crate) fn last_request(&self, node_id: &str) -> Option<Instant> {
         lock(&self.by_node).get(node_id).map(|heard| heard.at)
     }
 
     /// Returns the requests of the nodes that still ask, and removes all others.
-    pub(crate) fn due(&self) -> Vec<Heard> {
+    pub(crate) fn due(&self) -> Vec<PendingJoin> {
         let now = clock::now();
         let mut wishes = lock(&self.by_node);
-        wishes.retain(|_, heard| now.duration_since(heard.at) < WISH_AGE);
+        wishes.retain(|_, heard| now.duration_since(heard.at) < MAX_AGE);
         wishes.values().cloned().collect()
     }
 
     /// Applies `change` to a node's request, if there is one.
-    pub(crate) fn update(&self, node_id: &str, change: impl FnOnce(&mut Heard)) {
+    pub(crate) fn update(&self, node_id: &str, change: impl FnOnce(&mut PendingJoin)) {
         if let Some(heard) = lock(&self.by_node).get_mut(node_id) {
             change(heard);
         }

@@ -9,24 +9,24 @@ use super::apply::tick_timing::STEP;
 use super::error::{Unavailable, unavailable};
 use super::log_target;
 use super::options::Options;
-use super::queue::keyed_mutex::Turns;
-use super::queue::read_queue::{ReadRounds, RoundsToRun};
-use super::queue::write_queue::{Writes, WritesToRun};
-use super::transport::identity::NodeName;
+use super::queue::keyed_mutex::KeyedMutex;
+use super::queue::read_queue::{ReadQueue, ReadWorker};
+use super::queue::write_queue::{WriteQueue, WriteWorker};
+use super::transport::identity::NodeIdentity;
 use super::transport::peers::Peers;
-use super::transport::{Answer, CallError, Lane, Request};
+use super::transport::{CallError, Channel, Request, Response};
 use crate::clock::{self, Instant};
 use crate::registry::{Batch, Command};
 use crate::storage::Store;
 use crate::storage::types::{RaftId, TypeConfig};
-use join_requests::Wishes;
+use join_requests::JoinRequests;
 use openraft::ServerState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
-use view::{Leader, View};
+use view::{Leader, RaftView};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
@@ -38,18 +38,18 @@ pub(crate) struct Group {
     pub(crate) raft: Raft,
     pub(crate) replica: Arc<Replica>,
     pub(crate) peers: Arc<Peers>,
-    pub(crate) reads: ReadRounds,
-    pub(crate) writes: Writes,
+    pub(crate) read_queue: ReadQueue,
+    pub(crate) write_queue: WriteQueue,
     pub(crate) options: Options,
-    pub(crate) wishes: Wishes,
+    pub(crate) join_requests: JoinRequests,
     pub(crate) disk_low: AtomicBool,
-    pub(crate) turns: Turns,
+    pub(crate) write_order: KeyedMutex,
     /// The time at which this process started the group.
     pub(crate) started: Instant,
     /// Whether writes no longer wait for a higher level of commands.
     pub(crate) is_settled: AtomicBool,
-    founders: Vec<(NodeName, String)>,
-    view: watch::Receiver<View>,
+    founders: Vec<(NodeIdentity, String)>,
+    view: watch::Receiver<RaftView>,
     stop: watch::Sender<bool>,
 }
 
@@ -60,21 +60,21 @@ impl Group {
         replica: Arc<Replica>,
         peers: Arc<Peers>,
         options: Options,
-        founders: Vec<(NodeName, String)>,
-        view: watch::Receiver<View>,
-    ) -> (Group, RoundsToRun, WritesToRun) {
-        let (reads, rounds) = ReadRounds::new();
-        let (writes, batches) = Writes::new();
+        founders: Vec<(NodeIdentity, String)>,
+        view: watch::Receiver<RaftView>,
+    ) -> (Group, ReadWorker, WriteWorker) {
+        let (reads, rounds) = ReadQueue::new();
+        let (writes, batches) = WriteQueue::new();
         let group = Group {
             raft,
             replica,
             peers,
-            reads,
-            writes,
+            read_queue: reads,
+            write_queue: writes,
             options,
-            wishes: Wishes::default(),
+            join_requests: JoinRequests::default(),
             disk_low: AtomicBool::new(false),
-            turns: Turns::default(),
+            write_order: KeyedMutex::default(),
             started: clock::now(),
             is_settled: AtomicBool::new(false),
             founders,
@@ -84,7 +84,7 @@ impl Group {
         (group, rounds, batches)
     }
 
-    pub(crate) fn view(&self) -> watch::Receiver<View> {
+    pub(crate) fn view(&self) -> watch::Receiver<RaftView> {
         self.view.clone()
     }
 
@@ -93,7 +93,7 @@ impl Group {
     }
 
     /// Returns the nodes that formed the group, with their addresses at that time.
-    pub(crate) fn founders(&self) -> &[(NodeName, String)] {
+    pub(crate) fn founders(&self) -> &[(NodeIdentity, String)] {
         &self.founders
     }
 
@@ -122,10 +122,10 @@ impl Group {
     pub(crate) async fn ask_leader(
         &self,
         leader: &Leader,
-        lane: Lane,
+        lane: Channel,
         request: Request,
         limit: Duration,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response, CallError> {
         self.peers
             .call(leader.id, &leader.member, lane, request, limit)
             .await
@@ -136,11 +136,11 @@ impl Group {
     /// # Errors
     /// When no majority confirms it, or this node has not caught up, by the deadline.
     pub(crate) async fn confirm_applied(&self, deadline: Instant) -> Result<(), Unavailable> {
-        let index = self.reads.index(deadline).await?;
+        let index = self.read_queue.index(deadline).await?;
         self.replica.evidence().note_committed(index);
         self.wait_applied(index, deadline).await?;
-        self.reads.note_served();
-        self.replica.feeds().set_lost(None);
+        self.read_queue.note_served();
+        self.replica.watch_hub().set_unavailable(None);
         Ok(())
     }
 
@@ -168,7 +168,7 @@ impl Group {
 
     /// Whether this node has served a read recently, as a healthy member does.
     pub(crate) fn serves(&self) -> bool {
-        self.reads
+        self.read_queue
             .since_served()
             .is_some_and(|ago| ago <= SERVES_WITHIN)
     }

@@ -15,15 +15,15 @@ pub(crate) struct Leader {
 
 /// This node's place in the group, as openraft last reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct View {
+pub(crate) struct RaftView {
     pub(crate) term: u64,
     pub(crate) state: openraft::ServerState,
     pub(crate) leader: Option<Leader>,
     pub(crate) membership: Arc<StoredMembership>,
 }
 
-impl View {
-    pub(crate) fn of(metrics: &openraft::RaftMetrics<TypeConfig>) -> View {
+impl RaftView {
+    pub(crate) fn of(metrics: &openraft::RaftMetrics<TypeConfig>) -> RaftView {
         let leader = metrics.current_leader.and_then(|id| {
             let member = metrics
                 .membership_config
@@ -36,7 +36,7 @@ impl View {
                 member,
             })
         });
-        View {
+        RaftView {
             term: metrics.current_term,
             state: metrics.state,
             leader,
@@ -66,7 +66,7 @@ impl View {
 }
 
 /// Waits until the known leader is not `old` any more: either another one, or no leader.
-pub(crate) async fn changed_from(view: &mut watch::Receiver<View>, old: &Leader) {
+pub(crate) async fn changed_from(view: &mut watch::Receiver<RaftView>, old: &Leader) {
     // An error means that the group is shutting down, and the caller with it.
     let _ = view
         .wait_for(|view| view.leader.as_ref() != Some(old))

@@ -33,7 +33,7 @@ pub(crate) async fn run(group: Arc<Group>) {
         }
         let proposal = Command::Level(level);
         let deadline = clock::now() + PROPOSAL_TIME;
-        if let WriteResult::Done { index, .. } = group.writes.write(proposal, deadline).await {
+        if let WriteResult::Done { index, .. } = group.write_queue.write(proposal, deadline).await {
             tracing::info!(
                 target: log_target::LEVEL,
                 level, index, "every voter knows a higher level of commands"
@@ -73,7 +73,7 @@ fn is_settled(group: &Group) -> bool {
     group.replica.registry().level() >= LEVEL_OF_ORDER
         || view
             .members()
-            .any(|(id, _, voter)| voter && is_older(group.peers.known(id).level))
+            .any(|(id, _, voter)| voter && is_older(group.peers.state(id).level))
 }
 
 /// Returns the highest level that every voter is known to support.
@@ -84,7 +84,7 @@ fn level_of_voters(group: &Group) -> u32 {
         .filter(|(_, _, voter)| *voter)
         .map(|(id, ..)| match id == group.raft_id() {
             true => LEVEL,
-            false => group.peers.known(id).level,
+            false => group.peers.state(id).level,
         })
         .min()
         .unwrap_or(0)

@@ -1,8 +1,10 @@
 //! Handling of requests to join the group.
 
 use crate::raft::group::Group;
-use crate::raft::group::view::View;
-use crate::raft::transport::{Answer, JoinAnswer, JoinWish, Lane, Request, message_checks};
+use crate::raft::group::view::RaftView;
+use crate::raft::transport::{
+    Channel, JoinRequest, JoinResponse, Request, Response, message_checks,
+};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,44 +12,44 @@ use std::time::Duration;
 const LEADER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Handles a join request on the leader, or forwards it to the leader.
-pub(crate) async fn take_wish(group: &Group, wish: JoinWish) -> JoinAnswer {
-    if let Err(reason) = message_checks::wish(&wish, &group.options.environment) {
-        return JoinAnswer::Refused(reason);
+pub(crate) async fn handle_join(group: &Group, wish: JoinRequest) -> JoinResponse {
+    if let Err(reason) = message_checks::join_request(&wish, &group.options.environment) {
+        return JoinResponse::Refused(reason);
     }
     let view = group.view().borrow().clone();
     match &view.leader {
-        None => JoinAnswer::Refused("the group has no leader now".to_owned()),
-        Some(leader) if leader.id == group.raft_id() => judge_wish(group, &view, wish),
+        None => JoinResponse::Refused("the group has no leader now".to_owned()),
+        Some(leader) if leader.id == group.raft_id() => check_join(group, &view, wish),
         Some(leader) => {
             let request = Request::Join(wish);
             match group
-                .ask_leader(leader, Lane::Control, request, LEADER_TIMEOUT)
+                .ask_leader(leader, Channel::Control, request, LEADER_TIMEOUT)
                 .await
             {
-                Ok(Answer::Join(answer)) => answer,
-                Ok(_) => JoinAnswer::Refused("the leader answered something else".to_owned()),
-                Err(error) => JoinAnswer::Refused(format!("the leader cannot be asked: {error}")),
+                Ok(Response::Join(answer)) => answer,
+                Ok(_) => JoinResponse::Refused("the leader answered something else".to_owned()),
+                Err(error) => JoinResponse::Refused(format!("the leader cannot be asked: {error}")),
             }
         }
     }
 }
 
-fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
+fn check_join(group: &Group, view: &RaftView, wish: JoinRequest) -> JoinResponse {
     let id = wish.name.raft_id();
     let cluster_id = group.peers.cluster_id();
     let founders = group.founders().to_vec();
     if view.is_voter(id) {
-        return JoinAnswer::Voter {
+        return JoinResponse::Voter {
             cluster_id,
             founders,
         };
     }
     let node_id = &wish.name.node_id;
     if group.replica.registry().is_retired(id) {
-        return JoinAnswer::Refused(format!("{} was replaced by a newer incarnation", wish.name));
+        return JoinResponse::Refused(format!("{} was replaced by a newer incarnation", wish.name));
     }
     let Some(address) = vouched_address(group, view, node_id) else {
-        return JoinAnswer::Refused(format!(
+        return JoinResponse::Refused(format!(
             "the group does not hold a node {node_id}; its members are {}. A node is added to the \
              inventory of all and the group formed anew, by the recipe of \"A majority is lost\" \
              in docs/OPERATIONS.md; one that takes a member's place needs that member's node.id",
@@ -55,15 +57,15 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
         ));
     };
     if !group.options.auto_rejoin {
-        return JoinAnswer::Refused(format!(
+        return JoinResponse::Refused(format!(
             "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself. Set \
              it to true there and restart that node, or put the node's disk back",
             group.options.node_id
         ));
     }
-    match group.wishes.hear(wish.name, address) {
-        Some(reason) => JoinAnswer::Refused(reason),
-        None => JoinAnswer::Pending {
+    match group.join_requests.add(wish.name, address) {
+        Some(reason) => JoinResponse::Refused(reason),
+        None => JoinResponse::Pending {
             cluster_id,
             founders,
         },
@@ -73,14 +75,14 @@ fn judge_wish(group: &Group, view: &View, wish: JoinWish) -> JoinAnswer {
 /// Returns the address of a node of the group. It comes from this node's inventory, or, if that has
 /// none, from the log. The address that the joining node reports is not used: the node may see
 /// itself under another name, and anyone can claim an address.
-fn vouched_address(group: &Group, view: &View, node_id: &str) -> Option<String> {
+fn vouched_address(group: &Group, view: &RaftView, node_id: &str) -> Option<String> {
     let mut members = view.members();
     let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;
     let address = group.peers.inventory_address(node_id);
     Some(address.unwrap_or(&member.address).to_owned())
 }
 
-fn member_names(view: &View) -> String {
+fn member_names(view: &RaftView) -> String {
     let names: BTreeSet<&str> = view
         .members()
         .map(|(_, member, _)| member.node_id.as_str())

@@ -6,7 +6,7 @@
 
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
-use crate::raft::group::view::View;
+use crate::raft::group::view::RaftView;
 use crate::storage::types::RaftId;
 use openraft::async_runtime::WatchReceiver;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +19,13 @@ const IDLE_AFTER: Duration = Duration::from_secs(60);
 
 /// The learners of the group, as seen since this node began to lead.
 #[derive(Default)]
-pub(crate) struct Newcomers {
-    by_id: BTreeMap<RaftId, Newcomer>,
+pub(crate) struct Learners {
+    by_id: BTreeMap<RaftId, LearnerProgress>,
 }
 
 /// A leader's observations of one learner.
 #[derive(Debug, Clone, Copy)]
-struct Newcomer {
+struct LearnerProgress {
     seen_first: Instant,
     matched: Option<u64>,
     /// The last time at which the learner took an entry or a piece of a snapshot; initially the
@@ -35,7 +35,7 @@ struct Newcomer {
 
 /// The state of a learner at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Signs {
+struct LearnerState {
     /// The last entry that the learner is known to hold.
     matched: Option<u64>,
     last_piece: Option<Instant>,
@@ -47,14 +47,14 @@ struct Signs {
     old_self_answered: Option<Instant>,
 }
 
-impl Newcomers {
+impl Learners {
     /// Forgets all learners, because another node leads.
     pub(crate) fn forget(&mut self) {
         self.by_id.clear();
     }
 
     /// Checks every learner. Returns the learners to remove, each with the reason.
-    pub(crate) fn look(&mut self, group: &Group) -> Vec<(RaftId, &'static str)> {
+    pub(crate) fn idle(&mut self, group: &Group) -> Vec<(RaftId, &'static str)> {
         let view = group.view().borrow().clone();
         let learners: BTreeSet<RaftId> = view
             .members()
@@ -66,21 +66,21 @@ impl Newcomers {
         learners
             .into_iter()
             .filter_map(|id| {
-                let signs = signs_of(group, &view, id);
-                let newcomer = self.by_id.entry(id).or_insert(Newcomer {
+                let signs = state_of(group, &view, id);
+                let newcomer = self.by_id.entry(id).or_insert(LearnerProgress {
                     seen_first: now,
                     matched: signs.matched,
                     progressed: now,
                 });
-                Some((id, newcomer.judge(&signs, now)?))
+                Some((id, newcomer.reason_to_remove(&signs, now)?))
             })
             .collect()
     }
 }
 
-impl Newcomer {
+impl LearnerProgress {
     /// Returns the reason to remove the learner, if there is one.
-    fn judge(&mut self, signs: &Signs, now: Instant) -> Option<&'static str> {
+    fn reason_to_remove(&mut self, signs: &LearnerState, now: Instant) -> Option<&'static str> {
         if signs.matched > self.matched {
             self.matched = signs.matched;
             self.progressed = now;
@@ -108,7 +108,7 @@ impl Newcomer {
     }
 }
 
-fn signs_of(group: &Group, view: &View, id: RaftId) -> Signs {
+fn state_of(group: &Group, view: &RaftView, id: RaftId) -> LearnerState {
     let node_id = view
         .members()
         .find(|(member, ..)| *member == id)
@@ -117,14 +117,14 @@ fn signs_of(group: &Group, view: &View, id: RaftId) -> Signs {
     let old_self_answered = view
         .members()
         .filter(|(_, member, voter)| *voter && member.node_id == node_id)
-        .filter_map(|(old, ..)| group.peers.known(old).last_answer)
+        .filter_map(|(old, ..)| group.peers.state(old).last_answer)
         .max();
-    Signs {
+    LearnerState {
         matched: matched(group, id),
-        last_piece: group.peers.known(id).last_piece,
+        last_piece: group.peers.state(id).last_piece,
         is_level: is_level(group, id),
         is_retired: group.replica.registry().is_retired(id),
-        asked: group.wishes.asked(&node_id),
+        asked: group.join_requests.last_request(&node_id),
         old_self_answered,
     }
 }
@@ -155,8 +155,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn newcomer(at: Instant) -> Newcomer {
-        Newcomer {
+    fn newcomer(at: Instant) -> LearnerProgress {
+        LearnerProgress {
             seen_first: at,
             matched: None,
             progressed: at,
@@ -168,14 +168,14 @@ mod tests {
     fn one_that_takes_nothing_is_removed() {
         let start = clock::now();
         let mut idle = newcomer(start);
-        let asks = |at| Signs {
+        let asks = |at| LearnerState {
             asked: Some(at),
-            ..Signs::default()
+            ..LearnerState::default()
         };
         let soon = start + IDLE_AFTER;
-        assert_eq!(idle.judge(&asks(soon), soon), None);
+        assert_eq!(idle.reason_to_remove(&asks(soon), soon), None);
         let late = soon + SECOND;
-        assert!(idle.judge(&asks(late), late).is_some());
+        assert!(idle.reason_to_remove(&asks(late), late).is_some());
     }
 
     /// A learner that receives a long log or a large snapshot is kept while that lasts, even by a
@@ -187,16 +187,16 @@ mod tests {
         let mut of_snapshot = newcomer(start);
         for minute in 1..10 {
             let now = start + minute * IDLE_AFTER;
-            let entries = Signs {
+            let entries = LearnerState {
                 matched: Some(u64::from(minute)),
-                ..Signs::default()
+                ..LearnerState::default()
             };
-            let pieces = Signs {
+            let pieces = LearnerState {
                 last_piece: Some(now),
-                ..Signs::default()
+                ..LearnerState::default()
             };
-            assert_eq!(of_log.judge(&entries, now), None);
-            assert_eq!(of_snapshot.judge(&pieces, now), None);
+            assert_eq!(of_log.reason_to_remove(&entries, now), None);
+            assert_eq!(of_snapshot.reason_to_remove(&pieces, now), None);
         }
     }
 
@@ -207,15 +207,18 @@ mod tests {
         let start = clock::now();
         let mut level = newcomer(start);
         let now = start + IDLE_AFTER + SECOND;
-        let signs = |asked| Signs {
+        let signs = |asked| LearnerState {
             matched: Some(9),
             is_level: true,
             asked,
-            ..Signs::default()
+            ..LearnerState::default()
         };
-        assert_eq!(level.judge(&signs(Some(now - SECOND)), now), None);
-        assert!(level.judge(&signs(Some(start)), now).is_some());
-        assert!(level.judge(&signs(None), now).is_some());
+        assert_eq!(
+            level.reason_to_remove(&signs(Some(now - SECOND)), now),
+            None
+        );
+        assert!(level.reason_to_remove(&signs(Some(start)), now).is_some());
+        assert!(level.reason_to_remove(&signs(None), now).is_some());
     }
 
     /// A learner is removed if the voter with its node id answers after all: that node is healthy,
@@ -224,27 +227,31 @@ mod tests {
     fn one_whose_old_self_answers_is_removed() {
         let start = clock::now();
         let mut stray = newcomer(start);
-        let signs = |at| Signs {
+        let signs = |at| LearnerState {
             old_self_answered: Some(at),
-            ..Signs::default()
+            ..LearnerState::default()
         };
         let now = start + 2 * SECOND;
         assert_eq!(
-            stray.judge(&signs(start - SECOND), now),
+            stray.reason_to_remove(&signs(start - SECOND), now),
             None,
             "before it went down"
         );
-        assert!(stray.judge(&signs(start + SECOND), now).is_some());
+        assert!(
+            stray
+                .reason_to_remove(&signs(start + SECOND), now)
+                .is_some()
+        );
     }
 
     /// A learner that was replaced is removed immediately.
     #[test]
     fn one_that_is_retired_is_removed() {
         let start = clock::now();
-        let signs = Signs {
+        let signs = LearnerState {
             is_retired: true,
-            ..Signs::default()
+            ..LearnerState::default()
         };
-        assert!(newcomer(start).judge(&signs, start).is_some());
+        assert!(newcomer(start).reason_to_remove(&signs, start).is_some());
     }
 }

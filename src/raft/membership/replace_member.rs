@@ -2,14 +2,14 @@
 //! (docs/decisions/0002).
 
 use super::change::{CHANGE_TIMEOUT, change, finish_joint, is_changing};
-use super::learners::{Newcomers, is_level};
+use super::learners::{Learners, is_level};
 use crate::clock;
-use crate::raft::group::join_requests::Heard;
-use crate::raft::group::view::View;
+use crate::raft::group::join_requests::PendingJoin;
+use crate::raft::group::view::RaftView;
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;
-use crate::raft::transport::identity::NodeName;
-use crate::raft::transport::{Answer, Hello, Link, Request, WriteResult};
+use crate::raft::transport::identity::NodeIdentity;
+use crate::raft::transport::{Hello, PeerClient, Request, Response, WriteResult};
 use crate::registry::Command;
 use crate::storage::types::{Member, RaftId};
 use openraft::ChangeMembers;
@@ -18,33 +18,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Time between two checks for pending work.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// The silence of its address after which the old incarnation counts as dead. A restart takes less
 /// time, and must not cost the node its membership.
 const SILENT_FOR: Duration = Duration::from_secs(30);
-const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Finishes incomplete membership changes and fulfils join requests while this node leads, until
 /// the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
-    let mut pace = paced(LOOK_INTERVAL);
-    let mut newcomers = Newcomers::default();
+    let mut pace = paced(CHECK_INTERVAL);
+    let mut newcomers = Learners::default();
     while group.next(&mut pace).await {
         if !group.leads() {
             newcomers.forget();
             continue;
         }
         finish_joint(&group).await;
-        remove_strays(&group, &mut newcomers).await;
-        for heard in group.wishes.due() {
-            fulfil(&group, heard).await;
+        remove_idle_learners(&group, &mut newcomers).await;
+        for heard in group.join_requests.due() {
+            process_join(&group, heard).await;
         }
     }
 }
 
 /// Removes the learners that will not become voters.
-async fn remove_strays(group: &Group, newcomers: &mut Newcomers) {
-    let strays = newcomers.look(group);
+async fn remove_idle_learners(group: &Group, newcomers: &mut Learners) {
+    let strays = newcomers.idle(group);
     if strays.is_empty() || is_changing(group) {
         return;
     }
@@ -64,12 +64,12 @@ async fn remove_strays(group: &Group, newcomers: &mut Newcomers) {
     }
 }
 
-async fn fulfil(group: &Group, heard: Heard) {
+async fn process_join(group: &Group, heard: PendingJoin) {
     let id = heard.name.raft_id();
     let view = group.view().borrow().clone();
     let node_id = heard.name.node_id.clone();
     if view.is_voter(id) {
-        group.wishes.forget(&node_id);
+        group.join_requests.forget(&node_id);
         return;
     }
     let old: Vec<(RaftId, Member)> = view
@@ -77,7 +77,7 @@ async fn fulfil(group: &Group, heard: Heard) {
         .filter(|(other, member, _)| *other != id && member.node_id == node_id)
         .map(|(other, member, _)| (other, member.clone()))
         .collect();
-    if !old_is_gone(group, &heard, &old).await {
+    if !predecessor_is_dead(group, &heard, &old).await {
         return;
     }
     if !view.members().any(|(member, ..)| member == id) {
@@ -92,12 +92,12 @@ async fn fulfil(group: &Group, heard: Heard) {
 
 /// Adds a new node as a learner, once it answers at the address that the other members will use. A
 /// node that cannot be reached would never catch up.
-async fn add(group: &Group, heard: &Heard, view: &View) {
-    let NodeName {
+async fn add(group: &Group, heard: &PendingJoin, view: &RaftView) {
+    let NodeIdentity {
         node_id,
         incarnation,
     } = heard.name.clone();
-    if look(group, &heard.address).await != Looked::At(heard.name.clone()) {
+    if probe(group, &heard.address).await != ProbeResult::Answered(heard.name.clone()) {
         return;
     }
     // Learners of earlier incarnations have the same address as the new node, and nothing answers
@@ -137,15 +137,15 @@ async fn add(group: &Group, heard: &Heard, view: &View) {
 
 /// Returns whether the old incarnation is gone: its address answers as the new node, or has been
 /// silent for [`SILENT_FOR`].
-async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> bool {
+async fn predecessor_is_dead(group: &Group, heard: &PendingJoin, old: &[(RaftId, Member)]) -> bool {
     let node_id = &heard.name.node_id;
     for (id, member) in old {
         if *id == group.raft_id() {
             return false;
         }
-        match look(group, group.peers.address_of(member)).await {
-            Looked::At(name) if name == heard.name => {}
-            Looked::At(name)
+        match probe(group, group.peers.address_of(member)).await {
+            ProbeResult::Answered(name) if name == heard.name => {}
+            ProbeResult::Answered(name)
                 if name.incarnation == member.incarnation && name.node_id == *node_id =>
             {
                 let reason = format!(
@@ -156,7 +156,7 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 if heard.refusal.is_none() {
                     tracing::error!(target: log_target::MEMBERSHIP, "{reason}");
                 }
-                group.wishes.update(node_id, |heard| {
+                group.join_requests.update(node_id, |heard| {
                     heard.refusal = Some(reason);
                     // Restart the count of silence: only one uninterrupted silence proves that the
                     // old incarnation is gone.
@@ -165,11 +165,11 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
                 return false;
             }
             // The address is unknown, so no silence was observed there.
-            Looked::Nowhere => return false,
-            Looked::At(_) | Looked::Silent => {
+            ProbeResult::Unresolved => return false,
+            ProbeResult::Answered(_) | ProbeResult::Silent => {
                 let now = clock::now();
                 let since = heard.old_silent_since.unwrap_or(now);
-                group.wishes.update(node_id, |heard| {
+                group.join_requests.update(node_id, |heard| {
                     heard.old_silent_since = Some(since);
                     heard.refusal = None;
                 });
@@ -179,30 +179,32 @@ async fn old_is_gone(group: &Group, heard: &Heard, old: &[(RaftId, Member)]) -> 
             }
         }
     }
-    group.wishes.update(node_id, |heard| heard.refusal = None);
+    group
+        .join_requests
+        .update(node_id, |heard| heard.refusal = None);
     true
 }
 
 /// The result of a probe of an address.
 #[derive(Debug, PartialEq, Eq)]
-enum Looked {
+enum ProbeResult {
     /// A node of this name answers.
-    At(NodeName),
+    Answered(NodeIdentity),
     /// Nothing answers.
     Silent,
     /// The address's host name does not resolve, and never did.
-    Nowhere,
+    Unresolved,
 }
 
-async fn look(group: &Group, address: &str) -> Looked {
-    let hello = Hello::stranger(group.peers.introduction());
+async fn probe(group: &Group, address: &str) -> ProbeResult {
+    let hello = Hello::non_member(group.peers.identity());
     let dialer = group.peers.dialer();
-    let link = Link::new(address, dialer.clone());
-    match link.call(hello, Request::Look, LOOK_TIMEOUT).await {
-        Ok(Answer::Look(view)) => Looked::At(view.name),
-        Ok(_) => Looked::Silent,
-        Err(_) if dialer.is_unknown(address) => Looked::Nowhere,
-        Err(_) => Looked::Silent,
+    let link = PeerClient::new(address, dialer.clone());
+    match link.call(hello, Request::Probe, PROBE_TIMEOUT).await {
+        Ok(Response::Probe(view)) => ProbeResult::Answered(view.name),
+        Ok(_) => ProbeResult::Silent,
+        Err(_) if dialer.is_unknown(address) => ProbeResult::Unresolved,
+        Err(_) => ProbeResult::Silent,
     }
 }
 
@@ -214,7 +216,7 @@ async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Membe
         raft_ids: old_ids.iter().copied().collect(),
     };
     let retired = group
-        .writes
+        .write_queue
         .write(retire, clock::now() + CHANGE_TIMEOUT)
         .await;
     if !matches!(retired, WriteResult::Done { .. }) {

@@ -14,7 +14,7 @@ const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// Transfers the leadership if this node leads and another voter can take it. Returns whether
 /// another node leads afterwards.
-pub(crate) async fn hand_over(group: &Group) -> bool {
+pub(crate) async fn run(group: &Group) -> bool {
     if !group.leads() {
         return true;
     }
@@ -50,7 +50,7 @@ fn successor(group: &Group) -> Option<RaftId> {
         .membership_config
         .membership()
         .voter_ids()
-        .filter(|id| *id != group.raft_id() && !group.peers.known(*id).disk_low)
+        .filter(|id| *id != group.raft_id() && !group.peers.state(*id).disk_low)
         .filter(|id| {
             heard
                 .get(id)

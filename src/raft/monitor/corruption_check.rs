@@ -1,29 +1,29 @@
 //! Comparison of the members' state digests, which stops a node whose state differs.
 
 use crate::raft::group::Group;
-use crate::raft::transport::Checkpoint;
+use crate::raft::transport::StateDigest;
 use crate::storage::types::RaftId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The consequence of a digest comparison for this node.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum DigestVerdict {
     Agreed,
     Stop(String),
 }
 
 /// Compares the digests of this node with the digests last reported by the other members.
-pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) -> Verdict {
+pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<StateDigest>>) -> DigestVerdict {
     let voters: BTreeSet<RaftId> = {
         let view = group.view();
         let view = view.borrow();
         view.membership.membership().voter_ids().collect()
     };
-    let ballot = Ballot {
+    let ballot = VoterCount {
         voters: voters.len(),
         own_counts: voters.contains(&group.raft_id()),
     };
-    for own in group.replica.checkpoints() {
+    for own in group.replica.last_digests() {
         let others: Vec<u128> = heard
             .iter()
             .filter(|(id, _)| voters.contains(id))
@@ -32,17 +32,17 @@ pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<Checkpoint>>) 
             })
             .map(|other| other.digest)
             .collect();
-        let verdict = judge(own, &others, ballot);
-        if verdict != Verdict::Agreed {
+        let verdict = compare_one(own, &others, ballot);
+        if verdict != DigestVerdict::Agreed {
             return verdict;
         }
     }
-    Verdict::Agreed
+    DigestVerdict::Agreed
 }
 
 /// The voters, whose digests count. A learner holds the data that it was sent, and decides nothing.
 #[derive(Debug, Clone, Copy)]
-struct Ballot {
+struct VoterCount {
     voters: usize,
     /// Whether this node is a voter.
     own_counts: bool,
@@ -51,15 +51,15 @@ struct Ballot {
 /// Compares this node's digest with the reported digests of the other voters.
 ///
 /// The minority stops. When no majority can agree any more, all nodes stop (docs/decisions/0008).
-fn judge(own: Checkpoint, others: &[u128], ballot: Ballot) -> Verdict {
-    let Ballot { voters, own_counts } = ballot;
+fn compare_one(own: StateDigest, others: &[u128], ballot: VoterCount) -> DigestVerdict {
+    let VoterCount { voters, own_counts } = ballot;
     let majority = voters / 2 + 1;
     let agreeing = others
         .iter()
         .filter(|digest| **digest == own.digest)
         .count();
     if agreeing == others.len() {
-        return Verdict::Agreed;
+        return DigestVerdict::Agreed;
     }
     let with_own = agreeing + usize::from(own_counts);
     let largest_other = others
@@ -70,26 +70,26 @@ fn judge(own: Checkpoint, others: &[u128], ballot: Ballot) -> Verdict {
         .unwrap_or(0);
     let unheard = voters.saturating_sub(usize::from(own_counts) + others.len());
     if largest_other >= majority {
-        return Verdict::Stop(format!(
+        return DigestVerdict::Stop(format!(
             "what this node holds at log index {} differs from what the majority holds. \
              Empty its data directory and start it again; it rejoins by itself",
             own.index
         ));
     }
     if with_own + unheard < majority && largest_other + unheard < majority {
-        return Verdict::Stop(format!(
+        return DigestVerdict::Stop(format!(
             "the members hold different states at log index {}, and no majority agrees",
             own.index
         ));
     }
-    Verdict::Agreed
+    DigestVerdict::Agreed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OWN: Checkpoint = Checkpoint {
+    const OWN: StateDigest = StateDigest {
         index: 64,
         digest: 1,
     };
@@ -97,16 +97,16 @@ mod tests {
     fn stops(others: &[u128], voters: usize) -> bool {
         let own_counts = true;
         matches!(
-            judge(OWN, others, Ballot { voters, own_counts }),
-            Verdict::Stop(_)
+            compare_one(OWN, others, VoterCount { voters, own_counts }),
+            DigestVerdict::Stop(_)
         )
     }
 
     fn learner_stops(others: &[u128], voters: usize) -> bool {
         let own_counts = false;
         matches!(
-            judge(OWN, others, Ballot { voters, own_counts }),
-            Verdict::Stop(_)
+            compare_one(OWN, others, VoterCount { voters, own_counts }),
+            DigestVerdict::Stop(_)
         )
     }
 

@@ -42,7 +42,7 @@ pub(crate) async fn run(group: Arc<Group>) {
             _ => {}
         }
         if space.below_floor && group.leads() && a_majority_has_space(&group) {
-            transfer_leadership::hand_over(&group).await;
+            transfer_leadership::run(&group).await;
         }
     }
 }
@@ -56,7 +56,7 @@ fn a_majority_has_space(group: &Group) -> bool {
     let well = view
         .members()
         .filter(|(id, _, voter)| *voter && *id != own)
-        .filter(|(id, ..)| group.peers.is_reachable(*id) && !group.peers.known(*id).disk_low)
+        .filter(|(id, ..)| group.peers.is_reachable(*id) && !group.peers.state(*id).disk_low)
         .count();
     well > view.voters() / 2
 }

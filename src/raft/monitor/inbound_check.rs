@@ -5,7 +5,7 @@
 //! this: all its requests come from the leader.
 
 use crate::clock::{self, Instant};
-use crate::raft::group::view::View;
+use crate::raft::group::view::RaftView;
 use crate::raft::group::{Group, paced};
 use crate::raft::log_target;
 use crate::raft::membership::transfer_leadership;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Time between two checks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// A gap this long between two checks means that this process was paused, so missing requests prove
 /// nothing.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
@@ -27,8 +27,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Checks whether the other members reach this node while it leads, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
-    let mut pace = paced(LOOK_INTERVAL);
-    let mut led = Led::new(&group);
+    let mut pace = paced(CHECK_INTERVAL);
+    let mut led = UnchangedView::new(&group);
     let mut looked = clock::now();
     while group.next(&mut pace).await {
         let now = clock::now();
@@ -36,17 +36,17 @@ pub(crate) async fn run(group: Arc<Group>) {
         let was_stopped = now.duration_since(looked) > STOPPED_AFTER;
         looked = now;
         if was_stopped || led.view != *group.view().borrow() {
-            led = Led::new(&group);
+            led = UnchangedView::new(&group);
         }
         if group.leads() && is_unreached(&group, &led) {
             tracing::warn!(
                 target: log_target::HEARING,
                 "a majority answers this node and cannot reach it: it hands over the leadership"
             );
-            transfer_leadership::hand_over(&group).await;
+            transfer_leadership::run(&group).await;
             // If there was no successor, try again after another silence of the same length, not at
             // every check.
-            led = Led::new(&group);
+            led = UnchangedView::new(&group);
             looked = led.since;
         }
     }
@@ -54,27 +54,27 @@ pub(crate) async fn run(group: Arc<Group>) {
 
 /// The view of the group and the time since which it is unchanged. Requests missing from before
 /// that time prove nothing.
-struct Led {
-    view: View,
+struct UnchangedView {
+    view: RaftView,
     since: Instant,
 }
 
-impl Led {
-    fn new(group: &Group) -> Led {
-        Led {
+impl UnchangedView {
+    fn new(group: &Group) -> UnchangedView {
+        UnchangedView {
             view: group.view().borrow().clone(),
             since: clock::now(),
         }
     }
 }
 
-fn is_unreached(group: &Group, led: &Led) -> bool {
+fn is_unreached(group: &Group, led: &UnchangedView) -> bool {
     let own = group.raft_id();
     let others = led.view.members();
     let others = others.filter(|(id, _, voter)| *voter && *id != own);
     let now = clock::now();
     let silent = others
-        .map(|(id, ..)| group.peers.known(id))
+        .map(|(id, ..)| group.peers.state(id))
         .filter(|known| {
             answers_and_is_silent(known.last_answer, known.last_request, led.since, now)
         })

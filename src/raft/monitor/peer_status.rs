@@ -1,12 +1,12 @@
 //! The exchange of pulses: twice a second the members report their applied index and the digests of
 //! their state to each other.
 
-use super::corruption_check::{Verdict, compare};
+use super::corruption_check::{DigestVerdict, compare};
 use crate::clock;
-use crate::raft::apply::replica::CHECKPOINTS_KEPT;
-use crate::raft::error::StartError;
+use crate::raft::apply::replica::DIGESTS_KEPT;
+use crate::raft::error::RaftError;
 use crate::raft::group::{Group, paced};
-use crate::raft::transport::{Answer, Checkpoint, Lane, Pulse, Request};
+use crate::raft::transport::{Channel, PeerStatus, Request, Response, StateDigest};
 use crate::registry::LEVEL;
 use crate::storage::types::{Member, RaftId};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ const READ_DEADLINE: Duration = Duration::from_millis(900);
 /// Exchanges pulses until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(PULSE_INTERVAL);
-    let mut heard: BTreeMap<RaftId, Vec<Checkpoint>> = BTreeMap::new();
+    let mut heard: BTreeMap<RaftId, Vec<StateDigest>> = BTreeMap::new();
     let mut view = group.view();
     loop {
         tokio::select! {
@@ -45,22 +45,22 @@ pub(crate) async fn run(group: Arc<Group>) {
             group.replica.evidence().note_committed(pulse.applied);
             group.peers.note_disk(id, pulse.disk_low);
             group.peers.note_level(id, pulse.level);
-            let mut checkpoints = pulse.checkpoints;
-            checkpoints.truncate(CHECKPOINTS_KEPT);
+            let mut checkpoints = pulse.digests;
+            checkpoints.truncate(DIGESTS_KEPT);
             heard.insert(id, checkpoints);
         }
-        if let Verdict::Stop(reason) = compare(&group, &heard) {
-            group.peers.condemn(StartError::Diverged(reason));
+        if let DigestVerdict::Stop(reason) = compare(&group, &heard) {
+            group.peers.set_fatal(RaftError::Diverged(reason));
         }
     }
 }
 
 /// Returns this node's own pulse.
-pub(crate) fn own(group: &Group) -> Pulse {
-    Pulse {
+pub(crate) fn own(group: &Group) -> PeerStatus {
+    PeerStatus {
         applied: group.replica.registry().applied_index(),
         disk_low: group.disk_low.load(Ordering::Relaxed),
-        checkpoints: group.replica.checkpoints(),
+        digests: group.replica.last_digests(),
         level: LEVEL,
     }
 }
@@ -90,15 +90,15 @@ pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
         .collect()
 }
 
-async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, Pulse)> {
+async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, PeerStatus)> {
     let asked = members.iter().map(|(id, member, _)| async {
-        let request = Request::Pulse(own(group));
+        let request = Request::Status(own(group));
         match group
             .peers
-            .call(*id, member, Lane::Control, request, PULSE_TIMEOUT)
+            .call(*id, member, Channel::Control, request, PULSE_TIMEOUT)
             .await
         {
-            Ok(Answer::Pulse(pulse)) => Some((*id, pulse)),
+            Ok(Response::Status(pulse)) => Some((*id, pulse)),
             Ok(_) | Err(_) => None,
         }
     });

@@ -1,7 +1,7 @@
 //! The task that follows openraft's metrics, for the group's own view and for the log.
 
 use crate::raft::group::Group;
-use crate::raft::group::view::View;
+use crate::raft::group::view::RaftView;
 use crate::raft::log_target;
 use crate::registry::Leadership;
 use crate::storage::types::TypeConfig;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Keeps the narrow view up to date, and logs the changes that an operator wants to know about.
-pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<View>) {
+pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
     // openraft publishes all metrics at each turn of its core, thousands of times a second. The
     // server metrics are a part of them that seldom changes, and are published right before the
@@ -37,10 +37,10 @@ pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<View>) {
                 }
                 group
                     .replica
-                    .journal()
+                    .tick_history()
                     .follow((leader.term(), *leader.node_id()));
             }
-            View::of(&now)
+            RaftView::of(&now)
         };
         sender.send_if_modified(|old| {
             if *old == view {
@@ -69,7 +69,7 @@ fn agree(seldom: &RaftServerMetrics<TypeConfig>, all: &RaftMetrics<TypeConfig>) 
         && seldom.membership_config == all.membership_config
 }
 
-fn log_changes(old: &View, new: &View) {
+fn log_changes(old: &RaftView, new: &RaftView) {
     if old.leader != new.leader {
         match &new.leader {
             Some(leader) => {
@@ -106,9 +106,9 @@ mod tests {
     use std::sync::Mutex;
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    struct RepeatedLines(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Lines {
+    impl io::Write for RepeatedLines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             lock(&self.0).extend_from_slice(bytes);
             Ok(bytes.len())
@@ -123,7 +123,7 @@ mod tests {
     /// logs it.
     #[test]
     fn a_leader_is_logged_under_its_target() {
-        let view = |leader| View {
+        let view = |leader| RaftView {
             term: 3,
             state: ServerState::Follower,
             leader,
@@ -137,7 +137,7 @@ mod tests {
                 ..Member::default()
             },
         };
-        let lines = Lines::default();
+        let lines = RepeatedLines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)

@@ -2,7 +2,7 @@
 //! requests.
 
 use crate::raft::group::{Group, paced};
-use crate::raft::health::plight;
+use crate::raft::health::unavailable_reason;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,18 +19,21 @@ pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(LOOK_INTERVAL);
     while group.next(&mut pace).await {
         if is_lost(&group) {
-            group.replica.feeds().set_lost(Some(plight(&group)));
+            group
+                .replica
+                .watch_hub()
+                .set_unavailable(Some(unavailable_reason(&group)));
             // Check again: a read served after the first check cleared the loss before it was set
             // here.
             if !is_lost(&group) {
-                group.replica.feeds().set_lost(None);
+                group.replica.watch_hub().set_unavailable(None);
             }
         }
     }
     group
         .replica
-        .feeds()
-        .set_lost(Some("this node is stopping".to_owned()));
+        .watch_hub()
+        .set_unavailable(Some("this node is stopping".to_owned()));
 }
 
 /// Returns whether the last served read is too old.
@@ -38,7 +41,7 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// A node that has never served a read is not lost: no watcher depends on it yet.
 fn is_lost(group: &Group) -> bool {
     group
-        .reads
+        .read_queue
         .since_served()
         .is_some_and(|ago| ago > LOST_AFTER)
 }

@@ -79,11 +79,11 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     let key = (leader.term(), *leader.node_id());
     let now = clock::now();
     let (owes_grace, last_applied) = {
-        let journal = group.replica.journal();
+        let journal = group.replica.tick_history();
         if !journal.applied_an_entry_of(key) {
             return None;
         }
-        (journal.owes_grace(now), journal.last_applied())
+        (journal.needs_grace(now), journal.last_applied())
     };
     let base = match last_own {
         Some(own) if own.leader == key => Some(own.base()),
@@ -119,7 +119,7 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         result = result => log_expired(&result.ok()?.ok()?.data.0),
         () = group.lost_leadership() => return None,
     }
-    group.replica.journal().judged(now);
+    group.replica.tick_history().decided(now);
     Some(OwnTick {
         leader: key,
         advance,

@@ -1,17 +1,17 @@
 //! The façade through which the rest of the program uses consensus.
 
-use super::bootstrap::group_discovery::Forming;
-use super::consensus::ordered_write::{self, Wish};
-use super::error::{StartError, Unavailable, WriteError, unavailable};
+use super::bootstrap::group_discovery::Bootstrap;
+use super::consensus::ordered_write::{self, RequestedWrite};
+use super::error::{RaftError, Unavailable, WriteError, unavailable};
 use super::group::Group;
-use super::health::{explain, plight};
-use super::lookup_result::{Answer, Progress, answer, coordinators};
+use super::health::{explain, unavailable_reason};
+use super::lookup_result::{LookupProgress, LookupResult, coordinators, look_up};
 use super::membership::transfer_leadership;
 use super::options::Options;
-use super::peer_service::Service;
+use super::peer_service::RaftPeerService;
 use super::status::{self, Status};
 use super::transport::{self, WriteResult};
-use super::watch::hub::Feed;
+use super::watch::hub::Watcher;
 use super::{lifecycle, log_target, report};
 use crate::clock::{self, Instant};
 use crate::locks::write;
@@ -26,7 +26,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 /// Time between two probes of this node's own address.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One member of the group, or a node that waits for its group to form.
 ///
@@ -34,9 +34,9 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// the node is waiting for.
 #[derive(Clone)]
 pub struct Node {
-    service: Arc<Service>,
+    service: Arc<RaftPeerService>,
     /// The reason why the process must end, once there is one.
-    fatal: Arc<watch::Sender<Option<StartError>>>,
+    fatal: Arc<watch::Sender<Option<RaftError>>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -45,11 +45,11 @@ impl Node {
     ///
     /// # Errors
     /// When the directory belongs to another node, or cannot be written.
-    pub async fn start(options: Options) -> Result<Node, StartError> {
-        let forming = Arc::new(Forming::open(options).await?);
+    pub async fn start(options: Options) -> Result<Node, RaftError> {
+        let forming = Arc::new(Bootstrap::open(options).await?);
         let node = Node {
-            service: Arc::new(Service {
-                forming,
+            service: Arc::new(RaftPeerService {
+                bootstrap: forming,
                 group: RwLock::new(None),
             }),
             fatal: Arc::new(watch::Sender::new(None)),
@@ -58,8 +58,8 @@ impl Node {
         let running = node.clone();
         tokio::spawn(async move {
             if let Err(error) = lifecycle::run(&running.service, &running.stop).await {
-                if matches!(error, StartError::Diverged(_))
-                    && let Err(unmarked) = running.service.forming.mark_diverged().await
+                if matches!(error, RaftError::Diverged(_))
+                    && let Err(unmarked) = running.service.bootstrap.mark_diverged().await
                 {
                     tracing::error!(
                         target: log_target::NODE,
@@ -73,12 +73,12 @@ impl Node {
     }
 
     /// Resolves when the process must end, with the reason.
-    pub async fn fatal(&self) -> StartError {
+    pub async fn fatal(&self) -> RaftError {
         let mut fatal = self.fatal.subscribe();
         match fatal.wait_for(Option::is_some).await {
             Ok(reason) => reason
                 .clone()
-                .unwrap_or_else(|| StartError::Storage("unknown".to_owned())),
+                .unwrap_or_else(|| RaftError::Storage("unknown".to_owned())),
             Err(_) => std::future::pending().await,
         }
     }
@@ -87,16 +87,20 @@ impl Node {
     ///
     /// # Errors
     /// Without a quorum, before the group is formed, or past the deadline.
-    pub async fn lookup(&self, lookup: &Lookup, deadline: Instant) -> Result<Answer, Unavailable> {
-        Ok(answer(&*self.confirmed(deadline).await?, lookup))
+    pub async fn lookup(
+        &self,
+        lookup: &Lookup,
+        deadline: Instant,
+    ) -> Result<LookupResult, Unavailable> {
+        Ok(look_up(&*self.confirmed(deadline).await?, lookup))
     }
 
     /// Performs a lookup in this node's current state, which may be stale.
     ///
     /// # Errors
     /// Before the group is formed.
-    pub fn lookup_stale(&self, lookup: &Lookup) -> Result<Answer, Unavailable> {
-        Ok(answer(&*self.group()?, lookup))
+    pub fn lookup_stale(&self, lookup: &Lookup) -> Result<LookupResult, Unavailable> {
+        Ok(look_up(&*self.group()?, lookup))
     }
 
     /// Returns the coordinators, the most recently joined first, with the index of the state that
@@ -127,8 +131,8 @@ impl Node {
     ///
     /// # Errors
     /// Before the group is formed.
-    pub fn feed(&self, lookups: &[Lookup]) -> Result<Feed, Unavailable> {
-        Ok(self.group()?.replica.feeds().feed(lookups))
+    pub fn watch(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
+        Ok(self.group()?.replica.watch_hub().watch(lookups))
     }
 
     /// Returns this node's applied index and the index of the last change of a lookup: the state's
@@ -136,10 +140,10 @@ impl Node {
     ///
     /// # Errors
     /// Before the group is formed.
-    pub fn progress(&self, lookup: &Lookup) -> Result<Progress, Unavailable> {
+    pub fn progress(&self, lookup: &Lookup) -> Result<LookupProgress, Unavailable> {
         let group = self.group()?;
         let registry = group.replica.registry();
-        Ok(Progress {
+        Ok(LookupProgress {
             index: registry.applied_index(),
             changed_index: registry.changed_index(lookup),
         })
@@ -173,7 +177,7 @@ impl Node {
         announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        let wish = Wish::Announce {
+        let wish = RequestedWrite::Announce {
             node_id,
             digest,
             announcement,
@@ -187,7 +191,7 @@ impl Node {
     /// As for [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
         type Nothing = fn() -> Result<Announcement, BadAnnouncement>;
-        let wish: Wish<'_, Nothing> = Wish::Withdraw { node_id: &node_id };
+        let wish: RequestedWrite<'_, Nothing> = RequestedWrite::Withdraw { node_id: &node_id };
         ordered_write::write(&*self.group_to_write()?, wish, deadline).await
     }
 
@@ -213,12 +217,12 @@ impl Node {
 
     /// Returns this node's knowledge of the group, without waiting and even without a quorum.
     pub fn status(&self) -> Status {
-        status::of(&self.service.forming, self.service.group().as_deref())
+        status::of(&self.service.bootstrap, self.service.group().as_deref())
     }
 
     /// Returns a human-readable line about each part of consensus.
     pub async fn report(&self) -> Vec<String> {
-        report::lines(&self.service.forming, self.service.group().as_deref()).await
+        report::lines(&self.service.bootstrap, self.service.group().as_deref()).await
     }
 
     /// Checks whether this node is a voter and has served a read completely in the last 2 s.
@@ -237,7 +241,7 @@ impl Node {
             true => Ok(()),
             false => Err(format!(
                 "this node has served no read in the last 2 s: {}",
-                plight(&group)
+                unavailable_reason(&group)
             )),
         }
     }
@@ -245,11 +249,11 @@ impl Node {
     /// Whether this process answers at an address, within a time limit. Also `true` when the
     /// address has a name that does not resolve, since the question then has no answer.
     pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
-        let forming = &self.service.forming;
-        let own = forming.image().name.clone();
+        let forming = &self.service.bootstrap;
+        let own = forming.local_member().name.clone();
         let answered = async {
-            while !matches!(forming.look(address).await, Ok(view) if view.name == own) {
-                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            while !matches!(forming.probe(address).await, Ok(view) if view.name == own) {
+                tokio::time::sleep(PROBE_INTERVAL).await;
             }
         };
         tokio::time::timeout(limit, answered).await.is_ok() || forming.dialer().is_unknown(address)
@@ -266,11 +270,11 @@ impl Node {
 
     /// Ends readiness and hands leadership to another voter, if this node leads. The caller then
     /// calls [`Node::stop`].
-    pub async fn hand_over(&self) {
+    pub async fn transfer_leadership(&self) {
         self.stop.send_replace(true);
         if let Some(group) = self.service.group() {
             let led = group.leads();
-            let another_leads = transfer_leadership::hand_over(&group).await;
+            let another_leads = transfer_leadership::run(&group).await;
             // A group of one has no other voter.
             let others = group.view().borrow().voters() > 1;
             if led && others && !another_leads {
@@ -288,11 +292,11 @@ impl Node {
         // Peers are turned away first: a request to an ended group would appear as an error in the
         // server log.
         let group = write(&self.service.group).take();
-        self.service.forming.note_stopping();
+        self.service.bootstrap.note_stopping();
         if let Some(group) = group {
             group.shut_down().await;
         }
-        self.service.forming.options.store.clone().close().await;
+        self.service.bootstrap.options.store.clone().close().await;
     }
 
     /// Returns the group, for simulations; see `probe`.
@@ -304,19 +308,19 @@ impl Node {
     /// Returns the opened data directory, for simulations; see `probe`.
     #[cfg(feature = "sim")]
     pub(crate) fn store(&self) -> &crate::storage::Store {
-        &self.service.forming.options.store
+        &self.service.bootstrap.options.store
     }
 
     /// Returns the parts behind the façade, once there is a group.
     #[cfg(test)]
-    pub(crate) fn parts_now(&self) -> Option<(Arc<Group>, Arc<Service>)> {
+    pub(crate) fn parts_now(&self) -> Option<(Arc<Group>, Arc<RaftPeerService>)> {
         Some((self.service.group()?, self.service.clone()))
     }
 
     fn group(&self) -> Result<Arc<Group>, Unavailable> {
         self.service
             .group()
-            .ok_or_else(|| unavailable(self.service.forming.waits_for()))
+            .ok_or_else(|| unavailable(self.service.bootstrap.waits_for()))
     }
 
     /// Returns the group once this node has applied everything acknowledged before the call.
@@ -340,7 +344,7 @@ impl Node {
     async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
         let group = self.group_to_write()?;
         loop {
-            return match group.writes.write(command.clone(), deadline).await {
+            return match group.write_queue.write(command.clone(), deadline).await {
                 WriteResult::Done {
                     outcome: Outcome::Full,
                     ..

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::{self, Beat};
 use crate::model::Service;
-use crate::raft::LogLimits;
+use crate::raft::LogRetention;
 use crate::registry::{Arrival, LEVEL_OF_ORDER};
 use crate::storage::{FsSpace, Held, OsFs, Store, Vfs, VfsFile};
 use std::io;
@@ -86,7 +86,7 @@ fn alone(store: Store) -> Options {
         max_age: MAX_AGE,
         recovery_gap: Duration::from_secs(1),
         recovery_grace: Duration::from_millis(500),
-        log_limits: LogLimits {
+        log_limits: LogRetention {
             snapshot_every_bytes: 128 << 10,
             max_bytes: LOG_BYTES_MAX,
             kept_bytes: 64 << 10,
@@ -171,7 +171,7 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
 /// Proposes a command as another node would, without waiting for a turn here.
 async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     let group = node.group().expect("a group");
-    match group.writes.write(command, soon()).await {
+    match group.write_queue.write(command, soon()).await {
         WriteResult::Done {
             outcome: Outcome::Applied,
             index,
@@ -229,7 +229,7 @@ async fn a_write_that_is_overtaken_is_refused() {
     // A change whose target is replaced while it waits, and a renewal whose target is withdrawn
     // while it waits.
     for (earlier, later) in [(engine_with("older"), newer), (engine_with("newer"), gone)] {
-        let turn = group.turns.enter("engine").turn().await;
+        let turn = group.write_order.enter("engine").turn().await;
         let (writer, until) = (node.clone(), soon());
         let mut waiting = tokio::spawn(async move { writer.announce(earlier, until).await });
         let early = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;

@@ -2,15 +2,15 @@
 
 mod snapshot_chunks;
 
-use super::bootstrap::group_discovery::Forming;
+use super::bootstrap::group_discovery::Bootstrap;
 use super::consensus::{proposer, read_index};
 use super::group::Group;
 use super::membership::handle_join;
 use super::monitor::peer_status;
-use super::transport::identity::NodeName;
+use super::transport::identity::NodeIdentity;
 use super::transport::{
-    Answer, GroupView, Guests, Hello, Introduction, JoinAnswer, MESSAGES_VERSION, PeerService,
-    Request, Welcome, message_checks,
+    GroupInfo, Hello, HelloReply, JoinResponse, MESSAGES_VERSION, NonMembers, PeerIdentity,
+    PeerService, Request, Response, message_checks,
 };
 use crate::locks::read;
 use crate::model::shown;
@@ -19,64 +19,64 @@ use crate::storage::GroupIdentity;
 use crate::storage::types::{RaftId, TypeConfig};
 use openraft::raft::AppendEntriesRequest;
 use openraft::vote::RaftLeaderId;
-use snapshot_chunks::{Pieces, take_chunk};
+use snapshot_chunks::{ChunkAssembler, take_chunk};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
 /// The server side of the peers' connections.
-pub(crate) struct Service {
-    pub(crate) forming: Arc<Forming>,
+pub(crate) struct RaftPeerService {
+    pub(crate) bootstrap: Arc<Bootstrap>,
     /// The group, once this node is in one.
     pub(crate) group: RwLock<Option<Arc<Group>>>,
 }
 
 /// A connection that was accepted.
-pub(crate) enum Session {
+pub(crate) enum PeerSession {
     /// A node that looks for its group.
-    Stranger,
+    NonMember,
     /// A member that addressed this node by its raft id.
     Member {
         id: RaftId,
         group: Arc<Group>,
-        snapshot: Mutex<Pieces>,
+        snapshot: Mutex<ChunkAssembler>,
     },
 }
 
 /// The reason why a connection is not accepted.
-enum Objection {
+enum Rejection {
     /// The peer may try again soon.
-    NotYet(String),
+    Retry(String),
     /// The cluster, the receiver or the version is wrong.
-    Refuse(String),
+    Refused(String),
     /// The sender must stop: it is not the node it claims to be, and an operator has to
     /// investigate.
-    Condemn(String),
+    Fatal(String),
 }
 
-impl Service {
+impl RaftPeerService {
     pub(crate) fn group(&self) -> Option<Arc<Group>> {
         read(&self.group).clone()
     }
 
-    fn accept(&self, hello: &Hello) -> Result<Session, Objection> {
-        let own = &self.forming.options;
-        message_checks::hello(hello).map_err(Objection::Refuse)?;
+    fn accept(&self, hello: &Hello) -> Result<PeerSession, Rejection> {
+        let own = &self.bootstrap.options;
+        message_checks::hello(hello).map_err(Rejection::Refused)?;
         if hello.version != MESSAGES_VERSION {
-            return Err(Objection::Refuse(format!(
+            return Err(Rejection::Refused(format!(
                 "it speaks version {}, this node {MESSAGES_VERSION}",
                 hello.version
             )));
         }
         if hello.from.environment != own.environment {
-            return Err(Objection::Refuse(format!(
+            return Err(Rejection::Refused(format!(
                 "it is of environment {}, this node of {}",
                 shown(&hello.from.environment),
                 own.environment
             )));
         }
         match (hello.to, self.group()) {
-            (None, _) => Ok(Session::Stranger),
-            (Some(_), None) => Err(Objection::NotYet(format!(
+            (None, _) => Ok(PeerSession::NonMember),
+            (Some(_), None) => Err(Rejection::Retry(format!(
                 "{} is starting or stopping",
                 own.node_id
             ))),
@@ -89,66 +89,69 @@ impl Service {
         hello: &Hello,
         (cluster_id, target): (u64, RaftId),
         group: Arc<Group>,
-    ) -> Result<Session, Objection> {
-        let node_id = &self.forming.options.node_id;
+    ) -> Result<PeerSession, Rejection> {
+        let node_id = &self.bootstrap.options.node_id;
         let id = hello.from.name.raft_id();
         if cluster_id != group.peers.cluster_id() {
-            return Err(Objection::Refuse(format!(
+            return Err(Rejection::Refused(format!(
                 "{node_id} is in another cluster: {:016x}",
                 group.peers.cluster_id()
             )));
         }
         if target != group.raft_id() {
-            return Err(Objection::Refuse(format!(
+            return Err(Rejection::Refused(format!(
                 "another incarnation of {node_id} is meant"
             )));
         }
         if id == group.raft_id() {
-            return Err(Objection::Condemn(format!(
+            return Err(Rejection::Fatal(format!(
                 "two processes run on copies of the data directory of {node_id}"
             )));
         }
         if group.replica.registry().is_retired(id) {
-            return Err(Objection::Condemn(format!(
+            return Err(Rejection::Fatal(format!(
                 "{} was replaced: empty its data directory and start it again; it rejoins \
                  by itself",
                 hello.from.name
             )));
         }
-        group.peers.judge(&hello.from).map_err(Objection::Condemn)?;
-        Ok(Session::Member {
+        group
+            .peers
+            .verify_identity(&hello.from)
+            .map_err(Rejection::Fatal)?;
+        Ok(PeerSession::Member {
             id,
             group,
             snapshot: Mutex::default(),
         })
     }
 
-    fn introduction(&self) -> Introduction {
-        self.forming.image().introduction()
+    fn introduction(&self) -> PeerIdentity {
+        self.bootstrap.local_member().identity()
     }
 
-    fn view(&self) -> GroupView {
-        let options = &self.forming.options;
-        GroupView {
-            name: self.forming.image().name.clone(),
+    fn view(&self) -> GroupInfo {
+        let options = &self.bootstrap.options;
+        GroupInfo {
+            name: self.bootstrap.local_member().name.clone(),
             environment: options.environment.clone(),
             inventory_digest: options
                 .inventory
                 .as_ref()
                 .map(|inventory| inventory.digest()),
-            founders: self.forming.group_identity().as_ref().map(founders),
+            founders: self.bootstrap.group_identity().as_ref().map(founders),
         }
     }
 }
 
 /// Returns the founding pairs in the form that is sent to peers.
-pub(crate) fn founders(group: &GroupIdentity) -> Vec<(NodeName, String)> {
+pub(crate) fn founders(group: &GroupIdentity) -> Vec<(NodeIdentity, String)> {
     group
         .founders
         .iter()
         .map(|(node_id, incarnation, address)| {
             (
-                NodeName {
+                NodeIdentity {
                     node_id: node_id.clone(),
                     incarnation: *incarnation,
                 },
@@ -158,54 +161,56 @@ pub(crate) fn founders(group: &GroupIdentity) -> Vec<(NodeName, String)> {
         .collect()
 }
 
-impl PeerService for Service {
-    type Session = Session;
+impl PeerService for RaftPeerService {
+    type Session = PeerSession;
 
-    fn greet(&self, hello: &Hello) -> (Welcome, Option<Session>) {
+    fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<PeerSession>) {
         let objection = match self.accept(hello) {
-            Ok(session) => return (Welcome::Accepted(self.introduction()), Some(session)),
+            Ok(session) => return (HelloReply::Accepted(self.introduction()), Some(session)),
             Err(objection) => objection,
         };
         let (reason, fatal) = match objection {
-            Objection::NotYet(reason) => return (Welcome::NotYet { reason }, None),
-            Objection::Refuse(reason) => (reason, false),
-            Objection::Condemn(reason) => (reason, true),
+            Rejection::Retry(reason) => return (HelloReply::NotYet { reason }, None),
+            Rejection::Refused(reason) => (reason, false),
+            Rejection::Fatal(reason) => (reason, true),
         };
-        self.forming.refusals.note(&hello.from.name, &reason);
-        (Welcome::Refused { reason, fatal }, None)
+        self.bootstrap.refusals.log(&hello.from.name, &reason);
+        (HelloReply::Refused { reason, fatal }, None)
     }
 
-    fn guests(&self) -> &Guests {
-        &self.forming.guests
+    fn non_members(&self) -> &NonMembers {
+        &self.bootstrap.guests
     }
 
-    fn is_guest(&self, session: &Session) -> bool {
-        matches!(session, Session::Stranger)
+    fn is_non_member(&self, session: &PeerSession) -> bool {
+        matches!(session, PeerSession::NonMember)
     }
 
-    fn awake(&self, session: &Session, opened_epoch: u64) -> bool {
+    fn is_current(&self, session: &PeerSession, opened_epoch: u64) -> bool {
         let still_the_group = match session {
-            Session::Stranger => true,
-            Session::Member { group, .. } => {
+            PeerSession::NonMember => true,
+            PeerSession::Member { group, .. } => {
                 self.group().is_some_and(|now| Arc::ptr_eq(&now, group))
             }
         };
-        still_the_group && self.forming.options.beat.runs(opened_epoch)
+        still_the_group && self.bootstrap.options.beat.runs(opened_epoch)
     }
 
-    async fn serve(self: Arc<Self>, session: Arc<Session>, request: Request) -> Answer {
+    async fn serve(self: Arc<Self>, session: Arc<PeerSession>, request: Request) -> Response {
         match (&*session, request) {
-            (_, Request::Look) => Answer::Look(self.view()),
-            (_, Request::Join(wish)) => Answer::Join(match self.group() {
-                Some(group) => handle_join::take_wish(&group, wish).await,
-                None => JoinAnswer::Refused(format!(
+            (_, Request::Probe) => Response::Probe(self.view()),
+            (_, Request::Join(wish)) => Response::Join(match self.group() {
+                Some(group) => handle_join::handle_join(&group, wish).await,
+                None => JoinResponse::Refused(format!(
                     "{} is in no group yet",
-                    self.forming.options.node_id
+                    self.bootstrap.options.node_id
                 )),
             }),
-            (Session::Stranger, _) => Answer::Failed("only a member may ask this".to_owned()),
+            (PeerSession::NonMember, _) => {
+                Response::Failed("only a member may ask this".to_owned())
+            }
             (
-                Session::Member {
+                PeerSession::Member {
                     id,
                     group,
                     snapshot,
@@ -222,51 +227,51 @@ impl PeerService for Service {
 async fn serve_member(
     from: RaftId,
     group: &Group,
-    snapshot: &Mutex<Pieces>,
+    snapshot: &Mutex<ChunkAssembler>,
     request: Request,
-) -> Answer {
-    let failed = |error: &dyn std::fmt::Display| Answer::Failed(error.to_string());
+) -> Response {
+    let failed = |error: &dyn std::fmt::Display| Response::Failed(error.to_string());
     match request {
         Request::Vote(rpc) => group
             .raft
             .vote(rpc)
             .await
-            .map_or_else(|error| failed(&error), Answer::Vote),
+            .map_or_else(|error| failed(&error), Response::Vote),
         Request::PreVote(rpc) => group
             .raft
             .pre_vote(rpc)
             .await
-            .map_or_else(|error| failed(&error), Answer::Vote),
+            .map_or_else(|error| failed(&error), Response::Vote),
         Request::Append(rpc) => append(group, rpc).await,
         Request::Snapshot(chunk) => match disk_takes_more(group) {
             Ok(()) => take_chunk(from, group, snapshot, *chunk).await,
-            Err(reason) => Answer::Failed(reason),
+            Err(reason) => Response::Failed(reason),
         },
         Request::Transfer(rpc) => group
             .raft
             .handle_transfer_leader(rpc)
             .await
-            .map_or_else(|error| failed(&error), Answer::Transfer),
-        Request::ReadIndex(vote) => Answer::ReadIndex(match group.leads() {
+            .map_or_else(|error| failed(&error), Response::Transfer),
+        Request::ReadIndex(vote) => Response::ReadIndex(match group.leads() {
             true => read_index::confirm_for(group, from, vote).await,
             false => Err(format!("{} does not lead", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {
-            Answer::Forward(proposer::take_forwarded(group, forwarded).await)
+            Response::Forward(proposer::take_forwarded(group, forwarded).await)
         }
-        Request::Pulse(theirs) => {
+        Request::Status(theirs) => {
             let own = peer_status::own(group);
             group.peers.note_applied(from, theirs.applied, own.applied);
             group.replica.evidence().note_committed(theirs.applied);
-            Answer::Pulse(own)
+            Response::Status(own)
         }
-        Request::Look | Request::Join(_) => Answer::Failed("answered elsewhere".to_owned()),
+        Request::Probe | Request::Join(_) => Response::Failed("answered elsewhere".to_owned()),
     }
 }
 
-async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Answer {
+async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
     if let Err(reason) = message_checks::append(&rpc) {
-        return Answer::Failed(reason);
+        return Response::Failed(reason);
     }
     // Note this before the entries are on disk, which may take long: the leader's statements about
     // its log and its commits are valid regardless of this node's disk.
@@ -274,13 +279,12 @@ async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Answer 
     if !rpc.entries.is_empty()
         && let Err(reason) = disk_takes_more(group)
     {
-        return Answer::Failed(reason);
+        return Response::Failed(reason);
     }
-    group
-        .raft
-        .append_entries(rpc)
-        .await
-        .map_or_else(|error| Answer::Failed(error.to_string()), Answer::Append)
+    group.raft.append_entries(rpc).await.map_or_else(
+        |error| Response::Failed(error.to_string()),
+        Response::Append,
+    )
 }
 
 fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {

@@ -5,7 +5,7 @@ use crate::model::shown;
 use crate::raft::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use crate::raft::group::Group;
 use crate::raft::log_target;
-use crate::raft::transport::{Answer, SnapshotChunk, message_checks};
+use crate::raft::transport::{Response, SnapshotChunk, message_checks};
 use crate::registry::Registry;
 use crate::storage::SNAPSHOT_BYTES_MAX;
 use crate::storage::types::{RaftId, SnapshotMeta};
@@ -15,14 +15,14 @@ use std::sync::Mutex;
 pub(super) async fn take_chunk(
     from: RaftId,
     group: &Group,
-    buffer: &Mutex<Pieces>,
+    buffer: &Mutex<ChunkAssembler>,
     mut chunk: SnapshotChunk,
-) -> Answer {
-    let gathered = gather(&mut lock(buffer), &mut chunk);
+) -> Response {
+    let gathered = add(&mut lock(buffer), &mut chunk);
     let pieces = match gathered {
-        Ok(None) => return Answer::Snapshot(None),
+        Ok(None) => return Response::Snapshot(None),
         Ok(Some(pieces)) => pieces,
-        Err(reason) => return Answer::Failed(reason),
+        Err(reason) => return Response::Failed(reason),
     };
     let bytes = pieces.bytes;
     let registry = match restore(group, &chunk.meta, pieces).await {
@@ -32,8 +32,8 @@ pub(super) async fn take_chunk(
                 "{} does not take the snapshot: {reason}",
                 group.options.node_id
             );
-            group.peers.complain_of(from, &reason);
-            return Answer::Failed(reason);
+            group.peers.log_failure(from, &reason);
+            return Response::Failed(reason);
         }
     };
     tracing::info!(
@@ -45,22 +45,25 @@ pub(super) async fn take_chunk(
         snapshot: SnapshotBody::Restored(registry),
     };
     match group.raft.install_full_snapshot(chunk.vote, snapshot).await {
-        Ok(response) => Answer::Snapshot(Some(response.vote)),
-        Err(error) => Answer::Failed(error.to_string()),
+        Ok(response) => Response::Snapshot(Some(response.vote)),
+        Err(error) => Response::Failed(error.to_string()),
     }
 }
 
 /// The pieces of a snapshot received so far.
 #[derive(Default)]
-pub(crate) struct Pieces {
+pub(crate) struct ChunkAssembler {
     pieces: Vec<Vec<u8>>,
     bytes: u64,
 }
 
 /// Appends a piece to the earlier ones. Returns the whole snapshot once the last piece is there.
-fn gather(buffer: &mut Pieces, chunk: &mut SnapshotChunk) -> Result<Option<Pieces>, String> {
+fn add(
+    buffer: &mut ChunkAssembler,
+    chunk: &mut SnapshotChunk,
+) -> Result<Option<ChunkAssembler>, String> {
     if chunk.offset == 0 {
-        *buffer = Pieces::default();
+        *buffer = ChunkAssembler::default();
     }
     if chunk.offset != buffer.bytes {
         let next = buffer.bytes;
@@ -81,7 +84,7 @@ fn gather(buffer: &mut Pieces, chunk: &mut SnapshotChunk) -> Result<Option<Piece
 async fn restore(
     group: &Group,
     meta: &SnapshotMeta,
-    pieces: Pieces,
+    pieces: ChunkAssembler,
 ) -> Result<Box<Registry>, String> {
     let store = group.store().clone();
     let environment = group.options.environment.clone();

@@ -5,8 +5,8 @@ use super::*;
 use crate::clock::Beat;
 use crate::model::Lookup;
 use crate::raft::transport::SnapshotChunk;
-use crate::raft::transport::{Dialer, Link};
-use crate::raft::{Dial, LogLimits, Node, Options, PeerStream};
+use crate::raft::transport::{Dialer, PeerClient};
+use crate::raft::{Dial, LogRetention, Node, Options, PeerStream};
 use crate::registry::{Batch, Registry};
 use crate::storage::types::SnapshotMeta;
 use crate::storage::types::{Entry, LogId, Member, Proposal, StoredMembership, Vote};
@@ -40,8 +40,8 @@ impl Dial for To {
 struct Stage {
     node: Node,
     group: Arc<Group>,
-    service: Arc<Service>,
-    link: Link,
+    service: Arc<RaftPeerService>,
+    link: PeerClient,
     _dir: tempfile::TempDir,
 }
 
@@ -63,7 +63,7 @@ impl Stage {
         .expect("it serves");
         let dialer = Dialer::Own(Arc::new(To(node.clone())));
         Stage {
-            link: Link::new("http://a:1", dialer),
+            link: PeerClient::new("http://a:1", dialer),
             node,
             group,
             service,
@@ -71,9 +71,9 @@ impl Stage {
         }
     }
 
-    fn speaker() -> Introduction {
-        Introduction {
-            name: NodeName {
+    fn speaker() -> PeerIdentity {
+        PeerIdentity {
+            name: NodeIdentity {
                 node_id: "b".to_owned(),
                 incarnation: 7,
             },
@@ -85,7 +85,7 @@ impl Stage {
     }
 
     /// Returns the node's answer to a member's request.
-    async fn answers(&self, request: Request) -> Answer {
+    async fn answers(&self, request: Request) -> Response {
         let cluster_id = self.group.peers.cluster_id();
         let hello = Hello::member(Stage::speaker(), cluster_id, self.group.raft_id());
         let answer = self.link.call(hello, request, LIMIT).await;
@@ -95,7 +95,7 @@ impl Stage {
     async fn refuses(&self, request: Request, reason: &str) {
         let answer = self.answers(request).await;
         let text = format!("{answer:?}");
-        assert!(matches!(answer, Answer::Failed(_)), "{text}");
+        assert!(matches!(answer, Response::Failed(_)), "{text}");
         assert!(text.contains(reason), "{text}");
     }
 
@@ -124,7 +124,7 @@ fn options(store: Store) -> Options {
         max_age: Duration::from_secs(30),
         recovery_gap: Duration::from_secs(5),
         recovery_grace: Duration::from_secs(30),
-        log_limits: LogLimits::default(),
+        log_limits: LogRetention::default(),
         auto_rejoin: true,
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
@@ -286,16 +286,16 @@ async fn strangers_are_remembered_within_bounds() {
         let mut from = Stage::speaker();
         from.name.incarnation = 100 + i;
         from.environment = "x".repeat(10_000);
-        let (welcome, session) = stage.service.greet(&Hello::stranger(from.clone()));
+        let (welcome, session) = stage.service.accept_hello(&Hello::non_member(from.clone()));
         assert!(session.is_none());
-        assert!(matches!(welcome, Welcome::Refused { reason, .. } if reason.len() < 300));
+        assert!(matches!(welcome, HelloReply::Refused { reason, .. } if reason.len() < 300));
         from.environment = "test".to_owned();
         let cluster_id = stage.group.peers.cluster_id();
         let hello = Hello::member(from, cluster_id, stage.group.raft_id());
-        let (_, session) = stage.service.greet(&hello);
+        let (_, session) = stage.service.accept_hello(&hello);
         assert!(session.is_some());
     }
-    assert!(stage.service.forming.refusals.bytes() < 64 << 10);
-    assert!(stage.group.peers.known_count() <= 256);
+    assert!(stage.service.bootstrap.refusals.bytes() < 64 << 10);
+    assert!(stage.group.peers.state_count() <= 256);
     stage.goes_on().await;
 }

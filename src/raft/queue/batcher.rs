@@ -13,70 +13,70 @@ use tokio::sync::mpsc;
 
 /// Minimum number of expected requests to wait for. A batch for fewer clients is cheap, and each of
 /// them may be the last.
-const LEAST: usize = 8;
+const MIN_BATCH: usize = 8;
 /// Minimum time to wait for the expected requests. On an idle machine, answered clients send their
 /// next request sooner than this; a timer fires a millisecond late.
-const LEAST_PATIENCE: Duration = Duration::from_millis(1);
+const MIN_DELAY: Duration = Duration::from_millis(1);
 /// Time after which a client that has not sent another request is not expected any more.
-const GONE_AFTER: Duration = Duration::from_millis(10);
+const EXPECT_WITHIN: Duration = Duration::from_millis(10);
 /// Number of batches that do not wait, after the first batch for which the expected requests did
 /// not arrive. The number doubles each time this happens in a row.
-const FEWEST_PASSED_OVER: u32 = 4;
-const MOST_PASSED_OVER: u32 = 256;
+const BACKOFF_MIN: u32 = 4;
+const BACKOFF_MAX: u32 = 256;
 
 /// Maximum time to wait for the expected requests. The busier a machine is, the longer a batch
 /// takes and the later its clients return.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct BatchDelay {
     /// The limit, as a multiple of the duration of the last batch.
     pub(crate) batches: u32,
     /// The absolute limit.
-    pub(crate) most: Duration,
+    pub(crate) max: Duration,
 }
 
 /// Tracks the clients that are expected to send another request.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct AdaptiveBatcher {
     /// Number of requests when the last batch was answered: those it answered plus those that
     /// waited.
     expected: usize,
     /// The time at which the last batch was answered.
     answered_at: Instant,
     /// The time at which the last batch was complete.
-    gathered_at: Instant,
-    patience: Patience,
+    filled_at: Instant,
+    delay: BatchDelay,
     /// Number of following batches that do not wait.
-    passed_over: u32,
+    backoff: u32,
     /// The next value of `passed_over`, if the expected requests do not arrive.
-    next_passed_over: u32,
+    next_backoff: u32,
 }
 
-impl Crowd {
+impl AdaptiveBatcher {
     /// Creates a tracker that waits at most as long as `patience` allows.
-    pub(crate) fn new(patience: Patience) -> Crowd {
+    pub(crate) fn new(patience: BatchDelay) -> AdaptiveBatcher {
         let now = clock::now();
-        Crowd {
+        AdaptiveBatcher {
             expected: 0,
             answered_at: now,
-            gathered_at: now,
-            patience,
-            passed_over: 0,
-            next_passed_over: FEWEST_PASSED_OVER,
+            filled_at: now,
+            delay: patience,
+            backoff: 0,
+            next_backoff: BACKOFF_MIN,
         }
     }
 
     /// Adds arriving requests to a batch until it has the expected number or is full. Cancel-safe.
-    pub(crate) async fn gather<T>(
+    pub(crate) async fn fill<T>(
         &mut self,
         batch: &mut Vec<T>,
         coming: &mut mpsc::Receiver<T>,
         is_full: impl FnMut(&[T]) -> bool,
     ) {
-        self.gather_expected(batch, coming, is_full).await;
-        self.gathered_at = clock::now();
+        self.fill_expected(batch, coming, is_full).await;
+        self.filled_at = clock::now();
     }
 
-    async fn gather_expected<T>(
+    async fn fill_expected<T>(
         &mut self,
         batch: &mut Vec<T>,
         coming: &mut mpsc::Receiver<T>,
@@ -87,20 +87,20 @@ impl Crowd {
         if expected == 0 {
             return;
         }
-        let until = clock::now() + self.patience();
+        let until = clock::now() + self.delay();
         while batch.len() < expected && !is_full(batch) {
             if !take_one(batch, coming, until).await {
-                return self.stayed_away();
+                return self.back_off();
             }
             take_waiting(batch, coming, &mut is_full);
         }
-        self.next_passed_over = FEWEST_PASSED_OVER;
+        self.next_backoff = BACKOFF_MIN;
     }
 
     /// Records that a batch of `count` requests was answered while `waiting` more were queued.
-    pub(crate) fn answered(&mut self, count: usize, waiting: usize) {
+    pub(crate) fn on_complete(&mut self, count: usize, waiting: usize) {
         self.answered_at = clock::now();
-        self.expected = match count + waiting < LEAST {
+        self.expected = match count + waiting < MIN_BATCH {
             true => 0,
             false => count + waiting,
         };
@@ -109,24 +109,24 @@ impl Crowd {
     /// Returns the number of requests to wait for.
     fn expected(&mut self) -> usize {
         let expected = std::mem::take(&mut self.expected);
-        if clock::now().duration_since(self.answered_at) > GONE_AFTER {
+        if clock::now().duration_since(self.answered_at) > EXPECT_WITHIN {
             return 0;
         }
-        if expected > 0 && self.passed_over > 0 {
-            self.passed_over -= 1;
+        if expected > 0 && self.backoff > 0 {
+            self.backoff -= 1;
             return 0;
         }
         expected
     }
 
-    fn patience(&self) -> Duration {
-        let took = self.answered_at.duration_since(self.gathered_at);
-        (took * self.patience.batches).clamp(LEAST_PATIENCE, self.patience.most)
+    fn delay(&self) -> Duration {
+        let took = self.answered_at.duration_since(self.filled_at);
+        (took * self.delay.batches).clamp(MIN_DELAY, self.delay.max)
     }
 
-    fn stayed_away(&mut self) {
-        self.passed_over = self.next_passed_over;
-        self.next_passed_over = MOST_PASSED_OVER.min(2 * self.next_passed_over);
+    fn back_off(&mut self) {
+        self.backoff = self.next_backoff;
+        self.next_backoff = BACKOFF_MAX.min(2 * self.next_backoff);
     }
 }
 
@@ -160,15 +160,15 @@ mod tests {
     use tokio::sync::mpsc::Sender;
 
     const MOST: usize = 50;
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: BatchDelay = BatchDelay {
         batches: 2,
-        most: Duration::from_millis(5),
+        max: Duration::from_millis(5),
     };
 
-    async fn gathered(crowd: &mut Crowd, coming: &mut mpsc::Receiver<u32>) -> usize {
+    async fn gathered(crowd: &mut AdaptiveBatcher, coming: &mut mpsc::Receiver<u32>) -> usize {
         let mut batch = Vec::new();
         let is_full = |batch: &[u32]| batch.len() >= MOST;
-        crowd.gather(&mut batch, coming, is_full).await;
+        crowd.fill(&mut batch, coming, is_full).await;
         batch.len()
     }
 
@@ -184,16 +184,16 @@ mod tests {
         let (clients, mut coming) = mpsc::channel(100);
         // The second size is below the minimum for each group alone.
         for half in [20, 5] {
-            let mut crowd = Crowd::new(PATIENCE);
+            let mut crowd = AdaptiveBatcher::new(PATIENCE);
             ask(&clients, half);
-            crowd.answered(half as usize, half as usize);
+            crowd.on_complete(half as usize, half as usize);
             let again = async {
                 tokio::task::yield_now().await;
                 ask(&clients, half);
             };
             let (all, ()) = tokio::join!(gathered(&mut crowd, &mut coming), again);
             assert_eq!(all, 2 * half as usize);
-            assert_eq!(crowd.passed_over, 0);
+            assert_eq!(crowd.backoff, 0);
         }
     }
 
@@ -201,10 +201,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_are_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(PATIENCE);
+        let mut crowd = AdaptiveBatcher::new(PATIENCE);
         let began = clock::now();
         for _ in 0..100 {
-            crowd.answered(4, 3);
+            crowd.on_complete(4, 3);
             ask(&clients, 1);
             assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
         }
@@ -216,21 +216,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(PATIENCE);
+        let mut crowd = AdaptiveBatcher::new(PATIENCE);
         let began = clock::now();
         for _ in 0..2_000 {
-            crowd.answered(20, 0);
+            crowd.on_complete(20, 0);
             ask(&clients, 1);
             assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
         }
         let waited = clock::now().duration_since(began);
         // A timer takes up to a millisecond more.
-        assert!(waited < 20 * 2 * LEAST_PATIENCE, "{waited:?}");
-        crowd.passed_over = 0;
-        crowd.answered(20, 0);
+        assert!(waited < 20 * 2 * MIN_DELAY, "{waited:?}");
+        crowd.backoff = 0;
+        crowd.on_complete(20, 0);
         ask(&clients, 20);
         assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
-        assert_eq!(crowd.next_passed_over, FEWEST_PASSED_OVER);
+        assert_eq!(crowd.next_backoff, BACKOFF_MIN);
     }
 
     /// The wait grows with the duration of a batch, but not beyond the absolute limit when a disk
@@ -239,11 +239,11 @@ mod tests {
     async fn as_long_as_a_batch_takes_is_waited() {
         let (clients, mut coming) = mpsc::channel(100);
         for (took_ms, waits_ms) in [(0, 1), (2, 4), (500, 5)] {
-            let mut crowd = Crowd::new(PATIENCE);
+            let mut crowd = AdaptiveBatcher::new(PATIENCE);
             ask(&clients, 20);
             assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
             tokio::time::advance(Duration::from_millis(took_ms)).await;
-            crowd.answered(20, 0);
+            crowd.on_complete(20, 0);
             ask(&clients, 1);
             let began = clock::now();
             assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
@@ -261,9 +261,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(PATIENCE);
-        crowd.answered(60, 0);
-        tokio::time::advance(2 * GONE_AFTER).await;
+        let mut crowd = AdaptiveBatcher::new(PATIENCE);
+        crowd.on_complete(60, 0);
+        tokio::time::advance(2 * EXPECT_WITHIN).await;
         let began = clock::now();
         ask(&clients, 1);
         assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
@@ -274,8 +274,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = Crowd::new(PATIENCE);
-        crowd.answered(60, 10);
+        let mut crowd = AdaptiveBatcher::new(PATIENCE);
+        crowd.on_complete(60, 10);
         ask(&clients, 70);
         assert_eq!(gathered(&mut crowd, &mut coming).await, MOST);
         assert_eq!(gathered(&mut crowd, &mut coming).await, 70 - MOST);

@@ -11,33 +11,33 @@ use tokio::sync::oneshot;
 /// The writes in flight, by node. Bounded by the number of waiting requests: a node without one has
 /// no entry.
 #[derive(Default)]
-pub(crate) struct Turns {
-    by_node: Mutex<BTreeMap<String, Queue>>,
+pub(crate) struct KeyedMutex {
+    by_node: Mutex<BTreeMap<String, KeyQueue>>,
 }
 
 /// The writes of one node that wait for the current one.
 #[derive(Default)]
-struct Queue {
+struct KeyQueue {
     waiting: VecDeque<oneshot::Sender<()>>,
     /// Index of the last write that was accepted in a turn of this queue.
     accepted: Option<u64>,
 }
 
 /// A write's place in the queue of its node.
-pub(crate) struct Place<'a> {
-    turns: &'a Turns,
+pub(crate) struct KeyedTicket<'a> {
+    mutex: &'a KeyedMutex,
     node_id: String,
     /// Absent once this write has the turn.
     waits_for: Option<oneshot::Receiver<()>>,
 }
 
 /// The turn of one write; dropping it starts the next turn.
-pub(crate) struct Turn<'a>(Place<'a>);
+pub(crate) struct KeyedGuard<'a>(KeyedTicket<'a>);
 
-impl Turns {
+impl KeyedMutex {
     /// Takes a place in the queue of a node, synchronously, ahead of all later calls.
     #[cfg(test)]
-    pub(crate) fn enter(&self, node_id: &str) -> Place<'_> {
+    pub(crate) fn enter(&self, node_id: &str) -> KeyedTicket<'_> {
         self.enter_noting(node_id, || ()).0
     }
 
@@ -51,7 +51,7 @@ impl Turns {
         &self,
         node_id: &str,
         note: impl FnOnce() -> T,
-    ) -> (Place<'_>, T) {
+    ) -> (KeyedTicket<'_>, T) {
         let mut by_node = lock(&self.by_node);
         let waits_for = match by_node.get_mut(node_id) {
             Some(queue) => {
@@ -60,13 +60,13 @@ impl Turns {
                 Some(receiver)
             }
             None => {
-                by_node.insert(node_id.to_owned(), Queue::default());
+                by_node.insert(node_id.to_owned(), KeyQueue::default());
                 None
             }
         };
         let noted = note();
-        let place = Place {
-            turns: self,
+        let place = KeyedTicket {
+            mutex: self,
             node_id: node_id.to_owned(),
             waits_for,
         };
@@ -88,19 +88,19 @@ impl Turns {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> KeyedTicket<'a> {
     /// Waits for the turn. A write that stops waiting loses its place.
-    pub(crate) async fn turn(mut self) -> Turn<'a> {
+    pub(crate) async fn turn(mut self) -> KeyedGuard<'a> {
         if let Some(waits_for) = &mut self.waits_for {
             // The sender is dropped unused only if this place is dropped first.
             let _ = waits_for.await;
             self.waits_for = None;
         }
-        Turn(self)
+        KeyedGuard(self)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for KeyedTicket<'_> {
     fn drop(&mut self) {
         let holds_turn = match &mut self.waits_for {
             None => true,
@@ -111,16 +111,16 @@ impl Drop for Place<'_> {
             }
         };
         if holds_turn {
-            self.turns.pass_on(&self.node_id);
+            self.mutex.pass_on(&self.node_id);
         }
     }
 }
 
-impl Turn<'_> {
+impl KeyedGuard<'_> {
     /// Returns the index of the last write of this node that was accepted in an earlier turn, if
     /// the current write arrived while that one was in flight.
     pub(crate) fn previous(&self) -> Option<u64> {
-        let by_node = lock(&self.0.turns.by_node);
+        let by_node = lock(&self.0.mutex.by_node);
         by_node
             .get(&self.0.node_id)
             .and_then(|queue| queue.accepted)
@@ -128,7 +128,7 @@ impl Turn<'_> {
 
     /// Records that this write was accepted by the entry at `index`.
     pub(crate) fn accepted(&self, index: u64) {
-        if let Some(queue) = lock(&self.0.turns.by_node).get_mut(&self.0.node_id) {
+        if let Some(queue) = lock(&self.0.mutex.by_node).get_mut(&self.0.node_id) {
             queue.accepted = Some(index);
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     /// entry is left over.
     #[tokio::test]
     async fn writes_of_one_node_take_turns() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         let first = turns.enter("w1").turn().await;
         let mut second = Box::pin(turns.enter("w1").turn());
         assert!((&mut second).now_or_never().is_none());
@@ -157,7 +157,7 @@ mod tests {
     /// writes of a node have at least the evidence of earlier ones.
     #[tokio::test]
     async fn a_place_is_taken_with_what_is_known() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         let (place, is_one_moment) = turns.enter_noting("w1", || turns.by_node.try_lock().is_err());
         drop(place.turn().await);
         assert!(is_one_moment, "another could take a place meanwhile");
@@ -166,7 +166,7 @@ mod tests {
     /// A client that stops waiting frees its place, both before it has the turn and after.
     #[tokio::test]
     async fn a_write_given_up_holds_nobody() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         let first = turns.enter("w1").turn().await;
         let given_up = turns.enter("w1").turn();
         let given_late = turns.enter("w1").turn();
@@ -183,7 +183,7 @@ mod tests {
     /// write was accepted last.
     #[tokio::test]
     async fn a_place_is_taken_at_once() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         let first = turns.enter("w1").turn().await;
         let (second, third) = (turns.enter("w1"), turns.enter("w1"));
         let mut third = Box::pin(third.turn());

@@ -8,7 +8,7 @@
 //!   during a round gets an error while the round continues. Reads queued during a round have more
 //!   time than a round takes (see [`ReadRounds::index`]).
 
-use super::batcher::{Crowd, Patience};
+use super::batcher::{AdaptiveBatcher, BatchDelay};
 use crate::clock::{self, Instant};
 use crate::planted::{Bug, is_planted};
 use crate::raft::error::{Unavailable, unavailable};
@@ -20,9 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A round costs many task switches and answering a lookup costs one, so waiting for the expected
 /// reads is cheaper than a second round.
-const PATIENCE: Patience = Patience {
+const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 16,
-    most: Duration::from_millis(8),
+    max: Duration::from_millis(8),
 };
 /// Maximum number of reads that wait for a round. Beyond it a read is refused at once, since the
 /// node is far over its capacity.
@@ -37,30 +37,30 @@ const STOPPING: &str = "this node is stopping";
 
 /// The handle through which reads wait.
 #[derive(Clone)]
-pub(crate) struct ReadRounds {
-    waiting: mpsc::Sender<Waiter>,
+pub(crate) struct ReadQueue {
+    waiting: mpsc::Sender<PendingRead>,
     started: clock::Instant,
     /// Time of the last served read, in milliseconds after `started`, plus one; 0 when no read was
     /// served.
     last_served: Arc<AtomicU64>,
 }
 
-struct Waiter {
+struct PendingRead {
     deadline: Instant,
     reply: oneshot::Sender<Result<u64, String>>,
 }
 
-impl ReadRounds {
-    pub(crate) fn new() -> (ReadRounds, RoundsToRun) {
+impl ReadQueue {
+    pub(crate) fn new() -> (ReadQueue, ReadWorker) {
         let (waiting, queue) = mpsc::channel(MAX_WAITING_READS);
-        let rounds = ReadRounds {
+        let rounds = ReadQueue {
             waiting,
             started: clock::now(),
             last_served: Arc::default(),
         };
-        let to_run = RoundsToRun {
+        let to_run = ReadWorker {
             queue,
-            crowd: Crowd::new(PATIENCE),
+            batcher: AdaptiveBatcher::new(BATCH_DELAY),
         };
         (rounds, to_run)
     }
@@ -75,7 +75,7 @@ impl ReadRounds {
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
-            .try_send(Waiter { deadline, reply })
+            .try_send(PendingRead { deadline, reply })
             .map_err(|refused| unavailable(refused_for(&refused)))?;
         match answer.await {
             Ok(result) => result.map_err(unavailable),
@@ -101,12 +101,12 @@ impl ReadRounds {
 }
 
 /// The receiving half, to be driven by [`RoundsToRun::run`].
-pub(crate) struct RoundsToRun {
-    queue: mpsc::Receiver<Waiter>,
-    crowd: Crowd,
+pub(crate) struct ReadWorker {
+    queue: mpsc::Receiver<PendingRead>,
+    batcher: AdaptiveBatcher,
 }
 
-impl RoundsToRun {
+impl ReadWorker {
     /// Runs a `round` while reads wait, and waits for a `change` after one that failed, until the
     /// group is `stopping`.
     pub(crate) async fn run<R, C>(
@@ -134,7 +134,7 @@ impl RoundsToRun {
         R: Future<Output = Result<u64, String>>,
         C: Future<Output = ()>,
     {
-        let mut waiters: Vec<Waiter> = Vec::new();
+        let mut waiters: Vec<PendingRead> = Vec::new();
         loop {
             if waiters.is_empty() {
                 match self.queue.recv().await {
@@ -155,13 +155,13 @@ impl RoundsToRun {
         }
     }
 
-    fn answer(&mut self, waiters: &mut Vec<Waiter>, index: u64) {
+    fn answer(&mut self, waiters: &mut Vec<PendingRead>, index: u64) {
         while is_planted(Bug::ReadIndexReused)
             && let Ok(waiter) = self.queue.try_recv()
         {
             waiters.push(waiter);
         }
-        self.crowd.answered(waiters.len(), self.queue.len());
+        self.batcher.on_complete(waiters.len(), self.queue.len());
         for waiter in waiters.drain(..) {
             // An error means that the reader has stopped waiting.
             let _ = waiter.reply.send(Ok(index));
@@ -170,15 +170,15 @@ impl RoundsToRun {
 
     /// Collects the waiting reads, those that arrive once the runtime has read its sockets, and the
     /// expected ones. The busier the node is, the more reads share a round.
-    async fn gather(&mut self, waiters: &mut Vec<Waiter>) {
+    async fn gather(&mut self, waiters: &mut Vec<PendingRead>) {
         tokio::task::yield_now().await;
-        let (crowd, queue) = (&mut self.crowd, &mut self.queue);
-        let is_full = |waiters: &[Waiter]| waiters.len() >= MAX_WAITING_READS;
-        crowd.gather(waiters, queue, is_full).await;
+        let (crowd, queue) = (&mut self.batcher, &mut self.queue);
+        let is_full = |waiters: &[PendingRead]| waiters.len() >= MAX_WAITING_READS;
+        crowd.fill(waiters, queue, is_full).await;
     }
 }
 
-fn refused_for(refused: &mpsc::error::TrySendError<Waiter>) -> &'static str {
+fn refused_for(refused: &mpsc::error::TrySendError<PendingRead>) -> &'static str {
     match refused {
         mpsc::error::TrySendError::Full(_) => "too many lookups are waiting on this node",
         mpsc::error::TrySendError::Closed(_) => STOPPING,
@@ -190,7 +190,7 @@ fn refused_for(refused: &mpsc::error::TrySendError<Waiter>) -> &'static str {
 /// reads. Returns `None` when no reader waits any more.
 async fn answer_of(
     round: impl Future<Output = Result<u64, String>>,
-    waiters: &mut Vec<Waiter>,
+    waiters: &mut Vec<PendingRead>,
 ) -> Option<Result<u64, String>> {
     const LATE: &str = "no majority of the group confirmed the lookup in time";
     let mut round = pin!(tokio::time::timeout(ROUND_TIMEOUT, round));
@@ -205,8 +205,8 @@ async fn answer_of(
 }
 
 /// Answers the readers whose deadline is at or before `by`, and removes those that stopped waiting.
-fn drop_overdue(waiters: &mut Vec<Waiter>, by: Instant, reason: &str) {
-    let is_over = |waiter: &mut Waiter| waiter.deadline <= by || waiter.reply.is_closed();
+fn drop_overdue(waiters: &mut Vec<PendingRead>, by: Instant, reason: &str) {
+    let is_over = |waiter: &mut PendingRead| waiter.deadline <= by || waiter.reply.is_closed();
     for waiter in waiters.extract_if(.., is_over) {
         let _ = waiter.reply.send(Err(reason.to_owned()));
     }
@@ -216,9 +216,9 @@ fn drop_overdue(waiters: &mut Vec<Waiter>, by: Instant, reason: &str) {
 mod tests {
     use super::*;
 
-    fn waiter(deadline: Instant) -> (Waiter, oneshot::Receiver<Result<u64, String>>) {
+    fn waiter(deadline: Instant) -> (PendingRead, oneshot::Receiver<Result<u64, String>>) {
         let (reply, answer) = oneshot::channel();
-        (Waiter { deadline, reply }, answer)
+        (PendingRead { deadline, reply }, answer)
     }
 
     /// A round that never ends is abandoned. A reader whose deadline comes earlier is answered
@@ -248,7 +248,7 @@ mod tests {
     async fn reads_are_served_again_after_a_time_without() {
         const OUTAGE: Duration = Duration::from_secs(2);
         let began = clock::now();
-        let (reads, mut rounds) = ReadRounds::new();
+        let (reads, mut rounds) = ReadQueue::new();
         let round = move || async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
             match clock::now().duration_since(began) < OUTAGE {

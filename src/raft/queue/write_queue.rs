@@ -5,7 +5,7 @@
 //! - A write that may have been applied is never proposed again.
 //! - Every holder of a write drops it once its client no longer waits.
 
-use super::batcher::{Crowd, Patience};
+use super::batcher::{AdaptiveBatcher, BatchDelay};
 use super::entry_size::size_of;
 use crate::clock::Instant;
 use crate::raft::transport::WriteResult;
@@ -30,42 +30,42 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 const MAX_BATCH_COMMANDS: usize = 4_096;
 /// A write that misses a batch waits for the duration of that batch. A batch that took longer than
 /// `most` waited for a disk or a network, not for a processor.
-const PATIENCE: Patience = Patience {
+const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
-    most: Duration::from_millis(5),
+    max: Duration::from_millis(5),
 };
 /// Minimum time that a client must still wait for its write to be sent. A later answer would miss
 /// its deadline.
-pub(crate) const TOO_LATE: Duration = Duration::from_millis(20);
+pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(20);
 
 /// The handle through which commands are proposed.
 #[derive(Clone)]
-pub(crate) struct Writes {
-    queue: mpsc::Sender<Write>,
+pub(crate) struct WriteQueue {
+    queue: mpsc::Sender<PendingWrite>,
     /// Total size of all undecided writes.
     bytes: Arc<AtomicUsize>,
 }
 
 /// One command and the client that waits for it.
-pub(crate) struct Write {
+pub(crate) struct PendingWrite {
     pub(crate) command: Command,
     pub(crate) deadline: Instant,
     reply: oneshot::Sender<WriteResult>,
-    _room: Room,
+    _room: QueuedBytes,
 }
 
 /// A write's share of the total size; returned when dropped.
-struct Room {
+struct QueuedBytes {
     all: Arc<AtomicUsize>,
     bytes: usize,
 }
 
-impl Room {
+impl QueuedBytes {
     /// Reserves the bytes, and returns whether the total is still within the limit. A single write
     /// always fits.
-    fn take(all: &Arc<AtomicUsize>, bytes: usize) -> (Room, bool) {
+    fn take(all: &Arc<AtomicUsize>, bytes: usize) -> (QueuedBytes, bool) {
         let before = all.fetch_add(bytes, Ordering::Relaxed);
-        let room = Room {
+        let room = QueuedBytes {
             all: all.clone(),
             bytes,
         };
@@ -73,34 +73,34 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for QueuedBytes {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
-impl Write {
+impl PendingWrite {
     pub(crate) fn answer(self, result: WriteResult) {
         // An error means that the client has stopped waiting.
         let _ = self.reply.send(result);
     }
 }
 
-impl Writes {
+impl WriteQueue {
     /// Returns the number of writes that wait for a batch.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    pub(crate) fn new() -> (Writes, WritesToRun) {
+    pub(crate) fn new() -> (WriteQueue, WriteWorker) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING_WRITES);
         let bytes = Arc::default();
         (
-            Writes { queue, bytes },
-            WritesToRun {
+            WriteQueue { queue, bytes },
+            WriteWorker {
                 waiting,
                 held: Vec::new(),
-                crowd: Crowd::new(PATIENCE),
+                batcher: AdaptiveBatcher::new(BATCH_DELAY),
             },
         )
     }
@@ -112,8 +112,8 @@ impl Writes {
         deadline: Instant,
     ) -> oneshot::Receiver<WriteResult> {
         let (reply, result) = oneshot::channel();
-        let (room, fits) = Room::take(&self.bytes, size_of(&command));
-        let write = Write {
+        let (room, fits) = QueuedBytes::take(&self.bytes, size_of(&command));
+        let write = PendingWrite {
             command,
             deadline,
             reply,
@@ -137,7 +137,7 @@ impl Writes {
     /// Proposes a command and waits for its result until shortly after its deadline.
     pub(crate) async fn write(&self, command: Command, deadline: Instant) -> WriteResult {
         let result = self.propose(command, deadline);
-        match tokio::time::timeout_at(deadline + TOO_LATE, result).await {
+        match tokio::time::timeout_at(deadline + ANSWER_MARGIN, result).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => WriteResult::Unknown("this node is stopping".to_owned()),
             Err(_) => WriteResult::Unknown(
@@ -148,21 +148,21 @@ impl Writes {
 }
 
 /// The receiving half, to be driven by [`WritesToRun::run`].
-pub(crate) struct WritesToRun {
-    waiting: mpsc::Receiver<Write>,
+pub(crate) struct WriteWorker {
+    waiting: mpsc::Receiver<PendingWrite>,
     /// Writes already taken from the queue, for the next batch.
-    held: Vec<Write>,
-    crowd: Crowd,
+    held: Vec<PendingWrite>,
+    batcher: AdaptiveBatcher,
 }
 
-impl WritesToRun {
+impl WriteWorker {
     /// Passes one batch after another to `send`, until the group is `stopping`.
     pub(crate) async fn run<F>(
         mut self,
-        send: impl Fn(Vec<Write>) -> F,
+        send: impl Fn(Vec<PendingWrite>) -> F,
         stopping: impl Future<Output = ()>,
     ) where
-        F: Future<Output = Decided>,
+        F: Future<Output = Completed>,
     {
         let mut stopping = pin!(stopping);
         loop {
@@ -173,7 +173,7 @@ impl WritesToRun {
                         // Counted before answering, since an answered client may send its next
                         // write immediately.
                         let waiting = self.held.len() + self.waiting.len();
-                        self.crowd.answered(decided.len(), waiting);
+                        self.batcher.on_complete(decided.len(), waiting);
                         answer(decided);
                     }
                     None => return,
@@ -185,16 +185,16 @@ impl WritesToRun {
 
     /// Returns the next batch: the waiting writes, those that arrive once the runtime has read its
     /// sockets, and the expected ones. The busier the node is, the larger the batch. Cancel-safe.
-    async fn gather(&mut self) -> Option<Vec<Write>> {
+    async fn gather(&mut self) -> Option<Vec<PendingWrite>> {
         if self.held.is_empty() {
             let first = self.waiting.recv().await?;
             self.held.push(first);
         }
         tokio::task::yield_now().await;
-        let mut measure = Measure::default();
+        let mut measure = BatchSize::default();
         let (held, waiting) = (&mut self.held, &mut self.waiting);
-        let is_full = |held: &[Write]| measure.is_full(held);
-        self.crowd.gather(held, waiting, is_full).await;
+        let is_full = |held: &[PendingWrite]| measure.is_full(held);
+        self.batcher.fill(held, waiting, is_full).await;
         // The last arrivals may not have been measured yet.
         measure.is_full(&self.held);
         let rest = self.held.split_off(measure.fitting.max(1));
@@ -204,15 +204,15 @@ impl WritesToRun {
 
 /// Counts how many of the collected writes fit into a batch, starting with the first.
 #[derive(Default)]
-struct Measure {
+struct BatchSize {
     counted: usize,
     bytes: usize,
     fitting: usize,
 }
 
-impl Measure {
+impl BatchSize {
     /// Measures the writes added since the last call, and returns whether the batch is full.
-    fn is_full(&mut self, writes: &[Write]) -> bool {
+    fn is_full(&mut self, writes: &[PendingWrite]) -> bool {
         for write in writes.get(self.counted..).unwrap_or_default() {
             self.counted += 1;
             self.bytes += size_of(&write.command);
@@ -225,10 +225,10 @@ impl Measure {
 }
 
 /// Writes with their results, ready to be answered.
-pub(crate) type Decided = Vec<(Write, WriteResult)>;
+pub(crate) type Completed = Vec<(PendingWrite, WriteResult)>;
 
 /// Assigns the same result to all writes.
-pub(crate) fn all(batch: Vec<Write>, result: &WriteResult) -> Decided {
+pub(crate) fn all(batch: Vec<PendingWrite>, result: &WriteResult) -> Completed {
     batch
         .into_iter()
         .map(|write| (write, result.clone()))
@@ -236,7 +236,7 @@ pub(crate) fn all(batch: Vec<Write>, result: &WriteResult) -> Decided {
 }
 
 /// Sends each result to the client that waits for it.
-pub(crate) fn answer(decided: Decided) {
+pub(crate) fn answer(decided: Completed) {
     for (write, result) in decided {
         write.answer(result);
     }
@@ -271,7 +271,7 @@ mod tests {
             seen: 0,
             node_id: "n".repeat(8 << 20),
         };
-        let (writes, mut batches) = Writes::new();
+        let (writes, mut batches) = WriteQueue::new();
         let deadline = clock::now() + Duration::from_secs(1);
         let mut waiting: Vec<_> = (0..15).map(|_| writes.propose(large(), deadline)).collect();
         let mut refused = [
@@ -293,7 +293,7 @@ mod tests {
     /// first that does not fit begins the next entry.
     #[tokio::test]
     async fn a_batch_keeps_its_limit_in_bytes() {
-        let (writes, mut batches) = Writes::new();
+        let (writes, mut batches) = WriteQueue::new();
         let deadline = clock::now() + Duration::from_secs(1);
         let waiting: Vec<_> = (0..600)
             .map(|_| writes.propose(renewal(), deadline))

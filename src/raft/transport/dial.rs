@@ -1,7 +1,7 @@
 //! Connections to peers, by TCP and an HTTP upgrade or over a custom network.
 
 use super::address_race;
-use super::resolver::Names;
+use super::resolver::Resolver;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -42,7 +42,7 @@ pub(crate) enum Dialer {
     /// TCP with an HTTP upgrade, from the local address `bind` where that is possible.
     Tcp {
         bind: Option<IpAddr>,
-        names: Arc<Names>,
+        names: Arc<Resolver>,
     },
     /// A custom network.
     Own(Arc<dyn Dial>),
@@ -59,20 +59,20 @@ impl Dialer {
 
     /// Returns why the name in an address does not resolve at present. Returns `None` if it does
     /// resolve, or if the address contains no name.
-    pub(crate) fn trouble(&self, address: &str) -> Option<String> {
-        let (names, host) = self.name_in(address)?;
-        names.trouble(host)
+    pub(crate) fn resolve_error(&self, address: &str) -> Option<String> {
+        let (names, host) = self.host_name(address)?;
+        names.error(host)
     }
 
     /// Returns whether no address is known because the name has not resolved.
     pub(crate) fn is_unknown(&self, address: &str) -> bool {
-        self.name_in(address)
-            .is_some_and(|(names, host)| names.trouble(host).is_some() && names.is_unknown(host))
+        self.host_name(address)
+            .is_some_and(|(names, host)| names.error(host).is_some() && names.is_unknown(host))
     }
 
     /// Returns the reason why an address was not reached in time.
-    pub(crate) fn silence(&self, address: &str) -> String {
-        match self.trouble(address) {
+    pub(crate) fn no_answer(&self, address: &str) -> String {
+        match self.resolve_error(address) {
             Some(trouble) if self.is_unknown(address) => format!("{address}: {trouble}"),
             Some(trouble) => {
                 format!("{address}: {trouble}; at its last address it does not answer")
@@ -81,32 +81,32 @@ impl Dialer {
         }
     }
 
-    fn name_in<'a>(&self, address: &'a str) -> Option<(&Arc<Names>, &'a str)> {
+    fn host_name<'a>(&self, address: &'a str) -> Option<(&Arc<Resolver>, &'a str)> {
         match (self, host_of(address)) {
-            (Dialer::Tcp { names, .. }, Ok(Host::Name(host, _))) => Some((names, host)),
+            (Dialer::Tcp { names, .. }, Ok(DialHost::Name(host, _))) => Some((names, host)),
             _ => None,
         }
     }
 }
 
 /// The host part of an address.
-enum Host<'a> {
+enum DialHost<'a> {
     /// A socket address, which needs no resolution.
     At(SocketAddr),
     /// A name to resolve, and a port.
     Name(&'a str, u16),
 }
 
-fn host_of(address: &str) -> Result<Host<'_>, String> {
+fn host_of(address: &str) -> Result<DialHost<'_>, String> {
     let host = authority_of(address);
     if let Ok(target) = host.parse() {
-        return Ok(Host::At(target));
+        return Ok(DialHost::At(target));
     }
     let name_and_port = host
         .rsplit_once(':')
         .and_then(|(name, port)| Some((name, port.parse().ok()?)));
     match name_and_port {
-        Some((name, port)) if !name.is_empty() => Ok(Host::Name(name, port)),
+        Some((name, port)) if !name.is_empty() => Ok(DialHost::Name(name, port)),
         _ => Err("is not an address like http://host:port".to_owned()),
     }
 }
@@ -125,11 +125,11 @@ fn authority_of(address: &str) -> &str {
 pub(crate) async fn dial_http(
     address: &str,
     bind: Option<IpAddr>,
-    names: &Arc<Names>,
+    names: &Arc<Resolver>,
 ) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
     match host_of(address)? {
-        Host::At(target) => dial_target(address, target, bind).await,
-        Host::Name(host, port) => {
+        DialHost::At(target) => dial_target(address, target, bind).await,
+        DialHost::Name(host, port) => {
             let attempt = |mut target: SocketAddr| {
                 target.set_port(port);
                 dial_target(address, target, bind)

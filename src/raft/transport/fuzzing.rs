@@ -1,9 +1,9 @@
 //! Entry points for fuzzing the decoding of messages.
 
 use super::frame::{MAX_FRAME_BYTES, decode, encode};
-use super::messages::{Checkpoint, Forwarded, GroupView, JoinWish};
-use super::{Answer, Hello, Introduction, Pulse, Request, SnapshotChunk, Welcome};
-use crate::raft::transport::identity::NodeName;
+use super::messages::{Forwarded, GroupInfo, JoinRequest, StateDigest};
+use super::{Hello, HelloReply, PeerIdentity, PeerStatus, Request, Response, SnapshotChunk};
+use crate::raft::transport::identity::NodeIdentity;
 use crate::registry::Command;
 use crate::storage::types::{Entry, SnapshotMeta, Vote};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
@@ -13,9 +13,9 @@ use serde::Serialize;
 pub(in crate::raft) fn read_as_each_message(frame: &[u8]) -> usize {
     [
         decode::<Hello>(frame).is_ok(),
-        decode::<Welcome>(frame).is_ok(),
+        decode::<HelloReply>(frame).is_ok(),
         decode::<Request>(frame).is_ok(),
-        decode::<Answer>(frame).is_ok(),
+        decode::<Response>(frame).is_ok(),
     ]
     .iter()
     .filter(|is| **is)
@@ -24,12 +24,12 @@ pub(in crate::raft) fn read_as_each_message(frame: &[u8]) -> usize {
 
 /// Returns a frame of each message that carries more than a number or two.
 pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) -> Vec<Vec<u8>> {
-    let name = NodeName {
+    let name = NodeIdentity {
         node_id: "a".to_owned(),
         incarnation: 7,
     };
     let log_id = entries.last().map(|entry| entry.log_id);
-    let introduction = Introduction {
+    let introduction = PeerIdentity {
         name: name.clone(),
         environment: "test".to_owned(),
         process: 9,
@@ -47,22 +47,22 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
         data: vec![1; 40],
         last: true,
     };
-    let pulse = Pulse {
+    let pulse = PeerStatus {
         applied: 5,
         disk_low: false,
-        checkpoints: vec![Checkpoint {
+        digests: vec![StateDigest {
             index: 16,
             digest: 1 << 90,
         }],
         level: 2,
     };
-    let view = GroupView {
+    let view = GroupInfo {
         name: name.clone(),
         environment: "test".to_owned(),
         inventory_digest: Some(1),
         founders: Some(vec![(name.clone(), "http://10.0.0.1:8411".to_owned())]),
     };
-    let wish = JoinWish {
+    let wish = JoinRequest {
         name,
         address: "http://10.0.0.1:8411".to_owned(),
         environment: "test".to_owned(),
@@ -75,7 +75,7 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
     };
     vec![
         frame(&Hello::member(introduction.clone(), 1, 2)),
-        frame(&Welcome::Accepted(introduction)),
+        frame(&HelloReply::Accepted(introduction)),
         frame(&Request::Join(wish)),
         frame(&Request::Vote(VoteRequest::new(vote, log_id))),
         frame(&Request::Append(append)),
@@ -87,9 +87,9 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
                 .map(|(c, ms)| (ms, c))
                 .collect(),
         })),
-        frame(&Request::Pulse(pulse)),
-        frame(&Answer::Look(view)),
-        frame(&Answer::Failed("why".to_owned())),
+        frame(&Request::Status(pulse)),
+        frame(&Response::Probe(view)),
+        frame(&Response::Failed("why".to_owned())),
     ]
 }
 

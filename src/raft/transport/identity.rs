@@ -11,12 +11,12 @@ use std::fmt;
 
 /// A `node.id` with the incarnation of its data directory. An emptied node is a different node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct NodeName {
+pub(crate) struct NodeIdentity {
     pub(crate) node_id: String,
     pub(crate) incarnation: u64,
 }
 
-impl NodeName {
+impl NodeIdentity {
     /// Returns the raft id. It is a digest that includes the incarnation, so the id of an emptied
     /// node never returns.
     pub(crate) fn raft_id(&self) -> RaftId {
@@ -31,7 +31,7 @@ impl NodeName {
     }
 }
 
-impl fmt::Display for NodeName {
+impl fmt::Display for NodeIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -43,8 +43,8 @@ impl fmt::Display for NodeName {
 
 /// Returns the cluster id: a digest of the environment and the sorted pairs that formed the group.
 /// Two formations from one inventory differ, and every founder computes the id independently.
-pub(crate) fn cluster_id(environment: &str, founders: &[NodeName]) -> u64 {
-    let mut sorted: Vec<&NodeName> = founders.iter().collect();
+pub(crate) fn cluster_id(environment: &str, founders: &[NodeIdentity]) -> u64 {
+    let mut sorted: Vec<&NodeIdentity> = founders.iter().collect();
     sorted.sort();
     let mut hash = Sha256::new();
     hash.update(b"quorate cluster id\0");
@@ -67,8 +67,8 @@ fn first_u64(hash: Sha256) -> u64 {
 mod tests {
     use super::*;
 
-    fn name(node_id: &str, incarnation: u64) -> NodeName {
-        NodeName {
+    fn name(node_id: &str, incarnation: u64) -> NodeIdentity {
+        NodeIdentity {
             node_id: node_id.to_owned(),
             incarnation,
         }

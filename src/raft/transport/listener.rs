@@ -1,10 +1,11 @@
 //! The server side of the transport: receives a connection's hello, then its requests.
 
 use super::frame::{
-    self, MAX_ANSWER_TO_STRANGER_BYTES, MAX_FRAME_BYTES, MAX_STRANGER_FRAME_BYTES, Receiver, Sender,
+    self, MAX_FRAME_BYTES, MAX_NON_MEMBER_FRAME_BYTES, MAX_REPLY_TO_NON_MEMBER_BYTES, Receiver,
+    Sender,
 };
-use super::guests::Guests;
-use super::messages::{Answer, Hello, Request, Welcome};
+use super::messages::{Hello, HelloReply, Request, Response};
+use super::non_members::NonMembers;
 use bytes::Bytes;
 use std::future::Future;
 use std::io;
@@ -18,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc};
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum duration of a connection of a node that is not a member. Such a node sends one request
 /// immediately and takes the answer.
-const GUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const NON_MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum number of requests served at a time on one connection. The next one is not read before
 /// one is done.
 const MAX_AT_ONCE: usize = 256;
@@ -29,20 +30,20 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     type Session: Send + Sync + 'static;
 
     /// Accepts a connection, or gives the reason for refusing it.
-    fn greet(&self, hello: &Hello) -> (Welcome, Option<Self::Session>);
+    fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<Self::Session>);
     /// Returns the slots for connections of nodes that are not members.
-    fn guests(&self) -> &Guests;
+    fn non_members(&self) -> &NonMembers;
     /// Returns whether a session belongs to a node that is not a member.
-    fn is_guest(&self, session: &Self::Session) -> bool;
+    fn is_non_member(&self, session: &Self::Session) -> bool;
     /// Returns whether a request that is read now may be served. It may not if the process has just
     /// woken, since its sockets hold old requests, or if the session has ended.
-    fn awake(&self, session: &Self::Session, opened_epoch: u64) -> bool;
+    fn is_current(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(
         self: Arc<Self>,
         session: Arc<Self::Session>,
         request: Request,
-    ) -> impl Future<Output = Answer> + Send;
+    ) -> impl Future<Output = Response> + Send;
 }
 
 /// Serves one connection until it closes.
@@ -57,51 +58,51 @@ where
     else {
         return;
     };
-    let (welcome, session) = service.greet(&hello);
-    let sent = sender.send(0, &welcome, MAX_STRANGER_FRAME_BYTES);
+    let (welcome, session) = service.accept_hello(&hello);
+    let sent = sender.send(0, &welcome, MAX_NON_MEMBER_FRAME_BYTES);
     if !matches!(tokio::time::timeout(HELLO_TIMEOUT, sent).await, Ok(Ok(()))) {
         return;
     }
     let Some(session) = session.map(Arc::new) else {
         return;
     };
-    let connection = Connection {
+    let connection = InboundConnection {
         service,
         session,
         opened_epoch,
     };
-    if connection.service.is_guest(&connection.session) {
-        connection.serve_guest(sender, receiver).await;
+    if connection.service.is_non_member(&connection.session) {
+        connection.serve_non_member(sender, receiver).await;
     } else {
-        receiver.take_up_to(MAX_FRAME_BYTES);
+        receiver.set_max_frame_bytes(MAX_FRAME_BYTES);
         connection.serve_member(sender, receiver).await;
     }
 }
 
 /// A connection that was accepted.
-struct Connection<S: PeerService> {
+struct InboundConnection<S: PeerService> {
     service: Arc<S>,
     session: Arc<S::Session>,
     opened_epoch: u64,
 }
 
-impl<S: PeerService> Connection<S> {
+impl<S: PeerService> InboundConnection<S> {
     /// Serves a node that is not a member: small requests, one after the other, until the slot is
     /// needed for another guest or the time limit is reached.
-    async fn serve_guest<IO>(self, mut sender: Sender<IO>, mut receiver: Receiver<IO>)
+    async fn serve_non_member<IO>(self, mut sender: Sender<IO>, mut receiver: Receiver<IO>)
     where
         IO: AsyncRead + AsyncWrite + Send + 'static,
     {
         let service = self.service.clone();
-        let mut guest = service.guests().admit();
+        let mut guest = service.non_members().admit();
         let served = async {
             while let Ok(Some((number, request))) = receiver.receive::<Request>().await {
-                if !self.service.awake(&self.session, self.opened_epoch) {
+                if !self.service.is_current(&self.session, self.opened_epoch) {
                     return;
                 }
                 let answer = self.service.clone().serve(self.session.clone(), request);
                 let answer = answer.await;
-                let sent = sender.send(number, &answer, MAX_ANSWER_TO_STRANGER_BYTES);
+                let sent = sender.send(number, &answer, MAX_REPLY_TO_NON_MEMBER_BYTES);
                 if sent.await.is_err() {
                     return;
                 }
@@ -110,7 +111,7 @@ impl<S: PeerService> Connection<S> {
         tokio::select! {
             () = served => {}
             () = guest.sent_away() => {}
-            () = tokio::time::sleep(GUEST_TIMEOUT) => {}
+            () = tokio::time::sleep(NON_MEMBER_TIMEOUT) => {}
         }
     }
 
@@ -134,7 +135,7 @@ impl<S: PeerService> Connection<S> {
         let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
         let reader = async move {
             while let Ok(Some((number, request))) = receiver.receive::<Request>().await {
-                if !self.service.awake(&self.session, self.opened_epoch) {
+                if !self.service.is_current(&self.session, self.opened_epoch) {
                     return;
                 }
                 let Ok(slot) = slots.clone().acquire_owned().await else {
@@ -161,9 +162,9 @@ impl<S: PeerService> Connection<S> {
 
 /// Returns the frame of an answer. If the answer is too large for its reader, returns the frame of
 /// an error answer instead.
-fn frame_of(number: u64, answer: &Answer) -> io::Result<Bytes> {
+fn frame_of(number: u64, answer: &Response) -> io::Result<Bytes> {
     frame::encode(number, answer, MAX_FRAME_BYTES).or_else(|error| {
-        let failed = Answer::Failed(error.to_string());
+        let failed = Response::Failed(error.to_string());
         frame::encode(number, &failed, MAX_FRAME_BYTES)
     })
 }

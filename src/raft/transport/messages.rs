@@ -1,6 +1,6 @@
 //! The messages that nodes exchange.
 
-use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::identity::NodeIdentity;
 use crate::registry::{Command, Outcome};
 use crate::storage::types::{LogId, RaftId, SnapshotMeta, TypeConfig, Vote};
 use openraft::raft::{
@@ -16,7 +16,7 @@ pub(crate) const MESSAGES_VERSION: u32 = 1;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) version: u32,
-    pub(crate) from: Introduction,
+    pub(crate) from: PeerIdentity,
     /// The id of the group and the raft id of the intended receiver. Absent if the sender is
     /// looking for a group.
     pub(crate) to: Option<(u64, RaftId)>,
@@ -25,7 +25,7 @@ pub(crate) struct Hello {
 impl Hello {
     /// Creates the hello of a node that looks for a group, or asks which node answers at an
     /// address.
-    pub(crate) fn stranger(from: Introduction) -> Hello {
+    pub(crate) fn non_member(from: PeerIdentity) -> Hello {
         Hello {
             version: MESSAGES_VERSION,
             from,
@@ -34,18 +34,18 @@ impl Hello {
     }
 
     /// Creates the hello from a member of a cluster to another member.
-    pub(crate) fn member(from: Introduction, cluster_id: u64, target: RaftId) -> Hello {
+    pub(crate) fn member(from: PeerIdentity, cluster_id: u64, target: RaftId) -> Hello {
         Hello {
             to: Some((cluster_id, target)),
-            ..Hello::stranger(from)
+            ..Hello::non_member(from)
         }
     }
 }
 
 /// A node's description of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Introduction {
-    pub(crate) name: NodeName,
+pub(crate) struct PeerIdentity {
+    pub(crate) name: NodeIdentity,
     pub(crate) environment: String,
     /// A random number drawn at each start. It distinguishes two processes that run on copies of
     /// one directory.
@@ -59,9 +59,9 @@ pub(crate) struct Introduction {
 
 /// The answer to [`Hello`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Welcome {
+pub(crate) enum HelloReply {
     /// The connection is accepted.
-    Accepted(Introduction),
+    Accepted(PeerIdentity),
     /// The sender may try again soon: this node is starting, or looks for its group.
     NotYet { reason: String },
     /// The connection is refused. If `fatal` is set, the sender must stop and an operator has to
@@ -72,8 +72,8 @@ pub(crate) enum Welcome {
 /// A request from one node to another. Only `Look` and `Join` are open to a node without a group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Request {
-    Look,
-    Join(JoinWish),
+    Probe,
+    Join(JoinRequest),
     Vote(VoteRequest<TypeConfig>),
     PreVote(VoteRequest<TypeConfig>),
     Append(AppendEntriesRequest<TypeConfig>),
@@ -83,14 +83,14 @@ pub(crate) enum Request {
     /// of the reads that need the index. The first release neither sends nor reads a vote.
     ReadIndex(#[serde(deserialize_with = "vote_or_none")] Option<Vote>),
     Forward(Forwarded),
-    Pulse(Pulse),
+    Status(PeerStatus),
 }
 
 /// The answer to a [`Request`]. Each variant answers the request of the same name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Answer {
-    Look(GroupView),
-    Join(JoinAnswer),
+pub(crate) enum Response {
+    Probe(GroupInfo),
+    Join(JoinResponse),
     Vote(VoteResponse<TypeConfig>),
     Append(AppendEntriesResponse<TypeConfig>),
     /// The receiver's vote once the last chunk is installed; `None` for earlier chunks.
@@ -99,42 +99,42 @@ pub(crate) enum Answer {
     /// The index to wait for, or the reason why this node cannot confirm one.
     ReadIndex(Result<u64, String>),
     Forward(Vec<WriteResult>),
-    Pulse(PulseAnswer),
+    Status(PeerStatusReply),
     /// The request could not be served at all.
     Failed(String),
 }
 
 /// A node's knowledge of its group, reported to a node that looks for its own group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct GroupView {
-    pub(crate) name: NodeName,
+pub(crate) struct GroupInfo {
+    pub(crate) name: NodeIdentity,
     pub(crate) environment: String,
     /// The digest of the node's inventory: only nodes with the same inventory form a group.
     pub(crate) inventory_digest: Option<u64>,
     /// The group's founding pairs with their addresses, sorted. Absent if the node has no group.
-    pub(crate) founders: Option<Vec<(NodeName, String)>>,
+    pub(crate) founders: Option<Vec<(NodeIdentity, String)>>,
 }
 
 /// An emptied node's request to take the place of its old incarnation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct JoinWish {
-    pub(crate) name: NodeName,
+pub(crate) struct JoinRequest {
+    pub(crate) name: NodeIdentity,
     pub(crate) address: String,
     pub(crate) environment: String,
 }
 
 /// The answer to a join request, which is repeated until the answer is `Voter`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum JoinAnswer {
+pub(crate) enum JoinResponse {
     /// The group accepts the node: this is the cluster id, and these are the founders.
     Pending {
         cluster_id: u64,
-        founders: Vec<(NodeName, String)>,
+        founders: Vec<(NodeIdentity, String)>,
     },
     /// The node is a voter.
     Voter {
         cluster_id: u64,
-        founders: Vec<(NodeName, String)>,
+        founders: Vec<(NodeIdentity, String)>,
     },
     /// The group does not accept the node now, or not at all, for this reason.
     Refused(String),
@@ -170,11 +170,11 @@ pub(crate) enum WriteResult {
 
 /// The status report that members exchange twice a second.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Pulse {
+pub(crate) struct PeerStatus {
     pub(crate) applied: u64,
     /// Whether the sender's disk is below the floor, so that it takes no entries.
     pub(crate) disk_low: bool,
-    pub(crate) checkpoints: Vec<Checkpoint>,
+    pub(crate) digests: Vec<StateDigest>,
     /// The highest level of commands that the sender knows. It is the last field, because the
     /// message of the first release ends before it.
     #[serde(deserialize_with = "level_or_first")]
@@ -196,11 +196,11 @@ fn vote_or_none<'de, D: serde::Deserializer<'de>>(
 }
 
 /// The answer to a pulse: the pulse of the other node.
-pub(crate) type PulseAnswer = Pulse;
+pub(crate) type PeerStatusReply = PeerStatus;
 
 /// The digest of the registry at an applied index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Checkpoint {
+pub(crate) struct StateDigest {
     pub(crate) index: u64,
     pub(crate) digest: u128,
 }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_read_index_of_the_first_release_is_understood() {
         #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-        enum First {
+        enum FirstReadIndex {
             Look,
             Join,
             Vote,
@@ -224,14 +224,14 @@ mod tests {
             Transfer,
             ReadIndex,
         }
-        let bytes = postcard::to_allocvec(&(7u64, First::ReadIndex)).expect("to memory");
+        let bytes = postcard::to_allocvec(&(7u64, FirstReadIndex::ReadIndex)).expect("to memory");
         let read: (u64, Request) = postcard::from_bytes(&bytes).expect("a request");
         assert!(matches!(read, (7, Request::ReadIndex(None))));
         let vote = Some(Vote::new_committed(3, 1));
         let bytes = postcard::to_allocvec(&(7u64, Request::ReadIndex(vote))).expect("to memory");
         assert_eq!(
-            postcard::from_bytes::<(u64, First)>(&bytes),
-            Ok((7, First::ReadIndex))
+            postcard::from_bytes::<(u64, FirstReadIndex)>(&bytes),
+            Ok((7, FirstReadIndex::ReadIndex))
         );
         let read: (u64, Request) = postcard::from_bytes(&bytes).expect("a request");
         assert!(matches!(read, (7, Request::ReadIndex(told)) if told == vote));
@@ -242,28 +242,28 @@ mod tests {
     #[test]
     fn a_pulse_of_the_first_release_is_understood() {
         #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-        struct First {
+        struct FirstStatus {
             applied: u64,
             disk_low: bool,
-            checkpoints: Vec<Checkpoint>,
+            checkpoints: Vec<StateDigest>,
         }
-        let checkpoint = Checkpoint {
+        let checkpoint = StateDigest {
             index: 16,
             digest: 7,
         };
-        let first = First {
+        let first = FirstStatus {
             applied: 300,
             disk_low: true,
             checkpoints: vec![checkpoint],
         };
         let bytes = postcard::to_allocvec(&first).expect("to memory");
-        let read: Pulse = postcard::from_bytes(&bytes).expect("a pulse");
+        let read: PeerStatus = postcard::from_bytes(&bytes).expect("a pulse");
         assert_eq!((read.applied, read.disk_low, read.level), (300, true, 1));
-        let pulse = Pulse { level: 2, ..read };
+        let pulse = PeerStatus { level: 2, ..read };
         let bytes = postcard::to_allocvec(&pulse).expect("to memory");
-        assert_eq!(postcard::from_bytes::<First>(&bytes), Ok(first));
+        assert_eq!(postcard::from_bytes::<FirstStatus>(&bytes), Ok(first));
         assert_eq!(
-            postcard::from_bytes::<Pulse>(&bytes).map(|pulse| pulse.level),
+            postcard::from_bytes::<PeerStatus>(&bytes).map(|pulse| pulse.level),
             Ok(2)
         );
     }

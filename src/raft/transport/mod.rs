@@ -11,23 +11,23 @@ mod dial;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub(super) mod fuzzing;
-mod guests;
 pub(super) mod identity;
 mod listener;
+pub(super) mod local_member;
 pub(super) mod message_checks;
 mod messages;
+mod non_members;
 pub(super) mod peer_state;
 pub(super) mod peers;
 pub(super) mod raft_network;
 mod resolver;
-pub(super) mod self_image;
 
-pub(crate) use connection::{CallError, Lane, Link};
+pub(crate) use connection::{CallError, Channel, PeerClient};
 pub(crate) use dial::Dialer;
 pub use dial::{Dial, PEER_PATH, PeerStream, UPGRADE_TOKEN};
-pub(crate) use guests::Guests;
 pub(crate) use listener::{PeerService, serve};
 pub(crate) use messages::{
-    Answer, Checkpoint, Forwarded, GroupView, Hello, Introduction, JoinAnswer, JoinWish,
-    MESSAGES_VERSION, Pulse, Request, SnapshotChunk, Welcome, WriteResult,
+    Forwarded, GroupInfo, Hello, HelloReply, JoinRequest, JoinResponse, MESSAGES_VERSION,
+    PeerIdentity, PeerStatus, Request, Response, SnapshotChunk, StateDigest, WriteResult,
 };
+pub(crate) use non_members::NonMembers;

@@ -5,7 +5,7 @@ use crate::storage::types::LogId;
 
 /// The observations of this process about one raft id.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Known {
+pub(crate) struct PeerState {
     pub(crate) last_answer: Option<Instant>,
     /// The time of the peer's last request to this node.
     pub(crate) last_request: Option<Instant>,

@@ -2,7 +2,7 @@
 
 use super::super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use super::peers::Peers;
-use super::{Answer, CallError, Lane, Request, SnapshotChunk};
+use super::{CallError, Channel, Request, Response, SnapshotChunk};
 use crate::storage::types::{LogId, Member, RaftId, TypeConfig, Vote};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
@@ -40,10 +40,10 @@ impl Network {
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
-    type Network = Client;
+    type Network = MemberClient;
 
-    async fn new_client(&mut self, target: RaftId, member: &Member) -> Client {
-        Client {
+    async fn new_client(&mut self, target: RaftId, member: &Member) -> MemberClient {
+        MemberClient {
             peers: self.peers.clone(),
             target,
             member: member.clone(),
@@ -52,20 +52,22 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 }
 
 /// openraft's client for one member. It connects when first used.
-pub(crate) struct Client {
+pub(crate) struct MemberClient {
     peers: Arc<Peers>,
     target: RaftId,
     member: Member,
 }
 
-impl Client {
-    async fn ask(&self, lane: Lane, request: Request, limit: Duration) -> RpcResult<Answer> {
+impl MemberClient {
+    async fn ask(&self, lane: Channel, request: Request, limit: Duration) -> RpcResult<Response> {
         match self
             .peers
             .call(self.target, &self.member, lane, request, limit)
             .await
         {
-            Ok(Answer::Failed(reason)) => Err(RPCError::Network(NetworkError::from_string(reason))),
+            Ok(Response::Failed(reason)) => {
+                Err(RPCError::Network(NetworkError::from_string(reason)))
+            }
             Ok(answer) => Ok(answer),
             Err(error @ (CallError::NotSent(_) | CallError::Refused { .. })) => {
                 Err(RPCError::Unreachable(Unreachable::from_string(error)))
@@ -81,8 +83,11 @@ impl Client {
         request: Request,
         option: &RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        match self.ask(Lane::Control, request, option.soft_ttl()).await? {
-            Answer::Vote(response) => Ok(response),
+        match self
+            .ask(Channel::Control, request, option.soft_ttl())
+            .await?
+        {
+            Response::Vote(response) => Ok(response),
             other => Err(mismatch(&other)),
         }
     }
@@ -110,14 +115,14 @@ impl Client {
             };
             match self
                 .ask(
-                    Lane::Snapshot,
+                    Channel::Snapshot,
                     Request::Snapshot(Box::new(chunk)),
                     SNAPSHOT_CHUNK_TIMEOUT,
                 )
                 .await?
             {
-                Answer::Snapshot(Some(vote)) => return Ok(SnapshotResponse::new(vote)),
-                Answer::Snapshot(None) if !last => {
+                Response::Snapshot(Some(vote)) => return Ok(SnapshotResponse::new(vote)),
+                Response::Snapshot(None) if !last => {
                     self.peers.note_piece(self.target);
                     offset = end;
                 }
@@ -127,7 +132,7 @@ impl Client {
     }
 }
 
-impl RaftNetworkV2<TypeConfig> for Client {
+impl RaftNetworkV2<TypeConfig> for MemberClient {
     type SnapshotData = SnapshotBody;
 
     async fn append_entries(
@@ -137,16 +142,16 @@ impl RaftNetworkV2<TypeConfig> for Client {
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
         let covered = last_of(&rpc);
         let (lane, limit) = match rpc.entries.is_empty() {
-            true => (Lane::Control, option.soft_ttl()),
-            false => (Lane::Log, APPEND_TIMEOUT),
+            true => (Channel::Control, option.soft_ttl()),
+            false => (Channel::Log, APPEND_TIMEOUT),
         };
         if let Some(covered) = covered
-            && lane == Lane::Log
+            && lane == Channel::Log
         {
             self.peers.note_sent(self.target, covered.index);
         }
         match self.ask(lane, Request::Append(rpc), limit).await? {
-            Answer::Append(response) => {
+            Response::Append(response) => {
                 match &response {
                     AppendEntriesResponse::Success => {
                         self.peers.note_acknowledged(self.target, covered)
@@ -197,10 +202,10 @@ impl RaftNetworkV2<TypeConfig> for Client {
         option: RPCOption,
     ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
         match self
-            .ask(Lane::Control, Request::Transfer(req), option.soft_ttl())
+            .ask(Channel::Control, Request::Transfer(req), option.soft_ttl())
             .await?
         {
-            Answer::Transfer(response) => Ok(response),
+            Response::Transfer(response) => Ok(response),
             other => Err(mismatch(&other)),
         }
     }
@@ -213,7 +218,7 @@ fn last_of(rpc: &AppendEntriesRequest<TypeConfig>) -> Option<LogId> {
         .or(rpc.prev_log_id)
 }
 
-fn mismatch(answer: &Answer) -> RPCError<TypeConfig> {
+fn mismatch(answer: &Response) -> RPCError<TypeConfig> {
     let text = format!("{answer:?}");
     let short: String = text.chars().take(80).collect();
     RPCError::Network(NetworkError::from_string(format!(

@@ -1,7 +1,7 @@
 //! Feeds for clients that follow lookups on this node: changes as they are applied, and the loss of
 //! freshness.
 
-use super::history::{Changes, LookupChange, Subscription};
+use super::history::{ChangeHistory, LookupChange, Subscription};
 use crate::model::Lookup;
 use crate::registry::Change;
 use std::sync::Arc;
@@ -9,26 +9,26 @@ use tokio::sync::watch;
 
 /// The source of every [`Feed`] of this node.
 #[derive(Debug)]
-pub(crate) struct Feeds {
+pub(crate) struct WatchHub {
     cluster_id: u64,
-    changes: Arc<Changes>,
+    changes: Arc<ChangeHistory>,
     /// The reason why this node's state may be stale; `None` while reads are served.
     lost: watch::Sender<Option<Arc<str>>>,
 }
 
-impl Feeds {
+impl WatchHub {
     /// Creates the feeds of a cluster whose changes are known after `floor`.
-    pub(crate) fn new(cluster_id: u64, floor: u64) -> Feeds {
-        Feeds {
+    pub(crate) fn new(cluster_id: u64, floor: u64) -> WatchHub {
+        WatchHub {
             cluster_id,
-            changes: Arc::new(Changes::starting_at(floor)),
+            changes: Arc::new(ChangeHistory::starting_at(floor)),
             lost: watch::Sender::new(None),
         }
     }
 
     /// Follows lookups. [`Feed::since`] returns the changes of the first one.
-    pub(crate) fn feed(&self, lookups: &[Lookup]) -> Feed {
-        Feed {
+    pub(crate) fn watch(&self, lookups: &[Lookup]) -> Watcher {
+        Watcher {
             cluster_id: self.cluster_id,
             subscriptions: lookups
                 .iter()
@@ -46,8 +46,8 @@ impl Feeds {
 
     /// Wakes the subscribers of the changed lookups. Must be called once the registry shows the
     /// changes.
-    pub(crate) fn tell(&self, changes: &[Change]) {
-        self.changes.tell(changes);
+    pub(crate) fn notify(&self, changes: &[Change]) {
+        self.changes.notify(changes);
     }
 
     /// Restarts the history after the state was replaced by one at `index`.
@@ -62,7 +62,7 @@ impl Feeds {
     }
 
     /// Records that reads are served, or why they are not.
-    pub(crate) fn set_lost(&self, reason: Option<String>) {
+    pub(crate) fn set_unavailable(&self, reason: Option<String>) {
         // Every served read calls this, so a cheap read comes before the write.
         if reason.is_none() && self.lost.borrow().is_none() {
             return;
@@ -81,7 +81,7 @@ impl Feeds {
 
 /// The reason why a [`Feed`] woke up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wake {
+pub enum WatchEvent {
     /// One of its lookups changed.
     Changed,
     /// This node has served no read for too long, so its state may be stale. Contains the reason.
@@ -94,13 +94,13 @@ pub enum Wake {
 ///   [`Feed::next`].
 /// - A change that wakes it is applied: a lookup from local state shows it.
 #[derive(Debug)]
-pub struct Feed {
+pub struct Watcher {
     cluster_id: u64,
     subscriptions: Vec<Subscription>,
     lost: watch::Receiver<Option<Arc<str>>>,
 }
 
-impl Feed {
+impl Watcher {
     /// Returns the id of the cluster to which the indexes belong. They mean nothing in another
     /// cluster.
     pub fn cluster_id(&self) -> u64 {
@@ -108,17 +108,17 @@ impl Feed {
     }
 
     /// Waits for a change, or for this node to lose its freshness.
-    pub async fn next(&mut self) -> Wake {
+    pub async fn next(&mut self) -> WatchEvent {
         let changed = any_changed(&mut self.subscriptions);
         tokio::select! {
             // Polled first, so that a node that has lost its freshness reports this even when it
             // has changes to deliver.
             biased;
             lost = self.lost.wait_for(Option::is_some) => match lost {
-                Ok(reason) => Wake::Lost(reason.as_deref().unwrap_or_default().to_owned()),
-                Err(_) => Wake::Lost("this node is stopping".to_owned()),
+                Ok(reason) => WatchEvent::Lost(reason.as_deref().unwrap_or_default().to_owned()),
+                Err(_) => WatchEvent::Lost("this node is stopping".to_owned()),
             },
-            () = changed => Wake::Changed,
+            () = changed => WatchEvent::Changed,
         }
     }
 

@@ -104,7 +104,7 @@ async fn take_orders(world: Arc<World>, host: usize, node: Node) {
                 Order::Elect => node.elect().await,
                 Order::Transfer => node.transfer().await,
                 Order::Stop => {
-                    node.hand_over().await;
+                    node.transfer_leadership().await;
                     node.stop().await;
                     world.slot(host).stopped = true;
                     return;

@@ -2,7 +2,7 @@
 
 use crate::settings::STEP;
 use quorate::model::Lookup;
-use quorate::raft::{Content, LoggedEntry};
+use quorate::raft::{EntryContent, LoggedEntry};
 use quorate::registry::{Command, LEVEL_OF_ORDER, Leadership, Outcome, Registry};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -134,7 +134,7 @@ impl History {
         outcomes: &[Outcome],
         at: Duration,
     ) -> Result<(), String> {
-        let Content::Commands(commands) = &entry.content else {
+        let EntryContent::Commands(commands) = &entry.content else {
             return Ok(());
         };
         for (command, outcome) in commands.iter().zip(outcomes) {
@@ -184,7 +184,7 @@ impl History {
         let entries = self.entries.iter().zip(&self.outcomes);
         entries.flat_map(|(entry, outcomes)| {
             let commands = match &entry.content {
-                Content::Commands(commands) => &commands[..],
+                EntryContent::Commands(commands) => &commands[..],
                 _ => &[],
             };
             let both = commands.iter().zip(outcomes);
@@ -200,7 +200,7 @@ impl History {
         let entry = self
             .entry(index)
             .ok_or_else(|| format!("entry {index} is not committed"))?;
-        let Content::Commands(commands) = &entry.content else {
+        let EntryContent::Commands(commands) = &entry.content else {
             return Err(format!("entry {index} holds no write: {entry:?}"));
         };
         let applied = commands

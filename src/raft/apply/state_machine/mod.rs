@@ -114,7 +114,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
             // Comes after the response: the client that made the change must not queue behind
             // thousands of watchers of it.
-            self.replica.tell(&changes);
+            self.replica.notify(&changes);
             waiting = match entries.next().now_or_never() {
                 Some(ready) => ready,
                 None => {

@@ -4,17 +4,18 @@
 //! (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
-use super::rejections::Refusals;
+use super::rejections::Rejections;
 use crate::clock::{self, Instant};
 use crate::locks::{read, write};
 use crate::model::{Inventory, InventoryEntry};
-use crate::raft::error::StartError;
+use crate::raft::error::RaftError;
 use crate::raft::log_target;
 use crate::raft::options::Options;
-use crate::raft::transport::identity::{NodeName, cluster_id};
-use crate::raft::transport::self_image::SelfImage;
+use crate::raft::transport::identity::{NodeIdentity, cluster_id};
+use crate::raft::transport::local_member::LocalMember;
 use crate::raft::transport::{
-    Answer, Dialer, GroupView, Guests, Hello, JoinAnswer, JoinWish, Link, Request, message_checks,
+    Dialer, GroupInfo, Hello, JoinRequest, JoinResponse, NonMembers, PeerClient, Request, Response,
+    message_checks,
 };
 use crate::storage::rng::random_u64;
 use crate::storage::{GroupIdentity, Identity};
@@ -25,34 +26,34 @@ use tokio::sync::watch;
 
 /// Time between two rounds of queries to the peers. A cold start of three nodes takes one or two
 /// rounds.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-const LOOK_TIMEOUT: Duration = Duration::from_millis(400);
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
+const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 /// Minimum time between two log lines about the reason to wait.
-const SAY_INTERVAL: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Maximum number of characters of a peer's reason that are kept and shown. No node gives a longer
 /// one.
 const SHOWN_REASON_CHARS_MAX: usize = 1_000;
 
 /// The state of a node that exists before its group and alongside it.
-pub(crate) struct Forming {
+pub(crate) struct Bootstrap {
     pub(crate) options: Options,
     /// The connections of nodes that are not members.
-    pub(crate) guests: Guests,
+    pub(crate) guests: NonMembers,
     dialer: Dialer,
-    image: RwLock<std::sync::Arc<SelfImage>>,
+    image: RwLock<std::sync::Arc<LocalMember>>,
     group: RwLock<Option<GroupIdentity>>,
     waits_for: watch::Sender<String>,
-    pub(crate) refusals: Refusals,
+    pub(crate) refusals: Rejections,
 }
 
-impl Forming {
+impl Bootstrap {
     /// Loads the identity of the data directory, or creates one and makes it durable before any
     /// peer learns of it.
     ///
     /// # Errors
     /// When the directory belongs to another node or another environment, or cannot be written.
-    pub(crate) async fn open(options: Options) -> Result<Forming, StartError> {
+    pub(crate) async fn open(options: Options) -> Result<Bootstrap, RaftError> {
         let identity = match options.store.identity() {
             Some(identity) => identity,
             None => {
@@ -68,8 +69,8 @@ impl Forming {
             }
         };
         check_identity(&options, &identity)?;
-        let image = SelfImage {
-            name: NodeName {
+        let image = LocalMember {
+            name: NodeIdentity {
                 node_id: identity.node_id,
                 incarnation: identity.incarnation,
             },
@@ -81,18 +82,18 @@ impl Forming {
                 .vote()
                 .map_or(0, |vote| vote.leader_id().term()),
         };
-        Ok(Forming {
+        Ok(Bootstrap {
             dialer: options.dialer(),
-            guests: Guests::default(),
+            guests: NonMembers::default(),
             options,
             image: RwLock::new(std::sync::Arc::new(image)),
             group: RwLock::new(identity.group),
             waits_for: watch::Sender::new("starting".to_owned()),
-            refusals: Refusals::default(),
+            refusals: Rejections::default(),
         })
     }
 
-    pub(crate) fn image(&self) -> std::sync::Arc<SelfImage> {
+    pub(crate) fn local_member(&self) -> std::sync::Arc<LocalMember> {
         read(&self.image).clone()
     }
 
@@ -119,42 +120,45 @@ impl Forming {
     ///
     /// # Errors
     /// When the identity cannot be written.
-    pub(crate) async fn find_group(&self) -> Result<GroupIdentity, StartError> {
+    pub(crate) async fn discover_group(&self) -> Result<GroupIdentity, RaftError> {
         if let Some(group) = self.group_identity() {
             return Ok(group);
         }
         let Some(inventory) = self.options.inventory.clone() else {
-            let own = vec![(self.image().name.clone(), self.options.address.clone())];
-            return self.take_group(own, false).await;
+            let own = vec![(
+                self.local_member().name.clone(),
+                self.options.address.clone(),
+            )];
+            return self.adopt_group(own, false).await;
         };
         let mut said: Option<(String, Instant)> = None;
         loop {
-            let answers = self.look_at_all(&inventory).await;
+            let answers = self.probe_all(&inventory).await;
             let reason = match decide(
-                &self.image().name,
+                &self.local_member().name,
                 &self.options.address,
                 &inventory,
                 &answers,
             ) {
-                Decision::Group(pairs) => return self.take_group(pairs, false).await,
+                Decision::Form(pairs) => return self.adopt_group(pairs, false).await,
                 Decision::Join(addresses) => match self.ask_to_join(&addresses).await {
-                    Ok(pairs) => return self.take_group(pairs, true).await,
+                    Ok(pairs) => return self.adopt_group(pairs, true).await,
                     Err(reason) => reason,
                 },
                 Decision::Wait(reason) => reason,
             };
-            self.say(&reason, &mut said);
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            self.log_reason(&reason, &mut said);
+            tokio::time::sleep(PROBE_INTERVAL).await;
         }
     }
 
-    fn say(&self, reason: &str, said: &mut Option<(String, Instant)>) {
+    fn log_reason(&self, reason: &str, said: &mut Option<(String, Instant)>) {
         let now = clock::now();
         self.waits_for.send_replace(reason.to_owned());
         let first_wait = said.is_none();
         let due = said
             .as_ref()
-            .is_none_or(|(_, at)| now.duration_since(*at) > SAY_INTERVAL);
+            .is_none_or(|(_, at)| now.duration_since(*at) > LOG_INTERVAL);
         if due {
             // The first wait deserves no warning: peers that start together wait briefly.
             match first_wait {
@@ -166,12 +170,12 @@ impl Forming {
     }
 
     /// Persists the group in the identity before this node reports that it has one.
-    async fn take_group(
+    async fn adopt_group(
         &self,
-        pairs: Vec<(NodeName, String)>,
+        pairs: Vec<(NodeIdentity, String)>,
         joined_late: bool,
-    ) -> Result<GroupIdentity, StartError> {
-        let names: Vec<NodeName> = pairs.iter().map(|(name, _)| name.clone()).collect();
+    ) -> Result<GroupIdentity, RaftError> {
+        let names: Vec<NodeIdentity> = pairs.iter().map(|(name, _)| name.clone()).collect();
         let group = GroupIdentity {
             cluster_id: cluster_id(&self.options.environment, &names),
             founders: pairs
@@ -180,7 +184,7 @@ impl Forming {
                 .collect(),
             joined_late,
         };
-        let image = self.image();
+        let image = self.local_member();
         let identity = Identity {
             node_id: image.name.node_id.clone(),
             incarnation: image.name.incarnation,
@@ -226,10 +230,10 @@ impl Forming {
     ///
     /// # Errors
     /// When the disk cannot be written.
-    pub(crate) async fn start_over(&self) -> Result<(), StartError> {
+    pub(crate) async fn reset(&self) -> Result<(), RaftError> {
         let store = &self.options.store;
         store.wipe().await?;
-        let image = self.image();
+        let image = self.local_member();
         let identity = Identity {
             node_id: image.name.node_id.clone(),
             incarnation: random_u64()?,
@@ -239,8 +243,8 @@ impl Forming {
         };
         store.save_identity(&identity).await?;
         *write(&self.group) = None;
-        *write(&self.image) = std::sync::Arc::new(SelfImage {
-            name: NodeName {
+        *write(&self.image) = std::sync::Arc::new(LocalMember {
+            name: NodeIdentity {
                 node_id: identity.node_id,
                 incarnation: identity.incarnation,
             },
@@ -252,22 +256,22 @@ impl Forming {
         Ok(())
     }
 
-    async fn look_at_all(
+    async fn probe_all(
         &self,
         inventory: &Inventory,
-    ) -> Vec<(InventoryEntry, Result<GroupView, String>)> {
+    ) -> Vec<(InventoryEntry, Result<GroupInfo, String>)> {
         let looks = inventory
             .entries
             .iter()
             .filter(|entry| entry.node_id != self.options.node_id)
-            .map(|entry| async { (entry.clone(), self.look(&entry.address).await) });
+            .map(|entry| async { (entry.clone(), self.probe(&entry.address).await) });
         futures_util::future::join_all(looks).await
     }
 
     /// Asks the node at an address for its view of the group.
-    pub(crate) async fn look(&self, address: &str) -> Result<GroupView, String> {
-        match self.ask(address, Request::Look).await? {
-            Answer::Look(view) => match message_checks::view(&view) {
+    pub(crate) async fn probe(&self, address: &str) -> Result<GroupInfo, String> {
+        match self.ask(address, Request::Probe).await? {
+            Response::Probe(view) => match message_checks::group_info(&view) {
                 Ok(()) => Ok(view),
                 Err(what) => Err(format!("answered what makes no sense: {what}")),
             },
@@ -275,10 +279,10 @@ impl Forming {
         }
     }
 
-    async fn ask(&self, address: &str, request: Request) -> Result<Answer, String> {
-        let hello = Hello::stranger(self.image().introduction());
-        let link = Link::new(address, self.dialer());
-        link.call(hello, request, LOOK_TIMEOUT)
+    async fn ask(&self, address: &str, request: Request) -> Result<Response, String> {
+        let hello = Hello::non_member(self.local_member().identity());
+        let link = PeerClient::new(address, self.dialer());
+        link.call(hello, request, PROBE_TIMEOUT)
             .await
             .map_err(|error| error.to_string())
     }
@@ -290,22 +294,22 @@ impl Forming {
     pub(crate) async fn ask_to_join(
         &self,
         addresses: &[String],
-    ) -> Result<Vec<(NodeName, String)>, String> {
-        let wish = JoinWish {
-            name: self.image().name.clone(),
+    ) -> Result<Vec<(NodeIdentity, String)>, String> {
+        let wish = JoinRequest {
+            name: self.local_member().name.clone(),
             address: self.options.address.clone(),
             environment: self.options.environment.clone(),
         };
         let mut reason = "no member of the group answers".to_owned();
         for address in addresses {
             match self.ask(address, Request::Join(wish.clone())).await {
-                Ok(Answer::Join(
-                    JoinAnswer::Pending { founders, .. } | JoinAnswer::Voter { founders, .. },
+                Ok(Response::Join(
+                    JoinResponse::Pending { founders, .. } | JoinResponse::Voter { founders, .. },
                 )) => match message_checks::founders(&founders) {
                     Ok(()) => return Ok(founders),
                     Err(what) => reason = format!("{address} answered what makes no sense: {what}"),
                 },
-                Ok(Answer::Join(JoinAnswer::Refused(why))) => {
+                Ok(Response::Join(JoinResponse::Refused(why))) => {
                     let why: String = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
                     reason = format!("the group does not take this node in: {why}")
                 }
@@ -317,21 +321,21 @@ impl Forming {
     }
 }
 
-fn check_identity(options: &Options, identity: &Identity) -> Result<(), StartError> {
+fn check_identity(options: &Options, identity: &Identity) -> Result<(), RaftError> {
     if identity.node_id != options.node_id {
-        return Err(StartError::Identity(format!(
+        return Err(RaftError::Identity(format!(
             "the data directory belongs to node.id {}, and this node is {}",
             identity.node_id, options.node_id
         )));
     }
     if identity.environment != options.environment {
-        return Err(StartError::Identity(format!(
+        return Err(RaftError::Identity(format!(
             "the data directory is of node.environment {}, and this node is of {}",
             identity.environment, options.environment
         )));
     }
     if identity.diverged {
-        return Err(StartError::Diverged(
+        return Err(RaftError::Diverged(
             "what the data directory holds differs from what the other members hold, as was \
              found before the last stop. Empty it and start the node again; it rejoins by itself"
                 .to_owned(),

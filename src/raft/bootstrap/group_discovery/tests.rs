@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::Beat;
-use crate::raft::LogLimits;
+use crate::raft::LogRetention;
 use crate::storage::types::LogId;
 use crate::storage::{OsFs, Store};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
         max_age: Duration::from_secs(30),
         recovery_gap: Duration::from_secs(5),
         recovery_grace: Duration::from_secs(30),
-        log_limits: LogLimits::default(),
+        log_limits: LogRetention::default(),
         auto_rejoin: true,
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
@@ -26,8 +26,8 @@ fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
     }
 }
 
-async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), StartError> {
-    let opened = Forming::open(options(dir, node_id, environment)).await;
+async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), RaftError> {
+    let opened = Bootstrap::open(options(dir, node_id, environment)).await;
     opened.map(|_| ())
 }
 
@@ -36,14 +36,14 @@ async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), St
 #[tokio::test]
 async fn a_diverged_directory_is_not_opened_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let forming = Forming::open(options(dir.path(), "a", "test"))
+    let forming = Bootstrap::open(options(dir.path(), "a", "test"))
         .await
         .expect("it is fresh");
     forming.mark_diverged().await.expect("the disk is well");
     forming.options.store.clone().close().await;
     drop(forming);
     let refused = reopened(dir.path(), "a", "test").await;
-    assert!(matches!(refused, Err(StartError::Diverged(reason)) if reason.contains("Empty it")));
+    assert!(matches!(refused, Err(RaftError::Diverged(reason)) if reason.contains("Empty it")));
 }
 
 /// A node whose snapshot is ahead of its log reports the snapshot's log id: the leader saw it
@@ -52,7 +52,7 @@ async fn a_diverged_directory_is_not_opened_again() {
 async fn a_snapshot_ahead_of_the_log_is_shown() {
     use crate::storage::types::SnapshotMeta;
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let forming = Forming::open(options(dir.path(), "a", "test"))
+    let forming = Bootstrap::open(options(dir.path(), "a", "test"))
         .await
         .expect("it is fresh");
     let leader = openraft::impls::leader_id_adv::LeaderId {
@@ -71,11 +71,11 @@ async fn a_snapshot_ahead_of_the_log_is_shown() {
         .expect("the disk is well");
     drop(forming);
     store.close().await;
-    let again = Forming::open(options(dir.path(), "a", "test"))
+    let again = Bootstrap::open(options(dir.path(), "a", "test"))
         .await
         .expect("it opens");
     assert_eq!(again.options.store.last_log_id(), None);
-    assert_eq!(again.image().introduction().last_log_id, last);
+    assert_eq!(again.local_member().identity().last_log_id, last);
 }
 
 /// A data directory belongs to one node in one environment. Another node or environment is refused,
@@ -87,7 +87,7 @@ async fn a_directory_of_another_node_or_environment_is_refused() {
         .await
         .expect("it is fresh");
     let refused = reopened(dir.path(), "b", "test").await;
-    assert!(matches!(refused, Err(StartError::Identity(reason)) if reason.contains("node.id a")));
+    assert!(matches!(refused, Err(RaftError::Identity(reason)) if reason.contains("node.id a")));
     let refused = reopened(dir.path(), "a", "prod").await;
-    assert!(matches!(refused, Err(StartError::Identity(reason)) if reason.contains("of prod")));
+    assert!(matches!(refused, Err(RaftError::Identity(reason)) if reason.contains("of prod")));
 }

@@ -1,7 +1,7 @@
 //! Dialing of one peer's addresses: those that its name resolves to now, and those remembered from
 //! before.
 
-use super::resolver::{Names, Question, Resolved};
+use super::resolver::{Resolution, Resolved, Resolver};
 use crate::clock;
 use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
@@ -31,18 +31,18 @@ const LAST_AFTER: Duration = Duration::from_millis(150);
 /// # Errors
 /// When the name does not resolve and no address is remembered, or when no address answers.
 pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
-    names: &Arc<Names>,
+    names: &Arc<Resolver>,
     host: &str,
     attempt: impl Fn(SocketAddr) -> F,
 ) -> Result<T, String> {
-    let mut question = names.ask(host);
+    let mut question = names.resolve(host);
     let patience = RESOLVED_WITHIN.saturating_sub(question.since.elapsed());
     let answer = match patience.is_zero() {
         true => None,
         false => tokio::time::timeout(patience, question.answer()).await.ok(),
     };
     if !matches!(answer, Some(Ok(_))) {
-        names.say_trouble(host);
+        names.log_error(host);
     }
     let raced = Race::new(&question, answer).run(&mut question, attempt);
     match raced.await {
@@ -51,8 +51,8 @@ pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
             Ok(connected)
         }
         Err(reason) => {
-            names.say_trouble(host);
-            Err(match names.trouble(host) {
+            names.log_error(host);
+            Err(match names.error(host) {
                 Some(trouble) if names.is_unknown(host) => trouble,
                 Some(trouble) => format!("{trouble}; at its last address: {reason}"),
                 None => reason,
@@ -73,7 +73,7 @@ struct Race {
 }
 
 impl Race {
-    fn new(question: &Question, answer: Option<Resolved>) -> Race {
+    fn new(question: &Resolution, answer: Option<Resolved>) -> Race {
         let remembered = question.remembered.iter().copied().collect();
         let mut race = Race {
             next: VecDeque::new(),
@@ -116,7 +116,7 @@ impl Race {
 
     async fn run<T, F: Future<Output = Result<T, String>>>(
         mut self,
-        question: &mut Question,
+        question: &mut Resolution,
         attempt: impl Fn(SocketAddr) -> F,
     ) -> Result<(SocketAddr, T), String> {
         let attempt = |at| {

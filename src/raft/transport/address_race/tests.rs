@@ -20,9 +20,9 @@ fn unpoisoned<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Returns names that resolve by a script, which a test can replace.
-fn names_of(script: &Script) -> Arc<Names> {
+fn names_of(script: &Script) -> Arc<Resolver> {
     let script = script.clone();
-    Arc::new(Names::resolved_by(move |_| {
+    Arc::new(Resolver::resolved_by(move |_| {
         let mut next = unpoisoned(&script);
         next()
     }))
@@ -57,7 +57,7 @@ fn replace(script: &Script, with: Script) {
 /// Connects if the address is in `alive`. Other addresses refuse the connection if `refuses` is
 /// set, and do not answer otherwise.
 async fn dial(
-    names: &Arc<Names>,
+    names: &Arc<Resolver>,
     alive: &[SocketAddr],
     refuses: bool,
 ) -> Result<SocketAddr, String> {
@@ -66,7 +66,7 @@ async fn dial(
 
 /// Like [`dial`], but notifies `tried` whenever an address is tried.
 async fn dial_and_tell(
-    names: &Arc<Names>,
+    names: &Arc<Resolver>,
     alive: &[SocketAddr],
     refuses: bool,
     tried: &Notify,
@@ -142,7 +142,7 @@ async fn a_late_answer_serves_the_next_dial() {
     let names = names_of(&slow);
     let late = dial(&names, &[at(1)], true).await;
     assert_eq!(late, Err("not in time".to_owned()));
-    let trouble = names.trouble(HOST).expect("it is late");
+    let trouble = names.error(HOST).expect("it is late");
     assert_eq!(
         trouble,
         "node-b does not resolve: no answer from the name server"

@@ -3,9 +3,9 @@
 
 use super::dial::{Dialer, dial_http};
 use super::frame::{
-    self, MAX_ANSWER_TO_STRANGER_BYTES, MAX_FRAME_BYTES, MAX_STRANGER_FRAME_BYTES, Receiver,
+    self, MAX_FRAME_BYTES, MAX_NON_MEMBER_FRAME_BYTES, MAX_REPLY_TO_NON_MEMBER_BYTES, Receiver,
 };
-use super::messages::{Answer, Hello, Introduction, Request, Welcome};
+use super::messages::{Hello, HelloReply, PeerIdentity, Request, Response};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// The kinds of traffic that must not wait for each other. A heartbeat queued behind a snapshot
 /// would cost an election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
+pub(crate) enum Channel {
     /// Heartbeats, votes, read indexes, pulses.
     Control,
     /// Log entries.
@@ -55,28 +55,28 @@ pub(crate) enum CallError {
 }
 
 /// One connection, made on the first call and again after it broke.
-pub(crate) struct Link {
+pub(crate) struct PeerClient {
     address: String,
     dialer: Dialer,
     check: Option<Check>,
-    connection: AsyncMutex<Option<Arc<Connection>>>,
+    connection: AsyncMutex<Option<Arc<OutboundConnection>>>,
 }
 
 /// Checks the peer that answers before any request is sent to it.
-type Check = Box<dyn Fn(&Introduction) -> Result<(), String> + Send + Sync>;
+type Check = Box<dyn Fn(&PeerIdentity) -> Result<(), String> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
-type Reply = oneshot::Sender<Result<Answer, CallError>>;
+type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
 
-struct Connection {
-    out: mpsc::Sender<(Request, Reply)>,
+struct OutboundConnection {
+    out: mpsc::Sender<(Request, ResponseSender)>,
     heard: Arc<Mutex<Instant>>,
     /// The pending calls. The task that drives the connection owns them: when it ends, every
     /// waiting caller is notified immediately that the connection broke.
-    pending: Weak<Mutex<Waiting>>,
+    pending: Weak<Mutex<PendingCalls>>,
 }
 
-impl Connection {
+impl OutboundConnection {
     fn is_silent(&self) -> bool {
         clock::now().duration_since(*lock(&self.heard)) > SILENT_AFTER
     }
@@ -93,10 +93,10 @@ impl Connection {
     }
 }
 
-impl Link {
+impl PeerClient {
     /// Creates a link to `http://host:port`.
-    pub(crate) fn new(address: &str, dialer: Dialer) -> Link {
-        Link {
+    pub(crate) fn new(address: &str, dialer: Dialer) -> PeerClient {
+        PeerClient {
             address: address.to_owned(),
             dialer,
             check: None,
@@ -107,8 +107,8 @@ impl Link {
     /// Adds a check of the peer that answers at the address.
     pub(crate) fn checked(
         mut self,
-        check: impl Fn(&Introduction) -> Result<(), String> + Send + Sync + 'static,
-    ) -> Link {
+        check: impl Fn(&PeerIdentity) -> Result<(), String> + Send + Sync + 'static,
+    ) -> PeerClient {
         self.check = Some(Box::new(check));
         self
     }
@@ -121,7 +121,7 @@ impl Link {
         hello: Hello,
         request: Request,
         limit: Duration,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Response, CallError> {
         let sent = std::sync::atomic::AtomicBool::new(false);
         let work = async {
             let connection = self.connected(hello).await?;
@@ -141,7 +141,7 @@ impl Link {
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_) => {
-                self.give_up_if_silent();
+                self.close_if_silent();
                 let reason = format!(
                     "no answer from {} within {} ms",
                     self.address,
@@ -160,7 +160,7 @@ impl Link {
     /// Drops a connection that is silent, since it may be dead without notice. The next call makes
     /// a new one. Calls that already wait on it continue to wait. A busy peer that answers other
     /// calls in time keeps its connection.
-    fn give_up_if_silent(&self) {
+    fn close_if_silent(&self) {
         if let Ok(mut slot) = self.connection.try_lock()
             && slot
                 .as_ref()
@@ -175,16 +175,16 @@ impl Link {
     /// An open connection is dropped for a new one, or when the peer refuses this node. It is kept
     /// when a new one cannot be made: a name server, a firewall or a peer without free capacity may
     /// block new connections only.
-    async fn connected(&self, hello: Hello) -> Result<Arc<Connection>, CallError> {
+    async fn connected(&self, hello: Hello) -> Result<Arc<OutboundConnection>, CallError> {
         let mut slot = self.connection.lock().await;
-        let open = |connection: &&Arc<Connection>| !connection.out.is_closed();
+        let open = |connection: &&Arc<OutboundConnection>| !connection.out.is_closed();
         if let Some(fresh) = slot.as_ref().filter(open).filter(|old| old.is_fresh()) {
             return Ok(fresh.clone());
         }
         let connecting = connect(&self.address, &self.dialer, hello, self.check.as_ref());
         let made = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(made) => made,
-            Err(_) => Err(CallError::NotSent(self.dialer.silence(&self.address))),
+            Err(_) => Err(CallError::NotSent(self.dialer.no_answer(&self.address))),
         };
         let connection = match (made, slot.as_ref().filter(open)) {
             (Ok(made), _) => Ok(Arc::new(made)),
@@ -201,7 +201,7 @@ async fn connect(
     dialer: &Dialer,
     hello: Hello,
     check: Option<&Check>,
-) -> Result<Connection, CallError> {
+) -> Result<OutboundConnection, CallError> {
     let unreached =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
     match dialer {
@@ -209,25 +209,25 @@ async fn connect(
             let stream = dial_http(address, *bind, names)
                 .await
                 .map_err(|error| unreached(&error))?;
-            introduced(address, stream, hello, check).await
+            handshake(address, stream, hello, check).await
         }
         Dialer::Own(network) => {
             let stream = network
                 .dial(address)
                 .await
                 .map_err(|error| unreached(&error))?;
-            introduced(address, stream, hello, check).await
+            handshake(address, stream, hello, check).await
         }
     }
 }
 
 /// Sends the hello on a new connection and checks the peer that answers.
-async fn introduced<IO>(
+async fn handshake<IO>(
     address: &str,
     io: IO,
     hello: Hello,
     check: Option<&Check>,
-) -> Result<Connection, CallError>
+) -> Result<OutboundConnection, CallError>
 where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
 {
@@ -236,23 +236,23 @@ where
     let (mut sender, mut receiver) = frame::split(io);
     let is_stranger = hello.to.is_none();
     sender
-        .send(0, &hello, MAX_STRANGER_FRAME_BYTES)
+        .send(0, &hello, MAX_NON_MEMBER_FRAME_BYTES)
         .await
         .map_err(|error| not_sent(&error))?;
     match receiver
-        .receive::<Welcome>()
+        .receive::<HelloReply>()
         .await
         .map_err(|error| not_sent(&error))?
     {
         None => return Err(not_sent(&"closed before its welcome")),
-        Some((_, Welcome::Refused { reason, fatal })) => {
+        Some((_, HelloReply::Refused { reason, fatal })) => {
             let reason = shown_reason(&reason);
             return Err(CallError::Refused { reason, fatal });
         }
-        Some((_, Welcome::NotYet { reason })) => {
+        Some((_, HelloReply::NotYet { reason })) => {
             return Err(CallError::NotSent(shown_reason(&reason)));
         }
-        Some((_, Welcome::Accepted(introduction))) => {
+        Some((_, HelloReply::Accepted(introduction))) => {
             let judged = check.map_or(Ok(()), |check| check(&introduction));
             judged.map_err(|reason| CallError::Refused {
                 reason,
@@ -260,19 +260,19 @@ where
             })?;
         }
     }
-    receiver.take_up_to(match is_stranger {
-        true => MAX_ANSWER_TO_STRANGER_BYTES,
+    receiver.set_max_frame_bytes(match is_stranger {
+        true => MAX_REPLY_TO_NON_MEMBER_BYTES,
         false => MAX_FRAME_BYTES,
     });
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
     let heard = Arc::new(Mutex::new(clock::now()));
     let pending = Arc::default();
-    let connection = Connection {
+    let connection = OutboundConnection {
         out,
         heard: heard.clone(),
         pending: Arc::downgrade(&pending),
     };
-    tokio::spawn(drive(sender, receiver, requests, heard, pending));
+    tokio::spawn(run(sender, receiver, requests, heard, pending));
     Ok(connection)
 }
 
@@ -288,22 +288,22 @@ fn shown_reason(reason: &str) -> String {
 }
 
 /// The callers that wait for an answer, by request number.
-type Waiting = BTreeMap<u64, Reply>;
+type PendingCalls = BTreeMap<u64, ResponseSender>;
 
 /// Sends requests and delivers answers until either side closes the connection. Every waiting call
 /// fails then.
-async fn drive<IO>(
+async fn run<IO>(
     mut sender: frame::Sender<IO>,
     mut receiver: Receiver<IO>,
-    mut requests: mpsc::Receiver<(Request, Reply)>,
+    mut requests: mpsc::Receiver<(Request, ResponseSender)>,
     heard: Arc<Mutex<Instant>>,
-    pending: Arc<Mutex<Waiting>>,
+    pending: Arc<Mutex<PendingCalls>>,
 ) where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
 {
     let send = async {
         let mut number = 0;
-        let mut register = |(request, reply): (Request, Reply)| {
+        let mut register = |(request, reply): (Request, ResponseSender)| {
             if reply.is_closed() {
                 return None;
             }
@@ -334,7 +334,7 @@ async fn drive<IO>(
         }
     };
     let receive = async {
-        while let Ok(Some((number, answer))) = receiver.receive::<Answer>().await {
+        while let Ok(Some((number, answer))) = receiver.receive::<Response>().await {
             *lock(&heard) = clock::now();
             let reply = lock(&pending).remove(&number);
             if let Some(reply) = reply {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::raft::transport::dial::{Dial, PeerStream};
-use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::identity::NodeIdentity;
 use crate::raft::transport::messages::SnapshotChunk;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -11,9 +11,9 @@ use tokio::io::DuplexStream;
 /// Longer than any other limit here: a call that takes this long was not answered at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn introduction() -> Introduction {
-    Introduction {
-        name: NodeName {
+fn introduction() -> PeerIdentity {
+    PeerIdentity {
+        name: NodeIdentity {
             node_id: "far".to_owned(),
             incarnation: 1,
         },
@@ -70,7 +70,7 @@ impl Dial for FarEnd {
 async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
-    let welcome = Welcome::Accepted(introduction());
+    let welcome = HelloReply::Accepted(introduction());
     sender
         .send(0, &welcome, MAX_FRAME_BYTES)
         .await
@@ -78,7 +78,7 @@ async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
     while let Ok(Some((number, _))) = receiver.receive::<Request>().await {
         if answers > 0 {
             answers -= 1;
-            let index = Answer::ReadIndex(Ok(number));
+            let index = Response::ReadIndex(Ok(number));
             sender
                 .send(number, &index, MAX_FRAME_BYTES)
                 .await
@@ -92,7 +92,7 @@ async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
 async fn refuse(io: DuplexStream) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
-    let welcome = Welcome::Refused {
+    let welcome = HelloReply::Refused {
         reason: "another incarnation is meant".to_owned(),
         fatal: false,
     };
@@ -100,11 +100,16 @@ async fn refuse(io: DuplexStream) {
     sent.expect("it is read");
 }
 
-fn link(answers: usize) -> (Link, Arc<AtomicUsize>) {
+fn link(answers: usize) -> (PeerClient, Arc<AtomicUsize>) {
     link_to(answers, usize::MAX, Then::Hangs, false)
 }
 
-fn link_to(answers: usize, most: usize, then: Then, closes: bool) -> (Link, Arc<AtomicUsize>) {
+fn link_to(
+    answers: usize,
+    most: usize,
+    then: Then,
+    closes: bool,
+) -> (PeerClient, Arc<AtomicUsize>) {
     let dialled = Arc::new(AtomicUsize::new(0));
     let far = FarEnd {
         answers,
@@ -114,13 +119,13 @@ fn link_to(answers: usize, most: usize, then: Then, closes: bool) -> (Link, Arc<
         dialled: dialled.clone(),
     };
     (
-        Link::new("http://far:1", Dialer::Own(Arc::new(far))),
+        PeerClient::new("http://far:1", Dialer::Own(Arc::new(far))),
         dialled,
     )
 }
 
-async fn call(link: &Link) -> Result<Answer, CallError> {
-    let hello = Hello::stranger(introduction());
+async fn call(link: &PeerClient) -> Result<Response, CallError> {
+    let hello = Hello::non_member(introduction());
     link.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
@@ -225,7 +230,7 @@ async fn a_request_over_the_limit_is_not_sent() {
     };
     let request = Request::Snapshot(Box::new(chunk));
     let refused = link
-        .call(Hello::stranger(introduction()), request, LIMIT)
+        .call(Hello::non_member(introduction()), request, LIMIT)
         .await;
     assert!(
         matches!(&refused, Err(CallError::NotSent(reason)) if reason.contains("over the limit")),

@@ -14,35 +14,35 @@ use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
 /// Maximum size of a frame from a peer that has not introduced itself, or that is not a member.
-pub(crate) const MAX_STRANGER_FRAME_BYTES: usize = 16 << 10;
+pub(crate) const MAX_NON_MEMBER_FRAME_BYTES: usize = 16 << 10;
 
 /// Maximum size of an answer to a node that is not a member: a view of a group with as many
 /// founders as an inventory may list.
-pub(crate) const MAX_ANSWER_TO_STRANGER_BYTES: usize = 256 << 10;
+pub(crate) const MAX_REPLY_TO_NON_MEMBER_BYTES: usize = 256 << 10;
 
 /// Initial capacity for a message before its length is known. Growing byte by byte costs more than
 /// most messages do.
-const FIRST_ROOM_BYTES: usize = 4 << 10;
+const INITIAL_CAPACITY_BYTES: usize = 4 << 10;
 
 /// Capacity of a connection's read buffer before its peer is known.
-const READ_ROOM_BYTES: usize = 512;
+const MIN_READ_CAPACITY_BYTES: usize = 512;
 
 /// Maximum number of bytes reserved ahead for an unfinished frame of a member, or the number of
 /// bytes received of the frame so far, if that is larger.
 const READ_AHEAD_BYTES: usize = 8 << 10;
 
 /// Maximum size of a frame whose buffer is kept for later frames.
-const KEPT_ROOM_BYTES: usize = 256 << 10;
+const KEPT_CAPACITY_BYTES: usize = 256 << 10;
 
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// The codec for the length prefix of frames.
-struct Frames {
+struct FrameCodec {
     /// Maximum length of a frame. A longer length prefix ends the connection.
     max_bytes: usize,
 }
 
-impl Decoder for Frames {
+impl Decoder for FrameCodec {
     type Item = BytesMut;
     type Error = io::Error;
 
@@ -63,14 +63,14 @@ impl Decoder for Frames {
         }
         buffer.advance(LENGTH_BYTES);
         let frame = buffer.split_to(length);
-        if length > KEPT_ROOM_BYTES {
+        if length > KEPT_CAPACITY_BYTES {
             *buffer = BytesMut::from(&buffer[..]);
         }
         Ok(Some(frame))
     }
 }
 
-impl Encoder<Bytes> for Frames {
+impl Encoder<Bytes> for FrameCodec {
     type Error = io::Error;
 
     fn encode(&mut self, frame: Bytes, buffer: &mut BytesMut) -> io::Result<()> {
@@ -94,12 +94,12 @@ fn too_large(length: usize, max_bytes: usize) -> io::Error {
 
 /// The sending half of a connection.
 pub(crate) struct Sender<IO> {
-    frames: FramedWrite<WriteHalf<IO>, Frames>,
+    frames: FramedWrite<WriteHalf<IO>, FrameCodec>,
 }
 
 /// The receiving half of a connection.
 pub(crate) struct Receiver<IO> {
-    frames: FramedRead<ReadHalf<IO>, Frames>,
+    frames: FramedRead<ReadHalf<IO>, FrameCodec>,
 }
 
 /// Splits a connection into its two directions. The size limit for received frames is that for
@@ -107,19 +107,19 @@ pub(crate) struct Receiver<IO> {
 pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver<IO>) {
     let (read, write) = tokio::io::split(io);
     let (sent, received) = (
-        Frames {
+        FrameCodec {
             max_bytes: MAX_FRAME_BYTES,
         },
-        Frames {
-            max_bytes: MAX_STRANGER_FRAME_BYTES,
+        FrameCodec {
+            max_bytes: MAX_NON_MEMBER_FRAME_BYTES,
         },
     );
     (
         Sender {
-            frames: FramedWrite::with_capacity(write, sent, READ_ROOM_BYTES),
+            frames: FramedWrite::with_capacity(write, sent, MIN_READ_CAPACITY_BYTES),
         },
         Receiver {
-            frames: FramedRead::with_capacity(read, received, READ_ROOM_BYTES),
+            frames: FramedRead::with_capacity(read, received, MIN_READ_CAPACITY_BYTES),
         },
     )
 }
@@ -154,7 +154,7 @@ impl<IO: AsyncWrite> Sender<IO> {
 
 impl<IO: AsyncRead> Receiver<IO> {
     /// Sets the maximum length of the following frames.
-    pub(crate) fn take_up_to(&mut self, max_bytes: usize) {
+    pub(crate) fn set_max_frame_bytes(&mut self, max_bytes: usize) {
         self.frames.decoder_mut().max_bytes = max_bytes;
     }
 
@@ -177,7 +177,7 @@ pub(crate) fn encode<T: Serialize>(
     message: &T,
     max_bytes: usize,
 ) -> io::Result<Bytes> {
-    let room = Vec::with_capacity(FIRST_ROOM_BYTES);
+    let room = Vec::with_capacity(INITIAL_CAPACITY_BYTES);
     let bytes = postcard::to_extend(&(number, message), room).map_err(io::Error::other)?;
     match bytes.len() <= max_bytes {
         true => Ok(Bytes::from(bytes)),

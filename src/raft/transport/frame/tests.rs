@@ -1,8 +1,8 @@
 use super::*;
 use tokio::io::AsyncWriteExt;
 
-fn decoder(max_bytes: usize) -> Frames {
-    Frames { max_bytes }
+fn decoder(max_bytes: usize) -> FrameCodec {
+    FrameCodec { max_bytes }
 }
 
 /// A length over the limit ends the connection before any of the frame is read.
@@ -10,7 +10,7 @@ fn decoder(max_bytes: usize) -> Frames {
 async fn a_length_over_the_limit_is_refused_at_once() {
     let (near, mut far) = tokio::io::duplex(64);
     let (_sender, mut receiver) = split(near);
-    let length = MAX_STRANGER_FRAME_BYTES as u32 + 1;
+    let length = MAX_NON_MEMBER_FRAME_BYTES as u32 + 1;
     far.write_all(&length.to_be_bytes()).await.expect("written");
     // The length alone is enough to refuse the frame, so nothing more is sent.
     drop(far);
@@ -47,7 +47,7 @@ fn the_room_of_a_large_frame_is_given_back() {
     frames.encode(small.clone(), &mut buffer).expect("it fits");
     let frame = frames.decode(&mut buffer).expect("whole");
     assert_eq!(frame.as_deref(), Some(&large[..]));
-    assert!(buffer.capacity() <= KEPT_ROOM_BYTES);
+    assert!(buffer.capacity() <= KEPT_CAPACITY_BYTES);
     let frame = frames.decode(&mut buffer).expect("whole");
     assert_eq!(frame.as_deref(), Some(&small[..]));
     assert_eq!(frames.decode(&mut buffer).expect("nothing is left"), None);

@@ -3,8 +3,8 @@
 //! No message is stored, logged or passed to openraft if its own reader would refuse it, or if it
 //! has no size limit.
 
-use super::identity::NodeName;
-use super::{GroupView, Hello, JoinWish};
+use super::identity::NodeIdentity;
+use super::{GroupInfo, Hello, JoinRequest};
 use crate::model::{ADDRESS_BYTES_MAX, MEMBERS_MAX, NODE_ID_BYTES_MAX, is_node_id, shown};
 use crate::storage;
 use crate::storage::types::{Entry, LogId, SnapshotMeta, TypeConfig};
@@ -24,7 +24,7 @@ pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
 ///
 /// # Errors
 /// Names the field.
-pub(crate) fn wish(wish: &JoinWish, environment: &str) -> Result<(), String> {
+pub(crate) fn join_request(wish: &JoinRequest, environment: &str) -> Result<(), String> {
     name(&wish.name)?;
     short("address", &wish.address, ADDRESS_BYTES_MAX)?;
     match wish.environment == environment {
@@ -40,7 +40,7 @@ pub(crate) fn wish(wish: &JoinWish, environment: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// Names the field.
-pub(crate) fn view(view: &GroupView) -> Result<(), String> {
+pub(crate) fn group_info(view: &GroupInfo) -> Result<(), String> {
     name(&view.name)?;
     short("environment", &view.environment, NODE_ID_BYTES_MAX)?;
     view.founders.as_deref().map_or(Ok(()), founders)
@@ -50,7 +50,7 @@ pub(crate) fn view(view: &GroupView) -> Result<(), String> {
 ///
 /// # Errors
 /// Names the pair.
-pub(crate) fn founders(founders: &[(NodeName, String)]) -> Result<(), String> {
+pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), String> {
     if founders.is_empty() || founders.len() > MEMBERS_MAX {
         return Err(format!("a group has {} founders", founders.len()));
     }
@@ -97,7 +97,7 @@ pub(crate) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-fn name(name: &NodeName) -> Result<(), String> {
+fn name(name: &NodeIdentity) -> Result<(), String> {
     match is_node_id(&name.node_id) {
         true => Ok(()),
         false => Err(format!(

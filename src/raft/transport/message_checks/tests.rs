@@ -1,5 +1,5 @@
 use super::*;
-use crate::raft::transport::Introduction;
+use crate::raft::transport::PeerIdentity;
 use crate::storage::types::{Member, Proposal, Vote};
 use openraft::Membership;
 use openraft::impls::leader_id_adv::LeaderId;
@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const LONG: usize = 3 << 20;
 
-fn named(node_id: &str) -> NodeName {
-    NodeName {
+fn named(node_id: &str) -> NodeIdentity {
+    NodeIdentity {
         node_id: node_id.to_owned(),
         incarnation: 1,
     }
 }
 
 fn hello_of(node_id: &str, environment: &str) -> Hello {
-    Hello::stranger(Introduction {
+    Hello::non_member(PeerIdentity {
         name: named(node_id),
         environment: environment.to_owned(),
         process: 1,
@@ -24,8 +24,8 @@ fn hello_of(node_id: &str, environment: &str) -> Hello {
     })
 }
 
-fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinWish {
-    JoinWish {
+fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinRequest {
+    JoinRequest {
         name: named(node_id),
         address: address.to_owned(),
         environment: environment.to_owned(),
@@ -53,14 +53,14 @@ fn a_name_has_an_end() {
 #[test]
 fn a_wish_has_an_end() {
     let address = "http://10.0.0.3:8411";
-    assert_eq!(wish(&wish_of("c", address, "test"), "test"), Ok(()));
+    assert_eq!(join_request(&wish_of("c", address, "test"), "test"), Ok(()));
     for refused in [
         wish_of(&"c".repeat(LONG), address, "test"),
         wish_of("c", &"a".repeat(ADDRESS_BYTES_MAX + 1), "test"),
         wish_of("c", address, "prod"),
         wish_of("c", address, &"t".repeat(LONG)),
     ] {
-        let reason = wish(&refused, "test").expect_err("it is not taken");
+        let reason = join_request(&refused, "test").expect_err("it is not taken");
         assert!(reason.len() < 300, "{} bytes", reason.len());
     }
 }

@@ -1,12 +1,12 @@
 //! The links to the other members, and the known state of each.
 
-use super::peer_state::Known;
-use super::self_image::SelfImage;
-use super::{Answer, CallError, Dialer, Hello, Introduction, Lane, Link, Request};
+use super::local_member::LocalMember;
+use super::peer_state::PeerState;
+use super::{CallError, Channel, Dialer, Hello, PeerClient, PeerIdentity, Request, Response};
 use crate::clock::{self, Instant};
 use crate::locks::lock;
 use crate::planted::{Bug, is_planted};
-use crate::raft::error::StartError;
+use crate::raft::error::RaftError;
 use crate::raft::log_target;
 use crate::storage::types::{LogId, Member, RaftId, StoredMembership};
 use openraft::vote::RaftLeaderId;
@@ -20,34 +20,34 @@ use tokio::sync::watch;
 const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Number of known peers from which on those that never answered are removed. An unknown id costs
 /// its sender only a hello.
 const MAX_KNOWN: usize = 256;
 /// Maximum number of pulses in flight to one member that report entries not yet sent to it.
-const MOST_TOLD_AT_ONCE: usize = 4;
+const MAX_NOTIFIED_AT_ONCE: usize = 4;
 
 /// Maximum time that a start waits for a member's answer. A busy member answers within this time,
 /// and a dead one refuses immediately.
-const GREETING_TIMEOUT: Duration = Duration::from_millis(400);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// The links to the peers and their known state, shared by all tasks that communicate with peers.
 pub(crate) struct Peers {
-    image: Arc<SelfImage>,
+    image: Arc<LocalMember>,
     cluster_id: u64,
     /// The addresses by `node.id`. They come from the inventory rather than the log, so a group
     /// whose addresses have all changed can reconnect.
     inventory: BTreeMap<String, String>,
     dialer: Dialer,
-    links: Mutex<BTreeMap<(RaftId, Lane, String), Arc<Link>>>,
-    known: Mutex<BTreeMap<RaftId, Known>>,
+    links: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
+    known: Mutex<BTreeMap<RaftId, PeerState>>,
     /// Set when a peer reports that this process must stop.
-    condemned: watch::Sender<Option<StartError>>,
+    condemned: watch::Sender<Option<RaftError>>,
 }
 
 impl Peers {
     pub(crate) fn new(
-        image: Arc<SelfImage>,
+        image: Arc<LocalMember>,
         cluster_id: u64,
         inventory: BTreeMap<String, String>,
         dialer: Dialer,
@@ -72,12 +72,12 @@ impl Peers {
     }
 
     /// Returns a receiver for the reason why this process must stop, once there is one.
-    pub(crate) fn condemned(&self) -> watch::Receiver<Option<StartError>> {
+    pub(crate) fn fatal(&self) -> watch::Receiver<Option<RaftError>> {
         self.condemned.subscribe()
     }
 
     /// Records that this process must stop, for this reason. The first reason is kept.
-    pub(crate) fn condemn(&self, reason: StartError) {
+    pub(crate) fn set_fatal(&self, reason: RaftError) {
         self.condemned.send_if_modified(|condemned| {
             let first = condemned.is_none();
             if first {
@@ -104,12 +104,12 @@ impl Peers {
 
     /// Returns why a member's name does not resolve. Returns `None` if it does resolve, or if the
     /// address contains no name.
-    pub(crate) fn trouble_with_name(&self, member: &Member) -> Option<String> {
-        self.dialer.trouble(self.address_of(member))
+    pub(crate) fn resolve_error(&self, member: &Member) -> Option<String> {
+        self.dialer.resolve_error(self.address_of(member))
     }
 
-    pub(crate) fn introduction(&self) -> Introduction {
-        self.image.introduction()
+    pub(crate) fn identity(&self) -> PeerIdentity {
+        self.image.identity()
     }
 
     /// Sends a request to a member of the group and returns its answer.
@@ -117,12 +117,12 @@ impl Peers {
         self: &Arc<Self>,
         target: RaftId,
         member: &Member,
-        lane: Lane,
+        lane: Channel,
         request: Request,
         limit: Duration,
-    ) -> Result<Answer, CallError> {
-        let link = self.link(target, member, lane);
-        let hello = Hello::member(self.introduction(), self.cluster_id, target);
+    ) -> Result<Response, CallError> {
+        let link = self.client(target, member, lane);
+        let hello = Hello::member(self.identity(), self.cluster_id, target);
         let result = link.call(hello, request, limit).await;
         match &result {
             Ok(_) => {
@@ -135,7 +135,7 @@ impl Peers {
                 reason,
                 fatal: true,
             }) => {
-                self.condemn(StartError::Identity(format!(
+                self.set_fatal(RaftError::Identity(format!(
                     "{} refused this node: {reason}",
                     member.node_id
                 )));
@@ -158,7 +158,7 @@ impl Peers {
 
     /// Sends a hello to every member before this node may vote, so that a directory restored from a
     /// copy is refused first (docs/decisions/0002).
-    pub(crate) async fn greet_members(self: &Arc<Self>, membership: &StoredMembership) {
+    pub(crate) async fn handshake_all(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
         let greeted = membership
             .membership()
@@ -168,24 +168,30 @@ impl Peers {
                 // A member that cannot be reached cannot object, but the next reachable member
                 // will.
                 let _ = self
-                    .call(*id, member, Lane::Control, Request::Look, GREETING_TIMEOUT)
+                    .call(
+                        *id,
+                        member,
+                        Channel::Control,
+                        Request::Probe,
+                        HANDSHAKE_TIMEOUT,
+                    )
                     .await;
             });
         futures_util::future::join_all(greeted).await;
     }
 
-    fn link(self: &Arc<Self>, target: RaftId, member: &Member, lane: Lane) -> Arc<Link> {
+    fn client(self: &Arc<Self>, target: RaftId, member: &Member, lane: Channel) -> Arc<PeerClient> {
         let address = self.address_of(member);
         let mut links = lock(&self.links);
         links
             .entry((target, lane, address.to_owned()))
             .or_insert_with(|| {
                 let peers = Arc::downgrade(self);
-                let check = move |from: &Introduction| match peers.upgrade() {
-                    Some(peers) => peers.judge(from),
+                let check = move |from: &PeerIdentity| match peers.upgrade() {
+                    Some(peers) => peers.verify_identity(from),
                     None => Ok(()),
                 };
-                Arc::new(Link::new(address, self.dialer.clone()).checked(check))
+                Arc::new(PeerClient::new(address, self.dialer.clone()).checked(check))
             })
             .clone()
     }
@@ -196,19 +202,19 @@ impl Peers {
         lock(&self.known).retain(|id, _| is_member(*id));
     }
 
-    pub(crate) fn known(&self, id: RaftId) -> Known {
+    pub(crate) fn state(&self, id: RaftId) -> PeerState {
         lock(&self.known).get(&id).cloned().unwrap_or_default()
     }
 
     pub(crate) fn is_reachable(&self, id: RaftId) -> bool {
-        self.known(id)
+        self.state(id)
             .last_answer
             .is_some_and(|at| clock::now().duration_since(at) < REACHABLE_WITHIN)
     }
 
     /// Returns the number of known peers.
     #[cfg(test)]
-    pub(crate) fn known_count(&self) -> usize {
+    pub(crate) fn state_count(&self) -> usize {
         lock(&self.known).len()
     }
 
@@ -218,13 +224,13 @@ impl Peers {
     }
 
     /// Logs a complaint about a peer's message, unless one was logged recently.
-    pub(crate) fn complain_of(&self, id: RaftId, reason: &str) {
+    pub(crate) fn log_failure(&self, id: RaftId, reason: &str) {
         let now = clock::now();
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
         if known
             .complained
-            .is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL)
+            .is_none_or(|at| now.duration_since(at) >= LOG_INTERVAL)
         {
             known.complained = Some(now);
             tracing::warn!(target: log_target::PEERS, "{reason}");
@@ -266,7 +272,7 @@ impl Peers {
     pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {
-            if known.sent >= index || known.being_told >= MOST_TOLD_AT_ONCE {
+            if known.sent >= index || known.being_told >= MAX_NOTIFIED_AT_ONCE {
                 continue;
             }
             let now = clock::now();
@@ -283,7 +289,7 @@ impl Peers {
     }
 
     /// Records that a pulse returned by [`Peers::lagging`] was answered or lost.
-    pub(crate) fn note_told(&self, id: RaftId) {
+    pub(crate) fn note_notified(&self, id: RaftId) {
         if let Some(known) = lock(&self.known).get_mut(&id) {
             known.being_told = known.being_told.saturating_sub(1);
         }
@@ -307,7 +313,7 @@ impl Peers {
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
     /// or a second process runs on a copy.
-    pub(crate) fn judge(&self, from: &Introduction) -> Result<(), String> {
+    pub(crate) fn verify_identity(&self, from: &PeerIdentity) -> Result<(), String> {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {

@@ -1,9 +1,9 @@
 use super::*;
-use crate::raft::transport::identity::NodeName;
+use crate::raft::transport::identity::NodeIdentity;
 
-fn image(node_id: &str) -> SelfImage {
-    SelfImage {
-        name: NodeName {
+fn image(node_id: &str) -> LocalMember {
+    LocalMember {
+        name: NodeIdentity {
             node_id: node_id.to_owned(),
             incarnation: 1,
         },
@@ -19,12 +19,12 @@ fn log_id(term: u64, index: u64) -> Option<LogId> {
     Some(LogId::new(leader, index))
 }
 
-fn says(process: u64, last: Option<LogId>, vote_term: u64) -> Introduction {
-    Introduction {
+fn says(process: u64, last: Option<LogId>, vote_term: u64) -> PeerIdentity {
+    PeerIdentity {
         process,
         last_log_id: last,
         vote_term,
-        ..image("b").introduction()
+        ..image("b").identity()
     }
 }
 
@@ -41,18 +41,20 @@ async fn who_lags_is_told_in_measure() {
     assert!(peers.lagging(8, pace).is_empty(), "it was sent that");
     assert_eq!(peers.lagging(9, pace), [b]);
     assert!(peers.lagging(10, pace).is_empty(), "too soon");
-    for index in 10..9 + MOST_TOLD_AT_ONCE as u64 {
+    for index in 10..9 + MAX_NOTIFIED_AT_ONCE as u64 {
         assert_eq!(peers.lagging(index, Duration::ZERO), [b]);
     }
     tokio::time::advance(pace).await;
     assert!(peers.lagging(99, pace).is_empty(), "enough are under way");
-    peers.note_told(b);
+    peers.note_notified(b);
     assert_eq!(peers.lagging(99, pace), [b]);
 }
 
 fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
     let peers = Peers::new(Arc::new(image("a")), 7, BTreeMap::new(), Dialer::tcp(None));
-    peers.judge(&says(1, None, 1)).expect("a first hello");
+    peers
+        .verify_identity(&says(1, None, 1))
+        .expect("a first hello");
     peers.note_acknowledged(image("b").name.raft_id(), acknowledged);
     peers
 }
@@ -62,7 +64,7 @@ fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
 #[test]
 fn a_disk_put_back_from_a_copy_is_refused() {
     let peers = peers_who_saw(log_id(1, 9));
-    let refused = peers.judge(&says(2, log_id(1, 5), 1));
+    let refused = peers.verify_identity(&says(2, log_id(1, 5), 1));
     assert!(refused.is_err_and(|reason| reason.contains("put back from a copy")));
 }
 
@@ -71,13 +73,13 @@ fn a_disk_put_back_from_a_copy_is_refused() {
 #[test]
 fn a_restart_with_its_disk_is_taken() {
     let peers = peers_who_saw(log_id(1, 9));
-    assert!(peers.judge(&says(1, None, 1)).is_ok());
-    assert!(peers.judge(&says(2, log_id(1, 9), 1)).is_ok());
+    assert!(peers.verify_identity(&says(1, None, 1)).is_ok());
+    assert!(peers.verify_identity(&says(2, log_id(1, 9), 1)).is_ok());
 }
 
 /// A log that a newer leader truncated is shorter legitimately, as the newer vote shows.
 #[test]
 fn a_log_cut_back_by_a_newer_leader_is_taken() {
     let peers = peers_who_saw(log_id(1, 9));
-    assert!(peers.judge(&says(2, log_id(1, 5), 2)).is_ok());
+    assert!(peers.verify_identity(&says(2, log_id(1, 5), 2)).is_ok());
 }

@@ -27,36 +27,36 @@ const MAX_ADDRESSES: usize = 8;
 /// may take, so the dial's error can include the reason.
 const LATE_AFTER: Duration = Duration::from_millis(200);
 /// Minimum time between two log lines that say that a name does not resolve.
-const SAY_INTERVAL: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Resolves a name. Blocks until the system's resolver returns.
 type Resolve = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 /// The names of this process's peers.
-pub(crate) struct Names {
+pub(crate) struct Resolver {
     resolve: Box<Resolve>,
-    known: Mutex<BTreeMap<String, Name>>,
+    known: Mutex<BTreeMap<String, HostEntry>>,
 }
 
 /// The state of one name.
 ///
 /// `under_way` is set exactly while a thread resolves the name.
 #[derive(Default)]
-struct Name {
+struct HostEntry {
     /// The addresses of the last successful resolution, with port 0.
     addresses: Vec<SocketAddr>,
     /// The address at which a peer last answered.
     answered: Option<SocketAddr>,
     /// The reason why the last resolution failed.
     failure: Option<String>,
-    under_way: Option<UnderWay>,
+    under_way: Option<PendingResolution>,
     /// The time at which the failure to resolve was last logged.
     said: Option<Instant>,
     /// Whether the latest log line about the name reports a failure.
     is_said: bool,
 }
 
-struct UnderWay {
+struct PendingResolution {
     since: Instant,
     done: watch::Receiver<Option<Resolved>>,
 }
@@ -65,7 +65,7 @@ struct UnderWay {
 pub(crate) type Resolved = Result<Vec<SocketAddr>, String>;
 
 /// A pending query for the addresses of a name.
-pub(crate) struct Question {
+pub(crate) struct Resolution {
     /// The addresses that the name resolved to before, the newest first.
     pub(crate) remembered: Vec<SocketAddr>,
     /// The start of the resolution that answers the query, which may be long ago.
@@ -73,7 +73,7 @@ pub(crate) struct Question {
     done: watch::Receiver<Option<Resolved>>,
 }
 
-impl Question {
+impl Resolution {
     /// Waits for the answer. Cancel-safe: the resolution continues.
     pub(crate) async fn answer(&mut self) -> Resolved {
         match self.done.wait_for(Option::is_some).await {
@@ -83,29 +83,29 @@ impl Question {
     }
 }
 
-impl Default for Names {
-    fn default() -> Names {
+impl Default for Resolver {
+    fn default() -> Resolver {
         // Port 0, because a name only has addresses, and each peer has its own port there.
-        Names::resolved_by(|host| {
+        Resolver::resolved_by(|host| {
             let addresses = (host, 0).to_socket_addrs()?;
             Ok(addresses.collect())
         })
     }
 }
 
-impl Names {
+impl Resolver {
     /// Creates names that are resolved by `resolve`, which may block.
     pub(crate) fn resolved_by(
         resolve: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
-    ) -> Names {
-        Names {
+    ) -> Resolver {
+        Resolver {
             resolve: Box::new(resolve),
             known: Mutex::default(),
         }
     }
 
     /// Queries the addresses of a host. Begins a resolution unless one is already running.
-    pub(crate) fn ask(self: &Arc<Self>, host: &str) -> Question {
+    pub(crate) fn resolve(self: &Arc<Self>, host: &str) -> Resolution {
         let mut known = lock(&self.known);
         if !known.contains_key(host) && known.len() >= MAX_NAMES {
             known.retain(|_, name| name.under_way.is_some());
@@ -117,8 +117,8 @@ impl Names {
         let name = known.entry(host.to_owned()).or_default();
         let mut remembered = name.addresses.clone();
         remembered.extend(name.answered.filter(|at| !name.addresses.contains(at)));
-        if let Some(UnderWay { since, done }) = &name.under_way {
-            return Question {
+        if let Some(PendingResolution { since, done }) = &name.under_way {
+            return Resolution {
                 remembered,
                 since: *since,
                 done: done.clone(),
@@ -132,7 +132,7 @@ impl Names {
                 watch::Sender::new(Some(Err(why))).subscribe()
             }
         };
-        Question {
+        Resolution {
             remembered,
             since,
             done,
@@ -144,7 +144,7 @@ impl Names {
     fn begin(
         self: &Arc<Self>,
         host: &str,
-        name: &mut Name,
+        name: &mut HostEntry,
         since: Instant,
     ) -> watch::Receiver<Option<Resolved>> {
         let (told, done) = watch::channel(None);
@@ -163,7 +163,7 @@ impl Names {
         match spawned {
             Ok(_) => {
                 let done = done.clone();
-                name.under_way = Some(UnderWay { since, done });
+                name.under_way = Some(PendingResolution { since, done });
             }
             Err(error) => {
                 let why = format!("no thread can be started: {error}");
@@ -199,8 +199,8 @@ impl Names {
 
     /// Returns why a host's name does not resolve at present. Returns `None` if it does resolve, or
     /// was never queried.
-    pub(crate) fn trouble(&self, host: &str) -> Option<String> {
-        lock(&self.known).get(host)?.trouble(host)
+    pub(crate) fn error(&self, host: &str) -> Option<String> {
+        lock(&self.known).get(host)?.error(host)
     }
 
     /// Returns whether no address of a host is known.
@@ -211,7 +211,7 @@ impl Names {
     }
 
     /// Logs that a host's name does not resolve, if that is the case and was not logged recently.
-    pub(crate) fn say_trouble(&self, host: &str) {
+    pub(crate) fn log_error(&self, host: &str) {
         let mut known = lock(&self.known);
         let Some(name) = known.get_mut(host) else {
             return;
@@ -219,8 +219,8 @@ impl Names {
         let now = clock::now();
         let is_due = name
             .said
-            .is_none_or(|said| now.duration_since(said) >= SAY_INTERVAL);
-        if let Some(trouble) = name.trouble(host).filter(|_| is_due) {
+            .is_none_or(|said| now.duration_since(said) >= LOG_INTERVAL);
+        if let Some(trouble) = name.error(host).filter(|_| is_due) {
             name.said = Some(now);
             name.is_said = true;
             match name.addresses.is_empty() {
@@ -236,8 +236,8 @@ impl Names {
     }
 }
 
-impl Name {
-    fn trouble(&self, host: &str) -> Option<String> {
+impl HostEntry {
+    fn error(&self, host: &str) -> Option<String> {
         let is_late = self
             .under_way
             .as_ref()

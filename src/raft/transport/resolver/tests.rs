@@ -13,14 +13,14 @@ fn at(last: u8) -> SocketAddr {
 /// Returns names whose resolver answers one query per answer that the sender sends, and a counter
 /// of its queries.
 fn told() -> (
-    Arc<Names>,
+    Arc<Resolver>,
     mpsc::SyncSender<io::Result<Vec<SocketAddr>>>,
     Arc<AtomicUsize>,
 ) {
     let (answers, waiting) = mpsc::sync_channel(100);
     let asked = Arc::new(AtomicUsize::new(0));
     let (count, waiting) = (asked.clone(), Mutex::new(waiting));
-    let names = Names::resolved_by(move |_| {
+    let names = Resolver::resolved_by(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
         let answer = lock(&waiting).recv();
         answer.unwrap_or_else(|_| Err(io::Error::other("the test is over")))
@@ -37,7 +37,7 @@ fn failed() -> io::Result<Vec<SocketAddr>> {
 #[tokio::test]
 async fn a_name_is_resolved_once_at_a_time() {
     let (names, answers, asked) = told();
-    let questions: Vec<_> = (0..100).map(|_| names.ask(HOST)).collect();
+    let questions: Vec<_> = (0..100).map(|_| names.resolve(HOST)).collect();
     answers.send(Ok(vec![at(1)])).expect("it is read");
     for mut question in questions {
         let answer = tokio::time::timeout(LIMIT, question.answer()).await;
@@ -45,7 +45,7 @@ async fn a_name_is_resolved_once_at_a_time() {
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     answers.send(Ok(vec![at(2)])).expect("it is read");
-    let mut next = names.ask(HOST);
+    let mut next = names.resolve(HOST);
     assert_eq!(next.remembered, [at(1)]);
     assert_eq!(next.answer().await, Ok(vec![at(2)]));
 }
@@ -55,18 +55,18 @@ async fn a_name_is_resolved_once_at_a_time() {
 async fn a_failure_forgets_nothing() {
     let (names, answers, _) = told();
     answers.send(Ok(vec![at(1)])).expect("it is read");
-    names.ask(HOST).answer().await.expect("it resolves");
-    assert_eq!(names.trouble(HOST), None);
+    names.resolve(HOST).answer().await.expect("it resolves");
+    assert_eq!(names.error(HOST), None);
     answers.send(failed()).expect("it is read");
-    names.ask(HOST).answer().await.expect_err("it fails");
-    let trouble = names.trouble(HOST).expect("it failed");
+    names.resolve(HOST).answer().await.expect_err("it fails");
+    let trouble = names.error(HOST).expect("it failed");
     assert_eq!(trouble, "node-b does not resolve: try again later");
     assert!(!names.is_unknown(HOST));
     answers.send(Ok(vec![at(3)])).expect("it is read");
-    let mut question = names.ask(HOST);
+    let mut question = names.resolve(HOST);
     assert_eq!(question.remembered, [at(1)]);
     question.answer().await.expect("it resolves again");
-    assert_eq!(names.trouble(HOST), None);
+    assert_eq!(names.error(HOST), None);
 }
 
 /// A name server that hangs occupies at most a few threads, one per name.
@@ -75,7 +75,7 @@ async fn few_names_are_resolved_at_once() {
     let (names, answers, asked) = told();
     let mut refused = 0;
     for i in 0..50 {
-        let mut question = names.ask(&format!("node-{i}"));
+        let mut question = names.resolve(&format!("node-{i}"));
         let answer = tokio::time::timeout(Duration::ZERO, question.answer()).await;
         refused += usize::from(matches!(answer, Ok(Err(_))));
     }
@@ -87,9 +87,9 @@ async fn few_names_are_resolved_at_once() {
 /// Old names are forgotten once there are many.
 #[tokio::test]
 async fn the_names_remembered_are_bounded() {
-    let names = Arc::new(Names::resolved_by(|_| Ok(vec![at(1)])));
+    let names = Arc::new(Resolver::resolved_by(|_| Ok(vec![at(1)])));
     for i in 0..2 * MAX_NAMES {
-        let answer = names.ask(&format!("node-{i}")).answer().await;
+        let answer = names.resolve(&format!("node-{i}")).answer().await;
         answer.expect("it resolves");
     }
     assert!(lock(&names.known).len() <= MAX_NAMES);

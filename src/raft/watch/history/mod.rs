@@ -10,12 +10,12 @@ use tokio::sync::watch;
 
 /// Maximum number of changes kept, so that a reader that reconnects misses none. At a hundred
 /// changes a second, far more than engines cause, they cover more than a minute and a half.
-const CHANGES_KEPT: usize = 10_000;
+const MAX_CHANGES: usize = 10_000;
 /// Maximum total size of the kept changes: one change may be as large as the announcement that made
 /// it.
-const BYTES_KEPT: usize = 8 << 20;
+const MAX_CHANGES_BYTES: usize = 8 << 20;
 /// Overhead of a kept change beyond its bytes: the struct and its place in two queues, rounded up.
-const CHANGE_BYTES: usize = 256;
+const CHANGE_OVERHEAD_BYTES: usize = 256;
 
 /// The parts of an event around its lists.
 const BEFORE_REMOVED: &[u8] = b"{\"removed\":[";
@@ -38,11 +38,11 @@ pub struct LookupChange {
 ///   many channels as waiting clients.
 /// - A channel is notified of a change only after the registry shows it.
 #[derive(Debug, Default)]
-pub(crate) struct Changes(Mutex<Kept>);
+pub(crate) struct ChangeHistory(Mutex<HistoryState>);
 
 #[derive(Debug, Default)]
-struct Kept {
-    by_type: BTreeMap<Arc<str>, VecDeque<Arc<KeptChange>>>,
+struct HistoryState {
+    by_type: BTreeMap<Arc<str>, VecDeque<Arc<RecordedChange>>>,
     /// The type of each kept change, in the order of all changes.
     order: VecDeque<Arc<str>>,
     bytes: usize,
@@ -52,7 +52,7 @@ struct Kept {
 }
 
 #[derive(Debug)]
-struct KeptChange {
+struct RecordedChange {
     pool: String,
     index: u64,
     /// The event of a lookup that this entry changed in no other way.
@@ -65,12 +65,12 @@ struct KeptChange {
     of_all_pools: OnceLock<Bytes>,
 }
 
-impl Changes {
+impl ChangeHistory {
     /// Creates an empty history without knowledge of changes up to `floor`.
-    pub(crate) fn starting_at(floor: u64) -> Changes {
-        Changes(Mutex::new(Kept {
+    pub(crate) fn starting_at(floor: u64) -> ChangeHistory {
+        ChangeHistory(Mutex::new(HistoryState {
             floor,
-            ..Kept::default()
+            ..HistoryState::default()
         }))
     }
 
@@ -87,7 +87,7 @@ impl Changes {
     }
 
     /// Wakes the subscribers of the lookups affected by `changes`.
-    pub(crate) fn tell(&self, changes: &[Change]) {
+    pub(crate) fn notify(&self, changes: &[Change]) {
         // Sends without the lock, because the woken subscribers take it immediately.
         for (channel, index) in self.channels_of(changes) {
             channel.send_replace(index);
@@ -167,7 +167,7 @@ impl Changes {
             return Some(Vec::new());
         };
         let from = of_type.partition_point(|kept| kept.index <= index);
-        let later: Vec<Arc<KeptChange>> = of_type
+        let later: Vec<Arc<RecordedChange>> = of_type
             .range(from..)
             .filter(|kept| pool.is_none_or(|pool| *pool == kept.pool))
             .cloned()
@@ -183,20 +183,20 @@ impl Changes {
     }
 }
 
-impl Kept {
+impl HistoryState {
     fn push(&mut self, change: &Change) {
         let service_type: Arc<str> = match self.by_type.get_key_value(&*change.service_type) {
             Some((service_type, _)) => service_type.clone(),
             None => Arc::from(change.service_type.as_str()),
         };
-        let change = KeptChange::of(change);
+        let change = RecordedChange::of(change);
         self.bytes += change.cost_bytes(&service_type);
         self.order.push_back(service_type.clone());
         self.by_type
             .entry(service_type)
             .or_default()
             .push_back(Arc::new(change));
-        while self.order.len() > CHANGES_KEPT || self.bytes > BYTES_KEPT {
+        while self.order.len() > MAX_CHANGES || self.bytes > MAX_CHANGES_BYTES {
             self.drop_oldest();
         }
     }
@@ -217,13 +217,13 @@ impl Kept {
     }
 }
 
-impl KeptChange {
-    fn of(change: &Change) -> KeptChange {
+impl RecordedChange {
+    fn of(change: &Change) -> RecordedChange {
         let lists = change.removed.len() + change.services.len();
         let json = event(lists, [&change.removed], [&change.services]);
         let removed_end = BEFORE_REMOVED.len() + change.removed.len();
         let services_end = json.len() - AFTER_SERVICES.len();
-        KeptChange {
+        RecordedChange {
             pool: change.pool.clone(),
             index: change.index,
             removed: json.slice(BEFORE_REMOVED.len()..removed_end),
@@ -236,12 +236,12 @@ impl KeptChange {
     /// Returns the size of this change including its type, which may be stored for this change
     /// alone.
     fn cost_bytes(&self, service_type: &str) -> usize {
-        self.json.len() + self.pool.len() + service_type.len() + CHANGE_BYTES
+        self.json.len() + self.pool.len() + service_type.len() + CHANGE_OVERHEAD_BYTES
     }
 }
 
 /// Merges the changes that one entry made to a lookup. Usually they are in a single pool.
-fn merged(of_one_entry: &[Arc<KeptChange>]) -> LookupChange {
+fn merged(of_one_entry: &[Arc<RecordedChange>]) -> LookupChange {
     let json = match of_one_entry {
         [one] => one.json.clone(),
         [] => Bytes::new(),
@@ -295,7 +295,7 @@ pub(crate) struct Subscription {
     /// `None` only during drop.
     receiver: Option<watch::Receiver<u64>>,
     lookup: Lookup,
-    changes: Arc<Changes>,
+    changes: Arc<ChangeHistory>,
 }
 
 impl Subscription {

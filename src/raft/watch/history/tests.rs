@@ -14,7 +14,7 @@ fn of_type(service_type: &str) -> Lookup {
     Lookup::Type(service_type.to_owned())
 }
 
-fn indexes(changes: &Changes, lookup: &Lookup, since: u64) -> Option<Vec<u64>> {
+fn indexes(changes: &ChangeHistory, lookup: &Lookup, since: u64) -> Option<Vec<u64>> {
     let later = changes.since(lookup, since)?;
     Some(later.iter().map(|change| change.index).collect())
 }
@@ -22,7 +22,7 @@ fn indexes(changes: &Changes, lookup: &Lookup, since: u64) -> Option<Vec<u64>> {
 /// A reader gets the changes after its index, in order, and only those of its own lookup.
 #[test]
 fn the_later_changes_of_a_lookup_are_given() {
-    let changes = Changes::starting_at(10);
+    let changes = ChangeHistory::starting_at(10);
     changes.keep(&[change(11, "presto", "a")]);
     changes.keep(&[change(12, "trino", "a")]);
     changes.keep(&[change(13, "presto", "b")]);
@@ -40,7 +40,7 @@ fn the_later_changes_of_a_lookup_are_given() {
 /// could not say which of the two it has seen.
 #[test]
 fn one_entry_is_one_change() {
-    let changes = Changes::starting_at(0);
+    let changes = ChangeHistory::starting_at(0);
     changes.keep(&[change(5, "presto", "a"), change(5, "presto", "b")]);
     let given = changes.since(&of_type("presto"), 0).expect("all is there");
     assert_eq!(given.len(), 1);
@@ -60,15 +60,15 @@ fn one_entry_is_one_change() {
 /// beyond the limits, after a snapshot.
 #[test]
 fn what_is_gone_is_said() {
-    let changes = Changes::starting_at(10);
+    let changes = ChangeHistory::starting_at(10);
     assert_eq!(indexes(&changes, &of_type("presto"), 9), None);
-    let last = 10 + CHANGES_KEPT as u64 + 5;
+    let last = 10 + MAX_CHANGES as u64 + 5;
     for index in 11..=last {
         changes.keep(&[change(index, "presto", "a")]);
     }
     assert_eq!(indexes(&changes, &of_type("presto"), 14), None);
     let kept = indexes(&changes, &of_type("presto"), 15).expect("all is there");
-    assert_eq!((kept.len(), kept.first()), (CHANGES_KEPT, Some(&16)));
+    assert_eq!((kept.len(), kept.first()), (MAX_CHANGES, Some(&16)));
     let changes = Arc::new(changes);
     changes.start_over(last + 100);
     assert_eq!(indexes(&changes, &of_type("presto"), last), None);
@@ -81,7 +81,7 @@ fn what_is_gone_is_said() {
 /// Large changes are limited by their total size.
 #[test]
 fn large_changes_are_bounded_by_their_bytes() {
-    let changes = Changes::starting_at(0);
+    let changes = ChangeHistory::starting_at(0);
     let large = vec![b'x'; 1 << 20];
     for index in 1..=100 {
         changes.keep(&[Change {
@@ -90,7 +90,7 @@ fn large_changes_are_bounded_by_their_bytes() {
         }]);
     }
     let kept = lock(&changes.0);
-    assert!(kept.bytes <= BYTES_KEPT);
+    assert!(kept.bytes <= MAX_CHANGES_BYTES);
     assert_eq!(kept.order.len(), kept.by_type["presto"].len());
     assert!((1..100).contains(&kept.order.len()));
     assert_eq!(kept.floor, 100 - kept.order.len() as u64);
@@ -99,11 +99,11 @@ fn large_changes_are_bounded_by_their_bytes() {
 /// A lookup has a channel while it has subscribers, and only its own changes wake them.
 #[tokio::test]
 async fn subscriptions_wake_and_go() {
-    let changes = Arc::new(Changes::starting_at(0));
+    let changes = Arc::new(ChangeHistory::starting_at(0));
     let mut presto = changes.subscribe(&of_type("presto"));
     let other = changes.subscribe(&of_type("presto"));
     let mut trino = changes.subscribe(&of_type("trino"));
-    changes.tell(&[change(1, "presto", "a")]);
+    changes.notify(&[change(1, "presto", "a")]);
     presto.changed().await;
     let none = futures_util::FutureExt::now_or_never(trino.changed());
     assert_eq!(none, None, "another type woke it");

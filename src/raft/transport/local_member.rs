@@ -1,12 +1,12 @@
 //! This node's description of itself.
 
-use super::Introduction;
-use super::identity::NodeName;
+use super::PeerIdentity;
+use super::identity::NodeIdentity;
 use crate::storage::types::LogId;
 
 /// The description of itself that this node sends on every connection.
-pub(crate) struct SelfImage {
-    pub(crate) name: NodeName,
+pub(crate) struct LocalMember {
+    pub(crate) name: NodeIdentity,
     pub(crate) environment: String,
     pub(crate) process: u64,
     /// The last log id on disk when the process started; the log only grows from there.
@@ -15,9 +15,9 @@ pub(crate) struct SelfImage {
     pub(crate) vote_term: u64,
 }
 
-impl SelfImage {
-    pub(crate) fn introduction(&self) -> Introduction {
-        Introduction {
+impl LocalMember {
+    pub(crate) fn identity(&self) -> PeerIdentity {
+        PeerIdentity {
             name: self.name.clone(),
             environment: self.environment.clone(),
             process: self.process,
