@@ -1,7 +1,7 @@
 //! Detection of process pauses. Data that a process reads after a pause may be stale
 //! (docs/decisions/0004).
 
-use super::pause_state::{Moment, Pulse};
+use super::pause_state::{Moment, PauseState};
 use super::system::{now, since_boot};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -31,33 +31,33 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// log indexes and cluster time ([`crate::registry::Arrival`]). The beat closes connections,
 /// rejects old requests earlier, and provides the upper bound on cluster time that a write carries.
 #[derive(Clone)]
-pub struct Beat(Arc<Shared>);
+pub struct PauseDetector(Arc<PauseShared>);
 
-struct Shared {
-    pulse: Mutex<Pulse>,
+struct PauseShared {
+    pulse: Mutex<PauseState>,
     epoch: watch::Sender<u64>,
     since_boot: fn() -> Duration,
 }
 
-impl Beat {
+impl PauseDetector {
     /// Starts the beat on the current tokio runtime. It runs until the last clone is dropped.
-    pub fn start() -> Beat {
-        Beat::start_with(since_boot)
+    pub fn start() -> PauseDetector {
+        PauseDetector::start_with(since_boot)
     }
 
     /// Starts a beat that uses only tokio's clock, which a simulation controls.
     #[cfg(any(test, feature = "sim", feature = "fuzzing"))]
-    pub fn start_simulated() -> Beat {
-        Beat::start_with(|| Duration::ZERO)
+    pub fn start_simulated() -> PauseDetector {
+        PauseDetector::start_with(|| Duration::ZERO)
     }
 
-    fn start_with(since_boot: fn() -> Duration) -> Beat {
+    fn start_with(since_boot: fn() -> Duration) -> PauseDetector {
         let at = Moment {
             monotonic: now(),
             since_boot: since_boot(),
         };
-        let beat = Beat(Arc::new(Shared {
-            pulse: Mutex::new(Pulse::new(at)),
+        let beat = PauseDetector(Arc::new(PauseShared {
+            pulse: Mutex::new(PauseState::new(at)),
             epoch: watch::Sender::new(0),
             since_boot,
         }));
@@ -72,9 +72,9 @@ impl Beat {
 
     /// Returns whether data read now from a connection that was opened in `opened_epoch` can be
     /// treated as new.
-    pub fn awake(&self, opened_epoch: u64) -> bool {
+    pub fn is_current(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.awake(opened_epoch, at))
+        self.with_pulse(|pulse| pulse.is_current(opened_epoch, at))
     }
 
     /// Returns whether the process ran without a pause since `opened_epoch`. Used for connections
@@ -87,7 +87,7 @@ impl Beat {
 
     /// Returns a receiver that changes after each detected pause, so that connections opened before
     /// it can be closed.
-    pub fn wakes(&self) -> watch::Receiver<u64> {
+    pub fn resumes(&self) -> watch::Receiver<u64> {
         self.0.epoch.subscribe()
     }
 
@@ -104,7 +104,7 @@ impl Beat {
     pub fn observe_cluster_time(&self, cluster_ms: u64) {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.observe(cluster_ms, at));
-        self.tell_wake();
+        self.notify_resumed();
     }
 
     /// Records that a linearizable read that began at `began` is complete and that cluster time is
@@ -112,7 +112,7 @@ impl Beat {
     pub fn confirm_cluster_time(&self, began: Moment, cluster_ms: u64) {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.confirm(began, cluster_ms, at));
-        self.tell_wake();
+        self.notify_resumed();
     }
 
     /// Returns the highest value that cluster time can have after `later`, provided that this
@@ -129,17 +129,17 @@ impl Beat {
         self.with_pulse(|pulse| pulse.pretend_stopped(time));
     }
 
-    fn with_pulse<T>(&self, f: impl FnOnce(&mut Pulse) -> T) -> T {
+    fn with_pulse<T>(&self, f: impl FnOnce(&mut PauseState) -> T) -> T {
         f(&mut self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn beat(&self) {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.beat(at));
-        self.tell_wake();
+        self.notify_resumed();
     }
 
-    fn tell_wake(&self) {
+    fn notify_resumed(&self) {
         let epoch = self.epoch();
         let woke = self.0.epoch.send_if_modified(|told| {
             let is_new = epoch > *told;
@@ -156,13 +156,13 @@ impl Beat {
     }
 }
 
-async fn keep(shared: Weak<Shared>) {
+async fn keep(shared: Weak<PauseShared>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        Beat(shared).beat();
+        PauseDetector(shared).beat();
     }
 }
 
@@ -176,25 +176,25 @@ mod tests {
     /// of [`Beat::wakes`].
     #[tokio::test(start_paused = true)]
     async fn the_task_notices_a_stop() {
-        let beat = Beat::start_simulated();
-        let mut wakes = beat.wakes();
+        let beat = PauseDetector::start_simulated();
+        let mut wakes = beat.resumes();
         let opened = beat.epoch();
         tokio::time::sleep(10 * S).await;
-        assert!(beat.awake(opened));
+        assert!(beat.is_current(opened));
 
         tokio::time::advance(5 * S).await;
-        assert!(!beat.awake(opened));
+        assert!(!beat.is_current(opened));
         let woken = tokio::time::timeout(60 * S, wakes.changed()).await;
         woken.expect("it is told").expect("the beat goes on");
-        assert!(!beat.awake(opened));
-        assert!(beat.awake(beat.epoch()));
+        assert!(!beat.is_current(opened));
+        assert!(beat.is_current(beat.epoch()));
     }
 
     /// A jump of cluster time is reported as a wake, and peers are served before clients are.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
-        let beat = Beat::start_simulated();
-        let mut wakes = beat.wakes();
+        let beat = PauseDetector::start_simulated();
+        let mut wakes = beat.resumes();
         beat.confirm_cluster_time(beat.moment(), 1_000);
         tokio::time::sleep(S).await;
         beat.observe_cluster_time(2_500);
@@ -203,16 +203,16 @@ mod tests {
         beat.observe_cluster_time(9_000);
         let woken = tokio::time::timeout(60 * S, wakes.changed()).await;
         woken.expect("it is told").expect("the beat goes on");
-        assert!(!beat.awake(1) && beat.runs(1) && !beat.runs(0));
+        assert!(!beat.is_current(1) && beat.runs(1) && !beat.runs(0));
         tokio::time::sleep(S).await;
         beat.confirm_cluster_time(beat.moment(), 10_000);
-        assert!(beat.awake(1));
+        assert!(beat.is_current(1));
     }
 
     /// Both clocks of the machine are read, and both advance.
     #[tokio::test]
     async fn both_clocks_run() {
-        let beat = Beat::start();
+        let beat = PauseDetector::start();
         let first = beat.moment();
         let mut last = first;
         while last.monotonic == first.monotonic || last.since_boot == first.since_boot {

@@ -64,7 +64,7 @@ impl Reference {
 
 /// The state behind a [`super::Beat`], with the time passed in as arguments.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct PauseState {
     last: Moment,
     epoch: u64,
     reference: Option<Reference>,
@@ -73,9 +73,9 @@ pub(super) struct Pulse {
     behind_since: Option<Moment>,
 }
 
-impl Pulse {
-    pub(super) fn new(at: Moment) -> Pulse {
-        Pulse {
+impl PauseState {
+    pub(super) fn new(at: Moment) -> PauseState {
+        PauseState {
             last: at,
             epoch: 0,
             reference: None,
@@ -101,7 +101,7 @@ impl Pulse {
 
     /// Returns whether, in addition, the process has learned everything that happened during a
     /// possible pause.
-    pub(super) fn awake(&self, opened_epoch: u64, at: Moment) -> bool {
+    pub(super) fn is_current(&self, opened_epoch: u64, at: Moment) -> bool {
         self.behind_since.is_none() && self.runs(opened_epoch, at)
     }
 
@@ -184,17 +184,17 @@ mod tests {
     #[test]
     fn a_stop_ends_the_epoch() {
         let start = start();
-        let mut pulse = Pulse::new(start);
-        assert!(pulse.awake(0, both(start, S)));
+        let mut pulse = PauseState::new(start);
+        assert!(pulse.is_current(0, both(start, S)));
 
         let woken = both(start, 60 * S);
         assert!(
-            !pulse.awake(0, woken),
+            !pulse.is_current(0, woken),
             "the beat has not come round yet: nothing is awake"
         );
         pulse.beat(woken);
-        assert!(!pulse.awake(0, woken), "opened before the stop");
-        assert!(pulse.awake(1, both(woken, S)), "opened after it");
+        assert!(!pulse.is_current(0, woken), "opened before the stop");
+        assert!(pulse.is_current(1, both(woken, S)), "opened after it");
     }
 
     /// A pause is detected if either of the two clocks kept running.
@@ -202,8 +202,8 @@ mod tests {
     fn either_clock_tells_of_a_stop() {
         let start = start();
         for woken in [later(start, 60 * S, MS), later(start, MS, 60 * S)] {
-            let mut pulse = Pulse::new(start);
-            assert!(!pulse.awake(0, woken), "{woken:?}");
+            let mut pulse = PauseState::new(start);
+            assert!(!pulse.is_current(0, woken), "{woken:?}");
             pulse.beat(woken);
             assert_eq!(pulse.epoch(), 1, "{woken:?}");
         }
@@ -214,12 +214,12 @@ mod tests {
     #[test]
     fn a_busy_machine_is_not_a_stop() {
         let start = start();
-        let mut pulse = Pulse::new(start);
+        let mut pulse = PauseState::new(start);
         for n in 1..100 {
             pulse.beat(both(start, n * S));
         }
-        assert!(pulse.awake(0, both(start, 100 * S)));
-        assert!(!pulse.awake(0, both(start, 100 * S + MS)));
+        assert!(pulse.is_current(0, both(start, 100 * S)));
+        assert!(!pulse.is_current(0, both(start, 100 * S + MS)));
     }
 
     /// A machine on which both clocks stopped detects the pause by the ticks that it missed,
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn cluster_time_tells_of_a_stop_that_no_clock_saw() {
         let start = start();
-        let mut pulse = Pulse::new(start);
+        let mut pulse = PauseState::new(start);
         pulse.confirm(start, 10_000, start);
         let read_before = both(start, MS);
         let woken = both(start, 2 * MS);
@@ -237,15 +237,18 @@ mod tests {
         }
         assert_eq!(pulse.epoch(), 1);
         assert!(!pulse.runs(0, woken), "opened before the stop");
-        assert!(!pulse.awake(1, woken), "it may lack what came meanwhile");
+        assert!(
+            !pulse.is_current(1, woken),
+            "it may lack what came meanwhile"
+        );
         assert_eq!(pulse.highest_cluster_ms(S, woken), Some(0));
         pulse.confirm(read_before, 18_000, both(woken, MS));
         assert!(
-            !pulse.awake(1, both(woken, MS)),
+            !pulse.is_current(1, both(woken, MS)),
             "the read began before the stop"
         );
         pulse.confirm(both(woken, MS), 18_000, both(woken, 2 * MS));
-        assert!(pulse.awake(1, both(woken, 2 * MS)));
+        assert!(pulse.is_current(1, both(woken, 2 * MS)));
         assert_eq!(pulse.epoch(), 1);
     }
 
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn a_write_read_at_the_wake_ends_with_what_its_taker_knew() {
         let start = start();
-        let mut pulse = Pulse::new(start);
+        let mut pulse = PauseState::new(start);
         assert_eq!(pulse.highest_cluster_ms(S, start), None);
         pulse.confirm(start, 10_000, start);
         let woken = both(start, 100 * MS);
@@ -266,18 +269,18 @@ mod tests {
     #[test]
     fn a_process_whose_clocks_ran_is_not_accused() {
         let start = start();
-        let ahead = |pulse: &mut Pulse, cluster_ms, at| {
+        let ahead = |pulse: &mut PauseState, cluster_ms, at| {
             pulse.observe(cluster_ms, at);
             pulse.epoch() > 0
         };
         let confirmed = || {
-            let mut pulse = Pulse::new(start);
+            let mut pulse = PauseState::new(start);
             pulse.confirm(start, 10_000, start);
             pulse
         };
 
         // A replay, before the first confirmed read.
-        assert!(!ahead(&mut Pulse::new(start), 90_000, both(start, MS)));
+        assert!(!ahead(&mut PauseState::new(start), 90_000, both(start, MS)));
         // A partition of one minute, followed by all the ticks at once, or by a snapshot.
         assert!(!ahead(&mut confirmed(), 71_000, both(start, 60 * S)));
         // A cluster that was stalled for one minute; its first tick counts a whole step.

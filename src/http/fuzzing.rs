@@ -5,7 +5,7 @@ use super::fake_backend::Lone;
 use super::service::Front;
 use super::settings::HttpSettings;
 use super::state::{AppState, Origin};
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use axum::body::Body;
 use axum::response::Response;
 use http::Request;
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 pub struct Wire {
     front: Front<Lone>,
     places: Places,
-    beat: Beat,
+    beat: PauseDetector,
     _stop: watch::Sender<bool>,
 }
 
@@ -33,7 +33,7 @@ impl Wire {
             settings.max_connections,
             settings.max_connections_per_address,
         );
-        let beat = Beat::start_simulated();
+        let beat = PauseDetector::start_simulated();
         let (stop, stopping) = watch::channel(false);
         Wire {
             front: Front::new(AppState::shared(

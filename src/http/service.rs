@@ -105,7 +105,7 @@ impl<D: Discovery> Front<D> {
             if place.for_peers() {
                 return Err(Refusal::TooManyConnections);
             }
-            if !self.app.beat.awake(origin.opened_epoch) {
+            if !self.app.beat.is_current(origin.opened_epoch) {
                 return Err(Refusal::Woken);
             }
         }

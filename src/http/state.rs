@@ -8,7 +8,7 @@ use super::request::body_cache::KnownBodies;
 use super::respond::rendered_coordinators::RenderedCoordinators;
 use super::settings::HttpSettings;
 use super::usage::WireUsage;
-use crate::clock::{Beat, Instant, now};
+use crate::clock::{Instant, PauseDetector, now};
 use crate::raft::{Unavailable, WriteError};
 use axum::response::IntoResponse;
 use http::{HeaderName, HeaderValue, StatusCode, Uri};
@@ -38,7 +38,7 @@ pub(super) type App<D> = Arc<AppState<D>>;
 pub(super) struct AppState<D> {
     pub(super) discovery: D,
     pub(super) settings: Arc<HttpSettings>,
-    pub(super) beat: Beat,
+    pub(super) beat: PauseDetector,
     pub(super) bodies: KnownBodies,
     /// The budget for bodies that are read and whose writes are in progress.
     body_budget: Budget,
@@ -81,7 +81,7 @@ impl<D: Discovery> AppState<D> {
     pub(super) fn shared(
         discovery: D,
         settings: HttpSettings,
-        beat: Beat,
+        beat: PauseDetector,
         stop: watch::Receiver<bool>,
     ) -> App<D> {
         let bodies_at_least = BODIES_MIN * settings.max_announcement_bytes;
@@ -155,7 +155,7 @@ impl<D: Discovery> AppState<D> {
         // Taken before the check: a suspension between the two then counts as time that the client
         // waits.
         let deadline = deadline();
-        if !self.beat.awake(origin.opened_epoch) {
+        if !self.beat.is_current(origin.opened_epoch) {
             return Err(Refusal::Woken);
         }
         Ok(write(deadline).await?)

@@ -1,7 +1,7 @@
 //! The settings with which a node is started.
 
 use super::transport::{Dial, Dialer};
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use crate::model::Inventory;
 use crate::storage::Store;
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ pub struct Options {
     /// The opened data directory.
     pub store: Store,
     /// Detects that this process was paused.
-    pub beat: Beat,
+    pub beat: PauseDetector,
 }
 
 /// Limits of the retained log, in bytes of its records.

@@ -11,7 +11,7 @@ mod state_report;
 
 pub use error::exit_code_of;
 
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use crate::config::Settings;
 use crate::config::inventory_source::{InventoryError, fetch};
 use crate::http::{self, CoordinatorChoice, HttpSettings};
@@ -87,7 +87,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 /// Opens the data directory and the port, and starts the node.
 async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<Running> {
-    let beat = Beat::start();
+    let beat = PauseDetector::start();
     let dir = settings.data_dir.join(RAFT_DIR);
     let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
         .await
@@ -154,7 +154,7 @@ struct Running {
     /// The port that the node listens on.
     port: u16,
     listener: TcpListener,
-    beat: Beat,
+    beat: PauseDetector,
     /// The task that renews the node's own announcement. It ends before the node withdraws the
     /// announcement.
     announcing: JoinHandle<()>,

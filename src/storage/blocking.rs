@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinError;
 
 /// The timing of a simulated disk, and a record of the changes that callers rely on.
-pub trait Pace: Debug + Send + Sync + 'static {
+pub trait SimDisk: Debug + Send + Sync + 'static {
     /// Returns the number of changes that the disk has seen.
     fn position(&self) -> usize;
     /// Returns the duration of the next operation.
@@ -17,16 +17,16 @@ pub trait Pace: Debug + Send + Sync + 'static {
 
 /// The place where a store's blocking work runs.
 #[derive(Debug, Clone, Default)]
-pub enum Work {
+pub enum BlockingExecutor {
     /// On separate threads.
     #[default]
     Threads,
     /// On the caller's runtime, which is blocked in the meantime. Only for a simulation, whose disk
     /// is in memory.
-    Tasks(Arc<dyn Pace>),
+    Tasks(Arc<dyn SimDisk>),
 }
 
-impl Work {
+impl BlockingExecutor {
     /// Runs blocking work.
     ///
     /// # Errors
@@ -36,12 +36,12 @@ impl Work {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, JoinError> {
         match self {
-            Work::Threads => tokio::task::spawn_blocking(work).await,
-            Work::Tasks(pace) => {
+            BlockingExecutor::Threads => tokio::task::spawn_blocking(work).await,
+            BlockingExecutor::Tasks(pace) => {
                 let before = pace.position();
                 let done = work();
                 if pace.position() > before {
-                    settle(pace).await;
+                    await_durable(pace).await;
                 }
                 Ok(done)
             }
@@ -51,7 +51,7 @@ impl Work {
 
 /// Waits for the disk's delay, and then marks the written changes as relied on. After a crash
 /// during the delay the changes are still unacknowledged.
-pub(crate) async fn settle(pace: &Arc<dyn Pace>) {
+pub(crate) async fn await_durable(pace: &Arc<dyn SimDisk>) {
     let position = pace.position();
     tokio::time::sleep(pace.delay()).await;
     pace.rely_on(position);

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 /// A latch for the first storage failure. Once it is set, nothing is written or acknowledged any
 /// more: after a failed fsync the content of the device is unknown, so a retry would prove nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct Latch(watch::Sender<Option<String>>);
+pub(crate) struct FailStop(watch::Sender<Option<String>>);
 
-impl Latch {
+impl FailStop {
     pub(crate) fn new() -> Self {
         Self(watch::Sender::new(None))
     }
@@ -57,9 +57,9 @@ mod tests {
     use std::sync::{Arc, Mutex, PoisonError};
 
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    struct LoggedLines(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Lines {
+    impl io::Write for LoggedLines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             lines.extend_from_slice(bytes);
@@ -75,7 +75,7 @@ mod tests {
     /// it.
     #[test]
     fn a_failure_is_logged_under_its_target() {
-        let lines = Lines::default();
+        let lines = LoggedLines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
@@ -83,7 +83,7 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            let latch = Latch::new();
+            let latch = FailStop::new();
             latch.set(&io::Error::other("it broke"));
             latch.set(&io::Error::other("it broke again"));
         });

@@ -1,7 +1,7 @@
 //! Entry points for fuzzing: log records and journal frames with valid checksums.
 
 use super::codec::{HEADER, decode_entry, encode_entry, entry_index, seal};
-use super::wal::frame::{Frame, fuzzing as journal};
+use super::wal::frame::{WalFrame, fuzzing as journal};
 use crate::storage::types::Entry;
 
 /// Decodes the content of a log record. Returns whether it is a valid record.
@@ -26,7 +26,7 @@ pub fn log_frame_again(body: &[u8]) -> Option<Vec<u8>> {
 /// Returns the body of a frame that contains the entries and marks all but the last as committed.
 pub fn log_frame_of(entries: &[Entry]) -> Vec<u8> {
     let record = |entry: &Entry| Some((entry.log_id.index, encode_entry(entry).ok()?));
-    let frame = Frame {
+    let frame = WalFrame {
         committed: entries.iter().rev().nth(1).map(|entry| entry.log_id),
         records: entries.iter().filter_map(record).collect(),
     };

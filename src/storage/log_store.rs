@@ -1,9 +1,9 @@
 //! The implementation of openraft's log storage on top of the store.
 
 use super::codec;
-use super::log::view::Plan;
-use super::request::{Callback, Op, closed};
-use super::store::{Inner, Store};
+use super::log::view::ReadPlan;
+use super::request::{Callback, WriteRequest, closed};
+use super::store::{Store, StoreInner};
 use crate::storage::types::{Entry, LogId, TypeConfig, Vote};
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
@@ -23,7 +23,7 @@ const READ_BYTES_MAX: usize = 1 << 20;
 /// - A vote is durable on return.
 #[derive(Debug, Clone)]
 pub struct LogStore {
-    inner: Arc<Inner>,
+    inner: Arc<StoreInner>,
 }
 
 impl Store {
@@ -40,7 +40,7 @@ impl LogStore {
     async fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         loop {
             self.inner.shared.latch.check()?;
-            let Plan {
+            let ReadPlan {
                 on_disk,
                 cached,
                 epoch,
@@ -174,7 +174,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let vote = *vote;
-        self.inner.ask(|done| Op::Vote { vote, done }).await
+        self.inner
+            .ask(|done| WriteRequest::Vote { vote, done })
+            .await
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
@@ -205,7 +207,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let permit = self.inner.permit(0).await?;
         let answer = self.inner.send_with(permit, |view, done| {
             view.truncate_after(last);
-            Op::TruncateAfter { last, done }
+            WriteRequest::TruncateAfter { last, done }
         })?;
         answer.await.map_err(|_| closed())?
     }
@@ -216,7 +218,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         // again.
         self.inner.send_with(permit, |view, _| {
             view.purge(upto);
-            Op::Purge { upto }
+            WriteRequest::Purge { upto }
         })?;
         Ok(())
     }

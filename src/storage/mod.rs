@@ -37,11 +37,11 @@ mod vfs;
 mod wal;
 mod writer;
 
-pub use blocking::{Pace, Work};
+pub use blocking::{BlockingExecutor, SimDisk};
 pub use codec::check_members;
 pub use error::OpenError;
 pub use identity::{GroupIdentity, Identity};
-pub use log::size_index::LogGrowth;
+pub use log::size_index::LogSizeIndex;
 pub use log_store::LogStore;
 pub use snapshots::directory::Snapshots;
 pub use snapshots::file::{SNAPSHOT_BYTES_MAX, check_snapshot_meta};
@@ -51,4 +51,4 @@ pub use store::Store;
 pub use vfs::sim::Device;
 #[cfg(test)]
 pub(crate) use vfs::sim::SimFs;
-pub use vfs::{FsSpace, Held, OsFs, Vfs, VfsFile};
+pub use vfs::{FileLock, FsSpace, OsFs, Vfs, VfsFile};

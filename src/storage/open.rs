@@ -1,19 +1,19 @@
 //! The steps that open a data directory: lock it, remove leftovers, create it if necessary, and
 //! check it.
 
-use super::blocking::Work;
+use super::blocking::BlockingExecutor;
 use super::db::database::Database;
 use super::error::OpenError;
-use super::fail_stop::Latch;
+use super::fail_stop::FailStop;
 use super::layout;
 use super::log::bounds::next_index;
 use super::log::recovered_state;
 use super::snapshots::directory::Snapshots;
 use super::snapshots::file::LoadError;
 use super::space::Space;
-use super::vfs::{Held, Vfs, parent_of};
-use super::wal::file::Journal;
-use super::wal::recovery::Replay;
+use super::vfs::{FileLock, Vfs, parent_of};
+use super::wal::file::Wal;
+use super::wal::recovery::WalRecovery;
 use crate::storage::types::LogId;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) database: Database,
-    pub(crate) journal: Journal,
-    pub(crate) held: recovered_state::Held,
+    pub(crate) journal: Wal,
+    pub(crate) held: recovered_state::RecoveredState,
     /// The last log id of the newest snapshot.
     pub(crate) covered: Option<LogId>,
     pub(crate) snapshots: Snapshots,
-    pub(crate) latch: Latch,
+    pub(crate) latch: FailStop,
     pub(crate) space: Arc<Space>,
-    pub(crate) lock: Box<dyn Held>,
+    pub(crate) lock: Box<dyn FileLock>,
 }
 
 impl Opened {
@@ -46,7 +46,7 @@ impl Opened {
 pub(crate) fn open_directory(
     vfs: Arc<dyn Vfs>,
     dir: &Path,
-    work: Work,
+    work: BlockingExecutor,
 ) -> Result<Opened, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
@@ -63,16 +63,16 @@ pub(crate) fn open_directory(
     // durable. From here on they are relied on, so they must be.
     vfs.sync_dir(dir).map_err(unusable)?;
     vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
-    let latch = Latch::new();
+    let latch = FailStop::new();
     let (mut database, mut held) = Database::open(&*vfs, dir, &latch)?;
     let space = Arc::new(Space::new(Arc::clone(&vfs), dir).map_err(unusable)?);
-    let journal = Replay {
+    let journal = WalRecovery {
         vfs: &*vfs,
         dir,
         latch: &latch,
         space: &space,
     }
-    .open_journal(&mut database, &mut held)?;
+    .open_wal(&mut database, &mut held)?;
     let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space), work);
     let covered = check_snapshots(&snapshots, dir, &held)?;
     space.restore_ballast().map_err(unusable)?;
@@ -123,13 +123,13 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
 fn check_snapshots(
     snapshots: &Snapshots,
     dir: &Path,
-    held: &recovered_state::Held,
+    held: &recovered_state::RecoveredState,
 ) -> Result<Option<LogId>, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
         source,
     };
-    if *held == recovered_state::Held::default() {
+    if *held == recovered_state::RecoveredState::default() {
         // They were left by a crash while the directory was being wiped.
         return snapshots.remove_all().map(|()| None).map_err(unusable);
     }

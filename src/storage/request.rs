@@ -7,7 +7,7 @@ use std::io;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// The channel that reports the result of an operation to its caller.
-pub(crate) type Done = oneshot::Sender<io::Result<()>>;
+pub(crate) type ResultSender = oneshot::Sender<io::Result<()>>;
 
 /// openraft's I/O callback. If it is dropped without being called, it reports a failure, so that no
 /// callback is ever lost.
@@ -36,7 +36,7 @@ impl Drop for Callback {
 }
 
 /// One operation for the writer.
-pub(crate) enum Op {
+pub(crate) enum WriteRequest {
     Append {
         records: Vec<(u64, Vec<u8>)>,
         last: Option<LogId>,
@@ -45,28 +45,28 @@ pub(crate) enum Op {
     },
     TruncateAfter {
         last: Option<LogId>,
-        done: Done,
+        done: ResultSender,
     },
     Purge {
         upto: LogId,
     },
     Vote {
         vote: Vote,
-        done: Done,
+        done: ResultSender,
     },
     Identity {
         identity: Identity,
-        done: Done,
+        done: ResultSender,
     },
     Wipe {
-        done: Done,
+        done: ResultSender,
     },
     Close {
-        done: Done,
+        done: ResultSender,
     },
 }
 
-impl Op {
+impl WriteRequest {
     /// Returns the number of bytes that the operation adds to a batch.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -77,7 +77,7 @@ impl Op {
 
     /// Returns whether the operation requires a two-phase commit. These operations are rare and too
     /// important: after silent corruption of a one-phase commit the database would roll them back.
-    pub(crate) fn wants_two_phases(&self) -> bool {
+    pub(crate) fn needs_two_phases(&self) -> bool {
         matches!(
             self,
             Self::Vote { .. } | Self::Identity { .. } | Self::Wipe { .. }
@@ -85,7 +85,7 @@ impl Op {
     }
 
     /// Reports the result to the caller.
-    pub(crate) fn answer(self, result: io::Result<()>) {
+    pub(crate) fn reply(self, result: io::Result<()>) {
         match self {
             Self::Append { callback, .. } => callback.complete(result),
             Self::Purge { .. } => {}
@@ -102,8 +102,8 @@ impl Op {
 }
 
 /// An operation with its share of the queue.
-pub(crate) struct Queued {
-    pub(crate) op: Op,
+pub(crate) struct QueuedRequest {
+    pub(crate) request: WriteRequest,
     pub(crate) permit: OwnedSemaphorePermit,
 }
 

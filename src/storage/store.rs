@@ -1,20 +1,20 @@
 //! A data directory that is opened once, shared by handles, and closed in order.
 
-use super::blocking::Work;
-use super::db::durable_state::OnDisk;
+use super::blocking::BlockingExecutor;
+use super::db::durable_state::DurableState;
 use super::error::OpenError;
-use super::fail_stop::Latch;
+use super::fail_stop::FailStop;
 use super::identity::Identity;
-use super::log::size_index::LogGrowth;
+use super::log::size_index::LogSizeIndex;
 use super::log::view::LogView;
 use super::log_target;
 use super::open::{Opened, open_directory};
-use super::request::{Callback, Done, Op, Queued, closed};
+use super::request::{Callback, QueuedRequest, ResultSender, WriteRequest, closed};
 use super::snapshots::directory::Snapshots;
 use super::space::SpaceState;
-use super::vfs::{Held, Vfs};
-use super::writer::group_commit::Writer;
-use super::writer::shared::Shared;
+use super::vfs::{FileLock, Vfs};
+use super::writer::group_commit::GroupCommitWriter;
+use super::writer::shared::WriterState;
 use crate::storage::types::{Entry, LogId, Vote};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,14 +39,14 @@ const QUEUE_OPS_MAX: usize = QUEUE_BYTES_MAX / OP_BYTES_MIN;
 /// directory is sealed and another process can open it.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) inner: Arc<StoreInner>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct StoreInner {
+    pub(crate) shared: Arc<WriterState>,
     /// `None` only while the last handle is dropped.
-    queue: Option<SyncSender<Queued>>,
+    queue: Option<SyncSender<QueuedRequest>>,
     room: Arc<Semaphore>,
     sequence: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -64,7 +64,7 @@ impl Store {
     /// When another process uses the directory, when it is unusable, or when its content cannot be
     /// trusted. The error names the file and the remedy.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path) -> Result<Self, OpenError> {
-        Self::open_with(vfs, dir, Work::Threads)
+        Self::open_with(vfs, dir, BlockingExecutor::Threads)
     }
 
     /// Like [`Store::open`], with a choice of where blocking work runs. With [`Work::Tasks`] it
@@ -72,7 +72,11 @@ impl Store {
     ///
     /// # Errors
     /// Same as [`Store::open`].
-    pub fn open_with(vfs: Arc<dyn Vfs>, dir: &Path, work: Work) -> Result<Self, OpenError> {
+    pub fn open_with(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        work: BlockingExecutor,
+    ) -> Result<Self, OpenError> {
         let opened = open_directory(vfs, dir, work.clone())?;
         let reach = opened.reach();
         let Opened {
@@ -86,8 +90,8 @@ impl Store {
             covered: _,
         } = opened;
         let growth = database.growth().clone();
-        let on_disk = OnDisk::new(&held, growth.appended_bytes());
-        let shared = Arc::new(Shared::new(
+        let on_disk = DurableState::new(&held, growth.appended_bytes());
+        let shared = Arc::new(WriterState::new(
             database,
             latch.clone(),
             space,
@@ -95,9 +99,9 @@ impl Store {
             LogView::new(held, growth),
         ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
-        let writer = Writer::new(Arc::clone(&shared), receiver, on_disk, journal);
+        let writer = GroupCommitWriter::new(Arc::clone(&shared), receiver, on_disk, journal);
         let (thread, wake) = match work {
-            Work::Threads => {
+            BlockingExecutor::Threads => {
                 let thread = writer_thread(writer, lock, latch).map_err(|source| {
                     OpenError::NotWritable {
                         dir: dir.to_path_buf(),
@@ -106,13 +110,13 @@ impl Store {
                 })?;
                 (Some(thread), None)
             }
-            Work::Tasks(pace) => {
+            BlockingExecutor::Tasks(pace) => {
                 let wake = Arc::new(Notify::new());
                 tokio::spawn(writer.run_as_task(wake.clone(), pace, lock));
                 (None, Some(wake))
             }
         };
-        let inner = Inner {
+        let inner = StoreInner {
             shared,
             queue: Some(queue),
             room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
@@ -137,7 +141,9 @@ impl Store {
     /// When storage failed, now or before; the process must stop.
     pub async fn save_identity(&self, identity: &Identity) -> io::Result<()> {
         let identity = identity.clone();
-        self.inner.ask(|done| Op::Identity { identity, done }).await
+        self.inner
+            .ask(|done| WriteRequest::Identity { identity, done })
+            .await
     }
 
     /// Returns a handle to the snapshots.
@@ -152,7 +158,7 @@ impl Store {
     }
 
     /// Returns where blocking work for this store runs.
-    pub fn work(&self) -> Work {
+    pub fn work(&self) -> BlockingExecutor {
         self.inner.shared.snapshots.work().clone()
     }
 
@@ -171,7 +177,7 @@ impl Store {
     }
 
     /// Returns the map from log indexes to cumulative log size.
-    pub fn log_growth(&self) -> LogGrowth {
+    pub fn log_growth(&self) -> LogSizeIndex {
         self.inner.shared.view().growth.clone()
     }
 
@@ -233,7 +239,7 @@ impl Store {
     /// # Errors
     /// When storage failed, now or before; the process must stop.
     pub async fn wipe(&self) -> io::Result<()> {
-        self.inner.ask(|done| Op::Wipe { done }).await
+        self.inner.ask(|done| WriteRequest::Wipe { done }).await
     }
 
     /// Seals the last batch and releases the directory. Later calls on other handles fail. A
@@ -258,7 +264,7 @@ impl Store {
     }
 }
 
-impl Inner {
+impl StoreInner {
     /// Waits until the queue has room for this number of bytes.
     pub(crate) async fn permit(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
         let share = bytes.clamp(OP_BYTES_MIN, QUEUE_BYTES_MAX) as u32;
@@ -269,7 +275,10 @@ impl Inner {
     }
 
     /// Queues an operation and waits until it is on disk.
-    pub(crate) async fn ask(&self, op: impl FnOnce(Done) -> Op) -> io::Result<()> {
+    pub(crate) async fn ask(
+        &self,
+        op: impl FnOnce(ResultSender) -> WriteRequest,
+    ) -> io::Result<()> {
         let permit = self.permit(0).await?;
         let answer = self.send_with(permit, |_, done| op(done))?;
         answer.await.map_err(|_| closed())?
@@ -279,8 +288,8 @@ impl Inner {
     async fn stop_writer(&self) -> io::Result<()> {
         let permit = self.permit(0).await?;
         let (done, answer) = oneshot::channel();
-        self.send(Queued {
-            op: Op::Close { done },
+        self.send(QueuedRequest {
+            request: WriteRequest::Close { done },
             permit,
         })?;
         answer.await.map_err(|_| closed())?
@@ -291,13 +300,16 @@ impl Inner {
     pub(crate) fn send_with(
         &self,
         permit: OwnedSemaphorePermit,
-        op: impl FnOnce(&mut LogView, Done) -> Op,
+        op: impl FnOnce(&mut LogView, ResultSender) -> WriteRequest,
     ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
         let (done, answer) = oneshot::channel();
         let mut view = self.shared.view();
         self.shared.latch.check()?;
         let op = op(&mut view, done);
-        self.send(Queued { op, permit })?;
+        self.send(QueuedRequest {
+            request: op,
+            permit,
+        })?;
         Ok(answer)
     }
 
@@ -338,8 +350,8 @@ impl Inner {
             view.append(entry, record.len(), sequence);
             records.push((index, record));
         }
-        self.send(Queued {
-            op: Op::Append {
+        self.send(QueuedRequest {
+            request: WriteRequest::Append {
                 records,
                 last,
                 sequence,
@@ -350,7 +362,7 @@ impl Inner {
     }
 
     /// Queues an operation. Never waits: a permit guarantees a place in the queue.
-    fn send(&self, queued: Queued) -> io::Result<()> {
+    fn send(&self, queued: QueuedRequest) -> io::Result<()> {
         self.queue
             .as_ref()
             .ok_or_else(closed)?
@@ -363,7 +375,11 @@ impl Inner {
     }
 }
 
-fn writer_thread(writer: Writer, lock: Box<dyn Held>, latch: Latch) -> io::Result<JoinHandle<()>> {
+fn writer_thread(
+    writer: GroupCommitWriter,
+    lock: Box<dyn FileLock>,
+    latch: FailStop,
+) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || {
@@ -379,7 +395,7 @@ fn first_index(entries: &[(Entry, Vec<u8>)]) -> u64 {
     entries.first().map_or(0, |(entry, _)| entry.log_id.index)
 }
 
-impl Drop for Inner {
+impl Drop for StoreInner {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(wake) = &self.wake {

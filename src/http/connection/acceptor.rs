@@ -4,7 +4,7 @@ use super::backlog::{Accepted, Backlog};
 use super::descriptors::fit_descriptors;
 use super::driver::{self, Ends};
 use super::exchange::Shared;
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use crate::http::access_record::AccessLog;
 use crate::http::backend::Discovery;
 use crate::http::connection_limiter::{Full, Places};
@@ -37,7 +37,7 @@ pub async fn serve<D: Discovery>(
     listener: TcpListener,
     discovery: D,
     mut settings: HttpSettings,
-    beat: Beat,
+    beat: PauseDetector,
     access_log: Option<AccessLog>,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -62,7 +62,7 @@ pub async fn serve<D: Discovery>(
     });
     let ends = Ends {
         stopping,
-        wakes: beat.wakes(),
+        wakes: beat.resumes(),
     };
     let mut backlog = Backlog::new(listener, beat);
     let mut connections = JoinSet::new();

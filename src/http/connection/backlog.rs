@@ -1,7 +1,7 @@
 //! The listener. It bounds how long each connection has waited in the kernel's backlog, because a
 //! request from before a suspension of the process is not served (docs/decisions/0004).
 
-use crate::clock::{Beat, Instant, now};
+use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ pub(super) struct Accepted {
 ///   kernel's report.
 pub(super) struct Backlog {
     listener: TcpListener,
-    beat: Beat,
+    beat: PauseDetector,
     wakes: watch::Receiver<u64>,
     emptied_epoch: u64,
     emptied: bool,
@@ -50,8 +50,8 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub(super) fn new(listener: TcpListener, beat: Beat) -> Backlog {
-        let (wakes, emptied_epoch) = (beat.wakes(), beat.epoch());
+    pub(super) fn new(listener: TcpListener, beat: PauseDetector) -> Backlog {
+        let (wakes, emptied_epoch) = (beat.resumes(), beat.epoch());
         Backlog {
             listener,
             beat,
@@ -209,7 +209,7 @@ mod tests {
     async fn probes_are_spread() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let mut backlog = Backlog::new(listener, Beat::start());
+        let mut backlog = Backlog::new(listener, PauseDetector::start());
         let mut probed_after = Vec::new();
         for _ in 0..16 {
             let _client = std::net::TcpStream::connect(address).expect("the kernel takes it");
@@ -231,13 +231,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let connect = || std::net::TcpStream::connect(address).expect("the kernel takes it");
-        let beat = Beat::start();
+        let beat = PauseDetector::start();
         let mut backlog = Backlog::new(listener, beat.clone());
         assert!(backlog.next().now_or_never().is_none(), "nothing waits yet");
 
         for stops in 1..=2 {
             let _waited = [connect(), connect()];
-            let mut wakes = beat.wakes();
+            let mut wakes = beat.resumes();
             beat.pretend_stopped(Duration::from_secs(60));
             wakes.changed().await.expect("the beat goes on");
             assert_eq!(beat.epoch(), stops);

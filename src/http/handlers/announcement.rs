@@ -103,7 +103,7 @@ pub(in crate::http) async fn withdraw<D: Discovery>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Beat;
+    use crate::clock::PauseDetector;
     use crate::http::HttpSettings;
     use crate::http::fake_backend::Lone;
     use crate::http::state::AppState;
@@ -127,7 +127,7 @@ mod tests {
     async fn what_is_over_a_limit_is_refused_by_name() {
         let (_stop, stopping) = watch::channel(false);
         let settings = HttpSettings::new("test");
-        let app = AppState::shared(Lone::new(), settings, Beat::start(), stopping);
+        let app = AppState::shared(Lone::new(), settings, PauseDetector::start(), stopping);
         let services: Vec<String> = (0..4_097)
             .map(|i| format!(r#"{{"id":"{i}","type":"t","properties":{{}}}}"#))
             .collect();
@@ -156,7 +156,7 @@ mod tests {
     async fn known_bytes_are_read_when_they_must_be() {
         let (_stop, stopping) = watch::channel(false);
         let settings = HttpSettings::new("test");
-        let app = AppState::shared(Lone::new(), settings, Beat::start(), stopping);
+        let app = AppState::shared(Lone::new(), settings, PauseDetector::start(), stopping);
         assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
         let digest = app.bodies.digest(app.bodies.hash("n", BODY.as_bytes()));
         let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");

@@ -1,7 +1,7 @@
 //! A server on a free port, and requests to it as raw bytes.
 
 use super::replay::{Answer, parse};
-use crate::clock::{Beat, now};
+use crate::clock::{PauseDetector, now};
 use crate::http::fake_backend::{Lone, Mode};
 use crate::http::{AccessRecord, HttpSettings, serve};
 use bytes::Bytes;
@@ -27,7 +27,7 @@ const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) lone: Lone,
-    beat: Beat,
+    beat: PauseDetector,
     settings: HttpSettings,
     records: Arc<Mutex<Vec<AccessRecord>>>,
     stop: oneshot::Sender<()>,
@@ -42,7 +42,7 @@ impl Server {
     pub(super) async fn with(settings: HttpSettings) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (lone, beat) = (Lone::new(), Beat::start());
+        let (lone, beat) = (Lone::new(), PauseDetector::start());
         let (stop, stopped) = oneshot::channel();
         let records = Arc::new(Mutex::new(Vec::new()));
         let log = records.clone();

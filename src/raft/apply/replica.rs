@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::tick_history::TickHistory;
-use crate::clock::{self, Beat};
+use crate::clock::{self, PauseDetector};
 use crate::locks::{lock, read, write};
 use crate::raft::transport::StateDigest;
 use crate::raft::watch::hub::WatchHub;
@@ -31,7 +31,7 @@ pub(crate) struct Replica {
     journal: Mutex<TickHistory>,
     evidence: Evidence,
     /// Receives the progress of cluster time.
-    beat: Beat,
+    beat: PauseDetector,
 }
 
 impl Replica {
@@ -39,7 +39,7 @@ impl Replica {
         registry: Registry,
         cluster_id: u64,
         recovery_gap: Duration,
-        beat: Beat,
+        beat: PauseDetector,
     ) -> Replica {
         let evidence = Evidence::default();
         evidence.note_committed(registry.applied_index());
@@ -183,7 +183,7 @@ mod tests {
     async fn no_digest_of_an_unknown_level_is_kept() {
         for (level, kept) in [(LEVEL, 1), (LEVEL + 1, 0)] {
             let registry = Registry::new("test");
-            let replica = Replica::new(registry, 1, Duration::from_secs(1), Beat::start());
+            let replica = Replica::new(registry, 1, Duration::from_secs(1), PauseDetector::start());
             let leader = LeaderId {
                 term: 1,
                 node_id: 1,

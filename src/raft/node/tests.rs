@@ -1,11 +1,11 @@
 //! Tests of a single node in this process, on a disk that can be made to report that it is full.
 
 use super::*;
-use crate::clock::{self, Beat};
+use crate::clock::{self, PauseDetector};
 use crate::model::Service;
 use crate::raft::LogRetention;
 use crate::registry::{Arrival, LEVEL_OF_ORDER};
-use crate::storage::{FsSpace, Held, OsFs, Store, Vfs, VfsFile};
+use crate::storage::{FileLock, FsSpace, OsFs, Store, Vfs, VfsFile};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +48,7 @@ impl Vfs for Filling {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         OsFs.sync_dir(dir)
     }
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         OsFs.lock(path)
     }
     fn allocated_bytes(&self, path: &Path) -> io::Result<u64> {
@@ -95,7 +95,7 @@ fn alone(store: Store) -> Options {
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: Beat::start(),
+        beat: PauseDetector::start(),
     }
 }
 

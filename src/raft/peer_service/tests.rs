@@ -2,7 +2,7 @@
 //! regardless of their content.
 
 use super::*;
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use crate::model::Lookup;
 use crate::raft::transport::SnapshotChunk;
 use crate::raft::transport::{Dialer, PeerClient};
@@ -129,7 +129,7 @@ fn options(store: Store) -> Options {
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: Beat::start(),
+        beat: PauseDetector::start(),
     }
 }
 

@@ -1,14 +1,14 @@
 //! The redb database of a data directory: opening, checking, reading and writing.
 
-use super::schema::{FORMAT, LOG, LogTable, META, Mark, MetaTable, key};
+use super::schema::{FORMAT, LOG, LogTable, META, MetaTable, WalEpoch, key};
 use super::verify;
 use crate::planted::{Bug, is_planted};
 use crate::storage::error::{OpenError, Unreadable};
-use crate::storage::fail_stop::Latch;
-use crate::storage::log::recovered_state::Held;
-use crate::storage::log::size_index::LogGrowth;
+use crate::storage::fail_stop::FailStop;
+use crate::storage::log::recovered_state::RecoveredState;
+use crate::storage::log::size_index::LogSizeIndex;
 use crate::storage::types::Entry;
-use crate::storage::vfs::fail_stop_file::Guarded;
+use crate::storage::vfs::fail_stop_file::FailStopFile;
 use crate::storage::vfs::{Vfs, parent_of};
 use crate::storage::{codec, layout};
 use redb::{Builder, DatabaseError, ReadableDatabase, StorageError};
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 const CACHE_BYTES: usize = 4 << 20;
 /// The durability of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Commit {
+pub(crate) enum CommitMode {
     /// A commit with a single fsync.
     OnePhase,
     /// A commit that can be reliably distinguished from a torn one, at the cost of a second fsync.
@@ -31,13 +31,13 @@ pub(crate) enum Commit {
     Unsynced,
 }
 
-impl Commit {
+impl CommitMode {
     /// Returns whether the transaction is on disk when the commit returns.
     pub(crate) fn is_synced(self) -> bool {
         match self {
-            Commit::OnePhase | Commit::TwoPhases => true,
+            CommitMode::OnePhase | CommitMode::TwoPhases => true,
             #[cfg(feature = "planted")]
-            Commit::Unsynced => false,
+            CommitMode::Unsynced => false,
         }
     }
 }
@@ -46,9 +46,9 @@ impl Commit {
 pub(crate) struct Database {
     redb: redb::Database,
     path: PathBuf,
-    growth: LogGrowth,
+    growth: LogSizeIndex,
     /// `None` before the first journal was created.
-    mark: Option<Mark>,
+    mark: Option<WalEpoch>,
 }
 
 impl Database {
@@ -57,7 +57,7 @@ impl Database {
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::DATABASE);
         let tmp = dir.join(format!("{}{}", layout::DATABASE, layout::TEMPORARY_SUFFIX));
-        let backend = Guarded::new(vfs.create_new(&tmp)?, &Latch::new());
+        let backend = FailStopFile::new(vfs.create_new(&tmp)?, &FailStop::new());
         let redb = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(backend)
@@ -65,10 +65,10 @@ impl Database {
         let database = Self {
             redb,
             path: tmp.clone(),
-            growth: LogGrowth::default(),
+            growth: LogSizeIndex::default(),
             mark: None,
         };
-        database.write(Commit::TwoPhases, |_, meta| {
+        database.write(CommitMode::TwoPhases, |_, meta| {
             meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
             Ok(())
         })?;
@@ -84,8 +84,8 @@ impl Database {
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
-        latch: &Latch,
-    ) -> Result<(Self, Held), OpenError> {
+        latch: &FailStop,
+    ) -> Result<(Self, RecoveredState), OpenError> {
         let path = dir.join(layout::DATABASE);
         let corrupt = |what: String| Unreadable::Damaged(what).in_file(dir, &path, None);
         let io = |source| OpenError::NotWritable {
@@ -100,7 +100,7 @@ impl Database {
         let opened = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            .create_with_backend(Guarded::new(file, latch));
+            .create_with_backend(FailStopFile::new(file, latch));
         if opened.is_err() && is_planted(Bug::DamageTruncates) {
             for file in [layout::DATABASE, layout::JOURNAL] {
                 vfs.remove(&dir.join(file)).map_err(io)?;
@@ -122,7 +122,7 @@ impl Database {
         let mut database = Self {
             redb,
             path: path.clone(),
-            growth: LogGrowth::default(),
+            growth: LogSizeIndex::default(),
             mark: None,
         };
         let checked = verify::database(&database.redb).map_err(|e| match e {
@@ -133,7 +133,7 @@ impl Database {
         (database.growth, database.mark) = (checked.growth, checked.mark);
         if let Some(upto) = checked.leftover {
             database
-                .write(Commit::OnePhase, |log, _| {
+                .write(CommitMode::OnePhase, |log, _| {
                     log.retain_in(..=upto, |_, _| false)
                 })
                 .map_err(io)?;
@@ -143,13 +143,13 @@ impl Database {
 
     /// Returns the map from log indexes to log size, as of when the log was opened, including the
     /// frames of the journal.
-    pub(crate) fn growth(&self) -> &LogGrowth {
+    pub(crate) fn growth(&self) -> &LogSizeIndex {
         &self.growth
     }
 
     /// Returns the mark that tells which frames of the journal the database did not have when it
     /// was opened; `None` before the first journal was created.
-    pub(crate) fn mark(&self) -> Option<Mark> {
+    pub(crate) fn mark(&self) -> Option<WalEpoch> {
         self.mark
     }
 
@@ -162,14 +162,14 @@ impl Database {
     /// Runs a transaction over both tables. With a synced `commit` it is durable on return.
     pub(crate) fn write(
         &self,
-        commit: Commit,
+        commit: CommitMode,
         change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
     ) -> io::Result<()> {
         let run = || -> Result<(), redb::Error> {
             let mut txn = self.redb.begin_write()?;
-            txn.set_two_phase_commit(commit == Commit::TwoPhases);
+            txn.set_two_phase_commit(commit == CommitMode::TwoPhases);
             #[cfg(feature = "planted")]
-            if commit == Commit::Unsynced {
+            if commit == CommitMode::Unsynced {
                 txn.set_durability(redb::Durability::None)?;
             }
             {

@@ -3,8 +3,8 @@
 use super::schema::{LogTable, MetaTable, key};
 use crate::storage::codec;
 use crate::storage::log::bounds::{kept_after, next_index};
-use crate::storage::log::recovered_state::Held;
-use crate::storage::request::Op;
+use crate::storage::log::recovered_state::RecoveredState;
+use crate::storage::request::WriteRequest;
 use crate::storage::types::LogId;
 use redb::{ReadableTable, StorageError};
 use std::io;
@@ -16,7 +16,7 @@ const PURGE_SLICE: u64 = 2_000;
 
 /// The bounds of the log as they are, or are about to be, on disk.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct OnDisk {
+pub(crate) struct DurableState {
     pub(crate) last: Option<LogId>,
     pub(crate) purged: Option<LogId>,
     pub(crate) committed: Option<LogId>,
@@ -26,8 +26,8 @@ pub(crate) struct OnDisk {
     pub(crate) purging: bool,
 }
 
-impl OnDisk {
-    pub(crate) fn new(held: &Held, log_bytes: u64) -> Self {
+impl DurableState {
+    pub(crate) fn new(held: &RecoveredState, log_bytes: u64) -> Self {
         Self {
             last: held.last,
             purged: held.purged,
@@ -38,8 +38,8 @@ impl OnDisk {
     }
 
     /// Accounts for an append that is written to the journal.
-    pub(crate) fn journal(&mut self, op: &Op) {
-        if let Op::Append { last, .. } = op {
+    pub(crate) fn journal(&mut self, op: &WriteRequest) {
+        if let WriteRequest::Append { last, .. } = op {
             self.last = *last;
             self.log_bytes += op.bytes() as u64;
         }
@@ -48,12 +48,12 @@ impl OnDisk {
     /// Applies an operation to the tables.
     pub(crate) fn apply(
         &mut self,
-        op: &Op,
+        op: &WriteRequest,
         log: &mut LogTable<'_>,
         meta: &mut MetaTable<'_>,
     ) -> Result<(), StorageError> {
         match op {
-            Op::Append { records, last, .. } => {
+            WriteRequest::Append { records, last, .. } => {
                 for (index, record) in records {
                     let replaced = log
                         .insert(index, record.as_slice())?
@@ -63,11 +63,11 @@ impl OnDisk {
                 }
                 self.last = *last;
             }
-            Op::TruncateAfter { last, .. } => {
+            WriteRequest::TruncateAfter { last, .. } => {
                 self.last = kept_after(self.last, self.purged, *last);
                 self.delete(log, next_index(self.last)..)?;
             }
-            Op::Purge { upto } => {
+            WriteRequest::Purge { upto } => {
                 if next_index(self.last) <= upto.index {
                     self.last = Some(*upto);
                 }
@@ -75,11 +75,13 @@ impl OnDisk {
                 self.purging = true;
                 put(meta, key::PURGED, Some(codec::encode_log_id(*upto)))?;
             }
-            Op::Vote { vote, .. } => put(meta, key::VOTE, Some(codec::encode_vote(vote)))?,
-            Op::Identity { identity, .. } => {
+            WriteRequest::Vote { vote, .. } => {
+                put(meta, key::VOTE, Some(codec::encode_vote(vote)))?
+            }
+            WriteRequest::Identity { identity, .. } => {
                 put(meta, key::IDENTITY, Some(codec::encode(identity)))?
             }
-            Op::Wipe { .. } => {
+            WriteRequest::Wipe { .. } => {
                 log.retain(|_, _| false)?;
                 for name in [
                     key::VOTE,
@@ -92,7 +94,7 @@ impl OnDisk {
                 }
                 *self = Self::default();
             }
-            Op::Close { .. } => {}
+            WriteRequest::Close { .. } => {}
         }
         Ok(())
     }

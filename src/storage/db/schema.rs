@@ -33,7 +33,7 @@ pub(crate) mod key {
 
 /// The description of the journal frames that the database does not have yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark {
+pub(crate) struct WalEpoch {
     /// A random number that identifies the frames of this journal.
     pub(crate) salt: u64,
     /// The generation of these frames.

@@ -1,11 +1,11 @@
 //! The check of a whole database, which runs once, when it is opened.
 
-use super::schema::{FORMAT, LOG, META, Mark, key};
+use super::schema::{FORMAT, LOG, META, WalEpoch, key};
 use crate::storage::codec;
 use crate::storage::error::Unreadable;
 use crate::storage::log::bounds::next_index;
-use crate::storage::log::recovered_state::Held;
-use crate::storage::log::size_index::LogGrowth;
+use crate::storage::log::recovered_state::RecoveredState;
+use crate::storage::log::size_index::LogSizeIndex;
 use crate::storage::types::LogId;
 use redb::{ReadableDatabase, ReadableTable, StorageError, TableError, TransactionError};
 
@@ -48,11 +48,11 @@ impl From<Unreadable> for Failure {
 /// The content of a database that passed the check.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    pub(crate) held: Held,
+    pub(crate) held: RecoveredState,
     /// The map from log indexes to cumulative log size.
-    pub(crate) growth: LogGrowth,
+    pub(crate) growth: LogSizeIndex,
     /// The mark that tells which frames of the journal are not in the database.
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Option<WalEpoch>,
     /// The last entry that an interrupted purge has not deleted.
     pub(crate) leftover: Option<u64>,
 }
@@ -70,7 +70,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     let first = next_index(held.purged);
     let mut checked = Checked {
         held,
-        growth: LogGrowth::default(),
+        growth: LogSizeIndex::default(),
         mark,
         leftover: None,
     };
@@ -109,7 +109,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     Ok(checked)
 }
 
-fn values(redb: &redb::Database) -> Result<(Held, Option<Mark>), Failure> {
+fn values(redb: &redb::Database) -> Result<(RecoveredState, Option<WalEpoch>), Failure> {
     let meta = redb.begin_read()?.open_table(META)?;
     let get = |name| -> Result<Option<Vec<u8>>, Failure> {
         Ok(meta.get(name)?.map(|v| v.value().to_vec()))
@@ -138,7 +138,7 @@ fn values(redb: &redb::Database) -> Result<(Held, Option<Mark>), Failure> {
         .as_deref()
         .map(codec::decode)
         .transpose()?;
-    let held = Held {
+    let held = RecoveredState {
         identity: get(key::IDENTITY)?
             .as_deref()
             .map(codec::decode)
@@ -156,7 +156,7 @@ fn values(redb: &redb::Database) -> Result<(Held, Option<Mark>), Failure> {
 
 /// Checks that the term of the vote is not lower than that of the last entry, and that nothing past
 /// the end of the log was purged or committed.
-pub(crate) fn check_ends(held: &Held) -> Result<(), Unreadable> {
+pub(crate) fn check_ends(held: &RecoveredState) -> Result<(), Unreadable> {
     let last_term = held.last.map_or(0, |id| id.leader_id.term);
     if held.vote.map_or(0, |v| v.leader_id.term) < last_term {
         return Err(Unreadable::damaged(format!(

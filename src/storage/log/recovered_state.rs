@@ -5,7 +5,7 @@ use crate::storage::types::{LogId, Vote};
 
 /// The state that a database held when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct RecoveredState {
     pub(crate) identity: Option<Identity>,
     pub(crate) vote: Option<Vote>,
     pub(crate) committed: Option<LogId>,

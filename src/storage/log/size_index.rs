@@ -15,12 +15,12 @@ const MARKS_MAX: usize = 4_096;
 /// - Indexes and bytes increase from mark to mark.
 /// - There are at most 4,096 marks, of 16 bytes each.
 #[derive(Debug, Clone, Default)]
-pub struct LogGrowth {
+pub struct LogSizeIndex {
     marks: VecDeque<(u64, u64)>,
     appended_bytes: u64,
 }
 
-impl LogGrowth {
+impl LogSizeIndex {
     /// Records a part of a log that is being opened. Like [`LogGrowth::note`], with a log size
     /// equal to the number of bytes recorded so far.
     pub(crate) fn note_opened(&mut self, last: Option<u64>, bytes: u64) {
@@ -79,8 +79,8 @@ mod tests {
 
     const KB: u64 = 1 << 10;
 
-    fn opened() -> LogGrowth {
-        let mut growth = LogGrowth::default();
+    fn opened() -> LogSizeIndex {
+        let mut growth = LogSizeIndex::default();
         growth.note_opened(Some(10), 500 * KB);
         growth
     }
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(growth.bytes_between(Some(15), 29), 200 * KB);
         assert_eq!(growth.bytes_between(Some(25), 30), 200 * KB);
         assert_eq!(growth.bytes_between(Some(40), 30), 0);
-        assert_eq!(LogGrowth::default().bytes_between(None, 0), 0);
+        assert_eq!(LogSizeIndex::default().bytes_between(None, 0), 0);
     }
 
     /// The returned index is followed by at least the given number of bytes. For a smaller log no
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(growth.index_before(200 * KB), Some(20));
         assert_eq!(growth.index_before(200 * KB + 1), Some(10));
         assert_eq!(growth.index_before(401 * KB), None);
-        assert_eq!(LogGrowth::default().index_before(0), None);
+        assert_eq!(LogSizeIndex::default().index_before(0), None);
     }
 
     /// After a truncation the marks of the removed indexes are gone, since these indexes are
@@ -138,7 +138,7 @@ mod tests {
     /// first being covered by another snapshot.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
-        let mut growth = LogGrowth::default();
+        let mut growth = LogSizeIndex::default();
         for nth in 0..100_000 {
             growth.note_opened(Some(nth), KB);
         }
@@ -155,7 +155,7 @@ mod tests {
     /// The number of marks is limited, regardless of the length of the log.
     #[test]
     fn the_oldest_marks_go() {
-        let mut growth = LogGrowth::default();
+        let mut growth = LogSizeIndex::default();
         for nth in 0..2 * MARKS_MAX as u64 {
             growth.note(Some(nth), KB, PART_OF_LOG * KB);
         }

@@ -2,9 +2,9 @@
 
 use super::file::{LoadError, check_body, check_snapshot_meta, read_file, write_file};
 use crate::planted::{Bug, is_planted};
-use crate::storage::blocking::Work;
+use crate::storage::blocking::BlockingExecutor;
 use crate::storage::error::Unreadable;
-use crate::storage::fail_stop::Latch;
+use crate::storage::fail_stop::FailStop;
 use crate::storage::layout::{SNAPSHOT_PREFIX, SNAPSHOT_SUFFIX, TEMPORARY_SUFFIX};
 use crate::storage::space::Space;
 use crate::storage::types::{LogId, SnapshotMeta};
@@ -19,16 +19,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Every method that accesses the disk blocks; call it where blocking is allowed.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
-    inner: Arc<Inner>,
+    inner: Arc<DirectoryState>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct DirectoryState {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
-    latch: Latch,
+    latch: FailStop,
     space: Arc<Space>,
-    work: Work,
+    work: BlockingExecutor,
     /// Serializes saves: two snapshots of the same index would share a temporary file.
     saving: Mutex<()>,
 }
@@ -37,11 +37,11 @@ impl Snapshots {
     pub(crate) fn new(
         vfs: Arc<dyn Vfs>,
         dir: &Path,
-        latch: Latch,
+        latch: FailStop,
         space: Arc<Space>,
-        work: Work,
+        work: BlockingExecutor,
     ) -> Self {
-        let inner = Inner {
+        let inner = DirectoryState {
             vfs,
             dir: dir.to_path_buf(),
             latch,
@@ -55,7 +55,7 @@ impl Snapshots {
     }
 
     /// Returns where the other methods must be called.
-    pub fn work(&self) -> &Work {
+    pub fn work(&self) -> &BlockingExecutor {
         &self.inner.work
     }
 
@@ -119,7 +119,7 @@ impl Snapshots {
         body_bytes: u64,
         write_body: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        let Inner {
+        let DirectoryState {
             vfs, dir, space, ..
         } = &*self.inner;
         let name = file_name(meta.last_log_id);

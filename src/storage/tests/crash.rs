@@ -1,12 +1,14 @@
 //! Power cuts at every point of a script.
 
 use super::judge::Matches;
-use super::script::{CAPACITY, Contents, Run, Step, contents_of, contents_of_image, dir, log_id};
+use super::script::{
+    CAPACITY, Contents, Run, ScriptStep, contents_of, contents_of_image, dir, log_id,
+};
 use super::scripts::{everything, long};
 use super::slices::in_slices;
-use crate::storage::Work;
+use crate::storage::BlockingExecutor;
 use crate::storage::open::open_directory;
-use crate::storage::vfs::sim::{Crash, Event, Image, Random, SimFs, digest_of};
+use crate::storage::vfs::sim::{Crash, CrashRandom, DiskChange, DiskImage, SimFs, digest_of};
 use std::collections::HashMap;
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -27,7 +29,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     })
 }
 
-fn played(steps: &[Step]) -> Run {
+fn played(steps: &[ScriptStep]) -> Run {
     let mut run = Run::new(SimFs::new(CAPACITY));
     block_on(run.play(steps)).expect("a new directory opens");
     let last = run.history.len() - 1;
@@ -71,12 +73,12 @@ impl AddAssign for Examined {
 /// it, and judges it at every point at which it can occur. `also` is called with each image.
 fn examine(
     run: &Run,
-    journal: &[Event],
+    journal: &[DiskChange],
     sampled: usize,
-    also: impl Fn(Image, &Contents) + Sync,
+    also: impl Fn(DiskImage, &Contents) + Sync,
 ) -> Examined {
     let slices = in_slices(|slice, slices| {
-        let mut random = Random(0x9E37_79B9_7F4A_7C15);
+        let mut random = CrashRandom(0x9E37_79B9_7F4A_7C15);
         let mut seen: HashMap<u64, Result<Matches, String>> = HashMap::new();
         let mut examined = Examined::default();
         let mut point = 0;
@@ -122,14 +124,14 @@ fn examine(
 fn a_snapshot_received_counts_before_the_log_is_purged() {
     const SNAPSHOT: usize = 3;
     let run = played(&[
-        Step::Vote(1, true),
-        Step::Append(vec![300; 5]),
-        Step::Snapshot(9, 100_000),
-        Step::Purge(9),
-        Step::Append(vec![300]),
+        ScriptStep::Vote(1, true),
+        ScriptStep::Append(vec![300; 5]),
+        ScriptStep::Snapshot(9, 100_000),
+        ScriptStep::Purge(9),
+        ScriptStep::Append(vec![300]),
     ]);
     let acknowledged = Some(log_id(1, 9));
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = CrashRandom(0x9E37_79B9_7F4A_7C15);
     let (mut judged, mut behind) = (0, 0);
     Crash::default().walk(&run.fs.journal(), |crash| {
         if !crash.acknowledged.contains(&SNAPSHOT) {
@@ -137,7 +139,7 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
         }
         for image in crash.images(&mut random, 100) {
             let fs = Arc::new(SimFs::of_image(image, CAPACITY, false));
-            let opened = open_directory(fs, &dir(), Work::Threads).expect("it opens");
+            let opened = open_directory(fs, &dir(), BlockingExecutor::Threads).expect("it opens");
             judged += 1;
             behind += usize::from(opened.held.last < acknowledged);
             assert!(opened.reach() >= acknowledged, "{:?}", opened.held);
@@ -174,10 +176,10 @@ fn nothing_large_is_lost_in_a_power_cut() {
 /// The same holds while the journal is repeatedly filled and moved to the database.
 #[test]
 fn nothing_is_lost_when_the_journal_is_full() {
-    let mut steps = vec![Step::Vote(1, true)];
-    steps.extend((0..40).map(|size| Step::Append(vec![300 + size])));
-    steps.extend([Step::Vote(2, true), Step::Truncate(30)]);
-    steps.extend((0..20).map(|_| Step::Burst(vec![200, 5_000])));
+    let mut steps = vec![ScriptStep::Vote(1, true)];
+    steps.extend((0..40).map(|size| ScriptStep::Append(vec![300 + size])));
+    steps.extend([ScriptStep::Vote(2, true), ScriptStep::Truncate(30)]);
+    steps.extend((0..20).map(|_| ScriptStep::Burst(vec![200, 5_000])));
     let run = played(&steps);
     let examined = examine(&run, &run.fs.journal(), 20, |_, _| {});
     examined.assert_right();
@@ -194,7 +196,7 @@ fn a_power_cut_during_recovery_changes_nothing() {
         if !digest.is_multiple_of(128) {
             return;
         }
-        let mut random = Random(digest | 1);
+        let mut random = CrashRandom(digest | 1);
         let fs = SimFs::of_image(image.clone(), CAPACITY, true);
         contents_of(&fs, &dir()).expect("it opened before");
         Crash::after(&image).walk(&fs.journal(), |crash| {
@@ -217,7 +219,11 @@ fn a_power_cut_during_recovery_changes_nothing() {
 fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     let run = played(&everything());
     let journal = run.fs.journal();
-    let more = [Step::Vote(20, true), Step::Append(vec![300]), Step::Reopen];
+    let more = [
+        ScriptStep::Vote(20, true),
+        ScriptStep::Append(vec![300]),
+        ScriptStep::Reopen,
+    ];
     let mut images = 0;
     for killed_at in (3..journal.len()).step_by(41) {
         let fs = SimFs::of_journal(&journal[..killed_at], CAPACITY);
@@ -226,7 +232,7 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
         let mut next = Run::from(fs, seen);
         next.committed.clone_from(&run.committed);
         block_on(next.play(&more)).expect("it opens");
-        let mut random = Random(killed_at as u64);
+        let mut random = CrashRandom(killed_at as u64);
         Crash::default().walk(&next.fs.journal(), |crash| {
             if crash.began == 0 {
                 return;
@@ -250,12 +256,12 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
 #[test]
 fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     let steps = [
-        Step::Vote(1, true),
-        Step::Append(vec![20; 4_500]),
-        Step::Snapshot(4_400, 100),
-        Step::Purge(4_400),
-        Step::Append(vec![300]),
-        Step::Append(vec![300]),
+        ScriptStep::Vote(1, true),
+        ScriptStep::Append(vec![20; 4_500]),
+        ScriptStep::Snapshot(4_400, 100),
+        ScriptStep::Purge(4_400),
+        ScriptStep::Append(vec![300]),
+        ScriptStep::Append(vec![300]),
     ];
     let run = played(&steps);
     let examined = examine(&run, &run.fs.journal(), 1, |_, _| {});
@@ -265,7 +271,7 @@ fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
 
 /// Returns the number of images of a journal that are rejected or hold something other than they
 /// must.
-fn wrong_images(run: &Run, journal: &[Event]) -> usize {
+fn wrong_images(run: &Run, journal: &[DiskChange]) -> usize {
     examine(run, journal, 1, |_, _| {}).wrong
 }
 
@@ -276,23 +282,23 @@ fn a_missing_sync_is_caught() {
     let run = played(&everything()[..18]);
     let journal = run.fs.journal();
     assert_eq!(wrong_images(&run, &journal), 0);
-    let without = |sync: fn(&Event) -> bool| -> Vec<Event> {
+    let without = |sync: fn(&DiskChange) -> bool| -> Vec<DiskChange> {
         journal.iter().filter(|e| !sync(e)).cloned().collect()
     };
     assert!(
-        wrong_images(&run, &without(|e| matches!(e, Event::Sync { .. }))) > 0,
+        wrong_images(&run, &without(|e| matches!(e, DiskChange::Sync { .. }))) > 0,
         "content that is not synced"
     );
     assert!(
-        wrong_images(&run, &without(|e| matches!(e, Event::SyncDir { .. }))) > 0,
+        wrong_images(&run, &without(|e| matches!(e, DiskChange::SyncDir { .. }))) > 0,
         "names that are not synced"
     );
     let mut early = journal.clone();
     for at in 1..early.len() {
-        if matches!(early[at], Event::Acknowledged(_)) {
+        if matches!(early[at], DiskChange::Acknowledged(_)) {
             let sync = early[..at]
                 .iter()
-                .rposition(|e| matches!(e, Event::Sync { .. }))
+                .rposition(|e| matches!(e, DiskChange::Sync { .. }))
                 .expect("a sync came before");
             let acknowledged = early.remove(at);
             early.insert(sync, acknowledged);

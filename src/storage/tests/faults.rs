@@ -2,13 +2,13 @@
 
 use super::crash::block_on;
 use super::script::{
-    CAPACITY, Contents, Run, Step, append, contents_of, contents_of_image, dir, entry, log_id,
-    snapshot_of,
+    CAPACITY, Contents, Run, ScriptStep, append, contents_of, contents_of_image, dir, entry,
+    log_id, snapshot_of,
 };
 use super::scripts::long;
 use super::slices::in_slices;
 use crate::storage::types::{LogId, Vote};
-use crate::storage::vfs::sim::{Crash, Event, Fault, Image, Random, SimFs};
+use crate::storage::vfs::sim::{Crash, CrashRandom, DiskChange, DiskImage, IoFault, SimFs};
 use crate::storage::{OpenError, Store};
 use openraft::storage::RaftLogStorage;
 use std::collections::BTreeMap;
@@ -39,25 +39,25 @@ async fn refuses_everything(store: &Store) -> Result<(), String> {
 }
 
 /// The steps between two opens of the store, and the state that the first of them finds.
-struct Session {
-    steps: Vec<Step>,
-    image: Image,
+struct FaultSession {
+    steps: Vec<ScriptStep>,
+    image: DiskImage,
     contents: Contents,
     committed: Vec<LogId>,
     operations: u64,
 }
 
 /// Splits a script into its sessions.
-fn sessions(steps: &[Step]) -> Vec<Session> {
-    let mut image = Image::new();
+fn sessions(steps: &[ScriptStep]) -> Vec<FaultSession> {
+    let mut image = DiskImage::new();
     let mut committed = Vec::new();
     let mut sessions = Vec::new();
-    for steps in steps.split(|step| matches!(step, Step::Reopen)) {
+    for steps in steps.split(|step| matches!(step, ScriptStep::Reopen)) {
         let contents = match image.is_empty() {
             true => Contents::default(),
             false => contents_of_image(image.clone()).expect("it was closed in order"),
         };
-        let mut session = Session {
+        let mut session = FaultSession {
             steps: steps.to_vec(),
             image,
             contents,
@@ -74,7 +74,7 @@ fn sessions(steps: &[Step]) -> Vec<Session> {
     sessions
 }
 
-impl Session {
+impl FaultSession {
     fn run(&self) -> Run {
         let fs = SimFs::of_image(self.image.clone(), CAPACITY, true);
         let mut run = Run::from(fs, self.contents.clone());
@@ -84,7 +84,7 @@ impl Session {
 
     /// Makes the n-th operation fail. Returns the operation and file that the fault hit, and the
     /// outcome.
-    fn fail(&self, n: u64, fault: Fault) -> Result<Option<(String, Outcome)>, String> {
+    fn fail(&self, n: u64, fault: IoFault) -> Result<Option<(String, FaultOutcome)>, String> {
         let mut run = self.run();
         run.fs.fail_operation(n, fault);
         let played = block_on(run.play(&self.steps));
@@ -97,7 +97,7 @@ impl Session {
         drop(played);
         outcome
             .and_then(|outcome| {
-                if outcome != Outcome::Tolerated {
+                if outcome != FaultOutcome::Tolerated {
                     nothing_tried_again(&run.fs, &struck)?;
                 }
                 self.nothing_lost(&run, n)?;
@@ -109,7 +109,7 @@ impl Session {
     /// Checks that everything acknowledged is there after a power cut at this point, whatever
     /// happened to the rest, and that it is also there without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
-        let mut random = Random(n + 1);
+        let mut random = CrashRandom(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.journal());
         let left = crash.images(&mut random, 1);
         let owed = run.owed_at(&crash);
@@ -126,7 +126,7 @@ impl Session {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum FaultOutcome {
     /// The store was open, and rejects all writes from then on.
     Latched,
     /// The store was not opened.
@@ -138,9 +138,9 @@ enum Outcome {
 fn outcome(
     run: &Run,
     played: &Result<(), OpenError>,
-    fault: Fault,
+    fault: IoFault,
     struck: &str,
-) -> Result<Outcome, String> {
+) -> Result<FaultOutcome, String> {
     match played {
         Err(refused) => {
             // A directory that is only unusable must not be reported as damaged: the operator would
@@ -151,10 +151,10 @@ fn outcome(
             if !refused.to_string().contains("/data") {
                 return Err(format!("{refused} names no file"));
             }
-            Ok(Outcome::Refused)
+            Ok(FaultOutcome::Refused)
         }
         // The ballast is only a precaution: without space for it, the store does without.
-        Ok(()) if struck.contains("ballast") && fault != Fault::Io => Ok(Outcome::Tolerated),
+        Ok(()) if struck.contains("ballast") && fault != IoFault::Io => Ok(FaultOutcome::Tolerated),
         Ok(()) => {
             let failure = run.failure().ok_or("nothing was latched")?;
             if !failure.contains("/data") || !failure.contains("os error") {
@@ -163,7 +163,7 @@ fn outcome(
             if run.is_open() {
                 block_on(refuses_everything(&run.store()))?;
             }
-            Ok(Outcome::Latched)
+            Ok(FaultOutcome::Latched)
         }
     }
 }
@@ -177,8 +177,12 @@ fn nothing_tried_again(fs: &SimFs, struck: &str) -> Result<(), String> {
     }
     match fs.since_struck().first() {
         None => Ok(()),
-        Some(Event::Write { offset, .. }) => Err(format!("it was written after it, at {offset}")),
-        Some(Event::SetLen { len, .. }) => Err(format!("its length was set to {len} after it")),
+        Some(DiskChange::Write { offset, .. }) => {
+            Err(format!("it was written after it, at {offset}"))
+        }
+        Some(DiskChange::SetLen { len, .. }) => {
+            Err(format!("its length was set to {len} after it"))
+        }
         Some(_) => Err("it was synced after it".to_owned()),
     }
 }
@@ -205,7 +209,7 @@ impl AddAssign for Tally {
 }
 
 /// Fails every operation of a script, each in a separate run.
-fn fail_each(sessions: &[Session], fault: Fault) -> Tally {
+fn fail_each(sessions: &[FaultSession], fault: IoFault) -> Tally {
     let slices = in_slices(|slice, slices| {
         let mut tally = Tally::default();
         for session in sessions {
@@ -213,8 +217,8 @@ fn fail_each(sessions: &[Session], fault: Fault) -> Tally {
                 match session.fail(n, fault) {
                     Ok(None) => continue,
                     Ok(Some((struck, outcome))) => {
-                        tally.latched += usize::from(outcome == Outcome::Latched);
-                        tally.refused += usize::from(outcome == Outcome::Refused);
+                        tally.latched += usize::from(outcome == FaultOutcome::Latched);
+                        tally.refused += usize::from(outcome == FaultOutcome::Refused);
                         *tally.struck.entry(struck).or_default() += 1;
                     }
                     Err(wrong) => tally.wrong.push(wrong),
@@ -237,7 +241,7 @@ fn fail_each(sessions: &[Session], fault: Fault) -> Tally {
 fn a_failed_operation_stops_the_store() {
     let sessions = sessions(&long());
     let operations: u64 = sessions.iter().map(|s| s.operations).sum();
-    let tally = fail_each(&sessions, Fault::Io);
+    let tally = fail_each(&sessions, IoFault::Io);
     assert_eq!(tally.wrong, Vec::<String>::new());
     let failed: usize = tally.struck.values().sum();
     println!(
@@ -264,7 +268,7 @@ fn a_failed_operation_stops_the_store() {
 #[test]
 fn an_operation_without_space_stops_the_store() {
     let sessions = sessions(&long());
-    for fault in [Fault::Full, Fault::Short] {
+    for fault in [IoFault::Full, IoFault::Short] {
         let tally = fail_each(&sessions, fault);
         assert_eq!(tally.wrong, Vec::<String>::new());
         println!(
@@ -280,7 +284,7 @@ fn an_operation_without_space_stops_the_store() {
 #[test]
 fn a_failure_that_is_not_told_is_caught() {
     let sessions = sessions(&long()[..20]);
-    let tally = fail_each(&sessions, Fault::Unsaid);
+    let tally = fail_each(&sessions, IoFault::Unsaid);
     assert_eq!(tally.struck, BTreeMap::new());
     let syncs = tally.wrong.len();
     assert!(syncs > 20, "{syncs} syncs");
@@ -298,7 +302,7 @@ fn a_failed_seal_stops_the_store() {
             .expect("queued")
             .await
             .expect("on disk");
-        fs.fail_operation(1, Fault::Io);
+        fs.fail_operation(1, IoFault::Io);
         failed
             .wait_for(Option::is_some)
             .await

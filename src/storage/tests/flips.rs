@@ -1,26 +1,26 @@
 //! Single bit flips in the files of a directory.
 
 use super::crash::block_on;
-use super::script::{CAPACITY, Contents, Run, Step, contents_of_image, dir};
+use super::script::{CAPACITY, Contents, Run, ScriptStep, contents_of_image, dir};
 use super::slices::in_slices;
 use crate::storage::OpenError;
-use crate::storage::vfs::sim::{Crash, Image, Random, SimFs};
+use crate::storage::vfs::sim::{Crash, CrashRandom, DiskImage, SimFs};
 use std::path::{Path, PathBuf};
 
 /// Minimum number of bytes of a sealed directory that are flipped: every byte of each database page
 /// that was ever written, and every byte of the snapshot.
 const FLIPS_MIN: usize = 65_000;
 
-fn small() -> Vec<Step> {
+fn small() -> Vec<ScriptStep> {
     vec![
-        Step::Identity(2),
-        Step::Vote(1, true),
-        Step::Append(vec![0, 300]),
-        Step::Append(vec![3_000; 3]),
-        Step::Committed(3),
-        Step::Snapshot(2, 30_000),
-        Step::Purge(2),
-        Step::Append(vec![300]),
+        ScriptStep::Identity(2),
+        ScriptStep::Vote(1, true),
+        ScriptStep::Append(vec![0, 300]),
+        ScriptStep::Append(vec![3_000; 3]),
+        ScriptStep::Committed(3),
+        ScriptStep::Snapshot(2, 30_000),
+        ScriptStep::Purge(2),
+        ScriptStep::Append(vec![300]),
     ]
 }
 
@@ -28,7 +28,7 @@ fn small() -> Vec<Step> {
 /// original content was read, or if `allowed` accepts the content; `true` if the file was rejected
 /// by name and with a reason. Anything else is an error.
 fn verdict(
-    image: Image,
+    image: DiskImage,
     path: &Path,
     whole: &Contents,
     allowed: impl Fn(&Contents) -> bool,
@@ -56,7 +56,7 @@ fn verdict(
 /// Flips a bit of every `step`-th byte of a file in an image, out of the bytes that were ever
 /// written. Returns the number of flipped and of rejected bytes.
 fn flip(
-    image: &Image,
+    image: &DiskImage,
     file: &str,
     step: usize,
     whole: &Contents,
@@ -70,7 +70,7 @@ fn flip(
         .step_by(step)
         .collect();
     let slices = in_slices(|slice, slices| {
-        let mut random = Random(11 + slice as u64);
+        let mut random = CrashRandom(11 + slice as u64);
         let mut refused = 0;
         for at in written.iter().skip(slice).step_by(slices) {
             let mut image = image.clone();
@@ -88,7 +88,7 @@ fn flip(
     (written.len(), slices.into_iter().sum())
 }
 
-fn sealed() -> (Image, Contents) {
+fn sealed() -> (DiskImage, Contents) {
     let mut run = Run::new(SimFs::new(CAPACITY));
     block_on(run.play(&small())).expect("it opens");
     let image = run.fs.live();
@@ -101,7 +101,7 @@ fn sealed() -> (Image, Contents) {
     (image, whole)
 }
 
-fn snapshot_in(image: &Image) -> String {
+fn snapshot_in(image: &DiskImage) -> String {
     let mut names = image.keys().filter_map(|p| p.file_name());
     let snapshot = names.find(|n| n.to_string_lossy().ends_with(".snap"));
     snapshot.expect("a snapshot").to_string_lossy().into_owned()
@@ -130,9 +130,9 @@ fn no_wrong_byte_of_a_sealed_directory_is_read_as_data() {
 fn a_wrong_bit_in_a_snapshot_is_refused() {
     let mut run = Run::new(SimFs::new(CAPACITY));
     let steps = [
-        Step::Vote(1, true),
-        Step::Append(vec![0, 300]),
-        Step::Snapshot(1, 140_000),
+        ScriptStep::Vote(1, true),
+        ScriptStep::Append(vec![0, 300]),
+        ScriptStep::Snapshot(1, 140_000),
     ];
     block_on(run.play(&steps)).expect("it opens");
     let image = run.fs.live();
@@ -156,10 +156,10 @@ fn a_wrong_bit_in_a_snapshot_is_refused() {
 }
 
 /// Returns an image that a power cut leaves once the last step of a run is acknowledged.
-fn unsealed(run: &Run) -> Image {
+fn unsealed(run: &Run) -> DiskImage {
     let last = run.history.len() - 1;
     let mut unsealed = None;
-    let mut random = Random(1);
+    let mut random = CrashRandom(1);
     Crash::default().walk(&run.fs.journal(), |crash| {
         if unsealed.is_none() && crash.acknowledged.last() == Some(&last) {
             unsealed = crash.images(&mut random, 0).into_iter().next();
@@ -191,14 +191,14 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
 
 /// Returns a run, and its directory after a power cut with three frames in the journal, unless the
 /// writer had the time to move them to the database.
-fn with_frames() -> (Run, Image) {
+fn with_frames() -> (Run, DiskImage) {
     let mut run = Run::new(SimFs::new(CAPACITY));
     let steps = [
-        Step::Vote(1, true),
-        Step::Append(vec![0, 300]),
-        Step::Committed(1),
-        Step::Append(vec![3_000; 3]),
-        Step::Append(vec![200]),
+        ScriptStep::Vote(1, true),
+        ScriptStep::Append(vec![0, 300]),
+        ScriptStep::Committed(1),
+        ScriptStep::Append(vec![3_000; 3]),
+        ScriptStep::Append(vec![200]),
     ];
     block_on(run.play(&steps)).expect("it opens");
     let image = unsealed(&run);
@@ -230,13 +230,13 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
 #[test]
 fn a_wrong_byte_read_as_data_is_caught() {
     let (image, whole) = sealed();
-    let other = |steps: Vec<Step>| {
+    let other = |steps: Vec<ScriptStep>| {
         let mut run = Run::new(SimFs::new(CAPACITY));
         block_on(run.play(&steps)).expect("it opens");
         run.fs.live()
     };
     let mut steps = small();
-    steps[4] = Step::Committed(2);
+    steps[4] = ScriptStep::Committed(2);
     let mut read_wrong = image.clone();
     let database = dir().join("raft.redb");
     read_wrong.insert(database.clone(), other(steps)[&database].clone());
@@ -245,7 +245,7 @@ fn a_wrong_byte_read_as_data_is_caught() {
 
     let snapshot = dir().join(snapshot_in(&image));
     let mut steps = small();
-    steps[5] = Step::Snapshot(2, 29_999);
+    steps[5] = ScriptStep::Snapshot(2, 29_999);
     let mut read_wrong = image.clone();
     read_wrong.insert(snapshot.clone(), other(steps)[&snapshot].clone());
     let caught = verdict(read_wrong, &snapshot, &whole, |_| false);

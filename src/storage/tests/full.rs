@@ -1,7 +1,7 @@
 //! Behavior of the store on a full disk.
 
 use super::crash::block_on;
-use super::script::{Run, Step, append, contents_of, dir, entry, log_id, snapshot_of};
+use super::script::{Run, ScriptStep, append, contents_of, dir, entry, log_id, snapshot_of};
 use crate::storage::Store;
 use crate::storage::types::Vote;
 use crate::storage::vfs::sim::SimFs;
@@ -60,9 +60,12 @@ fn a_purge_commits_when_others_filled_the_disk() {
     block_on(async {
         let fs = SimFs::new(SMALL);
         let mut run = Run::new(fs.clone());
-        run.play(&[Step::Vote(1, true), Step::Append(vec![3_000; 300])])
-            .await
-            .expect("it opens");
+        run.play(&[
+            ScriptStep::Vote(1, true),
+            ScriptStep::Append(vec![3_000; 300]),
+        ])
+        .await
+        .expect("it opens");
         let store = Store::open(Arc::new(fs.clone()), &dir()).expect("it opens");
         fs.set_capacity(SMALL - fs_free(&store));
         assert!(store.space().expect("space").below_floor);

@@ -1,13 +1,13 @@
 //! A script of writes, the state that each step must leave, and a reader of the content of a disk.
 
 use crate::registry::{Batch, Command};
-use crate::storage::log::recovered_state::Held;
+use crate::storage::log::recovered_state::RecoveredState;
 use crate::storage::open::open_directory;
 use crate::storage::types::{
     Entry, LogId, Member, Proposal, SnapshotMeta, StoredMembership, TypeConfig, Vote,
 };
-use crate::storage::vfs::sim::{Event, Image, SimFs};
-use crate::storage::{GroupIdentity, Identity, LogStore, OpenError, Store, Work};
+use crate::storage::vfs::sim::{DiskChange, DiskImage, SimFs};
+use crate::storage::{BlockingExecutor, GroupIdentity, Identity, LogStore, OpenError, Store};
 use openraft::Membership;
 use openraft::entry::EntryPayload;
 use openraft::storage::{IOFlushed, RaftLogStorage};
@@ -27,7 +27,7 @@ pub(super) fn dir() -> PathBuf {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(super) enum ScriptStep {
     Identity(u64),
     Vote(u64, bool),
     /// Appends entries of these sizes in one call.
@@ -47,7 +47,7 @@ pub(super) enum Step {
 /// The content of a data directory.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Contents {
-    pub(super) held: Held,
+    pub(super) held: RecoveredState,
     pub(super) entries: Vec<Entry>,
     pub(super) snapshot: Option<(SnapshotMeta, Vec<u8>)>,
 }
@@ -185,10 +185,10 @@ impl Run {
     }
 
     /// Runs the steps. A step that fails ends the run, with the store still open.
-    pub(super) async fn play(&mut self, steps: &[Step]) -> Result<(), OpenError> {
+    pub(super) async fn play(&mut self, steps: &[ScriptStep]) -> Result<(), OpenError> {
         self.open()?;
         for step in steps {
-            if let Step::Reopen = step {
+            if let ScriptStep::Reopen = step {
                 self.close().await;
                 if self.failure().is_some() {
                     return Ok(());
@@ -235,38 +235,38 @@ impl Run {
         change(&mut next);
         self.history.push(next);
         self.of_snapshot.push(of_snapshot);
-        self.fs.mark(Event::Began(self.history.len() - 1));
+        self.fs.mark(DiskChange::Began(self.history.len() - 1));
         self.history.len() - 1
     }
 
     fn end(&self, number: usize) {
-        self.fs.mark(Event::Acknowledged(number));
+        self.fs.mark(DiskChange::Acknowledged(number));
     }
 
-    pub(super) async fn step(&mut self, step: &Step) -> io::Result<()> {
+    pub(super) async fn step(&mut self, step: &ScriptStep) -> io::Result<()> {
         let store = self.store();
         let mut log = store.log_store();
         match step {
-            Step::Identity(incarnation) => {
+            ScriptStep::Identity(incarnation) => {
                 let identity = identity(*incarnation);
                 let number = self.begin(false, |c| c.held.identity = Some(identity.clone()));
                 store.save_identity(&identity).await?;
                 self.end(number);
             }
-            Step::Vote(term, committed) => {
+            ScriptStep::Vote(term, committed) => {
                 let mut vote = Vote::new(*term, 1);
                 vote.committed = *committed;
                 let number = self.begin(false, |c| c.held.vote = Some(vote));
                 log.save_vote(&vote).await?;
                 self.end(number);
             }
-            Step::Append(sizes) => {
+            ScriptStep::Append(sizes) => {
                 let entries = self.next_entries(sizes);
                 let number = self.begin(false, |c| extend(c, &entries));
                 append(&mut log, entries).await?.await?;
                 self.end(number);
             }
-            Step::Burst(sizes) => {
+            ScriptStep::Burst(sizes) => {
                 let mut waiting = Vec::new();
                 for size in sizes {
                     let entries = self.next_entries(&[*size]);
@@ -278,7 +278,7 @@ impl Run {
                     self.end(number);
                 }
             }
-            Step::Truncate(index) => {
+            ScriptStep::Truncate(index) => {
                 let kept = self.id_of(*index);
                 let number = self.begin(false, |c| {
                     c.entries.retain(|e| e.log_id.index <= *index);
@@ -287,18 +287,18 @@ impl Run {
                 log.truncate_after(kept).await?;
                 self.end(number);
             }
-            Step::Committed(index) => {
+            ScriptStep::Committed(index) => {
                 let id = self.id_of(*index);
                 self.committed.extend(id);
                 log.save_committed(id).await?;
             }
-            Step::Snapshot(index, bytes) => {
+            ScriptStep::Snapshot(index, bytes) => {
                 let (meta, body) = snapshot_of(self.id_at(*index), *bytes);
                 let number = self.begin(true, |c| c.snapshot = Some((meta.clone(), body.clone())));
                 store.snapshots().save(&meta, &body)?;
                 self.end(number);
             }
-            Step::Purge(index) => {
+            ScriptStep::Purge(index) => {
                 let upto = self.id_at(*index);
                 self.begin(false, |c| {
                     c.entries.retain(|e| e.log_id.index > *index);
@@ -309,13 +309,13 @@ impl Run {
                 // that it is done.
                 log.purge(upto).await?;
             }
-            Step::Wipe => {
+            ScriptStep::Wipe => {
                 let number = self.begin(false, |c| *c = Contents::default());
                 store.wipe().await?;
                 self.of_snapshot[number] = true;
                 self.end(number);
             }
-            Step::Reopen => {}
+            ScriptStep::Reopen => {}
         }
         Ok(())
     }
@@ -357,7 +357,7 @@ fn extend(contents: &mut Contents, entries: &[Entry]) {
 
 /// Opens the files that a crash left, like the next process would, and reads all of them.
 pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError> {
-    let opened = open_directory(Arc::new(fs.clone()), dir, Work::Threads)?;
+    let opened = open_directory(Arc::new(fs.clone()), dir, BlockingExecutor::Threads)?;
     let entries = opened
         .database
         .read(0..u64::MAX, usize::MAX)
@@ -372,6 +372,6 @@ pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError>
     })
 }
 
-pub(super) fn contents_of_image(image: Image) -> Result<Contents, OpenError> {
+pub(super) fn contents_of_image(image: DiskImage) -> Result<Contents, OpenError> {
     contents_of(&SimFs::of_image(image, CAPACITY, false), &dir())
 }

@@ -1,7 +1,7 @@
 //! The scripts: a short one with everything that a node does, and a long one.
 
-use super::script::Step;
-use crate::storage::vfs::sim::Random;
+use super::script::ScriptStep;
+use crate::storage::vfs::sim::CrashRandom;
 
 /// Number of steps of the long script.
 pub(super) const LONG: usize = 200;
@@ -9,8 +9,10 @@ pub(super) const LONG: usize = 200;
 const REOPENED_EVERY: usize = 20;
 
 /// Returns a script with everything that a node does.
-pub(super) fn everything() -> Vec<Step> {
-    use Step::{Append, Burst, Committed, Identity, Purge, Reopen, Snapshot, Truncate, Vote, Wipe};
+pub(super) fn everything() -> Vec<ScriptStep> {
+    use ScriptStep::{
+        Append, Burst, Committed, Identity, Purge, Reopen, Snapshot, Truncate, Vote, Wipe,
+    };
     vec![
         Identity(1),
         Identity(2),
@@ -52,7 +54,7 @@ pub(super) fn everything() -> Vec<Step> {
 /// The state of the log that the generator of a script keeps track of.
 #[derive(Default)]
 struct Author {
-    steps: Vec<Step>,
+    steps: Vec<ScriptStep>,
     term: u64,
     /// The index after the last one.
     next: u64,
@@ -71,7 +73,7 @@ impl Author {
             steps: std::mem::take(&mut self.steps),
             ..Self::default()
         };
-        self.steps.push(Step::Identity(identity));
+        self.steps.push(ScriptStep::Identity(identity));
         self.vote(false);
         self.append(vec![0, 300], false);
     }
@@ -80,17 +82,17 @@ impl Author {
     fn vote(&mut self, voted_before: bool) {
         self.term += 1;
         if voted_before {
-            self.steps.push(Step::Vote(self.term, false));
+            self.steps.push(ScriptStep::Vote(self.term, false));
         }
-        self.steps.push(Step::Vote(self.term, true));
+        self.steps.push(ScriptStep::Vote(self.term, true));
     }
 
     fn append(&mut self, sizes: Vec<usize>, at_once: bool) {
         self.next += sizes.len() as u64;
         self.steps.push(if at_once {
-            Step::Burst(sizes)
+            ScriptStep::Burst(sizes)
         } else {
-            Step::Append(sizes)
+            ScriptStep::Append(sizes)
         });
     }
 
@@ -98,23 +100,24 @@ impl Author {
     fn truncate(&mut self, kept: u64) {
         self.vote(true);
         self.next = kept;
-        self.steps.push(Step::Truncate(kept - 1));
+        self.steps.push(ScriptStep::Truncate(kept - 1));
         self.append(vec![0, 200], false);
     }
 
     fn commit(&mut self, end: u64) {
         self.committed = end;
-        self.steps.push(Step::Committed(end - 1));
+        self.steps.push(ScriptStep::Committed(end - 1));
     }
 
     fn snapshot(&mut self, bytes: usize) {
         self.covered = self.committed;
-        self.steps.push(Step::Snapshot(self.covered - 1, bytes));
+        self.steps
+            .push(ScriptStep::Snapshot(self.covered - 1, bytes));
     }
 
     fn purge(&mut self, end: u64) {
         self.purged = end;
-        self.steps.push(Step::Purge(end - 1));
+        self.steps.push(ScriptStep::Purge(end - 1));
     }
 
     /// Adds the steps of a follower that lags far behind and receives a snapshot that is ahead of
@@ -129,10 +132,10 @@ impl Author {
     }
 
     /// Adds one of the operations of a node, chosen at random, if the log allows it.
-    fn go_on(&mut self, random: &mut Random) {
-        let sizes = |random: &mut Random| -> Vec<usize> {
+    fn go_on(&mut self, random: &mut CrashRandom) {
+        let sizes = |random: &mut CrashRandom| -> Vec<usize> {
             let count = 1 + random.below(3);
-            let size = |random: &mut Random| match random.below(12) {
+            let size = |random: &mut CrashRandom| match random.below(12) {
                 0 => 0,
                 1 => 5_000,
                 _ => 20 + random.below(400),
@@ -166,8 +169,8 @@ impl Author {
 }
 
 /// Returns a script of [`LONG`] steps, which is the same every time.
-pub(super) fn long() -> Vec<Step> {
-    let mut random = Random(0x0123_4567_89AB_CDEF);
+pub(super) fn long() -> Vec<ScriptStep> {
+    let mut random = CrashRandom(0x0123_4567_89AB_CDEF);
     let mut author = Author::default();
     author.begin(1);
     let (mut reopened, mut fell_behind, mut emptied) = (0, false, false);
@@ -178,11 +181,11 @@ pub(super) fn long() -> Vec<Step> {
             author.fall_behind();
         } else if written >= LONG * 3 / 4 && !emptied {
             emptied = true;
-            author.steps.push(Step::Wipe);
+            author.steps.push(ScriptStep::Wipe);
             author.begin(2);
         } else if written / REOPENED_EVERY > reopened {
             reopened = written / REOPENED_EVERY;
-            author.steps.push(Step::Reopen);
+            author.steps.push(ScriptStep::Reopen);
         } else {
             author.go_on(&mut random);
         }
@@ -196,20 +199,34 @@ pub(super) fn long() -> Vec<Step> {
 fn the_long_script_has_everything() {
     let steps = long();
     assert_eq!(steps.len(), LONG);
-    let count = |kind: fn(&Step) -> bool| steps.iter().filter(|step| kind(step)).count();
+    let count = |kind: fn(&ScriptStep) -> bool| steps.iter().filter(|step| kind(step)).count();
     for (what, found, least) in [
-        ("votes", count(|s| matches!(s, Step::Vote(..))), 15),
-        ("appends", count(|s| matches!(s, Step::Append(_))), 40),
-        ("bursts", count(|s| matches!(s, Step::Burst(_))), 15),
-        ("truncations", count(|s| matches!(s, Step::Truncate(_))), 4),
-        ("commits", count(|s| matches!(s, Step::Committed(_))), 10),
-        ("snapshots", count(|s| matches!(s, Step::Snapshot(..))), 6),
-        ("purges", count(|s| matches!(s, Step::Purge(_))), 5),
-        ("reopens", count(|s| matches!(s, Step::Reopen)), 8),
-        ("wipes", count(|s| matches!(s, Step::Wipe)), 1),
+        ("votes", count(|s| matches!(s, ScriptStep::Vote(..))), 15),
+        ("appends", count(|s| matches!(s, ScriptStep::Append(_))), 40),
+        ("bursts", count(|s| matches!(s, ScriptStep::Burst(_))), 15),
+        (
+            "truncations",
+            count(|s| matches!(s, ScriptStep::Truncate(_))),
+            4,
+        ),
+        (
+            "commits",
+            count(|s| matches!(s, ScriptStep::Committed(_))),
+            10,
+        ),
+        (
+            "snapshots",
+            count(|s| matches!(s, ScriptStep::Snapshot(..))),
+            6,
+        ),
+        ("purges", count(|s| matches!(s, ScriptStep::Purge(_))), 5),
+        ("reopens", count(|s| matches!(s, ScriptStep::Reopen)), 8),
+        ("wipes", count(|s| matches!(s, ScriptStep::Wipe)), 1),
         (
             "memberships",
-            count(|s| matches!(s, Step::Append(sizes) | Step::Burst(sizes) if sizes.contains(&0))),
+            count(
+                |s| matches!(s, ScriptStep::Append(sizes) | ScriptStep::Burst(sizes) if sizes.contains(&0)),
+            ),
             10,
         ),
     ] {

@@ -3,11 +3,11 @@
 use super::crash::block_on;
 use super::script::{append, entry, identity, log_id, snapshot_of};
 use crate::storage::codec::ENTRY_BYTES_MAX;
-use crate::storage::db::database::{Commit, Database};
+use crate::storage::db::database::{CommitMode, Database};
 use crate::storage::db::schema::{FORMAT, key};
-use crate::storage::fail_stop::Latch;
+use crate::storage::fail_stop::FailStop;
 use crate::storage::types::{Member, SnapshotMeta, StoredMembership, Vote};
-use crate::storage::vfs::sim::{Event, SimFs};
+use crate::storage::vfs::sim::{DiskChange, SimFs};
 use crate::storage::wal::file;
 use crate::storage::{OpenError, OsFs, SNAPSHOT_BYTES_MAX, Store, layout};
 use openraft::Membership;
@@ -165,7 +165,7 @@ fn appends_that_wait_share_a_sync() {
         let syncs = |fs: &SimFs| {
             fs.journal()
                 .iter()
-                .filter(|e| matches!(e, Event::Sync { .. }))
+                .filter(|e| matches!(e, DiskChange::Sync { .. }))
                 .count()
         };
         let before = syncs(&fs);
@@ -228,9 +228,10 @@ fn a_directory_without_a_journal_gets_one() {
         store.close().await;
         let journal = dir.path().join(layout::JOURNAL);
         for left in [None, Some(vec![0; file::LENGTH_BYTES as usize])] {
-            let (database, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
+            let (database, _) =
+                Database::open(&OsFs, dir.path(), &FailStop::new()).expect("it opens");
             database
-                .write(Commit::TwoPhases, |_, meta| {
+                .write(CommitMode::TwoPhases, |_, meta| {
                     meta.remove(key::JOURNAL)?;
                     meta.insert(key::FORMAT, &1u32.to_le_bytes()[..])?;
                     Ok(())
@@ -246,9 +247,9 @@ fn a_directory_without_a_journal_gets_one() {
             store.close().await;
             assert!(journal.exists());
         }
-        let (database, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
+        let (database, _) = Database::open(&OsFs, dir.path(), &FailStop::new()).expect("it opens");
         database
-            .write(Commit::OnePhase, |_, meta| {
+            .write(CommitMode::OnePhase, |_, meta| {
                 let format = meta.get(key::FORMAT)?.map(|found| found.value().to_vec());
                 assert_eq!(format, Some(FORMAT.to_le_bytes().to_vec()));
                 Ok(())
@@ -277,8 +278,8 @@ fn a_database_without_its_journal_is_refused() {
         );
 
         std::fs::write(&database, kept).expect("it is written");
-        let (older, _) = Database::open(&OsFs, dir.path(), &Latch::new()).expect("it opens");
-        let forget = older.write(Commit::TwoPhases, |_, meta| {
+        let (older, _) = Database::open(&OsFs, dir.path(), &FailStop::new()).expect("it opens");
+        let forget = older.write(CommitMode::TwoPhases, |_, meta| {
             meta.remove(key::JOURNAL)?;
             Ok(())
         });

@@ -2,7 +2,7 @@
 
 use super::interface::VfsFile;
 use crate::planted::{Bug, is_planted};
-use crate::storage::fail_stop::Latch;
+use crate::storage::fail_stop::FailStop;
 use redb::StorageBackend;
 use std::io;
 
@@ -10,21 +10,21 @@ use std::io;
 /// is necessary because redb repairs its own file when it is dropped, and does not know about
 /// failures of other files. The directory's lock file keeps other processes out.
 #[derive(Debug)]
-pub(crate) struct Guarded {
+pub(crate) struct FailStopFile {
     file: Box<dyn VfsFile>,
-    latch: Latch,
+    latch: FailStop,
 }
 
-impl Guarded {
-    pub(crate) fn new(file: Box<dyn VfsFile>, latch: &Latch) -> Guarded {
-        Guarded {
+impl FailStopFile {
+    pub(crate) fn new(file: Box<dyn VfsFile>, latch: &FailStop) -> FailStopFile {
+        FailStopFile {
             file,
             latch: latch.clone(),
         }
     }
 }
 
-impl StorageBackend for Guarded {
+impl StorageBackend for FailStopFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }

@@ -14,7 +14,7 @@ pub struct FsSpace {
 }
 
 /// A lock on a file, held until it is dropped.
-pub trait Held: Debug + Send + Sync {}
+pub trait FileLock: Debug + Send + Sync {}
 
 /// A file system.
 ///
@@ -60,7 +60,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the file cannot be created, or cannot be locked for another reason.
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>>;
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>>;
     /// Returns the space that a file takes on the device. It is less than the length of the file if
     /// parts were never written.
     ///

@@ -16,5 +16,5 @@ mod os;
 pub(super) mod sim;
 
 pub(super) use interface::parent_of;
-pub use interface::{FsSpace, Held, Vfs, VfsFile};
+pub use interface::{FileLock, FsSpace, Vfs, VfsFile};
 pub use os::OsFs;

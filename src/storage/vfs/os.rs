@@ -1,6 +1,6 @@
 //! The file system of the operating system.
 
-use super::interface::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
+use super::interface::{FileLock, FsSpace, Vfs, VfsFile, in_context, parent_of};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -24,7 +24,7 @@ struct OsLock {
     _file: File,
 }
 
-impl Held for OsLock {}
+impl FileLock for OsLock {}
 
 /// Maximum number of attempts to open a file while no file descriptor is free; they span ten
 /// seconds. A lack of descriptors is not a failure of the disk: client connections hold them and
@@ -125,7 +125,7 @@ impl Vfs for OsFs {
             .map_err(|e| in_context("sync", dir, &e))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let file =

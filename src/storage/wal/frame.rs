@@ -8,7 +8,7 @@
 //! look like a frame.
 
 use crate::storage::codec;
-use crate::storage::db::schema::Mark;
+use crate::storage::db::schema::WalEpoch;
 use crate::storage::error::Unreadable;
 use crate::storage::types::LogId;
 use std::io;
@@ -26,7 +26,7 @@ const COMMITTED_BYTES_MAX: usize = 64;
 
 /// The entries that were appended in one batch.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub(crate) struct WalFrame {
     /// The last entry known to be committed.
     pub(crate) committed: Option<LogId>,
     /// The index and the record of each entry.
@@ -35,22 +35,22 @@ pub(crate) struct Frame {
 
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Header {
+pub(crate) struct FrameHeader {
     pub(crate) generation: u64,
     pub(crate) sequence: u32,
     body_bytes: u32,
     body_crc: u32,
 }
 
-impl Header {
+impl FrameHeader {
     /// Reads the header at the start of a block. Returns `None` if there is no valid header.
-    pub(crate) fn read(block: &[u8], salt: u64) -> Option<Header> {
+    pub(crate) fn read(block: &[u8], salt: u64) -> Option<FrameHeader> {
         let (mut fields, crc) = block.get(..HEADER_BYTES)?.split_at(HEADER_BYTES - 4);
         if u32::from_le_bytes(crc.try_into().ok()?) != header_crc(fields, salt) {
             return None;
         }
         let is_frame = take_u32(&mut fields)? == MAGIC;
-        let header = Header {
+        let header = FrameHeader {
             generation: take_u64(&mut fields)?,
             sequence: take_u32(&mut fields)?,
             body_bytes: take_u32(&mut fields)?,
@@ -87,7 +87,7 @@ pub(crate) fn bytes_at_most(records: usize, bytes: usize) -> u64 {
 /// # Errors
 /// When a length exceeds the range of `u32`.
 pub(crate) fn encode<'a>(
-    mark: Mark,
+    mark: WalEpoch,
     sequence: u32,
     committed: Option<LogId>,
     records: impl Iterator<Item = &'a (u64, Vec<u8>)> + Clone,
@@ -104,7 +104,7 @@ pub(crate) fn encode<'a>(
         put(&mut bytes, record)?;
     }
     let (header, body) = bytes.split_at_mut(HEADER_BYTES);
-    Header {
+    FrameHeader {
         generation: mark.generation,
         sequence,
         body_bytes: length_of(body)?,
@@ -132,9 +132,9 @@ fn length_of(bytes: &[u8]) -> io::Result<u32> {
 /// When the checksums match but the content is invalid.
 pub(crate) fn decode(
     bytes: &[u8],
-    mark: Mark,
+    mark: WalEpoch,
     sequence: u32,
-) -> Result<Option<(Frame, usize)>, Unreadable> {
+) -> Result<Option<(WalFrame, usize)>, Unreadable> {
     let Some(body) = body_of(bytes, mark, sequence) else {
         return Ok(None);
     };
@@ -142,8 +142,8 @@ pub(crate) fn decode(
     Ok(Some((decode_body(body)?, taken)))
 }
 
-fn body_of(bytes: &[u8], mark: Mark, sequence: u32) -> Option<&[u8]> {
-    let header = Header::read(bytes, mark.salt)?;
+fn body_of(bytes: &[u8], mark: WalEpoch, sequence: u32) -> Option<&[u8]> {
+    let header = FrameHeader::read(bytes, mark.salt)?;
     if (header.generation, header.sequence) != (mark.generation, sequence) {
         return None;
     }
@@ -152,10 +152,10 @@ fn body_of(bytes: &[u8], mark: Mark, sequence: u32) -> Option<&[u8]> {
     (crc32c::crc32c(body) == header.body_crc).then_some(body)
 }
 
-fn decode_body(mut body: &[u8]) -> Result<Frame, Unreadable> {
+fn decode_body(mut body: &[u8]) -> Result<WalFrame, Unreadable> {
     let ends_early = || Unreadable::damaged("a frame ends within a record");
     let committed = take_record(&mut body).ok_or_else(ends_early)?;
-    let mut frame = Frame::default();
+    let mut frame = WalFrame::default();
     if !committed.is_empty() {
         frame.committed = Some(codec::decode_log_id(committed)?);
     }
@@ -187,18 +187,18 @@ fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
 /// Entry points for fuzzing: frame bodies with valid checksums.
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing {
-    use super::{Frame, HEADER_BYTES, Header, Mark, decode, encode};
+    use super::{FrameHeader, HEADER_BYTES, WalEpoch, WalFrame, decode, encode};
 
-    const MARK: Mark = Mark {
+    const MARK: WalEpoch = WalEpoch {
         salt: 0,
         generation: 1,
         length_bytes: 0,
     };
 
-    pub(crate) fn read(body: &[u8]) -> Option<Frame> {
+    pub(crate) fn read(body: &[u8]) -> Option<WalFrame> {
         let mut bytes = vec![0; HEADER_BYTES];
         bytes.extend_from_slice(body);
-        Header {
+        FrameHeader {
             generation: MARK.generation,
             sequence: 0,
             body_bytes: u32::try_from(body.len()).ok()?,
@@ -209,9 +209,9 @@ pub(crate) mod fuzzing {
         Some(frame)
     }
 
-    pub(crate) fn body_of(frame: &Frame) -> Option<Vec<u8>> {
+    pub(crate) fn body_of(frame: &WalFrame) -> Option<Vec<u8>> {
         let bytes = encode(MARK, 0, frame.committed, frame.records.iter()).ok()?;
-        let header = Header::read(&bytes, MARK.salt)?;
+        let header = FrameHeader::read(&bytes, MARK.salt)?;
         let body = bytes.get(HEADER_BYTES..)?;
         body.get(..header.body_bytes as usize).map(<[u8]>::to_vec)
     }

@@ -1,24 +1,24 @@
 //! The entries that are in the journal but not in the database yet.
 
-use super::file::Journal;
+use super::file::Wal;
 use crate::storage::codec;
 use crate::storage::db::durable_state::put;
-use crate::storage::db::schema::{LogTable, Mark, MetaTable, key};
-use crate::storage::request::{Op, Queued};
+use crate::storage::db::schema::{LogTable, MetaTable, WalEpoch, key};
+use crate::storage::request::{QueuedRequest, WriteRequest};
 use crate::storage::types::LogId;
 use redb::StorageError;
 use std::io;
 
 /// The journal, with the records of its frames.
 #[derive(Debug)]
-pub(crate) struct Journaled {
-    journal: Journal,
+pub(crate) struct PendingWal {
+    journal: Wal,
     records: Vec<(u64, Vec<u8>)>,
 }
 
-impl Journaled {
-    pub(crate) fn new(journal: Journal) -> Journaled {
-        Journaled {
+impl PendingWal {
+    pub(crate) fn new(journal: Wal) -> PendingWal {
+        PendingWal {
             journal,
             records: Vec::new(),
         }
@@ -31,10 +31,10 @@ impl Journaled {
 
     /// Returns whether a batch can be written to the journal: it consists of appends only, and
     /// there is room for it.
-    pub(crate) fn takes(&self, batch: &[Queued]) -> bool {
+    pub(crate) fn accepts(&self, batch: &[QueuedRequest]) -> bool {
         let (mut records, mut bytes) = (0, 0);
-        for Queued { op, .. } in batch {
-            let Op::Append { records: more, .. } = op else {
+        for QueuedRequest { request: op, .. } in batch {
+            let WriteRequest::Append { records: more, .. } = op else {
                 return false;
             };
             records += more.len();
@@ -49,20 +49,22 @@ impl Journaled {
     /// Same as [`Journal::append`].
     pub(crate) fn append(
         &mut self,
-        batch: &[Queued],
+        batch: &[QueuedRequest],
         committed: Option<LogId>,
         is_synced: bool,
     ) -> io::Result<()> {
-        let records = batch.iter().flat_map(|Queued { op, .. }| match op {
-            Op::Append { records, .. } => records.as_slice(),
-            _ => &[],
-        });
+        let records = batch
+            .iter()
+            .flat_map(|QueuedRequest { request: op, .. }| match op {
+                WriteRequest::Append { records, .. } => records.as_slice(),
+                _ => &[],
+            });
         self.journal.append(committed, records, is_synced)
     }
 
     /// Keeps the records of an operation that was written to the journal.
-    pub(crate) fn keep(&mut self, op: &mut Op) {
-        if let Op::Append { records, .. } = op {
+    pub(crate) fn keep(&mut self, op: &mut WriteRequest) {
+        if let WriteRequest::Append { records, .. } = op {
             self.records.append(records);
         }
     }
@@ -72,12 +74,12 @@ impl Journaled {
     ///
     /// # Errors
     /// Those of the database.
-    pub(crate) fn bring_over(
+    pub(crate) fn checkpoint(
         &self,
         log: &mut LogTable<'_>,
         meta: &mut MetaTable<'_>,
-    ) -> Result<Option<Mark>, StorageError> {
-        let mark = self.journal.next_mark();
+    ) -> Result<Option<WalEpoch>, StorageError> {
+        let mark = self.journal.next_epoch();
         if let Some(mark) = mark {
             for (index, record) in &self.records {
                 log.insert(index, record.as_slice())?;
@@ -88,7 +90,7 @@ impl Journaled {
     }
 
     /// Discards the records, after the transaction is durable in the database.
-    pub(crate) fn brought_over(&mut self, mark: Option<Mark>) {
+    pub(crate) fn checkpointed(&mut self, mark: Option<WalEpoch>) {
         self.records.clear();
         if let Some(mark) = mark {
             self.journal.start_over(mark);

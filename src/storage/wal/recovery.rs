@@ -1,16 +1,16 @@
 //! Recovery of the journal when a directory is opened: it is created if it does not exist, and its
 //! frames are moved to the database.
 
-use super::file::{self, Journal};
-use super::frame::Frame;
-use crate::storage::db::database::{Commit, Database};
+use super::file::{self, Wal};
+use super::frame::WalFrame;
+use crate::storage::db::database::{CommitMode, Database};
 use crate::storage::db::durable_state::put;
-use crate::storage::db::schema::{FORMAT, Mark, key};
+use crate::storage::db::schema::{FORMAT, WalEpoch, key};
 use crate::storage::db::verify::check_ends;
 use crate::storage::error::{OpenError, Unreadable};
-use crate::storage::fail_stop::Latch;
+use crate::storage::fail_stop::FailStop;
 use crate::storage::log::bounds::next_index;
-use crate::storage::log::recovered_state::Held;
+use crate::storage::log::recovered_state::RecoveredState;
 use crate::storage::rng::random_u64;
 use crate::storage::space::Space;
 use crate::storage::vfs::Vfs;
@@ -19,36 +19,36 @@ use std::io;
 use std::path::Path;
 
 /// The context of a recovery. The database of the directory was already read.
-pub(crate) struct Replay<'a> {
+pub(crate) struct WalRecovery<'a> {
     pub(crate) vfs: &'a dyn Vfs,
     pub(crate) dir: &'a Path,
-    pub(crate) latch: &'a Latch,
+    pub(crate) latch: &'a FailStop,
     pub(crate) space: &'a Space,
 }
 
-impl Replay<'_> {
+impl WalRecovery<'_> {
     /// Opens the journal. On return its frames are durable in the database and included in `held`.
-    pub(crate) fn open_journal(
+    pub(crate) fn open_wal(
         &self,
         database: &mut Database,
-        held: &mut Held,
-    ) -> Result<Journal, OpenError> {
+        held: &mut RecoveredState,
+    ) -> Result<Wal, OpenError> {
         let (journal_path, database_path) = (
             self.dir.join(layout::JOURNAL),
             self.dir.join(layout::DATABASE),
         );
         let mark = match database.mark() {
             Some(mark) => mark,
-            None => self.make_journal(database)?,
+            None => self.create_wal(database)?,
         };
-        let (mut journal, frames) = Journal::open(self.vfs, self.dir, self.latch, mark)?;
+        let (mut journal, frames) = Wal::open(self.vfs, self.dir, self.latch, mark)?;
         for frame in &frames {
             let bytes = follow(frame, held)
                 .map_err(|(index, what)| what.in_file(self.dir, &journal_path, index))?;
             database.grow_by(held.last.map(|id| id.index), bytes);
         }
         check_ends(held).map_err(|what| what.in_file(self.dir, &database_path, None))?;
-        if let Some(mark) = journal.next_mark() {
+        if let Some(mark) = journal.next_epoch() {
             self.take_over(database, &frames, held, mark)
                 .map_err(|source| self.unusable(source))?;
             journal.start_over(mark);
@@ -67,8 +67,8 @@ impl Replay<'_> {
     /// written by a release without a journal. An unused journal file next to it was left by a
     /// crash between the two steps below. A used one contains entries of a newer database, so the
     /// directory is rejected.
-    fn make_journal(&self, database: &Database) -> Result<Mark, OpenError> {
-        let is_used = Journal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
+    fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {
+        let is_used = Wal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {
             let what = format!("it knows nothing of {} beside it", layout::JOURNAL);
             let path = self.dir.join(layout::DATABASE);
@@ -78,13 +78,13 @@ impl Replay<'_> {
             if is_used.is_some() {
                 self.vfs.remove(&self.dir.join(layout::JOURNAL))?;
             }
-            let mark = Mark {
+            let mark = WalEpoch {
                 salt: random_u64()?,
                 generation: 1,
                 length_bytes: file::LENGTH_BYTES,
             };
-            Journal::create(self.vfs, self.dir)?;
-            database.write(Commit::TwoPhases, |_, meta| {
+            Wal::create(self.vfs, self.dir)?;
+            database.write(CommitMode::TwoPhases, |_, meta| {
                 meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
                 put(meta, key::JOURNAL, Some(codec::encode(&mark)))
             })?;
@@ -96,12 +96,12 @@ impl Replay<'_> {
     fn take_over(
         &self,
         database: &Database,
-        frames: &[Frame],
-        held: &Held,
-        mark: Mark,
+        frames: &[WalFrame],
+        held: &RecoveredState,
+        mark: WalEpoch,
     ) -> io::Result<()> {
-        self.space.make_room_for(file::ROOM_IN_DATABASE_BYTES)?;
-        database.write(Commit::TwoPhases, |log, meta| {
+        self.space.make_room_for(file::DATABASE_RESERVE_BYTES)?;
+        database.write(CommitMode::TwoPhases, |log, meta| {
             for (index, record) in frames.iter().flat_map(|frame| &frame.records) {
                 log.insert(index, record.as_slice())?;
             }
@@ -115,7 +115,7 @@ impl Replay<'_> {
 
 /// Checks that a frame follows the recovered state, and adds it to that state. Returns the size of
 /// its records in bytes.
-fn follow(frame: &Frame, held: &mut Held) -> Result<u64, (Option<u64>, Unreadable)> {
+fn follow(frame: &WalFrame, held: &mut RecoveredState) -> Result<u64, (Option<u64>, Unreadable)> {
     let mut bytes = 0;
     for (index, record) in &frame.records {
         let next = held.last.map_or(*index, |last| next_index(Some(last)));

@@ -1,20 +1,20 @@
 //! The single writer thread (group commit). It takes all queued operations, writes them as one
 //! journal frame or one database transaction with one fsync, and then runs the callbacks in order.
 
-use super::shared::Shared;
+use super::shared::WriterState;
 #[cfg(feature = "planted")]
 use crate::planted::{Bug, is_planted};
-use crate::storage::blocking::{Pace, settle};
+use crate::storage::blocking::{SimDisk, await_durable};
 use crate::storage::codec;
-use crate::storage::db::database::{Commit, Database};
-use crate::storage::db::durable_state::{OnDisk, put};
+use crate::storage::db::database::{CommitMode, Database};
+use crate::storage::db::durable_state::{DurableState, put};
 use crate::storage::db::schema::{LogTable, MetaTable, key};
 use crate::storage::log::bounds::next_index;
-use crate::storage::request::{Done, Op, Queued, closed};
+use crate::storage::request::{QueuedRequest, ResultSender, WriteRequest, closed};
 use crate::storage::types::LogId;
-use crate::storage::vfs::Held;
-use crate::storage::wal::file::{Journal, ROOM_IN_DATABASE_BYTES};
-use crate::storage::wal::pending::Journaled;
+use crate::storage::vfs::FileLock;
+use crate::storage::wal::file::{DATABASE_RESERVE_BYTES, Wal};
+use crate::storage::wal::pending::PendingWal;
 use redb::StorageError;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -32,8 +32,8 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// and so is the last frame of the journal. Sealed data that is corrupted is rejected instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
-enum Next {
-    Op(Queued),
+enum NextStep {
+    Op(QueuedRequest),
     /// The queue is empty, but part of a purge is left to do.
     PurgeSlice,
     Idle,
@@ -41,33 +41,33 @@ enum Next {
 }
 
 /// The destination of a batch.
-enum Written {
-    Journal(OnDisk),
-    Database(OnDisk),
+enum BatchWritten {
+    Journal(DurableState),
+    Database(DurableState),
 }
 
-pub(crate) struct Writer {
-    shared: Arc<Shared>,
-    queue: Receiver<Queued>,
-    on_disk: OnDisk,
-    journaled: Journaled,
+pub(crate) struct GroupCommitWriter {
+    shared: Arc<WriterState>,
+    queue: Receiver<QueuedRequest>,
+    on_disk: DurableState,
+    journaled: PendingWal,
     /// The sequence number of the last append on disk.
     sequence: u64,
     sealed: bool,
 }
 
-impl Writer {
+impl GroupCommitWriter {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        queue: Receiver<Queued>,
-        on_disk: OnDisk,
-        journal: Journal,
+        shared: Arc<WriterState>,
+        queue: Receiver<QueuedRequest>,
+        on_disk: DurableState,
+        journal: Wal,
     ) -> Self {
         Self {
             shared,
             queue,
             on_disk,
-            journaled: Journaled::new(journal),
+            journaled: PendingWal::new(journal),
             sequence: 0,
             sealed: true,
         }
@@ -77,20 +77,20 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let done = loop {
             match self.next() {
-                Next::Op(Queued {
-                    op: Op::Close { done },
+                NextStep::Op(QueuedRequest {
+                    request: WriteRequest::Close { done },
                     ..
                 }) => break Some(done),
-                Next::Op(first) => {
-                    let (batch, close) = self.gather(first);
+                NextStep::Op(first) => {
+                    let (batch, close) = self.collect_batch(first);
                     self.commit(batch);
                     if close.is_some() {
                         break close;
                     }
                 }
-                Next::PurgeSlice => self.commit(Vec::new()),
-                Next::Idle => self.seal(),
-                Next::Gone => break None,
+                NextStep::PurgeSlice => self.commit(Vec::new()),
+                NextStep::Idle => self.seal(),
+                NextStep::Gone => break None,
             }
         };
         let result = self.shut_down();
@@ -104,8 +104,8 @@ impl Writer {
     pub(crate) async fn run_as_task(
         mut self,
         wake: Arc<Notify>,
-        pace: Arc<dyn Pace>,
-        lock: Box<dyn Held>,
+        pace: Arc<dyn SimDisk>,
+        lock: Box<dyn FileLock>,
     ) {
         let done = loop {
             let next = match self.next_at_once() {
@@ -116,26 +116,26 @@ impl Writer {
                 }
                 None => match tokio::time::timeout(SEAL_AFTER, wake.notified()).await {
                     Ok(()) => continue,
-                    Err(_) => Next::Idle,
+                    Err(_) => NextStep::Idle,
                 },
             };
             match next {
-                Next::Op(Queued {
-                    op: Op::Close { done },
+                NextStep::Op(QueuedRequest {
+                    request: WriteRequest::Close { done },
                     ..
                 }) => break Some(done),
-                Next::Op(first) => {
-                    let (batch, close) = self.gather(first);
-                    let (written, commit) = self.bring_to_disk(&batch);
-                    settle(&pace).await;
-                    self.conclude(batch, written, commit);
+                NextStep::Op(first) => {
+                    let (batch, close) = self.collect_batch(first);
+                    let (written, commit) = self.write_batch(&batch);
+                    await_durable(&pace).await;
+                    self.complete_batch(batch, written, commit);
                     if close.is_some() {
                         break close;
                     }
                 }
-                Next::PurgeSlice => self.commit(Vec::new()),
-                Next::Idle => self.seal(),
-                Next::Gone => break None,
+                NextStep::PurgeSlice => self.commit(Vec::new()),
+                NextStep::Idle => self.seal(),
+                NextStep::Gone => break None,
             }
         };
         let result = self.shut_down();
@@ -146,49 +146,49 @@ impl Writer {
     }
 
     /// Returns the next thing to do, if there is one, without waiting.
-    fn next_at_once(&self) -> Option<Next> {
+    fn next_at_once(&self) -> Option<NextStep> {
         match self.queue.try_recv() {
-            Ok(queued) => Some(Next::Op(queued)),
-            Err(TryRecvError::Disconnected) => Some(Next::Gone),
+            Ok(queued) => Some(NextStep::Op(queued)),
+            Err(TryRecvError::Disconnected) => Some(NextStep::Gone),
             Err(TryRecvError::Empty) => {
                 let purges = self.on_disk.purging && self.shared.latch.check().is_ok();
-                purges.then_some(Next::PurgeSlice)
+                purges.then_some(NextStep::PurgeSlice)
             }
         }
     }
 
-    fn next(&self) -> Next {
+    fn next(&self) -> NextStep {
         let failed = self.shared.latch.check().is_err();
         if self.on_disk.purging && !failed {
             return match self.queue.try_recv() {
-                Ok(queued) => Next::Op(queued),
-                Err(TryRecvError::Empty) => Next::PurgeSlice,
-                Err(TryRecvError::Disconnected) => Next::Gone,
+                Ok(queued) => NextStep::Op(queued),
+                Err(TryRecvError::Empty) => NextStep::PurgeSlice,
+                Err(TryRecvError::Disconnected) => NextStep::Gone,
             };
         }
         if self.sealed || failed {
-            return self.queue.recv().map_or(Next::Gone, Next::Op);
+            return self.queue.recv().map_or(NextStep::Gone, NextStep::Op);
         }
         match self.queue.recv_timeout(SEAL_AFTER) {
-            Ok(queued) => Next::Op(queued),
-            Err(RecvTimeoutError::Timeout) => Next::Idle,
-            Err(RecvTimeoutError::Disconnected) => Next::Gone,
+            Ok(queued) => NextStep::Op(queued),
+            Err(RecvTimeoutError::Timeout) => NextStep::Idle,
+            Err(RecvTimeoutError::Disconnected) => NextStep::Gone,
         }
     }
 
     /// Collects the queued operations into a batch, without waiting for more. A close is returned
     /// separately, since it comes last.
-    fn gather(&self, first: Queued) -> (Vec<Queued>, Option<Done>) {
-        let mut bytes = first.op.bytes();
+    fn collect_batch(&self, first: QueuedRequest) -> (Vec<QueuedRequest>, Option<ResultSender>) {
+        let mut bytes = first.request.bytes();
         let mut batch = vec![first];
         while batch.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX {
             match self.queue.try_recv() {
-                Ok(Queued {
-                    op: Op::Close { done },
+                Ok(QueuedRequest {
+                    request: WriteRequest::Close { done },
                     ..
                 }) => return (batch, Some(done)),
                 Ok(queued) => {
-                    bytes += queued.op.bytes();
+                    bytes += queued.request.bytes();
                     batch.push(queued);
                 }
                 Err(_) => break,
@@ -197,22 +197,22 @@ impl Writer {
         (batch, None)
     }
 
-    fn commit(&mut self, batch: Vec<Queued>) {
-        let (written, commit) = self.bring_to_disk(&batch);
-        self.conclude(batch, written, commit);
+    fn commit(&mut self, batch: Vec<QueuedRequest>) {
+        let (written, commit) = self.write_batch(&batch);
+        self.complete_batch(batch, written, commit);
     }
 
     /// Writes a batch. Returns the resulting state on disk, and the kind of commit that was used.
-    fn bring_to_disk(&mut self, batch: &[Queued]) -> (io::Result<Written>, Commit) {
+    fn write_batch(&mut self, batch: &[QueuedRequest]) -> (io::Result<BatchWritten>, CommitMode) {
         let mut commit = commit_of(batch);
         let written = self.shared.latch.check().and_then(|()| {
-            if self.goes_to_journal(batch)? {
-                return self.write_journal(batch, commit).map(Written::Journal);
+            if self.goes_to_wal(batch)? {
+                return self.append_to_wal(batch, commit).map(BatchWritten::Journal);
             }
-            if commit == Commit::OnePhase && !self.journaled.is_empty() {
-                commit = Commit::TwoPhases;
+            if commit == CommitMode::OnePhase && !self.journaled.is_empty() {
+                commit = CommitMode::TwoPhases;
             }
-            self.write(batch, commit).map(Written::Database)
+            self.write(batch, commit).map(BatchWritten::Database)
         });
         (written, commit)
     }
@@ -220,33 +220,46 @@ impl Writer {
     /// Returns whether a batch goes into the journal. The database must then have the space to take
     /// it over later. While a purge is in progress, batches go to the database, since slices of the
     /// purge are part of its transactions.
-    fn goes_to_journal(&self, batch: &[Queued]) -> io::Result<bool> {
-        let may = !self.on_disk.purging && self.journaled.takes(batch);
-        Ok(may && self.shared.space.has(ROOM_IN_DATABASE_BYTES)?)
+    fn goes_to_wal(&self, batch: &[QueuedRequest]) -> io::Result<bool> {
+        let may = !self.on_disk.purging && self.journaled.accepts(batch);
+        Ok(may && self.shared.space.has(DATABASE_RESERVE_BYTES)?)
     }
 
     /// Reports the result of a batch to its callers.
-    fn conclude(&mut self, batch: Vec<Queued>, written: io::Result<Written>, commit: Commit) {
+    fn complete_batch(
+        &mut self,
+        batch: Vec<QueuedRequest>,
+        written: io::Result<BatchWritten>,
+        commit: CommitMode,
+    ) {
         match self.shared.latch.watch(written) {
             Ok(written) => {
                 let (on_disk, in_database) = match written {
-                    Written::Journal(on_disk) => (on_disk, false),
-                    Written::Database(on_disk) => (on_disk, true),
+                    BatchWritten::Journal(on_disk) => (on_disk, false),
+                    BatchWritten::Database(on_disk) => (on_disk, true),
                 };
                 self.on_disk = on_disk;
-                self.sealed = in_database && commit == Commit::TwoPhases;
+                self.sealed = in_database && commit == CommitMode::TwoPhases;
                 self.publish(&batch, in_database);
-                for Queued { mut op, permit } in batch {
+                for QueuedRequest {
+                    request: mut op,
+                    permit,
+                } in batch
+                {
                     if !in_database {
                         self.journaled.keep(&mut op);
                     }
-                    op.answer(Ok(()));
+                    op.reply(Ok(()));
                     drop(permit);
                 }
             }
             Err(failure) => {
-                for Queued { op, permit } in batch {
-                    op.answer(Err(io::Error::new(failure.kind(), failure.to_string())));
+                for QueuedRequest {
+                    request: op,
+                    permit,
+                } in batch
+                {
+                    op.reply(Err(io::Error::new(failure.kind(), failure.to_string())));
                     drop(permit);
                 }
             }
@@ -254,9 +267,13 @@ impl Writer {
     }
 
     /// Writes a batch to the journal.
-    fn write_journal(&mut self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
+    fn append_to_wal(
+        &mut self,
+        batch: &[QueuedRequest],
+        commit: CommitMode,
+    ) -> io::Result<DurableState> {
         let mut after = self.on_disk;
-        for Queued { op, .. } in batch {
+        for QueuedRequest { request: op, .. } in batch {
             after.journal(op);
         }
         let committed = self.committed_with(&after);
@@ -268,21 +285,21 @@ impl Writer {
 
     /// Returns the latest committed log id reported by openraft, if it is new and the log on disk,
     /// including this batch, reaches that far.
-    fn committed_with(&self, after: &OnDisk) -> Option<LogId> {
+    fn committed_with(&self, after: &DurableState) -> Option<LogId> {
         let told = self.shared.view().committed;
         told.filter(|_| told != after.committed && next_index(told) <= next_index(after.last))
     }
 
-    fn write(&mut self, batch: &[Queued], commit: Commit) -> io::Result<OnDisk> {
+    fn write(&mut self, batch: &[QueuedRequest], commit: CommitMode) -> io::Result<DurableState> {
         if !commit.is_synced() && !self.journaled.is_empty() {
-            self.on_disk = self.write(&[], Commit::TwoPhases)?;
+            self.on_disk = self.write(&[], CommitMode::TwoPhases)?;
         }
         self.make_room(batch)?;
         let mut after = self.on_disk;
         let mut mark = None;
         self.transact(commit, |log, meta| {
-            mark = self.journaled.bring_over(log, meta)?;
-            for Queued { op, .. } in batch {
+            mark = self.journaled.checkpoint(log, meta)?;
+            for QueuedRequest { request: op, .. } in batch {
                 after.apply(op, log, meta)?;
             }
             after.purge_slice(log)?;
@@ -294,8 +311,11 @@ impl Writer {
             }
             put(meta, key::LAST, after.last.map(codec::encode_log_id))
         })?;
-        self.journaled.brought_over(mark);
-        if batch.iter().any(|q| matches!(q.op, Op::Wipe { .. })) {
+        self.journaled.checkpointed(mark);
+        if batch
+            .iter()
+            .any(|q| matches!(q.request, WriteRequest::Wipe { .. }))
+        {
             self.shared.snapshots.remove_all()?;
         }
         Ok(after)
@@ -303,19 +323,22 @@ impl Writer {
 
     /// Ensures that there is space. A purge must be able to commit, since it frees space, and the
     /// entries in the journal must fit into the database, since they are already acknowledged.
-    fn make_room(&self, batch: &[Queued]) -> io::Result<()> {
-        if batch.iter().any(|q| matches!(q.op, Op::Purge { .. })) {
+    fn make_room(&self, batch: &[QueuedRequest]) -> io::Result<()> {
+        if batch
+            .iter()
+            .any(|q| matches!(q.request, WriteRequest::Purge { .. }))
+        {
             self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
         }
         match self.journaled.is_empty() {
             true => Ok(()),
-            false => self.shared.space.make_room_for(ROOM_IN_DATABASE_BYTES),
+            false => self.shared.space.make_room_for(DATABASE_RESERVE_BYTES),
         }
     }
 
     fn transact(
         &self,
-        commit: Commit,
+        commit: CommitMode,
         change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
     ) -> io::Result<()> {
         let database = self
@@ -327,22 +350,27 @@ impl Writer {
     }
 
     /// Publishes the state on disk to the readers.
-    fn publish(&mut self, batch: &[Queued], in_database: bool) {
+    fn publish(&mut self, batch: &[QueuedRequest], in_database: bool) {
         let mut view = self.shared.view();
-        let OnDisk {
+        let DurableState {
             last, log_bytes, ..
         } = self.on_disk;
         (view.last_on_disk, view.log_bytes) = (last, log_bytes);
-        let appended_bytes = batch.iter().map(|queued| queued.op.bytes() as u64).sum();
+        let appended_bytes = batch
+            .iter()
+            .map(|queued| queued.request.bytes() as u64)
+            .sum();
         view.growth
             .note(last.map(|id| id.index), appended_bytes, log_bytes);
-        for Queued { op, .. } in batch {
+        for QueuedRequest { request: op, .. } in batch {
             match op {
-                Op::Append { sequence, .. } => self.sequence = *sequence,
-                Op::Vote { vote, .. } => view.vote = Some(*vote),
-                Op::Identity { identity, .. } => view.identity = Some(identity.clone()),
-                Op::Wipe { .. } => view.wipe(),
-                Op::TruncateAfter { .. } | Op::Purge { .. } | Op::Close { .. } => {}
+                WriteRequest::Append { sequence, .. } => self.sequence = *sequence,
+                WriteRequest::Vote { vote, .. } => view.vote = Some(*vote),
+                WriteRequest::Identity { identity, .. } => view.identity = Some(identity.clone()),
+                WriteRequest::Wipe { .. } => view.wipe(),
+                WriteRequest::TruncateAfter { .. }
+                | WriteRequest::Purge { .. }
+                | WriteRequest::Close { .. } => {}
             }
         }
         if in_database {
@@ -353,7 +381,7 @@ impl Writer {
 
     /// Seals the last batch with a two-phase commit, and restores the ballast if a purge took it.
     fn seal(&mut self) {
-        let sealed = self.write(&[], Commit::TwoPhases);
+        let sealed = self.write(&[], CommitMode::TwoPhases);
         if let Ok(on_disk) = self.shared.latch.watch(sealed) {
             self.on_disk = on_disk;
             self.sealed = true;
@@ -384,15 +412,19 @@ impl Writer {
 }
 
 /// Returns the kind of commit for a batch.
-fn commit_of(batch: &[Queued]) -> Commit {
+fn commit_of(batch: &[QueuedRequest]) -> CommitMode {
     #[cfg(feature = "planted")]
-    if is_planted(Bug::VoteUnsynced) && batch.iter().any(|q| matches!(q.op, Op::Vote { .. })) {
-        return Commit::Unsynced;
+    if is_planted(Bug::VoteUnsynced)
+        && batch
+            .iter()
+            .any(|q| matches!(q.request, WriteRequest::Vote { .. }))
+    {
+        return CommitMode::Unsynced;
     }
-    match batch.iter().any(|q| q.op.wants_two_phases()) {
-        true => Commit::TwoPhases,
+    match batch.iter().any(|q| q.request.needs_two_phases()) {
+        true => CommitMode::TwoPhases,
         #[cfg(feature = "planted")]
-        false if is_planted(Bug::EntryUnsynced) => Commit::Unsynced,
-        false => Commit::OnePhase,
+        false if is_planted(Bug::EntryUnsynced) => CommitMode::Unsynced,
+        false => CommitMode::OnePhase,
     }
 }

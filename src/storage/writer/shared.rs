@@ -1,7 +1,7 @@
 //! The state that the writer and the store's handles share.
 
 use crate::storage::db::database::Database;
-use crate::storage::fail_stop::Latch;
+use crate::storage::fail_stop::FailStop;
 use crate::storage::log::view::LogView;
 use crate::storage::snapshots::directory::Snapshots;
 use crate::storage::space::Space;
@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// The state that the writer and the store's handles share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct WriterState {
     /// `None` once the store is closed.
     pub(crate) database: RwLock<Option<Database>>,
-    pub(crate) latch: Latch,
+    pub(crate) latch: FailStop,
     pub(crate) space: Arc<Space>,
     pub(crate) snapshots: Snapshots,
     /// The lock is held only briefly, never during a disk operation.
     view: Mutex<LogView>,
 }
 
-impl Shared {
+impl WriterState {
     pub(crate) fn new(
         database: Database,
-        latch: Latch,
+        latch: FailStop,
         space: Arc<Space>,
         snapshots: Snapshots,
         view: LogView,

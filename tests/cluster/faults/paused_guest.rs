@@ -4,7 +4,7 @@ use crate::support::http;
 use crate::support::node::{PATIENCE, announcement, announcement_path};
 use crate::support::stopped_clock::{Pause, Stopped, StoppedClock};
 use crate::support::{Cluster, Options, Write, let_pass, until};
-use quorate::clock::{self, Beat};
+use quorate::clock::{self, PauseDetector};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write as _, stdin};
 use std::net::SocketAddr;
@@ -233,7 +233,7 @@ fn shows_its_clocks() {
         .expect("a runtime");
     let _entered = runtime.enter();
     let began = clock::now();
-    let beat = Beat::start();
+    let beat = PauseDetector::start();
     for _ in stdin().lines() {
         println!("clocks: {} {}", began.elapsed().as_millis(), beat.epoch());
     }

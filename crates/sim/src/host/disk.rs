@@ -1,7 +1,7 @@
 //! Simulated latency of a device.
 
 use crate::rng::Chance;
-use quorate::storage::{Device, Pace};
+use quorate::storage::{Device, SimDisk};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Paced {
     }
 }
 
-impl Pace for Paced {
+impl SimDisk for Paced {
     fn position(&self) -> usize {
         self.device.position()
     }

@@ -5,9 +5,9 @@ use crate::host::disk::Paced;
 use crate::network::{PORT, Simulated, address_of, name_of};
 use crate::settings::Planted;
 use crate::world::{Order, World, now};
-use quorate::clock::Beat;
+use quorate::clock::PauseDetector;
 use quorate::raft::{Node, Options};
-use quorate::storage::{Pace, Store, Work};
+use quorate::storage::{BlockingExecutor, SimDisk, Store};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), Stri
     let device = world.devices[host].clone();
     let chance = world.chance(&format!("disk {host} {process}"));
     let pace = Arc::new(Paced::new(device.clone(), settings.slowest_disk_ms, chance));
-    let work = Work::Tasks(pace.clone());
+    let work = BlockingExecutor::Tasks(pace.clone());
     let store = Store::open_with(device.vfs(), Path::new("/data/raft"), work)
         .map_err(|error| text(&error))?;
     let opened = pace.position();
@@ -54,7 +54,7 @@ async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), Stri
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .map_err(|error| text(&error))?;
-    let beat = Beat::start_simulated();
+    let beat = PauseDetector::start_simulated();
     let options = Options {
         node_id: name_of(host),
         environment: "sim".to_owned(),

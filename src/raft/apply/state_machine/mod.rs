@@ -3,7 +3,7 @@
 
 use super::replica::Replica;
 use super::snapshot_body::{RaftSnapshot, SnapshotBody};
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use crate::registry::{Change, Image, Registry};
 use crate::storage::Snapshots;
 use crate::storage::types::{Entry, LogId, Outcomes, SnapshotMeta, StoredMembership, TypeConfig};
@@ -32,7 +32,7 @@ impl StateMachine {
         environment: &str,
         cluster_id: u64,
         recovery_gap: std::time::Duration,
-        beat: Beat,
+        beat: PauseDetector,
     ) -> io::Result<(StateMachine, Arc<Replica>)> {
         let loaded = blocking(snapshots.clone(), |snapshots| snapshots.load()).await?;
         let (registry, last_applied, membership) = match loaded {

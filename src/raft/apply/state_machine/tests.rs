@@ -19,7 +19,8 @@ async fn a_snapshot_without_room_is_put_off() {
     let store = Store::open(Arc::new(fs.clone()), Path::new("/data/raft")).expect("a new store");
     let snapshots = store.snapshots();
     let gap = Duration::from_secs(5);
-    let opened = StateMachine::open(snapshots.clone(), "test", 1, gap, Beat::start()).await;
+    let opened =
+        StateMachine::open(snapshots.clone(), "test", 1, gap, PauseDetector::start()).await;
     let (mut machine, replica) = opened.expect("nothing is there");
     apply_large(&replica);
     let body_bytes = replica.registry().counted_bytes() as u64;

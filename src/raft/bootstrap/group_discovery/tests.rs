@@ -1,5 +1,5 @@
 use super::*;
-use crate::clock::Beat;
+use crate::clock::PauseDetector;
 use crate::raft::LogRetention;
 use crate::storage::types::LogId;
 use crate::storage::{OsFs, Store};
@@ -22,7 +22,7 @@ fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: Beat::start(),
+        beat: PauseDetector::start(),
     }
 }
 

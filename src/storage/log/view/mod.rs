@@ -2,8 +2,8 @@
 //! log, the vote, and the newest entries.
 
 use super::bounds::{kept_after, next_index};
-use super::recovered_state::Held;
-use super::size_index::LogGrowth;
+use super::recovered_state::RecoveredState;
+use super::size_index::LogSizeIndex;
 use crate::registry::Command;
 use crate::storage::identity::Identity;
 use crate::storage::types::{Entry, LogId, Vote};
@@ -28,7 +28,7 @@ struct Cached {
 
 /// The entries that a read found in memory, and the range that must be read from disk before them.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ReadPlan {
     /// The range to read from disk; empty if there is nothing to read.
     pub(crate) on_disk: Range<u64>,
     /// The entries after `on_disk`, with the sizes of their records.
@@ -58,7 +58,7 @@ pub(crate) struct LogView {
     /// deleted yet.
     pub(crate) log_bytes: u64,
     /// The map from log indexes to cumulative log size.
-    pub(crate) growth: LogGrowth,
+    pub(crate) growth: LogSizeIndex,
     /// The newest entry that was purged.
     pub(crate) purged: Option<LogId>,
     /// The vote on disk.
@@ -71,8 +71,8 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// Returns the view of a database that was just opened.
-    pub(crate) fn new(held: Held, growth: LogGrowth) -> Self {
-        let Held {
+    pub(crate) fn new(held: RecoveredState, growth: LogSizeIndex) -> Self {
+        let RecoveredState {
             identity,
             vote,
             committed,
@@ -165,7 +165,7 @@ impl LogView {
 
     /// Finds the entries of a range: those in memory, up to `bytes_max` but at least one, and the
     /// range to read from disk.
-    pub(crate) fn plan(&self, range: Range<u64>, bytes_max: usize) -> Plan {
+    pub(crate) fn plan(&self, range: Range<u64>, bytes_max: usize) -> ReadPlan {
         let start = range.start.max(self.first);
         let end = range.end.min(self.next_index());
         let first_cached = self
@@ -186,7 +186,7 @@ impl LogView {
             })
             .map(|(_, c)| (c.entry.clone(), c.bytes))
             .collect();
-        Plan {
+        ReadPlan {
             on_disk: start..end.min(first_cached).max(start),
             cached,
             epoch: self.epoch,

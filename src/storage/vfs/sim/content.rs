@@ -38,13 +38,13 @@ impl Chunk {
 /// The content of a file. A clone costs one pointer per 4 KiB; ranges that were never written take
 /// no space.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Content {
+pub(crate) struct FileContent {
     chunks: Vec<Option<Arc<Chunk>>>,
     len: u64,
     written: u64,
 }
 
-impl Content {
+impl FileContent {
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
@@ -141,7 +141,7 @@ impl Content {
 }
 
 /// Hashes the bytes only: zeros that were written and zeros that were not are equal.
-impl Hash for Content {
+impl Hash for FileContent {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.len);
         for (number, chunk) in self.chunks.iter().enumerate() {

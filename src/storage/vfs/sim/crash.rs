@@ -1,7 +1,7 @@
 //! The durable side of the file system: every image that a power cut can leave.
 
-use super::content::Content;
-use super::event::{Event, Image};
+use super::content::FileContent;
+use super::event::{DiskChange, DiskImage};
 use crate::storage::vfs::parent_of;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ const CUTS_MAX: u64 = 8;
 
 /// A xorshift64* generator: the same seed produces the same images.
 #[derive(Debug, Clone)]
-pub(crate) struct Random(pub(in crate::storage) u64);
+pub(crate) struct CrashRandom(pub(in crate::storage) u64);
 
-impl Random {
+impl CrashRandom {
     pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -29,9 +29,9 @@ impl Random {
 /// A point in the journal: the changes that are certainly on the device, and those that may be.
 #[derive(Debug, Default)]
 pub(crate) struct Crash {
-    inodes: BTreeMap<usize, Content>,
+    inodes: BTreeMap<usize, FileContent>,
     names: BTreeMap<PathBuf, usize>,
-    pending: Vec<Event>,
+    pending: Vec<DiskChange>,
     /// The last step that was started.
     pub(crate) began: usize,
     /// The steps that were acknowledged, in order.
@@ -40,7 +40,7 @@ pub(crate) struct Crash {
 
 impl Crash {
     /// Starts from the image that an earlier crash left.
-    pub(crate) fn after(image: &Image) -> Self {
+    pub(crate) fn after(image: &DiskImage) -> Self {
         let mut start = Self::default();
         for (inode, (path, data)) in image.iter().enumerate() {
             start.inodes.insert(inode, data.clone());
@@ -52,12 +52,12 @@ impl Crash {
     /// Calls `visit` at the point after each change, where the earlier syncs have already made the
     /// changes that they cover durable, and after each acknowledgement, which adds to what must be
     /// preserved.
-    pub(crate) fn walk(mut self, journal: &[Event], mut visit: impl FnMut(&Self)) {
+    pub(crate) fn walk(mut self, journal: &[DiskChange], mut visit: impl FnMut(&Self)) {
         for event in journal {
             self.take(event);
             if !matches!(
                 event,
-                Event::Sync { .. } | Event::SyncDir { .. } | Event::Began(_)
+                DiskChange::Sync { .. } | DiskChange::SyncDir { .. } | DiskChange::Began(_)
             ) {
                 visit(&self);
             }
@@ -65,26 +65,26 @@ impl Crash {
     }
 
     /// Returns the point at the end of a journal.
-    pub(crate) fn at_end(mut self, journal: &[Event]) -> Self {
+    pub(crate) fn at_end(mut self, journal: &[DiskChange]) -> Self {
         for event in journal {
             self.take(event);
         }
         self
     }
 
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &DiskChange) {
         match event {
-            Event::Sync { inode } => self.settle(|e| content_of(e) == Some(*inode)),
-            Event::SyncDir { dir } => self.settle(|e| dir_of(e).as_ref() == Some(dir)),
-            Event::Began(step) => self.began = *step,
-            Event::Acknowledged(step) => self.acknowledged.push(*step),
+            DiskChange::Sync { inode } => self.settle(|e| content_of(e) == Some(*inode)),
+            DiskChange::SyncDir { dir } => self.settle(|e| dir_of(e).as_ref() == Some(dir)),
+            DiskChange::Began(step) => self.began = *step,
+            DiskChange::Acknowledged(step) => self.acknowledged.push(*step),
             change => self.pending.push(change.clone()),
         }
     }
 
     /// Advances past these events.
     #[cfg(feature = "sim")]
-    pub(super) fn take_all(&mut self, journal: &[Event]) {
+    pub(super) fn take_all(&mut self, journal: &[DiskChange]) {
         for event in journal {
             self.take(event);
         }
@@ -92,7 +92,7 @@ impl Crash {
 
     /// Returns a randomly chosen image of a crash at this point.
     #[cfg(feature = "sim")]
-    pub(super) fn one_image(&self, random: &mut Random) -> Image {
+    pub(super) fn one_image(&self, random: &mut CrashRandom) -> DiskImage {
         let n = self.pending.len();
         let kept: Vec<bool> = match random.below(4) {
             0 => vec![false; n],
@@ -106,12 +106,12 @@ impl Crash {
         self.image(&kept, torn.map(|torn| (torn, Torn::Some(random.clone()))))
     }
 
-    fn settle(&mut self, covered: impl Fn(&Event) -> bool) {
+    fn settle(&mut self, covered: impl Fn(&DiskChange) -> bool) {
         let (settled, pending) = std::mem::take(&mut self.pending)
             .into_iter()
             .partition(covered);
         self.pending = pending;
-        let settled: Vec<Event> = settled;
+        let settled: Vec<DiskChange> = settled;
         for event in &settled {
             apply(&mut self.inodes, &mut self.names, event);
         }
@@ -121,7 +121,7 @@ impl Crash {
     /// few, or a sample if they are many, each also with one torn write. In addition the newest
     /// change is cut at each sector, or at a random one if it has many, in combination with all of
     /// the other changes and with a random subset of them.
-    pub(crate) fn images(&self, random: &mut Random, sampled: usize) -> Vec<Image> {
+    pub(crate) fn images(&self, random: &mut CrashRandom, sampled: usize) -> Vec<DiskImage> {
         let n = self.pending.len();
         let mut images = Vec::new();
         for kept in subsets(n, random, sampled) {
@@ -156,13 +156,13 @@ impl Crash {
         images
     }
 
-    fn image(&self, kept: &[bool], mut torn: Option<(usize, Torn)>) -> Image {
+    fn image(&self, kept: &[bool], mut torn: Option<(usize, Torn)>) -> DiskImage {
         let (mut inodes, mut names) = (self.inodes.clone(), self.names.clone());
         for (i, event) in self.pending.iter().enumerate().filter(|(i, _)| kept[*i]) {
             match (&mut torn, event) {
                 (
                     Some((at, there)),
-                    Event::Write {
+                    DiskChange::Write {
                         inode,
                         offset,
                         data,
@@ -180,7 +180,7 @@ impl Crash {
 
 /// Returns which of the changes are on the device: all subsets of a few, or a sample if they are
 /// many.
-fn subsets(n: usize, random: &mut Random, sampled: usize) -> Vec<Vec<bool>> {
+fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>> {
     if n <= EXHAUSTIVE_MAX {
         let all = 0..1_usize << n;
         return all
@@ -208,11 +208,11 @@ enum Torn {
     /// All sectors after this number of first ones.
     Tail(u64),
     /// A random subset.
-    Some(Random),
+    Some(CrashRandom),
 }
 
 impl Torn {
-    fn write(&mut self, file: &mut Content, offset: u64, data: &[u8]) {
+    fn write(&mut self, file: &mut FileContent, offset: u64, data: &[u8]) {
         let mut at = offset;
         let mut left = data;
         let mut number = 0;
@@ -235,53 +235,56 @@ impl Torn {
 }
 
 /// Returns the number of device sectors that a change writes.
-fn sectors(event: &Event) -> u64 {
+fn sectors(event: &DiskChange) -> u64 {
     match event {
-        Event::Write { offset, data, .. } if !data.is_empty() => {
+        DiskChange::Write { offset, data, .. } if !data.is_empty() => {
             (offset + data.len() as u64).div_ceil(SECTOR) - offset / SECTOR
         }
         _ => 0,
     }
 }
 
-fn content_of(event: &Event) -> Option<usize> {
+fn content_of(event: &DiskChange) -> Option<usize> {
     match event {
-        Event::Write { inode, .. } | Event::SetLen { inode, .. } => Some(*inode),
+        DiskChange::Write { inode, .. } | DiskChange::SetLen { inode, .. } => Some(*inode),
         _ => None,
     }
 }
 
-fn dir_of(event: &Event) -> Option<PathBuf> {
+fn dir_of(event: &DiskChange) -> Option<PathBuf> {
     match event {
-        Event::Link { path, .. } | Event::Unlink { path } | Event::Rename { to: path, .. } => {
-            Some(parent_of(path))
-        }
+        DiskChange::Link { path, .. }
+        | DiskChange::Unlink { path }
+        | DiskChange::Rename { to: path, .. } => Some(parent_of(path)),
         _ => None,
     }
 }
 
 pub(super) fn apply(
-    inodes: &mut BTreeMap<usize, Content>,
+    inodes: &mut BTreeMap<usize, FileContent>,
     names: &mut BTreeMap<PathBuf, usize>,
-    event: &Event,
+    event: &DiskChange,
 ) {
     match event {
-        Event::Write {
+        DiskChange::Write {
             inode,
             offset,
             data,
         } => inodes.entry(*inode).or_default().write(*offset, data),
-        Event::SetLen { inode, len } => inodes.entry(*inode).or_default().set_len(*len),
-        Event::Link { path, inode } => {
+        DiskChange::SetLen { inode, len } => inodes.entry(*inode).or_default().set_len(*len),
+        DiskChange::Link { path, inode } => {
             names.insert(path.clone(), *inode);
         }
-        Event::Unlink { path } => {
+        DiskChange::Unlink { path } => {
             names.remove(path);
         }
-        Event::Rename { from, to, inode } => {
+        DiskChange::Rename { from, to, inode } => {
             names.remove(from);
             names.insert(to.clone(), *inode);
         }
-        Event::Sync { .. } | Event::SyncDir { .. } | Event::Began(_) | Event::Acknowledged(_) => {}
+        DiskChange::Sync { .. }
+        | DiskChange::SyncDir { .. }
+        | DiskChange::Began(_)
+        | DiskChange::Acknowledged(_) => {}
     }
 }

@@ -1,6 +1,6 @@
 //! A simulated device that outlives the processes that use it, and whose power can be cut.
 
-use super::crash::{Crash, Random};
+use super::crash::{Crash, CrashRandom};
 use super::state::SimFs;
 use crate::storage::vfs::interface::Vfs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 ///   may survive it.
 #[derive(Debug, Clone)]
 pub struct Device {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<DeviceState>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct DeviceState {
     fs: SimFs,
     /// The state of the device after all operations up to `relied`.
     base: Crash,
@@ -29,7 +29,7 @@ struct State {
 impl Device {
     /// Returns an empty device of that size.
     pub fn new(capacity_bytes: u64) -> Self {
-        let state = State {
+        let state = DeviceState {
             fs: SimFs::new(capacity_bytes),
             base: Crash::default(),
             relied: 0,
@@ -73,7 +73,7 @@ impl Device {
     /// the device. Returns the number of operations that were not relied on yet.
     pub fn cut_power(&self, seed: u64) -> usize {
         let mut state = self.state();
-        let mut random = Random(seed | 1);
+        let mut random = CrashRandom(seed | 1);
         let journal = state.fs.journal();
         let cut = random.below(journal.len() + 1);
         let mut crash = std::mem::take(&mut state.base);
@@ -93,7 +93,7 @@ impl Device {
         state.relied = 0;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DeviceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

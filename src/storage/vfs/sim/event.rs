@@ -1,16 +1,16 @@
 //! The changes that a journal records, and the images that they lead to.
 
-use super::content::Content;
+use super::content::FileContent;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The content of every file.
-pub(crate) type Image = BTreeMap<PathBuf, Content>;
+pub(crate) type DiskImage = BTreeMap<PathBuf, FileContent>;
 
 /// Returns a digest that distinguishes images.
-pub(crate) fn digest_of(image: &Image) -> u64 {
+pub(crate) fn digest_of(image: &DiskImage) -> u64 {
     let mut hasher = DefaultHasher::new();
     image.hash(&mut hasher);
     hasher.finish()
@@ -18,7 +18,7 @@ pub(crate) fn digest_of(image: &Image) -> u64 {
 
 /// A change, or a mark that a test sets between changes.
 #[derive(Debug, Clone)]
-pub(crate) enum Event {
+pub(crate) enum DiskChange {
     Write {
         inode: usize,
         offset: u64,

@@ -1,7 +1,7 @@
 //! An open file in the simulated file system.
 
-use super::event::Event;
-use super::state::{Fault, SimFs, State, os_error};
+use super::event::DiskChange;
+use super::state::{IoFault, SimFs, SimFsState, os_error};
 use crate::storage::vfs::interface::{VfsFile, in_context};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -15,16 +15,16 @@ pub(super) struct SimFile {
 }
 
 impl SimFile {
-    fn operate(&self, operation: &str) -> io::Result<MutexGuard<'_, State>> {
+    fn operate(&self, operation: &str) -> io::Result<MutexGuard<'_, SimFsState>> {
         self.fs.operate(operation, &self.path).map_err(|(_, e)| e)
     }
 
-    fn put(&self, state: &mut State, offset: u64, data: &[u8]) -> io::Result<()> {
+    fn put(&self, state: &mut SimFsState, offset: u64, data: &[u8]) -> io::Result<()> {
         if !state.has_room(self.inode, offset, data.len() as u64) {
-            return Err(in_context("write", &self.path, &os_error(Fault::Full)));
+            return Err(in_context("write", &self.path, &os_error(IoFault::Full)));
         }
         state.inodes[self.inode].data.write(offset, data);
-        state.record(Event::Write {
+        state.record(DiskChange::Write {
             inode: self.inode,
             offset,
             data: data.into(),
@@ -52,7 +52,7 @@ impl VfsFile for SimFile {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         match self.fs.operate("write", &self.path) {
             Ok(mut state) => self.put(&mut state, offset, data),
-            Err((Fault::Short, e)) => {
+            Err((IoFault::Short, e)) => {
                 let mut state = self.fs.state();
                 self.put(&mut state, offset, &data[..data.len() / 2])?;
                 let at = state.journal.as_ref().map_or(0, Vec::len);
@@ -68,7 +68,7 @@ impl VfsFile for SimFile {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.operate("set the length of")?;
         state.inodes[self.inode].data.set_len(len);
-        state.record(Event::SetLen {
+        state.record(DiskChange::SetLen {
             inode: self.inode,
             len,
         });
@@ -81,7 +81,7 @@ impl VfsFile for SimFile {
             return Err(in_context(
                 "take space for",
                 &self.path,
-                &os_error(Fault::Full),
+                &os_error(IoFault::Full),
             ));
         }
         state.inodes[self.inode].reserved = len;
@@ -90,8 +90,8 @@ impl VfsFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         match self.fs.operate("sync", &self.path) {
-            Ok(mut state) => state.record(Event::Sync { inode: self.inode }),
-            Err((Fault::Unsaid, _)) => {}
+            Ok(mut state) => state.record(DiskChange::Sync { inode: self.inode }),
+            Err((IoFault::Unsaid, _)) => {}
             Err((_, e)) => return Err(e),
         }
         Ok(())

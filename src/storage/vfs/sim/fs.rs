@@ -1,10 +1,10 @@
 //! The live side of the file system: the state that the running store sees. Every change is
 //! recorded in the journal.
 
-use super::event::{Event, Image};
+use super::event::{DiskChange, DiskImage};
 use super::file::SimFile;
-use super::state::{Fault, Inode, SimFs, State};
-use crate::storage::vfs::interface::{FsSpace, Held, Vfs, VfsFile, in_context, parent_of};
+use super::state::{Inode, IoFault, SimFs, SimFsState};
+use crate::storage::vfs::interface::{FileLock, FsSpace, Vfs, VfsFile, in_context, parent_of};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ struct SimLock {
     path: PathBuf,
 }
 
-impl Held for SimLock {}
+impl FileLock for SimLock {}
 
 impl Drop for SimLock {
     fn drop(&mut self) {
@@ -27,10 +27,10 @@ impl Drop for SimLock {
 impl SimFs {
     /// Returns an empty file system of that size, which records a journal from the start.
     pub(crate) fn new(capacity_bytes: u64) -> Self {
-        let state = State {
+        let state = SimFsState {
             capacity_bytes,
             journal: Some(Vec::new()),
-            ..State::default()
+            ..SimFsState::default()
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -39,11 +39,11 @@ impl SimFs {
 
     /// Returns the file system that a crash left, in which nothing is pending. It records a journal
     /// only if `journals` is set.
-    pub(crate) fn of_image(image: Image, capacity_bytes: u64, journals: bool) -> Self {
-        let mut state = State {
+    pub(crate) fn of_image(image: DiskImage, capacity_bytes: u64, journals: bool) -> Self {
+        let mut state = SimFsState {
             capacity_bytes,
             journal: journals.then(Vec::new),
-            ..State::default()
+            ..SimFsState::default()
         };
         for (path, data) in image {
             state.names.insert(path, state.inodes.len());
@@ -56,10 +56,10 @@ impl SimFs {
 
     /// Returns the file system that the next process sees after a process was killed at the end of
     /// a journal: all changes are visible, and those that no sync covers are still pending.
-    pub(crate) fn of_journal(journal: &[Event], capacity_bytes: u64) -> Self {
-        let journal: Vec<Event> = journal
+    pub(crate) fn of_journal(journal: &[DiskChange], capacity_bytes: u64) -> Self {
+        let journal: Vec<DiskChange> = journal
             .iter()
-            .filter(|e| !matches!(e, Event::Began(_) | Event::Acknowledged(_)))
+            .filter(|e| !matches!(e, DiskChange::Began(_) | DiskChange::Acknowledged(_)))
             .cloned()
             .collect();
         let (mut inodes, mut names) = (BTreeMap::new(), BTreeMap::new());
@@ -68,17 +68,17 @@ impl SimFs {
         }
         let made = journal
             .iter()
-            .filter(|e| matches!(e, Event::Link { .. }))
+            .filter(|e| matches!(e, DiskChange::Link { .. }))
             .count();
         let inodes = (0..made)
             .map(|i| Inode::holding(inodes.remove(&i).unwrap_or_default()))
             .collect();
-        let state = State {
+        let state = SimFsState {
             inodes,
             names,
             capacity_bytes,
             journal: Some(journal),
-            ..State::default()
+            ..SimFsState::default()
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -86,7 +86,7 @@ impl SimFs {
     }
 
     /// Makes the n-th operation from now on fail once. Later ones succeed, which is the worst case.
-    pub(crate) fn fail_operation(&self, n: u64, fault: Fault) {
+    pub(crate) fn fail_operation(&self, n: u64, fault: IoFault) {
         let mut state = self.state();
         state.fault = Some((state.operations + n, fault));
     }
@@ -100,16 +100,16 @@ impl SimFs {
     }
 
     /// Returns the changes and syncs, since the fault, of the file or directory that it hit.
-    pub(crate) fn since_struck(&self) -> Vec<Event> {
+    pub(crate) fn since_struck(&self) -> Vec<DiskChange> {
         let state = self.state();
         let (Some(struck), Some(journal)) = (&state.struck, &state.journal) else {
             return Vec::new();
         };
-        let same = |event: &Event| match event {
-            Event::Write { inode, .. } | Event::SetLen { inode, .. } | Event::Sync { inode } => {
-                Some(*inode) == struck.inode
-            }
-            Event::SyncDir { dir } => *dir == struck.path,
+        let same = |event: &DiskChange| match event {
+            DiskChange::Write { inode, .. }
+            | DiskChange::SetLen { inode, .. }
+            | DiskChange::Sync { inode } => Some(*inode) == struck.inode,
+            DiskChange::SyncDir { dir } => *dir == struck.path,
             _ => false,
         };
         let since = journal[struck.at..].iter();
@@ -124,11 +124,11 @@ impl SimFs {
         self.state().capacity_bytes = capacity_bytes;
     }
 
-    pub(crate) fn mark(&self, mark: Event) {
+    pub(crate) fn mark(&self, mark: DiskChange) {
         self.state().record(mark);
     }
 
-    pub(crate) fn journal(&self) -> Vec<Event> {
+    pub(crate) fn journal(&self) -> Vec<DiskChange> {
         self.state().journal.clone().unwrap_or_default()
     }
 
@@ -140,7 +140,7 @@ impl SimFs {
 
     /// Removes and returns the first `count` events of the journal.
     #[cfg(feature = "sim")]
-    pub(super) fn take_journal(&self, count: usize) -> Vec<Event> {
+    pub(super) fn take_journal(&self, count: usize) -> Vec<DiskChange> {
         let mut state = self.state();
         let journal = state.journal.get_or_insert_default();
         let count = count.min(journal.len());
@@ -148,7 +148,7 @@ impl SimFs {
     }
 
     /// Returns the content that the running store sees.
-    pub(crate) fn live(&self) -> Image {
+    pub(crate) fn live(&self) -> DiskImage {
         let state = self.state();
         state
             .names
@@ -192,7 +192,7 @@ impl Vfs for SimFs {
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
         state.names.insert(path.to_path_buf(), inode);
-        state.record(Event::Link {
+        state.record(DiskChange::Link {
             path: path.to_path_buf(),
             inode,
         });
@@ -210,7 +210,7 @@ impl Vfs for SimFs {
             .remove(from)
             .ok_or_else(|| in_context("rename", from, &not_found()))?;
         state.names.insert(to.to_path_buf(), inode);
-        state.record(Event::Rename {
+        state.record(DiskChange::Rename {
             from: from.to_path_buf(),
             to: to.to_path_buf(),
             inode,
@@ -224,7 +224,7 @@ impl Vfs for SimFs {
             .names
             .remove(path)
             .ok_or_else(|| in_context("remove", path, &not_found()))?;
-        state.record(Event::Unlink {
+        state.record(DiskChange::Unlink {
             path: path.to_path_buf(),
         });
         Ok(())
@@ -242,21 +242,21 @@ impl Vfs for SimFs {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let dir = dir.to_path_buf();
         match self.operate("sync", &dir) {
-            Ok(mut state) => state.record(Event::SyncDir { dir }),
-            Err((Fault::Unsaid, _)) => {}
+            Ok(mut state) => state.record(DiskChange::SyncDir { dir }),
+            Err((IoFault::Unsaid, _)) => {}
             Err((_, e)) => return Err(e),
         }
         Ok(())
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Held>>> {
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
         let mut state = self.operate("lock", path).map_err(|(_, e)| e)?;
         let taken = state.locks.insert(path.to_path_buf());
         Ok(taken.then(|| {
             Box::new(SimLock {
                 fs: self.clone(),
                 path: path.to_path_buf(),
-            }) as Box<dyn Held>
+            }) as Box<dyn FileLock>
         }))
     }
 

@@ -15,10 +15,10 @@ mod fs;
 mod state;
 
 #[cfg(test)]
-pub(crate) use crash::{Crash, Random};
+pub(crate) use crash::{Crash, CrashRandom};
 #[cfg(feature = "sim")]
 pub use device::Device;
 #[cfg(test)]
-pub(crate) use event::{Event, Image, digest_of};
+pub(crate) use event::{DiskChange, DiskImage, digest_of};
 #[cfg(test)]
-pub(crate) use state::{Fault, SimFs};
+pub(crate) use state::{IoFault, SimFs};

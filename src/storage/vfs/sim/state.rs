@@ -1,7 +1,7 @@
 //! The state of a simulated file system, including the faults that tests inject.
 
-use super::content::Content;
-use super::event::Event;
+use super::content::FileContent;
+use super::event::DiskChange;
 use crate::storage::vfs::interface::in_context;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The way in which an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum IoFault {
     /// An I/O error; nothing is written.
     Io,
     /// No space; nothing is written.
@@ -24,13 +24,13 @@ pub(crate) enum Fault {
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Inode {
-    pub(super) data: Content,
+    pub(super) data: FileContent,
     /// Space that is allocated without content, so that the ballast costs no memory here.
     pub(super) reserved: u64,
 }
 
 impl Inode {
-    pub(super) fn holding(data: Content) -> Self {
+    pub(super) fn holding(data: FileContent) -> Self {
         Self { data, reserved: 0 }
     }
 
@@ -40,14 +40,14 @@ impl Inode {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct SimFsState {
     pub(super) inodes: Vec<Inode>,
     pub(super) names: BTreeMap<PathBuf, usize>,
     pub(super) locks: BTreeSet<PathBuf>,
-    pub(super) journal: Option<Vec<Event>>,
+    pub(super) journal: Option<Vec<DiskChange>>,
     pub(super) capacity_bytes: u64,
     pub(super) operations: u64,
-    pub(super) fault: Option<(u64, Fault)>,
+    pub(super) fault: Option<(u64, IoFault)>,
     pub(super) struck: Option<Struck>,
 }
 
@@ -64,11 +64,11 @@ pub(super) struct Struck {
 /// An in-memory file system. Clones share their state.
 #[derive(Debug, Clone)]
 pub(crate) struct SimFs {
-    pub(super) state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<SimFsState>>,
 }
 
 impl SimFs {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, SimFsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,11 +77,11 @@ impl SimFs {
         &self,
         operation: &str,
         path: &Path,
-    ) -> Result<MutexGuard<'_, State>, (Fault, io::Error)> {
+    ) -> Result<MutexGuard<'_, SimFsState>, (IoFault, io::Error)> {
         let mut state = self.state();
         state.operations += 1;
         match state.fault {
-            Some((n, Fault::Unsaid)) if n == state.operations && operation != "sync" => Ok(state),
+            Some((n, IoFault::Unsaid)) if n == state.operations && operation != "sync" => Ok(state),
             Some((n, fault)) if n == state.operations => {
                 state.fault = None;
                 state.struck = Some(Struck {
@@ -97,15 +97,15 @@ impl SimFs {
     }
 }
 
-pub(super) fn os_error(fault: Fault) -> io::Error {
+pub(super) fn os_error(fault: IoFault) -> io::Error {
     io::Error::from_raw_os_error(match fault {
-        Fault::Io | Fault::Unsaid => 5,
-        Fault::Full | Fault::Short => 28,
+        IoFault::Io | IoFault::Unsaid => 5,
+        IoFault::Full | IoFault::Short => 28,
     })
 }
 
-impl State {
-    pub(super) fn record(&mut self, event: Event) {
+impl SimFsState {
+    pub(super) fn record(&mut self, event: DiskChange) {
         if let Some(journal) = &mut self.journal {
             journal.push(event);
         }

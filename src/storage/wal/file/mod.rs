@@ -18,14 +18,14 @@
 //! - That transaction uses a two-phase commit: the frames that it moved are overwritten next, so it
 //!   must not be mistaken for a torn commit and rolled back.
 
-use crate::storage::db::schema::Mark;
+use crate::storage::db::schema::WalEpoch;
 use crate::storage::error::{OpenError, Unreadable};
-use crate::storage::fail_stop::Latch;
+use crate::storage::fail_stop::FailStop;
 use crate::storage::layout;
 use crate::storage::types::LogId;
 use crate::storage::vfs::Vfs;
-use crate::storage::vfs::fail_stop_file::Guarded;
-use crate::storage::wal::frame::{self, BLOCK_BYTES, Frame, Header};
+use crate::storage::vfs::fail_stop_file::FailStopFile;
+use crate::storage::wal::frame::{self, BLOCK_BYTES, FrameHeader, WalFrame};
 use redb::StorageBackend;
 use std::cmp::Ordering;
 use std::io;
@@ -37,17 +37,17 @@ pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 }
 
 /// Size of the writes that create the file. The page cache keeps the data of one large write as a
 /// single unit, and walks through all of it on every later write into it.
-const PIECE_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
 
 /// Maximum space that the frames of a full journal take in the database: page sizes are powers of
 /// two.
-pub(crate) const ROOM_IN_DATABASE_BYTES: u64 = 2 * LENGTH_BYTES;
+pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 
 /// The journal of a data directory, open for writing.
 #[derive(Debug)]
-pub(crate) struct Journal {
-    file: Guarded,
-    mark: Mark,
+pub(crate) struct Wal {
+    file: FailStopFile,
+    mark: WalEpoch,
     /// The number of frames of this generation.
     frames: u32,
     /// The offset of the next frame.
@@ -57,15 +57,15 @@ pub(crate) struct Journal {
     is_torn: bool,
 }
 
-impl Journal {
+impl Wal {
     /// Creates an empty journal, replacing one that no database refers to. It is durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::JOURNAL);
         let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
         let file = vfs.create_new(&tmp)?;
         // Written, not only allocated: a write to space that was never written costs two writes.
-        for at in (0..LENGTH_BYTES).step_by(PIECE_BYTES) {
-            file.write_at(at, &[0; PIECE_BYTES])?;
+        for at in (0..LENGTH_BYTES).step_by(READ_BYTES) {
+            file.write_at(at, &[0; READ_BYTES])?;
         }
         file.sync_all()?;
         vfs.rename(&tmp, &path)?;
@@ -90,9 +90,9 @@ impl Journal {
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
-        latch: &Latch,
-        mark: Mark,
-    ) -> Result<(Journal, Vec<Frame>), OpenError> {
+        latch: &FailStop,
+        mark: WalEpoch,
+    ) -> Result<(Wal, Vec<WalFrame>), OpenError> {
         let path = dir.join(layout::JOURNAL);
         let damaged = |what: &str| Unreadable::damaged(what).in_file(dir, &path, None);
         let unusable = |source| OpenError::NotWritable {
@@ -110,13 +110,13 @@ impl Journal {
         file.read_at(0, &mut bytes).map_err(unusable)?;
         let read = read_frames(&bytes, mark);
         let (frames, end) = read.map_err(|what| what.in_file(dir, &path, None))?;
-        let follows = what_follows(&bytes, end, mark, frames.len());
+        let follows = tail_state(&bytes, end, mark, frames.len());
         match follows {
-            Follows::Nothing | Follows::Torn => {}
-            Follows::Frames => {
+            TailState::Nothing | TailState::Torn => {}
+            TailState::Frames => {
                 return Err(damaged("a frame is damaged, and others follow it"));
             }
-            Follows::Generation => {
+            TailState::Generation => {
                 let what = format!(
                     "it is older than {} beside it, as if it had gone back",
                     layout::JOURNAL
@@ -125,12 +125,12 @@ impl Journal {
                 return Err(Unreadable::damaged(what).in_file(dir, &database, None));
             }
         }
-        let journal = Journal {
-            file: Guarded::new(file, latch),
+        let journal = Wal {
+            file: FailStopFile::new(file, latch),
             mark,
             frames: frames.len() as u32,
             end: end as u64,
-            is_torn: follows == Follows::Torn,
+            is_torn: follows == TailState::Torn,
         };
         Ok((journal, frames))
     }
@@ -165,8 +165,8 @@ impl Journal {
 
     /// Returns the mark that the database must store in the transaction that takes over the frames.
     /// Returns `None` when there is no frame, not even a torn one.
-    pub(crate) fn next_mark(&self) -> Option<Mark> {
-        (self.frames > 0 || self.is_torn).then_some(Mark {
+    pub(crate) fn next_epoch(&self) -> Option<WalEpoch> {
+        (self.frames > 0 || self.is_torn).then_some(WalEpoch {
             generation: self.mark.generation + 1,
             ..self.mark
         })
@@ -174,7 +174,7 @@ impl Journal {
 
     /// Starts the next generation, after the database has taken over the frames and stored the
     /// mark. The next frame overwrites the first one.
-    pub(crate) fn start_over(&mut self, mark: Mark) {
+    pub(crate) fn start_over(&mut self, mark: WalEpoch) {
         self.mark = mark;
         self.frames = 0;
         self.end = 0;
@@ -183,7 +183,7 @@ impl Journal {
 }
 
 /// Reads the frames of a generation. Also returns the offset of the first block after them.
-fn read_frames(bytes: &[u8], mark: Mark) -> Result<(Vec<Frame>, usize), Unreadable> {
+fn read_frames(bytes: &[u8], mark: WalEpoch) -> Result<(Vec<WalFrame>, usize), Unreadable> {
     let (mut frames, mut at) = (Vec::new(), 0);
     while let Some((frame, taken)) = frame::decode(
         bytes.get(at..).unwrap_or_default(),
@@ -198,7 +198,7 @@ fn read_frames(bytes: &[u8], mark: Mark) -> Result<(Vec<Frame>, usize), Unreadab
 
 /// The content of the file after the frames that were read, ordered from harmless to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Follows {
+enum TailState {
     /// Only frames of earlier generations.
     Nothing,
     /// The next frame, which is incomplete.
@@ -209,16 +209,16 @@ enum Follows {
     Generation,
 }
 
-fn what_follows(bytes: &[u8], end: usize, mark: Mark, frames: usize) -> Follows {
+fn tail_state(bytes: &[u8], end: usize, mark: WalEpoch, frames: usize) -> TailState {
     let blocks = bytes.chunks(BLOCK_BYTES).skip(end / BLOCK_BYTES);
-    let headers = blocks.filter_map(|block| Header::read(block, mark.salt));
+    let headers = blocks.filter_map(|block| FrameHeader::read(block, mark.salt));
     let follows = headers.map(|header| match header.generation.cmp(&mark.generation) {
-        Ordering::Greater => Follows::Generation,
-        Ordering::Equal if header.sequence as usize == frames => Follows::Torn,
-        Ordering::Equal => Follows::Frames,
-        Ordering::Less => Follows::Nothing,
+        Ordering::Greater => TailState::Generation,
+        Ordering::Equal if header.sequence as usize == frames => TailState::Torn,
+        Ordering::Equal => TailState::Frames,
+        Ordering::Less => TailState::Nothing,
     });
-    follows.max().unwrap_or(Follows::Nothing)
+    follows.max().unwrap_or(TailState::Nothing)
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@ use super::*;
 use crate::storage::tests::script::log_id;
 use crate::storage::vfs::sim::SimFs;
 
-const MARK: Mark = Mark {
+const MARK: WalEpoch = WalEpoch {
     salt: 0x5EED,
     generation: 7,
     length_bytes: LENGTH_BYTES,
 };
-const NEXT: Mark = Mark {
+const NEXT: WalEpoch = WalEpoch {
     generation: 8,
     ..MARK
 };
@@ -19,12 +19,12 @@ fn dir() -> &'static Path {
 fn made() -> SimFs {
     let fs = SimFs::new(1 << 20);
     fs.create_dir_all(dir()).expect("a directory");
-    Journal::create(&fs, dir()).expect("it is made");
+    Wal::create(&fs, dir()).expect("it is made");
     fs
 }
 
-fn opened(fs: &SimFs, mark: Mark) -> Result<(Journal, Vec<Frame>), OpenError> {
-    Journal::open(fs, dir(), &Latch::new(), mark)
+fn opened(fs: &SimFs, mark: WalEpoch) -> Result<(Wal, Vec<WalFrame>), OpenError> {
+    Wal::open(fs, dir(), &FailStop::new(), mark)
 }
 
 fn records(from: u64, sizes: &[usize]) -> Vec<(u64, Vec<u8>)> {
@@ -34,7 +34,7 @@ fn records(from: u64, sizes: &[usize]) -> Vec<(u64, Vec<u8>)> {
 
 /// Returns a journal with frames of one, two and three records. The last frame spans several
 /// blocks.
-fn written() -> (SimFs, Vec<Frame>) {
+fn written() -> (SimFs, Vec<WalFrame>) {
     let fs = made();
     let (mut journal, none) = opened(&fs, MARK).expect("it opens");
     assert_eq!(none, []);
@@ -43,7 +43,7 @@ fn written() -> (SimFs, Vec<Frame>) {
         (Some(log_id(2, 1)), records(2, &[0, 10])),
         (Some(log_id(2, 3)), records(4, &[20, 9_000, 30])),
     ];
-    let frames = frames.map(|(committed, records)| Frame { committed, records });
+    let frames = frames.map(|(committed, records)| WalFrame { committed, records });
     for frame in &frames {
         journal
             .append(frame.committed, frame.records.iter(), true)
@@ -82,9 +82,9 @@ fn frames_are_read_as_they_were_written() {
 fn a_new_generation_is_written_over_the_last() {
     let (fs, _) = written();
     let (mut journal, _) = opened(&fs, MARK).expect("it opens");
-    assert_eq!(journal.next_mark(), Some(NEXT));
+    assert_eq!(journal.next_epoch(), Some(NEXT));
     journal.start_over(NEXT);
-    assert_eq!(journal.next_mark(), None);
+    assert_eq!(journal.next_epoch(), None);
     let (_, found) = opened(&fs, NEXT).expect("it opens");
     assert_eq!(found, []);
     let first = records(7, &[40]);
@@ -101,13 +101,13 @@ fn a_new_generation_is_written_over_the_last() {
 #[test]
 fn a_generation_that_the_database_does_not_know_is_refused() {
     let (fs, _) = written();
-    let before = Mark {
+    let before = WalEpoch {
         generation: 6,
         ..MARK
     };
     let refused = opened(&fs, before).expect_err("a later generation");
     assert!(refused.to_string().contains("raft.redb"), "{refused}");
-    let other = Mark { salt: 1, ..MARK };
+    let other = WalEpoch { salt: 1, ..MARK };
     assert_eq!(opened(&fs, other).expect("it opens").1, []);
 }
 
@@ -184,14 +184,14 @@ fn a_journal_has_its_length() {
 fn a_torn_frame_ends_its_generation() {
     let fs = made();
     let (mut journal, _) = opened(&fs, MARK).expect("it opens");
-    assert_eq!(journal.next_mark(), None);
+    assert_eq!(journal.next_epoch(), None);
     let first = records(1, &[9_000]);
     journal
         .append(None, first.iter(), true)
         .expect("it is written");
     let (journal, found) = opened(&flipped(&fs, 5_000), MARK).expect("it opens");
     assert_eq!(found, []);
-    assert_eq!(journal.next_mark(), Some(NEXT));
+    assert_eq!(journal.next_epoch(), Some(NEXT));
 }
 
 /// The bytes of frames and of the journal mark in the database do not change: existing directories
