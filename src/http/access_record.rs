@@ -8,7 +8,7 @@ use std::time::Duration;
 /// One answered request. The fields taken from the request share its buffers instead of copying
 /// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessRecord {
+pub struct HttpRecord {
     /// The address of the connection's client; `X-Forwarded-*` is ignored.
     pub client: IpAddr,
     /// The request method.
@@ -30,4 +30,4 @@ pub struct AccessRecord {
 }
 
 /// A callback that receives each record. It runs in the request's task, so it must not block.
-pub type AccessLog = Arc<dyn Fn(AccessRecord) + Send + Sync>;
+pub type AccessLog = Arc<dyn Fn(HttpRecord) + Send + Sync>;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// - Each method corresponds to the method of the same name on [`Node`].
 /// - A read or a write completes by its deadline or some 20 ms later. Callers rely on this and add
 ///   no timeout of their own.
-pub trait Discovery: Clone + Send + Sync + 'static {
+pub trait Backend: Clone + Send + Sync + 'static {
     /// See [`Node::lookup`].
     fn lookup(
         &self,
@@ -47,7 +47,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// If the group is not formed yet.
-    fn feed(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable>;
+    fn watch(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable>;
 
     /// See [`Node::progress`].
     ///
@@ -100,7 +100,7 @@ pub trait Discovery: Clone + Send + Sync + 'static {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 }
 
-impl Discovery for Node {
+impl Backend for Node {
     fn lookup(
         &self,
         lookup: &Lookup,
@@ -128,7 +128,7 @@ impl Discovery for Node {
         Node::coordinators_stale(self, query)
     }
 
-    fn feed(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
+    fn watch(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
         Node::watch(self, lookups)
     }
 

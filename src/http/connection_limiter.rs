@@ -9,23 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Places reserved for `/v1/cluster`, so that clients cannot cut the members off from each other.
-const PEER_SHARE: usize = 64;
+const RESERVED_FOR_PEERS: usize = 64;
 
 /// Maximum number of connections that were asked to close and are still open: each still uses a
 /// file descriptor.
-const LEAVING_MAX: usize = 64;
+const CLOSING_MAX: usize = 64;
 
 /// The number of a connection that is not idle; the first idle connection has number 1.
 const BUSY: u64 = 0;
 
 /// The connection limiter.
 #[derive(Clone)]
-pub(super) struct Places(Arc<Counts>);
+pub(super) struct ConnectionLimiter(Arc<LimiterShared>);
 
-struct Counts {
+struct LimiterShared {
     max: usize,
     max_per_address: usize,
-    held: Mutex<Held>,
+    held: Mutex<LimiterState>,
 }
 
 /// The limiter's counts.
@@ -36,7 +36,7 @@ struct Counts {
 /// - `idle` holds the idle connections, in the order in which they became idle.
 /// - A place whose number is no longer in `idle` is leaving.
 #[derive(Default)]
-struct Held {
+struct LimiterState {
     total: usize,
     leaving: usize,
     unproven: HashMap<IpAddr, usize>,
@@ -46,30 +46,30 @@ struct Held {
 
 /// The reason why there is no place for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum LimitReached {
     /// All places are taken by connections that are not idle.
-    InAll,
+    Total,
     /// Too many connections from this address have not sent a request yet.
-    ForAddress,
+    PerAddress,
 }
 
 /// A connection's place; counted until the last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Place(Arc<Taken>);
+pub(super) struct ConnectionPermit(Arc<PermitState>);
 
-struct Taken {
-    counts: Arc<Counts>,
+struct PermitState {
+    counts: Arc<LimiterShared>,
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
     /// The number in `Held::idle`, or [`BUSY`]. Written under the lock of the counts.
     idle: AtomicU64,
-    told_to_leave: Arc<Notify>,
+    close_requested: Arc<Notify>,
 }
 
-impl Places {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Places {
-        Places(Arc::new(Counts {
+impl ConnectionLimiter {
+    pub(super) fn new(max: usize, max_per_address: usize) -> ConnectionLimiter {
+        ConnectionLimiter(Arc::new(LimiterShared {
             max,
             max_per_address,
             held: Mutex::default(),
@@ -81,33 +81,33 @@ impl Places {
     ///
     /// # Errors
     /// If there is no place.
-    pub(super) fn take(&self, address: IpAddr) -> Result<Place, Full> {
+    pub(super) fn acquire(&self, address: IpAddr) -> Result<ConnectionPermit, LimitReached> {
         let counts = &self.0;
-        let for_clients = counts.max - PEER_SHARE.min(counts.max / 4);
+        let for_clients = counts.max - RESERVED_FOR_PEERS.min(counts.max / 4);
         let mut held = counts.lock();
         if held
             .unproven
             .get(&address)
             .is_some_and(|count| *count >= counts.max_per_address)
         {
-            return Err(Full::ForAddress);
+            return Err(LimitReached::PerAddress);
         }
         if held.total >= for_clients {
             held.make_room();
         }
         if held.total >= counts.max {
-            return Err(Full::InAll);
+            return Err(LimitReached::Total);
         }
         let for_peers = held.total >= for_clients;
         held.total += 1;
         *held.unproven.entry(address).or_default() += 1;
-        Ok(Place(Arc::new(Taken {
+        Ok(ConnectionPermit(Arc::new(PermitState {
             counts: counts.clone(),
             address,
             for_peers,
             proven: AtomicBool::new(false),
             idle: AtomicU64::new(BUSY),
-            told_to_leave: Arc::default(),
+            close_requested: Arc::default(),
         })))
     }
 
@@ -118,18 +118,18 @@ impl Places {
 
     /// Whether the maximum number of connections is about to close. A new connection must then wait
     /// for the first of them.
-    pub(super) fn are_leaving(&self) -> bool {
-        self.0.lock().leaving >= LEAVING_MAX
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.lock().leaving >= CLOSING_MAX
     }
 }
 
-impl Counts {
-    fn lock(&self) -> MutexGuard<'_, Held> {
+impl LimiterShared {
+    fn lock(&self) -> MutexGuard<'_, LimiterState> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl LimiterState {
     fn forget_unproven(&mut self, address: IpAddr) {
         if let Some(count) = self.unproven.get_mut(&address) {
             *count -= 1;
@@ -153,14 +153,14 @@ impl Held {
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Whether this place is one of those reserved for `/v1/cluster`.
     pub(super) fn for_peers(&self) -> bool {
         self.0.for_peers
     }
 
     /// Records that the connection sent a whole request: it no longer counts against its address.
-    pub(super) fn prove(&self) {
+    pub(super) fn mark_active(&self) {
         if !self.0.proven.swap(true, Ordering::Relaxed) {
             self.0.counts.lock().forget_unproven(self.0.address);
         }
@@ -172,7 +172,7 @@ impl Place {
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
             held.last_idle += 1;
             let number = held.last_idle;
-            held.idle.insert(number, self.0.told_to_leave.clone());
+            held.idle.insert(number, self.0.close_requested.clone());
             self.0.idle.store(number, Ordering::Relaxed);
         }
     }
@@ -192,13 +192,13 @@ impl Place {
     }
 
     /// Waits until the connection is asked to leave.
-    pub(super) fn told_to_leave(&self) -> impl Future<Output = ()> + Send + 'static {
-        let told = self.0.told_to_leave.clone();
+    pub(super) fn asked_to_close(&self) -> impl Future<Output = ()> + Send + 'static {
+        let told = self.0.close_requested.clone();
         async move { told.notified().await }
     }
 }
 
-impl Drop for Taken {
+impl Drop for PermitState {
     fn drop(&mut self) {
         let mut held = self.counts.lock();
         let number = *self.idle.get_mut();
@@ -222,51 +222,56 @@ mod tests {
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
     /// Returns the total number of places, and the number of leaving ones.
-    fn counts(places: &Places) -> (usize, usize) {
+    fn counts(places: &ConnectionLimiter) -> (usize, usize) {
         let held = places.0.lock();
         (held.total, held.leaving)
     }
 
-    fn is_told(place: &Place) -> bool {
-        place.told_to_leave().now_or_never().is_some()
+    fn is_told(place: &ConnectionPermit) -> bool {
+        place.asked_to_close().now_or_never().is_some()
     }
 
     /// The last quarter of the places (at most 64) is for peers, and no connection is admitted past
     /// the cap until a place is released.
     #[test]
     fn the_last_places_are_for_peers() {
-        let places = Places::new(8, 100);
-        let mut held: Vec<_> = (0..8).map(|_| places.take(A).expect("a place")).collect();
-        let for_peers: Vec<_> = held.iter().map(Place::for_peers).collect();
+        let places = ConnectionLimiter::new(8, 100);
+        let mut held: Vec<_> = (0..8)
+            .map(|_| places.acquire(A).expect("a place"))
+            .collect();
+        let for_peers: Vec<_> = held.iter().map(ConnectionPermit::for_peers).collect();
         assert_eq!(
             for_peers,
             [false, false, false, false, false, false, true, true]
         );
-        assert_eq!(places.take(B).err(), Some(Full::InAll));
+        assert_eq!(places.acquire(B).err(), Some(LimitReached::Total));
         held.pop();
-        assert!(places.take(B).is_ok_and(|place| place.for_peers()));
+        assert!(places.acquire(B).is_ok_and(|place| place.for_peers()));
     }
 
     /// One address may hold any number of connections that sent a request, and few that did not.
     #[test]
     fn only_silent_connections_count_against_an_address() {
-        let places = Places::new(1_000, 2);
+        let places = ConnectionLimiter::new(1_000, 2);
         let mut proven = Vec::new();
         for _ in 0..100 {
-            let place = places.take(A).expect("a place");
-            place.prove();
-            place.prove();
+            let place = places.acquire(A).expect("a place");
+            place.mark_active();
+            place.mark_active();
             proven.push(place);
         }
         let silent = [
-            places.take(A).expect("first"),
-            places.take(A).expect("second"),
+            places.acquire(A).expect("first"),
+            places.acquire(A).expect("second"),
         ];
-        assert_eq!(places.take(A).err(), Some(Full::ForAddress));
-        assert!(places.take(B).is_ok(), "another address is not in the way");
+        assert_eq!(places.acquire(A).err(), Some(LimitReached::PerAddress));
+        assert!(
+            places.acquire(B).is_ok(),
+            "another address is not in the way"
+        );
         drop(silent);
         drop(proven);
-        assert!(places.take(A).is_ok());
+        assert!(places.acquire(A).is_ok());
         assert!(
             places.0.lock().unproven.is_empty() && places.0.lock().total == 0,
             "everything is given back"
@@ -277,23 +282,25 @@ mod tests {
     /// the peers' places stay free.
     #[test]
     fn the_longest_idle_makes_room() {
-        let places = Places::new(8, 100);
-        let held: Vec<_> = (0..6).map(|_| places.take(A).expect("a place")).collect();
+        let places = ConnectionLimiter::new(8, 100);
+        let held: Vec<_> = (0..6)
+            .map(|_| places.acquire(A).expect("a place"))
+            .collect();
         for idle in [3, 1, 5] {
             held[idle].idle();
         }
         held[3].busy();
         held[3].idle();
         held[1].idle();
-        let new = places.take(B).expect("the place of 1");
+        let new = places.acquire(B).expect("the place of 1");
         assert!(!new.for_peers());
         let told: Vec<_> = held.iter().map(is_told).collect();
         assert_eq!(told, [false, true, false, false, false, false]);
-        let _another = places.take(B).expect("the place of 5");
+        let _another = places.acquire(B).expect("the place of 5");
         let told: Vec<_> = held.iter().map(is_told).collect();
         assert_eq!(told, [false, false, false, false, false, true]);
         held[3].busy();
-        let all_busy = places.take(B).expect("one of the peers'");
+        let all_busy = places.acquire(B).expect("one of the peers'");
         assert!(all_busy.for_peers());
         assert_eq!(counts(&places), (7, 2));
         // A request that crosses the notice to leave is counted until it is answered.
@@ -307,17 +314,17 @@ mod tests {
     /// At most `LEAVING_MAX` connections are about to close; then the next one waits.
     #[test]
     fn few_are_leaving_at_once() {
-        let places = Places::new(4 * LEAVING_MAX, usize::MAX);
-        let held: Vec<_> = (0..3 * LEAVING_MAX)
-            .map(|_| places.take(A).expect("a place"))
+        let places = ConnectionLimiter::new(4 * CLOSING_MAX, usize::MAX);
+        let held: Vec<_> = (0..3 * CLOSING_MAX)
+            .map(|_| places.acquire(A).expect("a place"))
             .collect();
-        held.iter().for_each(Place::idle);
+        held.iter().for_each(ConnectionPermit::idle);
         let mut new = Vec::new();
-        while !places.are_leaving() {
-            new.push(places.take(B).expect("room"));
+        while !places.is_closing() {
+            new.push(places.acquire(B).expect("room"));
         }
-        assert_eq!(new.len(), LEAVING_MAX);
+        assert_eq!(new.len(), CLOSING_MAX);
         drop(held);
-        assert!(!places.are_leaving());
+        assert!(!places.is_closing());
     }
 }

@@ -19,7 +19,7 @@ const LINE_MAX_CHARS: usize = 500;
 ///
 /// Lower layers know no status codes; each of their errors is mapped to one here, explicitly.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ApiError {
     /// 400 with this text, which names the field.
     BadRequest(String),
     /// 404.
@@ -62,84 +62,84 @@ pub(super) enum Refusal {
     Unknown(String),
     /// 503 for a request on a connection that was opened before this process was suspended. The
     /// connection is closed, and nothing was done.
-    Woken,
+    ProcessResumed,
     /// 503 for a client on a connection that is reserved for peers. The connection is closed.
     TooManyConnections,
 }
 
-impl Refusal {
+impl ApiError {
     fn status(&self) -> StatusCode {
         match self {
-            Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Refusal::NotFound => StatusCode::NOT_FOUND,
-            Refusal::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Refusal::NotAcceptable | Refusal::NoEventStream => StatusCode::NOT_ACCEPTABLE,
-            Refusal::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Refusal::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Refusal::UriTooLong(_) | Refusal::UnreadableUri => StatusCode::URI_TOO_LONG,
-            Refusal::NotJson | Refusal::UnknownEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
-            Refusal::HeadersTooLarge(_) | Refusal::UnreadableHeaders => {
+            ApiError::BadRequest(_) => StatusCode::BAD_REQUEST,
+            ApiError::NotFound => StatusCode::NOT_FOUND,
+            ApiError::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::NotAcceptable | ApiError::NoEventStream => StatusCode::NOT_ACCEPTABLE,
+            ApiError::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            ApiError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::UriTooLong(_) | ApiError::UnreadableUri => StatusCode::URI_TOO_LONG,
+            ApiError::NotJson | ApiError::UnknownEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ApiError::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
+            ApiError::HeadersTooLarge(_) | ApiError::UnreadableHeaders => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
-            Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Refusal::Unavailable(_)
-            | Refusal::TooManyWatchers
-            | Refusal::TooManyBodies
-            | Refusal::NotApplied(_)
-            | Refusal::Unknown(_)
-            | Refusal::Woken
-            | Refusal::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            ApiError::Unavailable(_)
+            | ApiError::TooManyWatchers
+            | ApiError::TooManyBodies
+            | ApiError::NotApplied(_)
+            | ApiError::Unknown(_)
+            | ApiError::ProcessResumed
+            | ApiError::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
     fn line(&self) -> String {
         match self {
-            Refusal::BadRequest(text)
-            | Refusal::Internal(text)
-            | Refusal::Unavailable(text)
-            | Refusal::NotApplied(text)
-            | Refusal::Unknown(text) => text.clone(),
-            Refusal::NotFound => "Nothing is served at this path".to_owned(),
-            Refusal::MethodNotAllowed(allow) => format!("This resource takes only {allow}"),
-            Refusal::NotAcceptable => "This resource is application/json only".to_owned(),
-            Refusal::NoEventStream => "This resource is text/event-stream only".to_owned(),
-            Refusal::TooManyWatchers => {
+            ApiError::BadRequest(text)
+            | ApiError::Internal(text)
+            | ApiError::Unavailable(text)
+            | ApiError::NotApplied(text)
+            | ApiError::Unknown(text) => text.clone(),
+            ApiError::NotFound => "Nothing is served at this path".to_owned(),
+            ApiError::MethodNotAllowed(allow) => format!("This resource takes only {allow}"),
+            ApiError::NotAcceptable => "This resource is application/json only".to_owned(),
+            ApiError::NoEventStream => "This resource is text/event-stream only".to_owned(),
+            ApiError::TooManyWatchers => {
                 "As many clients watch on this node as may; another node may have a place"
                     .to_owned()
             }
-            Refusal::TooManyBodies => {
+            ApiError::TooManyBodies => {
                 "This node holds as many bytes of request bodies as it may; send it again"
                     .to_owned()
             }
-            Refusal::BodyTimeout => "The request body did not arrive in time".to_owned(),
-            Refusal::BodyTooLarge(limit) => {
+            ApiError::BodyTimeout => "The request body did not arrive in time".to_owned(),
+            ApiError::BodyTooLarge(limit) => {
                 format!("The request body is larger than {limit} bytes")
             }
-            Refusal::UriTooLong(limit) => {
+            ApiError::UriTooLong(limit) => {
                 format!("The request target is longer than {limit} bytes")
             }
-            Refusal::UnreadableUri => "The request target is too long".to_owned(),
-            Refusal::UnreadableHeaders => {
+            ApiError::UnreadableUri => "The request target is too long".to_owned(),
+            ApiError::UnreadableHeaders => {
                 "The request headers are too large, or too many".to_owned()
             }
-            Refusal::NotJson => {
+            ApiError::NotJson => {
                 "The request body must have Content-Type: application/json".to_owned()
             }
-            Refusal::UnknownEncoding => {
+            ApiError::UnknownEncoding => {
                 "The request body may have Content-Encoding gzip or none".to_owned()
             }
-            Refusal::UpgradeRequired(protocol) => {
+            ApiError::UpgradeRequired(protocol) => {
                 format!("This resource needs Upgrade: {protocol}")
             }
-            Refusal::HeadersTooLarge(limit) => {
+            ApiError::HeadersTooLarge(limit) => {
                 format!("The request headers are larger than {limit} bytes")
             }
-            Refusal::Woken => {
+            ApiError::ProcessResumed => {
                 "This node was stopped and has just woken; the request may be old, send it again"
                     .to_owned()
             }
-            Refusal::TooManyConnections => "This node has too many connections".to_owned(),
+            ApiError::TooManyConnections => "This node has too many connections".to_owned(),
         }
     }
 
@@ -147,19 +147,19 @@ impl Refusal {
         let fixed = HeaderValue::from_static;
         let retry = (RETRY_AFTER, fixed("1"));
         match self {
-            Refusal::MethodNotAllowed(allow) => vec![(ALLOW, fixed(allow))],
-            Refusal::NotJson => vec![(ACCEPT, fixed("application/json"))],
-            Refusal::UnknownEncoding => vec![(ACCEPT_ENCODING, fixed("gzip"))],
-            Refusal::UpgradeRequired(protocol) => {
+            ApiError::MethodNotAllowed(allow) => vec![(ALLOW, fixed(allow))],
+            ApiError::NotJson => vec![(ACCEPT, fixed("application/json"))],
+            ApiError::UnknownEncoding => vec![(ACCEPT_ENCODING, fixed("gzip"))],
+            ApiError::UpgradeRequired(protocol) => {
                 vec![(UPGRADE, fixed(protocol)), (CONNECTION, fixed("Upgrade"))]
             }
-            Refusal::BodyTimeout | Refusal::BodyTooLarge(_) => vec![(CONNECTION, fixed("close"))],
-            Refusal::Unavailable(_) | Refusal::TooManyWatchers => vec![retry],
-            Refusal::NotApplied(_) | Refusal::TooManyBodies => {
+            ApiError::BodyTimeout | ApiError::BodyTooLarge(_) => vec![(CONNECTION, fixed("close"))],
+            ApiError::Unavailable(_) | ApiError::TooManyWatchers => vec![retry],
+            ApiError::NotApplied(_) | ApiError::TooManyBodies => {
                 vec![retry, (QUORATE_APPLIED, fixed("no"))]
             }
-            Refusal::Unknown(_) => vec![retry, (QUORATE_APPLIED, fixed("unknown"))],
-            Refusal::Woken | Refusal::TooManyConnections => {
+            ApiError::Unknown(_) => vec![retry, (QUORATE_APPLIED, fixed("unknown"))],
+            ApiError::ProcessResumed | ApiError::TooManyConnections => {
                 vec![
                     retry,
                     (QUORATE_APPLIED, fixed("no")),
@@ -171,7 +171,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(refusal_line(&self)));
         *response.status_mut() = self.status();
@@ -185,24 +185,24 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<Unavailable> for Refusal {
-    fn from(error: Unavailable) -> Refusal {
-        Refusal::Unavailable(error.reason)
+impl From<Unavailable> for ApiError {
+    fn from(error: Unavailable) -> ApiError {
+        ApiError::Unavailable(error.reason)
     }
 }
 
-impl From<WriteError> for Refusal {
-    fn from(error: WriteError) -> Refusal {
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> ApiError {
         match error {
-            WriteError::Refused(reason) => Refusal::BadRequest(reason),
-            WriteError::NotApplied(reason) => Refusal::NotApplied(reason),
-            WriteError::Unknown(reason) => Refusal::Unknown(reason),
+            WriteError::Refused(reason) => ApiError::BadRequest(reason),
+            WriteError::NotApplied(reason) => ApiError::NotApplied(reason),
+            WriteError::Unknown(reason) => ApiError::Unknown(reason),
         }
     }
 }
 
 /// Returns the body of an error response.
-pub(super) fn refusal_line(refusal: &Refusal) -> String {
+pub(super) fn refusal_line(refusal: &ApiError) -> String {
     one_line(&refusal.line())
 }
 
@@ -233,7 +233,7 @@ mod tests {
     /// applied.
     #[test]
     fn an_unacknowledged_write_says_its_fate() {
-        let fate = |refusal: Refusal| {
+        let fate = |refusal: ApiError| {
             let response = refusal.into_response();
             assert_eq!(response.status(), 503);
             assert_eq!(response.headers()["retry-after"], "1");
@@ -244,7 +244,7 @@ mod tests {
         };
         assert_eq!(fate(WriteError::NotApplied("x".into()).into()), "no");
         assert_eq!(fate(WriteError::Unknown("x".into()).into()), "unknown");
-        assert_eq!(fate(Refusal::Woken), "no");
-        assert_eq!(fate(Refusal::TooManyBodies), "no");
+        assert_eq!(fate(ApiError::ProcessResumed), "no");
+        assert_eq!(fate(ApiError::TooManyBodies), "no");
     }
 }

@@ -1,10 +1,10 @@
 //! An entry point for fuzzing: the HTTP server without sockets, in front of a bare registry.
 
-use super::connection_limiter::Places;
-use super::fake_backend::Lone;
-use super::service::Front;
+use super::connection_limiter::ConnectionLimiter;
+use super::fake_backend::FakeBackend;
+use super::service::RootService;
 use super::settings::HttpSettings;
-use super::state::{AppState, Origin};
+use super::state::{AppState, ConnectionInfo};
 use crate::clock::PauseDetector;
 use axum::body::Body;
 use axum::response::Response;
@@ -15,8 +15,8 @@ use tokio::sync::watch;
 /// The HTTP server without sockets: everything that a complete request passes through. Requires a
 /// tokio runtime.
 pub struct Wire {
-    front: Front<Lone>,
-    places: Places,
+    front: RootService<FakeBackend>,
+    places: ConnectionLimiter,
     beat: PauseDetector,
     _stop: watch::Sender<bool>,
 }
@@ -29,15 +29,15 @@ impl Wire {
             hold_time_ms: 0,
             ..HttpSettings::new("test")
         };
-        let places = Places::new(
+        let places = ConnectionLimiter::new(
             settings.max_connections,
             settings.max_connections_per_address,
         );
         let beat = PauseDetector::start_simulated();
         let (stop, stopping) = watch::channel(false);
         Wire {
-            front: Front::new(AppState::shared(
-                Lone::new(),
+            front: RootService::new(AppState::shared(
+                FakeBackend::new(),
                 settings,
                 beat.clone(),
                 stopping,
@@ -51,11 +51,11 @@ impl Wire {
     /// Returns the response to a request, or `None` if the limiter has no place for its connection.
     pub async fn answer(&self, request: Request<Body>) -> Option<Response> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-        let origin = Origin {
+        let origin = ConnectionInfo {
             address,
             opened_epoch: self.beat.epoch(),
         };
-        let place = self.places.take(address.ip()).ok()?;
+        let place = self.places.acquire(address.ip()).ok()?;
         Some(self.front.answer(origin, place, request).await)
     }
 }

@@ -32,8 +32,8 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
-pub use access_record::{AccessLog, AccessRecord};
-pub use backend::Discovery;
+pub use access_record::{AccessLog, HttpRecord};
+pub use backend::Backend;
 pub use connection::{raise_descriptors, serve};
 pub use error::QUORATE_APPLIED;
 pub use handlers::QUORATE_CONSISTENCY;

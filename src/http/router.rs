@@ -1,7 +1,7 @@
 //! The table of all routes.
 
-use super::backend::Discovery;
-use super::error::Refusal;
+use super::backend::Backend;
+use super::error::ApiError;
 use super::handlers::{
     announcement, cluster, coordinator, redirect, service, service_inventory, static_announcement,
     watch,
@@ -15,7 +15,7 @@ use http::header::ALLOW;
 
 /// Builds the router. It expects canonical paths (see
 /// [`super::request::airlift_compat::canonical_path`]); the extractors decode the path segments.
-pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
+pub(super) fn router<D: Backend>(app: App<D>) -> Router {
     let of_the_engine = if app.settings.coordinator_redirect {
         engine()
     } else {
@@ -59,12 +59,12 @@ pub(super) fn router<D: Discovery>(app: App<D>) -> Router {
         .route("/v1/cluster/status", read_only(get(cluster::status)))
         .route("/v1/cluster/ready", checked(get(cluster::ready)))
         .route(cluster::PEER_PATH, read_only(get(cluster::peer)))
-        .fallback(async || Refusal::NotFound)
+        .fallback(async || ApiError::NotFound)
         .with_state(app)
 }
 
 /// Routes of the engine, which redirect to its coordinator.
-fn engine<D: Discovery>() -> Router<App<D>> {
+fn engine<D: Backend>() -> Router<App<D>> {
     Router::new()
         .route("/", read_only(get(redirect::to_coordinator)))
         .route("/ui", read_only(get(redirect::to_coordinator)))
@@ -99,12 +99,12 @@ fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> Meth
 
 /// Adds the same as [`read_only`], except that OPTIONS behaves like GET: HAProxy's health checks
 /// use OPTIONS by default.
-fn checked<D: Discovery>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
+fn checked<D: Backend>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
     methods
         .options(async |app: State<App<D>>| {
             ([(ALLOW, "GET, HEAD, OPTIONS")], cluster::ready(app).await)
         })
-        .fallback(async || Refusal::MethodNotAllowed("GET, OPTIONS"))
+        .fallback(async || ApiError::MethodNotAllowed("GET, OPTIONS"))
 }
 
 /// Adds what Jersey adds to every resource: OPTIONS, and 405 with `Allow`. Only the response to
@@ -118,5 +118,5 @@ fn resource<S: Clone + Send + Sync + 'static>(
         .options(async move || {
             ([(ALLOW, options_allow)], format!("{options_allow}\n")).into_response()
         })
-        .fallback(async move || Refusal::MethodNotAllowed(refused_allow))
+        .fallback(async move || ApiError::MethodNotAllowed(refused_allow))
 }

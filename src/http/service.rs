@@ -1,13 +1,13 @@
 //! The checks that every request passes before its handler.
 
-use super::backend::Discovery;
-use super::connection_limiter::Place;
-use super::error::Refusal;
+use super::backend::Backend;
+use super::connection_limiter::ConnectionPermit;
+use super::error::ApiError;
 use super::handlers::{announcement, redirect, service};
 use super::request::airlift_compat::canonical_path;
 use super::request::host;
 use super::router::router;
-use super::state::{App, Origin, TargetAsSent};
+use super::state::{App, ConnectionInfo, RequestTarget};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -27,14 +27,14 @@ const CLUSTER_PATH: &str = "/v1/cluster/";
 const SERVER_ITSELF: &str = "*";
 
 /// The router, behind the checks.
-pub(super) struct Front<D> {
+pub(super) struct RootService<D> {
     app: App<D>,
     router: Router,
 }
 
-impl<D: Discovery> Front<D> {
-    pub(super) fn new(app: App<D>) -> Front<D> {
-        Front {
+impl<D: Backend> RootService<D> {
+    pub(super) fn new(app: App<D>) -> RootService<D> {
+        RootService {
             router: router(app.clone()),
             app,
         }
@@ -43,8 +43,8 @@ impl<D: Discovery> Front<D> {
     /// Returns the response to a request on the connection `origin`, which holds `place`.
     pub(super) fn answer(
         &self,
-        origin: Origin,
-        place: Place,
+        origin: ConnectionInfo,
+        place: ConnectionPermit,
         request: Request<Body>,
     ) -> impl Future<Output = Response> + use<D> {
         let asks_server = request.uri().path() == SERVER_ITSELF;
@@ -56,11 +56,11 @@ impl<D: Discovery> Front<D> {
             return Either::Right(ready(of_server(request.method())));
         }
         // Nearly all requests are of these two kinds, which bypass the router.
-        if let Some(lookup) = service::plain(&request) {
+        if let Some(lookup) = service::fast_path(&request) {
             let answered = service::answer(self.app.clone(), lookup, request);
             return Either::Left(Either::Left(answered));
         }
-        if let Some(node_id) = announcement::plain(&request) {
+        if let Some(node_id) = announcement::fast_path(&request) {
             let answered = announcement::answer(self.app.clone(), origin, node_id, request);
             return Either::Left(Either::Left(answered));
         }
@@ -75,18 +75,18 @@ impl<D: Discovery> Front<D> {
 
     fn admit(
         &self,
-        origin: Origin,
-        place: &Place,
+        origin: ConnectionInfo,
+        place: &ConnectionPermit,
         mut request: Request<Body>,
-    ) -> Result<Request<Body>, Refusal> {
+    ) -> Result<Request<Body>, ApiError> {
         host::check(&request)?;
         let settings = &self.app.settings;
         let target_bytes = target_bytes(request.uri());
         if target_bytes > settings.max_head_bytes() {
-            return Err(Refusal::UriTooLong(settings.max_head_bytes()));
+            return Err(ApiError::UriTooLong(settings.max_head_bytes()));
         }
         let path = canonical_path(request.uri().path())
-            .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+            .map_err(|error| ApiError::BadRequest(error.to_string()))?;
         let header_bytes = header_bytes(request.headers());
         let mut max_bytes = settings.max_header_bytes;
         if target_bytes.max(header_bytes) > max_bytes
@@ -96,23 +96,23 @@ impl<D: Discovery> Front<D> {
             max_bytes = settings.max_redirected_header_bytes;
         }
         if target_bytes > max_bytes {
-            return Err(Refusal::UriTooLong(max_bytes));
+            return Err(ApiError::UriTooLong(max_bytes));
         }
         if header_bytes > max_bytes {
-            return Err(Refusal::HeadersTooLarge(max_bytes));
+            return Err(ApiError::HeadersTooLarge(max_bytes));
         }
         if !path.starts_with(CLUSTER_PATH) {
             if place.for_peers() {
-                return Err(Refusal::TooManyConnections);
+                return Err(ApiError::TooManyConnections);
             }
             if !self.app.beat.is_current(origin.opened_epoch) {
-                return Err(Refusal::Woken);
+                return Err(ApiError::ProcessResumed);
             }
         }
         if let Cow::Owned(path) = path {
             let canonical = with_path(request.uri(), &path)?;
             let sent = std::mem::replace(request.uri_mut(), canonical);
-            request.extensions_mut().insert(TargetAsSent(sent));
+            request.extensions_mut().insert(RequestTarget(sent));
         }
         Ok(request)
     }
@@ -125,7 +125,7 @@ fn of_server(method: &Method) -> Response {
         Method::OPTIONS => ([(ALLOW, ALLOW_ALL)], format!("{ALLOW_ALL}\n")).into_response(),
         _ => {
             let only = "The request target * is for OPTIONS only".to_owned();
-            Refusal::BadRequest(only).into_response()
+            ApiError::BadRequest(only).into_response()
         }
     }
 }
@@ -142,14 +142,14 @@ fn header_bytes(headers: &HeaderMap) -> usize {
         .sum()
 }
 
-fn with_path(uri: &Uri, path: &str) -> Result<Uri, Refusal> {
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, ApiError> {
     let target = match uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let bad = |_| Refusal::BadRequest("The request target is not a path".to_owned());
+    let bad = |_| ApiError::BadRequest("The request target is not a path".to_owned());
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target).map_err(bad)?);
     Uri::from_parts(parts)
-        .map_err(|_| Refusal::BadRequest("The request target is not a path".to_owned()))
+        .map_err(|_| ApiError::BadRequest("The request target is not a path".to_owned()))
 }

@@ -1,7 +1,7 @@
 //! The state that all handlers share, and the deadlines of their cluster calls.
 
-use super::backend::Discovery;
-use super::error::Refusal;
+use super::backend::Backend;
+use super::error::ApiError;
 use super::request::body::BodyLimits;
 use super::request::body_budget::Budget;
 use super::request::body_cache::KnownBodies;
@@ -55,7 +55,7 @@ pub(super) struct AppState<D> {
 
 /// The identity of a request's connection; an extension of each request that is routed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Origin {
+pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
     /// The `Beat` epoch at or before the moment when the connection was opened.
@@ -65,7 +65,7 @@ pub(super) struct Origin {
 /// The request target as the client sent it, if its path was not canonical; an extension of the
 /// request.
 #[derive(Debug, Clone)]
-pub(super) struct TargetAsSent(pub(super) Uri);
+pub(super) struct RequestTarget(pub(super) Uri);
 
 /// Returns the deadline of the cluster call for a request that has just arrived in full.
 pub(super) fn deadline() -> Instant {
@@ -77,7 +77,7 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-impl<D: Discovery> AppState<D> {
+impl<D: Backend> AppState<D> {
     pub(super) fn shared(
         discovery: D,
         settings: HttpSettings,
@@ -104,11 +104,11 @@ impl<D: Discovery> AppState<D> {
     ///
     /// # Errors
     /// If all permits are taken.
-    pub(super) fn watcher(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(super) fn watcher(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         self.watchers
             .clone()
             .try_acquire_owned()
-            .map_err(|_| Refusal::TooManyWatchers)
+            .map_err(|_| ApiError::TooManyWatchers)
     }
 
     /// Returns the limits for reading a request body.
@@ -146,9 +146,9 @@ impl<D: Discovery> AppState<D> {
     /// may have happened while the body arrived.
     pub(super) async fn write<F>(
         &self,
-        origin: Origin,
+        origin: ConnectionInfo,
         write: impl FnOnce(Instant) -> F,
-    ) -> Result<u64, Refusal>
+    ) -> Result<u64, ApiError>
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
@@ -156,7 +156,7 @@ impl<D: Discovery> AppState<D> {
         // waits.
         let deadline = deadline();
         if !self.beat.is_current(origin.opened_epoch) {
-            return Err(Refusal::Woken);
+            return Err(ApiError::ProcessResumed);
         }
         Ok(write(deadline).await?)
     }
@@ -165,7 +165,7 @@ impl<D: Discovery> AppState<D> {
     ///
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot.
-    pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, Refusal>
+    pub(super) async fn read<T, F>(&self, read: impl FnOnce(Instant) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, Unavailable>>,
     {

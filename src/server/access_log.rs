@@ -24,7 +24,7 @@ pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, Start
     Ok(Some(Arc::new(move |record| write(&log, &record))))
 }
 
-fn write(log: &AccessLog, record: &http::AccessRecord) {
+fn write(log: &AccessLog, record: &http::HttpRecord) {
     let total_ms = record.latency.as_millis() as u64;
     let agent = record.user_agent.as_ref();
     log.record(&AccessRecord {

@@ -1,16 +1,16 @@
 //! The loop that accepts connections, and the end of all of them at shutdown.
 
-use super::backlog::{Accepted, Backlog};
+use super::backlog::{AcceptedConnection, Backlog};
 use super::descriptors::fit_descriptors;
-use super::driver::{self, Ends};
-use super::exchange::Shared;
+use super::driver::{self, Shutdown};
+use super::exchange::ServerContext;
 use crate::clock::PauseDetector;
 use crate::http::access_record::AccessLog;
-use crate::http::backend::Discovery;
-use crate::http::connection_limiter::{Full, Places};
-use crate::http::service::Front;
+use crate::http::backend::Backend;
+use crate::http::connection_limiter::{ConnectionLimiter, LimitReached};
+use crate::http::service::RootService;
 use crate::http::settings::HttpSettings;
-use crate::http::state::{AppState, Origin};
+use crate::http::state::{AppState, ConnectionInfo};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 
 /// Maximum time for requests in flight once the server stops: the cluster's limit for a response
 /// (2 s), and some time to send it.
-const DRAIN_TIME: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The response on a connection for which there is no place, if its socket accepts it immediately.
-const FULL_ANSWER: &[u8] =
+const LIMIT_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
     This node has too many connections.\n";
@@ -33,7 +33,7 @@ const FULL_ANSWER: &[u8] =
 /// requests in flight within 3 s, and returns.
 ///
 /// At startup, raises the process's soft limit of file descriptors to the hard limit.
-pub async fn serve<D: Discovery>(
+pub async fn serve<D: Backend>(
     listener: TcpListener,
     discovery: D,
     mut settings: HttpSettings,
@@ -42,7 +42,7 @@ pub async fn serve<D: Discovery>(
     shutdown: impl Future<Output = ()>,
 ) {
     settings.max_connections = fit_descriptors(settings.max_connections);
-    let places = Places::new(
+    let places = ConnectionLimiter::new(
         settings.max_connections,
         settings.max_connections_per_address,
     );
@@ -54,15 +54,15 @@ pub async fn serve<D: Discovery>(
         let (app, places) = (app.clone(), places.clone());
         usage.fill(move || app.usage(places.held()));
     }
-    let shared = Arc::new(Shared {
-        front: Front::new(app),
+    let shared = Arc::new(ServerContext {
+        front: RootService::new(app),
         access_log,
         max_head_bytes,
         parked_after,
     });
-    let ends = Ends {
+    let ends = Shutdown {
         stopping,
-        wakes: beat.resumes(),
+        resumes: beat.resumes(),
     };
     let mut backlog = Backlog::new(listener, beat);
     let mut connections = JoinSet::new();
@@ -73,7 +73,7 @@ pub async fn serve<D: Discovery>(
             Some(_) = connections.join_next() => {}
             // While the maximum number of connections is leaving, a new one stays in the kernel's
             // backlog until one of them has closed its socket.
-            accepted = backlog.next(), if !places.are_leaving() => {
+            accepted = backlog.next(), if !places.is_closing() => {
                 if let Some(connection) = admit(accepted, &places, &shared, &ends) {
                     connections.spawn(connection);
                 }
@@ -85,20 +85,20 @@ pub async fn serve<D: Discovery>(
     drain(connections).await;
 }
 
-fn admit<D: Discovery>(
-    accepted: Accepted,
-    places: &Places,
-    shared: &Arc<Shared<D>>,
-    ends: &Ends,
+fn admit<D: Backend>(
+    accepted: AcceptedConnection,
+    places: &ConnectionLimiter,
+    shared: &Arc<ServerContext<D>>,
+    ends: &Shutdown,
 ) -> Option<impl Future<Output = ()> + Send + 'static + use<D>> {
-    let Accepted {
+    let AcceptedConnection {
         stream,
         address,
         opened_epoch,
     } = accepted;
-    match places.take(address.ip()) {
+    match places.acquire(address.ip()) {
         Ok(place) => {
-            let origin = Origin {
+            let origin = ConnectionInfo {
                 address,
                 opened_epoch,
             };
@@ -111,21 +111,21 @@ fn admit<D: Discovery>(
             ))
         }
         Err(full) => {
-            turn_away(&stream, full);
+            reject(&stream, full);
             None
         }
     }
 }
 
-fn turn_away(stream: &TcpStream, full: Full) {
+fn reject(stream: &TcpStream, full: LimitReached) {
     // Best effort: the acceptor must not wait for a client that does not read.
-    let _ = stream.try_write(FULL_ANSWER);
+    let _ = stream.try_write(LIMIT_RESPONSE);
     tracing::debug!(target: "quorate::http::accept", ?full, "a connection was turned away");
 }
 
 async fn drain(mut connections: JoinSet<()>) {
     let all = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN_TIME, all).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, all).await.is_err() {
         tracing::warn!(
             target: "quorate::http::accept",
             "{} connections were cut off while stopping",
@@ -142,7 +142,7 @@ mod tests {
     /// The response to a connection without a place has the right `Content-Length`.
     #[test]
     fn the_full_answer_is_well_formed() {
-        let text = std::str::from_utf8(FULL_ANSWER).expect("ascii");
+        let text = std::str::from_utf8(LIMIT_RESPONSE).expect("ascii");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(
             head.ends_with(&format!("Content-Length: {}", body.len())),

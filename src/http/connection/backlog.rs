@@ -22,7 +22,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A connection just accepted.
-pub(super) struct Accepted {
+pub(super) struct AcceptedConnection {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
     /// The `Beat` epoch when the backlog was last empty: the connection was opened after that.
@@ -64,7 +64,7 @@ impl Backlog {
     }
 
     /// Returns the next connection. Cancel-safe: no connection is lost when the future is dropped.
-    pub(super) async fn next(&mut self) -> Accepted {
+    pub(super) async fn next(&mut self) -> AcceptedConnection {
         loop {
             // A deadline, since this future may be dropped and recreated many times during the
             // pause.
@@ -79,7 +79,7 @@ impl Backlog {
             match attempt {
                 Ok(Some((stream, address))) => {
                     self.paused_until = None;
-                    return Accepted {
+                    return AcceptedConnection {
                         stream,
                         address,
                         opened_epoch: self.emptied_epoch,
@@ -114,7 +114,7 @@ impl Backlog {
             Ok((socket, address)) => {
                 let address = address.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
                 socket.set_nonblocking(true)?;
-                self.tuned(TcpStream::from_std(socket.into())?, address)
+                self.configure(TcpStream::from_std(socket.into())?, address)
             }
         }
     }
@@ -124,7 +124,7 @@ impl Backlog {
             accepted = self.listener.accept() => {
                 self.emptied = false;
                 let (stream, address) = accepted?;
-                self.tuned(stream, address)
+                self.configure(stream, address)
             }
             // After a wake, the kernel is asked even if no connection arrives. Otherwise the first
             // connection opened after the wake would count as opened before it.
@@ -138,7 +138,7 @@ impl Backlog {
     /// Configures an accepted connection. `TCP_NODELAY` sends responses without delay. Keepalive
     /// detects a peer or client whose machine is gone, which would otherwise keep its place
     /// forever.
-    fn tuned(
+    fn configure(
         &mut self,
         stream: TcpStream,
         address: SocketAddr,

@@ -1,16 +1,16 @@
 //! The life of one connection: its time limits, and its end when the process stops or wakes.
 
-use super::error_bodies::Worded;
-use super::exchange::{Shared, answer};
-use super::h2_preface::{self, Spoken};
-use super::idle::Activity;
-use super::peekable_stream::SharedStream;
-use super::poll_on_wake::Seldom;
-use super::tracked_io::Watched;
+use super::error_bodies::ErrorBodies;
+use super::exchange::{ServerContext, respond};
+use super::h2_preface::{self, Protocol};
+use super::idle::ConnectionState;
+use super::peekable_stream::PeekableStream;
+use super::poll_on_wake::PollOnWake;
+use super::tracked_io::TrackedIo;
 use crate::clock::now;
-use crate::http::backend::Discovery;
-use crate::http::connection_limiter::Place;
-use crate::http::state::{Origin, stopped};
+use crate::http::backend::Backend;
+use crate::http::connection_limiter::ConnectionPermit;
+use crate::http::state::{ConnectionInfo, stopped};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Request;
@@ -30,24 +30,24 @@ use tokio::sync::watch;
 /// Maximum time until the first byte of a new connection. hyper's buffers are allocated only after
 /// it. A client that sends nothing, or sends too slowly, is cut off within 10 s; the remaining 2 s
 /// are for a last response and for a node that is busy with many of them.
-const FIRST_BYTE_TIME: Duration = Duration::from_secs(8);
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The same limit for a place reserved for peers, which send their first byte immediately.
-const PEER_FIRST_BYTE_TIME: Duration = Duration::from_secs(2);
+const PEER_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time without activity after which a connection may make room for another one.
-const RESTS_AFTER: Duration = Duration::from_secs(1);
+const PARK_AFTER: Duration = Duration::from_secs(1);
 
 /// Time that an ending HTTP/2 connection may take to close while nothing is in progress.
-const LEAVE_TIME: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Grace period of a silent connection after the process wakes. A request that was sent during the
 /// suspension is read in this time and rejected with a reason; then the connection is closed.
-const WOKEN_TIME: Duration = Duration::from_millis(200);
+const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Maximum time that a client that has half-closed waits for its response: longer than any request
 /// takes that is not held.
-const HALF_CLOSED_TIME: Duration = Duration::from_secs(10);
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Minimum size of the buffer for a request's head. A head over the limit must fit, so that it can
 /// be rejected with a line of text.
@@ -58,50 +58,50 @@ const MAX_STREAMS: u32 = 128;
 
 /// The events that end a connection once its current request is answered.
 #[derive(Clone)]
-pub(super) struct Ends {
+pub(super) struct Shutdown {
     /// A flag that becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
     /// The epoch, which changes when the process wakes from a suspension.
-    pub(super) wakes: watch::Receiver<u64>,
+    pub(super) resumes: watch::Receiver<u64>,
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn run<D: Discovery>(
+pub(super) async fn run<D: Backend>(
     stream: TcpStream,
-    origin: Origin,
-    place: Place,
-    shared: Arc<Shared<D>>,
-    ends: Ends,
+    origin: ConnectionInfo,
+    place: ConnectionPermit,
+    shared: Arc<ServerContext<D>>,
+    ends: Shutdown,
 ) {
     let Some(spoken) = first_bytes(&stream, origin, &place, &ends).await else {
         return;
     };
-    let activity = Arc::new(Activity::new(now(), shared.parked_after, spoken));
+    let activity = Arc::new(ConnectionState::new(now(), shared.parked_after, spoken));
     let max_head_bytes = shared.max_head_bytes;
     let (of_service, of_requests) = (activity.clone(), place.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let place = of_requests.clone();
-        answer(shared.clone(), &of_service, origin, place, request).map(Ok::<_, Infallible>)
+        respond(shared.clone(), &of_service, origin, place, request).map(Ok::<_, Infallible>)
     });
-    let stream = SharedStream::new(stream);
+    let stream = PeekableStream::new(stream);
     let io = |unread: Bytes| {
-        let watched = Watched::new(stream.clone(), unread, activity.clone());
-        TokioIo::new(Worded::new(watched))
+        let watched = TrackedIo::new(stream.clone(), unread, activity.clone());
+        TokioIo::new(ErrorBodies::new(watched))
     };
-    let watched = Looks {
+    let watched = ConnectionParts {
         stream: &stream,
         activity: &activity,
         place: &place,
     };
-    let told_to_leave = place.told_to_leave();
-    let mut ended = Seldom::new(async {
+    let told_to_leave = place.asked_to_close();
+    let mut ended = PollOnWake::new(async {
         tokio::select! {
             () = told_to_leave => {}
             () = ends.stopping() => {}
-            () = ends.woken(origin.opened_epoch) => {}
+            () = ends.resumed(origin.opened_epoch) => {}
         }
     });
-    if spoken == Spoken::Http2 {
+    if spoken == Protocol::Http2 {
         let connection = http2(max_head_bytes).serve_connection(io(Bytes::new()), service);
         // Boxed, since it is large and few connections use HTTP/2.
         let mut connection = Box::pin(connection);
@@ -117,7 +117,7 @@ pub(super) async fn run<D: Discovery>(
         let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
         let turn = serve(Pin::new(&mut connection), shut_down, watched, &mut ended).await;
         unread = match (turn, connection.into_parts()) {
-            (Turn::Parked, Some(parts)) => parts.read_buf,
+            (Step::Parked, Some(parts)) => parts.read_buf,
             _ => return,
         };
         // Empty lines before a request are ignored (RFC 9112, 2.2): some clients end a body with
@@ -125,7 +125,7 @@ pub(super) async fn run<D: Discovery>(
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
             // Even a short remainder would keep the whole buffer allocated.
             unread = Bytes::new();
-            if !is_asked_again(watched, &mut ended).await {
+            if !wait_for_next_request(watched, &mut ended).await {
                 return;
             }
         }
@@ -134,15 +134,15 @@ pub(super) async fn run<D: Discovery>(
 
 /// The parts of a connection that are checked independently of hyper.
 #[derive(Clone, Copy)]
-struct Looks<'a> {
-    stream: &'a SharedStream,
-    activity: &'a Activity,
-    place: &'a Place,
+struct ConnectionParts<'a> {
+    stream: &'a PeekableStream,
+    activity: &'a ConnectionState,
+    place: &'a ConnectionPermit,
 }
 
 /// The outcome of driving a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Step {
     /// The connection has ended.
     Over,
     /// The connection waits long for its next request, and needs neither hyper nor its buffers
@@ -152,8 +152,11 @@ enum Turn {
 
 /// Waits for the next request of a parked connection. Returns false if the connection is to be
 /// closed instead.
-async fn is_asked_again(looks: Looks<'_>, ended: &mut Seldom<impl Future<Output = ()>>) -> bool {
-    let Looks {
+async fn wait_for_next_request(
+    looks: ConnectionParts<'_>,
+    ended: &mut PollOnWake<impl Future<Output = ()>>,
+) -> bool {
+    let ConnectionParts {
         stream,
         activity,
         place,
@@ -177,10 +180,10 @@ async fn is_asked_again(looks: Looks<'_>, ended: &mut Seldom<impl Future<Output 
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    watched: Looks<'_>,
-    ended: &mut Seldom<impl Future<Output = ()>>,
-) -> Turn {
-    while drive(connection.as_mut(), &shut_down, watched, ended).await == Turn::Parked {
+    watched: ConnectionParts<'_>,
+    ended: &mut PollOnWake<impl Future<Output = ()>>,
+) -> Step {
+    while drive(connection.as_mut(), &shut_down, watched, ended).await == Step::Parked {
         // Another thread may have dropped a request body since hyper was last polled, and bytes
         // that arrive now are then not a request. hyper notices this when it is polled again, and
         // ends the connection.
@@ -188,10 +191,10 @@ async fn serve<C: Future>(
             break;
         }
         if watched.activity.is_to_be_parked(now()) {
-            return Turn::Parked;
+            return Step::Parked;
         }
     }
-    Turn::Over
+    Step::Over
 }
 
 /// One pass of [`serve`]. Before parking, the caller must poll hyper again: another thread may have
@@ -199,10 +202,10 @@ async fn serve<C: Future>(
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    looks: Looks<'_>,
-    ended: &mut Seldom<impl Future<Output = ()>>,
-) -> Turn {
-    let mut left = pin!(left(looks));
+    looks: ConnectionParts<'_>,
+    ended: &mut PollOnWake<impl Future<Output = ()>>,
+) -> Step {
+    let mut left = pin!(idle_or_gone(looks));
     let mut ending = false;
     loop {
         tokio::select! {
@@ -210,7 +213,7 @@ async fn drive<C: Future>(
             // ends.
             biased;
             // An error does not matter: each request has been answered, or its client is gone.
-            _ = connection.as_mut() => return Turn::Over,
+            _ = connection.as_mut() => return Step::Over,
             () = &mut *ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
@@ -218,24 +221,24 @@ async fn drive<C: Future>(
                 // client to confirm it.
                 let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
                 if is_over.await || looks.activity.has_nothing_under_way() {
-                    return Turn::Over;
+                    return Step::Over;
                 }
             }
-            () = tokio::time::sleep(LEAVE_TIME), if ending => {
-                if looks.activity.rests() {
-                    return Turn::Over;
+            () = tokio::time::sleep(CLOSE_TIMEOUT), if ending => {
+                if looks.activity.is_idle() {
+                    return Step::Over;
                 }
             }
             // Polled each time, since another future may have replaced the waker of the socket's
             // only reader.
-            turn = left.as_mut() => return if ending { Turn::Over } else { turn },
+            turn = left.as_mut() => return if ending { Step::Over } else { turn },
         }
     }
 }
 
 /// Waits until a connection is to be parked, or closed because of its client's inactivity.
-async fn left(looks: Looks<'_>) -> Turn {
-    let Looks {
+async fn idle_or_gone(looks: ConnectionParts<'_>) -> Step {
+    let ConnectionParts {
         stream,
         activity,
         place,
@@ -244,20 +247,20 @@ async fn left(looks: Looks<'_>) -> Turn {
         // Needs no timer, since ten thousand lookups may be held: an event ends the wait.
         let waits = activity.is_answering() && !activity.is_sending();
         if waits && abandoned(stream, activity).await {
-            return Turn::Over;
+            return Step::Over;
         }
         let at = now();
         if activity.is_to_be_parked(at) {
-            return Turn::Parked;
+            return Step::Parked;
         }
         let mut look_again = activity.deadline(at);
         if look_again <= at {
-            return Turn::Over;
+            return Step::Over;
         }
-        if activity.rests() {
+        if activity.is_idle() {
             place.idle();
         } else if activity.has_nothing_under_way() {
-            look_again = look_again.min(at + RESTS_AFTER);
+            look_again = look_again.min(at + PARK_AFTER);
         }
         tokio::time::sleep_until(look_again).await;
     }
@@ -265,7 +268,7 @@ async fn left(looks: Looks<'_>) -> Turn {
 
 /// Waits until no request is in flight, or a response is being sent that the client may not take.
 /// Returns true if the client disconnects first.
-async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
+async fn abandoned(stream: &PeekableStream, activity: &ConnectionState) -> bool {
     tokio::select! {
         () = activity.answered() => return false,
         () = stream.closed() => {}
@@ -274,20 +277,20 @@ async fn abandoned(stream: &SharedStream, activity: &Activity) -> bool {
     // its permit for a client that is gone.
     tokio::select! {
         () = activity.answered() => false,
-        () = tokio::time::sleep(HALF_CLOSED_TIME) => true,
+        () = tokio::time::sleep(HALF_CLOSED_TIMEOUT) => true,
     }
 }
 
-impl Ends {
+impl Shutdown {
     /// Waits until the server stops.
     async fn stopping(&self) {
         stopped(&mut self.stopping.clone()).await;
     }
 
     /// Waits until the process wakes in an epoch other than `opened_epoch`.
-    async fn woken(&self, opened_epoch: u64) {
+    async fn resumed(&self, opened_epoch: u64) {
         let _ = self
-            .wakes
+            .resumes
             .clone()
             .wait_for(|epoch| *epoch != opened_epoch)
             .await;
@@ -297,34 +300,34 @@ impl Ends {
 /// Waits for the client's first bytes. Returns `None` if the connection is to be closed instead.
 async fn first_bytes(
     stream: &TcpStream,
-    origin: Origin,
-    place: &Place,
-    ends: &Ends,
-) -> Option<Spoken> {
+    origin: ConnectionInfo,
+    place: &ConnectionPermit,
+    ends: &Shutdown,
+) -> Option<Protocol> {
     let patience = if place.for_peers() {
-        PEER_FIRST_BYTE_TIME
+        PEER_FIRST_BYTE_TIMEOUT
     } else {
-        FIRST_BYTE_TIME
+        FIRST_BYTE_TIMEOUT
     };
     let silent = async {
-        tokio::time::sleep(RESTS_AFTER).await;
+        tokio::time::sleep(PARK_AFTER).await;
         place.idle();
-        tokio::time::sleep(patience.saturating_sub(RESTS_AFTER)).await;
+        tokio::time::sleep(patience.saturating_sub(PARK_AFTER)).await;
     };
     let given_up = async {
         tokio::select! {
             () = silent => {}
-            () = place.told_to_leave() => {}
+            () = place.asked_to_close() => {}
             () = ends.stopping() => {}
             () = async {
-                ends.woken(origin.opened_epoch).await;
-                tokio::time::sleep(WOKEN_TIME).await
+                ends.resumed(origin.opened_epoch).await;
+                tokio::time::sleep(RESUMED_TIMEOUT).await
             } => {}
         }
     };
     let spoken = tokio::select! {
         biased;
-        spoken = h2_preface::of(stream) => spoken.ok(),
+        spoken = h2_preface::detect(stream) => spoken.ok(),
         () = given_up => None,
     };
     if spoken.is_some() {

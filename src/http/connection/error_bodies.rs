@@ -1,6 +1,6 @@
 //! A line of text for the error responses that hyper sends before there is a request.
 
-use crate::http::error::{Refusal, refusal_line};
+use crate::http::error::{ApiError, refusal_line};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,22 +16,22 @@ const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 /// - hyper writes the head of such a response, and nothing after it, in one piece.
 /// - No other output begins this way: responses have bodies, and the peer protocol begins with a
 ///   length.
-pub(super) struct Worded<IO> {
+pub(super) struct ErrorBodies<IO> {
     io: IO,
     /// The unwritten rest of a response that replaces hyper's.
     pending: Vec<u8>,
 }
 
-impl<IO: AsyncWrite + Unpin> Worded<IO> {
-    pub(super) fn new(io: IO) -> Worded<IO> {
-        Worded {
+impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
+    pub(super) fn new(io: IO) -> ErrorBodies<IO> {
+        ErrorBodies {
             io,
             pending: Vec::new(),
         }
     }
 
     fn replace(&mut self, bytes: &[u8]) -> bool {
-        let Some(worded) = worded(bytes) else {
+        let Some(worded) = with_error_body(bytes) else {
             return false;
         };
         self.pending = worded;
@@ -51,7 +51,7 @@ impl<IO: AsyncWrite + Unpin> Worded<IO> {
 }
 
 /// Returns the error response with a body added, or `None` if `bytes` is not one without a body.
-fn worded(bytes: &[u8]) -> Option<Vec<u8>> {
+fn with_error_body(bytes: &[u8]) -> Option<Vec<u8>> {
     if !bytes.starts_with(BEGIN) {
         return None;
     }
@@ -59,9 +59,9 @@ fn worded(bytes: &[u8]) -> Option<Vec<u8>> {
         .windows(EMPTY.len())
         .position(|window| window == EMPTY)?;
     let refusal = match bytes.get(9..12)? {
-        b"414" => Refusal::UnreadableUri,
-        b"431" => Refusal::UnreadableHeaders,
-        _ => Refusal::BadRequest("This is not an HTTP request".to_owned()),
+        b"414" => ApiError::UnreadableUri,
+        b"431" => ApiError::UnreadableHeaders,
+        _ => ApiError::BadRequest("This is not an HTTP request".to_owned()),
     };
     let line = refusal_line(&refusal);
     let headers = format!(
@@ -79,7 +79,7 @@ fn worded(bytes: &[u8]) -> Option<Vec<u8>> {
     )
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Worded<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for ErrorBodies<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -89,7 +89,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Worded<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Worded<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for ErrorBodies<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -140,7 +140,7 @@ mod tests {
     fn a_bare_refusal_is_worded() {
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
             connection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
-        let text = String::from_utf8(worded(bare).expect("a bare one")).expect("text");
+        let text = String::from_utf8(with_error_body(bare).expect("a bare one")).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(
             head.contains(&format!("content-length: {}\r\n", body.len())),
@@ -156,7 +156,7 @@ mod tests {
             "HTTP/1.1 404 Not Found\r\ncontent-length: 3\r\n\r\nno\n",
             "",
         ] {
-            assert_eq!(worded(other.as_bytes()), None, "{other}");
+            assert_eq!(with_error_body(other.as_bytes()), None, "{other}");
         }
     }
 }

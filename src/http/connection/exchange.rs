@@ -1,13 +1,13 @@
 //! The handling of one request of a connection, and its record in the access log.
 
-use super::idle::Activity;
-use super::lingering_body::Lingering;
+use super::idle::ConnectionState;
+use super::lingering_body::LingeringBody;
 use crate::clock::{Instant, now};
-use crate::http::access_record::{AccessLog, AccessRecord};
-use crate::http::backend::Discovery;
-use crate::http::connection_limiter::Place;
-use crate::http::service::Front;
-use crate::http::state::Origin;
+use crate::http::access_record::{AccessLog, HttpRecord};
+use crate::http::backend::Backend;
+use crate::http::connection_limiter::ConnectionPermit;
+use crate::http::service::RootService;
+use crate::http::state::ConnectionInfo;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The state that all connections share.
-pub(super) struct Shared<D> {
-    pub(super) front: Front<D>,
+pub(super) struct ServerContext<D> {
+    pub(super) front: RootService<D>,
     pub(super) access_log: Option<AccessLog>,
     pub(super) max_head_bytes: usize,
     pub(super) parked_after: Duration,
@@ -27,11 +27,11 @@ pub(super) struct Shared<D> {
 
 /// Answers a request. Everything that need not wait is done before the future is created: its
 /// temporaries would otherwise occupy memory while a lookup is held, ten thousand times over.
-pub(super) fn answer<D: Discovery>(
-    shared: Arc<Shared<D>>,
-    activity: &Arc<Activity>,
-    origin: Origin,
-    place: Place,
+pub(super) fn respond<D: Backend>(
+    shared: Arc<ServerContext<D>>,
+    activity: &Arc<ConnectionState>,
+    origin: ConnectionInfo,
+    place: ConnectionPermit,
     request: Request<Incoming>,
 ) -> impl Future<Output = Response> + use<D> {
     let in_flight = activity.request(request.version() == Version::HTTP_2);
@@ -40,16 +40,16 @@ pub(super) fn answer<D: Discovery>(
     let asked = shared
         .access_log
         .is_some()
-        .then(|| Box::new(asked(origin, &request)));
+        .then(|| Box::new(request_record(origin, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
         // Immediately: a held lookup would otherwise count against its address until it is
         // answered, and 1,024 of them would lock out a proxy that serves all engines.
-        place.prove();
+        place.mark_active();
     }
     let body = match body.is_end_stream() {
         true => Body::empty(),
-        false => Body::new(Lingering::new(&head.headers, body, activity.exchange())),
+        false => Body::new(LingeringBody::new(&head.headers, body, activity.exchange())),
     };
     let request = Request::from_parts(head, body);
     let answered = shared.front.answer(origin, place.clone(), request);
@@ -67,7 +67,7 @@ pub(super) fn answer<D: Discovery>(
             });
         }
         drop(in_flight);
-        place.prove();
+        place.mark_active();
         if let (Some(log), Some(asked)) = (&shared.access_log, asked) {
             log(record(*asked, &response, started));
         }
@@ -75,9 +75,9 @@ pub(super) fn answer<D: Discovery>(
     }
 }
 
-fn asked(origin: Origin, request: &Request<Incoming>) -> AccessRecord {
+fn request_record(origin: ConnectionInfo, request: &Request<Incoming>) -> HttpRecord {
     let length = request.headers().get(CONTENT_LENGTH);
-    AccessRecord {
+    HttpRecord {
         client: origin.address.ip(),
         method: request.method().clone(),
         uri: request.uri().clone(),
@@ -92,7 +92,7 @@ fn asked(origin: Origin, request: &Request<Incoming>) -> AccessRecord {
     }
 }
 
-fn record(mut record: AccessRecord, response: &Response, started: Instant) -> AccessRecord {
+fn record(mut record: HttpRecord, response: &Response, started: Instant) -> HttpRecord {
     record.status = response.status().as_u16();
     record.response_bytes = response.body().size_hint().exact().unwrap_or(0);
     record.latency = now().duration_since(started);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Time after which a client that takes next to nothing of its response is considered gone. It is
 /// cut off within 30 s; the remaining 5 s are for a busy node.
-pub(super) const STALL_TIME: Duration = Duration::from_secs(25);
+pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Minimum progress of a reader within [`STALL_TIME`] while data is available: 330 bytes per
 /// second.
@@ -36,15 +36,15 @@ const ALIVE_BYTES: usize = 64;
 const RESET_MAX: usize = 256;
 
 /// The responses in progress on a connection.
-pub(super) struct Frames {
-    written: Parser,
-    read: Parser,
-    under_way: BTreeMap<u32, Taken>,
+pub(super) struct FrameTracker {
+    written: FrameParser,
+    read: FrameParser,
+    under_way: BTreeMap<u32, WriteProgress>,
     reset: VecDeque<u32>,
 }
 
 /// The progress of one response's reader.
-struct Taken {
+struct WriteProgress {
     since: Instant,
     bytes_since: usize,
     /// Whether the last period's progress was less than [`PROGRESS_BYTES`], which only an event
@@ -52,11 +52,11 @@ struct Taken {
     is_slow: bool,
 }
 
-impl Frames {
-    pub(super) fn new() -> Frames {
-        Frames {
-            written: Parser::after(0),
-            read: Parser::after(PREFACE_BYTES),
+impl FrameTracker {
+    pub(super) fn new() -> FrameTracker {
+        FrameTracker {
+            written: FrameParser::after(0),
+            read: FrameParser::after(PREFACE_BYTES),
             under_way: BTreeMap::new(),
             reset: VecDeque::new(),
         }
@@ -72,7 +72,7 @@ impl Frames {
         for slice in slices {
             let part = &slice[..bytes.min(slice.len())];
             bytes -= part.len();
-            let Frames {
+            let FrameTracker {
                 written,
                 under_way,
                 reset,
@@ -83,7 +83,7 @@ impl Frames {
                     under_way.remove(&head.stream);
                 }
                 (HEADERS, _) if !reset.contains(&head.stream) => {
-                    under_way.entry(head.stream).or_insert(Taken {
+                    under_way.entry(head.stream).or_insert(WriteProgress {
                         since: at,
                         bytes_since: 0,
                         is_slow: false,
@@ -101,7 +101,7 @@ impl Frames {
 
     /// Records the bytes that were read.
     pub(super) fn read(&mut self, bytes: &[u8]) {
-        let Frames {
+        let FrameTracker {
             read,
             under_way,
             reset,
@@ -124,7 +124,7 @@ impl Frames {
     pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
         let mut slow = 0;
         for taken in self.under_way.values_mut() {
-            if at >= taken.since + STALL_TIME {
+            if at >= taken.since + STALL_TIMEOUT {
                 if taken.bytes_since < ALIVE_BYTES {
                     return Some(at);
                 }
@@ -138,11 +138,11 @@ impl Frames {
             return Some(at);
         }
         let since = self.under_way.values().map(|taken| taken.since).min()?;
-        Some(since + STALL_TIME)
+        Some(since + STALL_TIMEOUT)
     }
 }
 
-impl Taken {
+impl WriteProgress {
     fn add(&mut self, bytes: usize, at: Instant) {
         self.bytes_since += bytes;
         if self.bytes_since >= PROGRESS_BYTES {
@@ -154,7 +154,7 @@ impl Taken {
 }
 
 /// The header of a frame.
-struct Head {
+struct FrameHead {
     length: usize,
     kind: u8,
     flags: u8,
@@ -162,23 +162,23 @@ struct Head {
 }
 
 /// A parser for the frame headers in bytes that arrive in pieces of any size.
-struct Parser {
+struct FrameParser {
     /// Number of bytes before the next frame header.
     skip: usize,
     head: [u8; HEAD_BYTES],
     filled: usize,
 }
 
-impl Parser {
-    fn after(skip: usize) -> Parser {
-        Parser {
+impl FrameParser {
+    fn after(skip: usize) -> FrameParser {
+        FrameParser {
             skip,
             head: [0; HEAD_BYTES],
             filled: 0,
         }
     }
 
-    fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(Head)) {
+    fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(FrameHead)) {
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
@@ -192,7 +192,7 @@ impl Parser {
                 let length = u32::from_be_bytes([0, a, b, c]) as usize;
                 self.filled = 0;
                 self.skip = length;
-                see(Head {
+                see(FrameHead {
                     length,
                     kind,
                     flags,
@@ -217,7 +217,7 @@ mod tests {
         frame
     }
 
-    fn write(frames: &mut Frames, bytes: &[u8], at: Instant) {
+    fn write(frames: &mut FrameTracker, bytes: &[u8], at: Instant) {
         frames.wrote(&[IoSlice::new(bytes)], bytes.len(), at);
     }
 
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn an_answer_is_owed_until_its_end() {
         let at = now();
-        let mut frames = Frames::new();
+        let mut frames = FrameTracker::new();
         let all = [
             frame(4, 0, 0, 6),
             frame(HEADERS, 4, 1, 20),
@@ -259,20 +259,20 @@ mod tests {
     #[test]
     fn a_reader_that_takes_little_is_late() {
         let began = now();
-        let late = began + STALL_TIME;
+        let late = began + STALL_TIMEOUT;
         let second = Duration::from_secs(1);
-        let mut frames = Frames::new();
+        let mut frames = FrameTracker::new();
         assert_eq!(frames.stalled_at(0, began), None);
         write(&mut frames, &frame(HEADERS, 4, 1, 0), began);
         assert_eq!(frames.stalled_at(1, began), Some(late));
         assert_eq!(frames.stalled_at(1, late), Some(late), "nothing was taken");
         write(&mut frames, &frame(DATA, 0, 1, ALIVE_BYTES), began + second);
         assert_eq!(frames.stalled_at(0, late), Some(late), "too little");
-        assert_eq!(frames.stalled_at(1, late), Some(late + STALL_TIME));
+        assert_eq!(frames.stalled_at(1, late), Some(late + STALL_TIMEOUT));
         write(&mut frames, &frame(DATA, 0, 1, PROGRESS_BYTES), late);
         assert_eq!(
             frames.stalled_at(0, late + second),
-            Some(late + STALL_TIME),
+            Some(late + STALL_TIMEOUT),
             "it caught up"
         );
     }

@@ -11,7 +11,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The HTTP version of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
+pub(super) enum Protocol {
     /// HTTP/1.0 or HTTP/1.1.
     Http1,
     /// HTTP/2, by prior knowledge.
@@ -21,13 +21,13 @@ pub(super) enum Spoken {
 /// Waits for the first bytes and returns the HTTP version. Peeking, instead of reading ahead of
 /// hyper, halves the memory of a waiting connection: hyper makes its read buffer twice as large for
 /// bytes that were read before.
-pub(super) async fn of(stream: &TcpStream) -> io::Result<Spoken> {
+pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
         // A prefix that fits both versions is treated as nothing to read, so that the next bytes
         // cause a new event. The peek runs inside `try_io`, so that clearing the readiness does not
         // affect bytes that arrive after it.
-        let looked = stream.try_io(Interest::READABLE, || look(stream, ready.is_read_closed()));
+        let looked = stream.try_io(Interest::READABLE, || peek(stream, ready.is_read_closed()));
         match looked {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             spoken => return spoken,
@@ -36,17 +36,17 @@ pub(super) async fn of(stream: &TcpStream) -> io::Result<Spoken> {
 }
 
 /// Returns the HTTP version of the available bytes, or `WouldBlock` if it is not yet determined.
-fn look(stream: &TcpStream, is_all: bool) -> io::Result<Spoken> {
+fn peek(stream: &TcpStream, is_all: bool) -> io::Result<Protocol> {
     let mut bytes = [0; PREFACE.len()];
     // Never waits: the socket was ready, and the call does not consume the task's budget.
     let peeked = unconstrained(stream.peek(&mut bytes)).now_or_never();
     let peeked = peeked.ok_or(io::ErrorKind::WouldBlock)??;
     match bytes.get(..peeked).unwrap_or_default() {
-        PREFACE => Ok(Spoken::Http2),
+        PREFACE => Ok(Protocol::Http2),
         begin if PREFACE.starts_with(begin) && !begin.is_empty() && !is_all => {
             Err(io::ErrorKind::WouldBlock.into())
         }
         // No bytes mean the end of the stream, which hyper handles.
-        _ => Ok(Spoken::Http1),
+        _ => Ok(Protocol::Http1),
     }
 }

@@ -1,6 +1,6 @@
 //! Request bodies that are dropped before they are fully read.
 
-use super::idle::Exchange;
+use super::idle::BodyGuard;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::EXPECT;
@@ -14,30 +14,30 @@ use std::time::Duration;
 const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Maximum duration of the discarding.
-const DISCARD_TIME: Duration = Duration::from_secs(1);
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A body whose rest is read and discarded, within limits, when it is dropped before its end. A
 /// client that is still sending then receives the response (413, for example); if the connection
 /// were closed immediately, the client would see a reset.
 ///
 /// Until then it counts as an exchange: the incoming bytes are not a request.
-pub(super) struct Lingering {
-    body: Option<(Incoming, Exchange)>,
+pub(super) struct LingeringBody {
+    body: Option<(Incoming, BodyGuard)>,
     discards: bool,
 }
 
-impl Lingering {
-    pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: Exchange) -> Lingering {
+impl LingeringBody {
+    pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: BodyGuard) -> LingeringBody {
         // A client that waits for 100-continue sends nothing until the body is read, so the rest
         // must not be read.
-        Lingering {
+        LingeringBody {
             body: Some((body, exchange)),
             discards: !headers.contains_key(EXPECT),
         }
     }
 }
 
-impl Body for Lingering {
+impl Body for LingeringBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -63,7 +63,7 @@ impl Body for Lingering {
     }
 }
 
-impl Drop for Lingering {
+impl Drop for LingeringBody {
     fn drop(&mut self) {
         if let Some((body, exchange)) = self
             .body
@@ -73,7 +73,7 @@ impl Drop for Lingering {
             // After the end of the body, the byte limit or the timeout, any rest is cut off with
             // the connection.
             tokio::spawn(async move {
-                let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
+                let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
                 drop(exchange);
             });
         }

@@ -13,15 +13,15 @@ use tokio::net::TcpStream;
 
 /// Time between two checks of a socket with unread bytes, which would otherwise cause an event each
 /// time.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+const RECHECK_AFTER: Duration = Duration::from_secs(10);
 
 /// A handle of a shared socket. Supports one reader and one writer at a time.
 #[derive(Debug, Clone)]
-pub(super) struct SharedStream(Arc<TcpStream>);
+pub(super) struct PeekableStream(Arc<TcpStream>);
 
-impl SharedStream {
-    pub(super) fn new(stream: TcpStream) -> SharedStream {
-        SharedStream(Arc::new(stream))
+impl PeekableStream {
+    pub(super) fn new(stream: TcpStream) -> PeekableStream {
+        PeekableStream(Arc::new(stream))
     }
 
     /// Waits until the other side has closed, or at least half-closed. While there are unread
@@ -31,7 +31,7 @@ impl SharedStream {
     /// cost memory for each connection.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
-            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            tokio::time::sleep(RECHECK_AFTER).await;
             if self.is_half_closed() {
                 return;
             }
@@ -109,7 +109,7 @@ impl SharedStream {
     }
 }
 
-impl AsyncRead for SharedStream {
+impl AsyncRead for PeekableStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -125,7 +125,7 @@ impl AsyncRead for SharedStream {
     }
 }
 
-impl AsyncWrite for SharedStream {
+impl AsyncWrite for PeekableStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

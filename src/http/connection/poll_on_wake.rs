@@ -12,32 +12,32 @@ use std::task::{Context, Poll, Wake, Waker};
 /// - It belongs to one task, whose waker must stay the same.
 /// - It must not wait on a resource whose waker another future of the task can replace: a socket
 ///   keeps only the waker of its last reader.
-pub(super) struct Seldom<F> {
+pub(super) struct PollOnWake<F> {
     future: Pin<Box<F>>,
-    wake: Option<(Arc<Woken>, Waker)>,
+    wake: Option<(Arc<WakeFlag>, Waker)>,
 }
 
-struct Woken {
+struct WakeFlag {
     woken: AtomicBool,
     task: Waker,
 }
 
-impl<F> Seldom<F> {
-    pub(super) fn new(future: F) -> Seldom<F> {
-        Seldom {
+impl<F> PollOnWake<F> {
+    pub(super) fn new(future: F) -> PollOnWake<F> {
+        PollOnWake {
             future: Box::pin(future),
             wake: None,
         }
     }
 }
 
-impl<F: Future> Future for Seldom<F> {
+impl<F: Future> Future for PollOnWake<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Seldom { future, wake } = &mut *self;
+        let PollOnWake { future, wake } = &mut *self;
         let (woken, waker) = wake.get_or_insert_with(|| {
-            let woken = Arc::new(Woken {
+            let woken = Arc::new(WakeFlag {
                 woken: AtomicBool::new(true),
                 task: cx.waker().clone(),
             });
@@ -51,7 +51,7 @@ impl<F: Future> Future for Seldom<F> {
     }
 }
 
-impl Wake for Woken {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -77,7 +77,7 @@ mod tests {
     async fn it_is_polled_when_it_wakes() {
         let (tell, mut told) = oneshot::channel::<()>();
         let mut polls = 0;
-        let mut seldom = Seldom::new(poll_fn(|cx| {
+        let mut seldom = PollOnWake::new(poll_fn(|cx| {
             polls += 1;
             Pin::new(&mut told).poll(cx)
         }));

@@ -1,6 +1,6 @@
 //! A connection's socket that records each transfer for the connection's time limits.
 
-use super::idle::Activity;
+use super::idle::ConnectionState;
 use crate::clock::now;
 use bytes::Bytes;
 use std::io::{self, IoSlice};
@@ -10,16 +10,16 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A stream that reports each transfer to an [`Activity`].
-pub(super) struct Watched<IO> {
+pub(super) struct TrackedIo<IO> {
     io: IO,
     /// Bytes that were read from `io` earlier, and are returned first.
     unread: Bytes,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionState>,
 }
 
-impl<IO> Watched<IO> {
-    pub(super) fn new(io: IO, unread: Bytes, activity: Arc<Activity>) -> Watched<IO> {
-        Watched {
+impl<IO> TrackedIo<IO> {
+    pub(super) fn new(io: IO, unread: Bytes, activity: Arc<ConnectionState>) -> TrackedIo<IO> {
+        TrackedIo {
             io,
             unread,
             activity,
@@ -40,7 +40,7 @@ impl<IO> Watched<IO> {
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for TrackedIo<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -62,7 +62,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for TrackedIo<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,9 +1,9 @@
 //! `/v1/announcement/{node_id}`: the announcement of a node.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::body::{json_encoding, read};
-use crate::http::state::{App, Origin, acknowledged};
+use crate::http::state::{App, ConnectionInfo, acknowledged};
 use crate::model::{Announcement, check_name};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, Request, StatusCode};
 
 /// Returns the node id of a `PUT` with a canonical path and nothing to decode. Most requests of a
 /// running cluster are of this kind. See [`super::service::plain`].
-pub(in crate::http) fn plain(request: &Request<Body>) -> Option<String> {
+pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
         && !node_id.contains(['%', '/'])
@@ -26,9 +26,9 @@ pub(in crate::http) fn plain(request: &Request<Body>) -> Option<String> {
 }
 
 /// Answers a [`plain`] announcement.
-pub(in crate::http) fn answer<D: Discovery>(
+pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
-    origin: Origin,
+    origin: ConnectionInfo,
     node_id: String,
     request: Request<Body>,
 ) -> BoxFuture<'static, Response> {
@@ -39,23 +39,23 @@ pub(in crate::http) fn answer<D: Discovery>(
 }
 
 /// Handles `PUT`: responds 202 once the announcement is committed and applied.
-pub(in crate::http) async fn announce<D: Discovery>(
+pub(in crate::http) async fn announce<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<ConnectionInfo>,
     Path(node_id): Path<String>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     put(&app, origin, &node_id, &headers, body).await
 }
 
-async fn put<D: Discovery>(
+async fn put<D: Backend>(
     app: &App<D>,
-    origin: Origin,
+    origin: ConnectionInfo,
     node_id: &str,
     headers: &HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let encoding = json_encoding(headers, &body)?;
     let body = read(headers, body, encoding, app.body_limits()).await?;
     let parse = || Announcement::from_json(node_id, &body, &app.settings.environment);
@@ -63,7 +63,7 @@ async fn put<D: Discovery>(
     let (digest, mut announcement) = match app.bodies.digest(hash) {
         Some(digest) => (digest, None),
         None => {
-            let announcement = parse().map_err(|error| Refusal::BadRequest(error.to_string()))?;
+            let announcement = parse().map_err(|error| ApiError::BadRequest(error.to_string()))?;
             let digest = announcement.digest();
             app.bodies.note(hash, digest);
             (digest, Some(announcement))
@@ -88,12 +88,12 @@ async fn put<D: Discovery>(
 
 /// Handles `DELETE`: responds 204 once the node's withdrawal is committed and applied, even if the
 /// node was not known.
-pub(in crate::http) async fn withdraw<D: Discovery>(
+pub(in crate::http) async fn withdraw<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<ConnectionInfo>,
     Path(node_id): Path<String>,
-) -> Result<impl IntoResponse, Refusal> {
-    check_name("node id", &node_id).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+) -> Result<impl IntoResponse, ApiError> {
+    check_name("node id", &node_id).map_err(|error| ApiError::BadRequest(error.to_string()))?;
     let index = app
         .write(origin, |deadline| app.discovery.withdraw(node_id, deadline))
         .await?;
@@ -105,14 +105,14 @@ mod tests {
     use super::*;
     use crate::clock::PauseDetector;
     use crate::http::HttpSettings;
-    use crate::http::fake_backend::Lone;
+    use crate::http::fake_backend::FakeBackend;
     use crate::http::state::AppState;
     use tokio::sync::watch;
 
     const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
-    async fn put_by_n(app: &App<Lone>, body: &'static str) -> Result<StatusCode, Refusal> {
-        let origin = Origin {
+    async fn put_by_n(app: &App<FakeBackend>, body: &'static str) -> Result<StatusCode, ApiError> {
+        let origin = ConnectionInfo {
             address: ([127, 0, 0, 1], 1).into(),
             opened_epoch: app.beat.epoch(),
         };
@@ -127,7 +127,12 @@ mod tests {
     async fn what_is_over_a_limit_is_refused_by_name() {
         let (_stop, stopping) = watch::channel(false);
         let settings = HttpSettings::new("test");
-        let app = AppState::shared(Lone::new(), settings, PauseDetector::start(), stopping);
+        let app = AppState::shared(
+            FakeBackend::new(),
+            settings,
+            PauseDetector::start(),
+            stopping,
+        );
         let services: Vec<String> = (0..4_097)
             .map(|i| format!(r#"{{"id":"{i}","type":"t","properties":{{}}}}"#))
             .collect();
@@ -145,7 +150,7 @@ mod tests {
                 r#"{{"environment":"test","pool":"p","location":"{location}","services":[{services}]}}"#
             );
             let refused = put_by_n(&app, body.leak()).await;
-            assert_eq!(refused, Err(Refusal::BadRequest(line.to_owned())));
+            assert_eq!(refused, Err(ApiError::BadRequest(line.to_owned())));
             assert!(!app.discovery.lists("n"));
         }
     }
@@ -156,7 +161,12 @@ mod tests {
     async fn known_bytes_are_read_when_they_must_be() {
         let (_stop, stopping) = watch::channel(false);
         let settings = HttpSettings::new("test");
-        let app = AppState::shared(Lone::new(), settings, PauseDetector::start(), stopping);
+        let app = AppState::shared(
+            FakeBackend::new(),
+            settings,
+            PauseDetector::start(),
+            stopping,
+        );
         assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
         let digest = app.bodies.digest(app.bodies.hash("n", BODY.as_bytes()));
         let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");

@@ -1,9 +1,9 @@
 //! `/v1/cluster`: the cluster's own endpoints, for operators, monitoring and peers.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
-use crate::http::state::{App, Origin};
+use crate::http::state::{App, ConnectionInfo};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -21,40 +21,40 @@ pub(in crate::http) const PEER_PATH: &str = "/v1/cluster/peer";
 const PEER_PROTOCOL: &str = "quorate-peer/1";
 
 /// Handles `GET /v1/cluster/status`: always responds 200, from this node's local knowledge.
-pub(in crate::http) async fn status<D: Discovery>(
+pub(in crate::http) async fn status<D: Backend>(
     State(app): State<App<D>>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let json = serde_json::to_vec(&app.discovery.status())
-        .map_err(|error| Refusal::Internal(error.to_string()))?;
+        .map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
 }
 
 /// Handles `GET /v1/cluster/ready`: responds 200 if this node serves and is not about to stop,
 /// otherwise 503 with the reason.
-pub(in crate::http) async fn ready<D: Discovery>(
+pub(in crate::http) async fn ready<D: Backend>(
     State(app): State<App<D>>,
-) -> Result<&'static str, Refusal> {
+) -> Result<&'static str, ApiError> {
     if app.settings.leaving.load(Ordering::Relaxed) {
-        return Err(Refusal::Unavailable("This node is stopping".to_owned()));
+        return Err(ApiError::Unavailable("This node is stopping".to_owned()));
     }
-    app.discovery.ready().map_err(Refusal::Unavailable)?;
+    app.discovery.ready().map_err(ApiError::Unavailable)?;
     Ok("ready\n")
 }
 
 /// Handles `GET /v1/cluster/peer` with `Upgrade: quorate-peer/1`: responds 101, after which the
 /// connection carries the peer protocol.
-pub(in crate::http) async fn peer<D: Discovery>(
+pub(in crate::http) async fn peer<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<ConnectionInfo>,
     mut request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     if !asks_for_peer_protocol(&request) {
-        return Err(Refusal::UpgradeRequired(PEER_PROTOCOL));
+        return Err(ApiError::UpgradeRequired(PEER_PROTOCOL));
     }
     // Held for the lifetime of the connection, so that it counts.
     let place = request
         .extensions_mut()
-        .remove::<crate::http::connection_limiter::Place>();
+        .remove::<crate::http::connection_limiter::ConnectionPermit>();
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgrade.await {

@@ -1,12 +1,14 @@
 //! `/v1/coordinator`: the coordinator that SQL clients connect to.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::content_negotiation::prefers_json;
 use crate::http::request::query::Parameters;
-use crate::http::respond::rendered_coordinators::{Content, Question, Rendered, chosen_first};
-use crate::http::respond::sse::{self, Events, Position, Source};
+use crate::http::respond::rendered_coordinators::{
+    Content, CoordinatorQuestion, CoordinatorsBody, chosen_first,
+};
+use crate::http::respond::sse::{self, EventBuffer, Position, Source};
 use crate::http::state::{App, QUORATE_INDEX};
 use crate::model::{CoordinatorQuery, Coordinators, Engine, Lookup};
 use crate::raft::{Unavailable, Watcher};
@@ -18,13 +20,13 @@ use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 
 /// Handles `GET /v1/coordinator`.
-pub(in crate::http) async fn coordinator<D: Discovery>(
+pub(in crate::http) async fn coordinator<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let parameters = Parameters::of(&uri)?;
-    let question = Question {
+    let question = CoordinatorQuestion {
         query: CoordinatorQuery {
             engine: parameters.get("engine").map(engine).transpose()?,
             pool: parameters.get("pool").map(str::to_owned),
@@ -37,7 +39,7 @@ pub(in crate::http) async fn coordinator<D: Discovery>(
     let (rendered, index) = answer(&app, &question, &question.lookups()).await?;
     let (text, json) = match &rendered.content {
         Content::Found { text, json } => (text, json),
-        Content::None { reason } => return Err(Refusal::Unavailable(reason.clone())),
+        Content::None { reason } => return Err(ApiError::Unavailable(reason.clone())),
     };
     let (content_type, body) = if prefers_json(&headers) {
         (JSON, Body::from(json.clone()))
@@ -55,11 +57,11 @@ pub(in crate::http) async fn coordinator<D: Discovery>(
 }
 
 /// Returns the linearizable answer to a question.
-async fn answer<D: Discovery>(
+async fn answer<D: Backend>(
     app: &App<D>,
-    question: &Question,
+    question: &CoordinatorQuestion,
     lookups: &[Lookup],
-) -> Result<(Arc<Rendered>, u64), Refusal> {
+) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
     if let Some(lookup) = lookups.first() {
         // Once this returns, the local state is at least as new as the call.
         app.look_up(lookup).await?;
@@ -69,30 +71,30 @@ async fn answer<D: Discovery>(
 }
 
 /// Returns the coordinators, the chosen one first, with the index of the state that they are from.
-pub(in crate::http) async fn find<D: Discovery>(
+pub(in crate::http) async fn find<D: Backend>(
     app: &App<D>,
     query: &CoordinatorQuery,
-) -> Result<(Coordinators, u64), Refusal> {
+) -> Result<(Coordinators, u64), ApiError> {
     let (found, index) = app
         .read(|deadline| app.discovery.coordinators(query, deadline))
         .await?;
     Ok((chosen_first(found, &app.settings), index))
 }
 
-fn engine(name: &str) -> Result<Engine, Refusal> {
+fn engine(name: &str) -> Result<Engine, ApiError> {
     Engine::of_name(name)
-        .ok_or_else(|| Refusal::BadRequest("The parameter engine is presto or trino".to_owned()))
+        .ok_or_else(|| ApiError::BadRequest("The parameter engine is presto or trino".to_owned()))
 }
 
-async fn watch<D: Discovery>(
+async fn watch<D: Backend>(
     app: App<D>,
-    question: Question,
+    question: CoordinatorQuestion,
     headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     sse::check_accepted(headers)?;
     let place = app.watcher()?;
     let lookups = question.lookups();
-    let feed = app.discovery.feed(&lookups)?;
+    let feed = app.discovery.watch(&lookups)?;
     let (rendered, index) = answer(&app, &question, &lookups).await?;
     let mut followed = Followed {
         app: app.clone(),
@@ -101,7 +103,7 @@ async fn watch<D: Discovery>(
         feed,
         shown: None,
     };
-    let mut first = Events::default();
+    let mut first = EventBuffer::default();
     followed.show(&rendered, index, &mut first);
     Ok(sse::answer(&app, followed, first, index, place))
 }
@@ -109,7 +111,7 @@ async fn watch<D: Discovery>(
 /// A coordinator query, as the source of a stream.
 struct Followed<D> {
     app: App<D>,
-    question: Question,
+    question: CoordinatorQuestion,
     lookups: Vec<Lookup>,
     feed: Watcher,
     /// The hash of the content that the reader has; `None` before the first event. The content
@@ -117,8 +119,8 @@ struct Followed<D> {
     shown: Option<u128>,
 }
 
-impl<D: Discovery> Followed<D> {
-    fn show(&mut self, rendered: &Rendered, index: u64, events: &mut Events) {
+impl<D: Backend> Followed<D> {
+    fn show(&mut self, rendered: &CoordinatorsBody, index: u64, events: &mut EventBuffer) {
         if self.shown == Some(rendered.digest) {
             return;
         }
@@ -134,12 +136,12 @@ impl<D: Discovery> Followed<D> {
     }
 }
 
-impl<D: Discovery> Source for Followed<D> {
+impl<D: Backend> Source for Followed<D> {
     fn feed(&mut self) -> &mut Watcher {
         &mut self.feed
     }
 
-    fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
+    fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
         let app = &self.app;
         let answer =
             app.coordinators

@@ -2,10 +2,10 @@
 //! address, and follow the coordinator wherever it moves.
 
 use super::coordinator::find;
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::respond::rendered_coordinators::none;
-use crate::http::state::{App, TargetAsSent};
+use crate::http::state::{App, RequestTarget};
 use crate::model::{CoordinatorQuery, Coordinators, Engine};
 use axum::Extension;
 use axum::extract::State;
@@ -22,12 +22,12 @@ pub(in crate::http) fn leads_away(path: &str) -> bool {
 /// version), `GET /` and `GET /ui...`: responds 307, which keeps method and body.
 ///
 /// If both engines are announced, a client is redirected to its own engine, which its headers name.
-pub(in crate::http) async fn to_coordinator<D: Discovery>(
+pub(in crate::http) async fn to_coordinator<D: Backend>(
     State(app): State<App<D>>,
-    sent: Option<Extension<TargetAsSent>>,
+    sent: Option<Extension<RequestTarget>>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let query = CoordinatorQuery::default();
     let (Coordinators { found, unusable }, _) = find(&app, &query).await?;
     let wanted = engine_of(&headers);
@@ -37,12 +37,12 @@ pub(in crate::http) async fn to_coordinator<D: Discovery>(
     // Falls back to the other engine: Trino accepts the headers of Presto's clients if so
     // configured.
     let Some(coordinator) = of_its_engine.or(found.first()) else {
-        return Err(Refusal::Unavailable(none(&query, &unusable)));
+        return Err(ApiError::Unavailable(none(&query, &unusable)));
     };
-    let uri = sent.map_or(uri, |Extension(TargetAsSent(uri))| uri);
+    let uri = sent.map_or(uri, |Extension(RequestTarget(uri))| uri);
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let location = HeaderValue::try_from(format!("{}{target}", coordinator.uri))
-        .map_err(|error| Refusal::Internal(error.to_string()))?;
+        .map_err(|error| ApiError::Internal(error.to_string()))?;
     let headers = [
         (LOCATION, location),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -1,11 +1,11 @@
 //! `/v1/service`: the announced services, now or once they change.
 
 use crate::clock::{Instant, now};
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::content_negotiation::{accepts_json, wants_gzip};
-use crate::http::request::etag::{self, Known};
+use crate::http::request::etag::{self, TagMatch};
 use crate::http::request::query::Asked;
 use crate::http::respond::large;
 use crate::http::state::{App, QUORATE_INDEX};
@@ -39,7 +39,7 @@ const WHOLE_HEADERS: usize = 12;
 /// Returns the lookup of the most frequent kind of request: a `GET` of a canonical path with
 /// nothing to decode. The router serves the same paths, but routing is a considerable part of the
 /// cost of a small response.
-pub(in crate::http) fn plain(request: &Request<Body>) -> Option<Lookup> {
+pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;
     if request.method() != Method::GET || below.contains('%') {
@@ -61,7 +61,7 @@ pub(in crate::http) fn plain(request: &Request<Body>) -> Option<Lookup> {
 }
 
 /// Answers a [`plain`] lookup.
-pub(in crate::http) fn answer<D: Discovery>(
+pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
     lookup: Lookup,
     request: Request<Body>,
@@ -74,47 +74,47 @@ pub(in crate::http) fn answer<D: Discovery>(
 }
 
 /// Handles `GET /v1/service`.
-pub(in crate::http) async fn all<D: Discovery>(
+pub(in crate::http) async fn all<D: Backend>(
     State(app): State<App<D>>,
     asked: Asked,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     serve(&app, Lookup::All, asked, &method, &headers).await
 }
 
 /// Handles `GET /v1/service/{type}`.
-pub(in crate::http) async fn by_type<D: Discovery>(
+pub(in crate::http) async fn by_type<D: Backend>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
     asked: Asked,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     serve(&app, Lookup::Type(service_type), asked, &method, &headers).await
 }
 
 /// Handles `GET /v1/service/{type}/{pool}`.
-pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
+pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
     asked: Asked,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let lookup = Lookup::TypeAndPool(service_type, pool);
     serve(&app, lookup, asked, &method, &headers).await
 }
 
-async fn serve<D: Discovery>(
+async fn serve<D: Backend>(
     app: &App<D>,
     lookup: Lookup,
     asked: Asked,
     method: &Method,
     headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     if !accepts_json(headers) {
-        return Err(Refusal::NotAcceptable);
+        return Err(ApiError::NotAcceptable);
     }
     let may_wait = *method == Method::GET;
     if let Asked::After { index, wait } = asked
@@ -128,20 +128,20 @@ async fn serve<D: Discovery>(
     // For the tag; the client may have the rest.
     app.make(&answer, false).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
-    let known = etag::known(headers, answer.rendered.tag());
-    let (answer, held) = if may_hold && may_wait && known == Known::These {
+    let known = etag::match_tag(headers, answer.rendered.tag());
+    let (answer, held) = if may_hold && may_wait && known == TagMatch::Current {
         // Boxed, like the other waiting futures: in one future they would occupy space side by
         // side.
         Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)
     };
-    let mut response = match etag::known(headers, answer.rendered.tag()) {
-        Known::No => {
+    let mut response = match etag::match_tag(headers, answer.rendered.tag()) {
+        TagMatch::None => {
             app.make(&answer, wants_gzip(headers)).await?;
             whole(&answer, headers)
         }
-        Known::These | Known::Some => unchanged(&answer),
+        TagMatch::Current | TagMatch::Any => unchanged(&answer),
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
@@ -154,14 +154,14 @@ async fn serve<D: Discovery>(
 
 /// Responds to a lookup immediately, with the bytes that all readers of the same state share, plain
 /// or gzip.
-pub(in crate::http) async fn look_up<D: Discovery>(
+pub(in crate::http) async fn look_up<D: Backend>(
     app: &App<D>,
     lookup: Lookup,
     asked: Asked,
     headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     if !accepts_json(headers) {
-        return Err(Refusal::NotAcceptable);
+        return Err(ApiError::NotAcceptable);
     }
     let answer = at_once(app, &lookup, asked).await?;
     app.make(&answer, wants_gzip(headers)).await?;
@@ -170,11 +170,11 @@ pub(in crate::http) async fn look_up<D: Discovery>(
     Ok(response)
 }
 
-async fn at_once<D: Discovery>(
+async fn at_once<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
     asked: Asked,
-) -> Result<LookupResult, Refusal> {
+) -> Result<LookupResult, ApiError> {
     match asked {
         Asked::Stale => Ok(app.discovery.lookup_stale(lookup)?),
         Asked::Now | Asked::After { .. } => app.look_up(lookup).await,
@@ -183,11 +183,11 @@ async fn at_once<D: Discovery>(
 
 /// Holds a lookup whose current result the client has. Also returns whether there was a permit to
 /// hold it.
-async fn hold<D: Discovery>(
+async fn hold<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
     answer: LookupResult,
-) -> Result<(LookupResult, bool), Refusal> {
+) -> Result<(LookupResult, bool), ApiError> {
     // A 503 is an error to an engine; an immediate response is not.
     let Ok(_place) = app.holds.try_acquire() else {
         return Ok((answer, false));
@@ -201,18 +201,18 @@ async fn hold<D: Discovery>(
 
 /// Waits until a lookup has changed after an index. If this node has not reached the index, there
 /// is no reason to wait: it belongs to another cluster, or to a state that was lost with all disks.
-async fn after<D: Discovery>(
+async fn after<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
     index: u64,
     until: Instant,
-) -> Result<LookupResult, Refusal> {
+) -> Result<LookupResult, ApiError> {
     let answer = app.look_up(lookup).await?;
     if answer.changed_index > index || index > answer.index {
         return Ok(answer);
     }
     let Ok(_place) = app.watchers.try_acquire() else {
-        return Err(Refusal::TooManyWatchers);
+        return Err(ApiError::TooManyWatchers);
     };
     app.hold(lookup, |now| now.changed_index <= index, until)
         .await

@@ -1,7 +1,7 @@
 //! `/v1/service-inventory`: the healthy members, for Java nodes that fail over on their own.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::query::Parameters;
 use crate::http::state::App;
@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 /// Unless `?all` is given, a node omits itself while it reaches others: if it failed, an engine
 /// that had chosen it would lose its discovery server and its inventory together, and wait for this
 /// node to come back.
-pub(in crate::http) async fn inventory<D: Discovery>(
+pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let status = app.discovery.status();
     let reaches_others = status
         .members

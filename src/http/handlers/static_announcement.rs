@@ -1,13 +1,13 @@
 //! `/v1/announcement/static`: services that are posted once and stay until they are deleted.
 
 use super::service::look_up;
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::airlift_compat::JSON;
 use crate::http::request::body::{json_encoding, read};
 use crate::http::request::content_negotiation::accepts_json;
 use crate::http::request::query::Asked;
-use crate::http::state::{App, Origin, QUORATE_INDEX, acknowledged};
+use crate::http::state::{App, ConnectionInfo, QUORATE_INDEX, acknowledged};
 use crate::model::{Lookup, StaticService, client_address, random_uuid};
 use axum::Extension;
 use axum::body::Body;
@@ -18,29 +18,29 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 
 /// Handles `GET`: responds with only the static services.
-pub(in crate::http) async fn list<D: Discovery>(
+pub(in crate::http) async fn list<D: Backend>(
     State(app): State<App<D>>,
     asked: Asked,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     look_up(&app, Lookup::Statics, asked, &headers).await
 }
 
 /// Handles `POST`: responds 201 with the service, its new id, and the location for deleting it.
-pub(in crate::http) async fn add<D: Discovery>(
+pub(in crate::http) async fn add<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<ConnectionInfo>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse, ApiError> {
     let encoding = json_encoding(&headers, &body)?;
     if !accepts_json(&headers) {
-        return Err(Refusal::NotAcceptable);
+        return Err(ApiError::NotAcceptable);
     }
     let body = read(&headers, body, encoding, app.body_limits()).await?;
     let service = StaticService::from_json(&random_id()?, &body, &app.settings.environment)
-        .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        .map_err(|error| ApiError::BadRequest(error.to_string()))?;
     let location = location(&uri, &headers, &service.id);
     let created = service.to_json();
     let index = app
@@ -58,11 +58,11 @@ pub(in crate::http) async fn add<D: Discovery>(
 }
 
 /// Handles `DELETE`: responds 204 once the service is deleted, even if it was not known.
-pub(in crate::http) async fn remove<D: Discovery>(
+pub(in crate::http) async fn remove<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<Origin>,
+    Extension(origin): Extension<ConnectionInfo>,
     Path(id): Path<String>,
-) -> Result<impl IntoResponse, Refusal> {
+) -> Result<impl IntoResponse, ApiError> {
     let index = app
         .write(origin, |deadline| app.discovery.remove_static(id, deadline))
         .await?;
@@ -71,8 +71,8 @@ pub(in crate::http) async fn remove<D: Discovery>(
 
 /// Returns a random id. It is drawn here and never in the registry, because all nodes must compute
 /// the same state.
-fn random_id() -> Result<String, Refusal> {
-    random_uuid().map_err(|error| Refusal::Internal(error.to_string()))
+fn random_id() -> Result<String, ApiError> {
+    random_uuid().map_err(|error| ApiError::Internal(error.to_string()))
 }
 
 /// Returns the `Location` of a new resource. This is the only use of the value of `Host`: airlift

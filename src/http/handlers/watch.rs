@@ -1,9 +1,9 @@
 //! `/v1/watch`: a lookup, followed by each of its changes.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::query::Parameters;
-use crate::http::respond::sse::{self, Events, Position, Source};
+use crate::http::respond::sse::{self, EventBuffer, Position, Source};
 use crate::http::state::App;
 use crate::model::Lookup;
 use crate::raft::{LookupProgress, LookupResult, Unavailable, Watcher};
@@ -15,51 +15,51 @@ use http::{HeaderMap, HeaderName, Uri};
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Handles `GET /v1/watch/{type}`.
-pub(in crate::http) async fn by_type<D: Discovery>(
+pub(in crate::http) async fn by_type<D: Backend>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     watch(app, Lookup::Type(service_type), &uri, &headers).await
 }
 
 /// Handles `GET /v1/watch/{type}/{pool}`.
-pub(in crate::http) async fn by_type_and_pool<D: Discovery>(
+pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     watch(app, Lookup::TypeAndPool(service_type, pool), &uri, &headers).await
 }
 
-async fn watch<D: Discovery>(
+async fn watch<D: Backend>(
     app: App<D>,
     lookup: Lookup,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     sse::check_accepted(headers)?;
     let from = resumes_from(uri, headers)?;
     let place = app.watcher()?;
-    let feed = app.discovery.feed(std::slice::from_ref(&lookup))?;
+    let feed = app.discovery.watch(std::slice::from_ref(&lookup))?;
     // Read after the feed began, so that no change between the two is lost.
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
-    let mut watched = Watched {
+    let mut watched = WatchedLookup {
         discovery: app.discovery.clone(),
         lookup,
         feed,
         index: 0,
     };
-    let mut first = Events::default();
+    let mut first = EventBuffer::default();
     watched.begin(from, &answer, &mut first);
     let index = watched.index;
     Ok(sse::answer(&app, watched, first, index, place))
 }
 
-fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refusal> {
+fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
     let parameters = Parameters::of(uri)?;
     let (name, text) = match (headers.get(LAST_EVENT_ID), parameters.get("from")) {
         // Some readers send an id that was never set as an empty one.
@@ -70,12 +70,12 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, Refu
         (_, None) => return Ok(None),
     };
     Position::parse(text).map(Some).ok_or_else(|| {
-        Refusal::BadRequest(format!("{name} is not the id of an event of this service"))
+        ApiError::BadRequest(format!("{name} is not the id of an event of this service"))
     })
 }
 
 /// A lookup, as the source of a stream.
-struct Watched<D> {
+struct WatchedLookup<D> {
     discovery: D,
     lookup: Lookup,
     feed: Watcher,
@@ -83,9 +83,9 @@ struct Watched<D> {
     index: u64,
 }
 
-impl<D: Discovery> Watched<D> {
+impl<D: Backend> WatchedLookup<D> {
     /// Writes the state, or the changes since the reader's last position.
-    fn begin(&mut self, from: Option<Position>, answer: &LookupResult, events: &mut Events) {
+    fn begin(&mut self, from: Option<Position>, answer: &LookupResult, events: &mut EventBuffer) {
         let Some(from) = from else {
             return self.push_state("state", answer, events);
         };
@@ -97,7 +97,7 @@ impl<D: Discovery> Watched<D> {
     }
 
     /// Writes the changes after `index`. Returns false if some of them are no longer available.
-    fn push_missed(&mut self, now: LookupProgress, events: &mut Events) -> bool {
+    fn push_missed(&mut self, now: LookupProgress, events: &mut EventBuffer) -> bool {
         match self.feed.since(self.index) {
             Some(changes) => {
                 for change in changes {
@@ -117,7 +117,7 @@ impl<D: Discovery> Watched<D> {
         }
     }
 
-    fn push_state(&mut self, name: &str, answer: &LookupResult, events: &mut Events) {
+    fn push_state(&mut self, name: &str, answer: &LookupResult, events: &mut EventBuffer) {
         self.index = answer.index;
         events.push(name, self.position(), answer.rendered.json().clone());
     }
@@ -127,12 +127,12 @@ impl<D: Discovery> Watched<D> {
     }
 }
 
-impl<D: Discovery> Source for Watched<D> {
+impl<D: Backend> Source for WatchedLookup<D> {
     fn feed(&mut self) -> &mut Watcher {
         &mut self.feed
     }
 
-    fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable> {
+    fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
         // Read before the changes: by then, the feed has all changes up to this progress.
         let now = self.discovery.progress(&self.lookup)?;
         if !self.push_missed(now, events) {

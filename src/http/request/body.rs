@@ -2,7 +2,7 @@
 
 use super::body_budget::{Budget, Share};
 use super::content_negotiation::{BodyType, body_type};
-use crate::http::error::Refusal;
+use crate::http::error::ApiError;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
@@ -34,15 +34,15 @@ pub(in crate::http) enum Encoding {
 pub(in crate::http) fn json_encoding(
     headers: &HeaderMap,
     body: &Body,
-) -> Result<Encoding, Refusal> {
+) -> Result<Encoding, ApiError> {
     match body_type(headers) {
         BodyType::Json => {}
         BodyType::None if body.is_end_stream() => {
-            return Err(Refusal::BadRequest(
+            return Err(ApiError::BadRequest(
                 "The request body is missing".to_owned(),
             ));
         }
-        BodyType::None | BodyType::Other => return Err(Refusal::NotJson),
+        BodyType::None | BodyType::Other => return Err(ApiError::NotJson),
     }
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let coding = codings
@@ -51,7 +51,7 @@ pub(in crate::http) fn json_encoding(
     match (coding.as_deref(), codings.next()) {
         (None | Some(b"identity" | b""), None) => Ok(Encoding::Identity),
         (Some(b"gzip" | b"x-gzip"), None) => Ok(Encoding::Gzip),
-        _ => Err(Refusal::UnknownEncoding),
+        _ => Err(ApiError::UnknownEncoding),
     }
 }
 
@@ -89,12 +89,12 @@ pub(in crate::http) async fn read(
     body: Body,
     encoding: Encoding,
     limits: BodyLimits<'_>,
-) -> Result<ReadBody, Refusal> {
+) -> Result<ReadBody, ApiError> {
     let mut share = limits.budget.share();
     let collected = collect(headers, body, limits.max_bytes, &mut share);
     let bytes = match tokio::time::timeout(BODY_TIME, collected).await {
         Ok(collected) => collected?,
-        Err(_) => return Err(Refusal::BodyTimeout),
+        Err(_) => return Err(ApiError::BodyTimeout),
     };
     let bytes = match encoding {
         Encoding::Identity => bytes,
@@ -115,20 +115,20 @@ async fn collect(
     mut body: Body,
     max_bytes: usize,
     share: &mut Share,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, ApiError> {
     if announced_bytes(headers).is_some_and(|bytes| bytes > max_bytes as u64) {
-        return Err(Refusal::BodyTooLarge(max_bytes));
+        return Err(ApiError::BodyTooLarge(max_bytes));
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame =
-            frame.map_err(|_| Refusal::BadRequest("The request body broke off".to_owned()))?;
+            frame.map_err(|_| ApiError::BadRequest("The request body broke off".to_owned()))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
         if first.len() + rest.len() + data.len() > max_bytes {
-            return Err(Refusal::BodyTooLarge(max_bytes));
+            return Err(ApiError::BodyTooLarge(max_bytes));
         }
         share.add(data.len())?;
         if first.is_empty() {
@@ -150,14 +150,14 @@ fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn inflate(raw: &[u8], max_bytes: usize) -> Result<Bytes, Refusal> {
+fn inflate(raw: &[u8], max_bytes: usize) -> Result<Bytes, ApiError> {
     let mut inflated = Vec::new();
     let mut bounded = MultiGzDecoder::new(raw).take(max_bytes as u64 + 1);
     match bounded.read_to_end(&mut inflated) {
-        Err(_) => Err(Refusal::BadRequest(
+        Err(_) => Err(ApiError::BadRequest(
             "The request body is not valid gzip".to_owned(),
         )),
-        Ok(bytes) if bytes > max_bytes => Err(Refusal::BodyTooLarge(max_bytes)),
+        Ok(bytes) if bytes > max_bytes => Err(ApiError::BodyTooLarge(max_bytes)),
         Ok(_) => Ok(Bytes::from(inflated)),
     }
 }
@@ -178,7 +178,7 @@ mod tests {
         headers: &HeaderMap,
         body: Body,
         max_bytes: usize,
-    ) -> Result<Bytes, Refusal> {
+    ) -> Result<Bytes, ApiError> {
         let encoding = json_encoding(headers, &body)?;
         let budget = Budget::new(BUDGET_BYTES);
         let limits = BodyLimits {
@@ -218,7 +218,7 @@ mod tests {
             .expect("at the limit");
         assert_eq!(body.len(), MAX_BYTES);
         let refused = read_json(&headers(&[]), chunked(11), MAX_BYTES).await;
-        assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
+        assert_eq!(refused, Err(ApiError::BodyTooLarge(MAX_BYTES)));
     }
 
     /// Received bytes count until the body is dropped; a `Content-Length` alone does not count.
@@ -239,11 +239,11 @@ mod tests {
         let first = reads(chunked(10)).await.expect("within the budget");
         let second = reads(chunked(10)).await.expect("all of the budget");
         let third = reads(chunked(1)).await;
-        assert_eq!(third.err(), Some(Refusal::TooManyBodies));
+        assert_eq!(third.err(), Some(ApiError::TooManyBodies));
         drop(first);
         let third = reads(chunked(10)).await.expect("there is room again");
         let gzipped = read(&promised, Body::from(gzip(b"{}")), Encoding::Gzip, limits);
-        assert_eq!(gzipped.await.err(), Some(Refusal::TooManyBodies));
+        assert_eq!(gzipped.await.err(), Some(ApiError::TooManyBodies));
         drop((second, third));
     }
 
@@ -252,7 +252,7 @@ mod tests {
     async fn the_announced_length_is_enough_to_refuse() {
         for extra in [("content-length", "101"), ("content-length", "99999999999")] {
             let refused = read_json(&headers(&[extra]), chunked(1), MAX_BYTES).await;
-            assert_eq!(refused, Err(Refusal::BodyTooLarge(MAX_BYTES)));
+            assert_eq!(refused, Err(ApiError::BodyTooLarge(MAX_BYTES)));
         }
     }
 
@@ -262,7 +262,7 @@ mod tests {
         let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
         assert_eq!(
             read_json(&headers(&[]), body, MAX_BYTES).await,
-            Err(Refusal::BodyTimeout)
+            Err(ApiError::BodyTimeout)
         );
     }
 
@@ -277,18 +277,18 @@ mod tests {
         assert!(bomb.len() < MAX_BYTES);
         assert_eq!(
             read_json(&encoded, Body::from(bomb), MAX_BYTES).await,
-            Err(Refusal::BodyTooLarge(MAX_BYTES))
+            Err(ApiError::BodyTooLarge(MAX_BYTES))
         );
 
         let broken = read_json(&encoded, Body::from("{}"), MAX_BYTES).await;
-        assert!(matches!(broken, Err(Refusal::BadRequest(_))));
+        assert!(matches!(broken, Err(ApiError::BadRequest(_))));
         let unknown = read_json(
             &headers(&[("content-encoding", "br")]),
             Body::from("{}"),
             MAX_BYTES,
         )
         .await;
-        assert_eq!(unknown, Err(Refusal::UnknownEncoding));
+        assert_eq!(unknown, Err(ApiError::UnknownEncoding));
     }
 
     /// Without a `Content-Type`, a body is rejected for its type and an empty body as missing, as
@@ -298,11 +298,11 @@ mod tests {
         let none = HeaderMap::new();
         assert_eq!(
             read_json(&none, Body::from("{}"), MAX_BYTES).await,
-            Err(Refusal::NotJson)
+            Err(ApiError::NotJson)
         );
         assert!(matches!(
             read_json(&none, Body::empty(), MAX_BYTES).await,
-            Err(Refusal::BadRequest(_))
+            Err(ApiError::BadRequest(_))
         ));
     }
 }

@@ -1,7 +1,7 @@
 //! A limit on the total size of request bodies in memory: those being read, and those whose write
 //! is undecided.
 
-use crate::http::error::Refusal;
+use crate::http::error::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,7 +47,7 @@ impl Share {
     ///
     /// # Errors
     /// If all bodies together would exceed the limit.
-    pub(in crate::http) fn add(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(in crate::http) fn add(&mut self, bytes: usize) -> Result<(), ApiError> {
         let Budget {
             max_bytes,
             taken_bytes,
@@ -61,7 +61,7 @@ impl Share {
         self.bytes += bytes;
         match before + bytes <= limit {
             true => Ok(()),
-            false => Err(Refusal::TooManyBodies),
+            false => Err(ApiError::TooManyBodies),
         }
     }
 }
@@ -85,11 +85,11 @@ mod tests {
         let mut large = budget.share();
         assert_eq!(large.add(3 * SMALL_BYTES), Ok(()));
         let mut another = budget.share();
-        assert_eq!(another.add(SMALL_BYTES + 1), Err(Refusal::TooManyBodies));
+        assert_eq!(another.add(SMALL_BYTES + 1), Err(ApiError::TooManyBodies));
         drop(another);
         let mut small = budget.share();
         assert_eq!(small.add(SMALL_BYTES), Ok(()));
-        assert_eq!(budget.share().add(1), Err(Refusal::TooManyBodies));
+        assert_eq!(budget.share().add(1), Err(ApiError::TooManyBodies));
         drop(large);
         assert_eq!(budget.share().add(1), Ok(()));
         drop(small);

@@ -6,13 +6,13 @@ use http::{HeaderName, HeaderValue};
 
 /// The result of comparing a request's tags with the tag of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Known {
+pub(in crate::http) enum TagMatch {
     /// The request has no tag, another tag, or a malformed one.
-    No,
+    None,
     /// The client has these bytes.
-    These,
+    Current,
     /// `*`: the client has some version, and does not say which.
-    Some,
+    Any,
 }
 
 /// The headers that may hold a tag: the one of HTTP, and the response header that airlift's client
@@ -21,17 +21,17 @@ const TAG_HEADERS: [HeaderName; 2] = [IF_NONE_MATCH, ETAG];
 
 /// Compares the tags of a request with the current one. The comparison is weak, since nginx and
 /// gzip turn a tag into a weak one (`W/`).
-pub(in crate::http) fn known(headers: &HeaderMap, tag: &str) -> Known {
-    let mut known = Known::No;
+pub(in crate::http) fn match_tag(headers: &HeaderMap, tag: &str) -> TagMatch {
+    let mut known = TagMatch::None;
     for name in TAG_HEADERS {
         let values = headers.get_all(name);
         let texts = values.into_iter().filter_map(|value| value.to_str().ok());
         for element in texts.flat_map(|text| text.split(',')).map(str::trim) {
             if opaque(element) == Some(tag) {
-                return Known::These;
+                return TagMatch::Current;
             }
             if element == "*" {
-                known = Known::Some;
+                known = TagMatch::Any;
             }
         }
     }
@@ -73,7 +73,11 @@ mod tests {
             r#" "ab12" ,*"#,
         ] {
             for name in TAG_HEADERS {
-                assert_eq!(known(&sent(name, value), "ab12"), Known::These, "{value}");
+                assert_eq!(
+                    match_tag(&sent(name, value), "ab12"),
+                    TagMatch::Current,
+                    "{value}"
+                );
             }
         }
         for value in [
@@ -88,10 +92,10 @@ mod tests {
             "\"AB12\"",
         ] {
             let headers = sent(IF_NONE_MATCH, value);
-            assert_eq!(known(&headers, "ab12"), Known::No, "{value}");
+            assert_eq!(match_tag(&headers, "ab12"), TagMatch::None, "{value}");
         }
-        assert_eq!(known(&sent(IF_NONE_MATCH, "*"), "ab12"), Known::Some);
-        assert_eq!(known(&HeaderMap::new(), "ab12"), Known::No);
+        assert_eq!(match_tag(&sent(IF_NONE_MATCH, "*"), "ab12"), TagMatch::Any);
+        assert_eq!(match_tag(&HeaderMap::new(), "ab12"), TagMatch::None);
     }
 
     /// The tag of an encoded body is weak, and still matches the same bytes.
@@ -101,7 +105,7 @@ mod tests {
         let tag = rendered.tag();
         for gzip in [false, true] {
             let headers = HeaderMap::from_iter([(IF_NONE_MATCH, header(&rendered, gzip))]);
-            assert_eq!(known(&headers, tag), Known::These);
+            assert_eq!(match_tag(&headers, tag), TagMatch::Current);
         }
         assert_eq!(header(&rendered, false), format!("\"{tag}\""));
         assert_eq!(header(&rendered, true), format!("W/\"{tag}\""));

@@ -1,6 +1,6 @@
 //! The host that a request names: `Host`, and `:authority` of HTTP/2.
 
-use crate::http::error::Refusal;
+use crate::http::error::ApiError;
 use http::header::HOST;
 use http::{Request, Version};
 use std::net::Ipv6Addr;
@@ -10,8 +10,8 @@ use std::net::Ipv6Addr;
 ///
 /// # Errors
 /// 400.
-pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let bad = |text: &str| Err(Refusal::BadRequest(text.to_owned()));
+pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
+    let bad = |text: &str| Err(ApiError::BadRequest(text.to_owned()));
     let mut hosts = request.headers().get_all(HOST).iter();
     let (host, another) = (hosts.next(), hosts.next());
     if another.is_some() {

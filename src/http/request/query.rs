@@ -1,6 +1,6 @@
 //! Parsing of request queries.
 
-use crate::http::error::Refusal;
+use crate::http::error::ApiError;
 use crate::model::duration_ms;
 use axum::extract::{FromRequestParts, Query};
 use http::Uri;
@@ -37,7 +37,7 @@ impl Asked {
     ///
     /// # Errors
     /// If the query is malformed, or an option is invalid or contradicts another.
-    pub(in crate::http) fn of(uri: &Uri) -> Result<Asked, Refusal> {
+    pub(in crate::http) fn of(uri: &Uri) -> Result<Asked, ApiError> {
         match uri.query() {
             None => Ok(Asked::Now),
             Some(_) => asked(&Parameters::of(uri)?),
@@ -46,9 +46,9 @@ impl Asked {
 }
 
 impl<S: Sync> FromRequestParts<S> for Asked {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Asked::of(&parts.uri)
     }
 }
@@ -61,10 +61,10 @@ impl Parameters {
     ///
     /// # Errors
     /// If the query is malformed.
-    pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, Refusal> {
+    pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, ApiError> {
         Query::try_from_uri(uri)
             .map(|Query(pairs)| Parameters(pairs))
-            .map_err(|_| Refusal::BadRequest("The query cannot be read".to_owned()))
+            .map_err(|_| ApiError::BadRequest("The query cannot be read".to_owned()))
     }
 
     pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
@@ -77,19 +77,19 @@ impl Parameters {
     ///
     /// # Errors
     /// If it has a value other than `true` or `false`.
-    pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, Refusal> {
+    pub(in crate::http) fn switch(&self, name: &str) -> Result<bool, ApiError> {
         match self.get(name) {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),
-            Some(_) => Err(Refusal::BadRequest(format!(
+            Some(_) => Err(ApiError::BadRequest(format!(
                 "The parameter {name} is true or false"
             ))),
         }
     }
 }
 
-fn asked(parameters: &Parameters) -> Result<Asked, Refusal> {
-    let bad = |text: &str| Err(Refusal::BadRequest(text.to_owned()));
+fn asked(parameters: &Parameters) -> Result<Asked, ApiError> {
+    let bad = |text: &str| Err(ApiError::BadRequest(text.to_owned()));
     let stale = match parameters.get("consistency") {
         None | Some("linearizable") => false,
         Some("stale") => true,
@@ -112,14 +112,14 @@ fn asked(parameters: &Parameters) -> Result<Asked, Refusal> {
     }
 }
 
-fn wait_of(text: &str) -> Result<Duration, Refusal> {
+fn wait_of(text: &str) -> Result<Duration, ApiError> {
     let wait = duration_ms(text)
         .map(Duration::from_millis)
-        .map_err(|why| Refusal::BadRequest(format!("The parameter wait: {why}")))?;
+        .map_err(|why| ApiError::BadRequest(format!("The parameter wait: {why}")))?;
     if (WAIT_MIN..=WAIT_MAX).contains(&wait) {
         Ok(wait)
     } else {
-        Err(Refusal::BadRequest(
+        Err(ApiError::BadRequest(
             "The parameter wait is from 1ms to 1m".to_owned(),
         ))
     }
@@ -129,7 +129,7 @@ fn wait_of(text: &str) -> Result<Duration, Refusal> {
 mod tests {
     use super::*;
 
-    fn of(query: &str) -> Result<Asked, Refusal> {
+    fn of(query: &str) -> Result<Asked, ApiError> {
         let uri = format!("/v1/service?{query}").parse().expect("a target");
         asked(&Parameters::of(&uri).expect("readable"))
     }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(of("consistency=linearizable"), Ok(Asked::Now));
         assert_eq!(of("a=b&consistency=stale"), Ok(Asked::Stale));
         for bad in ["consistency=", "consistency=Stale", "consistency=eventual"] {
-            assert!(matches!(of(bad), Err(Refusal::BadRequest(_))), "{bad}");
+            assert!(matches!(of(bad), Err(ApiError::BadRequest(_))), "{bad}");
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
             ("index=7&consistency=stale", "index"),
         ] {
             match of(bad) {
-                Err(Refusal::BadRequest(line)) => {
+                Err(ApiError::BadRequest(line)) => {
                     assert!(
                         line.contains(&format!("parameter {named}")),
                         "{bad}: {line}"

@@ -4,8 +4,8 @@
 //! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing them to
 //! a socket takes a tenth of that, during which hyper does not yield if they are one piece.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::state::{AppState, deadline};
 use crate::raft::LookupResult;
 use axum::body::Body;
@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 /// Size of the pieces in which a body is passed to hyper, which yields after a few of them.
 const PIECE_BYTES: usize = 128 << 10;
 
-impl<D: Discovery> AppState<D> {
+impl<D: Backend> AppState<D> {
     /// Renders the parts of an answer on another thread, unless they are rendered or small.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl<D: Discovery> AppState<D> {
         &self,
         answer: &LookupResult,
         with_gzip: bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ApiError> {
         match answer.rendered.takes_long(with_gzip) {
             // Boxed, so that it takes no space in the future of every other lookup.
             true => Box::pin(self.make_elsewhere(answer, with_gzip)).await,
@@ -35,11 +35,11 @@ impl<D: Discovery> AppState<D> {
         }
     }
 
-    async fn make_elsewhere(&self, answer: &LookupResult, with_gzip: bool) -> Result<(), Refusal> {
+    async fn make_elsewhere(&self, answer: &LookupResult, with_gzip: bool) -> Result<(), ApiError> {
         let place = self.large.clone().acquire_owned();
         let Ok(Ok(place)) = tokio::time::timeout_at(deadline(), place).await else {
             let reason = "too many large lookups are being rendered on this node";
-            return Err(Refusal::Unavailable(reason.to_owned()));
+            return Err(ApiError::Unavailable(reason.to_owned()));
         };
         let rendered = answer.rendered.clone();
         let made = tokio::task::spawn_blocking(move || {
@@ -57,14 +57,14 @@ impl<D: Discovery> AppState<D> {
 pub(in crate::http) fn body(bytes: Bytes) -> Body {
     match bytes.len() <= PIECE_BYTES {
         true => Body::from(bytes),
-        false => Body::new(Pieces(bytes)),
+        false => Body::new(BodyChunks(bytes)),
     }
 }
 
 /// The rest of a body that is sent in pieces of one size.
-struct Pieces(Bytes);
+struct BodyChunks(Bytes);
 
-impl http_body::Body for Pieces {
+impl http_body::Body for BodyChunks {
     type Data = Bytes;
     type Error = Infallible;
 

@@ -1,18 +1,18 @@
 //! Long polling: lookups that wait for a change instead of being repeated.
 
 use crate::clock::Instant;
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::state::AppState;
 use crate::model::Lookup;
 use crate::raft::{LookupResult, WatchEvent};
 
-impl<D: Discovery> AppState<D> {
+impl<D: Backend> AppState<D> {
     /// Runs a linearizable lookup.
     ///
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot.
-    pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, Refusal> {
+    pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, ApiError> {
         // Boxed, so that it takes no space in the future of a held lookup.
         Box::pin(self.read(|deadline| self.discovery.lookup(lookup, deadline))).await
     }
@@ -31,8 +31,8 @@ impl<D: Discovery> AppState<D> {
         lookup: &Lookup,
         has: impl Fn(&LookupResult) -> bool,
         until: Instant,
-    ) -> Result<LookupResult, Refusal> {
-        let mut feed = self.discovery.feed(std::slice::from_ref(lookup))?;
+    ) -> Result<LookupResult, ApiError> {
+        let mut feed = self.discovery.watch(std::slice::from_ref(lookup))?;
         loop {
             // Read after the feed began, so that no change is missed between the two.
             let answer = self.discovery.lookup_stale(lookup)?;
@@ -43,7 +43,7 @@ impl<D: Discovery> AppState<D> {
             tokio::select! {
                 wake = feed.next() => match wake {
                     WatchEvent::Changed => {}
-                    WatchEvent::Lost(reason) => return Err(Refusal::Unavailable(reason)),
+                    WatchEvent::Lost(reason) => return Err(ApiError::Unavailable(reason)),
                 },
                 () = tokio::time::sleep_until(until) => break,
                 () = self.stopping() => break,

@@ -2,8 +2,8 @@
 //!
 //! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
 
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::settings::{CoordinatorChoice, HttpSettings};
 use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, Lookup, UnusableCoordinator,
@@ -28,7 +28,7 @@ const NAMED_MAX: usize = 3;
 
 /// A reader's question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http) struct Question {
+pub(in crate::http) struct CoordinatorQuestion {
     pub(in crate::http) query: CoordinatorQuery,
     /// Whether to return all coordinators instead of only the chosen one.
     pub(in crate::http) all: bool,
@@ -36,7 +36,7 @@ pub(in crate::http) struct Question {
 
 /// The answer to a question in one state.
 #[derive(Debug)]
-pub(in crate::http) struct Rendered {
+pub(in crate::http) struct CoordinatorsBody {
     /// The hash of the content.
     pub(in crate::http) digest: u128,
     pub(in crate::http) content: Content,
@@ -53,24 +53,24 @@ pub(in crate::http) enum Content {
 /// A cache of recent renderings, each of them shared.
 pub(in crate::http) struct RenderedCoordinators {
     hasher: SipHasher13,
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<CachedRendering>>,
 }
 
-struct Kept {
-    question: Question,
+struct CachedRendering {
+    question: CoordinatorQuestion,
     /// The log index of the last change of the data that the question covers.
     changed_index: u64,
-    rendered: Arc<Rendered>,
+    rendered: Arc<CoordinatorsBody>,
 }
 
 /// This node's progress on the lookups that a question covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct QuestionProgress {
     index: u64,
     changed_index: u64,
 }
 
-impl Question {
+impl CoordinatorQuestion {
     /// Returns the lookups that together show each change of the answer.
     pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
         Engine::ALL
@@ -95,13 +95,13 @@ impl RenderedCoordinators {
     ///
     /// # Errors
     /// If this node has no state to show.
-    pub(in crate::http) fn answer<D: Discovery>(
+    pub(in crate::http) fn answer<D: Backend>(
         &self,
         discovery: &D,
         settings: &HttpSettings,
-        question: &Question,
+        question: &CoordinatorQuestion,
         lookups: &[Lookup],
-    ) -> Result<(Arc<Rendered>, u64), Refusal> {
+    ) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
         let before = place(discovery, lookups)?;
         if let Some(rendered) = self.find(question, before.changed_index) {
             // No lookup has changed since, at least up to the index at which the first one was
@@ -117,17 +117,27 @@ impl RenderedCoordinators {
         Ok((rendered, index))
     }
 
-    fn find(&self, question: &Question, changed_index: u64) -> Option<Arc<Rendered>> {
+    fn find(
+        &self,
+        question: &CoordinatorQuestion,
+        changed_index: u64,
+    ) -> Option<Arc<CoordinatorsBody>> {
         let kept = self.lock();
-        let of_state =
-            |kept: &&Kept| kept.changed_index == changed_index && kept.question == *question;
+        let of_state = |kept: &&CachedRendering| {
+            kept.changed_index == changed_index && kept.question == *question
+        };
         Some(kept.iter().find(of_state)?.rendered.clone())
     }
 
-    fn keep(&self, question: &Question, changed_index: u64, rendered: &Arc<Rendered>) {
+    fn keep(
+        &self,
+        question: &CoordinatorQuestion,
+        changed_index: u64,
+        rendered: &Arc<CoordinatorsBody>,
+    ) {
         let mut kept = self.lock();
         kept.retain(|kept| kept.question != *question);
-        kept.push_back(Kept {
+        kept.push_back(CachedRendering {
             question: question.clone(),
             changed_index,
             rendered: rendered.clone(),
@@ -138,7 +148,11 @@ impl RenderedCoordinators {
         }
     }
 
-    fn render(&self, found: Coordinators, question: &Question) -> Result<Rendered, Refusal> {
+    fn render(
+        &self,
+        found: Coordinators,
+        question: &CoordinatorQuestion,
+    ) -> Result<CoordinatorsBody, ApiError> {
         let shown = match (found.found.as_slice(), question.all) {
             ([first, ..], false) => std::slice::from_ref(first),
             (all, _) => all,
@@ -159,18 +173,18 @@ impl RenderedCoordinators {
             Content::Found { json, .. } => hasher.write(json),
             Content::None { reason } => hasher.write(reason.as_bytes()),
         }
-        Ok(Rendered {
+        Ok(CoordinatorsBody {
             digest: hasher.finish128().as_u128(),
             content,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<CachedRendering>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Rendered {
+impl CoordinatorsBody {
     fn bytes(&self) -> usize {
         match &self.content {
             Content::Found { text, json } => text.len() + json.len(),
@@ -181,19 +195,19 @@ impl Rendered {
 
 /// Returns this node's progress. A lookup may change while the others are read, so `index` is that
 /// of the first one.
-fn place<D: Discovery>(discovery: &D, lookups: &[Lookup]) -> Result<Place, Refusal> {
-    let mut place: Option<Place> = None;
+fn place<D: Backend>(discovery: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
+    let mut place: Option<QuestionProgress> = None;
     for lookup in lookups {
         let progress = discovery.progress(lookup)?;
         let (index, before) = place.map_or((progress.index, 0), |place| {
             (place.index, place.changed_index)
         });
-        place = Some(Place {
+        place = Some(QuestionProgress {
             index,
             changed_index: before.max(progress.changed_index),
         });
     }
-    place.ok_or_else(|| Refusal::Internal("a question about no lookup".to_owned()))
+    place.ok_or_else(|| ApiError::Internal("a question about no lookup".to_owned()))
 }
 
 /// Returns the coordinators with the chosen one first.
@@ -235,31 +249,31 @@ fn json(
     shown: &[Coordinator],
     unusable: &[UnusableCoordinator],
     all: bool,
-) -> Result<String, Refusal> {
+) -> Result<String, ApiError> {
     #[derive(Serialize)]
-    struct One<'a> {
+    struct CoordinatorJson<'a> {
         #[serde(flatten)]
         coordinator: &'a Coordinator,
         #[serde(skip_serializing_if = "are_none")]
         unusable: &'a [UnusableCoordinator],
     }
     #[derive(Serialize)]
-    struct All<'a> {
+    struct CoordinatorsJson<'a> {
         coordinators: &'a [Coordinator],
         #[serde(skip_serializing_if = "are_none")]
         unusable: &'a [UnusableCoordinator],
     }
     let json = match shown {
-        [coordinator] if !all => serde_json::to_string(&One {
+        [coordinator] if !all => serde_json::to_string(&CoordinatorJson {
             coordinator,
             unusable,
         }),
-        coordinators => serde_json::to_string(&All {
+        coordinators => serde_json::to_string(&CoordinatorsJson {
             coordinators,
             unusable,
         }),
     };
-    json.map_err(|error| Refusal::Internal(error.to_string()))
+    json.map_err(|error| ApiError::Internal(error.to_string()))
 }
 
 fn are_none(unusable: &&[UnusableCoordinator]) -> bool {
@@ -269,10 +283,10 @@ fn are_none(unusable: &&[UnusableCoordinator]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::fake_backend::Lone;
+    use crate::http::fake_backend::FakeBackend;
     use crate::model::Announcement;
 
-    async fn announce(lone: &Lone, node_id: &str, kind: &str) {
+    async fn announce(lone: &FakeBackend, node_id: &str, kind: &str) {
         let body = format!(
             r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}","properties":{{"http":"http://{node_id}:1"}}}}]}}"#
         );
@@ -288,14 +302,14 @@ mod tests {
     /// within its limit.
     #[tokio::test]
     async fn one_state_is_rendered_once() {
-        let lone = Lone::new();
+        let lone = FakeBackend::new();
         let settings = HttpSettings::new("test");
         let renderings = RenderedCoordinators::new();
-        let question = |pool: Option<String>| Question {
+        let question = |pool: Option<String>| CoordinatorQuestion {
             query: CoordinatorQuery { engine: None, pool },
             all: true,
         };
-        let answer = |question: &Question| {
+        let answer = |question: &CoordinatorQuestion| {
             let lookups = question.lookups();
             let answer = renderings.answer(&lone, &settings, question, &lookups);
             answer.expect("it has a state")

@@ -1,8 +1,8 @@
 //! Server-sent event streams, with heartbeats, a final event, and a permit for each stream.
 
 use crate::clock::now;
-use crate::http::backend::Discovery;
-use crate::http::error::Refusal;
+use crate::http::backend::Backend;
+use crate::http::error::ApiError;
 use crate::http::request::content_negotiation::accepts;
 use crate::http::state::{App, QUORATE_INDEX, stopped};
 use crate::raft::{Unavailable, WatchEvent, Watcher};
@@ -33,10 +33,10 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 ///
 /// # Errors
 /// 406.
-pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), ApiError> {
     match accepts(headers, "text", "event-stream") {
         true => Ok(()),
-        false => Err(Refusal::NoEventStream),
+        false => Err(ApiError::NoEventStream),
     }
 }
 
@@ -72,13 +72,13 @@ impl Position {
 /// Large data is shared by all its readers and never copied: a reader that takes nothing costs only
 /// its permit.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Events {
+pub(in crate::http) struct EventBuffer {
     ready: VecDeque<Bytes>,
     /// The last chunk, which may still grow.
     text: Vec<u8>,
 }
 
-impl Events {
+impl EventBuffer {
     /// Appends an event; `data` is one line, with or without its newline.
     pub(in crate::http) fn push(&mut self, name: &str, position: Position, data: Bytes) {
         let end = data.trim_ascii_end().len();
@@ -130,21 +130,21 @@ pub(in crate::http) trait Source: Send + 'static {
     ///
     /// # Errors
     /// If this node has no state to show.
-    fn look(&mut self, events: &mut Events) -> Result<u64, Unavailable>;
+    fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable>;
 }
 
 /// Returns the response that streams `source` until its reader disconnects or this node stops.
 /// `first` holds the initial events, up to `index`.
-pub(in crate::http) fn answer<D: Discovery>(
+pub(in crate::http) fn answer<D: Backend>(
     app: &App<D>,
     source: impl Source,
-    first: Events,
+    first: EventBuffer,
     index: u64,
     place: OwnedSemaphorePermit,
 ) -> Response {
     let mut heartbeat = tokio::time::interval_at(now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let open = Open {
+    let open = EventStream {
         source,
         stop: app.stop.clone(),
         events: first,
@@ -170,13 +170,13 @@ pub(in crate::http) fn answer<D: Discovery>(
 }
 
 /// An open stream.
-struct Open<S> {
+struct EventStream<S> {
     source: S,
     /// A flag that becomes true when the server stops. Each stream has its own receiver: thousands
     /// that wake at the same time would contend for the lock while they clone one.
     stop: watch::Receiver<bool>,
     /// Events written and not yet sent.
-    events: Events,
+    events: EventBuffer,
     /// The index up to which everything is sent, or in `events`.
     index: u64,
     heartbeat: Interval,
@@ -184,7 +184,7 @@ struct Open<S> {
     _place: OwnedSemaphorePermit,
 }
 
-impl<S: Source> Open<S> {
+impl<S: Source> EventStream<S> {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(chunk) = self.events.take() {
@@ -195,11 +195,11 @@ impl<S: Source> Open<S> {
             }
             let alive = tokio::select! {
                 wake = self.source.feed().next() => match wake {
-                    WatchEvent::Changed => self.look(),
+                    WatchEvent::Changed => self.poll_changes(),
                     WatchEvent::Lost(reason) => Err(Unavailable { reason }),
                 },
                 _ = self.heartbeat.tick() => {
-                    let looked = self.look();
+                    let looked = self.poll_changes();
                     if looked.is_ok() {
                         let position = self.position();
                         self.events.push_heartbeat(position);
@@ -216,8 +216,8 @@ impl<S: Source> Open<S> {
         }
     }
 
-    fn look(&mut self) -> Result<(), Unavailable> {
-        let index = self.source.look(&mut self.events)?;
+    fn poll_changes(&mut self) -> Result<(), Unavailable> {
+        let index = self.source.poll_changes(&mut self.events)?;
         self.index = self.index.max(index);
         Ok(())
     }
@@ -248,7 +248,7 @@ mod tests {
         let mut line = vec![b'x'; COPIED_BYTES_MAX + 1];
         line.push(b'\n');
         let data = Bytes::from(line);
-        let mut events = Events::default();
+        let mut events = EventBuffer::default();
         events.push("state", position, data.clone());
         events.push_heartbeat(position);
         let out: Vec<Bytes> = std::iter::from_fn(|| events.take()).collect();
@@ -269,7 +269,7 @@ mod tests {
             cluster_id: 0xa1,
             index: 1207,
         };
-        let mut events = Events::default();
+        let mut events = EventBuffer::default();
         events.push("change", position, Bytes::from_static(b"{}\n"));
         events.push_heartbeat(position);
         let id = "00000000000000a1:1207";

@@ -1,14 +1,14 @@
 //! Tests of lookups, streams and redirects of the coordinator.
 
 use super::held::{announce, get};
-use super::server::Server;
-use super::watches::Stream;
+use super::server::TestServer;
+use super::watches::ReceivedStream;
 use crate::http::{CoordinatorChoice, HttpSettings};
 use crate::registry::Command;
 
 const PATH: &str = "/v1/coordinator";
 
-async fn text(server: &Server, path: &str) -> (u16, String) {
+async fn text(server: &TestServer, path: &str) -> (u16, String) {
     let answer = server.ask(get(path, "")).await;
     (answer.status, String::from_utf8(answer.body).expect("text"))
 }
@@ -17,7 +17,7 @@ async fn text(server: &Server, path: &str) -> (u16, String) {
 /// returned, in text or JSON, alone or with the others.
 #[tokio::test]
 async fn the_newest_coordinator_is_answered() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let (status, reason) = text(&server, "/v1/coordinator?engine=trino&pool=etl").await;
     assert_eq!(
         (status, reason.as_str()),
@@ -63,7 +63,7 @@ async fn the_newest_coordinator_is_answered() {
 /// With `discovery.coordinator-choice=oldest`, the first that joined is returned until it leaves.
 #[tokio::test]
 async fn the_oldest_coordinator_is_answered_on_demand() {
-    let server = Server::with(HttpSettings {
+    let server = TestServer::with(HttpSettings {
         coordinator_choice: CoordinatorChoice::Oldest,
         ..HttpSettings::new("test")
     })
@@ -82,9 +82,9 @@ async fn the_oldest_coordinator_is_answered_on_demand() {
 /// causes no event.
 #[tokio::test]
 async fn a_coordinator_is_followed() {
-    let server = Server::start().await;
-    let mut one = Stream::open(&server, "/v1/coordinator?watch", "").await;
-    let mut all = Stream::open(&server, "/v1/coordinator?watch&all&engine=trino", "").await;
+    let server = TestServer::start().await;
+    let mut one = ReceivedStream::open(&server, "/v1/coordinator?watch", "").await;
+    let mut all = ReceivedStream::open(&server, "/v1/coordinator?watch&all&engine=trino", "").await;
     let none = one.event().await;
     assert_eq!(none.name.as_deref(), Some("none"));
     assert_eq!(
@@ -109,7 +109,7 @@ async fn a_coordinator_is_followed() {
 /// coordinator, 503 states the reason. With the redirect disabled, the paths are not found.
 #[tokio::test]
 async fn sql_clients_are_led_to_the_coordinator() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let post = "POST /v1/statement?x=%2F HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nselect 1";
     let none = server.ask(post).await;
     assert_eq!(
@@ -155,7 +155,7 @@ async fn sql_clients_are_led_to_the_coordinator() {
     }
     assert_eq!(server.ask(get("/v1/statement", "")).await.status, 405);
     assert_eq!(server.ask(get("/v1/query", "")).await.status, 404);
-    let off = Server::with(HttpSettings {
+    let off = TestServer::with(HttpSettings {
         coordinator_redirect: false,
         ..HttpSettings::new("test")
     })
@@ -175,8 +175,8 @@ async fn sql_clients_are_led_to_the_coordinator() {
 /// reported in JSON beside the others, and in the error if there is no other.
 #[tokio::test]
 async fn unusable_addresses_are_told_and_not_handed_on() {
-    let server = Server::start().await;
-    let mut stream = Stream::open(&server, "/v1/coordinator?watch", "").await;
+    let server = TestServer::start().await;
+    let mut stream = ReceivedStream::open(&server, "/v1/coordinator?watch", "").await;
     stream.event().await;
     let bad = format!("http://c2:99999/{}\u{1b}", "x".repeat(1_000));
     announce(&server, "c2", "trino-coordinator", &bad);

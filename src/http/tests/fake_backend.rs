@@ -1,7 +1,7 @@
 //! A cluster of one registry, which can be made to fail.
 
 use crate::clock::Instant;
-use crate::http::Discovery;
+use crate::http::Backend;
 use crate::model::{
     Announcement, BadAnnouncement, CoordinatorQuery, Coordinators, Lookup, StaticService,
 };
@@ -28,9 +28,9 @@ pub(super) enum Mode {
 }
 
 #[derive(Clone)]
-pub(super) struct Lone(Arc<Inner>);
+pub(super) struct FakeBackend(Arc<FakeBackendState>);
 
-struct Inner {
+struct FakeBackendState {
     registry: Mutex<Registry>,
     feeds: WatchHub,
     mode: Mutex<Mode>,
@@ -38,9 +38,9 @@ struct Inner {
     asked: Notify,
 }
 
-impl Lone {
-    pub(super) fn new() -> Lone {
-        Lone(Arc::new(Inner {
+impl FakeBackend {
+    pub(super) fn new() -> FakeBackend {
+        FakeBackend(Arc::new(FakeBackendState {
             registry: Mutex::new(Registry::new("test")),
             feeds: WatchHub::new(0xa1, 0),
             mode: Mutex::new(Mode::Well),
@@ -148,7 +148,7 @@ fn no_quorum() -> Unavailable {
     }
 }
 
-impl Discovery for Lone {
+impl Backend for FakeBackend {
     async fn lookup(
         &self,
         lookup: &Lookup,
@@ -188,7 +188,7 @@ impl Discovery for Lone {
         Ok(self.lookup_stale(lookup)?.progress())
     }
 
-    fn feed(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
+    fn watch(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
         Ok(self.0.feeds.watch(lookups))
     }
 

@@ -1,7 +1,7 @@
 //! Tests of lookups that are held until they change.
 
 use super::replay::Answer;
-use super::server::{Server, answer, ask, byte};
+use super::server::{TestServer, answer, ask, byte};
 use crate::clock::now;
 use crate::http::HttpSettings;
 use crate::http::fake_backend::Mode;
@@ -27,7 +27,7 @@ pub(super) fn get(path: &str, headers: &str) -> String {
 }
 
 /// Announces one service of a node, whose `http` distinguishes the announcements of the node.
-pub(super) fn announce(server: &Server, node_id: &str, service_type: &str, http: &str) -> u64 {
+pub(super) fn announce(server: &TestServer, node_id: &str, service_type: &str, http: &str) -> u64 {
     server.lone.apply(|seen| Command::Announce {
         seen,
         announcement: Announcement {
@@ -45,7 +45,7 @@ pub(super) fn announce(server: &Server, node_id: &str, service_type: &str, http:
 }
 
 /// Waits until the number of subscriptions is `count`: the requests are then held.
-pub(super) async fn followed(server: &Server, count: usize) {
+pub(super) async fn followed(server: &TestServer, count: usize) {
     let deadline = now() + PATIENCE;
     while server.lone.followed() != count {
         assert!(now() < deadline, "{} are followed", server.lone.followed());
@@ -54,7 +54,7 @@ pub(super) async fn followed(server: &Server, count: usize) {
 }
 
 /// Sends a lookup that will be held, and returns once it is.
-async fn held(server: &Server, path: &str, headers: &str) -> TcpStream {
+async fn held(server: &TestServer, path: &str, headers: &str) -> TcpStream {
     let before = server.lone.followed();
     let mut stream = server.connect().await;
     stream
@@ -73,7 +73,7 @@ fn tag(answer: &Answer) -> String {
 /// gzip has a weak tag.
 #[tokio::test]
 async fn a_lookup_carries_its_tag() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let first = server.ask(get(PATH, "")).await;
     assert_eq!(
         (first.status, first.headers["cache-control"].as_str()),
@@ -94,7 +94,7 @@ async fn a_lookup_carries_its_tag() {
 /// The tag may come in either header and any form.
 #[tokio::test]
 async fn a_known_answer_is_held_until_it_changes() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     for (round, brings) in [
         "ETag: {}",
         "If-None-Match: {}",
@@ -126,7 +126,7 @@ async fn a_known_answer_is_held_until_it_changes() {
 /// lookups and `*`.
 #[tokio::test]
 async fn what_cannot_be_held_is_answered_at_once() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let has = tag(&server.ask(get(PATH, "")).await);
     for brings in [
         "",
@@ -173,7 +173,7 @@ async fn what_cannot_be_held_is_answered_at_once() {
 /// if the round fails.
 #[tokio::test]
 async fn a_hold_that_ends_is_confirmed() {
-    let server = Server::with(settings(50, 10)).await;
+    let server = TestServer::with(settings(50, 10)).await;
     let has = tag(&server.ask(get(PATH, "")).await);
     let known = format!("ETag: {has}\r\n");
     let began = now();
@@ -191,7 +191,7 @@ async fn a_hold_that_ends_is_confirmed() {
 /// With `discovery.hold-time=0s` nothing is held, and clients are given their own default interval.
 #[tokio::test]
 async fn without_a_hold_time_nothing_is_held() {
-    let server = Server::with(settings(0, 10)).await;
+    let server = TestServer::with(settings(0, 10)).await;
     let first = server.ask(get(PATH, "")).await;
     let again = server
         .ask(get(PATH, &format!("ETag: {}\r\n", tag(&first))))
@@ -205,7 +205,7 @@ async fn without_a_hold_time_nothing_is_held() {
 /// A node that no longer serves reads reports it to all waiting clients.
 #[tokio::test]
 async fn a_lost_node_ends_its_holds() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let has = server.ask(get(PATH, "")).await;
     let mut tagged = held(&server, PATH, &format!("ETag: {}\r\n", tag(&has))).await;
     let mut waiting = held(&server, &format!("{PATH}?index=0"), "").await;
@@ -224,7 +224,7 @@ async fn a_lost_node_ends_its_holds() {
 /// wait for an index is rejected.
 #[tokio::test]
 async fn past_the_places_nobody_is_held() {
-    let server = Server::with(settings(60_000, 1)).await;
+    let server = TestServer::with(settings(60_000, 1)).await;
     let has = server.ask(get(PATH, "")).await;
     let known = format!("ETag: {}\r\n", tag(&has));
     let mut waiting = held(&server, PATH, &known).await;
@@ -257,7 +257,7 @@ async fn past_the_places_nobody_is_held() {
 /// index is not from this cluster; at the end of `wait` with the unchanged state.
 #[tokio::test]
 async fn an_index_is_waited_for() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let index = announce(&server, "w1", "presto", "a");
     for earlier in [
         "0".to_owned(),
@@ -311,7 +311,7 @@ async fn an_index_is_waited_for() {
 /// address: one proxy may hold lookups for a whole cluster.
 #[tokio::test]
 async fn held_lookups_do_not_count_against_their_address() {
-    let server = Server::with(HttpSettings {
+    let server = TestServer::with(HttpSettings {
         max_connections_per_address: 2,
         ..HttpSettings::new("test")
     })
@@ -332,7 +332,7 @@ async fn held_lookups_do_not_count_against_their_address() {
 /// for minutes.
 #[tokio::test]
 async fn an_abandoned_lookup_gives_its_place_back() {
-    let server = Server::with(settings(600_000, 2)).await;
+    let server = TestServer::with(settings(600_000, 2)).await;
     let has = server.ask(get(PATH, "")).await;
     let known = format!("ETag: {}\r\n", tag(&has));
     let mut kept = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
@@ -356,7 +356,7 @@ async fn an_abandoned_lookup_gives_its_place_back() {
 /// wait for their deadlines.
 #[tokio::test]
 async fn a_stop_ends_holds_with_an_answer() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let has = server.ask(get(PATH, "")).await;
     let known = format!("ETag: {}\r\n", tag(&has));
     let mut tagged = held(&server, PATH, &known).await;
@@ -378,12 +378,12 @@ async fn clients_are_told_when_to_announce() {
     );
     let mut settings = HttpSettings::new("test");
     settings.announce_interval_s = Some(12);
-    let told = Server::with(settings).await.ask(&put).await;
+    let told = TestServer::with(settings).await.ask(&put).await;
     assert_eq!(
         (told.status, told.headers["cache-control"].as_str()),
         (202, "max-age=12")
     );
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let untold = ask(&mut server.connect().await, &put).await;
     assert!(!untold.headers.contains_key("cache-control"));
 }

@@ -1,7 +1,7 @@
 //! Tests of HTTP/2 by prior knowledge, on the port of HTTP/1.
 
 use super::held::{announce, followed, get};
-use super::server::{Server, ask};
+use super::server::{TestServer, ask};
 use crate::http::HttpSettings;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -24,7 +24,7 @@ pub(super) struct Http2 {
 }
 
 impl Http2 {
-    pub(super) async fn connect(server: &Server) -> Http2 {
+    pub(super) async fn connect(server: &TestServer) -> Http2 {
         let io = TokioIo::new(server.connect().await);
         let (requests, connection) = handshake(TokioExecutor::new(), io).await.expect("HTTP/2");
         let connection = async { drop(connection.await) };
@@ -62,7 +62,7 @@ impl Http2 {
 /// the change that ends the HTTP/1 ones.
 #[tokio::test]
 async fn lookups_are_held_on_both() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut http2 = Http2::connect(&server).await;
     let first = http2.ask(LOOKUP, &[]).await;
     let tag = first.headers()["etag"].to_str().expect("text").to_owned();
@@ -103,7 +103,7 @@ async fn lookups_are_held_on_both() {
 /// others. With a request in progress it does not.
 #[tokio::test]
 async fn an_idle_connection_makes_room() {
-    let server = Server::with(HttpSettings {
+    let server = TestServer::with(HttpSettings {
         max_connections: 4,
         ..HttpSettings::new("test")
     })

@@ -11,7 +11,7 @@ mod server;
 mod unrouted;
 mod watches;
 
-use server::Server;
+use server::TestServer;
 
 /// The server's responses match the recorded responses of airlift, and the rules that go beyond
 /// them.
@@ -21,7 +21,7 @@ async fn the_recorded_answers_are_given() {
         include_str!("../../../tests/wire/airlift-wire.json"),
         include_str!("../../../tests/wire/rules.json"),
     ] {
-        let server = Server::start().await;
+        let server = TestServer::start().await;
         let address = server.address;
         let replayed =
             tokio::task::spawn_blocking(move || replay::replay(address, &replay::cases(file)));

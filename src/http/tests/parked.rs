@@ -1,6 +1,6 @@
 //! Tests of connections that are silent between two requests.
 
-use super::server::{Server, answer, ask, closed};
+use super::server::{TestServer, answer, ask, closed};
 use crate::clock::now;
 use crate::http::HttpSettings;
 use std::time::Duration;
@@ -13,12 +13,12 @@ const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 /// Well below the second for which the body of a rejected request is discarded.
 const PARKED_AFTER: Duration = Duration::from_millis(200);
 
-async fn start() -> Server {
+async fn start() -> TestServer {
     let settings = HttpSettings {
         parked_after: PARKED_AFTER,
         ..HttpSettings::new("test")
     };
-    Server::with(settings).await
+    TestServer::with(settings).await
 }
 
 /// Waits long enough for a silent connection to be parked.
@@ -136,7 +136,7 @@ async fn the_longest_parked_makes_room() {
         max_connections: 8,
         ..HttpSettings::new("test")
     };
-    let server = Server::with(settings).await;
+    let server = TestServer::with(settings).await;
     let mut clients = Vec::new();
     for _ in 0..6 {
         let mut client = server.connect().await;

@@ -3,7 +3,7 @@
 
 use super::held::{announce, get};
 use super::http2::Http2;
-use super::server::{Server, answer, ask};
+use super::server::{TestServer, answer, ask};
 use crate::http::HttpSettings;
 use futures_util::future::select_all;
 use tokio::io::AsyncWriteExt;
@@ -15,9 +15,9 @@ const BODY_BYTES: usize = 100_000;
 /// server itself.
 #[tokio::test]
 async fn ready_is_answered_to_every_check() {
-    let leaving = Server::start().await;
+    let leaving = TestServer::start().await;
     leaving.leave();
-    for (server, status) in [(Server::start().await, 200), (leaving, 503)] {
+    for (server, status) in [(TestServer::start().await, 200), (leaving, 503)] {
         for method in ["GET", "OPTIONS"] {
             for version in ["HTTP/1.1\r\nHost: h", "HTTP/1.0"] {
                 let request = format!("{method} /v1/cluster/ready {version}\r\n\r\n");
@@ -28,7 +28,7 @@ async fn ready_is_answered_to_every_check() {
             }
         }
     }
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     for (request, status) in [
         ("OPTIONS * HTTP/1.1", 200),
         ("GET * HTTP/1.1", 400),
@@ -46,7 +46,7 @@ async fn ready_is_answered_to_every_check() {
 /// done.
 #[tokio::test]
 async fn a_request_without_one_host_is_refused() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let put = "PUT /v1/announcement/n HTTP/1.1\r\n\
         Content-Type: application/json\r\nContent-Length: 47\r\n";
     let body = r#"{"environment":"test","pool":"p","services":[]}"#;
@@ -85,7 +85,7 @@ async fn the_head_of_a_request_has_a_limit() {
         (set, 16 << 10, Some(16 << 10)),
         (off, 8 << 10, None),
     ] {
-        let server = Server::with(settings).await;
+        let server = TestServer::with(settings).await;
         announce(&server, "c1", "trino-coordinator", "http://c1:1");
         for (path, limit) in [
             ("/v1/service", Some(elsewhere)),
@@ -119,7 +119,7 @@ async fn the_head_of_a_request_has_a_limit() {
 }
 
 /// Sends a PUT with a `Content-Length` of `BODY_BYTES`, and only `sent_bytes` of its body.
-async fn put_of(server: &Server, nth: usize, sent_bytes: usize) -> TcpStream {
+async fn put_of(server: &TestServer, nth: usize, sent_bytes: usize) -> TcpStream {
     let mut stream = server.connect().await;
     let head = format!(
         "PUT /v1/announcement/n{nth} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n\
@@ -136,7 +136,7 @@ async fn put_of(server: &Server, nth: usize, sent_bytes: usize) -> TcpStream {
 /// the budget is free again.
 #[tokio::test]
 async fn bodies_share_their_room() {
-    let server = Server::with(HttpSettings {
+    let server = TestServer::with(HttpSettings {
         max_announcement_bytes: BODY_BYTES,
         // The minimum is eight maximum-size bodies, and large bodies may take six of them.
         max_pending_body_bytes: 0,

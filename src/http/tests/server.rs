@@ -2,8 +2,8 @@
 
 use super::replay::{Answer, parse};
 use crate::clock::{PauseDetector, now};
-use crate::http::fake_backend::{Lone, Mode};
-use crate::http::{AccessRecord, HttpSettings, serve};
+use crate::http::fake_backend::{FakeBackend, Mode};
+use crate::http::{HttpRecord, HttpSettings, serve};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Method};
@@ -24,25 +24,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
-pub(super) struct Server {
+pub(super) struct TestServer {
     pub(super) address: SocketAddr,
-    pub(super) lone: Lone,
+    pub(super) lone: FakeBackend,
     beat: PauseDetector,
     settings: HttpSettings,
-    records: Arc<Mutex<Vec<AccessRecord>>>,
+    records: Arc<Mutex<Vec<HttpRecord>>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Server {
-    pub(super) async fn start() -> Server {
-        Server::with(HttpSettings::new("test")).await
+impl TestServer {
+    pub(super) async fn start() -> TestServer {
+        TestServer::with(HttpSettings::new("test")).await
     }
 
-    pub(super) async fn with(settings: HttpSettings) -> Server {
+    pub(super) async fn with(settings: HttpSettings) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (lone, beat) = (Lone::new(), PauseDetector::start());
+        let (lone, beat) = (FakeBackend::new(), PauseDetector::start());
         let (stop, stopped) = oneshot::channel();
         let records = Arc::new(Mutex::new(Vec::new()));
         let log = records.clone();
@@ -59,7 +59,7 @@ impl Server {
             shutdown,
         );
         let task = tokio::spawn(serving);
-        Server {
+        TestServer {
             address,
             lone,
             beat,
@@ -92,7 +92,7 @@ impl Server {
         ask(&mut self.connect().await, request).await
     }
 
-    fn records(&self) -> Vec<AccessRecord> {
+    fn records(&self) -> Vec<HttpRecord> {
         self.records.lock().expect("no panic").clone()
     }
 }
@@ -156,7 +156,7 @@ const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
 /// one line.
 #[tokio::test]
 async fn failures_of_the_cluster_are_503() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     for (mode, applied) in [(Mode::No, "no"), (Mode::Unknown, "unknown")] {
         server.lone.set(mode);
         for request in [
@@ -192,7 +192,7 @@ async fn failures_of_the_cluster_are_503() {
 /// unknown.
 #[tokio::test]
 async fn a_silent_cluster_is_answered_for_within_two_seconds() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     server.lone.set(Mode::Silent);
     let began = now();
     let (read, write) = tokio::join!(server.ask(GET), server.ask(put(BODY, "")));
@@ -210,7 +210,7 @@ async fn a_silent_cluster_is_answered_for_within_two_seconds() {
 /// suspension counts as such.
 #[tokio::test]
 async fn nothing_old_is_proposed_after_a_wake() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut kept = server.connect().await;
     assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
     let applied = server.lone.applied();
@@ -259,7 +259,7 @@ fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
 /// bodies that decompress past it.
 #[tokio::test]
 async fn large_bodies_are_refused() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let large = vec![b' '; server.settings.max_announcement_bytes + 1];
     assert_eq!(server.ask(put(&large, "")).await.status, 413);
     assert_eq!(
@@ -298,7 +298,7 @@ async fn large_bodies_are_refused() {
 /// A client that sends a large body to a wrong path sees the reason, not a connection reset.
 #[tokio::test]
 async fn a_refusal_is_seen_by_who_is_still_sending() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let body = vec![b' '; 8 << 20];
     for (head, status) in [
         ("PUT /v1/nothing HTTP/1.1", 404),
@@ -322,7 +322,7 @@ async fn a_refusal_is_seen_by_who_is_still_sending() {
 /// 100-continue is sent to a client that waits for it, and not before an error response.
 #[tokio::test]
 async fn expect_continue() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut stream = server.connect().await;
     let request = put(BODY, "Expect: 100-continue\r\n");
     let (head, body) = request.split_at(request.len() - BODY.len());
@@ -338,7 +338,7 @@ async fn expect_continue() {
 /// depending on the next bytes.
 #[tokio::test]
 async fn a_beginning_that_comes_in_pieces_is_understood() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let request = put(BODY, "");
     let mut slow = server.connect().await;
     slow.write_all(&request[..1]).await.expect("it reads");
@@ -365,7 +365,7 @@ async fn a_beginning_that_comes_in_pieces_is_understood() {
 /// half-closes gets its response.
 #[tokio::test]
 async fn connections_live_as_http_says() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut old = server.connect().await;
     let answered = ask(&mut old, "GET /v1/service HTTP/1.0\r\n\r\n").await;
     assert_eq!(answered.status, 200);
@@ -395,7 +395,7 @@ async fn connections_live_as_http_says() {
 /// An acknowledged change has no body; a lookup has the headers that browsers and caches need.
 #[tokio::test]
 async fn json_is_not_sniffed() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let accepted = server.ask(put(BODY, "")).await;
     assert_eq!(
         (accepted.status, accepted.headers["content-length"].as_str()),
@@ -417,7 +417,7 @@ async fn json_is_not_sniffed() {
 /// immediately.
 #[tokio::test]
 async fn head_has_no_body() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut stream = server.connect().await;
     stream
         .write_all(b"HEAD /v1/service HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -437,7 +437,7 @@ async fn head_has_no_body() {
 /// A peer gets its upgrade, the epoch of its connection, and every byte in both directions.
 #[tokio::test]
 async fn a_peer_is_handed_the_connection() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let mut peer = server.connect().await;
     let upgrade = "GET /v1/cluster/peer HTTP/1.1\r\nHost: h\r\n\
         Connection: Upgrade\r\nUpgrade: quorate-peer/1\r\n\r\n";
@@ -461,7 +461,7 @@ async fn the_last_places_serve_peers_only() {
         max_connections: 4,
         ..HttpSettings::new("test")
     };
-    let server = Server::with(settings).await;
+    let server = TestServer::with(settings).await;
     let mut clients = Vec::new();
     for _ in 0..3 {
         let mut client = server.connect().await;
@@ -486,7 +486,7 @@ async fn the_last_places_serve_peers_only() {
 /// returns.
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     server.leave();
     assert_eq!(server.ask(GET_READY).await.status, 503);
 
@@ -520,11 +520,11 @@ async fn stopping_finishes_what_is_in_flight() {
 /// The access log receives the fields of each request that its line needs.
 #[tokio::test]
 async fn requests_are_logged() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     server.ask(put(BODY, "User-Agent: node-1\r\n")).await;
     let found = server.ask(GET).await;
     let records = server.records();
-    let line = |record: &AccessRecord| {
+    let line = |record: &HttpRecord| {
         (
             record.method.clone(),
             record.uri.path().to_owned(),
@@ -550,7 +550,7 @@ async fn requests_are_logged() {
 /// HTTP/2 without an upgrade is accepted too, with several concurrent requests.
 #[tokio::test]
 async fn http2_with_prior_knowledge() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let io = TokioIo::new(server.connect().await);
     let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
         .await
@@ -571,7 +571,7 @@ async fn http2_with_prior_knowledge() {
 /// the server continues.
 #[tokio::test]
 async fn nonsense_is_refused() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200));
     let huge = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(65_535));

@@ -1,14 +1,14 @@
 //! Tests of requests that bypass the router.
 
-use super::server::Server;
-use crate::http::fake_backend::Lone;
+use super::server::TestServer;
+use crate::http::fake_backend::FakeBackend;
 use crate::model::Announcement;
 use crate::registry::Command;
 
 const NODE: &str = r#"{"environment":"test","pool":"p","location":"/n","services":[
     {"id":"00000000-0000-0000-0000-000000000001","type":"presto","properties":{"http":"http://n:8080"}}]}"#;
 
-fn announce(lone: &Lone) {
+fn announce(lone: &FakeBackend) {
     let announcement = Announcement::from_json("n", NODE.as_bytes(), "test").expect("a good one");
     lone.apply(|seen| Command::Announce { seen, announcement });
 }
@@ -17,7 +17,7 @@ fn announce(lone: &Lone) {
 /// including headers and errors.
 #[tokio::test]
 async fn every_spelling_has_one_answer() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     announce(&server.lone);
     let get = async |target: &str, headers: &str| {
         let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
@@ -61,7 +61,7 @@ async fn every_spelling_has_one_answer() {
 /// Announcements get the same response in every spelling.
 #[tokio::test]
 async fn every_spelling_announces() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let put = async |target: &str, headers: &str, body: &str| {
         let length = body.len();
         let request = format!(
@@ -102,7 +102,7 @@ async fn every_spelling_announces() {
 /// Other methods and other paths go through the router.
 #[tokio::test]
 async fn the_rest_is_routed() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     for (method, path, status) in [
         ("OPTIONS", "/v1/service/presto", 200),
         ("POST", "/v1/service/presto", 405),

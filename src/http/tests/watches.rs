@@ -1,7 +1,7 @@
 //! Tests of event streams.
 
 use super::held::{announce, followed, get, settings};
-use super::server::{Server, byte};
+use super::server::{TestServer, byte};
 use crate::clock::now;
 use crate::http::fake_backend::{Mode, batch};
 use crate::registry::Command;
@@ -15,26 +15,26 @@ const PATH: &str = "/v1/watch/presto/general";
 const HEARTBEATS_BETWEEN_EVENTS: usize = 3;
 
 /// An event stream that is read event by event.
-pub(super) struct Stream(TcpStream);
+pub(super) struct ReceivedStream(TcpStream);
 
 /// An event, parsed from its lines.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Event {
+pub(super) struct ReceivedEvent {
     pub(super) name: Option<String>,
     pub(super) id: String,
     pub(super) data: Value,
 }
 
-impl Stream {
+impl ReceivedStream {
     /// Opens a stream. Uses HTTP/1.0, so that the body is not chunked.
-    pub(super) async fn open(server: &Server, path: &str, headers: &str) -> Stream {
+    pub(super) async fn open(server: &TestServer, path: &str, headers: &str) -> ReceivedStream {
         let mut stream = server.connect().await;
         let request = get(path, headers).replace("HTTP/1.1", "HTTP/1.0");
         stream
             .write_all(request.as_bytes())
             .await
             .expect("the server reads");
-        let mut opened = Stream(stream);
+        let mut opened = ReceivedStream(stream);
         let mut head = Vec::new();
         while let Some(line) = opened.line().await.filter(|line| !line.is_empty()) {
             head.push(line.to_lowercase());
@@ -58,8 +58,8 @@ impl Stream {
     }
 
     /// Returns the next event or heartbeat; `None` at the end of the stream.
-    pub(super) async fn next(&mut self) -> Option<Event> {
-        let mut event = Event {
+    pub(super) async fn next(&mut self) -> Option<ReceivedEvent> {
+        let mut event = ReceivedEvent {
             name: None,
             id: String::new(),
             data: Value::Null,
@@ -77,7 +77,7 @@ impl Stream {
     }
 
     /// Returns the next event that has a name.
-    pub(super) async fn event(&mut self) -> Event {
+    pub(super) async fn event(&mut self) -> ReceivedEvent {
         for _ in 0..HEARTBEATS_BETWEEN_EVENTS {
             let event = self.next().await.expect("the stream goes on");
             if event.name.is_some() {
@@ -92,11 +92,11 @@ fn id(index: u64) -> String {
     format!("00000000000000a1:{index}")
 }
 
-fn named(event: &Event) -> (&str, &str) {
+fn named(event: &ReceivedEvent) -> (&str, &str) {
     (event.name.as_deref().unwrap_or_default(), &event.id)
 }
 
-fn withdraw(server: &Server, node_id: &str) -> u64 {
+fn withdraw(server: &TestServer, node_id: &str) -> u64 {
     server.lone.apply(|seen| Command::Withdraw {
         seen,
         node_id: node_id.to_owned(),
@@ -107,8 +107,8 @@ fn withdraw(server: &Server, node_id: &str) -> u64 {
 /// its reader disconnects. A type without services has an empty state.
 #[tokio::test]
 async fn a_stream_shows_the_state_and_each_change() {
-    let server = Server::start().await;
-    let mut stream = Stream::open(&server, PATH, "").await;
+    let server = TestServer::start().await;
+    let mut stream = ReceivedStream::open(&server, PATH, "").await;
     let state = stream.event().await;
     assert_eq!(named(&state), ("state", id(0).as_str()));
     assert_eq!(
@@ -158,7 +158,7 @@ async fn a_stream_shows_the_state_and_each_change() {
 /// after the changes are discarded.
 #[tokio::test]
 async fn a_stream_goes_on_from_an_id() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     let first = announce(&server, "w1", "presto", "a");
     let second = announce(&server, "w1", "presto", "b");
     announce(&server, "other", "trino", "x");
@@ -167,24 +167,26 @@ async fn a_stream_goes_on_from_an_id() {
             true => (PATH.to_owned(), format!("Last-Event-ID: {}\r\n", id(first))),
             false => (format!("{PATH}?from={}", id(first)), String::new()),
         };
-        let mut stream = Stream::open(&server, &path, &headers).await;
+        let mut stream = ReceivedStream::open(&server, &path, &headers).await;
         assert_eq!(
             named(&stream.event().await),
             ("change", id(second).as_str())
         );
     }
-    let mut stream = Stream::open(&server, &format!("{PATH}?from={}", id(second)), "").await;
+    let mut stream =
+        ReceivedStream::open(&server, &format!("{PATH}?from={}", id(second)), "").await;
     let third = announce(&server, "w1", "presto", "c");
     assert_eq!(named(&stream.event().await), ("change", id(third).as_str()));
     let now_at = server.lone.applied();
     let mut stream =
-        Stream::open(&server, PATH, &format!("Last-Event-ID: {}\r\n", id(now_at))).await;
+        ReceivedStream::open(&server, PATH, &format!("Last-Event-ID: {}\r\n", id(now_at))).await;
     let heartbeat = stream.next().await.expect("a heartbeat");
     assert_eq!((heartbeat.name, heartbeat.id), (None, id(now_at)));
 
     server.lone.forget_changes();
     let last = announce(&server, "other", "trino", "y");
-    let mut stream = Stream::open(&server, &format!("{PATH}?from={}", id(now_at)), "").await;
+    let mut stream =
+        ReceivedStream::open(&server, &format!("{PATH}?from={}", id(now_at)), "").await;
     let next = announce(&server, "w9", "presto", "z");
     assert_eq!(named(&stream.event().await), ("change", id(next).as_str()));
     assert!(last < next);
@@ -195,19 +197,19 @@ async fn a_stream_goes_on_from_an_id() {
 /// also resets it. A malformed id is rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
-    let server = Server::start().await;
+    let server = TestServer::start().await;
     announce(&server, "w1", "presto", "a");
     server.lone.forget_changes();
     announce(&server, "w2", "presto", "a");
     let at = server.lone.applied();
     let of_others = "00000000000000b2:1".to_owned();
     for from in [id(0), id(at + 1), of_others] {
-        let mut stream = Stream::open(&server, &format!("{PATH}?from={from}"), "").await;
+        let mut stream = ReceivedStream::open(&server, &format!("{PATH}?from={from}"), "").await;
         let reset = stream.event().await;
         assert_eq!(named(&reset), ("reset", id(at).as_str()), "{from}");
         assert_eq!(reset.data["services"].as_array().map(Vec::len), Some(2));
     }
-    let mut stream = Stream::open(&server, PATH, "").await;
+    let mut stream = ReceivedStream::open(&server, PATH, "").await;
     assert_eq!(named(&stream.event().await).0, "state");
     server.lone.install(|registry| {
         let withdraw = Command::Withdraw {
@@ -239,9 +241,9 @@ async fn what_was_missed_is_made_up_for_by_the_state() {
 #[tokio::test]
 async fn a_stream_says_why_it_ends() {
     for lost in [false, true] {
-        let server = Server::start().await;
+        let server = TestServer::start().await;
         let index = announce(&server, "w1", "presto", "a");
-        let mut stream = Stream::open(&server, PATH, "").await;
+        let mut stream = ReceivedStream::open(&server, PATH, "").await;
         stream.event().await;
         match lost {
             true => server.lone.set_lost(Some("no majority")),
@@ -265,8 +267,8 @@ async fn a_stream_says_why_it_ends() {
 /// gets an error.
 #[tokio::test]
 async fn a_stream_that_cannot_be_is_refused() {
-    let server = Server::with(settings(20_000, 1)).await;
-    let stream = Stream::open(&server, PATH, "").await;
+    let server = TestServer::with(settings(20_000, 1)).await;
+    let stream = ReceivedStream::open(&server, PATH, "").await;
     for path in [PATH, "/v1/watch/presto", "/v1/coordinator?watch"] {
         let refused = server.ask(get(path, "")).await;
         assert_eq!(
@@ -286,7 +288,7 @@ async fn a_stream_that_cannot_be_is_refused() {
 /// passed, and changes do not accumulate for it until then.
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut() {
-    let server = Server::with(settings(20_000, 1)).await;
+    let server = TestServer::with(settings(20_000, 1)).await;
     let mut stuck = server.connect().await;
     stuck
         .write_all(get(PATH, "").as_bytes())

@@ -1,7 +1,7 @@
 //! Idle limits of a connection, which depend on its current activity.
 
-use super::h2_frames::{Frames, PROGRESS_BYTES, STALL_TIME};
-use super::h2_preface::Spoken;
+use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
+use super::h2_preface::Protocol;
 use crate::clock::Instant;
 use futures_util::task::AtomicWaker;
 use std::io::IoSlice;
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 /// Maximum time from the first byte of a request to the end of its head. Also the interval of
 /// checks on a connection that cannot be parked.
-const HEAD_TIME: Duration = Duration::from_secs(8);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Maximum time between requests; airlift's default of `http-server.net.max-idle-time`.
-const IDLE_TIME: Duration = Duration::from_secs(200);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(200);
 
 /// The time that means that no head is being read, or that no write waits. Times are in
 /// milliseconds since the connection was opened.
@@ -26,7 +26,7 @@ const NEVER: u64 = u64::MAX;
 /// - While a request is in flight, its handler's limits apply instead of these.
 /// - On HTTP/2, a byte between requests need not begin one, so only the idle limit applies there.
 /// - A body that is transferred in parts, or may be, holds an [`Exchange`].
-pub(super) struct Activity {
+pub(super) struct ConnectionState {
     began: Instant,
     parked_after: Duration,
     last_io_ms: AtomicU64,
@@ -44,24 +44,24 @@ pub(super) struct Activity {
     /// Number of bytes that the socket accepted since then.
     taken_since: AtomicUsize,
     /// The responses in progress on HTTP/2; boxed, since few connections use it.
-    frames: Option<Box<Mutex<Frames>>>,
+    frames: Option<Box<Mutex<FrameTracker>>>,
     /// The task to wake when the last request in flight ends.
     answered: AtomicWaker,
 }
 
 /// A request in flight; ends when dropped.
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight(Arc<ConnectionState>);
 
 /// A body that is read or written in parts, possibly after its request is answered; ends when
 /// dropped.
-pub(super) struct Exchange(Arc<Activity>);
+pub(super) struct BodyGuard(Arc<ConnectionState>);
 
 /// An event stream, which is an [`Exchange`] too; ends when dropped.
-pub(super) struct Streaming(Exchange);
+pub(super) struct Streaming(BodyGuard);
 
-impl Activity {
-    pub(super) fn new(began: Instant, parked_after: Duration, spoken: Spoken) -> Activity {
-        Activity {
+impl ConnectionState {
+    pub(super) fn new(began: Instant, parked_after: Duration, spoken: Protocol) -> ConnectionState {
+        ConnectionState {
             began,
             parked_after,
             last_io_ms: AtomicU64::new(0),
@@ -73,7 +73,7 @@ impl Activity {
             has_answered: AtomicBool::new(false),
             write_waits_since_ms: AtomicU64::new(NEVER),
             taken_since: AtomicUsize::new(0),
-            frames: (spoken == Spoken::Http2).then(|| Box::new(Mutex::new(Frames::new()))),
+            frames: (spoken == Protocol::Http2).then(|| Box::new(Mutex::new(FrameTracker::new()))),
             answered: AtomicWaker::new(),
         }
     }
@@ -87,9 +87,9 @@ impl Activity {
     }
 
     /// Records that a body is, or will be, in transfer.
-    pub(super) fn exchange(self: &Arc<Self>) -> Exchange {
+    pub(super) fn exchange(self: &Arc<Self>) -> BodyGuard {
         self.exchanges.fetch_add(1, Ordering::SeqCst);
-        Exchange(self.clone())
+        BodyGuard(self.clone())
     }
 
     /// Whether the connection has been silent between two HTTP/1 requests for long enough to be
@@ -110,7 +110,7 @@ impl Activity {
 
     /// Whether an HTTP/2 connection has nothing in progress, and had nothing at the previous call.
     /// PINGs do not count.
-    pub(super) fn rests(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         !self.has_answered.swap(false, Ordering::AcqRel) && self.has_nothing_under_way()
     }
 
@@ -133,14 +133,14 @@ impl Activity {
         self.write_waits_since_ms.load(Ordering::Relaxed) != NEVER
     }
 
-    fn frames(&self) -> Option<MutexGuard<'_, Frames>> {
+    fn frames(&self) -> Option<MutexGuard<'_, FrameTracker>> {
         let frames = self.frames.as_ref()?;
         Some(frames.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the time when a connection between requests is to be closed.
     pub(super) fn idle_until(&self) -> Instant {
-        self.last_io() + IDLE_TIME
+        self.last_io() + IDLE_TIMEOUT
     }
 
     /// Whether a request waits for its response.
@@ -165,7 +165,7 @@ impl Activity {
     /// Returns the time of the next check. The connection is to be closed if that is not after
     /// `at`.
     pub(super) fn deadline(&self, at: Instant) -> Instant {
-        let mut deadline = at + HEAD_TIME;
+        let mut deadline = at + HEAD_TIMEOUT;
         if let Some(stalled_at) = self.stalled_at(at) {
             deadline = deadline.min(stalled_at);
         }
@@ -175,7 +175,7 @@ impl Activity {
         deadline = deadline.min(self.idle_until());
         let head_since_ms = self.head_since_ms.load(Ordering::Relaxed);
         if head_since_ms != NEVER && !self.http2.load(Ordering::Relaxed) {
-            deadline = deadline.min(self.since(head_since_ms) + HEAD_TIME);
+            deadline = deadline.min(self.since(head_since_ms) + HEAD_TIMEOUT);
         }
         match self.is_between_requests() {
             true => deadline.min(at + self.parked_after),
@@ -187,7 +187,8 @@ impl Activity {
     /// until then.
     fn stalled_at(&self, at: Instant) -> Option<Instant> {
         let waits_since_ms = self.write_waits_since_ms.load(Ordering::Relaxed);
-        let of_socket = (waits_since_ms != NEVER).then(|| self.since(waits_since_ms) + STALL_TIME);
+        let of_socket =
+            (waits_since_ms != NEVER).then(|| self.since(waits_since_ms) + STALL_TIMEOUT);
         let streams = self.streams.load(Ordering::Relaxed);
         let of_frames = self
             .frames()
@@ -277,7 +278,7 @@ impl Drop for InFlight {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for BodyGuard {
     fn drop(&mut self) {
         self.0.exchanges.fetch_sub(1, Ordering::SeqCst);
     }
@@ -285,7 +286,7 @@ impl Drop for Exchange {
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        let Streaming(Exchange(activity)) = self;
+        let Streaming(BodyGuard(activity)) = self;
         activity.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -5,7 +5,7 @@ use crate::clock::now;
 
 const S: Duration = Duration::from_secs(1);
 
-fn closed(activity: &Activity, at: Instant) -> bool {
+fn closed(activity: &ConnectionState, at: Instant) -> bool {
     activity.deadline(at) <= at
 }
 
@@ -13,12 +13,12 @@ fn closed(activity: &Activity, at: Instant) -> bool {
 #[test]
 fn a_trickling_head_is_cut_off() {
     let began = now();
-    let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+    let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
     for second in 1..8 {
         activity.read(b"x", began + second * S);
         assert!(!closed(&activity, began + second * S));
     }
-    assert!(closed(&activity, began + HEAD_TIME));
+    assert!(closed(&activity, began + HEAD_TIMEOUT));
 }
 
 /// A connection between requests may stay idle for long. On HTTP/2, this holds also after a stray
@@ -27,7 +27,7 @@ fn a_trickling_head_is_cut_off() {
 fn an_idle_connection_may_wait() {
     for http2 in [false, true] {
         let began = now();
-        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+        let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
         drop(activity.request(http2));
         activity.wrote(&[], 1, began + S);
         assert!(!closed(&activity, began + 200 * S));
@@ -46,7 +46,7 @@ fn an_idle_connection_may_wait() {
 #[test]
 fn a_request_in_flight_is_not_ours_to_end() {
     let began = now();
-    let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+    let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
     let in_flight = activity.request(false);
     assert!(!closed(&activity, began + 1_000 * S));
     drop(in_flight);
@@ -58,7 +58,7 @@ fn a_request_in_flight_is_not_ours_to_end() {
 fn what_is_under_way_is_not_parked() {
     let began = now();
     let later = began + 100 * S;
-    let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+    let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
     assert!(!activity.is_to_be_parked(later), "before the first head");
     activity.read(b"x", began);
     let in_flight = activity.request(false);
@@ -85,10 +85,10 @@ fn what_is_under_way_is_not_parked() {
 /// time, regardless of the bytes it sends.
 #[test]
 fn a_stalled_reader_is_cut_off() {
-    let late = STALL_TIME.as_secs() as u32;
+    let late = STALL_TIMEOUT.as_secs() as u32;
     for (taken, stays) in [(0, false), (1, false), (PROGRESS_BYTES / 4, true)] {
         let began = now();
-        let activity = Arc::new(Activity::new(began, S, Spoken::Http1));
+        let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
         drop(activity.request(false));
         let another = activity.request(false);
         activity.write_must_wait(began);
@@ -110,21 +110,21 @@ fn a_stalled_reader_is_cut_off() {
 /// An HTTP/2 connection rests when nothing was in progress at two consecutive checks.
 #[test]
 fn a_connection_of_http2_rests_between_requests() {
-    let activity = Arc::new(Activity::new(now(), S, Spoken::Http2));
-    assert!(!activity.rests(), "before its first request");
+    let activity = Arc::new(ConnectionState::new(now(), S, Protocol::Http2));
+    assert!(!activity.is_idle(), "before its first request");
     let in_flight = activity.request(true);
-    assert!(!activity.rests());
+    assert!(!activity.is_idle());
     let stream = in_flight.streaming();
     drop(in_flight);
-    assert!(!activity.rests());
-    assert!(!activity.rests(), "a stream");
+    assert!(!activity.is_idle());
+    assert!(!activity.is_idle(), "a stream");
     drop(stream);
-    assert!(activity.rests());
+    assert!(activity.is_idle());
     drop(activity.request(true));
     assert!(
         !activity.has_nothing_under_way(),
         "it may not be written yet"
     );
-    assert!(!activity.rests());
-    assert!(activity.rests());
+    assert!(!activity.is_idle());
+    assert!(activity.is_idle());
 }
