@@ -141,9 +141,9 @@ fn arrival_of(arrival: &Arrival) -> Value {
 fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Applied => json!("applied"),
-        Outcome::Overtaken => json!("overtaken"),
-        Outcome::NotHeld => json!("notHeld"),
-        Outcome::Full => json!("full"),
+        Outcome::Superseded => json!("overtaken"),
+        Outcome::NotRegistered => json!("notHeld"),
+        Outcome::CapacityExceeded => json!("full"),
         Outcome::OverLimit => json!("overLimit"),
         Outcome::Expired(nodes) => json!({ "expired": nodes }),
     }

@@ -134,12 +134,12 @@ pub enum Outcome {
     Applied,
     /// Nothing changed: the node was written or removed by an entry that is not certainly older
     /// than this write. The client may retry.
-    Overtaken,
+    Superseded,
     /// Nothing changed: the registry has no such node with that digest. Propose the whole
     /// announcement.
-    NotHeld,
+    NotRegistered,
     /// Nothing changed: the registry is full (`MAX_HELD_BYTES`).
-    Full,
+    CapacityExceeded,
     /// A tick was applied, and these nodes expired, in the order of their deadlines. Often empty.
     Expired(Vec<String>),
     /// Nothing changed: the announcement has too many services or too long a location

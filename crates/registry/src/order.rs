@@ -56,7 +56,7 @@ pub struct Arrival {
 
 /// The part of an [`Arrival`] that is valid in the entry that carries it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Order {
+pub(crate) struct WriteOrder {
     /// Whether the rules of level 4 apply, which have no exemptions.
     is_strict: bool,
     seen: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Order {
     is_late: bool,
 }
 
-impl Order {
+impl WriteOrder {
     /// Returns the order of a command that carries one index, as before level 4.
     pub fn seen(seen: u64) -> Self {
         Self {
@@ -91,15 +91,15 @@ impl Order {
 
     /// Returns whether a write of the same node in the entry at `index` prevents this write from
     /// changing anything.
-    pub fn is_overtaken_by(self, index: u64) -> bool {
+    pub fn is_superseded_by(self, index: u64) -> bool {
         self.is_late || (index > self.seen && self.previous != Some(index))
     }
 
     /// Same as [`Order::is_overtaken_by`], for a write that changes nothing visible in a lookup: a
     /// renewal, or a withdrawal of a node that is not registered. Before level 4, such a write was
     /// applied no matter how late it was.
-    pub fn is_overtaken_without_effect_by(self, index: u64) -> bool {
-        self.is_strict && self.is_overtaken_by(index)
+    pub fn is_superseded_without_effect_by(self, index: u64) -> bool {
+        self.is_strict && self.is_superseded_by(index)
     }
 }
 
@@ -125,7 +125,8 @@ mod tests {
     /// and not of another leader in the same term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
-        let overtaken = |proposer, index| Order::of(&arrival(), proposer, 0).is_overtaken_by(index);
+        let overtaken =
+            |proposer, index| WriteOrder::of(&arrival(), proposer, 0).is_superseded_by(index);
         assert!(!overtaken(Some(LEADER), 20));
         assert!(overtaken(Some(LEADER), 21));
         for other in [
@@ -143,21 +144,21 @@ mod tests {
     /// after it.
     #[test]
     fn the_previous_write_is_one_entry_alone() {
-        let order = Order::of(&arrival(), Some(LEADER), 0);
-        assert!(order.is_overtaken_by(24));
-        assert!(!order.is_overtaken_by(25));
-        assert!(order.is_overtaken_by(26));
+        let order = WriteOrder::of(&arrival(), Some(LEADER), 0);
+        assert!(order.is_superseded_by(24));
+        assert!(!order.is_superseded_by(25));
+        assert!(order.is_superseded_by(26));
     }
 
     /// A write whose deadline in ticked time has passed replaces nothing.
     #[test]
     fn a_late_write_comes_over_nothing() {
-        assert!(!Order::of(&arrival(), Some(LEADER), 1_000).is_overtaken_by(1));
-        assert!(Order::of(&arrival(), Some(LEADER), 1_001).is_overtaken_by(1));
+        assert!(!WriteOrder::of(&arrival(), Some(LEADER), 1_000).is_superseded_by(1));
+        assert!(WriteOrder::of(&arrival(), Some(LEADER), 1_001).is_superseded_by(1));
         let endless = Arrival {
             until_ms: None,
             ..arrival()
         };
-        assert!(!Order::of(&endless, Some(LEADER), u64::MAX).is_overtaken_by(1));
+        assert!(!WriteOrder::of(&endless, Some(LEADER), u64::MAX).is_superseded_by(1));
     }
 }

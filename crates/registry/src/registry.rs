@@ -2,13 +2,13 @@
 
 use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::StaticService;
-use crate::state::changes::{Change, Effects};
+use crate::state::changes::{Change, EntryChanges};
 use crate::state::cost::MAX_HELD_BYTES;
-use crate::state::node_entry::Held;
+use crate::state::node_entry::NodeEntry;
 use crate::state::rendered::Renderings;
-use crate::state::static_entry::HeldStatic;
-use crate::state::tombstones::Removals;
-use crate::state::type_index::Groups;
+use crate::state::static_entry::StaticEntry;
+use crate::state::tombstones::Tombstones;
+use crate::state::type_index::TypeIndex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -36,11 +36,11 @@ pub struct Registry {
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
     /// advances by at most this.
     pub(crate) step_limit_ms: u64,
-    pub(crate) nodes: BTreeMap<Arc<str>, Held>,
+    pub(crate) nodes: BTreeMap<Arc<str>, NodeEntry>,
     pub(crate) deadlines: BTreeSet<(u64, Arc<str>)>,
-    pub(crate) statics: BTreeMap<Arc<str>, HeldStatic>,
-    pub(crate) groups: Groups,
-    pub(crate) removals: Removals,
+    pub(crate) statics: BTreeMap<Arc<str>, StaticEntry>,
+    pub(crate) groups: TypeIndex,
+    pub(crate) removals: Tombstones,
     pub(crate) retired: VecDeque<u64>,
     pub(crate) changed_index: u64,
     pub(crate) statics_changed_index: u64,
@@ -54,7 +54,7 @@ pub struct Registry {
     pub(crate) sum: u128,
     pub(crate) renderings: Renderings,
     /// The effects of the last entry; not part of the state.
-    pub(crate) effects: Effects,
+    pub(crate) effects: EntryChanges,
 }
 
 impl Registry {
@@ -72,8 +72,8 @@ impl Registry {
             nodes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             statics: BTreeMap::new(),
-            groups: Groups::default(),
-            removals: Removals::default(),
+            groups: TypeIndex::default(),
+            removals: Tombstones::default(),
             retired: VecDeque::new(),
             changed_index: 0,
             statics_changed_index: 0,
@@ -83,7 +83,7 @@ impl Registry {
             max_held_bytes: MAX_HELD_BYTES,
             sum: 0,
             renderings: Renderings::default(),
-            effects: Effects::default(),
+            effects: EntryChanges::default(),
         }
     }
 
@@ -136,12 +136,12 @@ impl Registry {
     }
 
     /// Returns the stored announcement of a node.
-    pub fn held(&self, node_id: &str) -> Option<&Held> {
+    pub fn held(&self, node_id: &str) -> Option<&NodeEntry> {
         self.nodes.get(node_id)
     }
 
     /// Returns all registered nodes, sorted by id.
-    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Held)> {
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, &NodeEntry)> {
         self.nodes.iter().map(|(node_id, held)| (&**node_id, held))
     }
 

@@ -143,17 +143,17 @@ where
             WriteResult::Done { outcome, index } => {
                 group.replica.evidence().note_committed(index);
                 match outcome {
-                    Outcome::NotHeld => may_renew = false,
-                    Outcome::Overtaken if is_planted(Bug::SecondProposal) => {
+                    Outcome::NotRegistered => may_renew = false,
+                    Outcome::Superseded if is_planted(Bug::SecondProposal) => {
                         arrival.committed = arrival.committed.max(index);
                     }
-                    Outcome::Overtaken => {
+                    Outcome::Superseded => {
                         return Err(WriteError::NotApplied(format!(
                             "overtaken by another write of node {}; send it again",
                             wish.node_id()
                         )));
                     }
-                    Outcome::Full => return Err(WriteError::full()),
+                    Outcome::CapacityExceeded => return Err(WriteError::full()),
                     Outcome::OverLimit => return Err(WriteError::over_limit()),
                     Outcome::Applied | Outcome::Expired(_) => {
                         turn.accepted(index);

@@ -346,7 +346,7 @@ impl Node {
         loop {
             return match group.write_queue.write(command.clone(), deadline).await {
                 WriteResult::Done {
-                    outcome: Outcome::Full,
+                    outcome: Outcome::CapacityExceeded,
                     ..
                 } => Err(WriteError::full()),
                 WriteResult::Done {

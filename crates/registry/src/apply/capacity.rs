@@ -5,9 +5,9 @@ use crate::model::Announcement;
 use crate::registry::Registry;
 use crate::state::by_type_and_pool::{Parts, parts};
 use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
-use crate::state::node_entry::{Held, Unpacked};
-use crate::state::static_entry::HeldStatic;
-use crate::state::type_index::Groups;
+use crate::state::node_entry::{BorrowedAnnouncement, NodeEntry};
+use crate::state::static_entry::StaticEntry;
+use crate::state::type_index::TypeIndex;
 use std::collections::BTreeSet;
 
 /// Maximum number of services in one announcement.
@@ -30,7 +30,7 @@ impl Registry {
         if services <= MAX_SERVICES && location <= MAX_LOCATION_BYTES {
             return None;
         }
-        let held = self.held(&announcement.node_id).map(Held::unpack);
+        let held = self.held(&announcement.node_id).map(NodeEntry::unpack);
         let (held_services, held_location) =
             held.map_or((0, 0), |held| (held.services.len(), held.location.len()));
         if services > MAX_SERVICES.max(held_services) {
@@ -65,8 +65,8 @@ impl Registry {
     /// is always the case if its cost does not increase.
     pub(crate) fn fits_announcement(
         &self,
-        before: Option<(&Held, &Unpacked<'_>)>,
-        after: (&Held, &Unpacked<'_>),
+        before: Option<(&NodeEntry, &BorrowedAnnouncement<'_>)>,
+        after: (&NodeEntry, &BorrowedAnnouncement<'_>),
     ) -> bool {
         let before_bytes = before.map_or(0, |(held, _)| held.cost_bytes(self.level));
         let after_bytes = after.0.cost_bytes(self.level);
@@ -87,7 +87,7 @@ impl Registry {
     }
 
     /// Returns whether there is room for a static service.
-    pub(crate) fn fits_static(&self, before: Option<&HeldStatic>, after: &HeldStatic) -> bool {
+    pub(crate) fn fits_static(&self, before: Option<&StaticEntry>, after: &StaticEntry) -> bool {
         let before_bytes = before.map_or(0, |held| held.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);
         if self.level >= LEVEL_OF_LIMITS {
@@ -103,7 +103,7 @@ impl Registry {
     }
 }
 
-impl Groups {
+impl TypeIndex {
     /// Returns the cost of the groups of which a node would be the first member.
     fn arising_bytes<'a>(&self, groups: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         groups

@@ -2,7 +2,7 @@
 
 use crate::command::{Batch, Command, Outcome};
 use crate::level::LEVEL_OF_ORDER;
-use crate::order::{Leadership, Order};
+use crate::order::{Leadership, WriteOrder};
 use crate::registry::{MAX_RETIRED, Registry};
 
 impl Registry {
@@ -65,33 +65,33 @@ impl Registry {
     ) -> Outcome {
         match command {
             Command::Announce { seen, announcement } => {
-                self.announce(index, batch, Order::seen(*seen), announcement)
+                self.announce(index, batch, WriteOrder::seen(*seen), announcement)
             }
             Command::OrderedAnnounce {
                 arrival,
                 announcement,
             } => {
-                let order = Order::of(arrival, proposer, self.ticked_ms());
+                let order = WriteOrder::of(arrival, proposer, self.ticked_ms());
                 self.announce(index, batch, order, announcement)
             }
             Command::Withdraw { seen, node_id } => {
-                self.withdraw(index, Order::seen(*seen), node_id)
+                self.withdraw(index, WriteOrder::seen(*seen), node_id)
             }
             Command::OrderedWithdraw { arrival, node_id } => {
-                let order = Order::of(arrival, proposer, self.ticked_ms());
+                let order = WriteOrder::of(arrival, proposer, self.ticked_ms());
                 self.withdraw(index, order, node_id)
             }
             Command::Renew {
                 seen,
                 node_id,
                 digest,
-            } => self.renew(index, batch, Order::seen(*seen), (node_id, *digest)),
+            } => self.renew(index, batch, WriteOrder::seen(*seen), (node_id, *digest)),
             Command::OrderedRenew {
                 arrival,
                 node_id,
                 digest,
             } => {
-                let order = Order::of(arrival, proposer, self.ticked_ms());
+                let order = WriteOrder::of(arrival, proposer, self.ticked_ms());
                 self.renew(index, batch, order, (node_id, *digest))
             }
             Command::AddStatic(service) => self.add_static(index, service),

@@ -3,10 +3,10 @@
 use crate::command::{Batch, Outcome};
 use crate::level::{LEVEL_OF_LIMITS, LEVEL_OF_PROCESSES};
 use crate::model::Announcement;
-use crate::order::Order;
+use crate::order::WriteOrder;
 use crate::registry::Registry;
 use crate::state::by_id::by_id;
-use crate::state::node_entry::{Held, Unpacked};
+use crate::state::node_entry::{BorrowedAnnouncement, NodeEntry};
 use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ impl Registry {
         &mut self,
         index: u64,
         batch: &Batch,
-        order: Order,
+        order: WriteOrder,
         announcement: &Announcement,
     ) -> Outcome {
         let name = announcement.node_id.as_str();
@@ -25,23 +25,23 @@ impl Registry {
             Some((_, held)) if held.digest == digest => {
                 return self.renew(index, batch, order, (name, digest));
             }
-            Some((_, held)) if order.is_overtaken_by(held.written_index) => {
-                return Outcome::Overtaken;
+            Some((_, held)) if order.is_superseded_by(held.written_index) => {
+                return Outcome::Superseded;
             }
-            None if order.is_overtaken_by(self.removals.last(name)) => return Outcome::Overtaken,
+            None if order.is_superseded_by(self.removals.last(name)) => return Outcome::Superseded,
             Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
             None => (Arc::from(name), None),
         };
         if self.level >= LEVEL_OF_LIMITS && self.objection(announcement).is_some() {
             return Outcome::OverLimit;
         }
-        let mut held = Held::new(announcement, digest, index);
+        let mut held = NodeEntry::new(announcement, digest, index);
         let packed = held.share();
-        let (old, new) = (before.as_ref().map(Held::unpack), packed.unpack());
+        let (old, new) = (before.as_ref().map(NodeEntry::unpack), packed.unpack());
         if !self.fits_announcement(before.as_ref().zip(old.as_ref()), (&held, &new)) {
-            return Outcome::Full;
+            return Outcome::CapacityExceeded;
         }
-        let cost_bytes = |held: &Held| held.cost_bytes(self.level);
+        let cost_bytes = |held: &NodeEntry| held.cost_bytes(self.level);
         self.held_bytes -= before.as_ref().map_or(0, cost_bytes);
         self.held_bytes += cost_bytes(&held);
         if let (Some(before), Some(old)) = (&before, &old) {
@@ -53,7 +53,7 @@ impl Registry {
             self.sum = self.sum.wrapping_sub(before.element(self.level));
         }
         held.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
-        self.regroup(&node_id, old.as_ref(), Some(&new), index);
+        self.reindex(&node_id, old.as_ref(), Some(&new), index);
         self.removals.forget(&node_id);
         self.sum = self.sum.wrapping_add(held.element(self.level));
         self.deadlines.insert((held.deadline_ms, node_id.clone()));
@@ -61,13 +61,13 @@ impl Registry {
         Outcome::Applied
     }
 
-    pub(crate) fn withdraw(&mut self, index: u64, order: Order, node_id: &str) -> Outcome {
+    pub(crate) fn withdraw(&mut self, index: u64, order: WriteOrder, node_id: &str) -> Outcome {
         match self.nodes.get_key_value(node_id) {
-            Some((_, held)) if order.is_overtaken_by(held.written_index) => {
-                return Outcome::Overtaken;
+            Some((_, held)) if order.is_superseded_by(held.written_index) => {
+                return Outcome::Superseded;
             }
-            None if order.is_overtaken_without_effect_by(self.removals.last(node_id)) => {
-                return Outcome::Overtaken;
+            None if order.is_superseded_without_effect_by(self.removals.last(node_id)) => {
+                return Outcome::Superseded;
             }
             Some((node_id, _)) => {
                 let node_id = node_id.clone();
@@ -84,15 +84,15 @@ impl Registry {
         &mut self,
         index: u64,
         batch: &Batch,
-        order: Order,
+        order: WriteOrder,
         (node_id, digest): (&str, u128),
     ) -> Outcome {
         let known = self.nodes.get_mut(node_id);
         let Some(held) = known.filter(|held| held.digest == digest) else {
-            return Outcome::NotHeld;
+            return Outcome::NotRegistered;
         };
-        if order.is_overtaken_without_effect_by(held.written_index) {
-            return Outcome::Overtaken;
+        if order.is_superseded_without_effect_by(held.written_index) {
+            return Outcome::Superseded;
         }
         let deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.sum = self.sum.wrapping_sub(held.element(self.level));
@@ -124,7 +124,7 @@ impl Registry {
         self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
         self.sum = self.sum.wrapping_sub(held.element(self.level));
         self.held_bytes -= held.cost_bytes(self.level);
-        self.regroup(node_id, Some(&held.unpack()), None, index);
+        self.reindex(node_id, Some(&held.unpack()), None, index);
         self.removals.record(node_id, index);
     }
 }
@@ -141,6 +141,6 @@ fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64
 /// Returns whether two announcements of a node come from the same process. A process generates new
 /// service ids when it starts, so an announcement without a common id comes from another process,
 /// which joins anew.
-fn same_process(before: &Unpacked<'_>, after: &Unpacked<'_>) -> bool {
+fn same_process(before: &BorrowedAnnouncement<'_>, after: &BorrowedAnnouncement<'_>) -> bool {
     by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
 }

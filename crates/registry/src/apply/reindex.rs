@@ -2,19 +2,19 @@
 
 use crate::registry::Registry;
 use crate::state::by_type_and_pool::parts;
-use crate::state::node_entry::Unpacked;
-use crate::state::type_index::PoolGroup;
+use crate::state::node_entry::BorrowedAnnouncement;
+use crate::state::type_index::PoolEntry;
 use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
     /// Moves a node from the groups of its previous announcement to those of the next. A group in
     /// which nothing about the node changes is skipped, so its rendered bytes stay valid.
-    pub(crate) fn regroup(
+    pub(crate) fn reindex(
         &mut self,
         node_id: &Arc<str>,
-        before: Option<&Unpacked<'_>>,
-        after: Option<&Unpacked<'_>>,
+        before: Option<&BorrowedAnnouncement<'_>>,
+        after: Option<&BorrowedAnnouncement<'_>>,
         index: u64,
     ) {
         let (left, entered) = (parts(before), parts(after));
@@ -30,7 +30,7 @@ impl Registry {
             if same_place && left.get(group) == Some(services) {
                 continue;
             }
-            self.change_group(group.0, group.1, index, |group| {
+            self.change_pool(group.0, group.1, index, |group| {
                 group.enter(node_id, services);
             });
             self.effects.of_node(
@@ -45,21 +45,22 @@ impl Registry {
             .iter()
             .filter(|(group, _)| !entered.contains_key(*group))
         {
-            self.change_group(group.0, group.1, index, |group| group.leave(node_id));
+            self.change_pool(group.0, group.1, index, |group| group.leave(node_id));
             self.effects
                 .of_node([group.0, group.1], node_id, services, None, same_place);
         }
-        let count = |node: Option<&Unpacked<'_>>| node.map_or(0, |node| node.services.len());
+        let count =
+            |node: Option<&BorrowedAnnouncement<'_>>| node.map_or(0, |node| node.services.len());
         self.services = self.services + count(after) - count(before);
     }
 
     /// Changes the members of a group, and invalidates the renderings that contain it.
-    pub(crate) fn change_group(
+    pub(crate) fn change_pool(
         &mut self,
         service_type: &str,
         pool: &str,
         index: u64,
-        change: impl FnOnce(&mut PoolGroup),
+        change: impl FnOnce(&mut PoolEntry),
     ) {
         if self.groups.change(service_type, pool, index, change) {
             self.vanished_index = index;

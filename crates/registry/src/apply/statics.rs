@@ -3,7 +3,7 @@
 use crate::command::Outcome;
 use crate::model::StaticService;
 use crate::registry::Registry;
-use crate::state::static_entry::HeldStatic;
+use crate::state::static_entry::StaticEntry;
 use std::sync::Arc;
 
 impl Registry {
@@ -11,17 +11,17 @@ impl Registry {
         if self.static_service(&service.id) == Some(service) {
             return Outcome::Applied;
         }
-        let held = HeldStatic {
+        let held = StaticEntry {
             service: Arc::new(service.clone()),
             changed_index: index,
         };
         if !self.fits_static(self.statics.get(service.id.as_str()), &held) {
-            return Outcome::Full;
+            return Outcome::CapacityExceeded;
         }
         self.remove_static(index, &service.id);
         self.held_bytes += held.cost_bytes(self.level);
         let id: Arc<str> = Arc::from(service.id.as_str());
-        self.change_group(&service.service_type, &service.pool, index, |group| {
+        self.change_pool(&service.service_type, &service.pool, index, |group| {
             group.statics.insert(id.clone());
         });
         self.effects.static_put(service);
@@ -38,7 +38,7 @@ impl Registry {
             self.sum = self.sum.wrapping_sub(held.element());
             self.held_bytes -= held.cost_bytes(self.level);
             self.services -= 1;
-            self.change_group(&service.service_type, &service.pool, index, |group| {
+            self.change_pool(&service.service_type, &service.pool, index, |group| {
                 group.statics.remove(id);
             });
             self.effects.static_removed(service);

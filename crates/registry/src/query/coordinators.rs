@@ -4,7 +4,7 @@ use crate::model::{
     Coordinator, CoordinatorQuery, Coordinators, Engine, UnusableCoordinator, client_address, shown,
 };
 use crate::registry::Registry;
-use crate::state::node_entry::{Held, is_true};
+use crate::state::node_entry::{NodeEntry, is_true};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -119,7 +119,7 @@ impl Registry {
 
 /// Returns the first service that makes a node a coordinator and has a usable address, or the
 /// problem with the first one that has none.
-fn of_node(engine: Engine, service_type: &str, held: &Held) -> Option<Found> {
+fn of_node(engine: Engine, service_type: &str, held: &NodeEntry) -> Option<Found> {
     let node = held.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();
     let mut unusable = None;

@@ -3,9 +3,9 @@
 use crate::model::{Lookup, StaticService};
 use crate::registry::Registry;
 use crate::state::listed::Listed;
-use crate::state::node_entry::{Held, Packed};
+use crate::state::node_entry::{NodeEntry, PackedAnnouncement};
 use crate::state::rendered::Rendered;
-use crate::state::type_index::PoolGroup;
+use crate::state::type_index::PoolEntry;
 use std::sync::Arc;
 
 impl Registry {
@@ -62,7 +62,7 @@ impl Registry {
         };
         match lookup {
             Lookup::All => {
-                listed.nodes = self.nodes.values().map(Held::share).collect();
+                listed.nodes = self.nodes.values().map(NodeEntry::share).collect();
                 listed
                     .statics
                     .extend(self.statics_by_id(self.statics.keys()));
@@ -91,9 +91,9 @@ impl Registry {
         Rendered::of(listed)
     }
 
-    fn nodes_of(&self, group: &PoolGroup) -> impl Iterator<Item = Packed> {
+    fn nodes_of(&self, group: &PoolEntry) -> impl Iterator<Item = PackedAnnouncement> {
         let held = group.nodes.iter().filter_map(|id| self.nodes.get(id));
-        held.map(Held::share)
+        held.map(NodeEntry::share)
     }
 
     fn statics_by_id<'a>(

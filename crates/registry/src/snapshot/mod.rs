@@ -16,9 +16,9 @@ use crate::level::{LEVEL, LEVEL_OF_ORDER};
 use crate::model::{Announcement, StaticService};
 use crate::registry::{MAX_RETIRED, Registry};
 use crate::state::by_type_and_pool::parts;
-use crate::state::node_entry::{Held, Unpacked};
-use crate::state::static_entry::HeldStatic;
-use crate::state::tombstones::{MAX_REMOVALS, Removals};
+use crate::state::node_entry::{BorrowedAnnouncement, NodeEntry};
+use crate::state::static_entry::StaticEntry;
+use crate::state::tombstones::{MAX_TOMBSTONES, Tombstones};
 use crate::state::type_index::TypeIndexes;
 use bad_snapshot::{DIGEST_BYTES, FORMAT, damaged};
 use quorate_planted::{Bug, is_planted};
@@ -38,15 +38,15 @@ const PIECE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Image {
     level: u32,
-    header: Header,
+    header: SnapshotHeader,
     ticked_ms: u64,
-    nodes: Vec<Held>,
-    statics: Vec<HeldStatic>,
+    nodes: Vec<NodeEntry>,
+    statics: Vec<StaticEntry>,
     digest: u128,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Header {
+struct SnapshotHeader {
     environment: String,
     applied_index: u64,
     cluster_ms: u64,
@@ -68,7 +68,7 @@ impl Registry {
     pub fn image(&self) -> Image {
         Image {
             level: self.level,
-            header: Header {
+            header: SnapshotHeader {
                 environment: self.environment.clone(),
                 applied_index: self.applied_index,
                 cluster_ms: self.cluster_ms,
@@ -118,7 +118,7 @@ impl Registry {
             return Err(damaged("the digest", length, "it ends too early"));
         }
         reader.pass(PREFIX_BYTES);
-        let header: Header = reader.take("the header")?;
+        let header: SnapshotHeader = reader.take("the header")?;
         let mut registry = Self::from_header(level, &header)?;
         if level >= LEVEL_OF_ORDER {
             registry.ticked_ms = reader.take("the time that ticks have counted")?;
@@ -160,8 +160,8 @@ impl Registry {
         }
     }
 
-    fn from_header(level: u32, header: &Header) -> Result<Self, BadSnapshot> {
-        if header.retired.len() > MAX_RETIRED || header.removals.len() > MAX_REMOVALS {
+    fn from_header(level: u32, header: &SnapshotHeader) -> Result<Self, BadSnapshot> {
+        if header.retired.len() > MAX_RETIRED || header.removals.len() > MAX_TOMBSTONES {
             return Err(damaged(
                 "the header",
                 PREFIX_BYTES,
@@ -177,7 +177,7 @@ impl Registry {
         registry.changed_index = header.changed_index;
         registry.statics_changed_index = header.statics_changed_index;
         registry.vanished_index = header.vanished_index;
-        registry.removals = Removals::restore(header.removals_floor, header.removals.clone());
+        registry.removals = Tombstones::restore(header.removals_floor, header.removals.clone());
         registry.retired = header.retired.iter().copied().collect();
         Ok(registry)
     }
@@ -199,9 +199,9 @@ impl Registry {
             return Err(damaged("a node's announcement", at, "it is out of order"));
         }
         let digest = announcement.digest();
-        let held = Held::from_packed(packed, &announcement, digest, deadline_ms, indexes);
+        let held = NodeEntry::from_packed(packed, &announcement, digest, deadline_ms, indexes);
         self.held_bytes += held.cost_bytes(self.level);
-        let unpacked: Unpacked<'_> = held.unpack();
+        let unpacked: BorrowedAnnouncement<'_> = held.unpack();
         // Walking two lists in parallel requires that both are sorted.
         if !unpacked.services.is_sorted_by(|one, next| one.id < next.id) {
             let why = "its services are out of order";
@@ -237,7 +237,7 @@ impl Registry {
             .statics
             .insert(id.clone());
         self.services += 1;
-        let held = HeldStatic {
+        let held = StaticEntry {
             service: Arc::new(service),
             changed_index,
         };

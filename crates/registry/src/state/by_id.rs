@@ -1,6 +1,6 @@
 //! A merge of two sorted lists of services.
 
-use crate::state::node_entry::UnpackedService;
+use crate::state::node_entry::BorrowedService;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::iter;
@@ -9,13 +9,13 @@ use std::iter;
 /// list and the one in the second. The number of steps is linear in the number of services.
 ///
 /// Both lists must be sorted by id, like those of an announcement.
-pub(crate) fn by_id<'s, 'a: 's, S: Borrow<UnpackedService<'a>>>(
+pub(crate) fn by_id<'s, 'a: 's, S: Borrow<BorrowedService<'a>>>(
     mut one: &'s [S],
     mut other: &'s [S],
 ) -> impl Iterator<
     Item = (
-        Option<&'s UnpackedService<'a>>,
-        Option<&'s UnpackedService<'a>>,
+        Option<&'s BorrowedService<'a>>,
+        Option<&'s BorrowedService<'a>>,
     ),
 > {
     iter::from_fn(move || {

@@ -2,7 +2,7 @@
 
 use crate::model::{StaticService, write_json_service, write_json_string};
 use crate::state::by_id::by_id;
-use crate::state::node_entry::{Unpacked, UnpackedService};
+use crate::state::node_entry::{BorrowedAnnouncement, BorrowedService};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,19 +28,19 @@ pub struct Change {
 
 /// The effects of the entry that is being applied, by type and pool.
 #[derive(Debug, Default)]
-pub(crate) struct Effects(BTreeMap<(String, String), BTreeMap<ServiceKey, Effect>>);
+pub(crate) struct EntryChanges(BTreeMap<(String, String), BTreeMap<ServiceKey, MemberChange>>);
 
 /// The key of a service: its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
 
 #[derive(Debug)]
-enum Effect {
+enum MemberChange {
     Removed,
     /// The service as JSON.
     Put(Vec<u8>),
 }
 
-impl Effects {
+impl EntryChanges {
     /// Returns one change for each type and pool, for the entry at `index`.
     pub fn into_changes(self, index: u64) -> Vec<Change> {
         let effects = self.0.into_iter();
@@ -60,18 +60,18 @@ impl Effects {
         &mut self,
         [service_type, pool]: [&str; 2],
         node_id: &Arc<str>,
-        before: &[&UnpackedService<'_>],
-        after: Option<(&Unpacked<'_>, &[&UnpackedService<'_>])>,
+        before: &[&BorrowedService<'_>],
+        after: Option<(&BorrowedAnnouncement<'_>, &[&BorrowedService<'_>])>,
         same_place: bool,
     ) {
         let group = self.group(service_type, pool);
         let services = after.map_or(&[][..], |(_, services)| services);
         for pair in by_id(before, services) {
             let (id, effect) = match pair {
-                (Some(gone), None) => (gone.id, Effect::Removed),
+                (Some(gone), None) => (gone.id, MemberChange::Removed),
                 (Some(old), Some(new)) if same_place && old == new => continue,
                 (_, Some(new)) => match after {
-                    Some((node, _)) => (new.id, Effect::Put(json_of(node, new))),
+                    Some((node, _)) => (new.id, MemberChange::Put(json_of(node, new))),
                     None => continue,
                 },
                 (None, None) => continue,
@@ -85,16 +85,16 @@ impl Effects {
         let mut json = Vec::new();
         service.write_json(&mut json);
         self.group(&service.service_type, &service.pool)
-            .insert((None, service.id.clone()), Effect::Put(json));
+            .insert((None, service.id.clone()), MemberChange::Put(json));
     }
 
     /// Records that a static service was removed.
     pub fn static_removed(&mut self, service: &StaticService) {
         self.group(&service.service_type, &service.pool)
-            .insert((None, service.id.clone()), Effect::Removed);
+            .insert((None, service.id.clone()), MemberChange::Removed);
     }
 
-    fn group(&mut self, service_type: &str, pool: &str) -> &mut BTreeMap<ServiceKey, Effect> {
+    fn group(&mut self, service_type: &str, pool: &str) -> &mut BTreeMap<ServiceKey, MemberChange> {
         self.0
             .entry((service_type.to_owned(), pool.to_owned()))
             .or_default()
@@ -105,7 +105,7 @@ impl Effects {
 const SERVICE_CAPACITY_BYTES: usize = 512;
 
 /// Returns the JSON of a node's service, as in a lookup.
-fn json_of(node: &Unpacked<'_>, service: &UnpackedService<'_>) -> Vec<u8> {
+fn json_of(node: &BorrowedAnnouncement<'_>, service: &BorrowedService<'_>) -> Vec<u8> {
     let (id, node_id) = (service.id, Some(node.node_id));
     let texts = [service.service_type, node.pool, node.location];
     let properties = service.properties.iter().copied();
@@ -118,13 +118,13 @@ fn change(
     service_type: String,
     pool: String,
     index: u64,
-    effects: BTreeMap<ServiceKey, Effect>,
+    effects: BTreeMap<ServiceKey, MemberChange>,
 ) -> Change {
     let (mut removed, mut services) = (Vec::new(), Vec::new());
     for ((node_id, id), effect) in effects {
         match effect {
-            Effect::Put(json) => next(&mut services).extend_from_slice(&json),
-            Effect::Removed => write_removed(
+            MemberChange::Put(json) => next(&mut services).extend_from_slice(&json),
+            MemberChange::Removed => write_removed(
                 next(&mut removed),
                 &id,
                 node_id.as_deref(),

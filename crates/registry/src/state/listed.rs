@@ -1,7 +1,7 @@
 //! Renders the entries of a lookup.
 
 use super::growing::Growing;
-use super::node_entry::{Packed, Unpacked};
+use super::node_entry::{BorrowedAnnouncement, PackedAnnouncement};
 use crate::model::{StaticService, write_json_service, write_json_string};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub(crate) struct Listed {
     pub environment: String,
     /// The type of the services to show; `None` shows all.
     pub only_type: Option<String>,
-    pub nodes: Vec<Packed>,
+    pub nodes: Vec<PackedAnnouncement>,
     pub statics: Vec<Arc<StaticService>>,
     pub most_bytes: usize,
 }
@@ -22,7 +22,7 @@ impl Listed {
     pub fn packed_bytes(&self) -> usize {
         /// Typical size of a static service. None is large, and they are not packed.
         const STATIC_BYTES: usize = 256;
-        let nodes: usize = self.nodes.iter().map(Packed::len).sum();
+        let nodes: usize = self.nodes.iter().map(PackedAnnouncement::len).sum();
         nodes + self.statics.len() * STATIC_BYTES
     }
 
@@ -64,7 +64,7 @@ impl Body {
         end
     }
 
-    fn services(&mut self, node: &Unpacked<'_>, only_type: Option<&str>) {
+    fn services(&mut self, node: &BorrowedAnnouncement<'_>, only_type: Option<&str>) {
         let wanted = |service_type: &str| only_type.is_none_or(|only| only == service_type);
         for service in node
             .services

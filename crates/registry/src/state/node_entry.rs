@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The announcement is stored packed. In parsed form, one service takes over a kilobyte in maps and
 /// strings, but 100,000 of them should fit in 200 MB together with their rendered lookups.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct NodeEntry {
     packed: Arc<[u8]>,
     /// The digest of the announcement.
     pub digest: u128,
@@ -34,14 +34,14 @@ pub struct Held {
 
 /// An announcement in its packed form.
 #[derive(Debug)]
-pub(crate) struct Packed(Arc<[u8]>);
+pub(crate) struct PackedAnnouncement(Arc<[u8]>);
 
-impl Packed {
+impl PackedAnnouncement {
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn unpack(&self) -> Unpacked<'_> {
+    pub(crate) fn unpack(&self) -> BorrowedAnnouncement<'_> {
         postcard::from_bytes(&self.0).expect(PACKED)
     }
 }
@@ -50,24 +50,24 @@ impl Packed {
 ///
 /// Its encoding is that of [`Announcement`], field by field; maps are encoded like lists of pairs.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Unpacked<'a> {
+pub(crate) struct BorrowedAnnouncement<'a> {
     pub node_id: &'a str,
     pub pool: &'a str,
     pub location: &'a str,
     #[serde(borrow)]
-    pub services: Vec<UnpackedService<'a>>,
+    pub services: Vec<BorrowedService<'a>>,
 }
 
 /// A service of [`Unpacked`].
 #[derive(Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct UnpackedService<'a> {
+pub(crate) struct BorrowedService<'a> {
     pub id: &'a str,
     pub service_type: &'a str,
     #[serde(borrow)]
     pub properties: Vec<(&'a str, &'a str)>,
 }
 
-impl<'a> UnpackedService<'a> {
+impl<'a> BorrowedService<'a> {
     /// Returns the value of a property.
     pub fn property(&self, name: &str) -> Option<&'a str> {
         self.properties
@@ -87,7 +87,7 @@ pub(crate) fn is_true(property: Option<&str>) -> bool {
     property.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-impl Held {
+impl NodeEntry {
     /// Creates the entry of an announcement applied at log index `index`; the caller sets the
     /// deadline.
     pub(crate) fn new(announcement: &Announcement, digest: u128, index: u64) -> Self {
@@ -125,13 +125,13 @@ impl Held {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
-    pub(crate) fn unpack(&self) -> Unpacked<'_> {
+    pub(crate) fn unpack(&self) -> BorrowedAnnouncement<'_> {
         postcard::from_bytes(&self.packed).expect(PACKED)
     }
 
     /// Returns the packed announcement, which can be read while this entry is modified, and after.
-    pub(crate) fn share(&self) -> Packed {
-        Packed(self.packed.clone())
+    pub(crate) fn share(&self) -> PackedAnnouncement {
+        PackedAnnouncement(self.packed.clone())
     }
 
     pub(crate) fn packed(&self) -> &[u8] {
@@ -192,14 +192,14 @@ mod tests {
     use super::*;
     use crate::level::LEVEL;
 
-    fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> Held {
+    fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> NodeEntry {
         let announcement = Announcement {
             node_id: String::new(),
             pool: String::new(),
             location: String::new(),
             services: Vec::new().into(),
         };
-        Held::from_packed(Arc::from([]), &announcement, digest, deadline_ms, indexes)
+        NodeEntry::from_packed(Arc::from([]), &announcement, digest, deadline_ms, indexes)
     }
 
     /// An element, which nodes of two releases compare, is stable, and depends on each of its

@@ -34,7 +34,7 @@ pub struct Rendered {
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
     /// The cache that contains it, which is notified when its size increases.
-    keeper: Weak<Mutex<Places>>,
+    keeper: Weak<Mutex<CacheEntries>>,
 }
 
 #[derive(Debug)]
@@ -160,15 +160,15 @@ impl Rendered {
 /// readers of the same lookup wait for it, readers of other lookups do not. An entry that is still
 /// to be rendered has the list to render, so that its bytes show the state at the lookup.
 #[derive(Debug, Default)]
-pub(crate) struct Renderings(Arc<Mutex<Places>>);
+pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 
 /// The entries of the cache.
 ///
 /// - `places` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
 ///   [`MAX_RENDERED_BYTES`], except for one that is being rendered.
 #[derive(Debug)]
-struct Places {
-    places: BTreeMap<Lookup, Place>,
+struct CacheEntries {
+    places: BTreeMap<Lookup, CacheEntry>,
     uses: u64,
     nothing: Arc<OnceLock<Arc<Rendered>>>,
     /// [`MAX_RENDERED_BYTES`]; less in tests.
@@ -176,28 +176,28 @@ struct Places {
 }
 
 #[derive(Debug, Default)]
-struct Place {
-    rendered: Made,
+struct CacheEntry {
+    rendered: CachedBytes,
     last_use: u64,
 }
 
 /// A rendering, possibly still to be made.
 #[derive(Debug)]
-enum Made {
+enum CachedBytes {
     Kept(Arc<OnceLock<Arc<Rendered>>>),
     /// Not cached for lack of room, but up to date while a reader holds it.
     Shared(Weak<Rendered>),
 }
 
-impl Default for Made {
-    fn default() -> Made {
-        Made::Kept(Arc::default())
+impl Default for CachedBytes {
+    fn default() -> CachedBytes {
+        CachedBytes::Kept(Arc::default())
     }
 }
 
-impl Default for Places {
-    fn default() -> Places {
-        Places {
+impl Default for CacheEntries {
+    fn default() -> CacheEntries {
+        CacheEntries {
             places: BTreeMap::new(),
             uses: 0,
             nothing: Arc::default(),
@@ -206,7 +206,7 @@ impl Default for Places {
     }
 }
 
-fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+fn lock(places: &Mutex<CacheEntries>) -> MutexGuard<'_, CacheEntries> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -271,12 +271,12 @@ impl Renderings {
         self.lock().max_bytes = max_bytes;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    fn lock(&self) -> MutexGuard<'_, CacheEntries> {
         lock(&self.0)
     }
 }
 
-impl Places {
+impl CacheEntries {
     /// Returns the rendering of a lookup, or else the cell in which to make it.
     fn place(&mut self, lookup: &Lookup) -> Result<Arc<Rendered>, Arc<OnceLock<Arc<Rendered>>>> {
         self.uses += 1;
@@ -290,15 +290,15 @@ impl Places {
         }
         let place = self.places.entry(lookup.clone()).or_default();
         place.last_use = self.uses;
-        if let Made::Shared(shared) = &place.rendered {
+        if let CachedBytes::Shared(shared) = &place.rendered {
             match shared.upgrade() {
                 Some(made) => return Ok(made),
-                None => place.rendered = Made::default(),
+                None => place.rendered = CachedBytes::default(),
             }
         }
         match &place.rendered {
-            Made::Kept(made) => made.get().cloned().ok_or_else(|| made.clone()),
-            Made::Shared(_) => Err(Arc::default()),
+            CachedBytes::Kept(made) => made.get().cloned().ok_or_else(|| made.clone()),
+            CachedBytes::Shared(_) => Err(Arc::default()),
         }
     }
 
@@ -314,22 +314,22 @@ impl Places {
                 return;
             };
             bytes -= made.bytes();
-            place.rendered = Made::Shared(Arc::downgrade(&made));
+            place.rendered = CachedBytes::Shared(Arc::downgrade(&made));
         }
     }
 
     fn bytes(&self) -> usize {
-        let kept = self.places.values().filter_map(Place::kept);
+        let kept = self.places.values().filter_map(CacheEntry::kept);
         kept.map(|made| made.bytes()).sum()
     }
 }
 
-impl Place {
+impl CacheEntry {
     /// Returns the cached rendering if it is made.
     fn kept(&self) -> Option<&Arc<Rendered>> {
         match &self.rendered {
-            Made::Kept(made) => made.get(),
-            Made::Shared(_) => None,
+            CachedBytes::Kept(made) => made.get(),
+            CachedBytes::Shared(_) => None,
         }
     }
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 /// One stored static service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HeldStatic {
+pub(crate) struct StaticEntry {
     pub(crate) service: Arc<StaticService>,
     pub(crate) changed_index: u64,
 }
 
-impl HeldStatic {
+impl StaticEntry {
     /// Returns the cost that counts towards `MAX_HELD_BYTES` at a level, without its type and pool.
     pub(crate) fn cost_bytes(&self, level: u32) -> usize {
         let StaticService {

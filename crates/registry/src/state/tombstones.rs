@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// A tombstone is needed only while a write of its node may be in flight, which is seconds. More
 /// than 4,096 nodes rarely leave in that time. If they do, writes of unregistered nodes are refused
 /// once with a request to retry, and none is lost.
-pub(crate) const MAX_REMOVALS: usize = 4096;
+pub(crate) const MAX_TOMBSTONES: usize = 4096;
 
 /// The log index at which each node was last removed.
 ///
@@ -18,14 +18,14 @@ pub(crate) const MAX_REMOVALS: usize = 4096;
 /// - `floor` is the highest index that was dropped: an unlisted node was removed at `floor` or
 ///   before.
 #[derive(Debug, Default)]
-pub(crate) struct Removals {
+pub(crate) struct Tombstones {
     by_node: BTreeMap<Arc<str>, u64>,
     by_index: BTreeSet<(u64, Arc<str>)>,
     floor: u64,
     sum: u128,
 }
 
-impl Removals {
+impl Tombstones {
     /// Restores the tombstones of a snapshot.
     pub fn restore(floor: u64, removals: Vec<(Arc<str>, u64)>) -> Self {
         let mut restored = Self {
@@ -44,7 +44,7 @@ impl Removals {
         self.by_node.insert(node_id.clone(), index);
         self.by_index.insert((index, node_id.clone()));
         self.sum = self.sum.wrapping_add(element(node_id, index));
-        while self.by_node.len() > MAX_REMOVALS {
+        while self.by_node.len() > MAX_TOMBSTONES {
             let Some((index, node_id)) = self.by_index.first().cloned() else {
                 return;
             };

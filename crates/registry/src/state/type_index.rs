@@ -2,7 +2,7 @@
 
 use crate::model::Fingerprint;
 use crate::state::cost::{POOL_BYTES, TYPE_BYTES};
-use crate::state::node_entry::UnpackedService;
+use crate::state::node_entry::BorrowedService;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,25 +13,25 @@ use std::sync::Arc;
 /// - `sum` is the sum of the elements of all types and pools.
 /// - `bytes` is the cost of all types and pools, see `cost`.
 #[derive(Debug, Default)]
-pub(crate) struct Groups {
-    types: BTreeMap<Arc<str>, TypeGroup>,
+pub(crate) struct TypeIndex {
+    types: BTreeMap<Arc<str>, TypeEntry>,
     sum: u128,
     bytes: usize,
 }
 
 /// All pools of a type.
 #[derive(Debug, Default)]
-pub(crate) struct TypeGroup {
+pub(crate) struct TypeEntry {
     /// The log index at which a service of this type was last added, changed or removed.
     pub changed_index: u64,
     /// Its pools. They are boxed because a `BTreeMap` allocates room for eleven values in each of
     /// its nodes, and most types have one pool.
-    pub pools: BTreeMap<Arc<str>, Box<PoolGroup>>,
+    pub pools: BTreeMap<Arc<str>, Box<PoolEntry>>,
 }
 
 /// One type in one pool.
 #[derive(Debug, Default)]
-pub(crate) struct PoolGroup {
+pub(crate) struct PoolEntry {
     /// The log index at which a service of this type in this pool was last added, changed or
     /// removed.
     pub changed_index: u64,
@@ -44,7 +44,7 @@ pub(crate) struct PoolGroup {
     pub statics: BTreeSet<Arc<str>>,
 }
 
-impl Groups {
+impl TypeIndex {
     /// Changes the members of a group on behalf of the entry at `index`. Returns true if the group
     /// is empty and was removed.
     pub fn change(
@@ -52,12 +52,12 @@ impl Groups {
         service_type: &str,
         pool: &str,
         index: u64,
-        change: impl FnOnce(&mut PoolGroup),
+        change: impl FnOnce(&mut PoolEntry),
     ) -> bool {
         change(self.touched(service_type, pool, index));
         let is_gone = self
             .of_pool(service_type, pool)
-            .is_some_and(PoolGroup::is_empty);
+            .is_some_and(PoolEntry::is_empty);
         if is_gone {
             self.remove(service_type, pool);
         }
@@ -66,7 +66,7 @@ impl Groups {
 
     /// Returns the group, creating it if necessary, and marks it as changed by the entry at
     /// `index`.
-    fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolGroup {
+    fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolEntry {
         // The first command of an entry already updates the indexes for all of its commands.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
@@ -104,10 +104,10 @@ impl Groups {
 
     /// Returns the group, creating it if necessary, while a snapshot is restored. `restore_indexes`
     /// must be called afterwards.
-    pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolGroup {
+    pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolEntry {
         if !self.types.contains_key(service_type) {
             self.types
-                .insert(Arc::from(service_type), TypeGroup::default());
+                .insert(Arc::from(service_type), TypeEntry::default());
             self.bytes += TYPE_BYTES + service_type.len();
         }
         let type_group = self.types.get_mut(service_type).expect(MADE);
@@ -119,12 +119,12 @@ impl Groups {
     }
 
     /// Returns the pools of a type, with the index of its last change.
-    pub fn of_type(&self, service_type: &str) -> Option<&TypeGroup> {
+    pub fn of_type(&self, service_type: &str) -> Option<&TypeEntry> {
         self.types.get(service_type)
     }
 
     /// Returns one pool of a type.
-    pub fn of_pool(&self, service_type: &str, pool: &str) -> Option<&PoolGroup> {
+    pub fn of_pool(&self, service_type: &str, pool: &str) -> Option<&PoolEntry> {
         Some(&**self.types.get(service_type)?.pools.get(pool)?)
     }
 
@@ -136,7 +136,7 @@ impl Groups {
     /// Returns every type and pool with the indexes of their last changes, in order, for a
     /// snapshot.
     pub fn indexes(&self) -> Vec<TypeIndexes> {
-        let pools = |group: &TypeGroup| {
+        let pools = |group: &TypeEntry| {
             group
                 .pools
                 .iter()
@@ -201,9 +201,9 @@ const MADE: &str = "it is there, or was made above";
 /// A type, the index of its last change, and its pools with theirs.
 pub(crate) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
 
-impl PoolGroup {
+impl PoolEntry {
     /// Adds a node that announces the type in this pool with these services.
-    pub fn enter(&mut self, node_id: &Arc<str>, services: &[&UnpackedService<'_>]) {
+    pub fn enter(&mut self, node_id: &Arc<str>, services: &[&BorrowedService<'_>]) {
         self.nodes.insert(node_id.clone());
         if services.iter().any(|service| service.says_coordinator()) {
             self.coordinators.insert(node_id.clone());

@@ -66,12 +66,12 @@ fn coordinator(node_id: &str, run: &str, port: u16) -> Command {
     }
 }
 
-struct Cluster {
+struct EngineCluster {
     registry: Registry,
     index: u64,
 }
 
-impl Cluster {
+impl EngineCluster {
     fn apply(&mut self, commands: Vec<Command>) {
         self.index += 1;
         let batch = Batch {
@@ -93,7 +93,7 @@ impl Cluster {
 /// process that started earlier and was killed later.
 #[test]
 fn the_last_that_joined_is_first() {
-    let mut cluster = Cluster {
+    let mut cluster = EngineCluster {
         registry: Registry::new("test"),
         index: 0,
     };

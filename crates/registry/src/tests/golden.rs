@@ -67,7 +67,7 @@ fn observe(text: &str) -> String {
     let (_intent, commands) = input
         .split_once("\n\n")
         .expect("a sentence, an empty line, commands");
-    let mut stage = Stage {
+    let mut stage = GoldenStage {
         registry: Registry::new("test"),
         max_age_ms: 3_000,
         step_ms: 1_000,
@@ -86,14 +86,14 @@ fn observe(text: &str) -> String {
     trace
 }
 
-struct Stage {
+struct GoldenStage {
     registry: Registry,
     max_age_ms: u64,
     step_ms: u64,
     shown: BTreeMap<Lookup, Arc<Rendered>>,
 }
 
-impl Stage {
+impl GoldenStage {
     fn run(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {

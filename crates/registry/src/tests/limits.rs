@@ -5,7 +5,7 @@ use super::samples::{announce, announcement, batch, of_type};
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::{Announcement, Lookup, Properties, Service, StaticService};
 use crate::state::rendered::LARGE_BYTES;
-use crate::{Batch, Command, Held, MAX_LOCATION_BYTES, MAX_SERVICES, Outcome, Registry};
+use crate::{Batch, Command, MAX_LOCATION_BYTES, MAX_SERVICES, NodeEntry, Outcome, Registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,9 +161,9 @@ fn a_registry_over_its_limit_loses_nobody() {
         (types("w00", "b", 0, 50), Outcome::Applied),
         (types("w00", "b", 40, 50), Outcome::Applied),
         (types("w01", "a", 0, 49), Outcome::Applied),
-        (types("w01", "a", 0, 50), Outcome::Full),
-        (types("w00", "bb", 40, 50), Outcome::Full),
-        (types("new", "a", 0, 1), Outcome::Full),
+        (types("w01", "a", 0, 50), Outcome::CapacityExceeded),
+        (types("w00", "bb", 40, 50), Outcome::CapacityExceeded),
+        (types("new", "a", 0, 1), Outcome::CapacityExceeded),
         (types("w01", "a", 0, 0), Outcome::Applied),
     ] {
         assert_eq!(put(&mut registry, announcement), expected);
@@ -314,7 +314,7 @@ fn services_out_of_order_are_refused() {
     assert_eq!(
         registry
             .held("w1")
-            .map(Held::announcement)
+            .map(NodeEntry::announcement)
             .unwrap()
             .services
             .len(),

@@ -9,8 +9,8 @@ mod samples;
 use crate::model::{Announcement, Lookup};
 use crate::registry::MAX_RETIRED;
 use crate::state::rendered::MAX_RENDERINGS;
-use crate::state::tombstones::MAX_REMOVALS;
-use crate::{BadSnapshot, Command, Held, LEVEL, Outcome, Registry};
+use crate::state::tombstones::MAX_TOMBSTONES;
+use crate::{BadSnapshot, Command, LEVEL, NodeEntry, Outcome, Registry};
 use samples::{announce, announcement, batch, of_type};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ fn forgotten_removals_are_overtaken_to_be_safe() {
             node_id: "w1".to_owned(),
         }]),
     );
-    for i in 0..MAX_REMOVALS as u64 {
+    for i in 0..MAX_TOMBSTONES as u64 {
         registry.apply(
             3 + i,
             &batch(vec![Command::Withdraw {
@@ -139,10 +139,10 @@ fn forgotten_removals_are_overtaken_to_be_safe() {
     assert_eq!(
         outcomes,
         [
-            Outcome::Overtaken,
-            Outcome::Overtaken,
+            Outcome::Superseded,
+            Outcome::Superseded,
             Outcome::Applied,
-            Outcome::Overtaken
+            Outcome::Superseded
         ]
     );
     assert_eq!(registry.digest(), registry.recompute_digest());
@@ -168,7 +168,10 @@ fn a_full_registry_says_so() {
             announce("w1", "t", &long.repeat(2)),
         ]),
     );
-    assert_eq!(refused, [Outcome::Full, Outcome::Full]);
+    assert_eq!(
+        refused,
+        [Outcome::CapacityExceeded, Outcome::CapacityExceeded]
+    );
     assert!(Arc::ptr_eq(&before, &registry.lookup(&Lookup::All)));
     let taken = registry.apply(
         3,
@@ -349,7 +352,7 @@ fn the_first_format_stays_readable() {
     let registry = Registry::from_snapshot(&bytes).unwrap();
     let expected = announcement("w1", "presto", "x");
     assert_eq!(
-        registry.held("w1").map(Held::announcement).as_ref(),
+        registry.held("w1").map(NodeEntry::announcement).as_ref(),
         Some(&expected)
     );
     assert_eq!(

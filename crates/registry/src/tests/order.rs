@@ -12,16 +12,16 @@ const MAX_AGE_MS: u64 = 3_000;
 
 /// The request of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Wish {
+enum ModelWish {
     Announce(u8),
     Withdraw,
 }
 
 /// A write that a taker has read. A taker is a node that receives writes from clients.
 #[derive(Debug, Clone)]
-struct Write {
+struct ModelWrite {
     node: usize,
-    wish: Wish,
+    wish: ModelWish,
     /// The step in which its client began and in which it arrived.
     arrived: usize,
     arrival: Arrival,
@@ -30,9 +30,9 @@ struct Write {
 
 /// One entry of a leader's log: the writes in it, with the index of the taker of each.
 #[derive(Debug, Clone)]
-struct Entry {
+struct ModelEntry {
     proposer: Leadership,
-    writes: Vec<(usize, Write)>,
+    writes: Vec<(usize, ModelWrite)>,
     tick: bool,
 }
 
@@ -41,16 +41,16 @@ struct Entry {
 struct Taker {
     committed: u64,
     tail: Option<Tail>,
-    turns: [VecDeque<Write>; NODES],
+    turns: [VecDeque<ModelWrite>; NODES],
     under_way: [bool; NODES],
     previous: [Option<u64>; NODES],
 }
 
 /// The cluster: a log with a committed prefix, takers that lag behind, and the acknowledgments to
 /// clients.
-struct World {
+struct ModelWorld {
     registry: Registry,
-    log: Vec<Entry>,
+    log: Vec<ModelEntry>,
     committed: usize,
     leadership: Leadership,
     takers: Vec<Taker>,
@@ -59,11 +59,11 @@ struct World {
     acknowledged: [Option<usize>; NODES],
 }
 
-impl World {
-    fn new() -> World {
+impl ModelWorld {
+    fn new() -> ModelWorld {
         let mut registry = Registry::new("test");
         registry.apply(1, &batch(vec![Command::Level(LEVEL_OF_ORDER)]));
-        World {
+        ModelWorld {
             registry,
             log: Vec::new(),
             committed: 0,
@@ -79,9 +79,9 @@ impl World {
         place as u64 + 2
     }
 
-    fn take(&mut self, taker: usize, node: usize, wish: Wish) {
+    fn take(&mut self, taker: usize, node: usize, wish: ModelWish) {
         let taker = &mut self.takers[taker];
-        taker.turns[node].push_back(Write {
+        taker.turns[node].push_back(ModelWrite {
             node,
             wish,
             arrived: self.step,
@@ -114,8 +114,8 @@ impl World {
         self.append(writes, false);
     }
 
-    fn append(&mut self, writes: Vec<(usize, Write)>, tick: bool) {
-        self.log.push(Entry {
+    fn append(&mut self, writes: Vec<(usize, ModelWrite)>, tick: bool) {
+        self.log.push(ModelEntry {
             proposer: self.leadership,
             writes,
             tick,
@@ -127,7 +127,7 @@ impl World {
         let Some(entry) = self.log.get(self.committed).cloned() else {
             return Ok(());
         };
-        let index = World::index(self.committed);
+        let index = ModelWorld::index(self.committed);
         self.committed += 1;
         let commands = match entry.tick {
             true => vec![Command::Tick {
@@ -163,14 +163,14 @@ impl World {
         Ok(())
     }
 
-    fn command(&self, write: &Write) -> Command {
+    fn command(&self, write: &ModelWrite) -> Command {
         let node_id = format!("n{}", write.node);
         match write.wish {
-            Wish::Withdraw => Command::OrderedWithdraw {
+            ModelWish::Withdraw => Command::OrderedWithdraw {
                 arrival: write.arrival,
                 node_id,
             },
-            Wish::Announce(content) => {
+            ModelWish::Announce(content) => {
                 let announcement = announcement(&node_id, "presto", &content.to_string());
                 // The command that a taker would choose if it had applied all entries.
                 match write.may_renew {
@@ -189,7 +189,7 @@ impl World {
     }
 
     /// Processes an outcome as a taker does.
-    fn answer(&mut self, taker: usize, write: &Write, index: u64, outcome: &Outcome) {
+    fn answer(&mut self, taker: usize, write: &ModelWrite, index: u64, outcome: &Outcome) {
         let Some(taker) = self.takers.get_mut(taker) else {
             return;
         };
@@ -199,8 +199,8 @@ impl World {
             return;
         };
         match outcome {
-            Outcome::NotHeld => first.may_renew = false,
-            Outcome::Overtaken => {
+            Outcome::NotRegistered => first.may_renew = false,
+            Outcome::Superseded => {
                 taker.turns[write.node].pop_front();
             }
             _ => {
@@ -254,11 +254,11 @@ impl World {
         let upto = |length: usize| (length * usize::from(how_much)).div_ceil(usize::from(u8::MAX));
         if of_commits {
             let known = upto(self.committed);
-            taker.committed = taker.committed.max(World::index(known) - 1);
+            taker.committed = taker.committed.max(ModelWorld::index(known) - 1);
         } else if let Some(place) = self.log.len().checked_sub(1 + lag) {
             taker.tail = Some(Tail {
                 leadership: self.leadership,
-                index: World::index(place),
+                index: ModelWorld::index(place),
             });
         }
     }
@@ -267,8 +267,8 @@ impl World {
         self.step += 1;
         let (taker, node) = (usize::from(a) % TAKERS, usize::from(b) % NODES);
         match what {
-            0..5 => self.take(taker, node, Wish::Announce(b / 2 % 2)),
-            5..8 => self.take(taker, node, Wish::Withdraw),
+            0..5 => self.take(taker, node, ModelWish::Announce(b / 2 % 2)),
+            5..8 => self.take(taker, node, ModelWish::Withdraw),
             8..13 => self.propose(a, b),
             13..19 => self.commit()?,
             19..21 => self.elect(usize::from(a)),
@@ -292,7 +292,7 @@ proptest! {
     fn no_write_takes_effect_after_a_later_one(
         steps in vec((0..31u8, any::<u8>(), any::<u8>()), 1..120),
     ) {
-        let mut world = World::new();
+        let mut world = ModelWorld::new();
         for step in steps {
             world.run(step)?;
         }
@@ -309,12 +309,12 @@ proptest! {
             (
                 0..TAKERS,
                 0..NODES,
-                prop_oneof![Just(Wish::Withdraw), (0..2u8).prop_map(Wish::Announce)],
+                prop_oneof![Just(ModelWish::Withdraw), (0..2u8).prop_map(ModelWish::Announce)],
             ),
             1..40,
         ),
     ) {
-        let mut world = World::new();
+        let mut world = ModelWorld::new();
         for (taker, node, wish) in writes {
             world.step += 1;
             world.hear(taker, u8::MAX, false);
@@ -361,7 +361,7 @@ fn withdrawal(node: &str, arrival: Arrival) -> Command {
 /// unregistered nodes. `previous` therefore identifies one write.
 #[test]
 fn of_one_entry_one_write_of_a_node_is_accepted() {
-    use Outcome::{Applied, Overtaken};
+    use Outcome::{Applied, Superseded};
     let mut registry = Registry::new("test");
     registry.apply(1, &batch(vec![Command::Level(LEVEL_OF_ORDER)]));
     let seen = arrival(1);
@@ -377,7 +377,7 @@ fn of_one_entry_one_write_of_a_node_is_accepted() {
     assert_eq!(
         registry.apply(2, &batch(twice)),
         [
-            Applied, Overtaken, Overtaken, Applied, Overtaken, Applied, Overtaken
+            Applied, Superseded, Superseded, Applied, Superseded, Applied, Superseded
         ]
     );
     let behind = Arrival {
@@ -400,12 +400,12 @@ fn a_renewal_passes_no_later_write_by() {
     apply(1, Command::Level(LEVEL_OF_ORDER));
     assert_eq!(apply(2, ordered("w1", "x", arrival(1))), Outcome::Applied);
     let late = renewal("w1", "x", arrival(1));
-    assert_eq!(apply(3, late), Outcome::Overtaken);
+    assert_eq!(apply(3, late), Outcome::Superseded);
     let behind = Arrival {
         previous: Some(3),
         ..arrival(1)
     };
-    assert_eq!(apply(4, withdrawal("w1", behind)), Outcome::Overtaken);
+    assert_eq!(apply(4, withdrawal("w1", behind)), Outcome::Superseded);
 }
 
 /// A write whose deadline in ticked time has passed changes nothing, whether its node is registered
@@ -439,7 +439,7 @@ fn a_write_ends_with_its_time() {
         renewal("w1", "x", until(1_999)),
     ];
     for outcome in registry.apply(4, &batch(late)) {
-        assert_eq!(outcome, Outcome::Overtaken);
+        assert_eq!(outcome, Outcome::Superseded);
     }
     let in_time = vec![
         ordered("w1", "y", until(2_000)),
@@ -476,7 +476,7 @@ fn a_grace_does_not_stop_the_time_of_late_writes() {
             ..arrival(3)
         };
         let outcomes = registry.apply(4, &batch(vec![ordered("w1", "y", late)]));
-        assert_eq!(outcomes, [Outcome::Overtaken]);
+        assert_eq!(outcomes, [Outcome::Superseded]);
     }
 }
 

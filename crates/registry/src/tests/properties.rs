@@ -186,7 +186,7 @@ proptest! {
                         let late = last_write.get(node).is_some_and(|last| last > seen);
                         prop_assert_eq!(
                             outcome,
-                            if late && !same { &Outcome::Overtaken } else { &Outcome::Applied }
+                            if late && !same { &Outcome::Superseded } else { &Outcome::Applied }
                         );
                         if *outcome == Outcome::Applied {
                             last_write.insert(node.clone(), index);
@@ -197,7 +197,7 @@ proptest! {
                         let same = shown.get(node_id).is_some_and(|held| held.digest() == *digest);
                         prop_assert_eq!(
                             outcome,
-                            if same { &Outcome::Applied } else { &Outcome::NotHeld }
+                            if same { &Outcome::Applied } else { &Outcome::NotRegistered }
                         );
                         if same {
                             last_write.insert(node_id.clone(), index);
@@ -208,7 +208,7 @@ proptest! {
                             && last_write.get(node_id).is_some_and(|last| last > seen);
                         prop_assert_eq!(
                             outcome,
-                            if late { &Outcome::Overtaken } else { &Outcome::Applied }
+                            if late { &Outcome::Superseded } else { &Outcome::Applied }
                         );
                         if !late {
                             last_write.insert(node_id.clone(), index);

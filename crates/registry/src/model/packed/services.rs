@@ -217,13 +217,13 @@ impl Serialize for Services {
 
 impl<'de> Deserialize<'de> for Services {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Services, D::Error> {
-        deserializer.deserialize_seq(List)
+        deserializer.deserialize_seq(ServicesVisitor)
     }
 }
 
-struct List;
+struct ServicesVisitor;
 
-impl<'de> Visitor<'de> for List {
+impl<'de> Visitor<'de> for ServicesVisitor {
     type Value = Services;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -232,14 +232,14 @@ impl<'de> Visitor<'de> for List {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Services, A::Error> {
         let mut writer = ServicesWriter::default();
-        while list.next_element_seed(One(&mut writer))?.is_some() {}
+        while list.next_element_seed(ServiceSeed(&mut writer))?.is_some() {}
         Ok(writer.finish())
     }
 }
 
-struct One<'w>(&'w mut ServicesWriter);
+struct ServiceSeed<'w>(&'w mut ServicesWriter);
 
-impl<'de> DeserializeSeed<'de> for One<'_> {
+impl<'de> DeserializeSeed<'de> for ServiceSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -247,7 +247,7 @@ impl<'de> DeserializeSeed<'de> for One<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for One<'_> {
+impl<'de> Visitor<'de> for ServiceSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

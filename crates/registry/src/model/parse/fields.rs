@@ -165,7 +165,7 @@ impl<'a, const N: usize> Fields<'a, N> {
         }
         let mut bad = None;
         let mut at = 0;
-        let elements = Elements(|element: &'a RawValue| {
+        let elements = ElementsVisitor(|element: &'a RawValue| {
             let path = Path::Element { of: field, at };
             let taken = match Json::of(element.get()) {
                 Json::Object => Fields::from_text(path, element.get(), names, || {
@@ -228,7 +228,7 @@ fn each_entry<'a>(
     mut each: impl FnMut(&str, &'a RawValue) -> Result<(), BadAnnouncement>,
 ) -> Result<(), BadAnnouncement> {
     let mut bad = None;
-    let entries = Entries(|key: &str, value: &'a RawValue| {
+    let entries = EntriesVisitor(|key: &str, value: &'a RawValue| {
         each(key, value).map_err(|error| bad = Some(error))
     });
     let read = serde_json::Deserializer::from_str(object).deserialize_map(entries);
@@ -300,9 +300,9 @@ fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>
 
 /// A visitor that passes the entries of an object to a function. The caller keeps the function's
 /// error itself, to distinguish it from a parser error.
-struct Entries<F>(F);
+struct EntriesVisitor<F>(F);
 
-impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries<F> {
+impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for EntriesVisitor<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -318,9 +318,9 @@ impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries
 }
 
 /// Same as [`Entries`], for the elements of an array.
-struct Elements<F>(F);
+struct ElementsVisitor<F>(F);
 
-impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for Elements<F> {
+impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for ElementsVisitor<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
