@@ -3,8 +3,8 @@
 mod cli;
 
 use clap::Parser;
-use cli::args::{Arguments, Command};
-use cli::launcher::{self, Holder, LauncherError, Outcome, PidFile};
+use cli::args::{CliArguments, CliCommand};
+use cli::launcher::{self, Holder, LauncherError, LauncherOutcome, PidFile};
 use quorate::config::{self, CommandLine, ConfigErrors, Paths, exit_code};
 use quorate::{server, telemetry};
 use std::ffi::OsString;
@@ -20,11 +20,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let code = cli::run(&words).unwrap_or_else(|| server_command(&Arguments::parse_from(words)));
+    let code = cli::run(&words).unwrap_or_else(|| server_command(&CliArguments::parse_from(words)));
     ExitCode::from(code)
 }
 
-fn server_command(arguments: &Arguments) -> u8 {
+fn server_command(arguments: &CliArguments) -> u8 {
     let options = arguments.command_line();
     let paths = match Paths::resolve(&options) {
         Ok(paths) => paths,
@@ -34,27 +34,27 @@ fn server_command(arguments: &Arguments) -> u8 {
         say(&paths.to_string());
     }
     match arguments.command {
-        Command::Run => run(arguments, &options, &paths),
-        Command::Start => start(&options, &paths),
-        Command::Stop => outcome(launcher::stop(&paths)),
-        Command::Kill => outcome(launcher::kill(&paths)),
-        Command::Status => status(&paths),
-        Command::Restart => restart(&options, &paths),
+        CliCommand::Run => run(arguments, &options, &paths),
+        CliCommand::Start => start(&options, &paths),
+        CliCommand::Stop => outcome(launcher::stop(&paths)),
+        CliCommand::Kill => outcome(launcher::kill(&paths)),
+        CliCommand::Status => status(&paths),
+        CliCommand::Restart => restart(&options, &paths),
     }
 }
 
-fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
+fn run(arguments: &CliArguments, options: &CommandLine, paths: &Paths) -> u8 {
     let settings = match config::load(options) {
         Ok(settings) => settings,
-        Err(errors) => return config_errors(&errors, Command::Run),
+        Err(errors) => return config_errors(&errors, CliCommand::Run),
     };
     // This file holds the lock until the process ends. The child of `start` has inherited it.
     let _pid_file = if arguments.is_detached_child() {
         if let Err(error) = launcher::detach() {
-            complain(&format!("cannot start a session: {error}"));
+            print_error(&format!("cannot start a session: {error}"));
         }
         if let Err(error) = launcher::wait_recorded(paths) {
-            complain(&format!("{error:#}"));
+            print_error(&format!("{error:#}"));
             return exit_code::DATA_UNUSABLE;
         }
         None
@@ -65,7 +65,7 @@ fn run(arguments: &Arguments, options: &CommandLine, paths: &Paths) -> u8 {
         }
     };
     if let Err(error) = telemetry::init(&settings.log) {
-        complain(&format!("{:#}", anyhow::Error::from(error)));
+        print_error(&format!("{:#}", anyhow::Error::from(error)));
         return exit_code::CONFIG;
     }
     for notice in &settings.notices {
@@ -92,7 +92,7 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
             LauncherError::File { source, .. } => exit_code::of_data_error(source),
             _ => exit_code::DATA_UNUSABLE,
         };
-        complain(&format!("{:#}", anyhow::Error::from(error)));
+        print_error(&format!("{:#}", anyhow::Error::from(error)));
         code
     };
     let mut pid_file = PidFile::create(&paths.pid_file).map_err(failed)?;
@@ -100,7 +100,7 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
         Holder::Us => pid_file.write_pid(std::process::id()).map_err(failed)?,
         Holder::Server(pid) => {
             let data_dir = paths.data_dir.display();
-            complain(&format!(
+            print_error(&format!(
                 "{data_dir}: Already running as {}",
                 pid.as_raw_pid()
             ));
@@ -113,7 +113,7 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
 /// Restarts the server. It is not stopped if it could not be started again.
 fn restart(options: &CommandLine, paths: &Paths) -> u8 {
     if let Err(errors) = config::load(options) {
-        return config_errors(&errors, Command::Restart);
+        return config_errors(&errors, CliCommand::Restart);
     }
     if let Err(error) = launcher::check(paths) {
         return outcome(Err(error));
@@ -127,45 +127,47 @@ fn restart(options: &CommandLine, paths: &Paths) -> u8 {
 fn start(options: &CommandLine, paths: &Paths) -> u8 {
     // Checked before anything is started, so that errors are reported here and not in a log.
     match launcher::status(paths) {
-        Ok(Outcome::Running(pid)) => return outcome(Ok(Outcome::AlreadyRunning(pid))),
+        Ok(LauncherOutcome::Running(pid)) => {
+            return outcome(Ok(LauncherOutcome::AlreadyRunning(pid)));
+        }
         Err(error) => return outcome(Err(error)),
         Ok(_) => {}
     }
     if let Err(errors) = config::load(options) {
-        return config_errors(&errors, Command::Start);
+        return config_errors(&errors, CliCommand::Start);
     }
     outcome(launcher::start(options, paths))
 }
 
 fn status(paths: &Paths) -> u8 {
     match launcher::status(paths) {
-        Ok(Outcome::NotRunning) => {
-            say(&Outcome::NotRunning.to_string());
+        Ok(LauncherOutcome::NotRunning) => {
+            say(&LauncherOutcome::NotRunning.to_string());
             exit_code::NOT_RUNNING
         }
         other => outcome(other),
     }
 }
 
-fn outcome(result: anyhow::Result<Outcome>) -> u8 {
+fn outcome(result: anyhow::Result<LauncherOutcome>) -> u8 {
     match result {
         Ok(outcome) => {
             say(&outcome.to_string());
             exit_code::OK
         }
         Err(error) => {
-            complain(&format!("{error:#}"));
+            print_error(&format!("{error:#}"));
             exit_code::LAUNCHER
         }
     }
 }
 
-fn config_errors(errors: &ConfigErrors, command: Command) -> u8 {
+fn config_errors(errors: &ConfigErrors, command: CliCommand) -> u8 {
     errors
         .0
         .iter()
-        .for_each(|error| complain(&error.to_string()));
-    if command == Command::Run {
+        .for_each(|error| print_error(&error.to_string()));
+    if command == CliCommand::Run {
         exit_code::CONFIG
     } else {
         exit_code::LAUNCHER
@@ -177,6 +179,6 @@ fn say(text: &str) {
     let _lost = writeln!(io::stdout(), "{text}");
 }
 
-fn complain(text: &str) {
+fn print_error(text: &str) {
     let _lost = writeln!(io::stderr(), "ERROR: {text}");
 }

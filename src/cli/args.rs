@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// What to do with the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Command {
+pub enum CliCommand {
     /// Run the server in the foreground.
     Run,
     /// Start it detached.
@@ -34,10 +34,10 @@ pub enum Command {
   quorate log DIR              what a stopped node's log holds
   quorate bench WORKLOAD       how much load it bears"
 )]
-pub struct Arguments {
+pub struct CliArguments {
     /// What to do.
     #[arg(value_enum)]
-    pub command: Command,
+    pub command: CliCommand,
     /// Run verbosely: print every path that is used.
     #[arg(short, long)]
     pub verbose: bool,
@@ -82,7 +82,7 @@ pub struct Arguments {
     detached: bool,
 }
 
-impl Arguments {
+impl CliArguments {
     /// Returns the options that the configuration reads.
     pub fn command_line(&self) -> CommandLine {
         CommandLine {
@@ -95,7 +95,8 @@ impl Arguments {
             launcher_log_file: self.launcher_log_file.clone(),
             server_log_file: self.server_log_file.clone(),
             properties: self.properties.clone(),
-            detached: self.detached || matches!(self.command, Command::Start | Command::Restart),
+            detached: self.detached
+                || matches!(self.command, CliCommand::Start | CliCommand::Restart),
         }
     }
 

@@ -26,7 +26,7 @@ pub fn run(arguments: &LogArguments) -> u8 {
     match print(arguments) {
         Ok(()) => config::exit_code::OK,
         Err((code, error)) => {
-            output::complain(&format!("{error:#}"));
+            output::print_error(&format!("{error:#}"));
             code
         }
     }

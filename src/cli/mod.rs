@@ -61,7 +61,7 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = anyhow::Result<
     let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::complain(&format!("cannot start: {error}"));
+            output::print_error(&format!("cannot start: {error}"));
             return exit_code::INTERNAL;
         }
     };
@@ -71,7 +71,7 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = anyhow::Result<
     ended.unwrap_or_else(|error| {
         let code = exit_code_of(&error);
         if code != exit_code::OK {
-            format!("{error:#}").lines().for_each(output::complain);
+            format!("{error:#}").lines().for_each(output::print_error);
         }
         code
     })

@@ -1,8 +1,8 @@
 //! `quorate services`: prints the announced services.
 
-use super::client::failover::{Failover, Patience};
+use super::client::failover::{FailoverClient, Timeouts};
 use super::client::output::{self, one_line, push_table};
-use super::client::query::{Question, ServerList, name, time_limit};
+use super::client::query::{Query, ServerList, name, time_limit};
 use clap::Parser;
 use quorate::config::exit_code;
 use serde::Deserialize;
@@ -30,13 +30,13 @@ pub struct ServicesArguments {
 }
 
 #[derive(Deserialize)]
-struct Lookup {
-    services: Vec<Service>,
+struct LookupBody {
+    services: Vec<ServiceLine>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Service {
+struct ServiceLine {
     #[serde(rename = "type")]
     of_type: String,
     pool: String,
@@ -51,13 +51,13 @@ struct Service {
 /// # Errors
 /// Fails when no server answers, or the output cannot be written.
 pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
-    let mut failover = Failover::new(&arguments.servers.server, Patience::default())?;
+    let mut failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
     let names = [&arguments.of_type, &arguments.pool];
     let segments = ["v1", "service"]
         .into_iter()
         .chain(names.into_iter().filter_map(Option::as_deref));
     let read = |text: &str| {
-        let lookup: Lookup = serde_json::from_str(text)
+        let lookup: LookupBody = serde_json::from_str(text)
             .map_err(|error| format!("its answer is no lookup: {error}"))?;
         Ok(if arguments.json {
             text.to_owned()
@@ -65,13 +65,13 @@ pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
             table(&lookup)
         })
     };
-    let question = Question::of(segments);
+    let question = Query::of(segments);
     let text = failover.ask(&question, arguments.timeout, read).await?;
     output::line(text.trim_end())?;
     Ok(exit_code::OK)
 }
 
-fn table(lookup: &Lookup) -> String {
+fn table(lookup: &LookupBody) -> String {
     const NOTHING: &str = "-";
     let cell =
         |text: Option<&String>| text.map_or_else(|| NOTHING.to_owned(), |text| one_line(text));

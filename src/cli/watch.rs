@@ -1,9 +1,9 @@
 //! `quorate watch`: prints the announced services, and each change as it happens.
 
-use super::client::failover::{Failover, Patience};
+use super::client::failover::{FailoverClient, Timeouts};
 use super::client::output;
-use super::client::query::{Question, ServerList, name};
-use super::client::sse::{Event, Events, Resume};
+use super::client::query::{Query, ServerList, name};
+use super::client::sse::{EventReader, Resume, SseEvent};
 use anyhow::Context;
 use clap::Parser;
 use quorate::config::exit_code;
@@ -25,7 +25,7 @@ pub struct WatchArguments {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct WatchLine<'a> {
     event: &'a str,
     id: Option<&'a str>,
     data: &'a RawValue,
@@ -36,10 +36,10 @@ struct Line<'a> {
 /// # Errors
 /// Fails when no server knows the endpoint, or the output cannot be written.
 pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
-    let failover = Failover::new(&arguments.servers.server, Patience::default())?;
+    let failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
     let segments = ["v1", "watch", &arguments.of_type];
-    let question = Question::of(segments.into_iter().chain(arguments.pool.as_deref()));
-    let mut events = Events::new(failover, question, Resume::AfterLast);
+    let question = Query::of(segments.into_iter().chain(arguments.pool.as_deref()));
+    let mut events = EventReader::new(failover, question, Resume::AfterLast);
     let print = async {
         loop {
             output::line(&line(&events.next().await?)?)?;
@@ -51,8 +51,8 @@ pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
     }
 }
 
-fn line(event: &Event) -> anyhow::Result<String> {
-    let line = serde_json::to_string(&Line {
+fn line(event: &SseEvent) -> anyhow::Result<String> {
+    let line = serde_json::to_string(&WatchLine {
         event: &event.kind,
         id: event.id.as_deref(),
         data: &event.data,

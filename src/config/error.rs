@@ -9,21 +9,21 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
     /// The place of the error.
-    pub place: Place,
+    pub place: SourceLocation,
     /// The message, which includes the key.
     pub message: String,
 }
 
 /// A place in the configuration. Displays as `FILE`, `FILE:LINE` or `-D`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file, or the option.
     pub source: String,
     /// The line, from 1; 0 for the whole file or option.
     pub line: usize,
 }
 
-impl Place {
+impl SourceLocation {
     pub(super) fn new(source: impl Into<String>, line: usize) -> Self {
         Self {
             source: source.into(),
@@ -36,7 +36,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)?;
         if self.line > 0 {
@@ -73,7 +73,7 @@ impl std::error::Error for ConfigErrors {}
 
 impl ConfigErrors {
     /// Creates a list with a single error.
-    pub(super) fn one(place: Place, message: impl Into<String>) -> Self {
+    pub(super) fn one(place: SourceLocation, message: impl Into<String>) -> Self {
         Self(vec![ConfigError {
             place,
             message: message.into(),

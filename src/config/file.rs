@@ -1,6 +1,6 @@
 //! Reader of one configuration file.
 
-use super::error::{ConfigError, ConfigErrors, Place};
+use super::error::{ConfigError, ConfigErrors, SourceLocation};
 use super::properties::BadLine;
 use crate::model::without_byte_order_mark;
 use std::fs::File;
@@ -20,7 +20,7 @@ pub(super) fn read_text(path: &Path, must_exist: bool) -> Result<Option<String>,
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => Ok(None),
         Err(error) => Err(ConfigErrors::one(
-            Place::file(path),
+            SourceLocation::file(path),
             format!("cannot be read: {error}"),
         )),
     }
@@ -52,7 +52,7 @@ fn read(path: &Path) -> io::Result<String> {
 /// Returns the errors of lines that cannot be read.
 pub(super) fn bad_lines(path: &Path, lines: &[BadLine]) -> ConfigErrors {
     let error = |bad: &BadLine| ConfigError {
-        place: Place::new(path.display().to_string(), bad.line),
+        place: SourceLocation::new(path.display().to_string(), bad.line),
         message: bad.what.clone(),
     };
     ConfigErrors(lines.iter().map(error).collect())

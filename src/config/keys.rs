@@ -4,48 +4,48 @@
 //! newer airlift added to the same families, and our own. For each key, this module knows whether
 //! it has an effect here, and otherwise what kind of value it must have.
 
-pub use super::key_tables::Kind;
+pub use super::key_tables::ValueKind;
 use super::key_tables::{
-    ACTING, CLIENTS, DEFUNCT, HTTP_CLIENT, IDLE, REFUSED, RENAMED, STORE, STORES,
+    ACTING, CLIENTS, DEFUNCT, HTTP_CLIENT, IGNORED, REFUSED, RENAMED, STORE, STORES,
 };
 
 /// The effect of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum KeyEffect {
     /// The key is read by [`super::load`].
     Acts,
     /// The key is accepted and its value is checked, but it has no effect. This is logged once at
     /// start.
-    None(Kind),
+    None(ValueKind),
     /// The key is an old name of the given key.
     Renamed(&'static str),
     /// airlift refuses the key.
     Defunct,
     /// The key promises a feature that is not implemented. The server refuses to start rather than
     /// run without it.
-    Refused(Kind, &'static str),
+    Refused(ValueKind, &'static str),
 }
 
 /// Returns the effect of `key`, or `None` if it is unknown.
-pub fn effect(key: &str) -> Option<Effect> {
+pub fn effect(key: &str) -> Option<KeyEffect> {
     if ACTING.contains(&key) {
-        return Some(Effect::Acts);
+        return Some(KeyEffect::Acts);
     }
     if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == key) {
-        return Some(Effect::Renamed(new));
+        return Some(KeyEffect::Renamed(new));
     }
     if let Some((_, kind, why)) = REFUSED.iter().find(|(name, ..)| *name == key) {
-        return Some(Effect::Refused(*kind, why));
+        return Some(KeyEffect::Refused(*kind, why));
     }
     if DEFUNCT.contains(&key) {
-        return Some(Effect::Defunct);
+        return Some(KeyEffect::Defunct);
     }
-    let idle = find(IDLE, key).or_else(|| {
+    let idle = find(IGNORED, key).or_else(|| {
         STORES
             .iter()
             .find_map(|store| find(STORE, key.strip_prefix(store)?.strip_prefix(".store.")?))
     });
-    idle.map(Effect::None).or_else(|| http_client(key))
+    idle.map(KeyEffect::None).or_else(|| http_client(key))
 }
 
 /// Returns every known name, for suggestions.
@@ -54,7 +54,7 @@ pub fn all() -> Vec<String> {
         .iter()
         .copied()
         .chain(REFUSED.iter().map(|(name, ..)| *name))
-        .chain(IDLE.iter().map(|(name, _)| *name));
+        .chain(IGNORED.iter().map(|(name, _)| *name));
     let stores = STORES.iter().flat_map(|store| {
         STORE
             .iter()
@@ -97,23 +97,23 @@ pub fn is_secret(key: &str) -> bool {
         .any(|part| key.ends_with(part))
 }
 
-fn find(table: &[(&str, Kind)], key: &str) -> Option<Kind> {
+fn find(table: &[(&str, ValueKind)], key: &str) -> Option<ValueKind> {
     table
         .iter()
         .find(|(name, _)| *name == key)
         .map(|(_, kind)| *kind)
 }
 
-fn http_client(key: &str) -> Option<Effect> {
+fn http_client(key: &str) -> Option<KeyEffect> {
     let name = CLIENTS
         .iter()
         .find_map(|client| key.strip_prefix(client)?.strip_prefix('.'))?;
     if name.starts_with("http.authentication.krb5.")
         || name.starts_with("http-client.authentication.")
     {
-        return Some(Effect::Defunct);
+        return Some(KeyEffect::Defunct);
     }
-    find(HTTP_CLIENT, name.strip_prefix("http-client.")?).map(Effect::None)
+    find(HTTP_CLIENT, name.strip_prefix("http-client.")?).map(KeyEffect::None)
 }
 
 #[cfg(test)]
@@ -125,15 +125,15 @@ mod tests {
     fn http_client_keys() {
         assert_eq!(
             effect("dynamic.http-client.connect-timeout"),
-            Some(Effect::None(Kind::Duration))
+            Some(KeyEffect::None(ValueKind::Duration))
         );
         assert_eq!(
             effect("event.http-client.log.compression.enabled"),
-            Some(Effect::None(Kind::Boolean))
+            Some(KeyEffect::None(ValueKind::Boolean))
         );
         assert_eq!(
             effect("discovery.http-client.authentication.enabled"),
-            Some(Effect::Defunct)
+            Some(KeyEffect::Defunct)
         );
         assert_eq!(effect("other.http-client.connect-timeout"), None);
         assert_eq!(effect("http-client.connect-timeout"), None);
@@ -153,7 +153,7 @@ mod tests {
         assert!(
             RENAMED
                 .iter()
-                .all(|(_, new)| effect(new) == Some(Effect::Acts))
+                .all(|(_, new)| effect(new) == Some(KeyEffect::Acts))
         );
     }
 

@@ -1,6 +1,6 @@
 //! The settings of the two logs: `log.*` with the levels file, and `http-server.log.*`.
 
-use super::error::{ConfigErrors, Place};
+use super::error::{ConfigErrors, SourceLocation};
 use super::file;
 use super::paths::{CommandLine, Paths};
 use super::properties::parse_java;
@@ -101,7 +101,11 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
                 .notices
                 .push(format!("log.levels-file is not read: {path} is there"));
         }
-        sources.set("log.levels-file", path, Place::new("--log-levels-file", 0));
+        sources.set(
+            "log.levels-file",
+            path,
+            SourceLocation::new("--log-levels-file", 0),
+        );
     }
     if options.detached {
         // `--server-log-file` takes precedence over `log.path`. The default file is used if neither
@@ -110,13 +114,13 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
             sources.set(
                 "log.path",
                 paths.server_log.display().to_string(),
-                Place::new("--server-log-file", 0),
+                SourceLocation::new("--server-log-file", 0),
             );
         }
         sources.set(
             "log.enable-console",
             "false".to_owned(),
-            Place::new("start", 0),
+            SourceLocation::new("start", 0),
         );
     }
     let format = |text: &str| values::one_of(text, FORMATS);
@@ -189,7 +193,7 @@ fn read_levels(path: &Path) -> Result<BTreeMap<String, LogLevel>, ConfigErrors> 
         match values::one_of(&property.value, LEVELS) {
             Ok(level) => drop(levels.insert(property.key, level)),
             Err(what) => {
-                let place = Place::new(path.display().to_string(), property.line);
+                let place = SourceLocation::new(path.display().to_string(), property.line);
                 let message = format!("level of '{}': {what}", values::shown(&property.key));
                 errors.0.extend(ConfigErrors::one(place, message).0);
             }

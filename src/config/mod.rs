@@ -20,7 +20,7 @@ mod settings;
 mod sources;
 mod values;
 
-pub use error::{ConfigError, ConfigErrors, Place};
+pub use error::{ConfigError, ConfigErrors, SourceLocation};
 pub use http_client::{http_client, http_client_builder, innermost_cause};
 pub use paths::{CommandLine, Paths};
 #[cfg(feature = "fuzzing")]

@@ -2,7 +2,7 @@
 //! airlift's launcher.
 
 use super::environment::{self, expand};
-use super::error::{ConfigErrors, Place};
+use super::error::{ConfigErrors, SourceLocation};
 use super::file;
 use super::properties::{Property, parse_launcher};
 use std::env;
@@ -140,7 +140,10 @@ fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
 fn absolute(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
     absolute.map_err(|error| {
-        ConfigErrors::one(Place::file(path), format!("is no usable path: {error}"))
+        ConfigErrors::one(
+            SourceLocation::file(path),
+            format!("is no usable path: {error}"),
+        )
     })
 }
 
@@ -172,7 +175,7 @@ fn configured_data_dir(
     let Some(dir) = configured else {
         return Ok(None);
     };
-    let wrong = |what: String| ConfigErrors::one(Place::new(KEY, 0), what);
+    let wrong = |what: String| ConfigErrors::one(SourceLocation::new(KEY, 0), what);
     let dir = expand(dir, &environment::process)
         .map_err(|name| wrong(format!("references unset environment variable '{name}'")))?;
     if dir.is_empty() {

@@ -112,7 +112,7 @@ const HOLD_TIME_MAX_MS: u64 = 50_000;
 /// Returns all errors of the configuration together.
 pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
     let paths = Paths::resolve(options)?;
-    let mut sources = Sources::gather(options, &paths, &environment::process)?;
+    let mut sources = Sources::collect(options, &paths, &environment::process)?;
     if sources.text("node.id").is_none() {
         sources
             .notices

@@ -1,8 +1,8 @@
 //! The properties of all sources, with access by key and kind.
 
 use super::environment::{Environment, expand};
-use super::error::{ConfigError, ConfigErrors, Place};
-use super::keys::{self, Effect};
+use super::error::{ConfigError, ConfigErrors, SourceLocation};
+use super::keys::{self, KeyEffect};
 use super::paths::{CommandLine, Paths};
 use super::properties::{Property, parse_java};
 use super::{file, values};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone)]
 struct Sourced {
     value: String,
-    place: Place,
+    place: SourceLocation,
 }
 
 /// The effective properties. Reading an invalid value records the error and returns the default, so
@@ -33,7 +33,7 @@ impl Sources {
     ///
     /// # Errors
     /// Fails only when `config.properties` cannot be read at all. Other errors are collected.
-    pub(super) fn gather(
+    pub(super) fn collect(
         options: &CommandLine,
         paths: &Paths,
         environment: Environment<'_>,
@@ -45,14 +45,14 @@ impl Sources {
         sources.add_config(paths)?;
         let node_file = paths.node_config.display().to_string();
         for Property { key, value, line } in paths.node_properties.clone() {
-            sources.add_optional(key, value, Place::new(&node_file, line));
+            sources.add_optional(key, value, SourceLocation::new(&node_file, line));
         }
         for (key, value) in options.properties.clone() {
-            sources.add_optional(key, value, Place::new("-D", 0));
+            sources.add_optional(key, value, SourceLocation::new("-D", 0));
         }
         sources.expand(environment);
         sources.rename();
-        sources.check_idle();
+        sources.check_ignored();
         Ok(sources)
     }
 
@@ -61,7 +61,7 @@ impl Sources {
         let (properties, bad) = parse_java(&text);
         self.errors.extend(file::bad_lines(&paths.config, &bad).0);
         for Property { key, value, line } in properties {
-            let place = Place::new(&self.config_file, line);
+            let place = SourceLocation::new(&self.config_file, line);
             if keys::effect(&key).is_none() {
                 self.error(place, unknown(&key));
                 continue;
@@ -79,7 +79,7 @@ impl Sources {
 
     /// Adds a property of a source in which airlift ignores unknown keys, because it passes them to
     /// Java as system properties.
-    fn add_optional(&mut self, key: String, value: String, place: Place) {
+    fn add_optional(&mut self, key: String, value: String, place: SourceLocation) {
         if keys::effect(&key).is_some() {
             self.properties.insert(key, Sourced { value, place });
         } else if key != "node.data-dir" {
@@ -120,7 +120,7 @@ impl Sources {
             .properties
             .keys()
             .filter_map(|key| match keys::effect(key) {
-                Some(Effect::Renamed(new)) => Some((key.clone(), new)),
+                Some(KeyEffect::Renamed(new)) => Some((key.clone(), new)),
                 _ => None,
             })
             .collect();
@@ -149,25 +149,25 @@ impl Sources {
 
     /// Checks the keys that no part of the server reads, and adds one notice that lists those
     /// without effect.
-    fn check_idle(&mut self) {
+    fn check_ignored(&mut self) {
         let mut idle = Vec::new();
         let mut wrong = Vec::new();
         for (key, Sourced { value, place }) in &self.properties {
             let message = match keys::effect(key) {
-                Some(Effect::None(kind)) => {
+                Some(KeyEffect::None(kind)) => {
                     idle.push(key.as_str());
                     kind.check(value).err().map(|what| invalid(key, &what))
                 }
-                Some(Effect::Refused(kind, why)) => match kind.check(value) {
+                Some(KeyEffect::Refused(kind, why)) => match kind.check(value) {
                     Err(what) => Some(invalid(key, &what)),
                     Ok(()) if value.is_empty() || value.eq_ignore_ascii_case("false") => None,
                     Ok(()) if keys::is_secret(key) => Some(format!("{key}: {why}")),
                     Ok(()) => Some(format!("{key}={}: {why}", values::shown(value))),
                 },
-                Some(Effect::Defunct) => {
+                Some(KeyEffect::Defunct) => {
                     Some(format!("Defunct property '{key}' cannot be configured."))
                 }
-                Some(Effect::Acts | Effect::Renamed(_)) | None => None,
+                Some(KeyEffect::Acts | KeyEffect::Renamed(_)) | None => None,
             };
             wrong.extend(message.map(|message| ConfigError {
                 place: place.clone(),
@@ -185,7 +185,7 @@ impl Sources {
 
     /// Returns the value of a key that may be absent.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
-        debug_assert_eq!(keys::effect(key), Some(Effect::Acts), "{key}");
+        debug_assert_eq!(keys::effect(key), Some(KeyEffect::Acts), "{key}");
         self.properties
             .get(key)
             .map(|sourced| sourced.value.as_str())
@@ -234,18 +234,18 @@ impl Sources {
             .get(key)
             .map(|sourced| sourced.place.clone());
         self.error(
-            place.unwrap_or_else(|| Place::new(&self.config_file, 0)),
+            place.unwrap_or_else(|| SourceLocation::new(&self.config_file, 0)),
             invalid(key, what),
         );
     }
 
     /// Records an error at a place.
-    pub(super) fn error(&mut self, place: Place, message: String) {
+    pub(super) fn error(&mut self, place: SourceLocation, message: String) {
         self.errors.push(ConfigError { place, message });
     }
 
     /// Sets a property that comes from outside the files.
-    pub(super) fn set(&mut self, key: &str, value: String, place: Place) {
+    pub(super) fn set(&mut self, key: &str, value: String, place: SourceLocation) {
         self.properties
             .insert(key.to_owned(), Sourced { value, place });
     }

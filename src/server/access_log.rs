@@ -1,6 +1,6 @@
 //! Conversion of HTTP's records to the lines of the access log.
 
-use super::error::StartError;
+use super::error::ServerError;
 use crate::clock;
 use crate::config::Settings;
 use crate::http;
@@ -13,11 +13,11 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Fails when its file cannot be opened. The error names the path.
-pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, StartError> {
+pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, ServerError> {
     if !settings.access_log.enabled {
         return Ok(None);
     }
-    let log = AccessLog::open(&settings.access_log).map_err(|source| StartError::AccessLog {
+    let log = AccessLog::open(&settings.access_log).map_err(|source| ServerError::AccessLog {
         path: settings.access_log.path.display().to_string(),
         source,
     })?;

@@ -9,7 +9,7 @@ use std::io;
 
 /// A failure to start or to continue that has its own exit code.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
+pub(super) enum ServerError {
     /// The server cannot listen on the port.
     #[error("http-server.http.port={port} on {at}")]
     Port {
@@ -33,11 +33,11 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
 }
 
 fn known_code(cause: &(dyn Error + 'static)) -> Option<u8> {
-    if let Some(error) = cause.downcast_ref::<StartError>() {
+    if let Some(error) = cause.downcast_ref::<ServerError>() {
         return Some(match error {
-            StartError::Port { .. } => exit_code::PORT,
-            StartError::AccessLog { source, .. } => exit_code::of_data_error(source),
-            StartError::Inventory(_) => exit_code::INVENTORY,
+            ServerError::Port { .. } => exit_code::PORT,
+            ServerError::AccessLog { source, .. } => exit_code::of_data_error(source),
+            ServerError::Inventory(_) => exit_code::INVENTORY,
         });
     }
     if let Some(error) = cause.downcast_ref::<raft::RaftError>() {

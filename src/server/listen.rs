@@ -1,6 +1,6 @@
 //! The socket that the node listens on.
 
-use super::error::StartError;
+use super::error::ServerError;
 use crate::config::Settings;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -14,7 +14,7 @@ const BACKLOG: i32 = 1024;
 ///
 /// # Errors
 /// Fails when the server cannot listen on the address.
-pub(super) fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
+pub(super) fn listen(settings: &Settings) -> Result<TcpListener, ServerError> {
     let port = settings.http_port;
     let listener = match settings.bind_ip {
         Some(ip) => bind(SocketAddr::new(ip, port), Families::of(ip)),
@@ -25,7 +25,7 @@ pub(super) fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
         .map_err(|error| refused(settings, error))
 }
 
-fn refused(settings: &Settings, error: io::Error) -> StartError {
+fn refused(settings: &Settings, error: io::Error) -> ServerError {
     let port = settings.http_port;
     let at = match settings.bind_ip {
         Some(ip) => format!("node.bind-ip={ip}"),
@@ -35,7 +35,7 @@ fn refused(settings: &Settings, error: io::Error) -> StartError {
         io::ErrorKind::AddrInUse => io::Error::new(error.kind(), "the port is in use"),
         _ => error,
     };
-    StartError::Port { port, at, source }
+    ServerError::Port { port, at, source }
 }
 
 /// The address families of the clients that a socket accepts.

@@ -19,9 +19,9 @@ use crate::model::Inventory;
 use crate::raft::{LogRetention, Node, Options};
 use crate::storage::{OsFs, Store};
 use anyhow::Context;
-use error::StartError;
+use error::ServerError;
 use own_address::{OwnAddress, bindable};
-use signals::Stop;
+use signals::StopSignals;
 use state_report::StateReport;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn workers() -> usize {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let state = Arc::new(StateReport::new());
-    let mut stop = Stop::new().context("signals cannot be received")?;
+    let mut stop = StopSignals::new().context("signals cannot be received")?;
     signals::answer(state.clone()).context("signals cannot be received")?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -97,7 +97,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
     let listener = listen::listen(settings)?;
     let port = listener
         .local_addr()
-        .map_err(|source| StartError::Port {
+        .map_err(|source| ServerError::Port {
             port: settings.http_port,
             at: "an unknown address".to_owned(),
             source,
@@ -167,7 +167,7 @@ struct Running {
 async fn until_stopped(
     settings: &Settings,
     running: Running,
-    mut signals: Stop,
+    mut signals: StopSignals,
 ) -> anyhow::Result<()> {
     let node = &running.node;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -266,9 +266,9 @@ fn check_inventory(
     uri: &str,
     inventory: &Inventory,
     node_id: &str,
-) -> Result<(), StartError> {
+) -> Result<(), ServerError> {
     if inventory.environment != settings.environment {
-        return Err(StartError::Inventory(format!(
+        return Err(ServerError::Inventory(format!(
             "{uri}: environment is {:?}, and node.environment is {:?}",
             inventory.environment, settings.environment
         )));
@@ -276,12 +276,12 @@ fn check_inventory(
     inventory
         .own(node_id)
         .map(|_| ())
-        .map_err(|error| StartError::Inventory(error.to_string()))
+        .map_err(|error| ServerError::Inventory(error.to_string()))
 }
 
 /// Returns an error if peers would not find this node: its inventory entry has another port than it
 /// listens on, and nothing forwards the one to the other. Otherwise it never returns.
-async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
+async fn never_reached(node: &Node, port: u16, address: &str) -> ServerError {
     let announced = address
         .rsplit_once(':')
         .and_then(|(_, port)| port.parse::<u16>().ok())
@@ -289,7 +289,7 @@ async fn never_reached(node: &Node, port: u16, address: &str) -> StartError {
     if announced == port || node.answers_at(address, OWN_ADDRESS_LIMIT).await {
         return std::future::pending().await;
     }
-    StartError::Inventory(format!(
+    ServerError::Inventory(format!(
         "service-inventory.uri: this node is reached at {address}, \
          http-server.http.port is {port}, and nobody forwards the one to the other: \
          peers would not find it"

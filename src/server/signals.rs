@@ -7,18 +7,18 @@ use std::sync::Arc;
 use tokio::signal::unix::{self, SignalKind};
 
 /// The signals that stop the server gracefully.
-pub(super) struct Stop {
+pub(super) struct StopSignals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
 }
 
-impl Stop {
+impl StopSignals {
     /// Installs the handlers.
     ///
     /// # Errors
     /// Returns the operating system's error when a handler cannot be installed.
-    pub(super) fn new() -> io::Result<Stop> {
-        Ok(Stop {
+    pub(super) fn new() -> io::Result<StopSignals> {
+        Ok(StopSignals {
             terminate: unix::signal(SignalKind::terminate())?,
             interrupt: unix::signal(SignalKind::interrupt())?,
         })

@@ -56,7 +56,7 @@ const GATHER_TIME: Duration = Duration::from_millis(50);
 /// Dropping the `AccessLog` writes the waiting lines. A process that is killed loses its most
 /// recent lines.
 #[derive(Debug)]
-pub struct AccessLog(Option<Queue>);
+pub struct AccessLog(Option<LineQueue>);
 
 impl AccessLog {
     /// Opens the log.
@@ -78,7 +78,7 @@ impl AccessLog {
             compress: settings.compress,
         };
         let file = LogFile::open(&settings.path, retention, crate::clock::wall_ms())?;
-        Ok(Self(Some(Queue::start(file)?)))
+        Ok(Self(Some(LineQueue::start(file)?)))
     }
 
     /// Queues a line for the writer without waiting. If the queue is full, the line is dropped, and
@@ -92,20 +92,20 @@ impl AccessLog {
 
 /// The queue of lines for the file.
 #[derive(Debug)]
-struct Queue {
-    shared: Arc<Shared>,
+struct LineQueue {
+    shared: Arc<QueueShared>,
     writer: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct QueueShared {
+    waiting: Mutex<QueuedLines>,
     /// Notified of the first line, when the queue is half full, and of the end.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct QueuedLines {
     lines: Vec<u8>,
     /// The time of the last line, in milliseconds and as text: on a busy node many lines have the
     /// same time.
@@ -117,14 +117,14 @@ struct Waiting {
     ends: bool,
 }
 
-impl Queue {
+impl LineQueue {
     fn start(mut file: LogFile) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(QueueShared::default());
         let lines = Arc::clone(&shared);
         let write = move || {
-            let mut gathered = Waiting::default();
+            let mut gathered = QueuedLines::default();
             while !gathered.ends {
-                lines.gather(&mut gathered);
+                lines.take_lines(&mut gathered);
                 file.write_lines(&gathered.lines, gathered.newest_ms);
                 if gathered.lost > 0 {
                     let lines = gathered.lost;
@@ -148,10 +148,10 @@ impl Queue {
     }
 }
 
-impl Shared {
+impl QueueShared {
     /// Waits for lines, or for the end, and swaps the waiting lines with the buffer that was
     /// written.
-    fn gather(&self, gathered: &mut Waiting) {
+    fn take_lines(&self, gathered: &mut QueuedLines) {
         gathered.lines.clear();
         // Memory that one burst needed is not kept.
         gathered.lines.shrink_to(WAITING_BYTES_MAX / 16);
@@ -172,12 +172,12 @@ impl Shared {
         gathered.ends = waiting.ends;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, QueuedLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl QueuedLines {
     fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.lost == 0
     }
@@ -205,7 +205,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Queue {
+impl Drop for LineQueue {
     fn drop(&mut self) {
         self.shared.lock().ends = true;
         self.shared.news.notify_one();
@@ -319,7 +319,7 @@ mod tests {
     /// A full queue drops and counts lines. It does not block.
     #[test]
     fn a_full_queue_loses_lines() {
-        let mut waiting = Waiting::default();
+        let mut waiting = QueuedLines::default();
         let time_bytes = timestamp::rfc3339(0).len();
         let rest = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - time_bytes - 1));
         let told: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &rest)).collect();

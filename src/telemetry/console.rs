@@ -1,11 +1,12 @@
 //! The standard error of this process, on which it must not block when a pager or terminal is
 //! stopped.
 
-use super::stream::Stream;
+use super::stream::DeviceStream;
 use std::io::{self, Write};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-static CONSOLE: LazyLock<Mutex<Stream>> = LazyLock::new(|| Mutex::new(Stream::console()));
+static CONSOLE: LazyLock<Mutex<DeviceStream>> =
+    LazyLock::new(|| Mutex::new(DeviceStream::console()));
 
 /// Writes a line to standard error, or drops it if standard error does not accept it.
 pub fn say(line: &str) {

@@ -4,7 +4,7 @@ use super::console;
 use super::destination::Destination;
 use super::rolling_file::RollingFile;
 use super::rotated_files::Retention;
-use super::stream::Stream;
+use super::stream::DeviceStream;
 use std::io;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub enum LogFile {
     /// A regular file.
     Rolling(RollingFile),
     /// Any other destination.
-    Stream(Stream),
+    Stream(DeviceStream),
 }
 
 impl LogFile {
@@ -27,7 +27,7 @@ impl LogFile {
             Destination::File(path) => {
                 RollingFile::open(&path, retention, now_ms).map(LogFile::Rolling)
             }
-            other => Stream::open(path.to_owned(), other, console::say).map(LogFile::Stream),
+            other => DeviceStream::open(path.to_owned(), other, console::say).map(LogFile::Stream),
         }
     }
 

@@ -1,14 +1,14 @@
 //! One run: faults, then healing, with the checks after every step.
 
-use crate::faults::{Condition, Fault, draw};
+use crate::faults::{Condition, SimFault, draw};
 use crate::host::process;
 use crate::network::name_of;
-use crate::nodes::Nodes;
+use crate::nodes::SimNodes;
 use crate::records::history::History;
-use crate::report::Report;
+use crate::report::SimReport;
 use crate::rng::Chance;
-use crate::settings::{Planted, STEP, Settings};
-use crate::world::{Phase, World};
+use crate::settings::{Planted, STEP, SimSettings};
+use crate::world::{Phase, SimWorld};
 use quorate::raft::LogRetention;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +22,19 @@ const RESTS_WITHIN: Duration = Duration::from_secs(40);
 const PROVES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs a seed, with the same result in every fresh process. Returns the result and the trace.
-pub fn run(seed: u64, planted: Planted) -> (Result<Report, String>, Vec<String>) {
+pub fn run(seed: u64, planted: Planted) -> (Result<SimReport, String>, Vec<String>) {
     quorate::raft::seed_thread(Some(seed));
-    let mut cluster = Cluster::new(seed, planted);
+    let mut cluster = SimCluster::new(seed, planted);
     let lived = cluster.live();
     quorate::raft::seed_thread(None);
     let lines = cluster.world.trace().lines();
     (lived.map(|()| cluster.report()), lines)
 }
 
-struct Cluster {
+struct SimCluster {
     sim: Sim<'static>,
-    world: Arc<World>,
-    nodes: Nodes,
+    world: Arc<SimWorld>,
+    nodes: SimNodes,
     history: History,
     chance: Chance,
     up: Vec<bool>,
@@ -53,9 +53,9 @@ const NEXT_TO_NO_LOG: LogRetention = LogRetention {
     kept_bytes: 0,
 };
 
-fn settings(seed: u64, planted: Planted) -> Settings {
+fn settings(seed: u64, planted: Planted) -> SimSettings {
     let mut chance = Chance::of(seed, "settings");
-    Settings {
+    SimSettings {
         seed,
         hosts: [3, 3, 3, 4, 5, 5, 6, 7][chance.below(8)],
         max_age: Duration::from_secs([3, 5, 8][chance.below(3)]),
@@ -67,8 +67,8 @@ fn settings(seed: u64, planted: Planted) -> Settings {
     }
 }
 
-impl Cluster {
-    fn new(seed: u64, planted: Planted) -> Cluster {
+impl SimCluster {
+    fn new(seed: u64, planted: Planted) -> SimCluster {
         let settings = settings(seed, planted);
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
@@ -82,7 +82,7 @@ impl Cluster {
             .tcp_capacity(1 << 16)
             .enable_random_order()
             .build();
-        let world = Arc::new(World::new(settings));
+        let world = Arc::new(SimWorld::new(settings));
         let hosts = world.settings.hosts;
         for number in 0..hosts {
             let world = world.clone();
@@ -91,9 +91,9 @@ impl Cluster {
         if planted == Planted::LyingDisks {
             world.devices.iter().for_each(|device| device.lie());
         }
-        Cluster {
+        SimCluster {
             sim,
-            nodes: Nodes::new(hosts),
+            nodes: SimNodes::new(hosts),
             history: History::new(world.settings.max_age),
             chance: world.chance("faults"),
             up: vec![true; hosts],
@@ -105,11 +105,11 @@ impl Cluster {
         }
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> SimReport {
         let [written, refused, unknown, served, unserved] =
             self.world.answers().counts.map(|count| count as u64);
         let (lines, digest) = self.world.trace().digest();
-        Report::of([
+        SimReport::of([
             self.world.settings.seed,
             self.up.len() as u64,
             self.sim.elapsed().as_millis() as u64,
@@ -251,37 +251,37 @@ impl Cluster {
             .say(self.sim.elapsed(), format_args!("- {fault:?}"));
         self.faults += 1;
         match fault {
-            Fault::Split(some) => {
+            SimFault::Split(some) => {
                 for one in &some {
                     for other in (0..self.up.len()).filter(|other| !some.contains(other)) {
                         self.sim.partition(name_of(*one), name_of(other));
                     }
                 }
             }
-            Fault::Cut(from, to) => self.sim.partition_oneway(name_of(from), name_of(to)),
-            Fault::Mute(host) => self.each_other(host, |sim, host, other| {
+            SimFault::Cut(from, to) => self.sim.partition_oneway(name_of(from), name_of(to)),
+            SimFault::Mute(host) => self.each_other(host, |sim, host, other| {
                 sim.partition_oneway(host, other);
             }),
-            Fault::Deafen(host) => self.each_other(host, |sim, host, other| {
+            SimFault::Deafen(host) => self.each_other(host, |sim, host, other| {
                 sim.partition_oneway(other, host);
             }),
-            Fault::Slow(one, other, by) => {
+            SimFault::Slow(one, other, by) => {
                 self.sim
                     .set_link_max_message_latency(name_of(one), name_of(other), by);
             }
-            Fault::Heal => self.heal_links(),
-            Fault::Kill(host) => self.stop(host),
-            Fault::CutPower(host) => self.cut_power(host),
-            Fault::CutAllPower => (0..self.up.len()).for_each(|host| self.cut_power(host)),
-            Fault::Empty(host) => {
+            SimFault::Heal => self.heal_links(),
+            SimFault::Kill(host) => self.stop(host),
+            SimFault::CutPower(host) => self.cut_power(host),
+            SimFault::CutAllPower => (0..self.up.len()).for_each(|host| self.cut_power(host)),
+            SimFault::Empty(host) => {
                 self.stop(host);
                 self.world.devices[host].empty();
                 self.emptied = Some(host);
                 self.emptied_count += 1;
             }
-            Fault::Start(host) => self.start(host),
-            Fault::StartAll => (0..self.up.len()).for_each(|host| self.start(host)),
-            Fault::Order(host, order) => {
+            SimFault::Start(host) => self.start(host),
+            SimFault::StartAll => (0..self.up.len()).for_each(|host| self.start(host)),
+            SimFault::Order(host, order) => {
                 if self.up[host] {
                     self.world.slot(host).orders.push(order);
                 }

@@ -1,12 +1,12 @@
 //! The faults that are injected into the cluster, and their distribution.
 
 use crate::rng::Chance;
-use crate::world::Order;
+use crate::world::NodeOrder;
 use std::time::Duration;
 
 /// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum SimFault {
     /// Blocks all messages between these hosts and the others.
     Split(Vec<usize>),
     /// Blocks all messages from one host to another.
@@ -32,7 +32,7 @@ pub enum Fault {
     /// Starts all hosts that are down.
     StartAll,
     /// Sends an order to a node.
-    Order(usize, Order),
+    Order(usize, NodeOrder),
 }
 
 /// The condition of a host.
@@ -43,33 +43,33 @@ pub struct Condition {
 }
 
 /// Draws the next fault.
-pub fn draw(chance: &mut Chance, hosts: &[Condition], may_empty: bool) -> Fault {
+pub fn draw(chance: &mut Chance, hosts: &[Condition], may_empty: bool) -> SimFault {
     let host = chance.below(hosts.len());
     let other = (host + 1 + chance.below(hosts.len() - 1)) % hosts.len();
     let down: Vec<usize> = (0..hosts.len()).filter(|host| !hosts[*host].up).collect();
     if down.len() * 2 > hosts.len() && chance.one_in(2) {
-        return Fault::StartAll;
+        return SimFault::StartAll;
     }
     match chance.below(100) {
-        0..14 => Fault::Split(some_of(chance, hosts.len())),
-        14..21 => Fault::Cut(host, other),
-        21..25 => Fault::Mute(host),
-        25..29 => Fault::Deafen(host),
-        29..33 => Fault::Slow(host, other, chance.between_ms(20, 300)),
-        33..47 => Fault::Heal,
-        47..53 => Fault::Kill(host),
-        53..61 => Fault::CutPower(host),
-        61..63 => Fault::CutAllPower,
-        63..67 if may_empty => Fault::Empty(host),
+        0..14 => SimFault::Split(some_of(chance, hosts.len())),
+        14..21 => SimFault::Cut(host, other),
+        21..25 => SimFault::Mute(host),
+        25..29 => SimFault::Deafen(host),
+        29..33 => SimFault::Slow(host, other, chance.between_ms(20, 300)),
+        33..47 => SimFault::Heal,
+        47..53 => SimFault::Kill(host),
+        53..61 => SimFault::CutPower(host),
+        61..63 => SimFault::CutAllPower,
+        63..67 if may_empty => SimFault::Empty(host),
         63..78 => match chance.pick(&down) {
-            Some(down) => Fault::Start(*down),
-            None => Fault::Heal,
+            Some(down) => SimFault::Start(*down),
+            None => SimFault::Heal,
         },
-        78..82 => Fault::Order(host, Order::Snapshot),
-        82..91 => Fault::Order(host, Order::Purge),
-        91..94 => Fault::Order(host, Order::Elect),
-        94..98 => Fault::Order(host, Order::Transfer),
-        _ => Fault::Order(host, Order::Stop),
+        78..82 => SimFault::Order(host, NodeOrder::Snapshot),
+        82..91 => SimFault::Order(host, NodeOrder::Purge),
+        91..94 => SimFault::Order(host, NodeOrder::Elect),
+        94..98 => SimFault::Order(host, NodeOrder::Transfer),
+        _ => SimFault::Order(host, NodeOrder::Stop),
     }
 }
 

@@ -57,5 +57,5 @@ mod world;
 
 pub use cluster::run;
 pub use many::{Said, run_apart, run_seeds};
-pub use report::Report;
+pub use report::SimReport;
 pub use settings::Planted;

@@ -3,7 +3,7 @@
 //! Separate processes are needed because futures-util's `select!` uses a thread-local random
 //! generator that cannot be seeded: it is in the same state only in a fresh process.
 
-use crate::report::Report;
+use crate::report::SimReport;
 use crate::settings::Planted;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -21,7 +21,7 @@ const LINES_SHOWN: usize = 100;
 const LONGEST: Duration = Duration::from_secs(90);
 
 /// The result of a seed: its report, or the last lines of its trace with the error.
-pub type Said = Result<Report, String>;
+pub type Said = Result<SimReport, String>;
 
 /// Runs the program of this package for each of these seeds, and passes each result to `each`,
 /// which returns whether to continue.
@@ -67,7 +67,7 @@ pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) 
             );
         }
     };
-    let report = text.lines().last().and_then(Report::parse);
+    let report = text.lines().last().and_then(SimReport::parse);
     let said = match report {
         Some(report) if ended_well => Ok(report),
         _ => {

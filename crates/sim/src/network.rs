@@ -20,9 +20,9 @@ pub fn address_of(host: usize) -> String {
 }
 
 /// A dialer for the simulated network.
-pub struct Simulated;
+pub struct SimNetwork;
 
-impl Dial for Simulated {
+impl Dial for SimNetwork {
     fn dial<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
         async move {
             let host = address.strip_prefix("http://").unwrap_or(address);

@@ -1,7 +1,7 @@
 //! The state of nodes after every step, checked against the history and their previous state.
 
 use crate::records::history::History;
-use crate::world::World;
+use crate::world::SimWorld;
 use quorate::raft::{Node, Probe, RaftId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const MEMBERSHIPS: usize = 3;
 type Voters = Vec<BTreeSet<RaftId>>;
 
 #[derive(Debug, Default, Clone)]
-struct Seen {
+struct SeenGroup {
     process: u64,
     raft_id: RaftId,
     /// The index up to which its log was checked against the history.
@@ -22,8 +22,8 @@ struct Seen {
 }
 
 /// The observed state of all nodes.
-pub struct Nodes {
-    seen: Vec<Seen>,
+pub struct SimNodes {
+    seen: Vec<SeenGroup>,
     votes: BTreeMap<RaftId, (u64, RaftId, bool)>,
     disks: BTreeMap<RaftId, Option<u64>>,
     leaders: BTreeSet<(u64, RaftId)>,
@@ -33,11 +33,11 @@ pub struct Nodes {
     pub installed: usize,
 }
 
-impl Nodes {
+impl SimNodes {
     /// Creates the state without any observation.
-    pub fn new(hosts: usize) -> Nodes {
-        Nodes {
-            seen: vec![Seen::default(); hosts],
+    pub fn new(hosts: usize) -> SimNodes {
+        SimNodes {
+            seen: vec![SeenGroup::default(); hosts],
             votes: BTreeMap::new(),
             disks: BTreeMap::new(),
             leaders: BTreeSet::new(),
@@ -76,7 +76,7 @@ impl Nodes {
     /// Returns the violation, with the name of the invariant.
     pub fn look(
         &mut self,
-        world: &World,
+        world: &SimWorld,
         history: &mut History,
         at: Duration,
     ) -> Result<(), String> {
@@ -121,10 +121,10 @@ impl Nodes {
     ) -> Result<(), String> {
         let seen = &mut self.seen[host];
         if (seen.process, seen.raft_id) != (process, probe.raft_id) {
-            *seen = Seen {
+            *seen = SeenGroup {
                 process,
                 raft_id: probe.raft_id,
-                ..Seen::default()
+                ..SeenGroup::default()
             };
         }
         if let Some(before) = &seen.last {
@@ -188,7 +188,7 @@ impl Nodes {
         host: usize,
         node: &Node,
         probe: &Probe,
-        world: &World,
+        world: &SimWorld,
         history: &History,
         at: Duration,
     ) -> Result<(), String> {

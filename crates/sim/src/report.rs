@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The result of a run, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Report {
+pub struct SimReport {
     numbers: [u64; NAMES.len()],
 }
 
@@ -29,10 +29,10 @@ const NAMES: [&str; 18] = [
     "digest",
 ];
 
-impl Report {
+impl SimReport {
     /// Creates the report of these numbers, in the order of their names.
-    pub fn of(numbers: [u64; NAMES.len()]) -> Report {
-        Report { numbers }
+    pub fn of(numbers: [u64; NAMES.len()]) -> SimReport {
+        SimReport { numbers }
     }
 
     /// Returns a number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`,
@@ -45,8 +45,8 @@ impl Report {
     }
 
     /// Parses the output of [`fmt::Display`].
-    pub fn parse(line: &str) -> Option<Report> {
-        let mut report = Report::default();
+    pub fn parse(line: &str) -> Option<SimReport> {
+        let mut report = SimReport::default();
         let mut words = line.split_whitespace();
         for (name, number) in NAMES.iter().zip(&mut report.numbers) {
             let (found, value) = words.next()?.split_once('=')?;
@@ -59,7 +59,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SimReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = NAMES.iter().zip(&self.numbers);
         let words: Vec<String> = words

@@ -8,7 +8,7 @@ pub const STEP: Duration = Duration::from_millis(2);
 
 /// The settings of a run, determined by its seed.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SimSettings {
     /// The seed, which determines everything.
     pub seed: u64,
     /// The number of nodes.

@@ -2,9 +2,9 @@
 
 use crate::network::{address_of, name_of};
 use crate::records::answers::Answers;
-use crate::records::writes::Writes;
+use crate::records::writes::RecordedWrites;
 use crate::rng::Chance;
-use crate::settings::Settings;
+use crate::settings::SimSettings;
 use crate::trace::Trace;
 use quorate::model::Inventory;
 use quorate::raft::Node;
@@ -26,7 +26,7 @@ pub enum Phase {
 
 /// An order to a running node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum NodeOrder {
     /// Makes a snapshot.
     Snapshot,
     /// Makes a snapshot, and purges the log up to it.
@@ -51,20 +51,20 @@ pub struct Slot {
     /// Whether it has stopped on request.
     pub stopped: bool,
     /// Orders not yet processed.
-    pub orders: Vec<Order>,
+    pub orders: Vec<NodeOrder>,
 }
 
 /// The shared state of a run.
-pub struct World {
+pub struct SimWorld {
     /// The settings.
-    pub settings: Settings,
+    pub settings: SimSettings,
     /// The inventory of all hosts.
     pub inventory: Inventory,
     /// The devices.
     pub devices: Vec<Device>,
     slots: Vec<Mutex<Slot>>,
     answers: Mutex<Answers>,
-    writes: Mutex<Writes>,
+    writes: Mutex<RecordedWrites>,
     trace: Mutex<Trace>,
     phase: Mutex<Phase>,
 }
@@ -73,9 +73,9 @@ pub struct World {
 /// writes.
 const DEVICE_BYTES: u64 = 1 << 30;
 
-impl World {
+impl SimWorld {
     /// Creates the shared state of a run.
-    pub fn new(settings: Settings) -> World {
+    pub fn new(settings: SimSettings) -> SimWorld {
         let services: Vec<String> = (0..settings.hosts)
             .map(|host| {
                 format!(
@@ -90,7 +90,7 @@ impl World {
             services.join(",")
         );
         let inventory = Inventory::parse(json.as_bytes(), "sim").expect("a good inventory");
-        World {
+        SimWorld {
             inventory,
             devices: (0..settings.hosts)
                 .map(|_| Device::new(DEVICE_BYTES))
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// Returns the writes of clients.
-    pub fn writes(&self) -> MutexGuard<'_, Writes> {
+    pub fn writes(&self) -> MutexGuard<'_, RecordedWrites> {
         held(&self.writes)
     }
 

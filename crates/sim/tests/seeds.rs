@@ -1,6 +1,6 @@
 //! Runs a hundred seeds.
 
-use quorate_sim::{Planted, Report, run_apart, run_seeds};
+use quorate_sim::{Planted, SimReport, run_apart, run_seeds};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 /// healed, and enough faults occurred.
 #[test]
 fn a_hundred_seeds_hold() {
-    let reports: Mutex<Vec<Report>> = Mutex::default();
+    let reports: Mutex<Vec<SimReport>> = Mutex::default();
     let failures = Mutex::new(Vec::new());
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));
     run_seeds(program, 0..100, Planted::Nothing, |said| {

@@ -44,21 +44,21 @@ pub fn addresses(servers: &[String]) -> Result<Vec<Address>, CommandError> {
 }
 
 /// A response: its status, and the number of bytes of its body.
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: StatusCode,
     pub bytes: u64,
 }
 
 /// A connection to one server.
-pub struct Connection {
+pub struct HttpConnection {
     address: Address,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
-impl Connection {
+impl HttpConnection {
     /// Creates a connection that is opened with the first request.
-    pub fn new(address: Address) -> Connection {
-        Connection {
+    pub fn new(address: Address) -> HttpConnection {
+        HttpConnection {
             address,
             sender: None,
         }
@@ -68,7 +68,12 @@ impl Connection {
     ///
     /// # Errors
     /// Returns a short reason that is the same each time.
-    pub async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
+    pub async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<HttpAnswer, String> {
         in_time(self.exchange(method, path, body, |_| {})).await
     }
 
@@ -97,7 +102,7 @@ impl Connection {
         path: &str,
         body: Bytes,
         mut take: impl FnMut(&[u8]),
-    ) -> Result<Answer, String> {
+    ) -> Result<HttpAnswer, String> {
         let mut sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
             Some(sender) => sender,
             None => self.open().await?,
@@ -122,7 +127,7 @@ impl Connection {
             }
         }
         self.sender = Some(sender);
-        Ok(Answer { status, bytes })
+        Ok(HttpAnswer { status, bytes })
     }
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, String> {
@@ -142,7 +147,9 @@ impl Connection {
     }
 }
 
-async fn in_time(asked: impl Future<Output = Result<Answer, String>>) -> Result<Answer, String> {
+async fn in_time(
+    asked: impl Future<Output = Result<HttpAnswer, String>>,
+) -> Result<HttpAnswer, String> {
     let answer = tokio::time::timeout(TIMEOUT, asked).await;
     answer.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")))
 }

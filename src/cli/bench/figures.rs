@@ -1,6 +1,6 @@
 //! The results of a load.
 
-use super::connection::{Answer, TIMEOUT};
+use super::connection::{HttpAnswer, TIMEOUT};
 use hdrhistogram::Histogram;
 use quorate::clock::{self, Instant};
 use std::collections::BTreeMap;
@@ -18,13 +18,13 @@ const ERRORS_MAX: usize = 20;
 
 /// The time window that is measured.
 #[derive(Debug, Clone, Copy)]
-pub struct Window {
+pub struct FiguresWindow {
     pub from: Instant,
     pub to: Instant,
 }
 
 /// The results of the requests that began, or were due, within the window.
-pub struct Figures {
+pub struct BenchFigures {
     latencies_ns: Vec<Mutex<Histogram<u64>>>,
     served: AtomicU64,
     /// Number of requests answered within the window, regardless of when they began.
@@ -33,10 +33,10 @@ pub struct Figures {
     errors: Mutex<BTreeMap<String, u64>>,
 }
 
-impl Default for Figures {
-    fn default() -> Figures {
+impl Default for BenchFigures {
+    fn default() -> BenchFigures {
         let table = || Histogram::new(DIGITS).expect("three digits are taken");
-        Figures {
+        BenchFigures {
             latencies_ns: (0..TABLES).map(|_| Mutex::new(table())).collect(),
             served: AtomicU64::new(0),
             answered: AtomicU64::new(0),
@@ -46,9 +46,15 @@ impl Default for Figures {
     }
 }
 
-impl Figures {
+impl BenchFigures {
     /// Records the result of one request that began, or was due, at `began`.
-    pub fn note(&self, client: u32, window: Window, began: Instant, asked: Result<Answer, String>) {
+    pub fn note(
+        &self,
+        client: u32,
+        window: FiguresWindow,
+        began: Instant,
+        asked: Result<HttpAnswer, String>,
+    ) {
         let is_in = |at: Instant| (window.from..window.to).contains(&at);
         let is_served = asked.as_ref().is_ok_and(|a| a.status.is_success());
         if is_served && is_in(clock::now()) {

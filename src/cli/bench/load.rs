@@ -1,10 +1,10 @@
 //! Clients that send requests, one after another or at a given rate.
 
-use super::connection::{Address, Connection};
-use super::figures::{Figures, Window};
-use super::nodes::Nodes;
-use super::progress::Progress;
-use super::workload::{Mix, Step, Workload};
+use super::connection::{Address, HttpConnection};
+use super::figures::{BenchFigures, FiguresWindow};
+use super::nodes::SimulatedEngines;
+use super::progress::ProgressLine;
+use super::workload::{BenchStep, Mix, Workload};
 use http::Method;
 use hyper::body::Bytes;
 use quorate::clock::{self, Instant};
@@ -26,7 +26,7 @@ const TIMER_ROUNDS: Duration = Duration::from_millis(2);
 
 /// The parameters of a load.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub struct LoadRunner {
     pub servers: Vec<Address>,
     pub clients: u32,
     pub workload: Workload,
@@ -37,15 +37,15 @@ pub struct Load {
     pub duration: Duration,
 }
 
-impl Load {
+impl LoadRunner {
     /// Runs the load and returns its figures.
-    pub async fn run(&self, nodes: &Arc<Nodes>) -> Arc<Figures> {
-        let figures = Arc::new(Figures::default());
+    pub async fn run(&self, nodes: &Arc<SimulatedEngines>) -> Arc<BenchFigures> {
+        let figures = Arc::new(BenchFigures::default());
         let schedule = Arc::new(Schedule::new(self));
-        let progress = Progress::start(self.warm_up + self.duration, figures.clone());
+        let progress = ProgressLine::start(self.warm_up + self.duration, figures.clone());
         let mut clients = JoinSet::new();
         for number in 0..self.clients {
-            let client = Client {
+            let client = BenchClient {
                 number,
                 load: self.clone(),
                 nodes: nodes.clone(),
@@ -67,7 +67,7 @@ impl Load {
 
 /// The start times of the requests.
 struct Schedule {
-    window: Window,
+    window: FiguresWindow,
     /// Time between two requests of the whole load.
     spacing: Option<Duration>,
     next: AtomicU64,
@@ -75,11 +75,11 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn new(load: &Load) -> Schedule {
+    fn new(load: &LoadRunner) -> Schedule {
         let began = clock::now();
         let from = began + load.warm_up;
         Schedule {
-            window: Window {
+            window: FiguresWindow {
                 from,
                 to: from + load.duration,
             },
@@ -125,15 +125,15 @@ impl Schedule {
     }
 }
 
-struct Client {
+struct BenchClient {
     number: u32,
-    load: Load,
-    nodes: Arc<Nodes>,
+    load: LoadRunner,
+    nodes: Arc<SimulatedEngines>,
     schedule: Arc<Schedule>,
-    figures: Arc<Figures>,
+    figures: Arc<BenchFigures>,
 }
 
-impl Client {
+impl BenchClient {
     async fn run(self) {
         let lookup = self.nodes.lookup_path();
         let mut server = self.number as usize;
@@ -143,13 +143,13 @@ impl Client {
             let step = self.load.workload.step(self.load.mix, number);
             let node = own.next().unwrap_or_default();
             let turn = match step {
-                Step::Lookup => None,
-                Step::Change | Step::Renew => Some(self.nodes.turn(node).await),
+                BenchStep::Lookup => None,
+                BenchStep::Change | BenchStep::Renew => Some(self.nodes.turn(node).await),
             };
             let (method, path, body) = match step {
-                Step::Lookup => (Method::GET, lookup.clone(), Bytes::new()),
-                Step::Change => (Method::PUT, self.nodes.path(node), self.nodes.change(node)),
-                Step::Renew => (Method::PUT, self.nodes.path(node), self.nodes.renewal(node)),
+                BenchStep::Lookup => (Method::GET, lookup.clone(), Bytes::new()),
+                BenchStep::Change => (Method::PUT, self.nodes.path(node), self.nodes.change(node)),
+                BenchStep::Renew => (Method::PUT, self.nodes.path(node), self.nodes.renewal(node)),
             };
             let asked = connection.ask(method, &path, body).await;
             drop(turn);
@@ -164,9 +164,9 @@ impl Client {
         }
     }
 
-    fn connection(&self, server: usize) -> Connection {
+    fn connection(&self, server: usize) -> HttpConnection {
         let servers = &self.load.servers;
-        Connection::new(servers[server % servers.len()].clone())
+        HttpConnection::new(servers[server % servers.len()].clone())
     }
 
     /// Returns the nodes that only this client writes. With fewer nodes than clients, it is one
@@ -186,7 +186,7 @@ mod tests {
     /// Requests that were never sent count only within the measured window, not in the warm-up.
     #[test]
     fn the_warm_up_is_not_missed() {
-        let load = Load {
+        let load = LoadRunner {
             servers: Vec::new(),
             clients: 1,
             workload: Workload::Lookup,

@@ -11,12 +11,12 @@ mod workload;
 use super::client::output;
 use super::client::query::{ServerList, duration, name, time_limit};
 use clap::Parser;
-use connection::Connection;
-use load::Load;
-use nodes::Nodes;
+use connection::HttpConnection;
+use load::LoadRunner;
+use nodes::SimulatedEngines;
 use quorate::config::exit_code;
 use quorate::http::raise_descriptors;
-use report::Report;
+use report::BenchReport;
 use std::sync::Arc;
 use std::time::Duration;
 use workload::{Mix, Workload};
@@ -98,9 +98,9 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     // the connections that cannot be opened report it.
     let _ = raise_descriptors();
     let servers = connection::addresses(&arguments.servers.server)?;
-    let mut first = Connection::new(servers[0].clone());
+    let mut first = HttpConnection::new(servers[0].clone());
     let environment = workload::environment(&mut first, &arguments.of_type).await?;
-    let nodes = Arc::new(Nodes::new(
+    let nodes = Arc::new(SimulatedEngines::new(
         environment,
         arguments.of_type.clone(),
         arguments.nodes,
@@ -110,7 +110,7 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     let renewing = nodes
         .clone()
         .keep_renewed(&servers, arguments.renew_interval);
-    let load = Load {
+    let load = LoadRunner {
         servers: servers.clone(),
         clients: arguments.clients,
         workload: arguments.workload,
@@ -127,7 +127,7 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     if !arguments.keep {
         nodes.withdraw_all(&servers).await;
     }
-    let report = Report::of(&load, &nodes, &figures);
+    let report = BenchReport::of(&load, &nodes, &figures);
     let text = match arguments.json {
         true => report.to_json(),
         false => report.to_string(),

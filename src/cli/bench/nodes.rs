@@ -1,6 +1,6 @@
 //! The nodes that a load announces.
 
-use super::connection::{Address, Connection};
+use super::connection::{Address, HttpConnection};
 use crate::cli::client::error::CommandError;
 use crate::cli::client::output;
 use http::Method;
@@ -21,7 +21,7 @@ const TRIES: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Nodes with services like an engine's, of some 270 bytes each in a lookup.
-pub struct Nodes {
+pub struct SimulatedEngines {
     environment: String,
     of_type: String,
     /// A random number that distinguishes this run from others, also on other machines.
@@ -47,10 +47,15 @@ pub fn lookup_path(of_type: &str) -> String {
     format!("/v1/service/{}", utf8_percent_encode(of_type, RESERVED))
 }
 
-impl Nodes {
+impl SimulatedEngines {
     /// Creates `count` nodes with `services` services each, named after this run.
-    pub fn new(environment: String, of_type: String, count: u32, services: u32) -> Nodes {
-        Nodes {
+    pub fn new(
+        environment: String,
+        of_type: String,
+        count: u32,
+        services: u32,
+    ) -> SimulatedEngines {
+        SimulatedEngines {
             environment,
             of_type,
             run: rand::random(),
@@ -147,7 +152,7 @@ impl Nodes {
             let address = servers[lane as usize % servers.len()].clone();
             let (nodes, method) = (self.clone(), method.clone());
             tasks.spawn(async move {
-                let mut connection = Connection::new(address);
+                let mut connection = HttpConnection::new(address);
                 for node in (lane..nodes.count()).step_by(lanes as usize) {
                     nodes.one(&mut connection, node, &method).await?;
                 }
@@ -162,7 +167,7 @@ impl Nodes {
 
     async fn one(
         &self,
-        connection: &mut Connection,
+        connection: &mut HttpConnection,
         node: u32,
         method: &Method,
     ) -> Result<(), String> {
@@ -188,10 +193,10 @@ impl Nodes {
         let mut lanes = JoinSet::new();
         let count = CONNECTIONS * servers.len() as u32;
         for number in 0..count.min(self.count()) {
-            let lane = Lane {
+            let lane = RenewalTask {
                 nodes: self.clone(),
                 own: (number..self.count()).step_by(count as usize).collect(),
-                connection: Connection::new(servers[number as usize % servers.len()].clone()),
+                connection: HttpConnection::new(servers[number as usize % servers.len()].clone()),
             };
             lanes.spawn(lane.run(every, stopped.clone()));
         }
@@ -215,13 +220,13 @@ impl Renewing {
 }
 
 /// The nodes that are renewed on one connection.
-struct Lane {
-    nodes: Arc<Nodes>,
+struct RenewalTask {
+    nodes: Arc<SimulatedEngines>,
     own: Vec<u32>,
-    connection: Connection,
+    connection: HttpConnection,
 }
 
-impl Lane {
+impl RenewalTask {
     /// Renews the nodes until it is stopped, and returns how many renewals failed.
     async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) -> u64 {
         let mut failed = 0;

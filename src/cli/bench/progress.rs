@@ -1,6 +1,6 @@
 //! The progress of a load, on a terminal.
 
-use super::figures::Figures;
+use super::figures::BenchFigures;
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate::clock;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 
 /// A progress bar on standard error; hidden if that is not a terminal.
-pub struct Progress {
+pub struct ProgressLine {
     bar: ProgressBar,
     drawing: JoinHandle<()>,
 }
 
-impl Progress {
+impl ProgressLine {
     /// Shows the bar and keeps it up to date.
-    pub fn start(length: Duration, figures: Arc<Figures>) -> Progress {
+    pub fn start(length: Duration, figures: Arc<BenchFigures>) -> ProgressLine {
         let bar = ProgressBar::new(length.as_millis() as u64);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
             bar.set_style(style);
@@ -32,7 +32,7 @@ impl Progress {
                 drawn.set_message(format!("{} served", figures.served()));
             }
         });
-        Progress { bar, drawing }
+        ProgressLine { bar, drawing }
     }
 
     /// Removes the bar.

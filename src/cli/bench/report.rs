@@ -1,8 +1,8 @@
 //! The figures of a load, as text and as JSON.
 
-use super::figures::Figures;
-use super::load::Load;
-use super::nodes::Nodes;
+use super::figures::BenchFigures;
+use super::load::LoadRunner;
+use super::nodes::SimulatedEngines;
 use super::workload::Workload;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The figures in printable form.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct BenchReport {
     workload: Workload,
     servers: usize,
     clients: u32,
@@ -24,27 +24,27 @@ pub struct Report {
     served: u64,
     rate_per_second: f64,
     bytes_per_answer: u64,
-    latency_ms: Latency,
+    latency_ms: BenchLatency,
     /// Number of failed requests by error.
     errors: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize)]
-struct Latency {
+struct BenchLatency {
     p50: f64,
     p99: f64,
     p99_9: f64,
     max: f64,
 }
 
-impl Report {
+impl BenchReport {
     /// Creates the report of a finished load.
-    pub fn of(load: &Load, nodes: &Nodes, figures: &Figures) -> Report {
+    pub fn of(load: &LoadRunner, nodes: &SimulatedEngines, figures: &BenchFigures) -> BenchReport {
         let latencies_ns = figures.latencies_ns();
         let at = |quantile| ms(latencies_ns.value_at_quantile(quantile));
         let served = figures.served();
         let answered = figures.answered();
-        Report {
+        BenchReport {
             workload: load.workload,
             servers: load.servers.len(),
             clients: load.clients,
@@ -55,7 +55,7 @@ impl Report {
             served,
             rate_per_second: answered as f64 / load.duration.as_secs_f64(),
             bytes_per_answer: figures.bytes() / served.max(1),
-            latency_ms: Latency {
+            latency_ms: BenchLatency {
                 p50: at(0.5),
                 p99: at(0.99),
                 p99_9: at(0.999),
@@ -81,7 +81,7 @@ fn ms(latency_ns: u64) -> f64 {
     Duration::from_nanos(latency_ns).as_micros() as f64 / 1_000.0
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.workload {
             Workload::Lookup => "lookups",
@@ -103,7 +103,7 @@ impl fmt::Display for Report {
             "rate    {:.0}/s, {} bytes an answer",
             self.rate_per_second, self.bytes_per_answer
         )?;
-        let Latency {
+        let BenchLatency {
             p50,
             p99,
             p99_9,

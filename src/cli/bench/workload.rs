@@ -1,6 +1,6 @@
 //! The requests that the clients send.
 
-use super::connection::Connection;
+use super::connection::HttpConnection;
 use crate::cli::client::error::CommandError;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub enum Workload {
 
 /// The kind of one request of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum BenchStep {
     Lookup,
     Change,
     Renew,
@@ -74,17 +74,17 @@ impl FromStr for Mix {
 
 impl Workload {
     /// Returns the n-th request of a load. A mix is the same each time, and evenly mixed.
-    pub fn step(self, mix: Mix, n: u64) -> Step {
+    pub fn step(self, mix: Mix, n: u64) -> BenchStep {
         /// Coprime to 100, so that consecutive requests rarely fall into the same share.
         const STRIDE: u64 = 37;
         match self {
-            Workload::Lookup => Step::Lookup,
-            Workload::Change => Step::Change,
-            Workload::Renew => Step::Renew,
+            Workload::Lookup => BenchStep::Lookup,
+            Workload::Change => BenchStep::Change,
+            Workload::Renew => BenchStep::Renew,
             Workload::Mix => match n.wrapping_mul(STRIDE) % 100 {
-                at if at < mix.lookup => Step::Lookup,
-                at if at < mix.lookup + mix.renew => Step::Renew,
-                _ => Step::Change,
+                at if at < mix.lookup => BenchStep::Lookup,
+                at if at < mix.lookup + mix.renew => BenchStep::Renew,
+                _ => BenchStep::Change,
             },
         }
     }
@@ -95,18 +95,18 @@ impl Workload {
 /// # Errors
 /// Fails when the first server does not answer, or others have announced the type.
 pub async fn environment(
-    connection: &mut Connection,
+    connection: &mut HttpConnection,
     of_type: &str,
 ) -> Result<String, CommandError> {
     #[derive(Deserialize)]
-    struct Lookup {
+    struct LookupMix {
         environment: String,
         services: Vec<serde::de::IgnoredAny>,
     }
     let path = super::nodes::lookup_path(of_type);
     let text = connection.text(&path).await;
     let text = text.map_err(|why| CommandError::Unanswered(vec![why]))?;
-    let lookup: Lookup = serde_json::from_str(&text)
+    let lookup: LookupMix = serde_json::from_str(&text)
         .map_err(|error| CommandError::Refused(format!("the answer is no lookup: {error}")))?;
     match lookup.services.len() {
         0 => Ok(lookup.environment),
@@ -141,7 +141,7 @@ mod tests {
             let steps = (0..100).map(|n| Workload::Mix.step(mix, n));
             steps.filter(|one| *one == step).count()
         };
-        let counts = [Step::Lookup, Step::Renew, Step::Change].map(count);
+        let counts = [BenchStep::Lookup, BenchStep::Renew, BenchStep::Change].map(count);
         assert_eq!(counts, [50, 30, 20]);
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// The fields of a coordinator's JSON that the commands use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Coordinator {
+pub struct CoordinatorLine {
     /// The address at which clients reach it.
     pub uri: String,
     /// The node id; `None` for a static announcement.
@@ -15,7 +15,7 @@ pub struct Coordinator {
     pub engine: Option<String>,
 }
 
-impl Coordinator {
+impl CoordinatorLine {
     /// Returns the address as one word: blanks and control characters are percent-encoded.
     pub fn word(&self) -> String {
         const NOT_IN_A_WORD: &AsciiSet = &CONTROLS.add(b' ');

@@ -1,6 +1,6 @@
 //! `--exec`: runs a command for a coordinator.
 
-use super::coordinator::Coordinator;
+use super::coordinator::CoordinatorLine;
 use super::output;
 use anyhow::Context;
 use quorate::config::exit_code;
@@ -16,14 +16,14 @@ const SIGNAL_BASE: i32 = 128;
 ///
 /// # Errors
 /// Fails when there is no `sh`.
-pub fn run_once(command: &str, coordinator: &Coordinator) -> anyhow::Result<u8> {
+pub fn run_once(command: &str, coordinator: &CoordinatorLine) -> anyhow::Result<u8> {
     let status = prepared(command, coordinator)
         .status()
         .context("cannot run sh")?;
     Ok(code_of(status))
 }
 
-fn prepared(command: &str, coordinator: &Coordinator) -> Command {
+fn prepared(command: &str, coordinator: &CoordinatorLine) -> Command {
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(command);
     let variables = [
@@ -57,8 +57,8 @@ pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,
     /// The coordinator of the current or last run.
-    served: Option<Coordinator>,
-    waiting: Option<Coordinator>,
+    served: Option<CoordinatorLine>,
+    waiting: Option<CoordinatorLine>,
 }
 
 impl Hook {
@@ -73,7 +73,7 @@ impl Hook {
     }
 
     /// Runs the command for this coordinator, now or after the current run.
-    pub fn run_for(&mut self, coordinator: Coordinator) {
+    pub fn run_for(&mut self, coordinator: CoordinatorLine) {
         if self.running.is_some() {
             self.waiting = Some(coordinator);
             return;

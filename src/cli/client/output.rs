@@ -26,7 +26,7 @@ pub fn notice(text: &str) {
 }
 
 /// Prints an error to standard error.
-pub fn complain(text: &str) {
+pub fn print_error(text: &str) {
     notice(&format!("ERROR: {text}"));
 }
 

@@ -99,29 +99,29 @@ pub fn name(text: &str) -> Result<String, String> {
 
 /// A request that any server can answer.
 #[derive(Debug, Clone, Default)]
-pub struct Question {
+pub struct Query {
     segments: Vec<String>,
     parameters: Vec<(&'static str, Option<String>)>,
 }
 
-impl Question {
+impl Query {
     /// Creates a request for a path, given as segments that are not yet encoded.
-    pub fn of<'a>(segments: impl IntoIterator<Item = &'a str>) -> Question {
-        Question {
+    pub fn of<'a>(segments: impl IntoIterator<Item = &'a str>) -> Query {
+        Query {
             segments: segments.into_iter().map(str::to_owned).collect(),
             parameters: Vec::new(),
         }
     }
 
     /// Adds the parameter `name=value` if there is a value.
-    pub fn with(mut self, name: &'static str, value: Option<&str>) -> Question {
+    pub fn with(mut self, name: &'static str, value: Option<&str>) -> Query {
         let parameter = value.map(|value| (name, Some(value.to_owned())));
         self.parameters.extend(parameter);
         self
     }
 
     /// Adds the parameter `name` without a value if it is wanted.
-    pub fn flag(mut self, name: &'static str, wanted: bool) -> Question {
+    pub fn flag(mut self, name: &'static str, wanted: bool) -> Query {
         self.parameters.extend(wanted.then_some((name, None)));
         self
     }
@@ -207,13 +207,13 @@ mod tests {
     /// A type or a pool stays one segment or one value, regardless of its characters.
     #[test]
     fn questions_are_encoded() {
-        let url = |question: Question, server: &str| question.url(server).map(String::from);
-        let lookup = Question::of(["v1", "service", "a b/c?d", "p#%"]);
+        let url = |question: Query, server: &str| question.url(server).map(String::from);
+        let lookup = Query::of(["v1", "service", "a b/c?d", "p#%"]);
         assert_eq!(
             url(lookup, "http://node1:8411"),
             Ok("http://node1:8411/v1/service/a%20b%2Fc%3Fd/p%23%25".into())
         );
-        let coordinator = Question::of(["v1", "coordinator"])
+        let coordinator = Query::of(["v1", "coordinator"])
             .with("engine", None)
             .with("pool", Some("a&b=c d"))
             .flag("all", true)

@@ -1,11 +1,11 @@
 //! `quorate coordinator`: prints the coordinator's address, once or whenever it changes.
 
-use super::client::coordinator::Coordinator;
+use super::client::coordinator::CoordinatorLine;
 use super::client::exec::{self, Hook};
-use super::client::failover::{Failover, Patience};
+use super::client::failover::{FailoverClient, Timeouts};
 use super::client::output::{self, one_line};
-use super::client::query::{Question, ServerList, name, time_limit};
-use super::client::sse::{Event, Events, Reason, Resume};
+use super::client::query::{Query, ServerList, name, time_limit};
+use super::client::sse::{BreakReason, EventReader, Resume, SseEvent};
 use clap::Parser;
 use quorate::config::exit_code;
 use serde::Deserialize;
@@ -53,14 +53,14 @@ pub struct CoordinatorArguments {
 }
 
 #[derive(Deserialize)]
-struct All {
-    coordinators: Vec<Coordinator>,
+struct AllCoordinators {
+    coordinators: Vec<CoordinatorLine>,
 }
 
 /// Parses the coordinators in a JSON response, best first. An empty list is an error.
-fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
+fn coordinators(json: &str, all: bool) -> Result<Vec<CoordinatorLine>, String> {
     let read = if all {
-        serde_json::from_str::<All>(json).map(|all| all.coordinators)
+        serde_json::from_str::<AllCoordinators>(json).map(|all| all.coordinators)
     } else {
         serde_json::from_str(json).map(|one| vec![one])
     };
@@ -77,14 +77,14 @@ fn coordinators(json: &str, all: bool) -> Result<Vec<Coordinator>, String> {
 /// Fails when no server can answer, when the output cannot be written, or when the `--exec` command
 /// cannot be run.
 pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
-    let failover = Failover::new(&arguments.servers.server, Patience::default())?;
-    let question = Question::of(["v1", "coordinator"])
+    let failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
+    let question = Query::of(["v1", "coordinator"])
         .with("engine", arguments.engine.as_deref())
         .with("pool", arguments.pool.as_deref())
         .flag("all", arguments.all)
         .flag("watch", arguments.watch);
     if arguments.watch {
-        let events = Events::new(failover, question, Resume::Anew);
+        let events = EventReader::new(failover, question, Resume::Anew);
         return follow(arguments, events).await;
     }
     once(arguments, failover, &question).await
@@ -92,15 +92,15 @@ pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
 
 async fn once(
     arguments: &CoordinatorArguments,
-    mut failover: Failover,
-    question: &Question,
+    mut failover: FailoverClient,
+    question: &Query,
 ) -> anyhow::Result<u8> {
     let read = |text: &str| Ok((text.to_owned(), coordinators(text, arguments.all)?));
     let (json, found) = failover.ask(question, arguments.timeout, read).await?;
     if let (Some(command), Some(best)) = (&arguments.exec, found.first()) {
         return exec::run_once(command, best);
     }
-    let words: Vec<String> = found.iter().map(Coordinator::word).collect();
+    let words: Vec<String> = found.iter().map(CoordinatorLine::word).collect();
     output::line(&if arguments.json {
         json.trim_end().to_owned()
     } else {
@@ -109,8 +109,8 @@ async fn once(
     Ok(exit_code::OK)
 }
 
-async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> anyhow::Result<u8> {
-    let mut known = Known::default();
+async fn follow(arguments: &CoordinatorArguments, mut events: EventReader) -> anyhow::Result<u8> {
+    let mut known = LastCoordinator::default();
     let mut hook = arguments.exec.as_deref().map(Hook::new);
     let prints = hook.is_none();
     let mut reader_gone = pin!(output::reader_gone());
@@ -128,11 +128,11 @@ async fn follow(arguments: &CoordinatorArguments, mut events: Events) -> anyhow:
             }
         };
         match known.take_in(&event, arguments) {
-            Some(News::Are(found)) => match (&mut hook, found.into_iter().next()) {
+            Some(CoordinatorNews::Are(found)) => match (&mut hook, found.into_iter().next()) {
                 (Some(hook), Some(best)) => hook.run_for(best),
                 _ => output::line(&known.line)?,
             },
-            Some(News::None(reason)) => output::notice(&reason),
+            Some(CoordinatorNews::None(reason)) => output::notice(&reason),
             None => {}
         }
     }
@@ -147,9 +147,9 @@ async fn ended(hook: &mut Option<Hook>) -> anyhow::Result<()> {
 
 /// A change of state that an event reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum News {
+enum CoordinatorNews {
     /// The coordinators, best first.
-    Are(Vec<Coordinator>),
+    Are(Vec<CoordinatorLine>),
     /// There is no coordinator, for this reason.
     None(String),
 }
@@ -157,34 +157,38 @@ enum News {
 /// The last known state. After a failover, the next server sends the state again, which is not a
 /// change.
 #[derive(Debug, Default)]
-struct Known {
-    state: Option<News>,
+struct LastCoordinator {
+    state: Option<CoordinatorNews>,
     /// The line that is printed for the state.
     line: String,
 }
 
-impl Known {
-    fn take_in(&mut self, event: &Event, arguments: &CoordinatorArguments) -> Option<News> {
+impl LastCoordinator {
+    fn take_in(
+        &mut self,
+        event: &SseEvent,
+        arguments: &CoordinatorArguments,
+    ) -> Option<CoordinatorNews> {
         let json = event.data.get();
         let (state, line) = match event.kind.as_str() {
             "coordinator" => {
                 let found = coordinators(json, arguments.all)
                     .inspect_err(|why| output::notice(&format!("an event says nothing: {why}")))
                     .ok()?;
-                let words: Vec<String> = found.iter().map(Coordinator::word).collect();
+                let words: Vec<String> = found.iter().map(CoordinatorLine::word).collect();
                 let line = if arguments.json {
                     json.to_owned()
                 } else {
                     words.join(" ")
                 };
-                (News::Are(found), line)
+                (CoordinatorNews::Are(found), line)
             }
             "none" => {
-                let reason = serde_json::from_str::<Reason>(json).map_or_else(
+                let reason = serde_json::from_str::<BreakReason>(json).map_or_else(
                     |_| "no coordinator".to_owned(),
                     |none| one_line(&none.reason),
                 );
-                (News::None(reason.clone()), reason)
+                (CoordinatorNews::None(reason.clone()), reason)
             }
             // An event of a later release.
             _ => return None,

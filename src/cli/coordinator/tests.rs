@@ -3,8 +3,8 @@
 use super::*;
 use serde_json::value::RawValue;
 
-fn event(kind: &str, data: &str) -> Event {
-    Event {
+fn event(kind: &str, data: &str) -> SseEvent {
+    SseEvent {
         kind: kind.to_owned(),
         id: None,
         data: RawValue::from_string(data.to_owned()).expect("JSON"),
@@ -20,12 +20,12 @@ fn arguments(options: &[&str]) -> CoordinatorArguments {
 /// parentheses.
 fn printed(options: &[&str], series: &[(&str, &str)]) -> Vec<String> {
     let arguments = arguments(options);
-    let mut known = Known::default();
+    let mut known = LastCoordinator::default();
     let mut lines = Vec::new();
     for (kind, data) in series {
         match known.take_in(&event(kind, data), &arguments) {
-            Some(News::Are(_)) => lines.push(known.line.clone()),
-            Some(News::None(reason)) => lines.push(format!("({reason})")),
+            Some(CoordinatorNews::Are(_)) => lines.push(known.line.clone()),
+            Some(CoordinatorNews::None(reason)) => lines.push(format!("({reason})")),
             None => {}
         }
     }

@@ -46,7 +46,7 @@ const LOG_TAIL_BYTES: u64 = 4096;
 
 /// The result of a command. It displays as airlift's launcher prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LauncherOutcome {
     /// The server is running with this pid, and was running before.
     Running(i32),
     /// `start`: the server was already running with this pid.
@@ -61,7 +61,7 @@ pub enum Outcome {
     NotRunning,
 }
 
-impl std::fmt::Display for Outcome {
+impl std::fmt::Display for LauncherOutcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Running(pid) => write!(f, "Running as {pid}"),
@@ -78,20 +78,22 @@ impl std::fmt::Display for Outcome {
 ///
 /// # Errors
 /// Fails when the pid file cannot be read.
-pub fn status(paths: &Paths) -> anyhow::Result<Outcome> {
-    Ok(running(paths)?.map_or(Outcome::NotRunning, |(_, pid)| {
-        Outcome::Running(pid.as_raw_pid())
-    }))
+pub fn status(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
+    Ok(
+        running(paths)?.map_or(LauncherOutcome::NotRunning, |(_, pid)| {
+            LauncherOutcome::Running(pid.as_raw_pid())
+        }),
+    )
 }
 
 /// Sends SIGTERM to the server and waits up to a minute for it to end.
 ///
 /// # Errors
 /// Fails when the server cannot be signalled, or continues to run.
-pub fn stop(paths: &Paths) -> anyhow::Result<Outcome> {
+pub fn stop(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
     let stopped = end(paths, Signal::TERM, STOP_TIME_LIMIT)?;
-    Ok(stopped.map_or(Outcome::NotRunning, |pid| {
-        Outcome::Stopped(pid.as_raw_pid())
+    Ok(stopped.map_or(LauncherOutcome::NotRunning, |pid| {
+        LauncherOutcome::Stopped(pid.as_raw_pid())
     }))
 }
 
@@ -99,9 +101,11 @@ pub fn stop(paths: &Paths) -> anyhow::Result<Outcome> {
 ///
 /// # Errors
 /// Fails when the server cannot be killed.
-pub fn kill(paths: &Paths) -> anyhow::Result<Outcome> {
+pub fn kill(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
     let killed = end(paths, Signal::KILL, KILL_TIME_LIMIT)?;
-    Ok(killed.map_or(Outcome::NotRunning, |pid| Outcome::Killed(pid.as_raw_pid())))
+    Ok(killed.map_or(LauncherOutcome::NotRunning, |pid| {
+        LauncherOutcome::Killed(pid.as_raw_pid())
+    }))
 }
 
 /// Starts the server in its own session. The caller should have validated the configuration: here,
@@ -109,10 +113,10 @@ pub fn kill(paths: &Paths) -> anyhow::Result<Outcome> {
 ///
 /// # Errors
 /// Fails when the server cannot be started, or ends within a second.
-pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
+pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<LauncherOutcome> {
     let mut pid_file = PidFile::create(&paths.pid_file)?;
     if let Holder::Server(pid) = pid_file.holder()? {
-        return Ok(Outcome::AlreadyRunning(pid.as_raw_pid()));
+        return Ok(LauncherOutcome::AlreadyRunning(pid.as_raw_pid()));
     }
     let log = open_launcher_log(paths)?;
     let log_start = log
@@ -132,7 +136,7 @@ pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<Outcome> {
         abandon(child, &mut pid_file);
         return Err(error.into());
     }
-    Ok(Outcome::Started(child.id() as i32))
+    Ok(LauncherOutcome::Started(child.id() as i32))
 }
 
 /// Checks what [`start`] needs besides the configuration, before a running server is stopped for a

@@ -25,9 +25,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 const PIPE_BYTES: usize = 1 << 16;
 
 /// The connection to one node in this process.
-struct To(Node);
+struct HelloTarget(Node);
 
-impl Dial for To {
+impl Dial for HelloTarget {
     fn dial<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn PeerStream>>> {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
         let node = self.0.clone();
@@ -37,7 +37,7 @@ impl Dial for To {
 }
 
 /// A group of one node, with a peer that speaks as a member of it.
-struct Stage {
+struct ServiceStage {
     node: Node,
     group: Arc<Group>,
     service: Arc<RaftPeerService>,
@@ -45,8 +45,8 @@ struct Stage {
     _dir: tempfile::TempDir,
 }
 
-impl Stage {
-    async fn set() -> Stage {
+impl ServiceStage {
+    async fn set() -> ServiceStage {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = Store::open(Arc::new(OsFs), dir.path()).expect("a fresh directory");
         let node = Node::start(options(store)).await.expect("it starts");
@@ -61,8 +61,8 @@ impl Stage {
         })
         .await
         .expect("it serves");
-        let dialer = Dialer::Own(Arc::new(To(node.clone())));
-        Stage {
+        let dialer = Dialer::Own(Arc::new(HelloTarget(node.clone())));
+        ServiceStage {
             link: PeerClient::new("http://a:1", dialer),
             node,
             group,
@@ -87,7 +87,7 @@ impl Stage {
     /// Returns the node's answer to a member's request.
     async fn answers(&self, request: Request) -> Response {
         let cluster_id = self.group.peers.cluster_id();
-        let hello = Hello::member(Stage::speaker(), cluster_id, self.group.raft_id());
+        let hello = Hello::member(ServiceStage::speaker(), cluster_id, self.group.raft_id());
         let answer = self.link.call(hello, request, LIMIT).await;
         answer.expect("it answers")
     }
@@ -186,7 +186,7 @@ fn piece(meta: SnapshotMeta, offset: u64, data: Vec<u8>, last: bool) -> Request 
 /// names, or cut short, or have a membership that no reader accepts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_snapshot_that_cannot_be_installed_is_refused() {
-    let stage = Stage::set().await;
+    let stage = ServiceStage::set().await;
     let (meta, body) = snapshot("test", 1_000_000);
     let whole = |meta: &SnapshotMeta, body: Vec<u8>| piece(meta.clone(), 0, body, true);
     stage.refuses(whole(&meta, Vec::new()), "snapshot").await;
@@ -230,7 +230,7 @@ async fn a_snapshot_that_cannot_be_installed_is_refused() {
 /// might end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_takes_no_snapshot() {
-    let stage = Stage::set().await;
+    let stage = ServiceStage::set().await;
     let (meta, body) = snapshot("test", 1_000_000);
     stage.group.disk_low.store(true, Ordering::Relaxed);
     stage
@@ -243,7 +243,7 @@ async fn a_full_disk_takes_no_snapshot() {
 /// log's writer would end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_that_the_log_cannot_hold_are_refused() {
-    let stage = Stage::set().await;
+    let stage = ServiceStage::set().await;
     let last = stage.group.store().last_log_id();
     let next = last.map_or(0, |id| id.index + 1);
     let entry = |index, payload| Entry {
@@ -281,9 +281,9 @@ async fn entries_that_the_log_cannot_hold_are_refused() {
 /// line, and few refusals are kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_remembered_within_bounds() {
-    let stage = Stage::set().await;
+    let stage = ServiceStage::set().await;
     for i in 0..1_000u64 {
-        let mut from = Stage::speaker();
+        let mut from = ServiceStage::speaker();
         from.name.incarnation = 100 + i;
         from.environment = "x".repeat(10_000);
         let (welcome, session) = stage.service.accept_hello(&Hello::non_member(from.clone()));

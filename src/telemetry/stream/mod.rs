@@ -10,11 +10,11 @@ use std::path::PathBuf;
 const PIECE_BYTES_MAX: usize = 4096;
 
 /// Maximum time that a reader may take to make room. After it, lines are lost until there is room.
-const PATIENCE: Timespec = Timespec {
+const WRITE_TIMEOUT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
 };
-const NO_PATIENCE: Timespec = Timespec {
+const NO_TIMEOUT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 0,
 };
@@ -22,10 +22,10 @@ const NO_PATIENCE: Timespec = Timespec {
 /// A destination that is never rotated. It does not block: lines that its reader does not accept
 /// are lost and counted, and it is opened again when the reader has gone away.
 #[derive(Debug)]
-pub struct Stream {
+pub struct DeviceStream {
     /// The receiver of failure messages; `None` for the console, which has no other place to report
     /// its failures.
-    report: Option<Report>,
+    report: Option<LossReport>,
     source: Destination,
     open: Option<File>,
     /// Whether each write is a separate message.
@@ -39,20 +39,20 @@ pub struct Stream {
 
 /// The receiver of a stream's failure messages, and the stream's name in them.
 #[derive(Debug)]
-struct Report {
+struct LossReport {
     name: String,
     say: fn(&str),
 }
 
-impl Stream {
+impl DeviceStream {
     /// Opens a destination whose failures are passed to `say`. If it has no reader or listener now,
     /// opening it is retried with each line.
     ///
     /// # Errors
     /// Returns the operating system's error when the destination can never be written to.
-    pub fn open(path: PathBuf, source: Destination, say: fn(&str)) -> io::Result<Stream> {
+    pub fn open(path: PathBuf, source: Destination, say: fn(&str)) -> io::Result<DeviceStream> {
         let name = path.display().to_string();
-        let mut stream = Stream::new(Some(Report { name, say }), source);
+        let mut stream = DeviceStream::new(Some(LossReport { name, say }), source);
         match stream.reopen() {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
             Err(error) => stream.say(&format!("cannot be written: {error}; lines are lost")),
@@ -62,15 +62,15 @@ impl Stream {
     }
 
     /// Returns a stream to the standard error of this process.
-    pub fn console() -> Stream {
-        let mut stream = Stream::new(None, Destination::Descriptor(2));
+    pub fn console() -> DeviceStream {
+        let mut stream = DeviceStream::new(None, Destination::Descriptor(2));
         // Opening it is retried with the first line.
         let _closed = stream.reopen();
         stream
     }
 
-    fn new(report: Option<Report>, source: Destination) -> Stream {
-        Stream {
+    fn new(report: Option<LossReport>, source: Destination) -> DeviceStream {
+        DeviceStream {
             report,
             source,
             open: None,
@@ -162,8 +162,8 @@ impl Stream {
                 break;
             };
             let patience = match self.is_stalled {
-                true => NO_PATIENCE,
-                false => PATIENCE,
+                true => NO_TIMEOUT,
+                false => WRITE_TIMEOUT,
             };
             self.is_stalled = !is_writable(file, &patience);
             if self.is_stalled {
@@ -190,7 +190,7 @@ impl Stream {
     }
 
     fn say(&self, what: &str) {
-        if let Some(Report { name, say }) = &self.report {
+        if let Some(LossReport { name, say }) = &self.report {
             say(&format!("{name}: {what}"));
         }
     }

@@ -6,9 +6,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 
-fn open(path: &Path) -> Stream {
+fn open(path: &Path) -> DeviceStream {
     let source = Destination::of(path).expect("leads somewhere");
-    Stream::open(path.to_owned(), source, |_| ()).expect("opens")
+    DeviceStream::open(path.to_owned(), source, |_| ()).expect("opens")
 }
 
 fn fifo(path: &Path) {

@@ -1,10 +1,10 @@
 //! Clients that announce, renew, withdraw and look up through the node of a host.
 
-use crate::records::answers::{CLIENT_WAITS, Served, TOKENS, Wish, announcement};
+use crate::records::answers::{CLIENT_WAITS, Served, SimRequest, TOKENS, announcement};
 use crate::records::history::TYPE;
 use crate::rng::Chance;
 use crate::settings::Planted;
-use crate::world::{Phase, World, now};
+use crate::world::{Phase, SimWorld, now};
 use quorate::clock;
 use quorate::model::Lookup;
 use quorate::raft::{Node, WriteError};
@@ -17,10 +17,10 @@ const CLIENTS: usize = 6;
 const PROOF_TOKENS: u64 = 1_000 * TOKENS;
 
 /// Starts the clients of a host's process.
-pub fn start(world: &Arc<World>, host: usize, process: u64, node: &Node) {
+pub fn start(world: &Arc<SimWorld>, host: usize, process: u64, node: &Node) {
     for number in 0..CLIENTS {
         let chance = world.chance(&format!("client {number} of {host} {process}"));
-        let client = Client {
+        let client = SimClient {
             world: world.clone(),
             host,
             node: node.clone(),
@@ -30,14 +30,14 @@ pub fn start(world: &Arc<World>, host: usize, process: u64, node: &Node) {
     }
 }
 
-struct Client {
-    world: Arc<World>,
+struct SimClient {
+    world: Arc<SimWorld>,
     host: usize,
     node: Node,
     chance: Chance,
 }
 
-impl Client {
+impl SimClient {
     async fn run(mut self, writes: bool) {
         loop {
             tokio::time::sleep(self.chance.between_ms(20, 240)).await;
@@ -75,10 +75,10 @@ impl Client {
         };
         let deadline = clock::now() + CLIENT_WAITS;
         let written = match &wish {
-            Wish::Announce(announcement) => {
+            SimRequest::Announce(announcement) => {
                 self.node.announce(announcement.clone(), deadline).await
             }
-            Wish::Withdraw(node_id) => self.node.withdraw(node_id.clone(), deadline).await,
+            SimRequest::Withdraw(node_id) => self.node.withdraw(node_id.clone(), deadline).await,
         };
         underway.decided = true;
         let ended = now();
@@ -143,8 +143,8 @@ impl Client {
     async fn prove(&mut self) {
         let node_id = format!("proof{}", self.host);
         let token = PROOF_TOKENS + self.host as u64;
-        let wish = Wish::Announce(announcement(&node_id, token));
-        let Wish::Announce(announced) = &wish else {
+        let wish = SimRequest::Announce(announcement(&node_id, token));
+        let SimRequest::Announce(announced) = &wish else {
             return;
         };
         let began = now();
@@ -164,9 +164,9 @@ impl Client {
 
 /// A write in progress, in a process that may be killed before it gets the result.
 struct Underway<'a> {
-    world: &'a World,
+    world: &'a SimWorld,
     worker: usize,
-    wish: Wish,
+    wish: SimRequest,
     /// Its number among all writes.
     number: usize,
     decided: bool,

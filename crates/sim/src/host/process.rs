@@ -2,9 +2,9 @@
 
 use super::clients;
 use crate::host::disk::Paced;
-use crate::network::{PORT, Simulated, address_of, name_of};
+use crate::network::{PORT, SimNetwork, address_of, name_of};
 use crate::settings::Planted;
-use crate::world::{Order, World, now};
+use crate::world::{NodeOrder, SimWorld, now};
 use quorate::clock::PauseDetector;
 use quorate::raft::{Node, Options};
 use quorate::storage::{BlockingExecutor, SimDisk, Store};
@@ -20,7 +20,7 @@ const SNAPSHOT_TAKES: Duration = Duration::from_millis(200);
 const ORDERS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Runs the process of a host until it is killed.
-pub async fn run(world: Arc<World>, host: usize) -> turmoil::Result {
+pub async fn run(world: Arc<SimWorld>, host: usize) -> turmoil::Result {
     let process = {
         let mut slot = world.slot(host);
         slot.process += 1;
@@ -38,7 +38,7 @@ pub async fn run(world: Arc<World>, host: usize) -> turmoil::Result {
     std::future::pending().await
 }
 
-async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), String> {
+async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let settings = &world.settings;
     let device = world.devices[host].clone();
@@ -60,7 +60,7 @@ async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), Stri
         environment: "sim".to_owned(),
         address: address_of(host),
         bind: None,
-        dial: Some(Arc::new(Simulated)),
+        dial: Some(Arc::new(SimNetwork)),
         inventory: Some(world.inventory.clone()),
         max_age: match settings.planted {
             Planted::ShortAge if host == 0 => settings.max_age / 3,
@@ -89,21 +89,21 @@ async fn serve(world: &Arc<World>, host: usize, process: u64) -> Result<(), Stri
     Err(node.fatal().await.to_string())
 }
 
-async fn take_orders(world: Arc<World>, host: usize, node: Node) {
+async fn take_orders(world: Arc<SimWorld>, host: usize, node: Node) {
     loop {
         tokio::time::sleep(ORDERS_INTERVAL).await;
         let orders = std::mem::take(&mut world.slot(host).orders);
         for order in orders {
             match order {
-                Order::Snapshot => node.make_snapshot().await,
-                Order::Purge => {
+                NodeOrder::Snapshot => node.make_snapshot().await,
+                NodeOrder::Purge => {
                     node.make_snapshot().await;
                     tokio::time::sleep(SNAPSHOT_TAKES).await;
                     node.purge().await;
                 }
-                Order::Elect => node.elect().await,
-                Order::Transfer => node.transfer().await,
-                Order::Stop => {
+                NodeOrder::Elect => node.elect().await,
+                NodeOrder::Transfer => node.transfer().await,
+                NodeOrder::Stop => {
                     node.transfer_leadership().await;
                     node.stop().await;
                     world.slot(host).stopped = true;

@@ -24,31 +24,31 @@ pub const TOKENS: u64 = 1_000_000;
 
 /// A write that a client requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum SimRequest {
     /// An announcement or a renewal.
     Announce(Announcement),
     /// A withdrawal.
     Withdraw(String),
 }
 
-impl Wish {
+impl SimRequest {
     /// Returns the node that it is about.
     pub fn node_id(&self) -> &str {
         match self {
-            Wish::Announce(announcement) => &announcement.node_id,
-            Wish::Withdraw(node_id) => node_id,
+            SimRequest::Announce(announcement) => &announcement.node_id,
+            SimRequest::Withdraw(node_id) => node_id,
         }
     }
 
     fn is(&self, command: &Command) -> bool {
         match (self, command) {
             (
-                Wish::Announce(wished),
+                SimRequest::Announce(wished),
                 Command::Announce { announcement, .. }
                 | Command::OrderedAnnounce { announcement, .. },
             ) => wished == announcement,
             (
-                Wish::Announce(wished),
+                SimRequest::Announce(wished),
                 Command::Renew {
                     node_id, digest, ..
                 }
@@ -57,7 +57,7 @@ impl Wish {
                 },
             ) => wished.node_id == *node_id && wished.digest() == *digest,
             (
-                Wish::Withdraw(wished),
+                SimRequest::Withdraw(wished),
                 Command::Withdraw { node_id, .. } | Command::OrderedWithdraw { node_id, .. },
             ) => wished == node_id,
             _ => false,
@@ -67,8 +67,8 @@ impl Wish {
 
 /// An acknowledged write.
 #[derive(Debug)]
-struct Acknowledged {
-    wish: Wish,
+struct AcknowledgedWrite {
+    wish: SimRequest,
     index: u64,
 }
 
@@ -99,7 +99,7 @@ struct Worker {
 /// The requests of clients and the responses to them.
 pub struct Answers {
     workers: Vec<Worker>,
-    acknowledged: Vec<Acknowledged>,
+    acknowledged: Vec<AcknowledgedWrite>,
     served: Vec<Served>,
     late: Vec<String>,
     /// The highest index in any response.
@@ -142,7 +142,7 @@ impl Answers {
         now: Duration,
         max_age: Duration,
         chance: &mut Chance,
-    ) -> Option<(usize, Wish)> {
+    ) -> Option<(usize, SimRequest)> {
         let at = chance.below(WORKERS);
         let worker = &mut self.workers[at];
         let writers = if at < SHARED { WRITERS } else { 1 };
@@ -164,12 +164,12 @@ impl Answers {
                 worker.next_at = now + 3 * max_age;
                 return None;
             }
-            (Some(_), 1 | 2) => Wish::Withdraw(node_id),
-            (Some(held), 3..16) => Wish::Announce(held.clone()),
+            (Some(_), 1 | 2) => SimRequest::Withdraw(node_id),
+            (Some(held), 3..16) => SimRequest::Announce(held.clone()),
             _ => {
                 worker.serial += 1;
                 let token = at as u64 * TOKENS + worker.serial;
-                Wish::Announce(announcement(&node_id, token))
+                SimRequest::Announce(announcement(&node_id, token))
             }
         };
         worker.underway += 1;
@@ -180,7 +180,7 @@ impl Answers {
     pub fn acknowledge(
         &mut self,
         worker: Option<usize>,
-        wish: Wish,
+        wish: SimRequest,
         index: u64,
         next_at: Duration,
     ) {
@@ -189,22 +189,22 @@ impl Answers {
         }
         self.counts[0] += 1;
         self.told = self.told.max(index);
-        self.acknowledged.push(Acknowledged { wish, index });
+        self.acknowledged.push(AcknowledgedWrite { wish, index });
     }
 
     /// Records that a write was refused or has an unknown outcome: its client retries.
-    pub fn fail(&mut self, worker: usize, wish: &Wish, is_known: bool, next_at: Duration) {
+    pub fn fail(&mut self, worker: usize, wish: &SimRequest, is_known: bool, next_at: Duration) {
         self.counts[if is_known { 1 } else { 2 }] += 1;
         self.rest(worker, wish, next_at);
     }
 
-    fn rest(&mut self, worker: usize, wish: &Wish, next_at: Duration) {
+    fn rest(&mut self, worker: usize, wish: &SimRequest, next_at: Duration) {
         let worker = &mut self.workers[worker];
         worker.underway -= 1;
         worker.next_at = next_at;
         worker.held = match wish {
-            Wish::Announce(announcement) => Some(announcement.clone()),
-            Wish::Withdraw(_) => None,
+            SimRequest::Announce(announcement) => Some(announcement.clone()),
+            SimRequest::Withdraw(_) => None,
         };
     }
 
@@ -265,7 +265,7 @@ impl Answers {
             return Err(late);
         }
         for acknowledged in self.acknowledged.drain(..) {
-            let Acknowledged { wish, index } = acknowledged;
+            let AcknowledgedWrite { wish, index } = acknowledged;
             history
                 .holds(index, |command| wish.is(command))
                 .map_err(|why| format!("acknowledged writes: {wish:?} at {index}: {why}"))?;

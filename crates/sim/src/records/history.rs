@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The state of the registry after an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct LastState {
     /// The digest of the whole state.
     pub digest: u128,
     /// The tag of the lookup of everything.
@@ -22,7 +22,7 @@ pub struct State {
 pub struct History {
     entries: Vec<LoggedEntry>,
     outcomes: Vec<Vec<Outcome>>,
-    states: Vec<State>,
+    states: Vec<LastState>,
     registry: Registry,
     max_age: Duration,
     /// The entry that last renewed a node, and the time at which it was seen to be committed.
@@ -63,7 +63,7 @@ impl History {
     }
 
     /// Returns the state after an entry, if it is committed.
-    pub fn state(&self, index: u64) -> Option<&State> {
+    pub fn state(&self, index: u64) -> Option<&LastState> {
         self.states.get(index as usize)
     }
 
@@ -114,7 +114,7 @@ impl History {
         if self.registry.level() >= LEVEL_OF_ORDER {
             self.ordered_from.get_or_insert(at);
         }
-        self.states.push(State {
+        self.states.push(LastState {
             digest: self.registry.digest(),
             all: self.registry.lookup(&Lookup::All).tag().to_owned(),
             workers: self

@@ -6,7 +6,7 @@
 //! which its client begins it, so the write has arrived by then. Only writes are checked that began
 //! after the group had agreed on the level at which commands carry the receiving node's knowledge.
 
-use crate::records::answers::Wish;
+use crate::records::answers::SimRequest;
 use crate::records::history::{History, TYPE};
 use quorate::raft::WriteError;
 use quorate::registry::{Command, Outcome};
@@ -22,7 +22,7 @@ const POOL: &str = "general";
 
 /// Every write of a run.
 #[derive(Debug, Default)]
-pub struct Writes {
+pub struct RecordedWrites {
     operations: Vec<Operation>,
     /// The number of writes in progress, by node id.
     underway: BTreeMap<String, usize>,
@@ -30,9 +30,9 @@ pub struct Writes {
     pub contended: usize,
 }
 
-impl Writes {
+impl RecordedWrites {
     /// Records that a client requests a write from a host. Returns the number of the write.
-    pub fn begin(&mut self, host: usize, wish: &Wish, now: Duration) -> usize {
+    pub fn begin(&mut self, host: usize, wish: &SimRequest, now: Duration) -> usize {
         let underway = self.underway.entry(wish.node_id().to_owned()).or_default();
         self.contended += usize::from(*underway > 0);
         *underway += 1;
@@ -108,15 +108,15 @@ impl Writes {
     }
 }
 
-fn input_of(wish: &Wish) -> Input {
+fn input_of(wish: &SimRequest) -> Input {
     match wish {
-        Wish::Announce(announcement) => Input::Announce {
+        SimRequest::Announce(announcement) => Input::Announce {
             node: announcement.node_id.as_str().into(),
             pool: POOL.into(),
             types: vec![TYPE.into()],
             token: token_of(announcement),
         },
-        Wish::Withdraw(node_id) => Input::Withdraw {
+        SimRequest::Withdraw(node_id) => Input::Withdraw {
             node: node_id.as_str().into(),
         },
     }

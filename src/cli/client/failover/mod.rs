@@ -2,7 +2,7 @@
 
 use super::error::CommandError;
 use super::output::one_line;
-use super::query::Question;
+use super::query::Query;
 use anyhow::Context;
 use quorate::config::innermost_cause;
 use quorate::{clock, config};
@@ -19,7 +19,7 @@ const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// The timeouts of a command.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// Timeout of a connection; on a working network it takes milliseconds.
     pub connect: Duration,
     /// Timeout of a whole response, or of the head of a stream. A node reports within 2 s that it
@@ -31,9 +31,9 @@ pub struct Patience {
     pub pause: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
             connect: Duration::from_secs(1),
             answer: Duration::from_secs(3),
             silence: Duration::from_secs(10),
@@ -44,25 +44,27 @@ impl Default for Patience {
 
 /// The reason why a server gave no usable response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RequestError {
     /// The request is invalid, at any server.
-    Wrong(String),
+    Invalid(String),
     /// The server answers, but not like a quorate server that knows the endpoint.
-    Strange(String),
+    Unexpected(String),
     /// Another server may answer, or the same one later.
-    Away(String),
+    Unavailable(String),
 }
 
-impl Trouble {
+impl RequestError {
     fn line(&self) -> &str {
-        let (Trouble::Wrong(line) | Trouble::Strange(line) | Trouble::Away(line)) = self;
+        let (RequestError::Invalid(line)
+        | RequestError::Unexpected(line)
+        | RequestError::Unavailable(line)) = self;
         line
     }
 }
 
-struct Server {
+struct ServerState {
     url: String,
-    trouble: Option<Trouble>,
+    trouble: Option<RequestError>,
 }
 
 /// The servers in the given order, and the position of the current one.
@@ -72,29 +74,29 @@ struct Server {
 ///   after all have been asked.
 /// - An invalid request is sent once. A server that does not know the endpoint ends the search only
 ///   if no other server knows it: it may be of an older release.
-pub struct Failover {
+pub struct FailoverClient {
     client: Client,
-    patience: Patience,
-    servers: Vec<Server>,
+    patience: Timeouts,
+    servers: Vec<ServerState>,
     at: usize,
 }
 
-impl Failover {
+impl FailoverClient {
     /// Creates the list of servers, starting with the first.
     ///
     /// # Errors
     /// Fails when no HTTP client can be built.
-    pub fn new(servers: &[String], patience: Patience) -> anyhow::Result<Failover> {
+    pub fn new(servers: &[String], patience: Timeouts) -> anyhow::Result<FailoverClient> {
         let client = config::http_client_builder()
             .connect_timeout(patience.connect)
             .read_timeout(patience.silence)
             .build()
             .context("no HTTP client")?;
-        let servers = servers.iter().map(|url| Server {
+        let servers = servers.iter().map(|url| ServerState {
             url: url.clone(),
             trouble: None,
         });
-        Ok(Failover {
+        Ok(FailoverClient {
             client,
             patience,
             servers: servers.collect(),
@@ -108,7 +110,7 @@ impl Failover {
     }
 
     /// Returns the timeouts.
-    pub fn patience(&self) -> Patience {
+    pub fn patience(&self) -> Timeouts {
         self.patience
     }
 
@@ -119,7 +121,7 @@ impl Failover {
             .map_or("", |server| server.url.as_str())
     }
 
-    fn trouble(&self) -> Option<&Trouble> {
+    fn trouble(&self) -> Option<&RequestError> {
         self.servers.get(self.at)?.trouble.as_ref()
     }
 
@@ -127,15 +129,16 @@ impl Failover {
     ///
     /// # Errors
     /// Fails when no other server can do better.
-    pub fn turn_from(&mut self, trouble: Trouble) -> Result<(), CommandError> {
-        let wrong = matches!(trouble, Trouble::Wrong(_));
+    pub fn next_server(&mut self, trouble: RequestError) -> Result<(), CommandError> {
+        let wrong = matches!(trouble, RequestError::Invalid(_));
         let url = self.current().to_owned();
         let line = format!("{url}: {}", trouble.line());
         if let Some(server) = self.servers.get_mut(self.at) {
             server.trouble = Some(trouble);
         }
         self.at = (self.at + 1) % self.servers.len().max(1);
-        let is_strange = |server: &Server| matches!(server.trouble, Some(Trouble::Strange(_)));
+        let is_strange =
+            |server: &ServerState| matches!(server.trouble, Some(RequestError::Unexpected(_)));
         if wrong || self.servers.iter().all(is_strange) {
             return Err(CommandError::Refused(line));
         }
@@ -168,7 +171,7 @@ impl Failover {
     /// asked at least once.
     pub async fn ask<T>(
         &mut self,
-        question: &Question,
+        question: &Query,
         limit: Duration,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> anyhow::Result<T> {
@@ -187,7 +190,7 @@ impl Failover {
                         // The server's earlier error says more than a timeout that was shortened.
                         let cut_short = each < self.patience.answer && trouble == late(each);
                         let before = self.trouble().filter(|_| cut_short).cloned();
-                        self.turn_from(before.unwrap_or(trouble))?;
+                        self.next_server(before.unwrap_or(trouble))?;
                     }
                 }
             }
@@ -200,17 +203,20 @@ impl Failover {
 
     async fn ask_one<T>(
         &self,
-        question: &Question,
+        question: &Query,
         limit: Duration,
         read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, RequestError> {
         let url = self.url(question)?;
         let answer = async {
             let response = self.send(url, &[(ACCEPT, "application/json")]).await?;
-            body(response, BODY_BYTES_MAX).await.map_err(Trouble::Away)
+            body(response, BODY_BYTES_MAX)
+                .await
+                .map_err(RequestError::Unavailable)
         };
         let text = timeout(limit, answer).await.map_err(|_| late(limit))??;
-        read(&text).map_err(|why| Trouble::Strange(format!("{why}: is it a quorate server?")))
+        read(&text)
+            .map_err(|why| RequestError::Unexpected(format!("{why}: is it a quorate server?")))
     }
 
     /// Opens a stream on the current server. Returns when the head of the response has arrived.
@@ -219,20 +225,24 @@ impl Failover {
     /// Fails when that server does not answer with a success status.
     pub async fn open(
         &self,
-        question: &Question,
+        question: &Query,
         headers: &[(HeaderName, &str)],
-    ) -> Result<Response, Trouble> {
+    ) -> Result<Response, RequestError> {
         let url = self.url(question)?;
         let limit = self.patience.answer;
         let opened = timeout(limit, self.send(url, headers)).await;
         opened.map_err(|_| late(limit))?
     }
 
-    fn url(&self, question: &Question) -> Result<Url, Trouble> {
-        question.url(self.current()).map_err(Trouble::Wrong)
+    fn url(&self, question: &Query) -> Result<Url, RequestError> {
+        question.url(self.current()).map_err(RequestError::Invalid)
     }
 
-    async fn send(&self, url: Url, headers: &[(HeaderName, &str)]) -> Result<Response, Trouble> {
+    async fn send(
+        &self,
+        url: Url,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Response, RequestError> {
         let mut request = self.client.get(url);
         for (name, value) in headers {
             request = request.header(name, *value);
@@ -240,7 +250,7 @@ impl Failover {
         let response = request
             .send()
             .await
-            .map_err(|error| Trouble::Away(self.reason(&error)))?;
+            .map_err(|error| RequestError::Unavailable(self.reason(&error)))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -251,11 +261,11 @@ impl Failover {
             line => line,
         };
         Err(match status {
-            StatusCode::BAD_REQUEST => Trouble::Wrong(line),
+            StatusCode::BAD_REQUEST => RequestError::Invalid(line),
             status if status.is_client_error() => {
-                Trouble::Strange(format!("answered {status}: is it a quorate server?"))
+                RequestError::Unexpected(format!("answered {status}: is it a quorate server?"))
             }
-            _ => Trouble::Away(line),
+            _ => RequestError::Unavailable(line),
         })
     }
 
@@ -271,8 +281,8 @@ impl Failover {
     }
 }
 
-fn late(limit: Duration) -> Trouble {
-    Trouble::Away(format!("no answer within {:.1} s", limit.as_secs_f64()))
+fn late(limit: Duration) -> RequestError {
+    RequestError::Unavailable(format!("no answer within {:.1} s", limit.as_secs_f64()))
 }
 
 async fn body(mut response: Response, bytes_max: usize) -> Result<String, String> {

@@ -7,13 +7,13 @@ use crate::cli::fake_server::{FakeServer, Reply};
 /// Time limit where a response is expected; long enough on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn failover(servers: &[&FakeServer], patience: Patience) -> Failover {
+fn failover(servers: &[&FakeServer], patience: Timeouts) -> FailoverClient {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
-    Failover::new(&urls, patience).expect("a client")
+    FailoverClient::new(&urls, patience).expect("a client")
 }
 
-fn question() -> Question {
-    Question::of(["v1", "coordinator"])
+fn question() -> Query {
+    Query::of(["v1", "coordinator"])
 }
 
 /// Accepts any text except "no".
@@ -24,7 +24,7 @@ fn read(text: &str) -> Result<String, String> {
     }
 }
 
-async fn ask(failover: &mut Failover, limit: Duration) -> anyhow::Result<String> {
+async fn ask(failover: &mut FailoverClient, limit: Duration) -> anyhow::Result<String> {
     failover.ask(&question(), limit, read).await
 }
 
@@ -34,9 +34,9 @@ async fn ask(failover: &mut Failover, limit: Duration) -> anyhow::Result<String>
 async fn the_next_one_answers() {
     let busy = FakeServer::saying(503, "no quorum\n");
     let well = FakeServer::saying(200, "here");
-    let patience = Patience {
+    let patience = Timeouts {
         pause: LIMIT,
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let mut failover = failover(&[&busy, &well], patience);
     for _ in 0..2 {
@@ -52,9 +52,9 @@ async fn the_next_one_answers() {
 async fn a_silent_server_is_left() {
     let silent = FakeServer::start(|_, _| Reply::Silence);
     let well = FakeServer::saying(200, "here");
-    let patience = Patience {
+    let patience = Timeouts {
         answer: Duration::from_secs(1),
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let mut failover = failover(&[&silent, &well], patience);
     assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
@@ -68,7 +68,7 @@ async fn a_silent_server_is_left() {
 async fn a_wrong_question_is_asked_once() {
     let first = FakeServer::saying(400, "engine: 'spark' is unknown\n");
     let second = FakeServer::saying(200, "here");
-    let mut failover = failover(&[&first, &second], Patience::default());
+    let mut failover = failover(&[&first, &second], Timeouts::default());
     let error = ask(&mut failover, LIMIT).await.expect_err("refused");
     let expected = format!("{}: engine: 'spark' is unknown", first.url());
     assert_eq!(error.to_string(), expected);
@@ -83,10 +83,10 @@ async fn strangers_are_passed_by() {
     let older = FakeServer::saying(404, "");
     let other = FakeServer::saying(200, "no");
     let well = FakeServer::saying(200, "here");
-    let mut some = failover(&[&older, &other, &well], Patience::default());
+    let mut some = failover(&[&older, &other, &well], Timeouts::default());
     assert_eq!(ask(&mut some, LIMIT).await.expect("answers"), "here");
 
-    let mut none = failover(&[&older, &other], Patience::default());
+    let mut none = failover(&[&older, &other], Timeouts::default());
     let error = ask(&mut none, LIMIT).await.expect_err("refused");
     let expected = format!("{}: its answer is no: is it a quorate server?", other.url());
     assert_eq!(error.to_string(), expected);
@@ -100,7 +100,7 @@ async fn each_says_why_it_did_not_answer() {
     let busy = FakeServer::saying(503, "no coordinator is announced\n");
     let gone = FakeServer::saying(200, "here");
     let gone_url = gone.url();
-    let mut failover = failover(&[&busy, &gone], Patience::default());
+    let mut failover = failover(&[&busy, &gone], Timeouts::default());
     drop(gone);
     let error = ask(&mut failover, Duration::from_secs(2)).await;
     let Ok(CommandError::Unanswered(lines)) = error.expect_err("nobody answers").downcast() else {
@@ -123,9 +123,9 @@ async fn an_explanation_outlives_a_cut() {
         0 => Reply::Text(503, "no majority is reached\n".to_owned()),
         _ => Reply::Silence,
     });
-    let patience = Patience {
+    let patience = Timeouts {
         pause: Duration::from_millis(5),
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let mut failover = failover(&[&slow], patience);
     let error = ask(&mut failover, Duration::from_millis(1500)).await;
@@ -141,9 +141,9 @@ async fn an_answer_that_comes_late_is_found() {
         0..3 => Reply::Text(503, "starting".to_owned()),
         _ => Reply::Text(200, "here".to_owned()),
     });
-    let patience = Patience {
+    let patience = Timeouts {
         pause: Duration::from_millis(5),
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let mut failover = failover(&[&slow], patience);
     assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");

@@ -1,9 +1,9 @@
 //! A stream of server-sent events that survives the loss of a server.
 
 use super::error::CommandError;
-use super::failover::{BODY_BYTES_MAX, Failover, Trouble};
+use super::failover::{BODY_BYTES_MAX, FailoverClient, RequestError};
 use super::output;
-use super::query::Question;
+use super::query::Query;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::{BoxStream, StreamExt};
@@ -23,7 +23,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// An event with data.
 #[derive(Debug)]
-pub struct Event {
+pub struct SseEvent {
     /// The name of the event.
     pub kind: String,
     /// The id after which a reader would resume.
@@ -43,7 +43,7 @@ pub enum Resume {
 
 /// The data of `event: end`, and of `event: none`.
 #[derive(Debug, Deserialize)]
-pub struct Reason {
+pub struct BreakReason {
     /// The reason, on one line.
     pub reason: String,
 }
@@ -51,7 +51,7 @@ pub struct Reason {
 /// A broken stream, with its cause as far as it is known.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Broken(String);
+struct BrokenStream(String);
 
 /// The events of one request, from one server after another.
 ///
@@ -59,12 +59,12 @@ struct Broken(String);
 /// - When a server ends its stream or is silent, the next one is asked at once.
 /// - When no server answers, a notice is printed to standard error, and another one when a server
 ///   answers again. The stream never gives up.
-pub struct Events {
-    failover: Failover,
-    question: Question,
+pub struct EventReader {
+    failover: FailoverClient,
+    question: Query,
     resume: Resume,
     last_id: Option<String>,
-    open: Option<Open>,
+    open: Option<OpenStream>,
     /// Number of consecutive servers without a lasting stream; a pause precedes a second round.
     tried: usize,
     /// Number of consecutive servers that did not open a stream.
@@ -74,15 +74,15 @@ pub struct Events {
     has_begun: bool,
 }
 
-struct Open {
+struct OpenStream {
     blocks: BoxStream<'static, Result<Sse, SseError>>,
     since: Instant,
 }
 
-impl Events {
+impl EventReader {
     /// Creates the stream. No request is sent before the first [`Events::next`].
-    pub fn new(failover: Failover, question: Question, resume: Resume) -> Events {
-        Events {
+    pub fn new(failover: FailoverClient, question: Query, resume: Resume) -> EventReader {
+        EventReader {
             failover,
             question,
             resume,
@@ -101,7 +101,7 @@ impl Events {
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server knows its endpoint.
-    pub async fn next(&mut self) -> anyhow::Result<Event> {
+    pub async fn next(&mut self) -> anyhow::Result<SseEvent> {
         loop {
             let Some(open) = &mut self.open else {
                 self.connect().await?;
@@ -123,7 +123,7 @@ impl Events {
 
     /// Interprets a block by the rules for readers of event streams, and returns its event if there
     /// is one.
-    fn take_in(&mut self, block: Sse) -> Result<Option<Event>, String> {
+    fn take_in(&mut self, block: Sse) -> Result<Option<SseEvent>, String> {
         if block.id.is_some() {
             self.last_id = block.id;
         }
@@ -135,10 +135,10 @@ impl Events {
             .map_err(|error| format!("sent what is no JSON: {error}"))?;
         let kind = block.event.unwrap_or_else(|| "message".to_owned());
         if kind == "end" {
-            let reason = serde_json::from_str::<Reason>(data.get());
+            let reason = serde_json::from_str::<BreakReason>(data.get());
             return Err(reason.map_or_else(|_| "ended".to_owned(), |end| end.reason));
         }
-        Ok(Some(Event {
+        Ok(Some(SseEvent {
             kind,
             id: self.last_id.clone(),
             data,
@@ -150,7 +150,7 @@ impl Events {
         let pause = self.failover.patience().pause;
         let lived = open.is_some_and(|open| clock::now() - open.since >= pause);
         self.tried = if lived { 1 } else { self.tried + 1 };
-        self.failover.turn_from(Trouble::Away(why))
+        self.failover.next_server(RequestError::Unavailable(why))
     }
 
     /// Tries to open the stream on the current server. Pauses first if all servers were tried.
@@ -172,7 +172,7 @@ impl Events {
             }
             Err(trouble) => {
                 let trouble = self.bearable(trouble);
-                self.failover.turn_from(trouble)?;
+                self.failover.next_server(trouble)?;
                 self.tried += 1;
                 self.unanswered += 1;
                 if self.unanswered >= self.failover.count() && !self.is_cut_off {
@@ -187,18 +187,18 @@ impl Events {
 
     /// Makes an error temporary once a stream was open, although it would end a first request. A
     /// proxy may answer for a node that restarts, and another release may use ids of another form.
-    fn bearable(&mut self, trouble: Trouble) -> Trouble {
+    fn bearable(&mut self, trouble: RequestError) -> RequestError {
         match trouble {
-            Trouble::Wrong(line) if self.has_begun => {
+            RequestError::Invalid(line) if self.has_begun => {
                 self.last_id = None;
-                Trouble::Away(line)
+                RequestError::Unavailable(line)
             }
-            Trouble::Strange(line) if self.has_begun => Trouble::Away(line),
+            RequestError::Unexpected(line) if self.has_begun => RequestError::Unavailable(line),
             other => other,
         }
     }
 
-    async fn open_one(&self) -> Result<Open, Trouble> {
+    async fn open_one(&self) -> Result<OpenStream, RequestError> {
         let mut headers = vec![(ACCEPT, EVENT_STREAM)];
         let resumed = self.last_id.as_deref().filter(|id| {
             self.resume == Resume::AfterLast && !id.is_empty() && HeaderValue::from_str(id).is_ok()
@@ -207,19 +207,19 @@ impl Events {
         let response = self.failover.open(&self.question, &headers).await?;
         if !is_event_stream(&response) {
             let why = "answered with no event stream: is it a quorate server?";
-            return Err(Trouble::Strange(why.to_owned()));
+            return Err(RequestError::Unexpected(why.to_owned()));
         }
         let silence = self.failover.patience().silence;
         let bytes = response.bytes_stream().map(move |chunk| {
             chunk.map_err(|error| {
-                Broken(if error.is_timeout() {
+                BrokenStream(if error.is_timeout() {
                     format!("silent for {silence:?}")
                 } else {
                     innermost_cause(&error)
                 })
             })
         });
-        Ok(Open {
+        Ok(OpenStream {
             blocks: blocks(bytes, BODY_BYTES_MAX),
             since: clock::now(),
         })
@@ -234,7 +234,7 @@ fn is_event_stream(response: &Response) -> bool {
 /// Parses a stream into blocks. The stream fails at a block that is longer than any that a node
 /// sends.
 fn blocks(
-    bytes: impl Stream<Item = Result<Bytes, Broken>> + Send + 'static,
+    bytes: impl Stream<Item = Result<Bytes, BrokenStream>> + Send + 'static,
     event_bytes_max: usize,
 ) -> BoxStream<'static, Result<Sse, SseError>> {
     let unparsed = Arc::new(AtomicUsize::new(0));
@@ -242,7 +242,7 @@ fn blocks(
     let bytes = bytes.map(move |chunk| {
         let chunk = chunk?;
         if counted.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len() > event_bytes_max {
-            return Err(Broken(format!(
+            return Err(BrokenStream(format!(
                 "sent an event of over {event_bytes_max} bytes"
             )));
         }

@@ -2,19 +2,19 @@
 
 use super::*;
 use crate::cli::client::error::exit_code_of;
-use crate::cli::client::failover::Patience;
+use crate::cli::client::failover::Timeouts;
 use crate::cli::fake_server::{FakeServer, Reply, broken_stream, stream};
 use futures_util::stream;
 use std::time::Duration;
 
-fn events(servers: &[&FakeServer], resume: Resume, patience: Patience) -> Events {
+fn events(servers: &[&FakeServer], resume: Resume, patience: Timeouts) -> EventReader {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
-    let failover = Failover::new(&urls, patience).expect("a client");
-    Events::new(failover, Question::of(["v1", "watch", "trino"]), resume)
+    let failover = FailoverClient::new(&urls, patience).expect("a client");
+    EventReader::new(failover, Query::of(["v1", "watch", "trino"]), resume)
 }
 
 /// Returns the next event as a test writes it: name, id and data.
-async fn next(events: &mut Events) -> (String, String, String) {
+async fn next(events: &mut EventReader) -> (String, String, String) {
     let event = events.next().await.expect("an event");
     let id = event.id.expect("an id");
     (event.kind, id, event.data.get().to_owned())
@@ -90,7 +90,7 @@ async fn a_broken_stream_goes_on_at_the_next_server() {
             "event: change\nid: c:10\ndata: {\"whole\":1}\n\nevent: reset\nid: d:1\ndata: []\n\n",
         )
     });
-    let mut events = events(&[&first, &second], Resume::AfterLast, Patience::default());
+    let mut events = events(&[&first, &second], Resume::AfterLast, Timeouts::default());
     assert_eq!(next(&mut events).await, is("state", "c:1", "[]"));
     assert_eq!(next(&mut events).await, is("change", "c:2", "{}"));
     assert_eq!(
@@ -114,7 +114,7 @@ async fn a_state_is_asked_for_anew() {
             "event: coordinator\nid: c:{number}\ndata: {{}}\n\n"
         ))
     });
-    let mut events = events(&[&server], Resume::Anew, Patience::default());
+    let mut events = events(&[&server], Resume::Anew, Timeouts::default());
     assert_eq!(next(&mut events).await, is("coordinator", "c:0", "{}"));
     assert_eq!(next(&mut events).await, is("coordinator", "c:1", "{}"));
     assert_eq!(last_event_id(&server, 1), None);
@@ -141,9 +141,9 @@ async fn every_kind_of_loss_hands_over() {
     let raves = FakeServer::start(|_, _| broken_stream("data: {no json\nid: c:4\n\n"));
     let forgot = FakeServer::saying(404, "not found");
     let last = FakeServer::start(|_, _| broken_stream("event: change\nid: c:5\ndata: 5\n\n"));
-    let patience = Patience {
+    let patience = Timeouts {
         silence: Duration::from_secs(1),
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let servers = [&ends, &is_silent, &raves, &forgot, &last];
     let mut events = events(&servers, Resume::AfterLast, patience);
@@ -167,7 +167,7 @@ fn stream_of(text: &str) -> (std::sync::mpsc::SyncSender<String>, Reply) {
 async fn a_stream_that_began_is_never_given_up() {
     let stranger = FakeServer::saying(404, "");
     let page = FakeServer::saying(200, "<html>");
-    let mut never = events(&[&stranger, &page], Resume::AfterLast, Patience::default());
+    let mut never = events(&[&stranger, &page], Resume::AfterLast, Timeouts::default());
     let error = never.next().await.expect_err("refused");
     assert_eq!(exit_code_of(&error), 2);
 
@@ -177,9 +177,9 @@ async fn a_stream_that_began_is_never_given_up() {
         2 => Reply::Text(400, "that id is none\n".to_owned()),
         _ => broken_stream("event: reset\nid: c:2\ndata: []\n\n"),
     });
-    let patience = Patience {
+    let patience = Timeouts {
         pause: Duration::from_millis(5),
-        ..Patience::default()
+        ..Timeouts::default()
     };
     let mut ever = events(&[&server], Resume::AfterLast, patience);
     assert_eq!(next(&mut ever).await, is("state", "c:1", "[]"));
