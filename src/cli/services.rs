@@ -65,8 +65,8 @@ pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
             table(&lookup)
         })
     };
-    let question = Query::of(segments);
-    let text = failover.ask(&question, arguments.timeout, read).await?;
+    let query = Query::of(segments);
+    let text = failover.ask(&query, arguments.timeout, read).await?;
     output::line(text.trim_end())?;
     Ok(exit_code::OK)
 }

@@ -10,7 +10,8 @@ use quorate::config::exit_code;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Print the services of a type, then each change of them: one line of JSON an event, until stopped.
+/// Print the services of a type, then each change of them: one line of JSON an event, until
+/// stopped.
 #[derive(Debug, Parser)]
 #[command(name = "quorate watch", bin_name = "quorate watch", version)]
 pub struct WatchArguments {
@@ -38,8 +39,8 @@ struct WatchLine<'a> {
 pub async fn run(arguments: &WatchArguments) -> anyhow::Result<u8> {
     let failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
     let segments = ["v1", "watch", &arguments.of_type];
-    let question = Query::of(segments.into_iter().chain(arguments.pool.as_deref()));
-    let mut events = EventReader::new(failover, question, Resume::AfterLast);
+    let query = Query::of(segments.into_iter().chain(arguments.pool.as_deref()));
+    let mut events = EventReader::new(failover, query, Resume::AfterLast);
     let print = async {
         loop {
             output::line(&line(&events.next().await?)?)?;

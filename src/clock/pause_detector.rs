@@ -15,17 +15,17 @@ const INTERVAL: Duration = Duration::from_millis(100);
 ///
 /// A paused process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
 /// socket buffers that look new but are old. Before a write is accepted, the caller passes the
-/// epoch in which the connection was opened to [`Beat::awake`], and rejects the write if the result
-/// is `false`.
+/// epoch in which the connection was opened to [`PauseDetector::is_current`], and rejects the write
+/// if the result is `false`.
 ///
 /// - The epoch increases each time a pause is detected, and at no other time.
-/// - Between the end of a pause and the beat that detects it, `awake` is `false` for every
+/// - Between the end of a pause and the beat that detects it, `is_current` is `false` for every
 ///   connection.
 /// - The beat is a task, not a thread: a runtime that does not schedule its tasks counts as paused.
 /// - Two clocks are read, since a paused machine may stop either of them. If both stopped, cluster
-///   time reveals the pause, because it advanced in the meantime. `awake` is then `false` until a
-///   read that began after the pause is confirmed, so that the process has learned everything that
-///   happened during the pause.
+///   time reveals the pause, because it advanced in the meantime. `is_current` is then `false`
+///   until a read that began after the pause is confirmed, so that the process has learned
+///   everything that happened during the pause.
 ///
 /// The beat is the second line of defense. Whether a write may overwrite another one is decided by
 /// log indexes and cluster time ([`crate::registry::Arrival`]). The beat closes connections,
@@ -56,13 +56,13 @@ impl PauseDetector {
             monotonic: now(),
             since_boot: since_boot(),
         };
-        let beat = PauseDetector(Arc::new(PauseShared {
+        let pause_detector = PauseDetector(Arc::new(PauseShared {
             pulse: Mutex::new(PauseState::new(at)),
             epoch: watch::Sender::new(0),
             since_boot,
         }));
-        tokio::spawn(keep(Arc::downgrade(&beat.0)));
-        beat
+        tokio::spawn(keep(Arc::downgrade(&pause_detector.0)));
+        pause_detector
     }
 
     /// Returns the number of pauses detected so far. Store it when a connection is opened.
@@ -79,7 +79,7 @@ impl PauseDetector {
 
     /// Returns whether the process ran without a pause since `opened_epoch`. Used for connections
     /// from peers: their messages carry the data that the process missed during a pause, so they
-    /// are served before [`Beat::awake`] is `true` again.
+    /// are served before [`PauseDetector::is_current`] is `true` again.
     pub fn runs(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_pulse(|pulse| pulse.runs(opened_epoch, at))
@@ -91,7 +91,7 @@ impl PauseDetector {
         self.0.epoch.subscribe()
     }
 
-    /// Reads the clocks. Pass the result to [`Beat::confirm_cluster_time`] later.
+    /// Reads the clocks. Pass the result to [`PauseDetector::confirm_cluster_time`] later.
     pub fn moment(&self) -> Moment {
         Moment {
             monotonic: now(),
@@ -133,9 +133,9 @@ impl PauseDetector {
         f(&mut self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn beat(&self) {
+    fn pause_detector(&self) {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.beat(at));
+        self.with_pulse(|pulse| pulse.pause_detector(at));
         self.notify_resumed();
     }
 
@@ -162,7 +162,7 @@ async fn keep(shared: Weak<PauseShared>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        PauseDetector(shared).beat();
+        PauseDetector(shared).pause_detector();
     }
 }
 
@@ -173,50 +173,50 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     /// The task beats on its own, detects a jump of the monotonic clock, and notifies the receivers
-    /// of [`Beat::wakes`].
+    /// of [`PauseDetector::resumes`].
     #[tokio::test(start_paused = true)]
     async fn the_task_notices_a_stop() {
-        let beat = PauseDetector::start_simulated();
-        let mut wakes = beat.resumes();
-        let opened = beat.epoch();
+        let pause_detector = PauseDetector::start_simulated();
+        let mut resumes = pause_detector.resumes();
+        let opened = pause_detector.epoch();
         tokio::time::sleep(10 * S).await;
-        assert!(beat.is_current(opened));
+        assert!(pause_detector.is_current(opened));
 
         tokio::time::advance(5 * S).await;
-        assert!(!beat.is_current(opened));
-        let woken = tokio::time::timeout(60 * S, wakes.changed()).await;
-        woken.expect("it is told").expect("the beat goes on");
-        assert!(!beat.is_current(opened));
-        assert!(beat.is_current(beat.epoch()));
+        assert!(!pause_detector.is_current(opened));
+        let resumed = tokio::time::timeout(60 * S, resumes.changed()).await;
+        resumed.expect("it is told").expect("the beat goes on");
+        assert!(!pause_detector.is_current(opened));
+        assert!(pause_detector.is_current(pause_detector.epoch()));
     }
 
     /// A jump of cluster time is reported as a wake, and peers are served before clients are.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
-        let beat = PauseDetector::start_simulated();
-        let mut wakes = beat.resumes();
-        beat.confirm_cluster_time(beat.moment(), 1_000);
+        let pause_detector = PauseDetector::start_simulated();
+        let mut resumes = pause_detector.resumes();
+        pause_detector.confirm_cluster_time(pause_detector.moment(), 1_000);
         tokio::time::sleep(S).await;
-        beat.observe_cluster_time(2_500);
-        assert_eq!(beat.epoch(), 0);
+        pause_detector.observe_cluster_time(2_500);
+        assert_eq!(pause_detector.epoch(), 0);
 
-        beat.observe_cluster_time(9_000);
-        let woken = tokio::time::timeout(60 * S, wakes.changed()).await;
-        woken.expect("it is told").expect("the beat goes on");
-        assert!(!beat.is_current(1) && beat.runs(1) && !beat.runs(0));
+        pause_detector.observe_cluster_time(9_000);
+        let resumed = tokio::time::timeout(60 * S, resumes.changed()).await;
+        resumed.expect("it is told").expect("the beat goes on");
+        assert!(!pause_detector.is_current(1) && pause_detector.runs(1) && !pause_detector.runs(0));
         tokio::time::sleep(S).await;
-        beat.confirm_cluster_time(beat.moment(), 10_000);
-        assert!(beat.is_current(1));
+        pause_detector.confirm_cluster_time(pause_detector.moment(), 10_000);
+        assert!(pause_detector.is_current(1));
     }
 
     /// Both clocks of the machine are read, and both advance.
     #[tokio::test]
     async fn both_clocks_run() {
-        let beat = PauseDetector::start();
-        let first = beat.moment();
+        let pause_detector = PauseDetector::start();
+        let first = pause_detector.moment();
         let mut last = first;
         while last.monotonic == first.monotonic || last.since_boot == first.since_boot {
-            last = beat.moment();
+            last = pause_detector.moment();
         }
         assert!(last.monotonic > first.monotonic && last.since_boot > first.since_boot);
     }

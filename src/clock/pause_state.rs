@@ -62,7 +62,7 @@ impl Reference {
     }
 }
 
-/// The state behind a [`super::Beat`], with the time passed in as arguments.
+/// The state behind a [`super::PauseDetector`], with the time passed in as arguments.
 #[derive(Debug)]
 pub(super) struct PauseState {
     last: Moment,
@@ -87,7 +87,7 @@ impl PauseState {
         self.epoch
     }
 
-    pub(super) fn beat(&mut self, at: Moment) {
+    pub(super) fn pause_detector(&mut self, at: Moment) {
         if at.since(&self.last) > STOPPED_AFTER {
             self.epoch += 1;
         }
@@ -187,25 +187,25 @@ mod tests {
         let mut pulse = PauseState::new(start);
         assert!(pulse.is_current(0, both(start, S)));
 
-        let woken = both(start, 60 * S);
+        let resumed = both(start, 60 * S);
         assert!(
-            !pulse.is_current(0, woken),
+            !pulse.is_current(0, resumed),
             "the beat has not come round yet: nothing is awake"
         );
-        pulse.beat(woken);
-        assert!(!pulse.is_current(0, woken), "opened before the stop");
-        assert!(pulse.is_current(1, both(woken, S)), "opened after it");
+        pulse.pause_detector(resumed);
+        assert!(!pulse.is_current(0, resumed), "opened before the stop");
+        assert!(pulse.is_current(1, both(resumed, S)), "opened after it");
     }
 
     /// A pause is detected if either of the two clocks kept running.
     #[test]
     fn either_clock_tells_of_a_stop() {
         let start = start();
-        for woken in [later(start, 60 * S, MS), later(start, MS, 60 * S)] {
+        for resumed in [later(start, 60 * S, MS), later(start, MS, 60 * S)] {
             let mut pulse = PauseState::new(start);
-            assert!(!pulse.is_current(0, woken), "{woken:?}");
-            pulse.beat(woken);
-            assert_eq!(pulse.epoch(), 1, "{woken:?}");
+            assert!(!pulse.is_current(0, resumed), "{resumed:?}");
+            pulse.pause_detector(resumed);
+            assert_eq!(pulse.epoch(), 1, "{resumed:?}");
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
         let start = start();
         let mut pulse = PauseState::new(start);
         for n in 1..100 {
-            pulse.beat(both(start, n * S));
+            pulse.pause_detector(both(start, n * S));
         }
         assert!(pulse.is_current(0, both(start, 100 * S)));
         assert!(!pulse.is_current(0, both(start, 100 * S + MS)));
@@ -231,24 +231,24 @@ mod tests {
         let mut pulse = PauseState::new(start);
         pulse.confirm(start, 10_000, start);
         let read_before = both(start, MS);
-        let woken = both(start, 2 * MS);
+        let resumed = both(start, 2 * MS);
         for missed in 1..=16 {
-            pulse.observe(10_000 + missed * TICK_MS, woken);
+            pulse.observe(10_000 + missed * TICK_MS, resumed);
         }
         assert_eq!(pulse.epoch(), 1);
-        assert!(!pulse.runs(0, woken), "opened before the stop");
+        assert!(!pulse.runs(0, resumed), "opened before the stop");
         assert!(
-            !pulse.is_current(1, woken),
+            !pulse.is_current(1, resumed),
             "it may lack what came meanwhile"
         );
-        assert_eq!(pulse.highest_cluster_ms(S, woken), Some(0));
-        pulse.confirm(read_before, 18_000, both(woken, MS));
+        assert_eq!(pulse.highest_cluster_ms(S, resumed), Some(0));
+        pulse.confirm(read_before, 18_000, both(resumed, MS));
         assert!(
-            !pulse.is_current(1, both(woken, MS)),
+            !pulse.is_current(1, both(resumed, MS)),
             "the read began before the stop"
         );
-        pulse.confirm(both(woken, MS), 18_000, both(woken, 2 * MS));
-        assert!(pulse.is_current(1, both(woken, 2 * MS)));
+        pulse.confirm(both(resumed, MS), 18_000, both(resumed, 2 * MS));
+        assert!(pulse.is_current(1, both(resumed, 2 * MS)));
         assert_eq!(pulse.epoch(), 1);
     }
 
@@ -259,8 +259,8 @@ mod tests {
         let mut pulse = PauseState::new(start);
         assert_eq!(pulse.highest_cluster_ms(S, start), None);
         pulse.confirm(start, 10_000, start);
-        let woken = both(start, 100 * MS);
-        let until = pulse.highest_cluster_ms(2 * S, woken);
+        let resumed = both(start, 100 * MS);
+        let until = pulse.highest_cluster_ms(2 * S, resumed);
         assert_eq!(until, Some(10_000 + 101 + 1_250 + 2_000));
     }
 

@@ -17,8 +17,8 @@ pub fn now() -> Instant {
 /// Returns the time since the machine was booted. This clock keeps running while the machine is
 /// suspended, whereas [`now`] stops.
 ///
-/// Only for [`super::Beat`]. Systems other than Linux have no clock of this name; there the
-/// function always returns zero, which detects nothing.
+/// Only for [`super::PauseDetector`]. Systems other than Linux have no clock of this name; there
+/// the function always returns zero, which detects nothing.
 pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     {

@@ -80,7 +80,7 @@ pub(super) const RENAMED: &[(&str, &str)] = &[
     ("log.output-file", "log.path"),
 ];
 
-/// Keys that are refused if the value enables them: see [`super::keys::Effect::Refused`].
+/// Keys that are refused if the value enables them: see [`super::keys::KeyEffect::Refused`].
 pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     (
         "http-server.https.enabled",

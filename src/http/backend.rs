@@ -43,7 +43,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         query: &CoordinatorQuery,
     ) -> Result<(Coordinators, u64), Unavailable>;
 
-    /// See [`Node::feed`].
+    /// See [`Node::watch`].
     ///
     /// # Errors
     /// If the group is not formed yet.

@@ -30,7 +30,7 @@ struct LimiterShared {
 
 /// The limiter's counts.
 ///
-/// - `total` is the number of living [`Place`]s that are not leaving.
+/// - `total` is the number of living [`ConnectionPermit`]s that are not leaving.
 /// - `unproven` has an entry for an address only while the address has such a place, so it is no
 ///   larger than `total`.
 /// - `idle` holds the idle connections, in the order in which they became idle.
@@ -62,7 +62,7 @@ struct PermitState {
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// The number in `Held::idle`, or [`BUSY`]. Written under the lock of the counts.
+    /// The number in `LimiterState::idle`, or [`BUSY`]. Written under the lock of the counts.
     idle: AtomicU64,
     close_requested: Arc<Notify>,
 }
@@ -193,8 +193,8 @@ impl ConnectionPermit {
 
     /// Waits until the connection is asked to leave.
     pub(super) fn asked_to_close(&self) -> impl Future<Output = ()> + Send + 'static {
-        let told = self.0.close_requested.clone();
-        async move { told.notified().await }
+        let asked = self.0.close_requested.clone();
+        async move { asked.notified().await }
     }
 }
 
@@ -222,58 +222,58 @@ mod tests {
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
     /// Returns the total number of places, and the number of leaving ones.
-    fn counts(places: &ConnectionLimiter) -> (usize, usize) {
-        let held = places.0.lock();
+    fn counts(limiter: &ConnectionLimiter) -> (usize, usize) {
+        let held = limiter.0.lock();
         (held.total, held.leaving)
     }
 
-    fn is_told(place: &ConnectionPermit) -> bool {
-        place.asked_to_close().now_or_never().is_some()
+    fn is_told(permit: &ConnectionPermit) -> bool {
+        permit.asked_to_close().now_or_never().is_some()
     }
 
     /// The last quarter of the places (at most 64) is for peers, and no connection is admitted past
     /// the cap until a place is released.
     #[test]
     fn the_last_places_are_for_peers() {
-        let places = ConnectionLimiter::new(8, 100);
+        let limiter = ConnectionLimiter::new(8, 100);
         let mut held: Vec<_> = (0..8)
-            .map(|_| places.acquire(A).expect("a place"))
+            .map(|_| limiter.acquire(A).expect("a place"))
             .collect();
         let for_peers: Vec<_> = held.iter().map(ConnectionPermit::for_peers).collect();
         assert_eq!(
             for_peers,
             [false, false, false, false, false, false, true, true]
         );
-        assert_eq!(places.acquire(B).err(), Some(LimitReached::Total));
+        assert_eq!(limiter.acquire(B).err(), Some(LimitReached::Total));
         held.pop();
-        assert!(places.acquire(B).is_ok_and(|place| place.for_peers()));
+        assert!(limiter.acquire(B).is_ok_and(|permit| permit.for_peers()));
     }
 
     /// One address may hold any number of connections that sent a request, and few that did not.
     #[test]
     fn only_silent_connections_count_against_an_address() {
-        let places = ConnectionLimiter::new(1_000, 2);
+        let limiter = ConnectionLimiter::new(1_000, 2);
         let mut proven = Vec::new();
         for _ in 0..100 {
-            let place = places.acquire(A).expect("a place");
-            place.mark_active();
-            place.mark_active();
-            proven.push(place);
+            let permit = limiter.acquire(A).expect("a place");
+            permit.mark_active();
+            permit.mark_active();
+            proven.push(permit);
         }
         let silent = [
-            places.acquire(A).expect("first"),
-            places.acquire(A).expect("second"),
+            limiter.acquire(A).expect("first"),
+            limiter.acquire(A).expect("second"),
         ];
-        assert_eq!(places.acquire(A).err(), Some(LimitReached::PerAddress));
+        assert_eq!(limiter.acquire(A).err(), Some(LimitReached::PerAddress));
         assert!(
-            places.acquire(B).is_ok(),
+            limiter.acquire(B).is_ok(),
             "another address is not in the way"
         );
         drop(silent);
         drop(proven);
-        assert!(places.acquire(A).is_ok());
+        assert!(limiter.acquire(A).is_ok());
         assert!(
-            places.0.lock().unproven.is_empty() && places.0.lock().total == 0,
+            limiter.0.lock().unproven.is_empty() && limiter.0.lock().total == 0,
             "everything is given back"
         );
     }
@@ -282,9 +282,9 @@ mod tests {
     /// the peers' places stay free.
     #[test]
     fn the_longest_idle_makes_room() {
-        let places = ConnectionLimiter::new(8, 100);
+        let limiter = ConnectionLimiter::new(8, 100);
         let held: Vec<_> = (0..6)
-            .map(|_| places.acquire(A).expect("a place"))
+            .map(|_| limiter.acquire(A).expect("a place"))
             .collect();
         for idle in [3, 1, 5] {
             held[idle].idle();
@@ -292,39 +292,39 @@ mod tests {
         held[3].busy();
         held[3].idle();
         held[1].idle();
-        let new = places.acquire(B).expect("the place of 1");
+        let new = limiter.acquire(B).expect("the place of 1");
         assert!(!new.for_peers());
-        let told: Vec<_> = held.iter().map(is_told).collect();
-        assert_eq!(told, [false, true, false, false, false, false]);
-        let _another = places.acquire(B).expect("the place of 5");
-        let told: Vec<_> = held.iter().map(is_told).collect();
-        assert_eq!(told, [false, false, false, false, false, true]);
+        let asked: Vec<_> = held.iter().map(is_told).collect();
+        assert_eq!(asked, [false, true, false, false, false, false]);
+        let _another = limiter.acquire(B).expect("the place of 5");
+        let asked: Vec<_> = held.iter().map(is_told).collect();
+        assert_eq!(asked, [false, false, false, false, false, true]);
         held[3].busy();
-        let all_busy = places.acquire(B).expect("one of the peers'");
+        let all_busy = limiter.acquire(B).expect("one of the peers'");
         assert!(all_busy.for_peers());
-        assert_eq!(counts(&places), (7, 2));
+        assert_eq!(counts(&limiter), (7, 2));
         // A request that crosses the notice to leave is counted until it is answered.
         held[1].busy();
-        assert_eq!(counts(&places), (8, 1));
+        assert_eq!(counts(&limiter), (8, 1));
         drop((held, new, _another, all_busy));
-        assert_eq!(counts(&places), (0, 0));
-        assert!(places.0.lock().idle.is_empty());
+        assert_eq!(counts(&limiter), (0, 0));
+        assert!(limiter.0.lock().idle.is_empty());
     }
 
-    /// At most `LEAVING_MAX` connections are about to close; then the next one waits.
+    /// At most `CLOSING_MAX` connections are about to close; then the next one waits.
     #[test]
     fn few_are_leaving_at_once() {
-        let places = ConnectionLimiter::new(4 * CLOSING_MAX, usize::MAX);
+        let limiter = ConnectionLimiter::new(4 * CLOSING_MAX, usize::MAX);
         let held: Vec<_> = (0..3 * CLOSING_MAX)
-            .map(|_| places.acquire(A).expect("a place"))
+            .map(|_| limiter.acquire(A).expect("a place"))
             .collect();
         held.iter().for_each(ConnectionPermit::idle);
         let mut new = Vec::new();
-        while !places.is_closing() {
-            new.push(places.acquire(B).expect("room"));
+        while !limiter.is_closing() {
+            new.push(limiter.acquire(B).expect("room"));
         }
         assert_eq!(new.len(), CLOSING_MAX);
         drop(held);
-        assert!(!places.is_closing());
+        assert!(!limiter.is_closing());
     }
 }

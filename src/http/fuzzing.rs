@@ -15,9 +15,9 @@ use tokio::sync::watch;
 /// The HTTP server without sockets: everything that a complete request passes through. Requires a
 /// tokio runtime.
 pub struct Wire {
-    front: RootService<FakeBackend>,
+    service: RootService<FakeBackend>,
     places: ConnectionLimiter,
-    beat: PauseDetector,
+    pause_detector: PauseDetector,
     _stop: watch::Sender<bool>,
 }
 
@@ -33,17 +33,17 @@ impl Wire {
             settings.max_connections,
             settings.max_connections_per_address,
         );
-        let beat = PauseDetector::start_simulated();
+        let pause_detector = PauseDetector::start_simulated();
         let (stop, stopping) = watch::channel(false);
         Wire {
-            front: RootService::new(AppState::shared(
+            service: RootService::new(AppState::shared(
                 FakeBackend::new(),
                 settings,
-                beat.clone(),
+                pause_detector.clone(),
                 stopping,
             )),
             places,
-            beat,
+            pause_detector,
             _stop: stop,
         }
     }
@@ -51,11 +51,11 @@ impl Wire {
     /// Returns the response to a request, or `None` if the limiter has no place for its connection.
     pub async fn answer(&self, request: Request<Body>) -> Option<Response> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-        let origin = ConnectionInfo {
+        let connection_info = ConnectionInfo {
             address,
-            opened_epoch: self.beat.epoch(),
+            opened_epoch: self.pause_detector.epoch(),
         };
         let place = self.places.acquire(address.ip()).ok()?;
-        Some(self.front.answer(origin, place, request).await)
+        Some(self.service.answer(connection_info, place, request).await)
     }
 }

@@ -1,8 +1,8 @@
 //! The HTTP server: airlift's endpoints and the cluster's own, on one port.
 //!
 //! `connection` accepts connections and enforces their time limits, and `connection_limiter` counts
-//! them. `service` checks each request (host, size of the head, path, `Beat`) and passes it to the
-//! handler that `router` selects. The two most frequent kinds of request, lookups and
+//! them. `service` checks each request (host, size of the head, path, `PauseDetector`) and passes
+//! it to the handler that `router` selects. The two most frequent kinds of request, lookups and
 //! announcements, bypass the router.
 //!
 //! `error` defines the error responses. `request::airlift_compat` lists the behaviour that

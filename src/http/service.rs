@@ -40,17 +40,17 @@ impl<D: Backend> RootService<D> {
         }
     }
 
-    /// Returns the response to a request on the connection `origin`, which holds `place`.
+    /// Returns the response to a request on the connection `connection_info`, which holds `permit`.
     pub(super) fn answer(
         &self,
-        origin: ConnectionInfo,
-        place: ConnectionPermit,
+        connection_info: ConnectionInfo,
+        permit: ConnectionPermit,
         request: Request<Body>,
     ) -> impl Future<Output = Response> + use<D> {
         let asks_server = request.uri().path() == SERVER_ITSELF;
-        let mut request = match self.admit(origin, &place, request) {
+        let mut request = match self.admit(connection_info, &permit, request) {
             Ok(request) => request,
-            Err(refusal) => return Either::Right(ready(refusal.into_response())),
+            Err(error) => return Either::Right(ready(error.into_response())),
         };
         if asks_server {
             return Either::Right(ready(of_server(request.method())));
@@ -61,13 +61,14 @@ impl<D: Backend> RootService<D> {
             return Either::Left(Either::Left(answered));
         }
         if let Some(node_id) = announcement::fast_path(&request) {
-            let answered = announcement::answer(self.app.clone(), origin, node_id, request);
+            let answered =
+                announcement::answer(self.app.clone(), connection_info, node_id, request);
             return Either::Left(Either::Left(answered));
         }
-        request.extensions_mut().insert(origin);
+        request.extensions_mut().insert(connection_info);
         if request.uri().path().starts_with(CLUSTER_PATH) {
             // A peer's connection keeps its place after its upgrade.
-            request.extensions_mut().insert(place);
+            request.extensions_mut().insert(permit);
         }
         let answered = self.router.clone().oneshot(request);
         Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
@@ -75,8 +76,8 @@ impl<D: Backend> RootService<D> {
 
     fn admit(
         &self,
-        origin: ConnectionInfo,
-        place: &ConnectionPermit,
+        connection_info: ConnectionInfo,
+        permit: &ConnectionPermit,
         mut request: Request<Body>,
     ) -> Result<Request<Body>, ApiError> {
         host::check(&request)?;
@@ -102,10 +103,14 @@ impl<D: Backend> RootService<D> {
             return Err(ApiError::HeadersTooLarge(max_bytes));
         }
         if !path.starts_with(CLUSTER_PATH) {
-            if place.for_peers() {
+            if permit.for_peers() {
                 return Err(ApiError::TooManyConnections);
             }
-            if !self.app.beat.is_current(origin.opened_epoch) {
+            if !self
+                .app
+                .pause_detector
+                .is_current(connection_info.opened_epoch)
+            {
                 return Err(ApiError::ProcessResumed);
             }
         }

@@ -36,9 +36,9 @@ const BODIES_MIN: usize = 8;
 pub(super) type App<D> = Arc<AppState<D>>;
 
 pub(super) struct AppState<D> {
-    pub(super) discovery: D,
+    pub(super) backend: D,
     pub(super) settings: Arc<HttpSettings>,
-    pub(super) beat: PauseDetector,
+    pub(super) pause_detector: PauseDetector,
     pub(super) bodies: KnownBodies,
     /// The budget for bodies that are read and whose writes are in progress.
     body_budget: Budget,
@@ -58,7 +58,7 @@ pub(super) struct AppState<D> {
 pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
-    /// The `Beat` epoch at or before the moment when the connection was opened.
+    /// The `PauseDetector` epoch at or before the moment when the connection was opened.
     pub(super) opened_epoch: u64,
 }
 
@@ -79,20 +79,20 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 impl<D: Backend> AppState<D> {
     pub(super) fn shared(
-        discovery: D,
+        backend: D,
         settings: HttpSettings,
-        beat: PauseDetector,
+        pause_detector: PauseDetector,
         stop: watch::Receiver<bool>,
     ) -> App<D> {
         let bodies_at_least = BODIES_MIN * settings.max_announcement_bytes;
         let body_budget = Budget::new(settings.max_pending_body_bytes.max(bodies_at_least));
         Arc::new(AppState {
-            discovery,
+            backend,
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
             holds: Semaphore::new(settings.max_waiting),
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),
-            beat,
+            pause_detector,
             bodies: KnownBodies::new(),
             body_budget,
             coordinators: RenderedCoordinators::new(),
@@ -122,7 +122,7 @@ impl<D: Backend> AppState<D> {
     /// Returns the usage, given the number of connections.
     pub(super) fn usage(&self, connections: usize) -> WireUsage {
         let waiting_max = self.settings.max_waiting;
-        let taken = |places: &Semaphore| waiting_max.saturating_sub(places.available_permits());
+        let taken = |limiter: &Semaphore| waiting_max.saturating_sub(limiter.available_permits());
         WireUsage {
             connections,
             connections_max: self.settings.max_connections,
@@ -137,16 +137,16 @@ impl<D: Backend> AppState<D> {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write for a request on the connection `origin`. The write needs no timeout here
-    /// ([`Discovery`]).
+    /// Runs a write for a request on the connection `connection_info`. The write needs no timeout
+    /// here ([`Backend`]).
     ///
     /// # Errors
-    /// [`Refusal::Woken`], before anything is proposed, if the process was suspended since the
-    /// connection was opened. This is checked here, after the body is read, because the suspension
-    /// may have happened while the body arrived.
+    /// [`ApiError::ProcessResumed`], before anything is proposed, if the process was suspended
+    /// since the connection was opened. This is checked here, after the body is read, because the
+    /// suspension may have happened while the body arrived.
     pub(super) async fn write<F>(
         &self,
-        origin: ConnectionInfo,
+        connection_info: ConnectionInfo,
         write: impl FnOnce(Instant) -> F,
     ) -> Result<u64, ApiError>
     where
@@ -155,13 +155,13 @@ impl<D: Backend> AppState<D> {
         // Taken before the check: a suspension between the two then counts as time that the client
         // waits.
         let deadline = deadline();
-        if !self.beat.is_current(origin.opened_epoch) {
+        if !self.pause_detector.is_current(connection_info.opened_epoch) {
             return Err(ApiError::ProcessResumed);
         }
         Ok(write(deadline).await?)
     }
 
-    /// Runs a lookup. The lookup needs no timeout here ([`Discovery`]).
+    /// Runs a lookup. The lookup needs no timeout here ([`Backend`]).
     ///
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot.

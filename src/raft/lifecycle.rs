@@ -23,27 +23,27 @@ pub(super) async fn run(
     service: &RaftPeerService,
     stop: &watch::Sender<bool>,
 ) -> Result<(), RaftError> {
-    let forming = &service.bootstrap;
+    let bootstrap = &service.bootstrap;
     loop {
-        let identity = forming.discover_group().await?;
-        let group = start_group(forming, &identity).await?;
+        let identity = bootstrap.discover_group().await?;
+        let group = start_group(bootstrap, &identity).await?;
         *write(&service.group) = Some(group.clone());
-        initialize::spawn_tasks(group.clone(), forming.clone(), identity.joined_late);
-        let stranded = watch_over(forming, &group, &identity, stop).await?;
+        initialize::spawn_tasks(group.clone(), bootstrap.clone(), identity.joined_late);
+        let stranded = watch_over(bootstrap, &group, &identity, stop).await?;
         if !stranded {
             return Ok(());
         }
         *write(&service.group) = None;
         group.shut_down().await;
-        forming.reset().await?;
+        bootstrap.reset().await?;
     }
 }
 
 async fn start_group(
-    forming: &Bootstrap,
+    bootstrap: &Bootstrap,
     identity: &GroupIdentity,
 ) -> Result<Arc<Group>, RaftError> {
-    let options = forming.options.clone();
+    let options = bootstrap.options.clone();
     let inventory: BTreeMap<String, String> = options
         .inventory
         .iter()
@@ -51,10 +51,10 @@ async fn start_group(
         .map(|entry| (entry.node_id.clone(), entry.address.clone()))
         .collect();
     let peers = Peers::new(
-        forming.local_member(),
+        bootstrap.local_member(),
         identity.cluster_id,
         inventory,
-        forming.dialer(),
+        bootstrap.dialer(),
     );
     tasks::start(options, Arc::new(peers), founders(identity)).await
 }
@@ -62,12 +62,12 @@ async fn start_group(
 /// Waits for the end of a group. Fails on an error, returns `false` on a stop, and `true` when the
 /// founding of the group failed.
 async fn watch_over(
-    forming: &Bootstrap,
+    bootstrap: &Bootstrap,
     group: &Arc<Group>,
     identity: &GroupIdentity,
     stop: &watch::Sender<bool>,
 ) -> Result<bool, RaftError> {
-    let mut condemned = group.peers.fatal();
+    let mut fatal = group.peers.fatal();
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
     // Changes at the end of openraft and otherwise rarely, whereas the full metrics change at each
@@ -75,11 +75,11 @@ async fn watch_over(
     let mut seldom = group.raft.server_metrics();
     let mut stop = stop.subscribe();
     // Created once, outside the loop: its timer must outlive the iterations.
-    let stranded = initialize::orphaned(group, forming, identity);
+    let stranded = initialize::orphaned(group, bootstrap, identity);
     tokio::pin!(stranded);
     loop {
         tokio::select! {
-            reason = condemned.wait_for(Option::is_some) => {
+            reason = fatal.wait_for(Option::is_some) => {
                 if let Some(reason) = reason.ok().and_then(|reason| reason.clone()) {
                     return Err(reason);
                 }

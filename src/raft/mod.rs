@@ -25,9 +25,9 @@
 //!   clocks do not affect it. After an outage of more than [`Options::recovery_gap`], nothing
 //!   expires for [`Options::recovery_grace`].
 //! - **Timely expiry.** In a healthy cluster a silent node expires at most 2 s after max-age.
-//! - **Complete watches.** A [`Feed`] is woken by every change of its lookups, or reports that this
-//!   node may be stale. [`Feed::since`] never omits a change: it returns `None` when one may have
-//!   been dropped from the history.
+//! - **Complete watches.** A [`Watcher`] is woken by every change of its lookups, or reports that
+//!   this node may be stale. [`Watcher::since`] never omits a change: it returns `None` when one
+//!   may have been dropped from the history.
 //! - **Bounded waiting.** Reads and writes that cannot be served fail at about their deadline, with
 //!   a reason. The error of a write says whether the write may have been applied.
 //!

@@ -41,7 +41,7 @@ pub struct Options {
     /// The opened data directory.
     pub store: Store,
     /// Detects that this process was paused.
-    pub beat: PauseDetector,
+    pub pause_detector: PauseDetector,
 }
 
 /// Limits of the retained log, in bytes of its records.

@@ -11,8 +11,8 @@ use std::time::Duration;
 const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Returns a line for each part and for each member.
-pub(super) async fn lines(forming: &Bootstrap, group: Option<&Group>) -> Vec<String> {
-    let status = status::of(forming, group);
+pub(super) async fn lines(bootstrap: &Bootstrap, group: Option<&Group>) -> Vec<String> {
+    let status = status::of(bootstrap, group);
     let mut lines = vec![of_group(&status)];
     if let Some(waits_for) = &status.group.waits_for {
         lines.push(format!("group: waits for: {waits_for}"));
@@ -41,7 +41,7 @@ pub(super) async fn lines(forming: &Bootstrap, group: Option<&Group>) -> Vec<Str
             None => "reads: none was served yet".to_owned(),
         });
     }
-    lines.push(of_disk(forming).await);
+    lines.push(of_disk(bootstrap).await);
     lines
 }
 
@@ -83,8 +83,8 @@ fn of_registry(group: &Group, status: &Status) -> String {
     )
 }
 
-async fn of_disk(forming: &Bootstrap) -> String {
-    let store = forming.options.store.clone();
+async fn of_disk(bootstrap: &Bootstrap) -> String {
+    let store = bootstrap.options.store.clone();
     let work = store.work();
     let asked = work.run(move || store.space());
     match tokio::time::timeout(DISK_TIME_LIMIT, asked).await {

@@ -69,16 +69,16 @@ pub struct MemberStatus {
 }
 
 /// Returns the status of a node in its group, or of a node that is looking for its group.
-pub(super) fn of(forming: &Bootstrap, group: Option<&Group>) -> Status {
+pub(super) fn of(bootstrap: &Bootstrap, group: Option<&Group>) -> Status {
     match group {
-        None => waiting(forming),
+        None => waiting(bootstrap),
         Some(group) => in_group(group),
     }
 }
 
-fn waiting(forming: &Bootstrap) -> Status {
+fn waiting(bootstrap: &Bootstrap) -> Status {
     Status {
-        node: forming.options.node_id.clone(),
+        node: bootstrap.options.node_id.clone(),
         role: Role::Candidate,
         leader: None,
         term: 0,
@@ -87,7 +87,7 @@ fn waiting(forming: &Bootstrap) -> Status {
         members: Vec::new(),
         group: GroupState {
             cluster: None,
-            waits_for: Some(forming.waits_for()),
+            waits_for: Some(bootstrap.waits_for()),
         },
     }
 }

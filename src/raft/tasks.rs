@@ -48,7 +48,7 @@ pub(super) async fn start(
         &options.environment,
         peers.cluster_id(),
         options.recovery_gap,
-        options.beat.clone(),
+        options.pause_detector.clone(),
     )
     .await?;
     // Read from the disk: openraft reports its membership only once it runs, and then this node may
@@ -65,8 +65,8 @@ pub(super) async fn start(
         .await
         .map_err(|error| RaftError::Storage(error.to_string()))?;
     peers.handshake_all(&membership).await;
-    if let Some(condemned) = peers.fatal().borrow().clone() {
-        return Err(condemned);
+    if let Some(fatal) = peers.fatal().borrow().clone() {
+        return Err(fatal);
     }
     raft.run();
     let (sender, view) = watch::channel(RaftView::of(&raft.metrics().borrow_watched()));

@@ -87,7 +87,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 
 /// Opens the data directory and the port, and starts the node.
 async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<Running> {
-    let beat = PauseDetector::start();
+    let pause_detector = PauseDetector::start();
     let dir = settings.data_dir.join(RAFT_DIR);
     let store = tokio::task::spawn_blocking(move || Store::open(Arc::new(OsFs), &dir))
         .await
@@ -123,7 +123,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
             Duration::from_millis(settings.election_max_ms),
         ),
         store,
-        beat: beat.clone(),
+        pause_detector: pause_detector.clone(),
     };
     let node = Node::start(options).await?;
     state.note_node(node.clone());
@@ -140,7 +140,7 @@ async fn start(settings: &Settings, state: Arc<StateReport>) -> anyhow::Result<R
         address,
         port,
         listener,
-        beat,
+        pause_detector,
         announcing,
         state,
     })
@@ -154,7 +154,7 @@ struct Running {
     /// The port that the node listens on.
     port: u16,
     listener: TcpListener,
-    beat: PauseDetector,
+    pause_detector: PauseDetector,
     /// The task that renews the node's own announcement. It ends before the node withdraws the
     /// announcement.
     announcing: JoinHandle<()>,
@@ -188,7 +188,7 @@ async fn until_stopped(
         running.listener,
         node.clone(),
         http_settings,
-        running.beat,
+        running.pause_detector,
         access_log,
         async {
             // A dropped sender stops the HTTP server as well.

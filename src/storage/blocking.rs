@@ -37,11 +37,11 @@ impl BlockingExecutor {
     ) -> Result<T, JoinError> {
         match self {
             BlockingExecutor::Threads => tokio::task::spawn_blocking(work).await,
-            BlockingExecutor::Tasks(pace) => {
-                let before = pace.position();
+            BlockingExecutor::Tasks(disk) => {
+                let before = disk.position();
                 let done = work();
-                if pace.position() > before {
-                    await_durable(pace).await;
+                if disk.position() > before {
+                    await_durable(disk).await;
                 }
                 Ok(done)
             }
@@ -51,8 +51,8 @@ impl BlockingExecutor {
 
 /// Waits for the disk's delay, and then marks the written changes as relied on. After a crash
 /// during the delay the changes are still unacknowledged.
-pub(crate) async fn await_durable(pace: &Arc<dyn SimDisk>) {
-    let position = pace.position();
-    tokio::time::sleep(pace.delay()).await;
-    pace.rely_on(position);
+pub(crate) async fn await_durable(disk: &Arc<dyn SimDisk>) {
+    let position = disk.position();
+    tokio::time::sleep(disk.delay()).await;
+    disk.rely_on(position);
 }

@@ -83,9 +83,9 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(subscriber, || {
-            let latch = FailStop::new();
-            latch.set(&io::Error::other("it broke"));
-            latch.set(&io::Error::other("it broke again"));
+            let fail_stop = FailStop::new();
+            fail_stop.set(&io::Error::other("it broke"));
+            fail_stop.set(&io::Error::other("it broke again"));
         });
         let lines = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(

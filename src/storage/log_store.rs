@@ -39,7 +39,7 @@ impl LogStore {
     /// Returns the entries of a range, up to about `bytes_max` but at least one if there is one.
     async fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         loop {
-            self.inner.shared.latch.check()?;
+            self.inner.shared.fail_stop.check()?;
             let ReadPlan {
                 on_disk,
                 cached,
@@ -53,13 +53,18 @@ impl LogStore {
             if self.inner.shared.view().epoch() != epoch {
                 continue;
             }
-            let mut found = self.inner.shared.latch.watch(read)?.ok_or_else(closed)?;
+            let mut found = self
+                .inner
+                .shared
+                .fail_stop
+                .watch(read)?
+                .ok_or_else(closed)?;
             if let Some(index) = missing(&on_disk, &found, bytes_max) {
                 let missing = io::Error::new(
                     io::ErrorKind::InvalidData,
                     format!("log index {index} is missing"),
                 );
-                return Err(self.inner.shared.latch.set(&missing));
+                return Err(self.inner.shared.fail_stop.set(&missing));
             }
             if found.len() as u64 == on_disk.end - on_disk.start {
                 let mut left = bytes_max.saturating_sub(found.iter().map(|(_, bytes)| bytes).sum());

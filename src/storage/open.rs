@@ -23,12 +23,12 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) database: Database,
-    pub(crate) journal: Wal,
-    pub(crate) held: recovered_state::RecoveredState,
+    pub(crate) wal: Wal,
+    pub(crate) recovered: recovered_state::RecoveredState,
     /// The last log id of the newest snapshot.
     pub(crate) covered: Option<LogId>,
     pub(crate) snapshots: Snapshots,
-    pub(crate) latch: FailStop,
+    pub(crate) fail_stop: FailStop,
     pub(crate) space: Arc<Space>,
     pub(crate) lock: Box<dyn FileLock>,
 }
@@ -38,7 +38,7 @@ impl Opened {
     /// snapshot is ahead of the log. A snapshot received from a leader is durable before the
     /// entries that it covers are purged, so a crash may leave it ahead of the log.
     pub(crate) fn reach(&self) -> Option<LogId> {
-        self.held.last.max(self.covered)
+        self.recovered.last.max(self.covered)
     }
 }
 
@@ -63,26 +63,26 @@ pub(crate) fn open_directory(
     // durable. From here on they are relied on, so they must be.
     vfs.sync_dir(dir).map_err(unusable)?;
     vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
-    let latch = FailStop::new();
-    let (mut database, mut held) = Database::open(&*vfs, dir, &latch)?;
+    let fail_stop = FailStop::new();
+    let (mut database, mut recovered) = Database::open(&*vfs, dir, &fail_stop)?;
     let space = Arc::new(Space::new(Arc::clone(&vfs), dir).map_err(unusable)?);
-    let journal = WalRecovery {
+    let wal = WalRecovery {
         vfs: &*vfs,
         dir,
-        latch: &latch,
+        fail_stop: &fail_stop,
         space: &space,
     }
-    .open_wal(&mut database, &mut held)?;
-    let snapshots = Snapshots::new(vfs, dir, latch.clone(), Arc::clone(&space), work);
-    let covered = check_snapshots(&snapshots, dir, &held)?;
+    .open_wal(&mut database, &mut recovered)?;
+    let snapshots = Snapshots::new(vfs, dir, fail_stop.clone(), Arc::clone(&space), work);
+    let covered = check_snapshots(&snapshots, dir, &recovered)?;
     space.restore_ballast().map_err(unusable)?;
     Ok(Opened {
         database,
-        journal,
-        held,
+        wal,
+        recovered,
         covered,
         snapshots,
-        latch,
+        fail_stop,
         space,
         lock,
     })
@@ -123,13 +123,13 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
 fn check_snapshots(
     snapshots: &Snapshots,
     dir: &Path,
-    held: &recovered_state::RecoveredState,
+    recovered: &recovered_state::RecoveredState,
 ) -> Result<Option<LogId>, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
         source,
     };
-    if *held == recovered_state::RecoveredState::default() {
+    if *recovered == recovered_state::RecoveredState::default() {
         // They were left by a crash while the directory was being wiped.
         return snapshots.remove_all().map(|()| None).map_err(unusable);
     }
@@ -138,12 +138,12 @@ fn check_snapshots(
         LoadError::Unreadable(file, what) => what.in_file(dir, &file, None),
     })?;
     let covered = newest.and_then(|(meta, _)| meta.last_log_id);
-    if next_index(covered) < next_index(held.purged) {
+    if next_index(covered) < next_index(recovered.purged) {
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
             file: dir.join(layout::DATABASE),
             what: "the log was purged past the newest snapshot".to_owned(),
-            log_index: held.purged.map(|p| p.index),
+            log_index: recovered.purged.map(|p| p.index),
         });
     }
     Ok(covered)

@@ -67,8 +67,8 @@ impl Store {
         Self::open_with(vfs, dir, BlockingExecutor::Threads)
     }
 
-    /// Like [`Store::open`], with a choice of where blocking work runs. With [`Work::Tasks`] it
-    /// must be called on the runtime that is to run the tasks.
+    /// Like [`Store::open`], with a choice of where blocking work runs. With
+    /// [`BlockingExecutor::Tasks`] it must be called on the runtime that is to run the tasks.
     ///
     /// # Errors
     /// Same as [`Store::open`].
@@ -81,28 +81,28 @@ impl Store {
         let reach = opened.reach();
         let Opened {
             database,
-            journal,
-            held,
+            wal,
+            recovered,
             lock,
-            latch,
+            fail_stop,
             space,
             snapshots,
             covered: _,
         } = opened;
         let growth = database.growth().clone();
-        let on_disk = DurableState::new(&held, growth.appended_bytes());
+        let on_disk = DurableState::new(&recovered, growth.appended_bytes());
         let shared = Arc::new(WriterState::new(
             database,
-            latch.clone(),
+            fail_stop.clone(),
             space,
             snapshots,
-            LogView::new(held, growth),
+            LogView::new(recovered, growth),
         ));
         let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
-        let writer = GroupCommitWriter::new(Arc::clone(&shared), receiver, on_disk, journal);
+        let writer = GroupCommitWriter::new(Arc::clone(&shared), receiver, on_disk, wal);
         let (thread, wake) = match work {
             BlockingExecutor::Threads => {
-                let thread = writer_thread(writer, lock, latch).map_err(|source| {
+                let thread = writer_thread(writer, lock, fail_stop).map_err(|source| {
                     OpenError::NotWritable {
                         dir: dir.to_path_buf(),
                         source,
@@ -110,9 +110,9 @@ impl Store {
                 })?;
                 (Some(thread), None)
             }
-            BlockingExecutor::Tasks(pace) => {
+            BlockingExecutor::Tasks(disk) => {
                 let wake = Arc::new(Notify::new());
-                tokio::spawn(writer.run_as_task(wake.clone(), pace, lock));
+                tokio::spawn(writer.run_as_task(wake.clone(), disk, lock));
                 (None, Some(wake))
             }
         };
@@ -154,7 +154,7 @@ impl Store {
     /// Returns a receiver for the first storage failure, with the file and the system's reason.
     /// Once a failure is set, nothing more is acknowledged, and the process must stop.
     pub fn failed(&self) -> watch::Receiver<Option<String>> {
-        self.inner.shared.latch.subscribe()
+        self.inner.shared.fail_stop.subscribe()
     }
 
     /// Returns where blocking work for this store runs.
@@ -304,7 +304,7 @@ impl StoreInner {
     ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
         let (done, answer) = oneshot::channel();
         let mut view = self.shared.view();
-        self.shared.latch.check()?;
+        self.shared.fail_stop.check()?;
         let op = op(&mut view, done);
         self.send(QueuedRequest {
             request: op,
@@ -324,7 +324,7 @@ impl StoreInner {
             .permit(entries.iter().map(|(_, record)| record.len()).sum())
             .await?;
         let mut view = self.shared.view();
-        self.shared.latch.check()?;
+        self.shared.fail_stop.check()?;
         // openraft's test suite starts logs at 1, openraft itself at 0.
         let start = view
             .last
@@ -362,11 +362,11 @@ impl StoreInner {
     }
 
     /// Queues an operation. Never waits: a permit guarantees a place in the queue.
-    fn send(&self, queued: QueuedRequest) -> io::Result<()> {
+    fn send(&self, request: QueuedRequest) -> io::Result<()> {
         self.queue
             .as_ref()
             .ok_or_else(closed)?
-            .try_send(queued)
+            .try_send(request)
             .map_err(|_| closed())?;
         if let Some(wake) = &self.wake {
             wake.notify_one();
@@ -378,14 +378,14 @@ impl StoreInner {
 fn writer_thread(
     writer: GroupCommitWriter,
     lock: Box<dyn FileLock>,
-    latch: FailStop,
+    fail_stop: FailStop,
 ) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || {
             // In a build that unwinds, a panic must not look like a store that is merely slow.
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
-                latch.set(&io::Error::other("the log writer panicked"));
+                fail_stop.set(&io::Error::other("the log writer panicked"));
             }
             drop(lock);
         })

@@ -26,12 +26,12 @@ pub struct Batch {
 /// therefore carries the knowledge of the node that received it, as of its arrival ([`Arrival`]).
 /// `apply` compares it with the index of the entry in which the registry last accepted a write of
 /// the node (an announcement, a renewal or a withdrawal) or expired it. Unless that entry is
-/// certainly older than the arrival, the write is `Overtaken` and changes nothing.
+/// certainly older than the arrival, the write is `Superseded` and changes nothing.
 ///
 /// - The receiving node never proposes a write with later evidence than that of its arrival. It
 ///   cannot know whether the write that overtook this one ended before this one arrived or began
 ///   after it, so the client is asked to retry.
-/// - After `NotHeld`, the announcement is proposed with the evidence of the renewal.
+/// - After `NotRegistered`, the announcement is proposed with the evidence of the renewal.
 /// - From one entry the registry accepts at most one write of a node, since the evidence of each is
 ///   older than the entry. `previous` therefore identifies a single write, not two of which one may
 ///   have begun later.

@@ -12,7 +12,7 @@ impl Registry {
     /// Returns the digest of the state, which each `apply` keeps up to date. Reading it takes a
     /// microsecond.
     pub fn digest(&self) -> u128 {
-        self.digest_with([self.sum, self.groups.sum(), self.removals.sum()])
+        self.digest_with([self.sum, self.index.sum(), self.tombstones.sum()])
     }
 
     /// Recomputes the digest from the state. It differs from [`Registry::digest`] only after a
@@ -20,8 +20,8 @@ impl Registry {
     pub fn recompute_digest(&self) -> u128 {
         self.digest_with([
             self.recompute_sum(),
-            self.groups.recompute_sum(),
-            self.removals.recompute_sum(),
+            self.index.recompute_sum(),
+            self.tombstones.recompute_sum(),
         ])
     }
 
@@ -45,7 +45,7 @@ impl Registry {
             .number(self.changed_index)
             .number(self.statics_changed_index)
             .number(self.vanished_index)
-            .number(self.removals.floor())
+            .number(self.tombstones.floor())
             .number(self.retired.len() as u64);
         // Below that level, a release that does not know the field must compute the same digest.
         let header = match self.level < LEVEL_OF_ORDER {

@@ -95,9 +95,9 @@ impl WriteOrder {
         self.is_late || (index > self.seen && self.previous != Some(index))
     }
 
-    /// Same as [`Order::is_overtaken_by`], for a write that changes nothing visible in a lookup: a
-    /// renewal, or a withdrawal of a node that is not registered. Before level 4, such a write was
-    /// applied no matter how late it was.
+    /// Same as [`WriteOrder::is_superseded_by`], for a write that changes nothing visible in a
+    /// lookup: a renewal, or a withdrawal of a node that is not registered. Before level 4, such a
+    /// write was applied no matter how late it was.
     pub fn is_superseded_without_effect_by(self, index: u64) -> bool {
         self.is_strict && self.is_superseded_by(index)
     }
@@ -125,18 +125,18 @@ mod tests {
     /// and not of another leader in the same term.
     #[test]
     fn the_tail_counts_for_its_own_leader_alone() {
-        let overtaken =
+        let superseded =
             |proposer, index| WriteOrder::of(&arrival(), proposer, 0).is_superseded_by(index);
-        assert!(!overtaken(Some(LEADER), 20));
-        assert!(overtaken(Some(LEADER), 21));
+        assert!(!superseded(Some(LEADER), 20));
+        assert!(superseded(Some(LEADER), 21));
         for other in [
             None,
             Some(Leadership { term: 3, ..LEADER }),
             Some(Leadership { node: 8, ..LEADER }),
         ] {
-            assert!(!overtaken(other, 10), "{other:?}");
-            assert!(overtaken(other, 11), "{other:?}");
-            assert!(overtaken(other, 20), "{other:?}");
+            assert!(!superseded(other, 10), "{other:?}");
+            assert!(superseded(other, 11), "{other:?}");
+            assert!(superseded(other, 20), "{other:?}");
         }
     }
 

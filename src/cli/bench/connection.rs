@@ -80,7 +80,7 @@ impl HttpConnection {
     /// Requests `path` and returns the body of a response with status 200.
     ///
     /// # Errors
-    /// Fails like [`Connection::ask`], and for any other status.
+    /// Fails like [`HttpConnection::ask`], and for any other status.
     pub async fn text(&mut self, path: &str) -> Result<String, String> {
         let mut text = Vec::new();
         let keep = |piece: &[u8]| {

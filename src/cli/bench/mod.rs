@@ -31,8 +31,8 @@ const SERVICES_MAX: u32 = 1_000;
 
 /// Put load on a running cluster, and print how many requests a second it served, and how soon.
 ///
-/// Announces nodes of its own first, renews them meanwhile as engines do, and withdraws them at the end. It changes nothing else; but a
-/// cluster that serves others is slower for them while it runs.
+/// Announces nodes of its own first, renews them meanwhile as engines do, and withdraws them at the
+/// end. It changes nothing else; but a cluster that serves others is slower for them while it runs.
 #[derive(Debug, Parser)]
 #[command(name = "quorate bench", bin_name = "quorate bench", version)]
 pub struct BenchArguments {
@@ -68,8 +68,9 @@ pub struct BenchArguments {
     /// How long the load lasts before that.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     warm_up: Duration,
-    /// Requests a second, begun at this pace however late the answers are: a latency counts from when its request should have begun.
-    /// Without it each client asks again as soon as it is answered.
+    /// Requests a second, begun at this pace however late the answers are: a latency counts from
+    /// when its request should have begun. Without it each client asks again as soon as it is
+    /// answered.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX as i64))]
     rate: Option<u32>,
     /// Of `mix`: the shares.

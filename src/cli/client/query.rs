@@ -207,7 +207,7 @@ mod tests {
     /// A type or a pool stays one segment or one value, regardless of its characters.
     #[test]
     fn questions_are_encoded() {
-        let url = |question: Query, server: &str| question.url(server).map(String::from);
+        let url = |query: Query, server: &str| query.url(server).map(String::from);
         let lookup = Query::of(["v1", "service", "a b/c?d", "p#%"]);
         assert_eq!(
             url(lookup, "http://node1:8411"),

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use std::pin::pin;
 use std::time::Duration;
 
-/// Print the address of the present coordinator, so that `trino --server $(quorate coordinator)` works.
+/// Print the address of the present coordinator, so that `trino --server $(quorate coordinator)`
+/// works.
 #[derive(Debug, Parser)]
 #[command(
     name = "quorate coordinator",
@@ -37,8 +38,9 @@ pub struct CoordinatorArguments {
     /// Print it now and whenever it changes, until stopped.
     #[arg(long)]
     watch: bool,
-    /// Run `sh -c CMD` with QUORATE_COORDINATOR, QUORATE_COORDINATOR_NODE and QUORATE_COORDINATOR_ENGINE set, instead of
-    /// printing: once, or with --watch for each new coordinator.
+    /// Run `sh -c CMD` with QUORATE_COORDINATOR, QUORATE_COORDINATOR_NODE and
+    /// QUORATE_COORDINATOR_ENGINE set, instead of printing: once, or with --watch for each new
+    /// coordinator.
     #[arg(long, value_name = "CMD", conflicts_with_all = ["all", "json"])]
     exec: Option<String>,
     /// How long to ask for one; exit code 19 when there is none in time.
@@ -78,25 +80,25 @@ fn coordinators(json: &str, all: bool) -> Result<Vec<CoordinatorLine>, String> {
 /// cannot be run.
 pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
     let failover = FailoverClient::new(&arguments.servers.server, Timeouts::default())?;
-    let question = Query::of(["v1", "coordinator"])
+    let query = Query::of(["v1", "coordinator"])
         .with("engine", arguments.engine.as_deref())
         .with("pool", arguments.pool.as_deref())
         .flag("all", arguments.all)
         .flag("watch", arguments.watch);
     if arguments.watch {
-        let events = EventReader::new(failover, question, Resume::Anew);
+        let events = EventReader::new(failover, query, Resume::Anew);
         return follow(arguments, events).await;
     }
-    once(arguments, failover, &question).await
+    once(arguments, failover, &query).await
 }
 
 async fn once(
     arguments: &CoordinatorArguments,
     mut failover: FailoverClient,
-    question: &Query,
+    query: &Query,
 ) -> anyhow::Result<u8> {
     let read = |text: &str| Ok((text.to_owned(), coordinators(text, arguments.all)?));
-    let (json, found) = failover.ask(question, arguments.timeout, read).await?;
+    let (json, found) = failover.ask(query, arguments.timeout, read).await?;
     if let (Some(command), Some(best)) = (&arguments.exec, found.first()) {
         return exec::run_once(command, best);
     }

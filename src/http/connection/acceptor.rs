@@ -35,46 +35,46 @@ const LIMIT_RESPONSE: &[u8] =
 /// At startup, raises the process's soft limit of file descriptors to the hard limit.
 pub async fn serve<D: Backend>(
     listener: TcpListener,
-    discovery: D,
+    backend: D,
     mut settings: HttpSettings,
-    beat: PauseDetector,
+    pause_detector: PauseDetector,
     access_log: Option<AccessLog>,
-    shutdown: impl Future<Output = ()>,
+    until_stopped: impl Future<Output = ()>,
 ) {
     settings.max_connections = fit_descriptors(settings.max_connections);
-    let places = ConnectionLimiter::new(
+    let limiter = ConnectionLimiter::new(
         settings.max_connections,
         settings.max_connections_per_address,
     );
     let (max_head_bytes, parked_after) = (settings.max_head_bytes(), settings.parked_after);
     let (stop, stopping) = watch::channel(false);
     let usage = settings.usage.clone();
-    let app = AppState::shared(discovery, settings, beat.clone(), stopping.clone());
+    let app = AppState::shared(backend, settings, pause_detector.clone(), stopping.clone());
     {
-        let (app, places) = (app.clone(), places.clone());
-        usage.fill(move || app.usage(places.held()));
+        let (app, limiter) = (app.clone(), limiter.clone());
+        usage.fill(move || app.usage(limiter.held()));
     }
     let shared = Arc::new(ServerContext {
-        front: RootService::new(app),
+        service: RootService::new(app),
         access_log,
         max_head_bytes,
         parked_after,
     });
-    let ends = Shutdown {
+    let shutdown = Shutdown {
         stopping,
-        resumes: beat.resumes(),
+        resumes: pause_detector.resumes(),
     };
-    let mut backlog = Backlog::new(listener, beat);
+    let mut backlog = Backlog::new(listener, pause_detector);
     let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
+    let mut until_stopped = pin!(until_stopped);
     loop {
         tokio::select! {
-            () = &mut shutdown => break,
+            () = &mut until_stopped => break,
             Some(_) = connections.join_next() => {}
             // While the maximum number of connections is leaving, a new one stays in the kernel's
             // backlog until one of them has closed its socket.
-            accepted = backlog.next(), if !places.is_closing() => {
-                if let Some(connection) = admit(accepted, &places, &shared, &ends) {
+            accepted = backlog.next(), if !limiter.is_closing() => {
+                if let Some(connection) = admit(accepted, &limiter, &shared, &shutdown) {
                     connections.spawn(connection);
                 }
             }
@@ -87,27 +87,27 @@ pub async fn serve<D: Backend>(
 
 fn admit<D: Backend>(
     accepted: AcceptedConnection,
-    places: &ConnectionLimiter,
+    limiter: &ConnectionLimiter,
     shared: &Arc<ServerContext<D>>,
-    ends: &Shutdown,
+    shutdown: &Shutdown,
 ) -> Option<impl Future<Output = ()> + Send + 'static + use<D>> {
     let AcceptedConnection {
         stream,
         address,
         opened_epoch,
     } = accepted;
-    match places.acquire(address.ip()) {
-        Ok(place) => {
-            let origin = ConnectionInfo {
+    match limiter.acquire(address.ip()) {
+        Ok(permit) => {
+            let connection_info = ConnectionInfo {
                 address,
                 opened_epoch,
             };
             Some(driver::run(
                 stream,
-                origin,
-                place,
+                connection_info,
+                permit,
                 shared.clone(),
-                ends.clone(),
+                shutdown.clone(),
             ))
         }
         Err(full) => {

@@ -25,7 +25,8 @@ const KEEPALIVE_RETRIES: u32 = 3;
 pub(super) struct AcceptedConnection {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
-    /// The `Beat` epoch when the backlog was last empty: the connection was opened after that.
+    /// The `PauseDetector` epoch when the backlog was last empty: the connection was opened after
+    /// that.
     pub(super) opened_epoch: u64,
 }
 
@@ -39,8 +40,8 @@ pub(super) struct AcceptedConnection {
 ///   kernel's report.
 pub(super) struct Backlog {
     listener: TcpListener,
-    beat: PauseDetector,
-    wakes: watch::Receiver<u64>,
+    pause_detector: PauseDetector,
+    resumes: watch::Receiver<u64>,
     emptied_epoch: u64,
     emptied: bool,
     /// The end of the pause after an error of the process itself.
@@ -50,12 +51,12 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub(super) fn new(listener: TcpListener, beat: PauseDetector) -> Backlog {
-        let (wakes, emptied_epoch) = (beat.resumes(), beat.epoch());
+    pub(super) fn new(listener: TcpListener, pause_detector: PauseDetector) -> Backlog {
+        let (resumes, emptied_epoch) = (pause_detector.resumes(), pause_detector.epoch());
         Backlog {
             listener,
-            beat,
-            wakes,
+            pause_detector,
+            resumes,
             emptied_epoch,
             emptied: false,
             paused_until: None,
@@ -103,7 +104,7 @@ impl Backlog {
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         // Read before the kernel is asked: a suspension between the two makes the epoch too old,
         // never too new.
-        let epoch = self.beat.epoch();
+        let epoch = self.pause_detector.epoch();
         match SockRef::from(&self.listener).accept() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.emptied_epoch = epoch;
@@ -128,7 +129,7 @@ impl Backlog {
             }
             // After a wake, the kernel is asked even if no connection arrives. Otherwise the first
             // connection opened after the wake would count as opened before it.
-            _ = self.wakes.changed() => {
+            _ = self.resumes.changed() => {
                 self.emptied = false;
                 Ok(None)
             }
@@ -224,23 +225,23 @@ mod tests {
     }
 
     /// A connection that waited while the process was suspended has the epoch from before the
-    /// suspension, even when it is accepted after the `Beat` noticed the wake. One that arrived
-    /// afterwards does not, even when none arrived in between.
+    /// suspension, even when it is accepted after the `PauseDetector` noticed the wake. One that
+    /// arrived afterwards does not, even when none arrived in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let connect = || std::net::TcpStream::connect(address).expect("the kernel takes it");
-        let beat = PauseDetector::start();
-        let mut backlog = Backlog::new(listener, beat.clone());
+        let pause_detector = PauseDetector::start();
+        let mut backlog = Backlog::new(listener, pause_detector.clone());
         assert!(backlog.next().now_or_never().is_none(), "nothing waits yet");
 
         for stops in 1..=2 {
             let _waited = [connect(), connect()];
-            let mut wakes = beat.resumes();
-            beat.pretend_stopped(Duration::from_secs(60));
-            wakes.changed().await.expect("the beat goes on");
-            assert_eq!(beat.epoch(), stops);
+            let mut resumes = pause_detector.resumes();
+            pause_detector.pretend_stopped(Duration::from_secs(60));
+            resumes.changed().await.expect("the beat goes on");
+            assert_eq!(pause_detector.epoch(), stops);
             assert_eq!(backlog.next().await.opened_epoch, stops - 1);
             assert_eq!(backlog.next().await.opened_epoch, stops - 1);
             assert!(backlog.next().now_or_never().is_none(), "both are taken");

@@ -68,45 +68,52 @@ pub(super) struct Shutdown {
 /// Serves a connection until it ends.
 pub(super) async fn run<D: Backend>(
     stream: TcpStream,
-    origin: ConnectionInfo,
-    place: ConnectionPermit,
+    connection_info: ConnectionInfo,
+    permit: ConnectionPermit,
     shared: Arc<ServerContext<D>>,
-    ends: Shutdown,
+    shutdown: Shutdown,
 ) {
-    let Some(spoken) = first_bytes(&stream, origin, &place, &ends).await else {
+    let Some(protocol) = first_bytes(&stream, connection_info, &permit, &shutdown).await else {
         return;
     };
-    let activity = Arc::new(ConnectionState::new(now(), shared.parked_after, spoken));
+    let state = Arc::new(ConnectionState::new(now(), shared.parked_after, protocol));
     let max_head_bytes = shared.max_head_bytes;
-    let (of_service, of_requests) = (activity.clone(), place.clone());
+    let (of_service, of_requests) = (state.clone(), permit.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let place = of_requests.clone();
-        respond(shared.clone(), &of_service, origin, place, request).map(Ok::<_, Infallible>)
+        let permit = of_requests.clone();
+        respond(
+            shared.clone(),
+            &of_service,
+            connection_info,
+            permit,
+            request,
+        )
+        .map(Ok::<_, Infallible>)
     });
     let stream = PeekableStream::new(stream);
     let io = |unread: Bytes| {
-        let watched = TrackedIo::new(stream.clone(), unread, activity.clone());
-        TokioIo::new(ErrorBodies::new(watched))
+        let tracked = TrackedIo::new(stream.clone(), unread, state.clone());
+        TokioIo::new(ErrorBodies::new(tracked))
     };
-    let watched = ConnectionParts {
+    let tracked = ConnectionParts {
         stream: &stream,
-        activity: &activity,
-        place: &place,
+        state: &state,
+        permit: &permit,
     };
-    let told_to_leave = place.asked_to_close();
+    let told_to_leave = permit.asked_to_close();
     let mut ended = PollOnWake::new(async {
         tokio::select! {
             () = told_to_leave => {}
-            () = ends.stopping() => {}
-            () = ends.resumed(origin.opened_epoch) => {}
+            () = shutdown.stopping() => {}
+            () = shutdown.resumed(connection_info.opened_epoch) => {}
         }
     });
-    if spoken == Protocol::Http2 {
+    if protocol == Protocol::Http2 {
         let connection = http2(max_head_bytes).serve_connection(io(Bytes::new()), service);
         // Boxed, since it is large and few connections use HTTP/2.
         let mut connection = Box::pin(connection);
         let shut_down = |it: Pin<&mut _>| http2::Connection::graceful_shutdown(it);
-        serve(connection.as_mut(), shut_down, watched, &mut ended).await;
+        serve(connection.as_mut(), shut_down, tracked, &mut ended).await;
         return;
     }
     let mut unread = Bytes::new();
@@ -115,7 +122,7 @@ pub(super) async fn run<D: Backend>(
             .serve_connection(io(unread), service.clone())
             .with_upgrades();
         let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
-        let turn = serve(Pin::new(&mut connection), shut_down, watched, &mut ended).await;
+        let turn = serve(Pin::new(&mut connection), shut_down, tracked, &mut ended).await;
         unread = match (turn, connection.into_parts()) {
             (Step::Parked, Some(parts)) => parts.read_buf,
             _ => return,
@@ -125,7 +132,7 @@ pub(super) async fn run<D: Backend>(
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
             // Even a short remainder would keep the whole buffer allocated.
             unread = Bytes::new();
-            if !wait_for_next_request(watched, &mut ended).await {
+            if !wait_for_next_request(tracked, &mut ended).await {
                 return;
             }
         }
@@ -136,8 +143,8 @@ pub(super) async fn run<D: Backend>(
 #[derive(Clone, Copy)]
 struct ConnectionParts<'a> {
     stream: &'a PeekableStream,
-    activity: &'a ConnectionState,
-    place: &'a ConnectionPermit,
+    state: &'a ConnectionState,
+    permit: &'a ConnectionPermit,
 }
 
 /// The outcome of driving a connection.
@@ -153,24 +160,24 @@ enum Step {
 /// Waits for the next request of a parked connection. Returns false if the connection is to be
 /// closed instead.
 async fn wait_for_next_request(
-    looks: ConnectionParts<'_>,
+    parts: ConnectionParts<'_>,
     ended: &mut PollOnWake<impl Future<Output = ()>>,
 ) -> bool {
     let ConnectionParts {
         stream,
-        activity,
-        place,
-    } = looks;
-    place.idle();
+        state,
+        permit,
+    } = parts;
+    permit.idle();
     let is_asked = tokio::select! {
         // First, so that a request that has already arrived is answered.
         biased;
         () = stream.readable() => true,
         () = ended => false,
-        () = tokio::time::sleep_until(activity.idle_until()) => false,
+        () = tokio::time::sleep_until(state.idle_until()) => false,
     };
     if is_asked {
-        place.busy();
+        permit.busy();
     }
     is_asked
 }
@@ -180,17 +187,17 @@ async fn wait_for_next_request(
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    watched: ConnectionParts<'_>,
+    tracked: ConnectionParts<'_>,
     ended: &mut PollOnWake<impl Future<Output = ()>>,
 ) -> Step {
-    while drive(connection.as_mut(), &shut_down, watched, ended).await == Step::Parked {
+    while drive(connection.as_mut(), &shut_down, tracked, ended).await == Step::Parked {
         // Another thread may have dropped a request body since hyper was last polled, and bytes
         // that arrive now are then not a request. hyper notices this when it is polled again, and
         // ends the connection.
         if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
             break;
         }
-        if watched.activity.is_to_be_parked(now()) {
+        if tracked.state.is_to_be_parked(now()) {
             return Step::Parked;
         }
     }
@@ -202,10 +209,10 @@ async fn serve<C: Future>(
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
-    looks: ConnectionParts<'_>,
+    parts: ConnectionParts<'_>,
     ended: &mut PollOnWake<impl Future<Output = ()>>,
 ) -> Step {
-    let mut left = pin!(idle_or_gone(looks));
+    let mut left = pin!(idle_or_gone(parts));
     let mut ending = false;
     loop {
         tokio::select! {
@@ -220,12 +227,12 @@ async fn drive<C: Future>(
                 // Polls once more, so that the last HTTP/2 frame is sent. hyper then waits for the
                 // client to confirm it.
                 let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
-                if is_over.await || looks.activity.has_nothing_under_way() {
+                if is_over.await || parts.state.has_nothing_under_way() {
                     return Step::Over;
                 }
             }
             () = tokio::time::sleep(CLOSE_TIMEOUT), if ending => {
-                if looks.activity.is_idle() {
+                if parts.state.is_idle() {
                     return Step::Over;
                 }
             }
@@ -237,29 +244,29 @@ async fn drive<C: Future>(
 }
 
 /// Waits until a connection is to be parked, or closed because of its client's inactivity.
-async fn idle_or_gone(looks: ConnectionParts<'_>) -> Step {
+async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     let ConnectionParts {
         stream,
-        activity,
-        place,
-    } = looks;
+        state,
+        permit,
+    } = parts;
     loop {
         // Needs no timer, since ten thousand lookups may be held: an event ends the wait.
-        let waits = activity.is_answering() && !activity.is_sending();
-        if waits && abandoned(stream, activity).await {
+        let waits = state.is_answering() && !state.is_sending();
+        if waits && abandoned(stream, state).await {
             return Step::Over;
         }
         let at = now();
-        if activity.is_to_be_parked(at) {
+        if state.is_to_be_parked(at) {
             return Step::Parked;
         }
-        let mut look_again = activity.deadline(at);
+        let mut look_again = state.deadline(at);
         if look_again <= at {
             return Step::Over;
         }
-        if activity.is_idle() {
-            place.idle();
-        } else if activity.has_nothing_under_way() {
+        if state.is_idle() {
+            permit.idle();
+        } else if state.has_nothing_under_way() {
             look_again = look_again.min(at + PARK_AFTER);
         }
         tokio::time::sleep_until(look_again).await;
@@ -268,15 +275,15 @@ async fn idle_or_gone(looks: ConnectionParts<'_>) -> Step {
 
 /// Waits until no request is in flight, or a response is being sent that the client may not take.
 /// Returns true if the client disconnects first.
-async fn abandoned(stream: &PeekableStream, activity: &ConnectionState) -> bool {
+async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
     tokio::select! {
-        () = activity.answered() => return false,
+        () = state.answered() => return false,
         () = stream.closed() => {}
     }
     // A client that half-closed may still wait for its response, but a held lookup must not keep
     // its permit for a client that is gone.
     tokio::select! {
-        () = activity.answered() => false,
+        () = state.answered() => false,
         () = tokio::time::sleep(HALF_CLOSED_TIMEOUT) => true,
     }
 }
@@ -300,48 +307,48 @@ impl Shutdown {
 /// Waits for the client's first bytes. Returns `None` if the connection is to be closed instead.
 async fn first_bytes(
     stream: &TcpStream,
-    origin: ConnectionInfo,
-    place: &ConnectionPermit,
-    ends: &Shutdown,
+    connection_info: ConnectionInfo,
+    permit: &ConnectionPermit,
+    shutdown: &Shutdown,
 ) -> Option<Protocol> {
-    let patience = if place.for_peers() {
+    let patience = if permit.for_peers() {
         PEER_FIRST_BYTE_TIMEOUT
     } else {
         FIRST_BYTE_TIMEOUT
     };
     let silent = async {
         tokio::time::sleep(PARK_AFTER).await;
-        place.idle();
+        permit.idle();
         tokio::time::sleep(patience.saturating_sub(PARK_AFTER)).await;
     };
     let given_up = async {
         tokio::select! {
             () = silent => {}
-            () = place.asked_to_close() => {}
-            () = ends.stopping() => {}
+            () = permit.asked_to_close() => {}
+            () = shutdown.stopping() => {}
             () = async {
-                ends.resumed(origin.opened_epoch).await;
+                shutdown.resumed(connection_info.opened_epoch).await;
                 tokio::time::sleep(RESUMED_TIMEOUT).await
             } => {}
         }
     };
-    let spoken = tokio::select! {
+    let protocol = tokio::select! {
         biased;
-        spoken = h2_preface::detect(stream) => spoken.ok(),
+        protocol = h2_preface::detect(stream) => protocol.ok(),
         () = given_up => None,
     };
-    if spoken.is_some() {
-        place.busy();
+    if protocol.is_some() {
+        permit.busy();
     }
-    spoken
+    protocol
 }
 
 fn http1(max_head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        // `Activity` limits the time for the head, and distinguishes it from an idle connection,
-        // which hyper's own limit does not.
+        // `ConnectionState` limits the time for the head, and distinguishes it from an idle
+        // connection, which hyper's own limit does not.
         .header_read_timeout(None)
         // A client may half-close after its last request and still wait for the response.
         .half_close(true)

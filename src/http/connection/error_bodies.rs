@@ -31,10 +31,10 @@ impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
     }
 
     fn replace(&mut self, bytes: &[u8]) -> bool {
-        let Some(worded) = with_error_body(bytes) else {
+        let Some(with_bodies) = with_error_body(bytes) else {
             return false;
         };
-        self.pending = worded;
+        self.pending = with_bodies;
         true
     }
 
@@ -58,12 +58,12 @@ fn with_error_body(bytes: &[u8]) -> Option<Vec<u8>> {
     let at = bytes
         .windows(EMPTY.len())
         .position(|window| window == EMPTY)?;
-    let refusal = match bytes.get(9..12)? {
+    let error = match bytes.get(9..12)? {
         b"414" => ApiError::UnreadableUri,
         b"431" => ApiError::UnreadableHeaders,
         _ => ApiError::BadRequest("This is not an HTTP request".to_owned()),
     };
-    let line = refusal_line(&refusal);
+    let line = refusal_line(&error);
     let headers = format!(
         "\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
         line.len()

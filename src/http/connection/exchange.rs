@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// The state that all connections share.
 pub(super) struct ServerContext<D> {
-    pub(super) front: RootService<D>,
+    pub(super) service: RootService<D>,
     pub(super) access_log: Option<AccessLog>,
     pub(super) max_head_bytes: usize,
     pub(super) parked_after: Duration,
@@ -29,30 +29,32 @@ pub(super) struct ServerContext<D> {
 /// temporaries would otherwise occupy memory while a lookup is held, ten thousand times over.
 pub(super) fn respond<D: Backend>(
     shared: Arc<ServerContext<D>>,
-    activity: &Arc<ConnectionState>,
-    origin: ConnectionInfo,
-    place: ConnectionPermit,
+    state: &Arc<ConnectionState>,
+    connection_info: ConnectionInfo,
+    permit: ConnectionPermit,
     request: Request<Incoming>,
 ) -> impl Future<Output = Response> + use<D> {
-    let in_flight = activity.request(request.version() == Version::HTTP_2);
-    place.busy();
+    let in_flight = state.request(request.version() == Version::HTTP_2);
+    permit.busy();
     let started = now();
     let asked = shared
         .access_log
         .is_some()
-        .then(|| Box::new(request_record(origin, &request)));
+        .then(|| Box::new(request_record(connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
         // Immediately: a held lookup would otherwise count against its address until it is
         // answered, and 1,024 of them would lock out a proxy that serves all engines.
-        place.mark_active();
+        permit.mark_active();
     }
     let body = match body.is_end_stream() {
         true => Body::empty(),
-        false => Body::new(LingeringBody::new(&head.headers, body, activity.exchange())),
+        false => Body::new(LingeringBody::new(&head.headers, body, state.exchange())),
     };
     let request = Request::from_parts(head, body);
-    let answered = shared.front.answer(origin, place.clone(), request);
+    let answered = shared
+        .service
+        .answer(connection_info, permit.clone(), request);
     async move {
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
@@ -67,7 +69,7 @@ pub(super) fn respond<D: Backend>(
             });
         }
         drop(in_flight);
-        place.mark_active();
+        permit.mark_active();
         if let (Some(log), Some(asked)) = (&shared.access_log, asked) {
             log(record(*asked, &response, started));
         }
@@ -75,10 +77,10 @@ pub(super) fn respond<D: Backend>(
     }
 }
 
-fn request_record(origin: ConnectionInfo, request: &Request<Incoming>) -> HttpRecord {
+fn request_record(connection_info: ConnectionInfo, request: &Request<Incoming>) -> HttpRecord {
     let length = request.headers().get(CONTENT_LENGTH);
     HttpRecord {
-        client: origin.address.ip(),
+        client: connection_info.address.ip(),
         method: request.method().clone(),
         uri: request.uri().clone(),
         version: request.version(),

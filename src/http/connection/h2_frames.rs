@@ -13,7 +13,7 @@ use std::time::Duration;
 /// cut off within 30 s; the remaining 5 s are for a busy node.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Minimum progress of a reader within [`STALL_TIME`] while data is available: 330 bytes per
+/// Minimum progress of a reader within [`STALL_TIMEOUT`] while data is available: 330 bytes per
 /// second.
 pub(super) const PROGRESS_BYTES: usize = 8 << 10;
 
@@ -27,7 +27,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const END_STREAM: u8 = 1;
 
-/// Minimum progress of an event stream within [`STALL_TIME`]. An event stream sends a heartbeat
+/// Minimum progress of an event stream within [`STALL_TIMEOUT`]. An event stream sends a heartbeat
 /// every 3 s and so exceeds this; the reader of a slower response takes nothing.
 const ALIVE_BYTES: usize = 64;
 

@@ -30,7 +30,7 @@ pub(super) async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
         let looked = stream.try_io(Interest::READABLE, || peek(stream, ready.is_read_closed()));
         match looked {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            spoken => return spoken,
+            protocol => return protocol,
         }
     }
 }

@@ -25,7 +25,7 @@ impl PeekableStream {
     }
 
     /// Waits until the other side has closed, or at least half-closed. While there are unread
-    /// bytes, it notices only at the next check, after `LOOK_AGAIN_AFTER`.
+    /// bytes, it notices only at the next check, after `RECHECK_AFTER`.
     ///
     /// Must be awaited by the task that reads: a socket wakes one reader, and a second one would
     /// cost memory for each connection.
@@ -39,7 +39,7 @@ impl PeekableStream {
     }
 
     /// Waits until there is something to read: bytes, an end or an error. Like
-    /// [`SharedStream::closed`], must be awaited by the task that reads.
+    /// [`PeekableStream::closed`], must be awaited by the task that reads.
     pub(super) async fn readable(&self) {
         std::future::poll_fn(|cx| self.poll_bytes(cx)).await;
     }

@@ -18,7 +18,7 @@ pub(super) struct PollOnWake<F> {
 }
 
 struct WakeFlag {
-    woken: AtomicBool,
+    resumed: AtomicBool,
     task: Waker,
 }
 
@@ -36,15 +36,17 @@ impl<F: Future> Future for PollOnWake<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let PollOnWake { future, wake } = &mut *self;
-        let (woken, waker) = wake.get_or_insert_with(|| {
-            let woken = Arc::new(WakeFlag {
-                woken: AtomicBool::new(true),
+        let (resumed, waker) = wake.get_or_insert_with(|| {
+            let resumed = Arc::new(WakeFlag {
+                resumed: AtomicBool::new(true),
                 task: cx.waker().clone(),
             });
-            (woken.clone(), woken.into())
+            (resumed.clone(), resumed.into())
         });
         // Cleared before the poll, so that no wake-up from here on is lost.
-        if !woken.woken.load(Ordering::Acquire) || !woken.woken.swap(false, Ordering::AcqRel) {
+        if !resumed.resumed.load(Ordering::Acquire)
+            || !resumed.resumed.swap(false, Ordering::AcqRel)
+        {
             return Poll::Pending;
         }
         future.as_mut().poll(&mut Context::from_waker(waker))
@@ -59,7 +61,7 @@ impl Wake for WakeFlag {
     fn wake_by_ref(self: &Arc<Self>) {
         // A swap rather than a store, so that the poll also sees what precedes the first of two
         // wake-ups.
-        self.woken.swap(true, Ordering::AcqRel);
+        self.resumed.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }
 }
@@ -75,11 +77,11 @@ mod tests {
     /// polled, and its wake-up wakes the task.
     #[tokio::test(start_paused = true)]
     async fn it_is_polled_when_it_wakes() {
-        let (tell, mut told) = oneshot::channel::<()>();
+        let (tell, mut asked) = oneshot::channel::<()>();
         let mut polls = 0;
-        let mut seldom = PollOnWake::new(poll_fn(|cx| {
+        let mut on_wake = PollOnWake::new(poll_fn(|cx| {
             polls += 1;
-            Pin::new(&mut told).poll(cx)
+            Pin::new(&mut asked).poll(cx)
         }));
         let often = async {
             for _ in 0..100 {
@@ -89,12 +91,12 @@ mod tests {
         let mut often = std::pin::pin!(often);
         tokio::select! {
             biased;
-            _ = &mut seldom => panic!("nobody told it"),
+            _ = &mut on_wake => panic!("nobody told it"),
             () = &mut often => {}
         }
-        let (_, ended) = tokio::join!(async { tell.send(()) }, &mut seldom);
+        let (_, ended) = tokio::join!(async { tell.send(()) }, &mut on_wake);
         assert_eq!(ended, Ok(()));
-        drop(seldom);
+        drop(on_wake);
         assert_eq!(polls, 2);
     }
 }

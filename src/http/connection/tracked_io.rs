@@ -9,21 +9,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A stream that reports each transfer to an [`Activity`].
+/// A stream that reports each transfer to a [`ConnectionState`].
 pub(super) struct TrackedIo<IO> {
     io: IO,
     /// Bytes that were read from `io` earlier, and are returned first.
     unread: Bytes,
-    activity: Arc<ConnectionState>,
+    state: Arc<ConnectionState>,
 }
 
 impl<IO> TrackedIo<IO> {
-    pub(super) fn new(io: IO, unread: Bytes, activity: Arc<ConnectionState>) -> TrackedIo<IO> {
-        TrackedIo {
-            io,
-            unread,
-            activity,
-        }
+    pub(super) fn new(io: IO, unread: Bytes, state: Arc<ConnectionState>) -> TrackedIo<IO> {
+        TrackedIo { io, unread, state }
     }
 
     fn written(
@@ -32,9 +28,9 @@ impl<IO> TrackedIo<IO> {
         poll: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         match &poll {
-            Poll::Ready(Ok(bytes)) => self.activity.wrote(slices, *bytes, now()),
+            Poll::Ready(Ok(bytes)) => self.state.wrote(slices, *bytes, now()),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.activity.write_must_wait(now()),
+            Poll::Pending => self.state.write_must_wait(now()),
         }
         poll
     }
@@ -50,13 +46,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for TrackedIo<IO> {
             let bytes = self.unread.len().min(buf.remaining());
             let unread = self.unread.split_to(bytes);
             buf.put_slice(&unread);
-            self.activity.read(&unread, now());
+            self.state.read(&unread, now());
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(cx, buf);
         if let Some(bytes @ [_, ..]) = buf.filled().get(before..) {
-            self.activity.read(bytes, now());
+            self.state.read(bytes, now());
         }
         poll
     }
@@ -89,7 +85,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TrackedIo<IO> {
         let poll = Pin::new(&mut self.io).poll_flush(cx);
         // hyper flushes after it has written all output.
         if poll.is_ready() {
-            self.activity.flushed();
+            self.state.flushed();
         }
         poll
     }

@@ -15,7 +15,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, StatusCode};
 
 /// Returns the node id of a `PUT` with a canonical path and nothing to decode. Most requests of a
-/// running cluster are of this kind. See [`super::service::plain`].
+/// running cluster are of this kind. See [`super::service::fast_path`].
 pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
@@ -25,33 +25,33 @@ pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<String> {
     is_plain.then(|| node_id.to_owned())
 }
 
-/// Answers a [`plain`] announcement.
+/// Answers a [`fast_path`] announcement.
 pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
-    origin: ConnectionInfo,
+    connection_info: ConnectionInfo,
     node_id: String,
     request: Request<Body>,
 ) -> BoxFuture<'static, Response> {
     let (head, body) = request.into_parts();
     let headers = head.headers;
-    let answered = async move { put(&app, origin, &node_id, &headers, body).await };
+    let answered = async move { put(&app, connection_info, &node_id, &headers, body).await };
     answered.map(IntoResponse::into_response).boxed()
 }
 
 /// Handles `PUT`: responds 202 once the announcement is committed and applied.
 pub(in crate::http) async fn announce<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<ConnectionInfo>,
+    Extension(connection_info): Extension<ConnectionInfo>,
     Path(node_id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    put(&app, origin, &node_id, &headers, body).await
+    put(&app, connection_info, &node_id, &headers, body).await
 }
 
 async fn put<D: Backend>(
     app: &App<D>,
-    origin: ConnectionInfo,
+    connection_info: ConnectionInfo,
     node_id: &str,
     headers: &HeaderMap,
     body: Body,
@@ -71,8 +71,8 @@ async fn put<D: Backend>(
     };
     let whole = || announcement.take().map_or_else(parse, Ok);
     let index = app
-        .write(origin, |deadline| {
-            app.discovery
+        .write(connection_info, |deadline| {
+            app.backend
                 .renew_or_announce(node_id, digest, whole, deadline)
         })
         .await?;
@@ -90,12 +90,14 @@ async fn put<D: Backend>(
 /// node was not known.
 pub(in crate::http) async fn withdraw<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<ConnectionInfo>,
+    Extension(connection_info): Extension<ConnectionInfo>,
     Path(node_id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     check_name("node id", &node_id).map_err(|error| ApiError::BadRequest(error.to_string()))?;
     let index = app
-        .write(origin, |deadline| app.discovery.withdraw(node_id, deadline))
+        .write(connection_info, |deadline| {
+            app.backend.withdraw(node_id, deadline)
+        })
         .await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }
@@ -112,13 +114,13 @@ mod tests {
     const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
     async fn put_by_n(app: &App<FakeBackend>, body: &'static str) -> Result<StatusCode, ApiError> {
-        let origin = ConnectionInfo {
+        let connection_info = ConnectionInfo {
             address: ([127, 0, 0, 1], 1).into(),
-            opened_epoch: app.beat.epoch(),
+            opened_epoch: app.pause_detector.epoch(),
         };
         let json = HeaderValue::from_static("application/json");
         let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]);
-        let answered = put(app, origin, "n", &headers, Body::from(body)).await;
+        let answered = put(app, connection_info, "n", &headers, Body::from(body)).await;
         answered.map(|response| response.status())
     }
 
@@ -151,7 +153,7 @@ mod tests {
             );
             let refused = put_by_n(&app, body.leak()).await;
             assert_eq!(refused, Err(ApiError::BadRequest(line.to_owned())));
-            assert!(!app.discovery.lists("n"));
+            assert!(!app.backend.lists("n"));
         }
     }
 
@@ -178,10 +180,10 @@ mod tests {
         app.bodies.note(hash, announced.digest());
         assert_eq!(put_by_n(&app, NO_JSON).await, Ok(StatusCode::ACCEPTED));
         let deadline = crate::http::state::deadline();
-        let withdrawn = app.discovery.withdraw("n".to_owned(), deadline).await;
+        let withdrawn = app.backend.withdraw("n".to_owned(), deadline).await;
         withdrawn.expect("it is taken");
         assert!(put_by_n(&app, NO_JSON).await.is_err(), "it is read");
         assert_eq!(put_by_n(&app, BODY).await, Ok(StatusCode::ACCEPTED));
-        assert!(app.discovery.lists("n"));
+        assert!(app.backend.lists("n"));
     }
 }

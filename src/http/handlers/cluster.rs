@@ -24,7 +24,7 @@ const PEER_PROTOCOL: &str = "quorate-peer/1";
 pub(in crate::http) async fn status<D: Backend>(
     State(app): State<App<D>>,
 ) -> Result<Response, ApiError> {
-    let json = serde_json::to_vec(&app.discovery.status())
+    let json = serde_json::to_vec(&app.backend.status())
         .map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, HeaderValue::from_static(JSON))], json).into_response())
 }
@@ -37,7 +37,7 @@ pub(in crate::http) async fn ready<D: Backend>(
     if app.settings.leaving.load(Ordering::Relaxed) {
         return Err(ApiError::Unavailable("This node is stopping".to_owned()));
     }
-    app.discovery.ready().map_err(ApiError::Unavailable)?;
+    app.backend.ready().map_err(ApiError::Unavailable)?;
     Ok("ready\n")
 }
 
@@ -45,7 +45,7 @@ pub(in crate::http) async fn ready<D: Backend>(
 /// connection carries the peer protocol.
 pub(in crate::http) async fn peer<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<ConnectionInfo>,
+    Extension(connection_info): Extension<ConnectionInfo>,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     if !asks_for_peer_protocol(&request) {
@@ -59,15 +59,15 @@ pub(in crate::http) async fn peer<D: Backend>(
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => {
-                app.discovery
-                    .serve_peer(TokioIo::new(upgraded), origin.opened_epoch)
+                app.backend
+                    .serve_peer(TokioIo::new(upgraded), connection_info.opened_epoch)
                     .await
             }
             Err(error) => {
                 tracing::debug!(
                     target: "quorate::http::cluster",
                     %error,
-                    address = %origin.address,
+                    address = %connection_info.address,
                     "a peer's connection was not upgraded"
                 )
             }

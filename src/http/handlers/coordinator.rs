@@ -67,7 +67,7 @@ async fn answer<D: Backend>(
         app.look_up(lookup).await?;
     }
     app.coordinators
-        .answer(&app.discovery, &app.settings, question, lookups)
+        .answer(&app.backend, &app.settings, question, lookups)
 }
 
 /// Returns the coordinators, the chosen one first, with the index of the state that they are from.
@@ -76,7 +76,7 @@ pub(in crate::http) async fn find<D: Backend>(
     query: &CoordinatorQuery,
 ) -> Result<(Coordinators, u64), ApiError> {
     let (found, index) = app
-        .read(|deadline| app.discovery.coordinators(query, deadline))
+        .read(|deadline| app.backend.coordinators(query, deadline))
         .await?;
     Ok((chosen_first(found, &app.settings), index))
 }
@@ -94,13 +94,13 @@ async fn watch<D: Backend>(
     sse::check_accepted(headers)?;
     let place = app.watcher()?;
     let lookups = question.lookups();
-    let feed = app.discovery.watch(&lookups)?;
+    let watcher = app.backend.watch(&lookups)?;
     let (rendered, index) = answer(&app, &question, &lookups).await?;
     let mut followed = Followed {
         app: app.clone(),
         question,
         lookups,
-        feed,
+        watcher,
         shown: None,
     };
     let mut first = EventBuffer::default();
@@ -113,7 +113,7 @@ struct Followed<D> {
     app: App<D>,
     question: CoordinatorQuestion,
     lookups: Vec<Lookup>,
-    feed: Watcher,
+    watcher: Watcher,
     /// The hash of the content that the reader has; `None` before the first event. The content
     /// itself would stay in memory for each state at which a slow reader is.
     shown: Option<u128>,
@@ -124,7 +124,7 @@ impl<D: Backend> Followed<D> {
         if self.shown == Some(rendered.digest) {
             return;
         }
-        let position = Position::on(&self.feed, index);
+        let position = Position::on(&self.watcher, index);
         match &rendered.content {
             Content::Found { json, .. } => events.push("coordinator", position, json.clone()),
             Content::None { reason } => {
@@ -137,15 +137,15 @@ impl<D: Backend> Followed<D> {
 }
 
 impl<D: Backend> Source for Followed<D> {
-    fn feed(&mut self) -> &mut Watcher {
-        &mut self.feed
+    fn watcher(&mut self) -> &mut Watcher {
+        &mut self.watcher
     }
 
     fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
         let app = &self.app;
         let answer =
             app.coordinators
-                .answer(&app.discovery, &app.settings, &self.question, &self.lookups);
+                .answer(&app.backend, &app.settings, &self.question, &self.lookups);
         let (rendered, index) = answer.map_err(|refusal| Unavailable {
             reason: crate::http::error::refusal_line(&refusal),
         })?;

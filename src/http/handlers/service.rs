@@ -60,7 +60,7 @@ pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<Lookup> {
     }
 }
 
-/// Answers a [`plain`] lookup.
+/// Answers a [`fast_path`] lookup.
 pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
     lookup: Lookup,
@@ -176,7 +176,7 @@ async fn at_once<D: Backend>(
     asked: Asked,
 ) -> Result<LookupResult, ApiError> {
     match asked {
-        Asked::Stale => Ok(app.discovery.lookup_stale(lookup)?),
+        Asked::Stale => Ok(app.backend.lookup_stale(lookup)?),
         Asked::Now | Asked::After { .. } => app.look_up(lookup).await,
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// Returns the inventory, immediately and even without a quorum, in the format that airlift's
 /// `service-inventory.uri` reads every 10 s. airlift shuffles the entries and takes the first of
-/// type `discovery` that is `RUNNING`, so the inventory contains only those.
+/// type `backend` that is `RUNNING`, so the inventory contains only those.
 ///
 /// Unless `?all` is given, a node omits itself while it reaches others: if it failed, an engine
 /// that had chosen it would lose its discovery server and its inventory together, and wait for this
@@ -24,13 +24,13 @@ pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let status = app.discovery.status();
+    let status = app.backend.status();
     let reaches_others = status
         .members
         .iter()
         .any(|member| member.node != status.node && member.reachable);
     let lists_itself = Parameters::of(&uri)?.switch("all")? || !reaches_others;
-    let ready = app.discovery.ready().is_ok();
+    let ready = app.backend.ready().is_ok();
     let inventory = of(&status, lists_itself && ready, &app.settings.environment);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(JSON)),

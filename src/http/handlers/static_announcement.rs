@@ -29,7 +29,7 @@ pub(in crate::http) async fn list<D: Backend>(
 /// Handles `POST`: responds 201 with the service, its new id, and the location for deleting it.
 pub(in crate::http) async fn add<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<ConnectionInfo>,
+    Extension(connection_info): Extension<ConnectionInfo>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
@@ -44,8 +44,8 @@ pub(in crate::http) async fn add<D: Backend>(
     let location = location(&uri, &headers, &service.id);
     let created = service.to_json();
     let index = app
-        .write(origin, |deadline| {
-            app.discovery.add_static(service, deadline)
+        .write(connection_info, |deadline| {
+            app.backend.add_static(service, deadline)
         })
         .await?;
     let fixed = HeaderValue::from_static;
@@ -60,11 +60,13 @@ pub(in crate::http) async fn add<D: Backend>(
 /// Handles `DELETE`: responds 204 once the service is deleted, even if it was not known.
 pub(in crate::http) async fn remove<D: Backend>(
     State(app): State<App<D>>,
-    Extension(origin): Extension<ConnectionInfo>,
+    Extension(connection_info): Extension<ConnectionInfo>,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     let index = app
-        .write(origin, |deadline| app.discovery.remove_static(id, deadline))
+        .write(connection_info, |deadline| {
+            app.backend.remove_static(id, deadline)
+        })
         .await?;
     Ok(acknowledged(StatusCode::NO_CONTENT, index))
 }

@@ -43,20 +43,20 @@ async fn watch<D: Backend>(
     sse::check_accepted(headers)?;
     let from = resumes_from(uri, headers)?;
     let place = app.watcher()?;
-    let feed = app.discovery.watch(std::slice::from_ref(&lookup))?;
+    let watcher = app.backend.watch(std::slice::from_ref(&lookup))?;
     // Read after the feed began, so that no change between the two is lost.
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
-    let mut watched = WatchedLookup {
-        discovery: app.discovery.clone(),
+    let mut tracked = WatchedLookup {
+        backend: app.backend.clone(),
         lookup,
-        feed,
+        watcher,
         index: 0,
     };
     let mut first = EventBuffer::default();
-    watched.begin(from, &answer, &mut first);
-    let index = watched.index;
-    Ok(sse::answer(&app, watched, first, index, place))
+    tracked.begin(from, &answer, &mut first);
+    let index = tracked.index;
+    Ok(sse::answer(&app, tracked, first, index, place))
 }
 
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
@@ -76,9 +76,9 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiE
 
 /// A lookup, as the source of a stream.
 struct WatchedLookup<D> {
-    discovery: D,
+    backend: D,
     lookup: Lookup,
-    feed: Watcher,
+    watcher: Watcher,
     /// The index up to which the reader has everything.
     index: u64,
 }
@@ -89,7 +89,7 @@ impl<D: Backend> WatchedLookup<D> {
         let Some(from) = from else {
             return self.push_state("state", answer, events);
         };
-        let is_ours = from.cluster_id == self.feed.cluster_id() && from.index <= answer.index;
+        let is_ours = from.cluster_id == self.watcher.cluster_id() && from.index <= answer.index;
         self.index = from.index;
         if !is_ours || !self.push_missed(answer.progress(), events) {
             self.push_state("reset", answer, events);
@@ -98,7 +98,7 @@ impl<D: Backend> WatchedLookup<D> {
 
     /// Writes the changes after `index`. Returns false if some of them are no longer available.
     fn push_missed(&mut self, now: LookupProgress, events: &mut EventBuffer) -> bool {
-        match self.feed.since(self.index) {
+        match self.watcher.since(self.index) {
             Some(changes) => {
                 for change in changes {
                     self.index = change.index;
@@ -123,20 +123,20 @@ impl<D: Backend> WatchedLookup<D> {
     }
 
     fn position(&self) -> Position {
-        Position::on(&self.feed, self.index)
+        Position::on(&self.watcher, self.index)
     }
 }
 
 impl<D: Backend> Source for WatchedLookup<D> {
-    fn feed(&mut self) -> &mut Watcher {
-        &mut self.feed
+    fn watcher(&mut self) -> &mut Watcher {
+        &mut self.watcher
     }
 
     fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
         // Read before the changes: by then, the feed has all changes up to this progress.
-        let now = self.discovery.progress(&self.lookup)?;
+        let now = self.backend.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
-            let answer = self.discovery.lookup_stale(&self.lookup)?;
+            let answer = self.backend.lookup_stale(&self.lookup)?;
             self.push_state("reset", &answer, events);
         }
         Ok(self.index)

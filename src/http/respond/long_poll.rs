@@ -14,7 +14,7 @@ impl<D: Backend> AppState<D> {
     /// If the cluster does not respond in time, or reports why it cannot.
     pub(in crate::http) async fn look_up(&self, lookup: &Lookup) -> Result<LookupResult, ApiError> {
         // Boxed, so that it takes no space in the future of a held lookup.
-        Box::pin(self.read(|deadline| self.discovery.lookup(lookup, deadline))).await
+        Box::pin(self.read(|deadline| self.backend.lookup(lookup, deadline))).await
     }
 
     /// Waits until the result of a lookup differs from the one that the client has, or until
@@ -32,16 +32,16 @@ impl<D: Backend> AppState<D> {
         has: impl Fn(&LookupResult) -> bool,
         until: Instant,
     ) -> Result<LookupResult, ApiError> {
-        let mut feed = self.discovery.watch(std::slice::from_ref(lookup))?;
+        let mut watcher = self.backend.watch(std::slice::from_ref(lookup))?;
         loop {
             // Read after the feed began, so that no change is missed between the two.
-            let answer = self.discovery.lookup_stale(lookup)?;
+            let answer = self.backend.lookup_stale(lookup)?;
             self.make(&answer, false).await?;
             if !has(&answer) {
                 return Ok(answer);
             }
             tokio::select! {
-                wake = feed.next() => match wake {
+                wake = watcher.next() => match wake {
                     WatchEvent::Changed => {}
                     WatchEvent::Lost(reason) => return Err(ApiError::Unavailable(reason)),
                 },

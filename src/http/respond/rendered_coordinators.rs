@@ -97,21 +97,21 @@ impl RenderedCoordinators {
     /// If this node has no state to show.
     pub(in crate::http) fn answer<D: Backend>(
         &self,
-        discovery: &D,
+        backend: &D,
         settings: &HttpSettings,
         question: &CoordinatorQuestion,
         lookups: &[Lookup],
     ) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
-        let before = place(discovery, lookups)?;
+        let before = place(backend, lookups)?;
         if let Some(rendered) = self.find(question, before.changed_index) {
             // No lookup has changed since, at least up to the index at which the first one was
             // read.
             return Ok((rendered, before.index.max(before.changed_index)));
         }
-        let (found, index) = discovery.coordinators_stale(&question.query)?;
+        let (found, index) = backend.coordinators_stale(&question.query)?;
         let rendered = Arc::new(self.render(chosen_first(found, settings), question)?);
         // If the state changed in the meantime, the rendering may or may not include the change.
-        if place(discovery, lookups)?.changed_index == before.changed_index {
+        if place(backend, lookups)?.changed_index == before.changed_index {
             self.keep(question, before.changed_index, &rendered);
         }
         Ok((rendered, index))
@@ -195,10 +195,10 @@ impl CoordinatorsBody {
 
 /// Returns this node's progress. A lookup may change while the others are read, so `index` is that
 /// of the first one.
-fn place<D: Backend>(discovery: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
+fn place<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
     let mut place: Option<QuestionProgress> = None;
     for lookup in lookups {
-        let progress = discovery.progress(lookup)?;
+        let progress = backend.progress(lookup)?;
         let (index, before) = place.map_or((progress.index, 0), |place| {
             (place.index, place.changed_index)
         });
@@ -286,7 +286,7 @@ mod tests {
     use crate::http::fake_backend::FakeBackend;
     use crate::model::Announcement;
 
-    async fn announce(lone: &FakeBackend, node_id: &str, kind: &str) {
+    async fn announce(backend: &FakeBackend, node_id: &str, kind: &str) {
         let body = format!(
             r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}","properties":{{"http":"http://{node_id}:1"}}}}]}}"#
         );
@@ -294,7 +294,7 @@ mod tests {
             Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");
         let (digest, whole) = (announcement.digest(), || Ok(announcement.clone()));
         let deadline = crate::http::state::deadline();
-        let taken = lone.renew_or_announce(node_id, digest, whole, deadline);
+        let taken = backend.renew_or_announce(node_id, digest, whole, deadline);
         taken.await.expect("it is taken");
     }
 
@@ -302,7 +302,7 @@ mod tests {
     /// within its limit.
     #[tokio::test]
     async fn one_state_is_rendered_once() {
-        let lone = FakeBackend::new();
+        let backend = FakeBackend::new();
         let settings = HttpSettings::new("test");
         let renderings = RenderedCoordinators::new();
         let question = |pool: Option<String>| CoordinatorQuestion {
@@ -311,20 +311,20 @@ mod tests {
         };
         let answer = |question: &CoordinatorQuestion| {
             let lookups = question.lookups();
-            let answer = renderings.answer(&lone, &settings, question, &lookups);
+            let answer = renderings.answer(&backend, &settings, question, &lookups);
             answer.expect("it has a state")
         };
         let any = question(None);
         let (none, _) = answer(&any);
-        announce(&lone, "c1", "trino-coordinator").await;
+        announce(&backend, "c1", "trino-coordinator").await;
         let (one, index) = answer(&any);
         assert_ne!(none.digest, one.digest);
-        assert_eq!(index, lone.applied());
-        announce(&lone, "other", "jmx").await;
+        assert_eq!(index, backend.applied());
+        announce(&backend, "other", "jmx").await;
         let (same, index) = answer(&any);
         assert!(Arc::ptr_eq(&one, &same), "nothing of it has changed");
-        assert_eq!(index, lone.applied());
-        announce(&lone, "w1", "trino").await;
+        assert_eq!(index, backend.applied());
+        announce(&backend, "w1", "trino").await;
         let (again, _) = answer(&any);
         assert_eq!(one.digest, again.digest, "a worker changes nothing of it");
         for pool in 0..2 * KEPT_MAX {

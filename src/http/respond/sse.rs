@@ -49,14 +49,14 @@ pub(in crate::http) struct Position {
 
 impl Position {
     /// Returns the position at an index of the feed's cluster.
-    pub(in crate::http) fn on(feed: &Watcher, index: u64) -> Position {
+    pub(in crate::http) fn on(watcher: &Watcher, index: u64) -> Position {
         Position {
-            cluster_id: feed.cluster_id(),
+            cluster_id: watcher.cluster_id(),
             index,
         }
     }
 
-    /// Parses an `id` that [`Events`] wrote.
+    /// Parses an `id` that [`EventBuffer`] wrote.
     pub(in crate::http) fn parse(text: &str) -> Option<Position> {
         let (cluster_id, index) = text.split_once(':')?;
         let is_id = cluster_id.len() == 16 && cluster_id.bytes().all(|b| b.is_ascii_hexdigit());
@@ -118,13 +118,13 @@ impl EventBuffer {
 
 /// The content of a stream.
 ///
-/// - `look` appends the changes since its last call, in order, and returns the index up to which
-///   the stream is complete.
+/// - `poll_changes` appends the changes since its last call, in order, and returns the index up to
+///   which the stream is complete.
 /// - It never lags behind the feed: it reads local state, which includes everything that the feed
 ///   has woken for.
 pub(in crate::http) trait Source: Send + 'static {
     /// Returns the feed that wakes the stream.
-    fn feed(&mut self) -> &mut Watcher;
+    fn watcher(&mut self) -> &mut Watcher;
 
     /// Appends the changes since the last call.
     ///
@@ -194,7 +194,7 @@ impl<S: Source> EventStream<S> {
                 return None;
             }
             let alive = tokio::select! {
-                wake = self.source.feed().next() => match wake {
+                wake = self.source.watcher().next() => match wake {
                     WatchEvent::Changed => self.poll_changes(),
                     WatchEvent::Lost(reason) => Err(Unavailable { reason }),
                 },
@@ -230,7 +230,7 @@ impl<S: Source> EventStream<S> {
     }
 
     fn position(&mut self) -> Position {
-        Position::on(self.source.feed(), self.index)
+        Position::on(self.source.watcher(), self.index)
     }
 }
 

@@ -71,7 +71,7 @@ async fn the_oldest_coordinator_is_answered_on_demand() {
     announce(&server, "c1", "trino-coordinator", "http://c1:1");
     announce(&server, "c2", "trino-coordinator", "http://c2:1");
     assert_eq!(text(&server, PATH).await.1, "http://c1:1\n");
-    server.lone.apply(|seen| Command::Withdraw {
+    server.backend.apply(|seen| Command::Withdraw {
         seen,
         node_id: "c1".to_owned(),
     });

@@ -32,7 +32,7 @@ pub(super) struct FakeBackend(Arc<FakeBackendState>);
 
 struct FakeBackendState {
     registry: Mutex<Registry>,
-    feeds: WatchHub,
+    hub: WatchHub,
     mode: Mutex<Mode>,
     /// A signal for each request that [`Mode::Silent`] leaves waiting.
     asked: Notify,
@@ -42,7 +42,7 @@ impl FakeBackend {
     pub(super) fn new() -> FakeBackend {
         FakeBackend(Arc::new(FakeBackendState {
             registry: Mutex::new(Registry::new("test")),
-            feeds: WatchHub::new(0xa1, 0),
+            hub: WatchHub::new(0xa1, 0),
             mode: Mutex::new(Mode::Well),
             asked: Notify::new(),
         }))
@@ -50,19 +50,19 @@ impl FakeBackend {
 
     /// Sets the reason why the local state may be stale, for waiting clients; `None` clears it.
     pub(super) fn set_lost(&self, reason: Option<&str>) {
-        self.0.feeds.set_unavailable(reason.map(str::to_owned));
+        self.0.hub.set_unavailable(reason.map(str::to_owned));
     }
 
     /// Returns the number of waiting clients, counted by their subscriptions.
     pub(super) fn followed(&self) -> usize {
-        self.0.feeds.subscriptions()
+        self.0.hub.subscriptions()
     }
 
     /// Installs a snapshot: the state may change, and its history is discarded.
     pub(super) fn install(&self, change: impl FnOnce(&mut Registry)) {
         let mut registry = self.registry();
         change(&mut registry);
-        self.0.feeds.start_over(registry.applied_index());
+        self.0.hub.start_over(registry.applied_index());
     }
 
     /// Installs a snapshot of the current state.
@@ -126,9 +126,9 @@ impl FakeBackend {
         let index = registry.applied_index();
         registry.apply(index + 1, &batch(command(index)));
         let changes = registry.take_changes();
-        self.0.feeds.keep(&changes);
+        self.0.hub.keep(&changes);
         drop(registry);
-        self.0.feeds.notify(&changes);
+        self.0.hub.notify(&changes);
         index + 1
     }
 }
@@ -189,7 +189,7 @@ impl Backend for FakeBackend {
     }
 
     fn watch(&self, lookups: &[Lookup]) -> Result<Watcher, Unavailable> {
-        Ok(self.0.feeds.watch(lookups))
+        Ok(self.0.hub.watch(lookups))
     }
 
     async fn renew_or_announce(

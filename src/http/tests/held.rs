@@ -28,7 +28,7 @@ pub(super) fn get(path: &str, headers: &str) -> String {
 
 /// Announces one service of a node, whose `http` distinguishes the announcements of the node.
 pub(super) fn announce(server: &TestServer, node_id: &str, service_type: &str, http: &str) -> u64 {
-    server.lone.apply(|seen| Command::Announce {
+    server.backend.apply(|seen| Command::Announce {
         seen,
         announcement: Announcement {
             node_id: node_id.to_owned(),
@@ -47,15 +47,19 @@ pub(super) fn announce(server: &TestServer, node_id: &str, service_type: &str, h
 /// Waits until the number of subscriptions is `count`: the requests are then held.
 pub(super) async fn followed(server: &TestServer, count: usize) {
     let deadline = now() + PATIENCE;
-    while server.lone.followed() != count {
-        assert!(now() < deadline, "{} are followed", server.lone.followed());
+    while server.backend.followed() != count {
+        assert!(
+            now() < deadline,
+            "{} are followed",
+            server.backend.followed()
+        );
         tokio::task::yield_now().await;
     }
 }
 
 /// Sends a lookup that will be held, and returns once it is.
 async fn held(server: &TestServer, path: &str, headers: &str) -> TcpStream {
-    let before = server.lone.followed();
+    let before = server.backend.followed();
     let mut stream = server.connect().await;
     stream
         .write_all(get(path, headers).as_bytes())
@@ -110,7 +114,7 @@ async fn a_known_answer_is_held_until_it_changes() {
         announce(&server, "w1", "presto-coordinator", &round.to_string());
         // Other lookups are served, and the held one still waits.
         assert_eq!(server.ask(get(PATH, "")).await.status, 200);
-        assert_eq!(server.lone.followed(), 1);
+        assert_eq!(server.backend.followed(), 1);
         let index = announce(&server, "w2", "presto", &round.to_string());
         let changed = answer(&mut waiting).await;
         assert_eq!(
@@ -118,7 +122,7 @@ async fn a_known_answer_is_held_until_it_changes() {
             (200, index.to_string().as_str())
         );
         assert_ne!(tag(&changed), tag(&has));
-        assert_eq!(server.lone.followed(), 0, "nothing is left behind");
+        assert_eq!(server.backend.followed(), 0, "nothing is left behind");
     }
 }
 
@@ -151,7 +155,7 @@ async fn what_cannot_be_held_is_answered_at_once() {
     let head = get(PATH, &known).replace("GET", "HEAD");
     assert_eq!(server.ask(head).await.status, 304);
     let head = get(&format!("{PATH}?index=0"), "").replace("GET", "HEAD");
-    assert_eq!(server.lone.followed(), 0);
+    assert_eq!(server.backend.followed(), 0);
     let mut stream = server.connect().await;
     stream.write_all(head.as_bytes()).await.expect("it reads");
     // The response to HEAD has no body, despite its `Content-Length`.
@@ -184,7 +188,7 @@ async fn a_hold_that_ends_is_confirmed() {
     assert!(began.elapsed() >= Duration::from_millis(50));
 
     let mut waiting = held(&server, PATH, &known).await;
-    server.lone.set(Mode::No);
+    server.backend.set(Mode::No);
     assert_eq!(answer(&mut waiting).await.status, 503);
 }
 
@@ -209,7 +213,7 @@ async fn a_lost_node_ends_its_holds() {
     let has = server.ask(get(PATH, "")).await;
     let mut tagged = held(&server, PATH, &format!("ETag: {}\r\n", tag(&has))).await;
     let mut waiting = held(&server, &format!("{PATH}?index=0"), "").await;
-    server.lone.set_lost(Some("no majority"));
+    server.backend.set_lost(Some("no majority"));
     for stream in [&mut tagged, &mut waiting] {
         let refused = answer(stream).await;
         assert_eq!(
@@ -283,7 +287,7 @@ async fn an_index_is_waited_for() {
     announce(&server, "other", "trino", "a");
     announce(&server, "w1", "presto", "a");
     assert_eq!(server.ask(get(PATH, "")).await.status, 200);
-    assert_eq!(server.lone.followed(), 1);
+    assert_eq!(server.backend.followed(), 1);
     let changed = announce(&server, "w1", "presto", "b");
     assert_eq!(
         answer(&mut waiting).await.headers["quorate-index"],
@@ -291,7 +295,7 @@ async fn an_index_is_waited_for() {
     );
     // The removal of the last service of a type is a change too.
     let mut waiting = held(&server, &format!("{PATH}?index={changed}"), "").await;
-    server.lone.apply(|seen| Command::Withdraw {
+    server.backend.apply(|seen| Command::Withdraw {
         seen,
         node_id: "w1".to_owned(),
     });
@@ -343,7 +347,7 @@ async fn an_abandoned_lookup_gives_its_place_back() {
     drop(ahead);
     let began = now();
     let mut pace = tokio::time::interval(Duration::from_millis(50));
-    while server.lone.followed() > 1 {
+    while server.backend.followed() > 1 {
         pace.tick().await;
         assert!(began.elapsed() < Duration::from_secs(30), "it is kept");
     }
@@ -378,9 +382,9 @@ async fn clients_are_told_when_to_announce() {
     );
     let mut settings = HttpSettings::new("test");
     settings.announce_interval_s = Some(12);
-    let told = TestServer::with(settings).await.ask(&put).await;
+    let asked = TestServer::with(settings).await.ask(&put).await;
     assert_eq!(
-        (told.status, told.headers["cache-control"].as_str()),
+        (asked.status, asked.headers["cache-control"].as_str()),
         (202, "max-age=12")
     );
     let server = TestServer::start().await;

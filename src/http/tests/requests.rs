@@ -62,7 +62,7 @@ async fn a_request_without_one_host_is_refused() {
         assert_eq!(refused.status, 400, "{hosts}");
         assert!(!refused.body.is_empty(), "{hosts}");
     }
-    assert_eq!(server.lone.applied(), 0);
+    assert_eq!(server.backend.applied(), 0);
     for host in ["h", "H:8411", "[::1]:8411", ""] {
         let taken = server.ask(format!("{put}Host: {host}\r\n\r\n{body}")).await;
         assert_eq!(taken.status, 202, "{host}");

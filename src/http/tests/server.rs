@@ -26,8 +26,8 @@ const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
 pub(super) struct TestServer {
     pub(super) address: SocketAddr,
-    pub(super) lone: FakeBackend,
-    beat: PauseDetector,
+    pub(super) backend: FakeBackend,
+    pause_detector: PauseDetector,
     settings: HttpSettings,
     records: Arc<Mutex<Vec<HttpRecord>>>,
     stop: oneshot::Sender<()>,
@@ -42,7 +42,7 @@ impl TestServer {
     pub(super) async fn with(settings: HttpSettings) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (lone, beat) = (FakeBackend::new(), PauseDetector::start());
+        let (backend, pause_detector) = (FakeBackend::new(), PauseDetector::start());
         let (stop, stopped) = oneshot::channel();
         let records = Arc::new(Mutex::new(Vec::new()));
         let log = records.clone();
@@ -52,17 +52,17 @@ impl TestServer {
         };
         let serving = serve(
             listener,
-            lone.clone(),
+            backend.clone(),
             settings.clone(),
-            beat.clone(),
+            pause_detector.clone(),
             Some(Arc::new(access_log)),
             shutdown,
         );
         let task = tokio::spawn(serving);
         TestServer {
             address,
-            lone,
-            beat,
+            backend,
+            pause_detector,
             settings,
             records,
             stop,
@@ -158,7 +158,7 @@ const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
 async fn failures_of_the_cluster_are_503() {
     let server = TestServer::start().await;
     for (mode, applied) in [(Mode::No, "no"), (Mode::Unknown, "unknown")] {
-        server.lone.set(mode);
+        server.backend.set(mode);
         for request in [
             put(BODY, ""),
             b"DELETE /v1/announcement/n HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
@@ -193,7 +193,7 @@ async fn failures_of_the_cluster_are_503() {
 #[tokio::test]
 async fn a_silent_cluster_is_answered_for_within_two_seconds() {
     let server = TestServer::start().await;
-    server.lone.set(Mode::Silent);
+    server.backend.set(Mode::Silent);
     let began = now();
     let (read, write) = tokio::join!(server.ask(GET), server.ask(put(BODY, "")));
     assert!(
@@ -213,7 +213,7 @@ async fn nothing_old_is_proposed_after_a_wake() {
     let server = TestServer::start().await;
     let mut kept = server.connect().await;
     assert_eq!(ask(&mut kept, put(BODY, "")).await.status, 202);
-    let applied = server.lone.applied();
+    let applied = server.backend.applied();
 
     // The runtime has one thread, and until the next await nothing runs on it, as in a suspended
     // process.
@@ -223,7 +223,9 @@ async fn nothing_old_is_proposed_after_a_wake() {
     );
     let mut waiting = connect_while_stopped(server.address, &put(BODY, ""));
     let mut silent = connect_while_stopped(server.address, b"");
-    server.beat.pretend_stopped(Duration::from_secs(60));
+    server
+        .pause_detector
+        .pretend_stopped(Duration::from_secs(60));
 
     for stream in [&mut kept, &mut waiting] {
         let refused = answer(stream).await;
@@ -237,8 +239,8 @@ async fn nothing_old_is_proposed_after_a_wake() {
         closed(&mut silent).await,
         "opened before the wake, and closed by it"
     );
-    assert_eq!(server.lone.applied(), applied, "nothing was proposed");
-    assert_eq!(server.beat.epoch(), 1);
+    assert_eq!(server.backend.applied(), applied, "nothing was proposed");
+    assert_eq!(server.pause_detector.epoch(), 1);
 
     assert_eq!(
         server.ask(put(BODY, "")).await.status,
@@ -493,12 +495,12 @@ async fn stopping_finishes_what_is_in_flight() {
     let mut idle = server.connect().await;
     assert_eq!(ask(&mut idle, GET).await.status, 200);
     let mut silent = server.connect().await;
-    server.lone.set(Mode::Silent);
+    server.backend.set(Mode::Silent);
     let mut busy = server.connect().await;
     busy.write_all(put(BODY, "").as_slice())
         .await
         .expect("the server reads");
-    server.lone.asked().await;
+    server.backend.asked().await;
 
     server.stop.send(()).expect("it runs");
     assert!(closed(&mut idle).await && closed(&mut silent).await);

@@ -8,9 +8,9 @@ use crate::registry::Command;
 const NODE: &str = r#"{"environment":"test","pool":"p","location":"/n","services":[
     {"id":"00000000-0000-0000-0000-000000000001","type":"presto","properties":{"http":"http://n:8080"}}]}"#;
 
-fn announce(lone: &FakeBackend) {
+fn announce(backend: &FakeBackend) {
     let announcement = Announcement::from_json("n", NODE.as_bytes(), "test").expect("a good one");
-    lone.apply(|seen| Command::Announce { seen, announcement });
+    backend.apply(|seen| Command::Announce { seen, announcement });
 }
 
 /// Another spelling of the same request, which the router decodes, gets the same response,
@@ -18,7 +18,7 @@ fn announce(lone: &FakeBackend) {
 #[tokio::test]
 async fn every_spelling_has_one_answer() {
     let server = TestServer::start().await;
-    announce(&server.lone);
+    announce(&server.backend);
     let get = async |target: &str, headers: &str| {
         let request = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
         let mut answer = server.ask(request).await;

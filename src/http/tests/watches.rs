@@ -97,7 +97,7 @@ fn named(event: &ReceivedEvent) -> (&str, &str) {
 }
 
 fn withdraw(server: &TestServer, node_id: &str) -> u64 {
-    server.lone.apply(|seen| Command::Withdraw {
+    server.backend.apply(|seen| Command::Withdraw {
         seen,
         node_id: node_id.to_owned(),
     })
@@ -177,13 +177,13 @@ async fn a_stream_goes_on_from_an_id() {
         ReceivedStream::open(&server, &format!("{PATH}?from={}", id(second)), "").await;
     let third = announce(&server, "w1", "presto", "c");
     assert_eq!(named(&stream.event().await), ("change", id(third).as_str()));
-    let now_at = server.lone.applied();
+    let now_at = server.backend.applied();
     let mut stream =
         ReceivedStream::open(&server, PATH, &format!("Last-Event-ID: {}\r\n", id(now_at))).await;
     let heartbeat = stream.next().await.expect("a heartbeat");
     assert_eq!((heartbeat.name, heartbeat.id), (None, id(now_at)));
 
-    server.lone.forget_changes();
+    server.backend.forget_changes();
     let last = announce(&server, "other", "trino", "y");
     let mut stream =
         ReceivedStream::open(&server, &format!("{PATH}?from={}", id(now_at)), "").await;
@@ -199,9 +199,9 @@ async fn a_stream_goes_on_from_an_id() {
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = TestServer::start().await;
     announce(&server, "w1", "presto", "a");
-    server.lone.forget_changes();
+    server.backend.forget_changes();
     announce(&server, "w2", "presto", "a");
-    let at = server.lone.applied();
+    let at = server.backend.applied();
     let of_others = "00000000000000b2:1".to_owned();
     for from in [id(0), id(at + 1), of_others] {
         let mut stream = ReceivedStream::open(&server, &format!("{PATH}?from={from}"), "").await;
@@ -211,7 +211,7 @@ async fn what_was_missed_is_made_up_for_by_the_state() {
     }
     let mut stream = ReceivedStream::open(&server, PATH, "").await;
     assert_eq!(named(&stream.event().await).0, "state");
-    server.lone.install(|registry| {
+    server.backend.install(|registry| {
         let withdraw = Command::Withdraw {
             seen: at,
             node_id: "w1".to_owned(),
@@ -246,7 +246,7 @@ async fn a_stream_says_why_it_ends() {
         let mut stream = ReceivedStream::open(&server, PATH, "").await;
         stream.event().await;
         match lost {
-            true => server.lone.set_lost(Some("no majority")),
+            true => server.backend.set_lost(Some("no majority")),
             false => drop(tokio::spawn(server.stop())),
         }
         let end = stream.event().await;
@@ -280,7 +280,7 @@ async fn a_stream_that_cannot_be_is_refused() {
     followed(&server, 0).await;
     let refused = server.ask(get(PATH, "Accept: application/json\r\n")).await;
     assert_eq!(refused.status, 406);
-    server.lone.set(Mode::No);
+    server.backend.set(Mode::No);
     assert_eq!(server.ask(get(PATH, "")).await.status, 503);
 }
 
@@ -299,7 +299,7 @@ async fn a_reader_that_takes_nothing_is_cut() {
     let large = "x".repeat(200_000);
     let mut pace = tokio::time::interval(Duration::from_millis(50));
     let mut changes = 0;
-    while server.lone.followed() > 0 {
+    while server.backend.followed() > 0 {
         pace.tick().await;
         // More than any socket buffer holds.
         if changes < 100 {

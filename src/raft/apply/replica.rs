@@ -28,10 +28,10 @@ pub(crate) struct Replica {
     applied: watch::Sender<u64>,
     feeds: WatchHub,
     checkpoints: Mutex<VecDeque<StateDigest>>,
-    journal: Mutex<TickHistory>,
+    history: Mutex<TickHistory>,
     evidence: Evidence,
     /// Receives the progress of cluster time.
-    beat: PauseDetector,
+    pause_detector: PauseDetector,
 }
 
 impl Replica {
@@ -39,7 +39,7 @@ impl Replica {
         registry: Registry,
         cluster_id: u64,
         recovery_gap: Duration,
-        beat: PauseDetector,
+        pause_detector: PauseDetector,
     ) -> Replica {
         let evidence = Evidence::default();
         evidence.note_committed(registry.applied_index());
@@ -50,9 +50,9 @@ impl Replica {
             applied,
             feeds,
             checkpoints: Mutex::default(),
-            journal: Mutex::new(TickHistory::new(recovery_gap)),
+            history: Mutex::new(TickHistory::new(recovery_gap)),
             evidence,
-            beat,
+            pause_detector,
         }
     }
 
@@ -78,10 +78,10 @@ impl Replica {
     }
 
     pub(crate) fn tick_history(&self) -> std::sync::MutexGuard<'_, TickHistory> {
-        lock(&self.journal)
+        lock(&self.history)
     }
 
-    /// Applies one entry. [`Replica::tell`] notifies the subscribers of its changes.
+    /// Applies one entry. [`Replica::notify`] notifies the subscribers of its changes.
     pub(crate) fn apply(
         &self,
         log_id: &LogId,
@@ -136,7 +136,7 @@ impl Replica {
         self.feeds.start_over(held.applied_index());
         let (index, ticked_ms) = (held.applied_index(), held.ticked_ms());
         drop(held);
-        self.beat.observe_cluster_time(ticked_ms);
+        self.pause_detector.observe_cluster_time(ticked_ms);
         self.evidence.note_committed(index);
         self.tick_history().installed(clock::now());
         lock(&self.checkpoints).clear();
@@ -158,12 +158,12 @@ impl Replica {
     fn note(&self, log_id: &LogId, batch: Option<&Batch>, ticked_ms: u64) {
         let leader = leadership(log_id);
         let leader = (leader.term, leader.node);
-        let mut journal = self.tick_history();
-        journal.saw_entry_of(leader);
+        let mut history = self.tick_history();
+        history.saw_entry_of(leader);
         for command in batch.map_or(&[][..], |batch| &batch.commands) {
             if let Command::Tick { grace_ms, .. } = command {
-                self.beat.observe_cluster_time(ticked_ms);
-                journal.applied(leader, clock::now(), grace_ms.is_some());
+                self.pause_detector.observe_cluster_time(ticked_ms);
+                history.applied(leader, clock::now(), grace_ms.is_some());
             }
         }
         // Must come after the tick is reported: a reader that sees this index then also knows of a

@@ -132,9 +132,9 @@ mod tests {
     const NEW: LeaderKey = (2, 2);
 
     fn following(leader: LeaderKey) -> (TickHistory, Instant) {
-        let mut journal = TickHistory::new(GAP);
-        journal.follow(leader);
-        (journal, clock::now())
+        let mut history = TickHistory::new(GAP);
+        history.follow(leader);
+        (history, clock::now())
     }
 
     fn seconds(count: u64) -> Duration {
@@ -144,31 +144,31 @@ mod tests {
     /// A process that has counted no tick cannot know how long the cluster was down.
     #[test]
     fn a_process_just_started_owes_a_grace() {
-        let (journal, start) = following(OLD);
-        assert!(journal.needs_grace(start));
+        let (history, start) = following(OLD);
+        assert!(history.needs_grace(start));
     }
 
     /// Ticks replayed at start, before any leader is followed, say nothing about the present.
     #[test]
     fn replay_does_not_count() {
-        let mut journal = TickHistory::new(GAP);
+        let mut history = TickHistory::new(GAP);
         let start = clock::now();
-        journal.applied(OLD, start, false);
-        journal.applied(OLD, start, true);
-        journal.follow(OLD);
-        assert!(journal.needs_grace(start));
+        history.applied(OLD, start, false);
+        history.applied(OLD, start, true);
+        history.follow(OLD);
+        assert!(history.needs_grace(start));
     }
 
     /// A tick in flight when the quorum was lost is committed when the quorum returns; the gap
     /// before it is still detected.
     #[test]
     fn a_tick_committed_late_does_not_hide_the_gap() {
-        let (mut journal, start) = following(OLD);
-        journal.applied(OLD, start, true);
-        journal.applied(OLD, start + seconds(60), false);
-        assert!(journal.needs_grace(start + seconds(60)));
-        journal.applied(OLD, start + seconds(61), true);
-        assert!(!journal.needs_grace(start + seconds(61)));
+        let (mut history, start) = following(OLD);
+        history.applied(OLD, start, true);
+        history.applied(OLD, start + seconds(60), false);
+        assert!(history.needs_grace(start + seconds(60)));
+        history.applied(OLD, start + seconds(61), true);
+        assert!(!history.needs_grace(start + seconds(61)));
     }
 
     /// Several ticks from before an outage may be committed after it, back to back or with disk
@@ -177,16 +177,16 @@ mod tests {
     #[test]
     fn ticks_committed_late_do_not_hide_the_gap() {
         for (apart_ms, ticks) in [(0, 20), (1, 20), (100, 20), (200, 20), (400, 3)] {
-            let (mut journal, start) = following(OLD);
-            journal.applied(OLD, start, true);
+            let (mut history, start) = following(OLD);
+            history.applied(OLD, start, true);
             let mut at = start + seconds(60);
             for tick in 1..=ticks {
-                journal.applied(OLD, at, false);
-                assert!(journal.needs_grace(at), "tick {tick}, {apart_ms} ms apart");
+                history.applied(OLD, at, false);
+                assert!(history.needs_grace(at), "tick {tick}, {apart_ms} ms apart");
                 at += Duration::from_millis(apart_ms);
             }
-            journal.follow(NEW);
-            assert!(journal.needs_grace(at), "{apart_ms} ms apart");
+            history.follow(NEW);
+            assert!(history.needs_grace(at), "{apart_ms} ms apart");
         }
     }
 
@@ -194,85 +194,85 @@ mod tests {
     /// its second tick, so that tick carries no grace, and no later one does.
     #[test]
     fn a_leader_takes_its_own_word() {
-        let (mut journal, start) = following(OLD);
+        let (mut history, start) = following(OLD);
         let millisecond = Duration::from_millis(1);
-        journal.applied(OLD, start + millisecond, false);
-        journal.decided(start);
+        history.applied(OLD, start + millisecond, false);
+        history.decided(start);
         assert!(
-            journal.needs_grace(start + millisecond),
+            history.needs_grace(start + millisecond),
             "seen after it was proposed"
         );
         let second = start + TICK_INTERVAL;
-        journal.applied(OLD, second + millisecond, false);
-        journal.decided(second);
-        assert!(!journal.needs_grace(second + millisecond));
+        history.applied(OLD, second + millisecond, false);
+        history.decided(second);
+        assert!(!history.needs_grace(second + millisecond));
 
         let late = second + seconds(60);
-        journal.applied(OLD, late, false);
-        journal.decided(second + TICK_INTERVAL);
-        assert!(journal.needs_grace(late), "proposed before the gap");
+        history.applied(OLD, late, false);
+        history.decided(second + TICK_INTERVAL);
+        assert!(history.needs_grace(late), "proposed before the gap");
     }
 
     /// A node that was paused while the others ran drops the gap that it alone saw, after the
     /// leader's next ticks.
     #[test]
     fn a_gap_of_ones_own_is_forgotten() {
-        let (mut journal, start) = following(OLD);
-        journal.applied(OLD, start, true);
-        let woken = start + seconds(60);
+        let (mut history, start) = following(OLD);
+        history.applied(OLD, start, true);
+        let resumed = start + seconds(60);
         for _ in 0..120 {
-            journal.applied(OLD, woken, false);
+            history.applied(OLD, resumed, false);
         }
         for half_seconds in 1..=2 {
-            assert!(journal.needs_grace(woken));
-            journal.applied(OLD, woken + half_seconds * TICK_INTERVAL, false);
+            assert!(history.needs_grace(resumed));
+            history.applied(OLD, resumed + half_seconds * TICK_INTERVAL, false);
         }
-        assert!(!journal.needs_grace(woken + 2 * TICK_INTERVAL));
+        assert!(!history.needs_grace(resumed + 2 * TICK_INTERVAL));
     }
 
     /// A change of leader is not a gap, so that repeated elections do not keep dead nodes.
     #[test]
     fn a_change_of_leader_is_no_gap() {
-        let (mut journal, start) = following(OLD);
-        journal.applied(OLD, start, true);
-        journal.applied(OLD, start + seconds(1), false);
-        journal.follow(NEW);
-        assert!(!journal.needs_grace(start + seconds(3)));
-        journal.applied(OLD, start + seconds(3), false);
-        journal.applied(NEW, start + seconds(4), false);
-        assert!(!journal.needs_grace(start + seconds(4)));
+        let (mut history, start) = following(OLD);
+        history.applied(OLD, start, true);
+        history.applied(OLD, start + seconds(1), false);
+        history.follow(NEW);
+        assert!(!history.needs_grace(start + seconds(3)));
+        history.applied(OLD, start + seconds(3), false);
+        history.applied(NEW, start + seconds(4), false);
+        assert!(!history.needs_grace(start + seconds(4)));
     }
 
     /// A tick that an earlier leader had in flight moves time. The new leader's first advance
     /// starts at it, so that no time counts twice.
     #[test]
     fn an_older_leaders_tick_is_the_base_of_the_next_advance() {
-        let (mut journal, start) = following(OLD);
-        journal.applied(OLD, start, true);
-        journal.follow(NEW);
-        journal.applied(OLD, start + seconds(1), false);
-        assert_eq!(journal.last_applied(), Some(start + seconds(1)));
+        let (mut history, start) = following(OLD);
+        history.applied(OLD, start, true);
+        history.follow(NEW);
+        history.applied(OLD, start + seconds(1), false);
+        assert_eq!(history.last_applied(), Some(start + seconds(1)));
     }
 
     /// Ticks contained in a snapshot moved time too: the next advance starts at the snapshot.
     #[test]
     fn a_snapshot_is_the_base_of_the_next_advance() {
-        let (mut journal, start) = following(OLD);
-        journal.applied(OLD, start, true);
-        journal.installed(start + seconds(2));
-        assert_eq!(journal.last_applied(), Some(start + seconds(2)));
+        let (mut history, start) = following(OLD);
+        history.applied(OLD, start, true);
+        history.installed(start + seconds(2));
+        assert_eq!(history.last_applied(), Some(start + seconds(2)));
     }
 
     /// A restarted follower trusts the living leader's judgement of its ticks.
     #[test]
     fn a_restarted_follower_takes_the_leaders_word() {
-        let (mut journal, start) = following(OLD);
-        journal.applied(OLD, start, false);
+        let (mut history, start) = following(OLD);
+        history.applied(OLD, start, false);
         assert!(
-            journal.needs_grace(start),
+            history.needs_grace(start),
             "one tick alone says nothing of the gap before it"
         );
-        journal.applied(OLD, start + seconds(1), false);
-        assert!(!journal.needs_grace(start + seconds(1)));
+        history.applied(OLD, start + seconds(1), false);
+        assert!(!history.needs_grace(start + seconds(1)));
     }
 }

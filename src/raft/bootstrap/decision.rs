@@ -220,11 +220,11 @@ mod tests {
     /// A different inventory or a wrong address prevents the founding, and the reason names it.
     #[test]
     fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
-        let stranger = GroupInfo {
+        let non_member = GroupInfo {
             inventory_digest: Some(1),
             ..none("c")
         };
-        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(stranger)]) else {
+        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(non_member)]) else {
             panic!("it must wait")
         };
         assert!(reason.contains("c has another inventory"), "{reason}");

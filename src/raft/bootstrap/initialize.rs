@@ -27,12 +27,12 @@ const JOIN_INTERVAL: Duration = Duration::from_millis(300);
 const ORPHANED_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts the steps that make this node a voter.
-pub(crate) fn spawn_tasks(group: Arc<Group>, forming: Arc<Bootstrap>, joined_late: bool) {
+pub(crate) fn spawn_tasks(group: Arc<Group>, bootstrap: Arc<Bootstrap>, joined_late: bool) {
     tokio::spawn(async move {
         let settled = async {
             match joined_late {
-                true => request_join_until_voter(&group, &forming).await,
-                false => initialize(&group, &forming).await,
+                true => request_join_until_voter(&group, &bootstrap).await,
+                false => initialize(&group, &bootstrap).await,
             }
         };
         tokio::select! {
@@ -43,16 +43,16 @@ pub(crate) fn spawn_tasks(group: Arc<Group>, forming: Arc<Bootstrap>, joined_lat
     });
 }
 
-async fn initialize(group: &Group, forming: &Bootstrap) {
+async fn initialize(group: &Group, bootstrap: &Bootstrap) {
     if is_initialized(group).await {
         return;
     }
     let founders = group.founders();
-    let own = forming.local_member().name.clone();
+    let own = bootstrap.local_member().name.clone();
     let first = founders.iter().map(|(name, _)| name).min();
     let waited = async {
         match first == Some(&own) {
-            true => wait_until_adopted(forming, founders).await,
+            true => wait_until_adopted(bootstrap, founders).await,
             false => {
                 while !is_initialized(group).await {
                     tokio::time::sleep(CHECK_INTERVAL).await
@@ -93,11 +93,11 @@ async fn is_initialized(group: &Group) -> bool {
     group.raft.is_initialized().await.unwrap_or(true)
 }
 
-async fn wait_until_adopted(forming: &Bootstrap, founders: &[(NodeIdentity, String)]) {
-    let own = forming.local_member().name.clone();
+async fn wait_until_adopted(bootstrap: &Bootstrap, founders: &[(NodeIdentity, String)]) {
+    let own = bootstrap.local_member().name.clone();
     for (name, address) in founders.iter().filter(|(name, _)| *name != own) {
         loop {
-            match forming.probe(address).await {
+            match bootstrap.probe(address).await {
                 Ok(view) if view.name == *name && view.founders.is_some() => break,
                 _ => tokio::time::sleep(CHECK_INTERVAL).await,
             }
@@ -105,19 +105,19 @@ async fn wait_until_adopted(forming: &Bootstrap, founders: &[(NodeIdentity, Stri
     }
 }
 
-async fn request_join_until_voter(group: &Group, forming: &Bootstrap) {
+async fn request_join_until_voter(group: &Group, bootstrap: &Bootstrap) {
     let own = group.raft_id();
-    let addresses: Vec<String> = forming
+    let addresses: Vec<String> = bootstrap
         .options
         .inventory
         .iter()
         .flat_map(|inventory| &inventory.entries)
-        .filter(|entry| entry.node_id != forming.options.node_id)
+        .filter(|entry| entry.node_id != bootstrap.options.node_id)
         .map(|entry| entry.address.clone())
         .collect();
     let mut said = String::new();
     while !group.view().borrow().is_voter(own) {
-        if let Err(reason) = forming.ask_to_join(&addresses).await
+        if let Err(reason) = bootstrap.ask_to_join(&addresses).await
             && reason != said
         {
             tracing::warn!(target: log_target::FOUNDING, "{reason}");
@@ -133,7 +133,7 @@ async fn request_join_until_voter(group: &Group, forming: &Bootstrap) {
 
 /// Resolves when this node's founding has failed: its log holds only the founding entry, and every
 /// other founder is in another group (docs/decisions/0001).
-pub(crate) async fn orphaned(group: &Group, forming: &Bootstrap, identity: &GroupIdentity) {
+pub(crate) async fn orphaned(group: &Group, bootstrap: &Bootstrap, identity: &GroupIdentity) {
     if identity.joined_late || identity.founders.len() < 2 {
         return std::future::pending().await;
     }
@@ -149,7 +149,7 @@ pub(crate) async fn orphaned(group: &Group, forming: &Bootstrap, identity: &Grou
         {
             return std::future::pending().await;
         }
-        if all_in_other_groups(group, forming).await {
+        if all_in_other_groups(group, bootstrap).await {
             tracing::warn!(
                 target: log_target::FOUNDING,
                 "every other founder is in another group: this node starts over and asks to join it"
@@ -159,10 +159,10 @@ pub(crate) async fn orphaned(group: &Group, forming: &Bootstrap, identity: &Grou
     }
 }
 
-async fn all_in_other_groups(group: &Group, forming: &Bootstrap) -> bool {
-    let own = forming.local_member().name.clone();
+async fn all_in_other_groups(group: &Group, bootstrap: &Bootstrap) -> bool {
+    let own = bootstrap.local_member().name.clone();
     for (name, address) in group.founders().iter().filter(|(name, _)| *name != own) {
-        match forming.probe(address).await {
+        match bootstrap.probe(address).await {
             Ok(view)
                 if view.name.node_id == name.node_id
                     && view

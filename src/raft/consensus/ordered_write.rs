@@ -120,11 +120,11 @@ where
 {
     let noted = || arrival(group, deadline);
     let (place, mut arrival) = group.write_order.enter_noting(wish.node_id(), noted);
-    let Ok(turn) = tokio::time::timeout_at(deadline, place.turn()).await else {
+    let Ok(guard) = tokio::time::timeout_at(deadline, place.guard()).await else {
         let reason = format!("an earlier write of {} is still under way", wish.node_id());
         return Err(WriteError::NotApplied(explain(group, reason)));
     };
-    arrival.previous = turn.previous();
+    arrival.previous = guard.previous();
     feature_level::settled(group, deadline).await;
     let (mut may_renew, mut is_level) = (true, false);
     loop {
@@ -156,7 +156,7 @@ where
                     Outcome::CapacityExceeded => return Err(WriteError::full()),
                     Outcome::OverLimit => return Err(WriteError::over_limit()),
                     Outcome::Applied | Outcome::Expired(_) => {
-                        turn.accepted(index);
+                        guard.accepted(index);
                         return Ok(index);
                     }
                 }
@@ -179,6 +179,9 @@ fn arrival(group: &Group, deadline: Instant) -> Arrival {
         committed,
         tail,
         previous: None,
-        until_ms: group.options.beat.highest_cluster_ms(client_waits),
+        until_ms: group
+            .options
+            .pause_detector
+            .highest_cluster_ms(client_waits),
     }
 }

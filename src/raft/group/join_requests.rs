@@ -26,50 +26,50 @@ pub(crate) struct PendingJoin {
     pub(crate) address: String,
     at: Instant,
     pub(crate) old_silent_since: Option<Instant>,
-    pub(crate) refusal: Option<String>,
+    pub(crate) rejection: Option<String>,
 }
 
 impl JoinRequests {
     /// Records a join request, and returns the reason if it is refused.
     pub(crate) fn add(&self, name: NodeIdentity, address: String) -> Option<String> {
         let now = clock::now();
-        let mut wishes = lock(&self.by_node);
-        let heard = wishes
+        let mut requests = lock(&self.by_node);
+        let pending = requests
             .entry(name.node_id.clone())
             .or_insert_with(|| PendingJoin {
                 name: name.clone(),
                 address: address.clone(),
                 at: now,
                 old_silent_since: None,
-                refusal: None,
+                rejection: None,
             });
-        if heard.name != name {
-            heard.name = name;
-            heard.old_silent_since = None;
-            heard.refusal = None;
+        if pending.name != name {
+            pending.name = name;
+            pending.old_silent_since = None;
+            pending.rejection = None;
         }
-        heard.at = now;
-        heard.address = address;
-        heard.refusal.clone()
+        pending.at = now;
+        pending.address = address;
+        pending.rejection.clone()
     }
 
     /// Returns the time at which a node of this id last asked to join.
     pub(crate) fn last_request(&self, node_id: &str) -> Option<Instant> {
-        lock(&self.by_node).get(node_id).map(|heard| heard.at)
+        lock(&self.by_node).get(node_id).map(|pending| pending.at)
     }
 
     /// Returns the requests of the nodes that still ask, and removes all others.
     pub(crate) fn due(&self) -> Vec<PendingJoin> {
         let now = clock::now();
-        let mut wishes = lock(&self.by_node);
-        wishes.retain(|_, heard| now.duration_since(heard.at) < MAX_AGE);
-        wishes.values().cloned().collect()
+        let mut requests = lock(&self.by_node);
+        requests.retain(|_, pending| now.duration_since(pending.at) < MAX_AGE);
+        requests.values().cloned().collect()
     }
 
     /// Applies `change` to a node's request, if there is one.
     pub(crate) fn update(&self, node_id: &str, change: impl FnOnce(&mut PendingJoin)) {
-        if let Some(heard) = lock(&self.by_node).get_mut(node_id) {
-            change(heard);
+        if let Some(pending) = lock(&self.by_node).get_mut(node_id) {
+            change(pending);
         }
     }
 

@@ -122,12 +122,12 @@ impl Group {
     pub(crate) async fn ask_leader(
         &self,
         leader: &Leader,
-        lane: Channel,
+        channel: Channel,
         request: Request,
         limit: Duration,
     ) -> Result<Response, CallError> {
         self.peers
-            .call(leader.id, &leader.member, lane, request, limit)
+            .call(leader.id, &leader.member, channel, request, limit)
             .await
     }
 

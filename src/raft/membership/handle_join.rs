@@ -12,16 +12,16 @@ use std::time::Duration;
 const LEADER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Handles a join request on the leader, or forwards it to the leader.
-pub(crate) async fn handle_join(group: &Group, wish: JoinRequest) -> JoinResponse {
-    if let Err(reason) = message_checks::join_request(&wish, &group.options.environment) {
+pub(crate) async fn handle_join(group: &Group, request: JoinRequest) -> JoinResponse {
+    if let Err(reason) = message_checks::join_request(&request, &group.options.environment) {
         return JoinResponse::Refused(reason);
     }
     let view = group.view().borrow().clone();
     match &view.leader {
         None => JoinResponse::Refused("the group has no leader now".to_owned()),
-        Some(leader) if leader.id == group.raft_id() => check_join(group, &view, wish),
+        Some(leader) if leader.id == group.raft_id() => check_join(group, &view, request),
         Some(leader) => {
-            let request = Request::Join(wish);
+            let request = Request::Join(request);
             match group
                 .ask_leader(leader, Channel::Control, request, LEADER_TIMEOUT)
                 .await
@@ -34,8 +34,8 @@ pub(crate) async fn handle_join(group: &Group, wish: JoinRequest) -> JoinRespons
     }
 }
 
-fn check_join(group: &Group, view: &RaftView, wish: JoinRequest) -> JoinResponse {
-    let id = wish.name.raft_id();
+fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinResponse {
+    let id = request.name.raft_id();
     let cluster_id = group.peers.cluster_id();
     let founders = group.founders().to_vec();
     if view.is_voter(id) {
@@ -44,9 +44,12 @@ fn check_join(group: &Group, view: &RaftView, wish: JoinRequest) -> JoinResponse
             founders,
         };
     }
-    let node_id = &wish.name.node_id;
+    let node_id = &request.name.node_id;
     if group.replica.registry().is_retired(id) {
-        return JoinResponse::Refused(format!("{} was replaced by a newer incarnation", wish.name));
+        return JoinResponse::Refused(format!(
+            "{} was replaced by a newer incarnation",
+            request.name
+        ));
     }
     let Some(address) = vouched_address(group, view, node_id) else {
         return JoinResponse::Refused(format!(
@@ -63,7 +66,7 @@ fn check_join(group: &Group, view: &RaftView, wish: JoinRequest) -> JoinResponse
             group.options.node_id
         ));
     }
-    match group.join_requests.add(wish.name, address) {
+    match group.join_requests.add(request.name, address) {
         Some(reason) => JoinResponse::Refused(reason),
         None => JoinResponse::Pending {
             cluster_id,

@@ -66,13 +66,13 @@ impl Learners {
         learners
             .into_iter()
             .filter_map(|id| {
-                let signs = state_of(group, &view, id);
-                let newcomer = self.by_id.entry(id).or_insert(LearnerProgress {
+                let state = state_of(group, &view, id);
+                let learner = self.by_id.entry(id).or_insert(LearnerProgress {
                     seen_first: now,
-                    matched: signs.matched,
+                    matched: state.matched,
                     progressed: now,
                 });
-                Some((id, newcomer.reason_to_remove(&signs, now)?))
+                Some((id, learner.reason_to_remove(&state, now)?))
             })
             .collect()
     }
@@ -80,19 +80,19 @@ impl Learners {
 
 impl LearnerProgress {
     /// Returns the reason to remove the learner, if there is one.
-    fn reason_to_remove(&mut self, signs: &LearnerState, now: Instant) -> Option<&'static str> {
-        if signs.matched > self.matched {
-            self.matched = signs.matched;
+    fn reason_to_remove(&mut self, state: &LearnerState, now: Instant) -> Option<&'static str> {
+        if state.matched > self.matched {
+            self.matched = state.matched;
             self.progressed = now;
         }
         let progressed = self
             .progressed
-            .max(signs.last_piece.unwrap_or(self.progressed));
-        let asked = signs.asked.unwrap_or(self.seen_first).max(self.seen_first);
-        if signs.is_retired {
+            .max(state.last_piece.unwrap_or(self.progressed));
+        let asked = state.asked.unwrap_or(self.seen_first).max(self.seen_first);
+        if state.is_retired {
             return Some("it was replaced by a newer incarnation");
         }
-        if signs
+        if state
             .old_self_answered
             .is_some_and(|at| at > self.seen_first)
         {
@@ -101,7 +101,7 @@ impl LearnerProgress {
         if now.duration_since(progressed) > IDLE_AFTER {
             return Some("it has taken nothing of the log for a minute");
         }
-        if signs.is_level && now.duration_since(asked) > IDLE_AFTER {
+        if state.is_level && now.duration_since(asked) > IDLE_AFTER {
             return Some("it has not asked to join for a minute");
         }
         None
@@ -155,7 +155,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn newcomer(at: Instant) -> LearnerProgress {
+    fn learner(at: Instant) -> LearnerProgress {
         LearnerProgress {
             seen_first: at,
             matched: None,
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn one_that_takes_nothing_is_removed() {
         let start = clock::now();
-        let mut idle = newcomer(start);
+        let mut idle = learner(start);
         let asks = |at| LearnerState {
             asked: Some(at),
             ..LearnerState::default()
@@ -183,8 +183,8 @@ mod tests {
     #[test]
     fn one_that_gets_on_is_kept() {
         let start = clock::now();
-        let mut of_log = newcomer(start);
-        let mut of_snapshot = newcomer(start);
+        let mut of_log = learner(start);
+        let mut of_snapshot = learner(start);
         for minute in 1..10 {
             let now = start + minute * IDLE_AFTER;
             let entries = LearnerState {
@@ -205,20 +205,20 @@ mod tests {
     #[test]
     fn one_that_is_level_and_silent_is_removed() {
         let start = clock::now();
-        let mut level = newcomer(start);
+        let mut level = learner(start);
         let now = start + IDLE_AFTER + SECOND;
-        let signs = |asked| LearnerState {
+        let state = |asked| LearnerState {
             matched: Some(9),
             is_level: true,
             asked,
             ..LearnerState::default()
         };
         assert_eq!(
-            level.reason_to_remove(&signs(Some(now - SECOND)), now),
+            level.reason_to_remove(&state(Some(now - SECOND)), now),
             None
         );
-        assert!(level.reason_to_remove(&signs(Some(start)), now).is_some());
-        assert!(level.reason_to_remove(&signs(None), now).is_some());
+        assert!(level.reason_to_remove(&state(Some(start)), now).is_some());
+        assert!(level.reason_to_remove(&state(None), now).is_some());
     }
 
     /// A learner is removed if the voter with its node id answers after all: that node is healthy,
@@ -226,20 +226,20 @@ mod tests {
     #[test]
     fn one_whose_old_self_answers_is_removed() {
         let start = clock::now();
-        let mut stray = newcomer(start);
-        let signs = |at| LearnerState {
+        let mut stray = learner(start);
+        let state = |at| LearnerState {
             old_self_answered: Some(at),
             ..LearnerState::default()
         };
         let now = start + 2 * SECOND;
         assert_eq!(
-            stray.reason_to_remove(&signs(start - SECOND), now),
+            stray.reason_to_remove(&state(start - SECOND), now),
             None,
             "before it went down"
         );
         assert!(
             stray
-                .reason_to_remove(&signs(start + SECOND), now)
+                .reason_to_remove(&state(start + SECOND), now)
                 .is_some()
         );
     }
@@ -248,10 +248,10 @@ mod tests {
     #[test]
     fn one_that_is_retired_is_removed() {
         let start = clock::now();
-        let signs = LearnerState {
+        let state = LearnerState {
             is_retired: true,
             ..LearnerState::default()
         };
-        assert!(newcomer(start).reason_to_remove(&signs, start).is_some());
+        assert!(learner(start).reason_to_remove(&state, start).is_some());
     }
 }

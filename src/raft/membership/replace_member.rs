@@ -28,23 +28,23 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(CHECK_INTERVAL);
-    let mut newcomers = Learners::default();
+    let mut learners = Learners::default();
     while group.next(&mut pace).await {
         if !group.leads() {
-            newcomers.forget();
+            learners.forget();
             continue;
         }
         finish_joint(&group).await;
-        remove_idle_learners(&group, &mut newcomers).await;
-        for heard in group.join_requests.due() {
-            process_join(&group, heard).await;
+        remove_idle_learners(&group, &mut learners).await;
+        for pending in group.join_requests.due() {
+            process_join(&group, pending).await;
         }
     }
 }
 
 /// Removes the learners that will not become voters.
-async fn remove_idle_learners(group: &Group, newcomers: &mut Learners) {
-    let strays = newcomers.idle(group);
+async fn remove_idle_learners(group: &Group, learners: &mut Learners) {
+    let strays = learners.idle(group);
     if strays.is_empty() || is_changing(group) {
         return;
     }
@@ -64,10 +64,10 @@ async fn remove_idle_learners(group: &Group, newcomers: &mut Learners) {
     }
 }
 
-async fn process_join(group: &Group, heard: PendingJoin) {
-    let id = heard.name.raft_id();
+async fn process_join(group: &Group, pending: PendingJoin) {
+    let id = pending.name.raft_id();
     let view = group.view().borrow().clone();
-    let node_id = heard.name.node_id.clone();
+    let node_id = pending.name.node_id.clone();
     if view.is_voter(id) {
         group.join_requests.forget(&node_id);
         return;
@@ -77,11 +77,11 @@ async fn process_join(group: &Group, heard: PendingJoin) {
         .filter(|(other, member, _)| *other != id && member.node_id == node_id)
         .map(|(other, member, _)| (other, member.clone()))
         .collect();
-    if !predecessor_is_dead(group, &heard, &old).await {
+    if !predecessor_is_dead(group, &pending, &old).await {
         return;
     }
     if !view.members().any(|(member, ..)| member == id) {
-        add(group, &heard, &view).await;
+        add(group, &pending, &view).await;
         return;
     }
     if !is_level(group, id) {
@@ -92,12 +92,12 @@ async fn process_join(group: &Group, heard: PendingJoin) {
 
 /// Adds a new node as a learner, once it answers at the address that the other members will use. A
 /// node that cannot be reached would never catch up.
-async fn add(group: &Group, heard: &PendingJoin, view: &RaftView) {
+async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
     let NodeIdentity {
         node_id,
         incarnation,
-    } = heard.name.clone();
-    if probe(group, &heard.address).await != ProbeResult::Answered(heard.name.clone()) {
+    } = pending.name.clone();
+    if probe(group, &pending.address).await != ProbeResult::Answered(pending.name.clone()) {
         return;
     }
     // Learners of earlier incarnations have the same address as the new node, and nothing answers
@@ -112,11 +112,11 @@ async fn add(group: &Group, heard: &PendingJoin, view: &RaftView) {
         change(group, ChangeMembers::RemoveNodes(before), what).await;
         return;
     }
-    let id = heard.name.raft_id();
+    let id = pending.name.raft_id();
     let member = Member {
         node_id: node_id.clone(),
         incarnation,
-        address: heard.address.clone(),
+        address: pending.address.clone(),
     };
     let adding = group.raft.add_learner(id, member, false);
     match tokio::time::timeout(CHANGE_TIMEOUT, adding).await {
@@ -137,30 +137,34 @@ async fn add(group: &Group, heard: &PendingJoin, view: &RaftView) {
 
 /// Returns whether the old incarnation is gone: its address answers as the new node, or has been
 /// silent for [`SILENT_FOR`].
-async fn predecessor_is_dead(group: &Group, heard: &PendingJoin, old: &[(RaftId, Member)]) -> bool {
-    let node_id = &heard.name.node_id;
+async fn predecessor_is_dead(
+    group: &Group,
+    pending: &PendingJoin,
+    old: &[(RaftId, Member)],
+) -> bool {
+    let node_id = &pending.name.node_id;
     for (id, member) in old {
         if *id == group.raft_id() {
             return false;
         }
         match probe(group, group.peers.address_of(member)).await {
-            ProbeResult::Answered(name) if name == heard.name => {}
+            ProbeResult::Answered(name) if name == pending.name => {}
             ProbeResult::Answered(name)
                 if name.incarnation == member.incarnation && name.node_id == *node_id =>
             {
                 let reason = format!(
                     "two processes have node.id {node_id}: {} answers at {}, and another \
                      asks to join from {}",
-                    name, member.address, heard.address
+                    name, member.address, pending.address
                 );
-                if heard.refusal.is_none() {
+                if pending.rejection.is_none() {
                     tracing::error!(target: log_target::MEMBERSHIP, "{reason}");
                 }
-                group.join_requests.update(node_id, |heard| {
-                    heard.refusal = Some(reason);
+                group.join_requests.update(node_id, |pending| {
+                    pending.rejection = Some(reason);
                     // Restart the count of silence: only one uninterrupted silence proves that the
                     // old incarnation is gone.
-                    heard.old_silent_since = None;
+                    pending.old_silent_since = None;
                 });
                 return false;
             }
@@ -168,10 +172,10 @@ async fn predecessor_is_dead(group: &Group, heard: &PendingJoin, old: &[(RaftId,
             ProbeResult::Unresolved => return false,
             ProbeResult::Answered(_) | ProbeResult::Silent => {
                 let now = clock::now();
-                let since = heard.old_silent_since.unwrap_or(now);
-                group.join_requests.update(node_id, |heard| {
-                    heard.old_silent_since = Some(since);
-                    heard.refusal = None;
+                let since = pending.old_silent_since.unwrap_or(now);
+                group.join_requests.update(node_id, |pending| {
+                    pending.old_silent_since = Some(since);
+                    pending.rejection = None;
                 });
                 if now.duration_since(since) < SILENT_FOR {
                     return false;
@@ -181,7 +185,7 @@ async fn predecessor_is_dead(group: &Group, heard: &PendingJoin, old: &[(RaftId,
     }
     group
         .join_requests
-        .update(node_id, |heard| heard.refusal = None);
+        .update(node_id, |pending| pending.rejection = None);
     true
 }
 
@@ -199,8 +203,8 @@ enum ProbeResult {
 async fn probe(group: &Group, address: &str) -> ProbeResult {
     let hello = Hello::non_member(group.peers.identity());
     let dialer = group.peers.dialer();
-    let link = PeerClient::new(address, dialer.clone());
-    match link.call(hello, Request::Probe, PROBE_TIMEOUT).await {
+    let client = PeerClient::new(address, dialer.clone());
+    match client.call(hello, Request::Probe, PROBE_TIMEOUT).await {
         Ok(Response::Probe(view)) => ProbeResult::Answered(view.name),
         Ok(_) => ProbeResult::Silent,
         Err(_) if dialer.is_unknown(address) => ProbeResult::Unresolved,

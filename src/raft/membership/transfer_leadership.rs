@@ -43,7 +43,7 @@ pub(crate) async fn run(group: &Group) -> bool {
 /// Returns the voter with the longest log among those heard recently.
 fn successor(group: &Group) -> Option<RaftId> {
     let metrics = group.raft.metrics().borrow_watched().clone();
-    let heard = metrics.heartbeat?;
+    let pending = metrics.heartbeat?;
     let matched = metrics.replication?;
     let recent = group.options.heartbeat * HEARTBEATS;
     metrics
@@ -52,7 +52,7 @@ fn successor(group: &Group) -> Option<RaftId> {
         .voter_ids()
         .filter(|id| *id != group.raft_id() && !group.peers.state(*id).disk_low)
         .filter(|id| {
-            heard
+            pending
                 .get(id)
                 .and_then(|at| *at)
                 .is_some_and(|at| at.elapsed() <= recent)

@@ -68,8 +68,8 @@ pub(crate) fn own(group: &Group) -> PeerStatus {
 /// Performs a linearizable read. It keeps `ready` accurate on a node that receives no requests, and
 /// confirms the current cluster time.
 async fn read_for_itself(group: Arc<Group>) {
-    let beat = &group.options.beat;
-    let began = beat.moment();
+    let pause_detector = &group.options.pause_detector;
+    let began = pause_detector.moment();
     // A failure needs no handling: it shows as the absence of a success.
     if group
         .confirm_applied(clock::now() + READ_DEADLINE)
@@ -77,7 +77,7 @@ async fn read_for_itself(group: Arc<Group>) {
         .is_ok()
     {
         let ticked_ms = group.replica.registry().ticked_ms();
-        beat.confirm_cluster_time(began, ticked_ms);
+        pause_detector.confirm_cluster_time(began, ticked_ms);
     }
 }
 

@@ -46,10 +46,10 @@ impl Node {
     /// # Errors
     /// When the directory belongs to another node, or cannot be written.
     pub async fn start(options: Options) -> Result<Node, RaftError> {
-        let forming = Arc::new(Bootstrap::open(options).await?);
+        let bootstrap = Arc::new(Bootstrap::open(options).await?);
         let node = Node {
             service: Arc::new(RaftPeerService {
-                bootstrap: forming,
+                bootstrap: bootstrap,
                 group: RwLock::new(None),
             }),
             fatal: Arc::new(watch::Sender::new(None)),
@@ -177,12 +177,12 @@ impl Node {
         announcement: impl FnMut() -> Result<Announcement, BadAnnouncement> + Send,
         deadline: Instant,
     ) -> Result<u64, WriteError> {
-        let wish = RequestedWrite::Announce {
+        let request = RequestedWrite::Announce {
             node_id,
             digest,
             announcement,
         };
-        ordered_write::write(&*self.group_to_write()?, wish, deadline).await
+        ordered_write::write(&*self.group_to_write()?, request, deadline).await
     }
 
     /// Commits the withdrawal of a node, and returns its log index.
@@ -191,8 +191,8 @@ impl Node {
     /// As for [`Node::announce`].
     pub async fn withdraw(&self, node_id: String, deadline: Instant) -> Result<u64, WriteError> {
         type Nothing = fn() -> Result<Announcement, BadAnnouncement>;
-        let wish: RequestedWrite<'_, Nothing> = RequestedWrite::Withdraw { node_id: &node_id };
-        ordered_write::write(&*self.group_to_write()?, wish, deadline).await
+        let request: RequestedWrite<'_, Nothing> = RequestedWrite::Withdraw { node_id: &node_id };
+        ordered_write::write(&*self.group_to_write()?, request, deadline).await
     }
 
     /// Commits a static service, whose id the caller generated, and returns the log index.
@@ -249,14 +249,15 @@ impl Node {
     /// Whether this process answers at an address, within a time limit. Also `true` when the
     /// address has a name that does not resolve, since the question then has no answer.
     pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
-        let forming = &self.service.bootstrap;
-        let own = forming.local_member().name.clone();
+        let bootstrap = &self.service.bootstrap;
+        let own = bootstrap.local_member().name.clone();
         let answered = async {
-            while !matches!(forming.probe(address).await, Ok(view) if view.name == own) {
+            while !matches!(bootstrap.probe(address).await, Ok(view) if view.name == own) {
                 tokio::time::sleep(PROBE_INTERVAL).await;
             }
         };
-        tokio::time::timeout(limit, answered).await.is_ok() || forming.dialer().is_unknown(address)
+        tokio::time::timeout(limit, answered).await.is_ok()
+            || bootstrap.dialer().is_unknown(address)
     }
 
     /// Serves a peer's connection until it closes. `opened_epoch` is the beat's epoch when it was

@@ -95,7 +95,7 @@ fn alone(store: Store) -> Options {
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: PauseDetector::start(),
+        pause_detector: PauseDetector::start(),
     }
 }
 
@@ -229,13 +229,13 @@ async fn a_write_that_is_overtaken_is_refused() {
     // A change whose target is replaced while it waits, and a renewal whose target is withdrawn
     // while it waits.
     for (earlier, later) in [(engine_with("older"), newer), (engine_with("newer"), gone)] {
-        let turn = group.write_order.enter("engine").turn().await;
+        let guard = group.write_order.enter("engine").guard().await;
         let (writer, until) = (node.clone(), soon());
         let mut waiting = tokio::spawn(async move { writer.announce(earlier, until).await });
         let early = tokio::time::timeout(Duration::from_millis(100), &mut waiting).await;
         assert!(early.is_err(), "it waits");
         propose_elsewhere(&node, later).await;
-        drop(turn);
+        drop(guard);
         let refused = waiting.await.expect("no panic");
         assert!(
             matches!(&refused, Err(WriteError::NotApplied(reason))

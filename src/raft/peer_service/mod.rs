@@ -126,7 +126,7 @@ impl RaftPeerService {
         })
     }
 
-    fn introduction(&self) -> PeerIdentity {
+    fn identity(&self) -> PeerIdentity {
         self.bootstrap.local_member().identity()
     }
 
@@ -166,7 +166,7 @@ impl PeerService for RaftPeerService {
 
     fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<PeerSession>) {
         let objection = match self.accept(hello) {
-            Ok(session) => return (HelloReply::Accepted(self.introduction()), Some(session)),
+            Ok(session) => return (HelloReply::Accepted(self.identity()), Some(session)),
             Err(objection) => objection,
         };
         let (reason, fatal) = match objection {
@@ -174,12 +174,12 @@ impl PeerService for RaftPeerService {
             Rejection::Refused(reason) => (reason, false),
             Rejection::Fatal(reason) => (reason, true),
         };
-        self.bootstrap.refusals.log(&hello.from.name, &reason);
+        self.bootstrap.rejections.log(&hello.from.name, &reason);
         (HelloReply::Refused { reason, fatal }, None)
     }
 
     fn non_members(&self) -> &NonMembers {
-        &self.bootstrap.guests
+        &self.bootstrap.non_members
     }
 
     fn is_non_member(&self, session: &PeerSession) -> bool {
@@ -193,14 +193,14 @@ impl PeerService for RaftPeerService {
                 self.group().is_some_and(|now| Arc::ptr_eq(&now, group))
             }
         };
-        still_the_group && self.bootstrap.options.beat.runs(opened_epoch)
+        still_the_group && self.bootstrap.options.pause_detector.runs(opened_epoch)
     }
 
     async fn serve(self: Arc<Self>, session: Arc<PeerSession>, request: Request) -> Response {
         match (&*session, request) {
             (_, Request::Probe) => Response::Probe(self.view()),
-            (_, Request::Join(wish)) => Response::Join(match self.group() {
-                Some(group) => handle_join::handle_join(&group, wish).await,
+            (_, Request::Join(request)) => Response::Join(match self.group() {
+                Some(group) => handle_join::handle_join(&group, request).await,
                 None => JoinResponse::Refused(format!(
                     "{} is in no group yet",
                     self.bootstrap.options.node_id

@@ -129,7 +129,7 @@ fn options(store: Store) -> Options {
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: PauseDetector::start(),
+        pause_detector: PauseDetector::start(),
     }
 }
 
@@ -286,16 +286,16 @@ async fn strangers_are_remembered_within_bounds() {
         let mut from = ServiceStage::speaker();
         from.name.incarnation = 100 + i;
         from.environment = "x".repeat(10_000);
-        let (welcome, session) = stage.service.accept_hello(&Hello::non_member(from.clone()));
+        let (hello_reply, session) = stage.service.accept_hello(&Hello::non_member(from.clone()));
         assert!(session.is_none());
-        assert!(matches!(welcome, HelloReply::Refused { reason, .. } if reason.len() < 300));
+        assert!(matches!(hello_reply, HelloReply::Refused { reason, .. } if reason.len() < 300));
         from.environment = "test".to_owned();
         let cluster_id = stage.group.peers.cluster_id();
         let hello = Hello::member(from, cluster_id, stage.group.raft_id());
         let (_, session) = stage.service.accept_hello(&hello);
         assert!(session.is_some());
     }
-    assert!(stage.service.bootstrap.refusals.bytes() < 64 << 10);
+    assert!(stage.service.bootstrap.rejections.bytes() < 64 << 10);
     assert!(stage.group.peers.state_count() <= 256);
     stage.goes_on().await;
 }

@@ -47,12 +47,12 @@ pub(crate) struct AdaptiveBatcher {
     delay: BatchDelay,
     /// Number of following batches that do not wait.
     backoff: u32,
-    /// The next value of `passed_over`, if the expected requests do not arrive.
+    /// The next value of `backoff`, if the expected requests do not arrive.
     next_backoff: u32,
 }
 
 impl AdaptiveBatcher {
-    /// Creates a tracker that waits at most as long as `patience` allows.
+    /// Creates a tracker that waits at most as long as `delay` allows.
     pub(crate) fn new(patience: BatchDelay) -> AdaptiveBatcher {
         let now = clock::now();
         AdaptiveBatcher {
@@ -165,10 +165,10 @@ mod tests {
         max: Duration::from_millis(5),
     };
 
-    async fn gathered(crowd: &mut AdaptiveBatcher, coming: &mut mpsc::Receiver<u32>) -> usize {
+    async fn gathered(batcher: &mut AdaptiveBatcher, coming: &mut mpsc::Receiver<u32>) -> usize {
         let mut batch = Vec::new();
         let is_full = |batch: &[u32]| batch.len() >= MOST;
-        crowd.fill(&mut batch, coming, is_full).await;
+        batcher.fill(&mut batch, coming, is_full).await;
         batch.len()
     }
 
@@ -184,16 +184,16 @@ mod tests {
         let (clients, mut coming) = mpsc::channel(100);
         // The second size is below the minimum for each group alone.
         for half in [20, 5] {
-            let mut crowd = AdaptiveBatcher::new(PATIENCE);
+            let mut batcher = AdaptiveBatcher::new(PATIENCE);
             ask(&clients, half);
-            crowd.on_complete(half as usize, half as usize);
+            batcher.on_complete(half as usize, half as usize);
             let again = async {
                 tokio::task::yield_now().await;
                 ask(&clients, half);
             };
-            let (all, ()) = tokio::join!(gathered(&mut crowd, &mut coming), again);
+            let (all, ()) = tokio::join!(gathered(&mut batcher, &mut coming), again);
             assert_eq!(all, 2 * half as usize);
-            assert_eq!(crowd.backoff, 0);
+            assert_eq!(batcher.backoff, 0);
         }
     }
 
@@ -201,12 +201,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_are_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = AdaptiveBatcher::new(PATIENCE);
+        let mut batcher = AdaptiveBatcher::new(PATIENCE);
         let began = clock::now();
         for _ in 0..100 {
-            crowd.on_complete(4, 3);
+            batcher.on_complete(4, 3);
             ask(&clients, 1);
-            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+            assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
         }
         assert_eq!(clock::now(), began);
     }
@@ -216,21 +216,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = AdaptiveBatcher::new(PATIENCE);
+        let mut batcher = AdaptiveBatcher::new(PATIENCE);
         let began = clock::now();
         for _ in 0..2_000 {
-            crowd.on_complete(20, 0);
+            batcher.on_complete(20, 0);
             ask(&clients, 1);
-            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+            assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
         }
         let waited = clock::now().duration_since(began);
         // A timer takes up to a millisecond more.
         assert!(waited < 20 * 2 * MIN_DELAY, "{waited:?}");
-        crowd.backoff = 0;
-        crowd.on_complete(20, 0);
+        batcher.backoff = 0;
+        batcher.on_complete(20, 0);
         ask(&clients, 20);
-        assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
-        assert_eq!(crowd.next_backoff, BACKOFF_MIN);
+        assert_eq!(gathered(&mut batcher, &mut coming).await, 20);
+        assert_eq!(batcher.next_backoff, BACKOFF_MIN);
     }
 
     /// The wait grows with the duration of a batch, but not beyond the absolute limit when a disk
@@ -239,14 +239,14 @@ mod tests {
     async fn as_long_as_a_batch_takes_is_waited() {
         let (clients, mut coming) = mpsc::channel(100);
         for (took_ms, waits_ms) in [(0, 1), (2, 4), (500, 5)] {
-            let mut crowd = AdaptiveBatcher::new(PATIENCE);
+            let mut batcher = AdaptiveBatcher::new(PATIENCE);
             ask(&clients, 20);
-            assert_eq!(gathered(&mut crowd, &mut coming).await, 20);
+            assert_eq!(gathered(&mut batcher, &mut coming).await, 20);
             tokio::time::advance(Duration::from_millis(took_ms)).await;
-            crowd.on_complete(20, 0);
+            batcher.on_complete(20, 0);
             ask(&clients, 1);
             let began = clock::now();
-            assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+            assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
             let waited = clock::now().duration_since(began);
             // A timer takes up to a millisecond more.
             let least = Duration::from_millis(waits_ms);
@@ -261,12 +261,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = AdaptiveBatcher::new(PATIENCE);
-        crowd.on_complete(60, 0);
+        let mut batcher = AdaptiveBatcher::new(PATIENCE);
+        batcher.on_complete(60, 0);
         tokio::time::advance(2 * EXPECT_WITHIN).await;
         let began = clock::now();
         ask(&clients, 1);
-        assert_eq!(gathered(&mut crowd, &mut coming).await, 1);
+        assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
         assert_eq!(clock::now(), began);
     }
 
@@ -274,10 +274,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut crowd = AdaptiveBatcher::new(PATIENCE);
-        crowd.on_complete(60, 10);
+        let mut batcher = AdaptiveBatcher::new(PATIENCE);
+        batcher.on_complete(60, 10);
         ask(&clients, 70);
-        assert_eq!(gathered(&mut crowd, &mut coming).await, MOST);
-        assert_eq!(gathered(&mut crowd, &mut coming).await, 70 - MOST);
+        assert_eq!(gathered(&mut batcher, &mut coming).await, MOST);
+        assert_eq!(gathered(&mut batcher, &mut coming).await, 70 - MOST);
     }
 }

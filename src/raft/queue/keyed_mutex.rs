@@ -45,8 +45,9 @@ impl KeyedMutex {
     /// same lock.
     ///
     /// The two must be atomic. A write may follow the write ahead of it in its queue, and so every
-    /// write that the one ahead may follow. If the one ahead collected its evidence after this write
-    /// took its place, this write could follow one that was acknowledged after its own arrival.
+    /// write that the one ahead may follow. If the one ahead collected its evidence after this
+    /// write took its place, this write could follow one that was acknowledged after its own
+    /// arrival.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,
@@ -90,7 +91,7 @@ impl KeyedMutex {
 
 impl<'a> KeyedTicket<'a> {
     /// Waits for the turn. A write that stops waiting loses its place.
-    pub(crate) async fn turn(mut self) -> KeyedGuard<'a> {
+    pub(crate) async fn guard(mut self) -> KeyedGuard<'a> {
         if let Some(waits_for) = &mut self.waits_for {
             // The sender is dropped unused only if this place is dropped first.
             let _ = waits_for.await;
@@ -143,60 +144,60 @@ mod tests {
     /// entry is left over.
     #[tokio::test]
     async fn writes_of_one_node_take_turns() {
-        let turns = KeyedMutex::default();
-        let first = turns.enter("w1").turn().await;
-        let mut second = Box::pin(turns.enter("w1").turn());
+        let mutex = KeyedMutex::default();
+        let first = mutex.enter("w1").guard().await;
+        let mut second = Box::pin(mutex.enter("w1").guard());
         assert!((&mut second).now_or_never().is_none());
-        assert!(turns.enter("w2").turn().now_or_never().is_some());
+        assert!(mutex.enter("w2").guard().now_or_never().is_some());
         drop(first);
         drop(second.await);
-        assert!(lock(&turns.by_node).is_empty());
+        assert!(lock(&mutex.by_node).is_empty());
     }
 
     /// The evidence of a write is collected at the moment that it takes its place, so that later
     /// writes of a node have at least the evidence of earlier ones.
     #[tokio::test]
     async fn a_place_is_taken_with_what_is_known() {
-        let turns = KeyedMutex::default();
-        let (place, is_one_moment) = turns.enter_noting("w1", || turns.by_node.try_lock().is_err());
-        drop(place.turn().await);
+        let mutex = KeyedMutex::default();
+        let (place, is_one_moment) = mutex.enter_noting("w1", || mutex.by_node.try_lock().is_err());
+        drop(place.guard().await);
         assert!(is_one_moment, "another could take a place meanwhile");
     }
 
     /// A client that stops waiting frees its place, both before it has the turn and after.
     #[tokio::test]
     async fn a_write_given_up_holds_nobody() {
-        let turns = KeyedMutex::default();
-        let first = turns.enter("w1").turn().await;
-        let given_up = turns.enter("w1").turn();
-        let given_late = turns.enter("w1").turn();
-        let last = turns.enter("w1").turn();
+        let mutex = KeyedMutex::default();
+        let first = mutex.enter("w1").guard().await;
+        let given_up = mutex.enter("w1").guard();
+        let given_late = mutex.enter("w1").guard();
+        let last = mutex.enter("w1").guard();
         drop(given_up);
         drop(first);
         drop(given_late);
         drop(last.now_or_never().expect("its turn has come"));
-        assert!(lock(&turns.by_node).is_empty());
-        assert!(turns.enter("w1").turn().now_or_never().is_some());
+        assert!(lock(&mutex.by_node).is_empty());
+        assert!(mutex.enter("w1").guard().now_or_never().is_some());
     }
 
     /// The order is the order of entering, not of waiting, and each write learns which earlier
     /// write was accepted last.
     #[tokio::test]
     async fn a_place_is_taken_at_once() {
-        let turns = KeyedMutex::default();
-        let first = turns.enter("w1").turn().await;
-        let (second, third) = (turns.enter("w1"), turns.enter("w1"));
-        let mut third = Box::pin(third.turn());
+        let mutex = KeyedMutex::default();
+        let first = mutex.enter("w1").guard().await;
+        let (second, third) = (mutex.enter("w1"), mutex.enter("w1"));
+        let mut third = Box::pin(third.guard());
         assert!((&mut third).now_or_never().is_none());
         assert_eq!(first.previous(), None);
         first.accepted(7);
         drop(first);
-        let second = second.turn().now_or_never().expect("its turn has come");
+        let second = second.guard().now_or_never().expect("its turn has come");
         assert_eq!(second.previous(), Some(7));
         drop(second);
         let third = third.now_or_never().expect("its turn has come");
         assert_eq!(third.previous(), Some(7), "the second was not accepted");
         drop(third);
-        assert_eq!(turns.enter("w1").turn().await.previous(), None);
+        assert_eq!(mutex.enter("w1").guard().await.previous(), None);
     }
 }

@@ -6,7 +6,7 @@
 //!   requested (reusing one caused etcd's stale read #20418).
 //! - A read is answered by its deadline without a timer of its own. A read whose deadline passes
 //!   during a round gets an error while the round continues. Reads queued during a round have more
-//!   time than a round takes (see [`ReadRounds::index`]).
+//!   time than a round takes (see [`ReadQueue::index`]).
 
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use crate::clock::{self, Instant};
@@ -100,7 +100,7 @@ impl ReadQueue {
     }
 }
 
-/// The receiving half, to be driven by [`RoundsToRun::run`].
+/// The receiving half, to be driven by [`ReadWorker::run`].
 pub(crate) struct ReadWorker {
     queue: mpsc::Receiver<PendingRead>,
     batcher: AdaptiveBatcher,
@@ -172,9 +172,9 @@ impl ReadWorker {
     /// expected ones. The busier the node is, the more reads share a round.
     async fn gather(&mut self, waiters: &mut Vec<PendingRead>) {
         tokio::task::yield_now().await;
-        let (crowd, queue) = (&mut self.batcher, &mut self.queue);
+        let (batcher, queue) = (&mut self.batcher, &mut self.queue);
         let is_full = |waiters: &[PendingRead]| waiters.len() >= MAX_WAITING_READS;
-        crowd.fill(waiters, queue, is_full).await;
+        batcher.fill(waiters, queue, is_full).await;
     }
 }
 

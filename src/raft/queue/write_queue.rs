@@ -29,7 +29,7 @@ const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of commands of one entry, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;
 /// A write that misses a batch waits for the duration of that batch. A batch that took longer than
-/// `most` waited for a disk or a network, not for a processor.
+/// `max` waited for a disk or a network, not for a processor.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
     max: Duration::from_millis(5),
@@ -147,7 +147,7 @@ impl WriteQueue {
     }
 }
 
-/// The receiving half, to be driven by [`WritesToRun::run`].
+/// The receiving half, to be driven by [`WriteWorker::run`].
 pub(crate) struct WriteWorker {
     waiting: mpsc::Receiver<PendingWrite>,
     /// Writes already taken from the queue, for the next batch.

@@ -42,7 +42,7 @@ pub(crate) enum Dialer {
     /// TCP with an HTTP upgrade, from the local address `bind` where that is possible.
     Tcp {
         bind: Option<IpAddr>,
-        names: Arc<Resolver>,
+        resolver: Arc<Resolver>,
     },
     /// A custom network.
     Own(Arc<dyn Dial>),
@@ -53,21 +53,22 @@ impl Dialer {
     pub(crate) fn tcp(bind: Option<IpAddr>) -> Dialer {
         Dialer::Tcp {
             bind,
-            names: Arc::default(),
+            resolver: Arc::default(),
         }
     }
 
     /// Returns why the name in an address does not resolve at present. Returns `None` if it does
     /// resolve, or if the address contains no name.
     pub(crate) fn resolve_error(&self, address: &str) -> Option<String> {
-        let (names, host) = self.host_name(address)?;
-        names.error(host)
+        let (resolver, host) = self.host_name(address)?;
+        resolver.error(host)
     }
 
     /// Returns whether no address is known because the name has not resolved.
     pub(crate) fn is_unknown(&self, address: &str) -> bool {
-        self.host_name(address)
-            .is_some_and(|(names, host)| names.error(host).is_some() && names.is_unknown(host))
+        self.host_name(address).is_some_and(|(resolver, host)| {
+            resolver.error(host).is_some() && resolver.is_unknown(host)
+        })
     }
 
     /// Returns the reason why an address was not reached in time.
@@ -83,7 +84,7 @@ impl Dialer {
 
     fn host_name<'a>(&self, address: &'a str) -> Option<(&Arc<Resolver>, &'a str)> {
         match (self, host_of(address)) {
-            (Dialer::Tcp { names, .. }, Ok(DialHost::Name(host, _))) => Some((names, host)),
+            (Dialer::Tcp { resolver, .. }, Ok(DialHost::Name(host, _))) => Some((resolver, host)),
             _ => None,
         }
     }
@@ -125,7 +126,7 @@ fn authority_of(address: &str) -> &str {
 pub(crate) async fn dial_http(
     address: &str,
     bind: Option<IpAddr>,
-    names: &Arc<Resolver>,
+    resolver: &Arc<Resolver>,
 ) -> Result<TokioIo<hyper::upgrade::Upgraded>, String> {
     match host_of(address)? {
         DialHost::At(target) => dial_target(address, target, bind).await,
@@ -134,7 +135,7 @@ pub(crate) async fn dial_http(
                 target.set_port(port);
                 dial_target(address, target, bind)
             };
-            address_race::connect(names, host, attempt).await
+            address_race::connect(resolver, host, attempt).await
         }
     }
 }

@@ -29,7 +29,7 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
         incarnation: 7,
     };
     let log_id = entries.last().map(|entry| entry.log_id);
-    let introduction = PeerIdentity {
+    let identity = PeerIdentity {
         name: name.clone(),
         environment: "test".to_owned(),
         process: 9,
@@ -62,7 +62,7 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
         inventory_digest: Some(1),
         founders: Some(vec![(name.clone(), "http://10.0.0.1:8411".to_owned())]),
     };
-    let wish = JoinRequest {
+    let request = JoinRequest {
         name,
         address: "http://10.0.0.1:8411".to_owned(),
         environment: "test".to_owned(),
@@ -74,9 +74,9 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
         leader_commit: log_id,
     };
     vec![
-        frame(&Hello::member(introduction.clone(), 1, 2)),
-        frame(&HelloReply::Accepted(introduction)),
-        frame(&Request::Join(wish)),
+        frame(&Hello::member(identity.clone(), 1, 2)),
+        frame(&HelloReply::Accepted(identity)),
+        frame(&Request::Join(request)),
         frame(&Request::Vote(VoteRequest::new(vote, log_id))),
         frame(&Request::Append(append)),
         frame(&Request::Snapshot(Box::new(snapshot))),

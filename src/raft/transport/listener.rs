@@ -58,8 +58,8 @@ where
     else {
         return;
     };
-    let (welcome, session) = service.accept_hello(&hello);
-    let sent = sender.send(0, &welcome, MAX_NON_MEMBER_FRAME_BYTES);
+    let (hello_reply, session) = service.accept_hello(&hello);
+    let sent = sender.send(0, &hello_reply, MAX_NON_MEMBER_FRAME_BYTES);
     if !matches!(tokio::time::timeout(HELLO_TIMEOUT, sent).await, Ok(Ok(()))) {
         return;
     }
@@ -94,7 +94,7 @@ impl<S: PeerService> InboundConnection<S> {
         IO: AsyncRead + AsyncWrite + Send + 'static,
     {
         let service = self.service.clone();
-        let mut guest = service.non_members().admit();
+        let mut non_member = service.non_members().admit();
         let served = async {
             while let Ok(Some((number, request))) = receiver.receive::<Request>().await {
                 if !self.service.is_current(&self.session, self.opened_epoch) {
@@ -110,7 +110,7 @@ impl<S: PeerService> InboundConnection<S> {
         };
         tokio::select! {
             () = served => {}
-            () = guest.sent_away() => {}
+            () = non_member.sent_away() => {}
             () = tokio::time::sleep(NON_MEMBER_TIMEOUT) => {}
         }
     }

@@ -69,7 +69,7 @@ pub(crate) enum HelloReply {
     Refused { reason: String, fatal: bool },
 }
 
-/// A request from one node to another. Only `Look` and `Join` are open to a node without a group.
+/// A request from one node to another. Only `Probe` and `Join` are open to a node without a group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Request {
     Probe,

@@ -1,7 +1,7 @@
 //! Server-to-server traffic: length-framed messages on an upgraded connection of the single HTTP
 //! port.
 //!
-//! A connection opens with [`Hello`](messages::Hello), which names the cluster, the sender and the
+//! A connection opens with [`Hello`], which names the cluster, the sender and the
 //! receiver. A hello that names the wrong receiver, or a sender that is not the node it claims to
 //! be, is refused before anything else is read.
 

@@ -19,12 +19,12 @@ pub(crate) struct NonMembers {
 struct OpenNonMembers {
     came: u64,
     /// The guests by number, so the oldest comes first.
-    guests: BTreeMap<u64, oneshot::Sender<()>>,
+    non_members: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
 /// A guest's slot, which is freed on drop.
 pub(crate) struct NonMember<'a> {
-    guests: &'a NonMembers,
+    non_members: &'a NonMembers,
     number: u64,
     sent_away: oneshot::Receiver<()>,
 }
@@ -36,13 +36,13 @@ impl NonMembers {
         let mut present = lock(&self.present);
         present.came += 1;
         let number = present.came;
-        if present.guests.len() >= MAX_NON_MEMBERS {
+        if present.non_members.len() >= MAX_NON_MEMBERS {
             // The drop of the sender notifies the guest's receiver.
-            present.guests.pop_first();
+            present.non_members.pop_first();
         }
-        present.guests.insert(number, sender);
+        present.non_members.insert(number, sender);
         NonMember {
-            guests: self,
+            non_members: self,
             number,
             sent_away,
         }
@@ -59,7 +59,9 @@ impl NonMember<'_> {
 
 impl Drop for NonMember<'_> {
     fn drop(&mut self) {
-        lock(&self.guests.present).guests.remove(&self.number);
+        lock(&self.non_members.present)
+            .non_members
+            .remove(&self.number);
     }
 }
 
@@ -71,12 +73,12 @@ mod tests {
     /// At the limit, the oldest guest makes room. A guest that leaves frees its slot.
     #[tokio::test]
     async fn the_first_guest_makes_room() {
-        let guests = NonMembers::default();
-        let mut present: Vec<_> = (0..MAX_NON_MEMBERS).map(|_| guests.admit()).collect();
+        let non_members = NonMembers::default();
+        let mut present: Vec<_> = (0..MAX_NON_MEMBERS).map(|_| non_members.admit()).collect();
         drop(present.pop());
-        let _last = guests.admit();
+        let _last = non_members.admit();
         assert!(present[0].sent_away().now_or_never().is_none());
-        let _one_more = guests.admit();
+        let _one_more = non_members.admit();
         assert!(present[0].sent_away().now_or_never().is_some());
         assert!(present[1].sent_away().now_or_never().is_none());
     }

@@ -59,10 +59,15 @@ pub(crate) struct MemberClient {
 }
 
 impl MemberClient {
-    async fn ask(&self, lane: Channel, request: Request, limit: Duration) -> RpcResult<Response> {
+    async fn ask(
+        &self,
+        channel: Channel,
+        request: Request,
+        limit: Duration,
+    ) -> RpcResult<Response> {
         match self
             .peers
-            .call(self.target, &self.member, lane, request, limit)
+            .call(self.target, &self.member, channel, request, limit)
             .await
         {
             Ok(Response::Failed(reason)) => {
@@ -141,16 +146,16 @@ impl RaftNetworkV2<TypeConfig> for MemberClient {
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
         let covered = last_of(&rpc);
-        let (lane, limit) = match rpc.entries.is_empty() {
+        let (channel, limit) = match rpc.entries.is_empty() {
             true => (Channel::Control, option.soft_ttl()),
             false => (Channel::Log, APPEND_TIMEOUT),
         };
         if let Some(covered) = covered
-            && lane == Channel::Log
+            && channel == Channel::Log
         {
             self.peers.note_sent(self.target, covered.index);
         }
-        match self.ask(lane, Request::Append(rpc), limit).await? {
+        match self.ask(channel, Request::Append(rpc), limit).await? {
             Response::Append(response) => {
                 match &response {
                     AppendEntriesResponse::Success => {

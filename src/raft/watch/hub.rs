@@ -7,7 +7,7 @@ use crate::registry::Change;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The source of every [`Feed`] of this node.
+/// The source of every [`Watcher`] of this node.
 #[derive(Debug)]
 pub(crate) struct WatchHub {
     cluster_id: u64,
@@ -26,7 +26,7 @@ impl WatchHub {
         }
     }
 
-    /// Follows lookups. [`Feed::since`] returns the changes of the first one.
+    /// Follows lookups. [`Watcher::since`] returns the changes of the first one.
     pub(crate) fn watch(&self, lookups: &[Lookup]) -> Watcher {
         Watcher {
             cluster_id: self.cluster_id,
@@ -79,7 +79,7 @@ impl WatchHub {
     }
 }
 
-/// The reason why a [`Feed`] woke up.
+/// The reason why a [`Watcher`] woke up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
     /// One of its lookups changed.
@@ -88,10 +88,10 @@ pub enum WatchEvent {
     Lost(String),
 }
 
-/// Follows lookups on one node, starting at [`Node::feed`](crate::raft::Node::feed).
+/// Follows lookups on one node, starting at [`Node::watch`](crate::raft::Node::watch).
 ///
 /// - A change after the feed began is never missed: it wakes the feed, now or at its next
-///   [`Feed::next`].
+///   [`Watcher::next`].
 /// - A change that wakes it is applied: a lookup from local state shows it.
 #[derive(Debug)]
 pub struct Watcher {

@@ -48,7 +48,7 @@ pub(crate) struct Database {
     path: PathBuf,
     growth: LogSizeIndex,
     /// `None` before the first journal was created.
-    mark: Option<WalEpoch>,
+    epoch: Option<WalEpoch>,
 }
 
 impl Database {
@@ -66,7 +66,7 @@ impl Database {
             redb,
             path: tmp.clone(),
             growth: LogSizeIndex::default(),
-            mark: None,
+            epoch: None,
         };
         database.write(CommitMode::TwoPhases, |_, meta| {
             meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
@@ -84,7 +84,7 @@ impl Database {
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
-        latch: &FailStop,
+        fail_stop: &FailStop,
     ) -> Result<(Self, RecoveredState), OpenError> {
         let path = dir.join(layout::DATABASE);
         let corrupt = |what: String| Unreadable::Damaged(what).in_file(dir, &path, None);
@@ -100,13 +100,13 @@ impl Database {
         let opened = Builder::new()
             .set_cache_size(CACHE_BYTES)
             .set_check_integrity_on_open(true)
-            .create_with_backend(FailStopFile::new(file, latch));
+            .create_with_backend(FailStopFile::new(file, fail_stop));
         if opened.is_err() && is_planted(Bug::DamageTruncates) {
             for file in [layout::DATABASE, layout::JOURNAL] {
                 vfs.remove(&dir.join(file)).map_err(io)?;
             }
             Self::create(vfs, dir).map_err(io)?;
-            return Self::open(vfs, dir, latch);
+            return Self::open(vfs, dir, fail_stop);
         }
         let redb = opened.map_err(|e| match e {
             DatabaseError::Storage(StorageError::Io(e))
@@ -123,14 +123,14 @@ impl Database {
             redb,
             path: path.clone(),
             growth: LogSizeIndex::default(),
-            mark: None,
+            epoch: None,
         };
         let checked = verify::database(&database.redb).map_err(|e| match e {
             verify::Failure::Redb(redb::Error::Io(source)) => io(source),
             verify::Failure::Redb(other) => corrupt(other.to_string()),
             verify::Failure::Content(index, what) => what.in_file(dir, &path, index),
         })?;
-        (database.growth, database.mark) = (checked.growth, checked.mark);
+        (database.growth, database.epoch) = (checked.growth, checked.epoch);
         if let Some(upto) = checked.leftover {
             database
                 .write(CommitMode::OnePhase, |log, _| {
@@ -138,7 +138,7 @@ impl Database {
                 })
                 .map_err(io)?;
         }
-        Ok((database, checked.held))
+        Ok((database, checked.recovered))
     }
 
     /// Returns the map from log indexes to log size, as of when the log was opened, including the
@@ -149,8 +149,8 @@ impl Database {
 
     /// Returns the mark that tells which frames of the journal the database did not have when it
     /// was opened; `None` before the first journal was created.
-    pub(crate) fn mark(&self) -> Option<WalEpoch> {
-        self.mark
+    pub(crate) fn epoch(&self) -> Option<WalEpoch> {
+        self.epoch
     }
 
     /// Records that the log has `bytes` more than when it was opened, and now ends with index

@@ -27,32 +27,32 @@ pub(crate) struct DurableState {
 }
 
 impl DurableState {
-    pub(crate) fn new(held: &RecoveredState, log_bytes: u64) -> Self {
+    pub(crate) fn new(recovered: &RecoveredState, log_bytes: u64) -> Self {
         Self {
-            last: held.last,
-            purged: held.purged,
-            committed: held.committed,
+            last: recovered.last,
+            purged: recovered.purged,
+            committed: recovered.committed,
             log_bytes,
             purging: false,
         }
     }
 
     /// Accounts for an append that is written to the journal.
-    pub(crate) fn journal(&mut self, op: &WriteRequest) {
-        if let WriteRequest::Append { last, .. } = op {
+    pub(crate) fn record_wal_append(&mut self, request: &WriteRequest) {
+        if let WriteRequest::Append { last, .. } = request {
             self.last = *last;
-            self.log_bytes += op.bytes() as u64;
+            self.log_bytes += request.bytes() as u64;
         }
     }
 
     /// Applies an operation to the tables.
     pub(crate) fn apply(
         &mut self,
-        op: &WriteRequest,
+        request: &WriteRequest,
         log: &mut LogTable<'_>,
         meta: &mut MetaTable<'_>,
     ) -> Result<(), StorageError> {
-        match op {
+        match request {
             WriteRequest::Append { records, last, .. } => {
                 for (index, record) in records {
                     let replaced = log

@@ -48,11 +48,11 @@ impl From<Unreadable> for Failure {
 /// The content of a database that passed the check.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    pub(crate) held: RecoveredState,
+    pub(crate) recovered: RecoveredState,
     /// The map from log indexes to cumulative log size.
     pub(crate) growth: LogSizeIndex,
     /// The mark that tells which frames of the journal are not in the database.
-    pub(crate) mark: Option<WalEpoch>,
+    pub(crate) epoch: Option<WalEpoch>,
     /// The last entry that an interrupted purge has not deleted.
     pub(crate) leftover: Option<u64>,
 }
@@ -65,13 +65,13 @@ pub(crate) struct Checked {
 /// - The term of the vote is not lower than that of the last entry, and nothing past the end of the
 ///   log was purged or committed.
 pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
-    let (held, mark) = values(redb)?;
-    check_ends(&held)?;
-    let first = next_index(held.purged);
+    let (recovered, epoch) = values(redb)?;
+    check_ends(&recovered)?;
+    let first = next_index(recovered.purged);
     let mut checked = Checked {
-        held,
+        recovered,
         growth: LogSizeIndex::default(),
-        mark,
+        epoch,
         leftover: None,
     };
     let mut next = first;
@@ -88,7 +88,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
         }
         let entry = codec::decode_entry(index, record.value())
             .map_err(|what| Failure::Content(Some(index), what))?;
-        let last = checked.held.last;
+        let last = checked.recovered.last;
         if index >= next_index(last)
             || (index + 1 == next_index(last) && Some(entry.log_id) != last)
         {
@@ -100,7 +100,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
         checked.growth.note_opened(Some(index), bytes);
         next += 1;
     }
-    if next != next_index(checked.held.last) {
+    if next != next_index(checked.recovered.last) {
         return Err(Failure::Content(
             Some(next),
             Unreadable::damaged("the entry is missing"),
@@ -134,11 +134,11 @@ fn values(redb: &redb::Database) -> Result<(RecoveredState, Option<WalEpoch>), F
         }
         .into());
     }
-    let mark = get(key::JOURNAL)?
+    let epoch = get(key::JOURNAL)?
         .as_deref()
         .map(codec::decode)
         .transpose()?;
-    let held = RecoveredState {
+    let recovered = RecoveredState {
         identity: get(key::IDENTITY)?
             .as_deref()
             .map(codec::decode)
@@ -151,19 +151,21 @@ fn values(redb: &redb::Database) -> Result<(RecoveredState, Option<WalEpoch>), F
         purged: log_id(key::PURGED)?,
         last: log_id(key::LAST)?,
     };
-    Ok((held, mark))
+    Ok((recovered, epoch))
 }
 
 /// Checks that the term of the vote is not lower than that of the last entry, and that nothing past
 /// the end of the log was purged or committed.
-pub(crate) fn check_ends(held: &RecoveredState) -> Result<(), Unreadable> {
-    let last_term = held.last.map_or(0, |id| id.leader_id.term);
-    if held.vote.map_or(0, |v| v.leader_id.term) < last_term {
+pub(crate) fn check_ends(recovered: &RecoveredState) -> Result<(), Unreadable> {
+    let last_term = recovered.last.map_or(0, |id| id.leader_id.term);
+    if recovered.vote.map_or(0, |v| v.leader_id.term) < last_term {
         return Err(Unreadable::damaged(format!(
             "the vote is older than the log's last term, {last_term}"
         )));
     }
-    if next_index(held.last) < next_index(held.purged).max(next_index(held.committed)) {
+    if next_index(recovered.last)
+        < next_index(recovered.purged).max(next_index(recovered.committed))
+    {
         return Err(Unreadable::damaged(
             "the log ends before what was purged or committed",
         ));

@@ -21,7 +21,7 @@ pub struct LogSizeIndex {
 }
 
 impl LogSizeIndex {
-    /// Records a part of a log that is being opened. Like [`LogGrowth::note`], with a log size
+    /// Records a part of a log that is being opened. Like [`LogSizeIndex::note`], with a log size
     /// equal to the number of bytes recorded so far.
     pub(crate) fn note_opened(&mut self, last: Option<u64>, bytes: u64) {
         self.note(last, bytes, self.appended_bytes + bytes);

@@ -26,7 +26,7 @@ pub struct Snapshots {
 struct DirectoryState {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
-    latch: FailStop,
+    fail_stop: FailStop,
     space: Arc<Space>,
     work: BlockingExecutor,
     /// Serializes saves: two snapshots of the same index would share a temporary file.
@@ -37,14 +37,14 @@ impl Snapshots {
     pub(crate) fn new(
         vfs: Arc<dyn Vfs>,
         dir: &Path,
-        latch: FailStop,
+        fail_stop: FailStop,
         space: Arc<Space>,
         work: BlockingExecutor,
     ) -> Self {
         let inner = DirectoryState {
             vfs,
             dir: dir.to_path_buf(),
-            latch,
+            fail_stop,
             space,
             work,
             saving: Mutex::new(()),
@@ -85,9 +85,9 @@ impl Snapshots {
             .saving
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        self.inner.latch.check()?;
+        self.inner.fail_stop.check()?;
         self.inner
-            .latch
+            .fail_stop
             .watch(self.write(meta, &encoded, body_bytes, write_body))
     }
 
@@ -97,9 +97,9 @@ impl Snapshots {
     /// When it cannot be read or cannot be trusted. The error names the file and the block. It is
     /// latched.
     pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
-        self.inner.latch.check()?;
+        self.inner.fail_stop.check()?;
         self.inner
-            .latch
+            .fail_stop
             .watch(self.read_newest().map_err(io::Error::from))
     }
 

@@ -141,8 +141,8 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
             let fs = Arc::new(SimFs::of_image(image, CAPACITY, false));
             let opened = open_directory(fs, &dir(), BlockingExecutor::Threads).expect("it opens");
             judged += 1;
-            behind += usize::from(opened.held.last < acknowledged);
-            assert!(opened.reach() >= acknowledged, "{:?}", opened.held);
+            behind += usize::from(opened.recovered.last < acknowledged);
+            assert!(opened.reach() >= acknowledged, "{:?}", opened.recovered);
         }
     });
     println!("{judged} images, in {behind} of them the log was behind the snapshot");

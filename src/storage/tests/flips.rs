@@ -94,7 +94,7 @@ fn sealed() -> (DiskImage, Contents) {
     let image = run.fs.live();
     let whole = contents_of_image(image.clone()).expect("it opens");
     assert_eq!(
-        whole.held.committed.map(|c| c.index),
+        whole.recovered.committed.map(|c| c.index),
         Some(3),
         "the committed id was kept"
     );
@@ -212,7 +212,7 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
     let refused = (0..20).map(|_| {
         let (run, image) = with_frames();
         let whole = contents_of_image(image.clone()).expect("it opens");
-        assert_eq!(whole.held.committed.map(|id| id.index), Some(1));
+        assert_eq!(whole.recovered.committed.map(|id| id.index), Some(1));
         let last = run.history.len() - 1;
         let acknowledged: Vec<usize> = (1..last).collect();
         let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();

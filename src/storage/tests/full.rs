@@ -81,7 +81,7 @@ fn a_purge_commits_when_others_filled_the_disk() {
             .expect("committed with the purge");
         store.close().await;
         let found = contents_of(&fs, &dir()).expect("it opens on a full disk");
-        assert_eq!(found.held.purged, Some(log_id(1, 290)));
+        assert_eq!(found.recovered.purged, Some(log_id(1, 290)));
     });
 }
 

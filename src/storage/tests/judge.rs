@@ -33,7 +33,7 @@ impl Run {
         Matches {
             log: states(&|state| state.same_log(found)),
             snapshot: states(&|state| state.snapshot == found.snapshot),
-            committed: found.held.committed,
+            committed: found.recovered.committed,
         }
     }
 

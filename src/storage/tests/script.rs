@@ -47,7 +47,7 @@ pub(super) enum ScriptStep {
 /// The content of a data directory.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Contents {
-    pub(super) held: RecoveredState,
+    pub(super) recovered: RecoveredState,
     pub(super) entries: Vec<Entry>,
     pub(super) snapshot: Option<(SnapshotMeta, Vec<u8>)>,
 }
@@ -56,7 +56,7 @@ impl Contents {
     /// Returns whether the database content is equal. The committed id is ignored: it is written
     /// along with other operations and may lag.
     pub(super) fn same_log(&self, other: &Self) -> bool {
-        let (one, two) = (&self.held, &other.held);
+        let (one, two) = (&self.recovered, &other.recovered);
         one.last == two.last
             && one.vote == two.vote
             && one.purged == two.purged
@@ -249,14 +249,14 @@ impl Run {
         match step {
             ScriptStep::Identity(incarnation) => {
                 let identity = identity(*incarnation);
-                let number = self.begin(false, |c| c.held.identity = Some(identity.clone()));
+                let number = self.begin(false, |c| c.recovered.identity = Some(identity.clone()));
                 store.save_identity(&identity).await?;
                 self.end(number);
             }
             ScriptStep::Vote(term, committed) => {
                 let mut vote = Vote::new(*term, 1);
                 vote.committed = *committed;
-                let number = self.begin(false, |c| c.held.vote = Some(vote));
+                let number = self.begin(false, |c| c.recovered.vote = Some(vote));
                 log.save_vote(&vote).await?;
                 self.end(number);
             }
@@ -282,7 +282,7 @@ impl Run {
                 let kept = self.id_of(*index);
                 let number = self.begin(false, |c| {
                     c.entries.retain(|e| e.log_id.index <= *index);
-                    c.held.last = kept;
+                    c.recovered.last = kept;
                 });
                 log.truncate_after(kept).await?;
                 self.end(number);
@@ -302,8 +302,8 @@ impl Run {
                 let upto = self.id_at(*index);
                 self.begin(false, |c| {
                     c.entries.retain(|e| e.log_id.index > *index);
-                    c.held.purged = Some(upto);
-                    c.held.last = c.entries.last().map_or(Some(upto), |e| Some(e.log_id));
+                    c.recovered.purged = Some(upto);
+                    c.recovered.last = c.entries.last().map_or(Some(upto), |e| Some(e.log_id));
                 });
                 // The purge is not awaited; the acknowledgement of a later step for the log implies
                 // that it is done.
@@ -335,13 +335,13 @@ impl Run {
 
     fn term(&self) -> u64 {
         let state = self.history.last().expect("a first state");
-        state.held.vote.map_or(0, |v| v.leader_id.term)
+        state.recovered.vote.map_or(0, |v| v.leader_id.term)
     }
 
     fn next_entries(&self, sizes: &[usize]) -> Vec<Entry> {
         let state = self.history.last().expect("a first state");
         let term = self.term();
-        let next = state.held.last.map_or(0, |l| l.index + 1);
+        let next = state.recovered.last.map_or(0, |l| l.index + 1);
         sizes
             .iter()
             .zip(next..)
@@ -352,7 +352,7 @@ impl Run {
 
 fn extend(contents: &mut Contents, entries: &[Entry]) {
     contents.entries.extend_from_slice(entries);
-    contents.held.last = contents.entries.last().map(|e| e.log_id);
+    contents.recovered.last = contents.entries.last().map(|e| e.log_id);
 }
 
 /// Opens the files that a crash left, like the next process would, and reads all of them.
@@ -368,7 +368,7 @@ pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError>
             .snapshots
             .load()
             .expect("what was checked can be read"),
-        held: opened.held,
+        recovered: opened.recovered,
     })
 }
 

@@ -12,14 +12,14 @@ use std::io;
 #[derive(Debug)]
 pub(crate) struct FailStopFile {
     file: Box<dyn VfsFile>,
-    latch: FailStop,
+    fail_stop: FailStop,
 }
 
 impl FailStopFile {
-    pub(crate) fn new(file: Box<dyn VfsFile>, latch: &FailStop) -> FailStopFile {
+    pub(crate) fn new(file: Box<dyn VfsFile>, fail_stop: &FailStop) -> FailStopFile {
         FailStopFile {
             file,
-            latch: latch.clone(),
+            fail_stop: fail_stop.clone(),
         }
     }
 }
@@ -34,12 +34,12 @@ impl StorageBackend for FailStopFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.latch.check()?;
+        self.fail_stop.check()?;
         self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.latch.check()?;
+        self.fail_stop.check()?;
         match self.file.sync_data() {
             Err(_) if is_planted(Bug::SyncRetried) => self.file.sync_data(),
             synced => synced,
@@ -47,7 +47,7 @@ impl StorageBackend for FailStopFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.latch.check()?;
+        self.fail_stop.check()?;
         match self.file.write_at(offset, data) {
             Err(_) if is_planted(Bug::WriteErrorIgnored) => Ok(()),
             written => written,

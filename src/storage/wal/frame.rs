@@ -87,7 +87,7 @@ pub(crate) fn bytes_at_most(records: usize, bytes: usize) -> u64 {
 /// # Errors
 /// When a length exceeds the range of `u32`.
 pub(crate) fn encode<'a>(
-    mark: WalEpoch,
+    epoch: WalEpoch,
     sequence: u32,
     committed: Option<LogId>,
     records: impl Iterator<Item = &'a (u64, Vec<u8>)> + Clone,
@@ -105,12 +105,12 @@ pub(crate) fn encode<'a>(
     }
     let (header, body) = bytes.split_at_mut(HEADER_BYTES);
     FrameHeader {
-        generation: mark.generation,
+        generation: epoch.generation,
         sequence,
         body_bytes: length_of(body)?,
         body_crc: crc32c::crc32c(body),
     }
-    .write(header, mark.salt);
+    .write(header, epoch.salt);
     bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
     Ok(bytes)
 }
@@ -132,19 +132,19 @@ fn length_of(bytes: &[u8]) -> io::Result<u32> {
 /// When the checksums match but the content is invalid.
 pub(crate) fn decode(
     bytes: &[u8],
-    mark: WalEpoch,
+    epoch: WalEpoch,
     sequence: u32,
 ) -> Result<Option<(WalFrame, usize)>, Unreadable> {
-    let Some(body) = body_of(bytes, mark, sequence) else {
+    let Some(body) = body_of(bytes, epoch, sequence) else {
         return Ok(None);
     };
     let taken = (HEADER_BYTES + body.len()).next_multiple_of(BLOCK_BYTES);
     Ok(Some((decode_body(body)?, taken)))
 }
 
-fn body_of(bytes: &[u8], mark: WalEpoch, sequence: u32) -> Option<&[u8]> {
-    let header = FrameHeader::read(bytes, mark.salt)?;
-    if (header.generation, header.sequence) != (mark.generation, sequence) {
+fn body_of(bytes: &[u8], epoch: WalEpoch, sequence: u32) -> Option<&[u8]> {
+    let header = FrameHeader::read(bytes, epoch.salt)?;
+    if (header.generation, header.sequence) != (epoch.generation, sequence) {
         return None;
     }
     let end = HEADER_BYTES.checked_add(header.body_bytes as usize)?;

@@ -12,14 +12,14 @@ use std::io;
 /// The journal, with the records of its frames.
 #[derive(Debug)]
 pub(crate) struct PendingWal {
-    journal: Wal,
+    wal: Wal,
     records: Vec<(u64, Vec<u8>)>,
 }
 
 impl PendingWal {
-    pub(crate) fn new(journal: Wal) -> PendingWal {
+    pub(crate) fn new(wal: Wal) -> PendingWal {
         PendingWal {
-            journal,
+            wal,
             records: Vec::new(),
         }
     }
@@ -33,20 +33,20 @@ impl PendingWal {
     /// there is room for it.
     pub(crate) fn accepts(&self, batch: &[QueuedRequest]) -> bool {
         let (mut records, mut bytes) = (0, 0);
-        for QueuedRequest { request: op, .. } in batch {
-            let WriteRequest::Append { records: more, .. } = op else {
+        for QueuedRequest { request, .. } in batch {
+            let WriteRequest::Append { records: more, .. } = request else {
                 return false;
             };
             records += more.len();
-            bytes += op.bytes();
+            bytes += request.bytes();
         }
-        records > 0 && self.journal.has_room(records, bytes)
+        records > 0 && self.wal.has_room(records, bytes)
     }
 
-    /// Writes a batch to the journal. It must satisfy [`Journaled::takes`].
+    /// Writes a batch to the journal. It must satisfy [`PendingWal::accepts`].
     ///
     /// # Errors
-    /// Same as [`Journal::append`].
+    /// Same as [`Wal::append`].
     pub(crate) fn append(
         &mut self,
         batch: &[QueuedRequest],
@@ -55,22 +55,22 @@ impl PendingWal {
     ) -> io::Result<()> {
         let records = batch
             .iter()
-            .flat_map(|QueuedRequest { request: op, .. }| match op {
+            .flat_map(|QueuedRequest { request, .. }| match request {
                 WriteRequest::Append { records, .. } => records.as_slice(),
                 _ => &[],
             });
-        self.journal.append(committed, records, is_synced)
+        self.wal.append(committed, records, is_synced)
     }
 
     /// Keeps the records of an operation that was written to the journal.
-    pub(crate) fn keep(&mut self, op: &mut WriteRequest) {
-        if let WriteRequest::Append { records, .. } = op {
+    pub(crate) fn keep(&mut self, request: &mut WriteRequest) {
+        if let WriteRequest::Append { records, .. } = request {
             self.records.append(records);
         }
     }
 
     /// Writes all records to the database, within the caller's transaction. Returns the mark that
-    /// was stored, which must be passed to [`Journaled::brought_over`] after the commit.
+    /// was stored, which must be passed to [`PendingWal::checkpointed`] after the commit.
     ///
     /// # Errors
     /// Those of the database.
@@ -79,21 +79,21 @@ impl PendingWal {
         log: &mut LogTable<'_>,
         meta: &mut MetaTable<'_>,
     ) -> Result<Option<WalEpoch>, StorageError> {
-        let mark = self.journal.next_epoch();
-        if let Some(mark) = mark {
+        let epoch = self.wal.next_epoch();
+        if let Some(epoch) = epoch {
             for (index, record) in &self.records {
                 log.insert(index, record.as_slice())?;
             }
-            put(meta, key::JOURNAL, Some(codec::encode(&mark)))?;
+            put(meta, key::JOURNAL, Some(codec::encode(&epoch)))?;
         }
-        Ok(mark)
+        Ok(epoch)
     }
 
     /// Discards the records, after the transaction is durable in the database.
-    pub(crate) fn checkpointed(&mut self, mark: Option<WalEpoch>) {
+    pub(crate) fn checkpointed(&mut self, epoch: Option<WalEpoch>) {
         self.records.clear();
-        if let Some(mark) = mark {
-            self.journal.start_over(mark);
+        if let Some(epoch) = epoch {
+            self.wal.start_over(epoch);
         }
     }
 }

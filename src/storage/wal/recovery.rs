@@ -22,38 +22,39 @@ use std::path::Path;
 pub(crate) struct WalRecovery<'a> {
     pub(crate) vfs: &'a dyn Vfs,
     pub(crate) dir: &'a Path,
-    pub(crate) latch: &'a FailStop,
+    pub(crate) fail_stop: &'a FailStop,
     pub(crate) space: &'a Space,
 }
 
 impl WalRecovery<'_> {
-    /// Opens the journal. On return its frames are durable in the database and included in `held`.
+    /// Opens the journal. On return its frames are durable in the database and included in
+    /// `recovered`.
     pub(crate) fn open_wal(
         &self,
         database: &mut Database,
-        held: &mut RecoveredState,
+        recovered: &mut RecoveredState,
     ) -> Result<Wal, OpenError> {
         let (journal_path, database_path) = (
             self.dir.join(layout::JOURNAL),
             self.dir.join(layout::DATABASE),
         );
-        let mark = match database.mark() {
-            Some(mark) => mark,
+        let epoch = match database.epoch() {
+            Some(epoch) => epoch,
             None => self.create_wal(database)?,
         };
-        let (mut journal, frames) = Wal::open(self.vfs, self.dir, self.latch, mark)?;
+        let (mut wal, frames) = Wal::open(self.vfs, self.dir, self.fail_stop, epoch)?;
         for frame in &frames {
-            let bytes = follow(frame, held)
+            let bytes = follow(frame, recovered)
                 .map_err(|(index, what)| what.in_file(self.dir, &journal_path, index))?;
-            database.grow_by(held.last.map(|id| id.index), bytes);
+            database.grow_by(recovered.last.map(|id| id.index), bytes);
         }
-        check_ends(held).map_err(|what| what.in_file(self.dir, &database_path, None))?;
-        if let Some(mark) = journal.next_epoch() {
-            self.take_over(database, &frames, held, mark)
+        check_ends(recovered).map_err(|what| what.in_file(self.dir, &database_path, None))?;
+        if let Some(epoch) = wal.next_epoch() {
+            self.take_over(database, &frames, recovered, epoch)
                 .map_err(|source| self.unusable(source))?;
-            journal.start_over(mark);
+            wal.start_over(epoch);
         }
-        Ok(journal)
+        Ok(wal)
     }
 
     fn unusable(&self, source: io::Error) -> OpenError {
@@ -78,7 +79,7 @@ impl WalRecovery<'_> {
             if is_used.is_some() {
                 self.vfs.remove(&self.dir.join(layout::JOURNAL))?;
             }
-            let mark = WalEpoch {
+            let epoch = WalEpoch {
                 salt: random_u64()?,
                 generation: 1,
                 length_bytes: file::LENGTH_BYTES,
@@ -86,9 +87,9 @@ impl WalRecovery<'_> {
             Wal::create(self.vfs, self.dir)?;
             database.write(CommitMode::TwoPhases, |_, meta| {
                 meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
-                put(meta, key::JOURNAL, Some(codec::encode(&mark)))
+                put(meta, key::JOURNAL, Some(codec::encode(&epoch)))
             })?;
-            Ok(mark)
+            Ok(epoch)
         };
         make().map_err(|source| self.unusable(source))
     }
@@ -97,38 +98,41 @@ impl WalRecovery<'_> {
         &self,
         database: &Database,
         frames: &[WalFrame],
-        held: &RecoveredState,
-        mark: WalEpoch,
+        recovered: &RecoveredState,
+        epoch: WalEpoch,
     ) -> io::Result<()> {
         self.space.make_room_for(file::DATABASE_RESERVE_BYTES)?;
         database.write(CommitMode::TwoPhases, |log, meta| {
             for (index, record) in frames.iter().flat_map(|frame| &frame.records) {
                 log.insert(index, record.as_slice())?;
             }
-            let committed = held.committed.map(codec::encode_log_id);
+            let committed = recovered.committed.map(codec::encode_log_id);
             put(meta, key::COMMITTED, committed)?;
-            put(meta, key::LAST, held.last.map(codec::encode_log_id))?;
-            put(meta, key::JOURNAL, Some(codec::encode(&mark)))
+            put(meta, key::LAST, recovered.last.map(codec::encode_log_id))?;
+            put(meta, key::JOURNAL, Some(codec::encode(&epoch)))
         })
     }
 }
 
 /// Checks that a frame follows the recovered state, and adds it to that state. Returns the size of
 /// its records in bytes.
-fn follow(frame: &WalFrame, held: &mut RecoveredState) -> Result<u64, (Option<u64>, Unreadable)> {
+fn follow(
+    frame: &WalFrame,
+    recovered: &mut RecoveredState,
+) -> Result<u64, (Option<u64>, Unreadable)> {
     let mut bytes = 0;
     for (index, record) in &frame.records {
-        let next = held.last.map_or(*index, |last| next_index(Some(last)));
+        let next = recovered.last.map_or(*index, |last| next_index(Some(last)));
         if *index != next {
             let what = Unreadable::damaged(format!("it is in the place of log index {next}"));
             return Err((Some(*index), what));
         }
         let entry = codec::decode_entry(*index, record).map_err(|what| (Some(*index), what))?;
-        held.last = Some(entry.log_id);
+        recovered.last = Some(entry.log_id);
         bytes += record.len() as u64;
     }
-    if next_index(frame.committed) > next_index(held.committed) {
-        held.committed = frame.committed;
+    if next_index(frame.committed) > next_index(recovered.committed) {
+        recovered.committed = frame.committed;
     }
     Ok(bytes)
 }

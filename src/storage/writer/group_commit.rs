@@ -50,7 +50,7 @@ pub(crate) struct GroupCommitWriter {
     shared: Arc<WriterState>,
     queue: Receiver<QueuedRequest>,
     on_disk: DurableState,
-    journaled: PendingWal,
+    pending_wal: PendingWal,
     /// The sequence number of the last append on disk.
     sequence: u64,
     sealed: bool,
@@ -61,13 +61,13 @@ impl GroupCommitWriter {
         shared: Arc<WriterState>,
         queue: Receiver<QueuedRequest>,
         on_disk: DurableState,
-        journal: Wal,
+        wal: Wal,
     ) -> Self {
         Self {
             shared,
             queue,
             on_disk,
-            journaled: PendingWal::new(journal),
+            pending_wal: PendingWal::new(wal),
             sequence: 0,
             sealed: true,
         }
@@ -99,18 +99,18 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Like [`Writer::run`], as a task of a simulation: the simulated delay of the disk passes
-    /// between a batch and its replies.
+    /// Like [`GroupCommitWriter::run`], as a task of a simulation: the simulated delay of the disk
+    /// passes between a batch and its replies.
     pub(crate) async fn run_as_task(
         mut self,
         wake: Arc<Notify>,
-        pace: Arc<dyn SimDisk>,
+        disk: Arc<dyn SimDisk>,
         lock: Box<dyn FileLock>,
     ) {
         let done = loop {
             let next = match self.next_at_once() {
                 Some(next) => next,
-                None if self.sealed || self.shared.latch.check().is_err() => {
+                None if self.sealed || self.shared.fail_stop.check().is_err() => {
                     wake.notified().await;
                     continue;
                 }
@@ -127,7 +127,7 @@ impl GroupCommitWriter {
                 NextStep::Op(first) => {
                     let (batch, close) = self.collect_batch(first);
                     let (written, commit) = self.write_batch(&batch);
-                    await_durable(&pace).await;
+                    await_durable(&disk).await;
                     self.complete_batch(batch, written, commit);
                     if close.is_some() {
                         break close;
@@ -148,20 +148,20 @@ impl GroupCommitWriter {
     /// Returns the next thing to do, if there is one, without waiting.
     fn next_at_once(&self) -> Option<NextStep> {
         match self.queue.try_recv() {
-            Ok(queued) => Some(NextStep::Op(queued)),
+            Ok(request) => Some(NextStep::Op(request)),
             Err(TryRecvError::Disconnected) => Some(NextStep::Gone),
             Err(TryRecvError::Empty) => {
-                let purges = self.on_disk.purging && self.shared.latch.check().is_ok();
+                let purges = self.on_disk.purging && self.shared.fail_stop.check().is_ok();
                 purges.then_some(NextStep::PurgeSlice)
             }
         }
     }
 
     fn next(&self) -> NextStep {
-        let failed = self.shared.latch.check().is_err();
+        let failed = self.shared.fail_stop.check().is_err();
         if self.on_disk.purging && !failed {
             return match self.queue.try_recv() {
-                Ok(queued) => NextStep::Op(queued),
+                Ok(request) => NextStep::Op(request),
                 Err(TryRecvError::Empty) => NextStep::PurgeSlice,
                 Err(TryRecvError::Disconnected) => NextStep::Gone,
             };
@@ -170,7 +170,7 @@ impl GroupCommitWriter {
             return self.queue.recv().map_or(NextStep::Gone, NextStep::Op);
         }
         match self.queue.recv_timeout(SEAL_AFTER) {
-            Ok(queued) => NextStep::Op(queued),
+            Ok(request) => NextStep::Op(request),
             Err(RecvTimeoutError::Timeout) => NextStep::Idle,
             Err(RecvTimeoutError::Disconnected) => NextStep::Gone,
         }
@@ -187,9 +187,9 @@ impl GroupCommitWriter {
                     request: WriteRequest::Close { done },
                     ..
                 }) => return (batch, Some(done)),
-                Ok(queued) => {
-                    bytes += queued.request.bytes();
-                    batch.push(queued);
+                Ok(request) => {
+                    bytes += request.request.bytes();
+                    batch.push(request);
                 }
                 Err(_) => break,
             }
@@ -205,11 +205,11 @@ impl GroupCommitWriter {
     /// Writes a batch. Returns the resulting state on disk, and the kind of commit that was used.
     fn write_batch(&mut self, batch: &[QueuedRequest]) -> (io::Result<BatchWritten>, CommitMode) {
         let mut commit = commit_of(batch);
-        let written = self.shared.latch.check().and_then(|()| {
+        let written = self.shared.fail_stop.check().and_then(|()| {
             if self.goes_to_wal(batch)? {
                 return self.append_to_wal(batch, commit).map(BatchWritten::Journal);
             }
-            if commit == CommitMode::OnePhase && !self.journaled.is_empty() {
+            if commit == CommitMode::OnePhase && !self.pending_wal.is_empty() {
                 commit = CommitMode::TwoPhases;
             }
             self.write(batch, commit).map(BatchWritten::Database)
@@ -221,7 +221,7 @@ impl GroupCommitWriter {
     /// it over later. While a purge is in progress, batches go to the database, since slices of the
     /// purge are part of its transactions.
     fn goes_to_wal(&self, batch: &[QueuedRequest]) -> io::Result<bool> {
-        let may = !self.on_disk.purging && self.journaled.accepts(batch);
+        let may = !self.on_disk.purging && self.pending_wal.accepts(batch);
         Ok(may && self.shared.space.has(DATABASE_RESERVE_BYTES)?)
     }
 
@@ -232,7 +232,7 @@ impl GroupCommitWriter {
         written: io::Result<BatchWritten>,
         commit: CommitMode,
     ) {
-        match self.shared.latch.watch(written) {
+        match self.shared.fail_stop.watch(written) {
             Ok(written) => {
                 let (on_disk, in_database) = match written {
                     BatchWritten::Journal(on_disk) => (on_disk, false),
@@ -242,24 +242,20 @@ impl GroupCommitWriter {
                 self.sealed = in_database && commit == CommitMode::TwoPhases;
                 self.publish(&batch, in_database);
                 for QueuedRequest {
-                    request: mut op,
+                    mut request,
                     permit,
                 } in batch
                 {
                     if !in_database {
-                        self.journaled.keep(&mut op);
+                        self.pending_wal.keep(&mut request);
                     }
-                    op.reply(Ok(()));
+                    request.reply(Ok(()));
                     drop(permit);
                 }
             }
             Err(failure) => {
-                for QueuedRequest {
-                    request: op,
-                    permit,
-                } in batch
-                {
-                    op.reply(Err(io::Error::new(failure.kind(), failure.to_string())));
+                for QueuedRequest { request, permit } in batch {
+                    request.reply(Err(io::Error::new(failure.kind(), failure.to_string())));
                     drop(permit);
                 }
             }
@@ -273,13 +269,13 @@ impl GroupCommitWriter {
         commit: CommitMode,
     ) -> io::Result<DurableState> {
         let mut after = self.on_disk;
-        for QueuedRequest { request: op, .. } in batch {
-            after.journal(op);
+        for QueuedRequest { request, .. } in batch {
+            after.record_wal_append(request);
         }
         let committed = self.committed_with(&after);
         after.committed = committed.or(after.committed);
         let is_synced = commit.is_synced();
-        self.journaled.append(batch, committed, is_synced)?;
+        self.pending_wal.append(batch, committed, is_synced)?;
         Ok(after)
     }
 
@@ -291,27 +287,27 @@ impl GroupCommitWriter {
     }
 
     fn write(&mut self, batch: &[QueuedRequest], commit: CommitMode) -> io::Result<DurableState> {
-        if !commit.is_synced() && !self.journaled.is_empty() {
+        if !commit.is_synced() && !self.pending_wal.is_empty() {
             self.on_disk = self.write(&[], CommitMode::TwoPhases)?;
         }
         self.make_room(batch)?;
         let mut after = self.on_disk;
-        let mut mark = None;
+        let mut epoch = None;
         self.transact(commit, |log, meta| {
-            mark = self.journaled.checkpoint(log, meta)?;
-            for QueuedRequest { request: op, .. } in batch {
-                after.apply(op, log, meta)?;
+            epoch = self.pending_wal.checkpoint(log, meta)?;
+            for QueuedRequest { request, .. } in batch {
+                after.apply(request, log, meta)?;
             }
             after.purge_slice(log)?;
             let told = self.committed_with(&after);
-            if told.is_some() || mark.is_some() {
+            if told.is_some() || epoch.is_some() {
                 after.committed = told.or(after.committed);
                 let committed = after.committed.map(codec::encode_log_id);
                 put(meta, key::COMMITTED, committed)?;
             }
             put(meta, key::LAST, after.last.map(codec::encode_log_id))
         })?;
-        self.journaled.checkpointed(mark);
+        self.pending_wal.checkpointed(epoch);
         if batch
             .iter()
             .any(|q| matches!(q.request, WriteRequest::Wipe { .. }))
@@ -330,7 +326,7 @@ impl GroupCommitWriter {
         {
             self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
         }
-        match self.journaled.is_empty() {
+        match self.pending_wal.is_empty() {
             true => Ok(()),
             false => self.shared.space.make_room_for(DATABASE_RESERVE_BYTES),
         }
@@ -358,12 +354,12 @@ impl GroupCommitWriter {
         (view.last_on_disk, view.log_bytes) = (last, log_bytes);
         let appended_bytes = batch
             .iter()
-            .map(|queued| queued.request.bytes() as u64)
+            .map(|request| request.request.bytes() as u64)
             .sum();
         view.growth
             .note(last.map(|id| id.index), appended_bytes, log_bytes);
-        for QueuedRequest { request: op, .. } in batch {
-            match op {
+        for QueuedRequest { request, .. } in batch {
+            match request {
                 WriteRequest::Append { sequence, .. } => self.sequence = *sequence,
                 WriteRequest::Vote { vote, .. } => view.vote = Some(*vote),
                 WriteRequest::Identity { identity, .. } => view.identity = Some(identity.clone()),
@@ -382,18 +378,21 @@ impl GroupCommitWriter {
     /// Seals the last batch with a two-phase commit, and restores the ballast if a purge took it.
     fn seal(&mut self) {
         let sealed = self.write(&[], CommitMode::TwoPhases);
-        if let Ok(on_disk) = self.shared.latch.watch(sealed) {
+        if let Ok(on_disk) = self.shared.fail_stop.watch(sealed) {
             self.on_disk = on_disk;
             self.sealed = true;
             self.publish(&[], true);
             // A failure is latched, and the next operation sees it.
-            let _ = self.shared.latch.watch(self.shared.space.restore_ballast());
+            let _ = self
+                .shared
+                .fail_stop
+                .watch(self.shared.space.restore_ballast());
         }
     }
 
     fn shut_down(&mut self) -> io::Result<()> {
         let committed = self.shared.view().committed;
-        if self.shared.latch.check().is_ok()
+        if self.shared.fail_stop.check().is_ok()
             && (!self.sealed || committed != self.on_disk.committed)
         {
             self.seal();
@@ -404,9 +403,9 @@ impl GroupCommitWriter {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        self.shared.latch.check()?;
+        self.shared.fail_stop.check()?;
         self.shared
-            .latch
+            .fail_stop
             .watch(database.map_or(Ok(()), Database::close))
     }
 }

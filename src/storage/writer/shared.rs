@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 pub(crate) struct WriterState {
     /// `None` once the store is closed.
     pub(crate) database: RwLock<Option<Database>>,
-    pub(crate) latch: FailStop,
+    pub(crate) fail_stop: FailStop,
     pub(crate) space: Arc<Space>,
     pub(crate) snapshots: Snapshots,
     /// The lock is held only briefly, never during a disk operation.
@@ -22,14 +22,14 @@ pub(crate) struct WriterState {
 impl WriterState {
     pub(crate) fn new(
         database: Database,
-        latch: FailStop,
+        fail_stop: FailStop,
         space: Arc<Space>,
         snapshots: Snapshots,
         view: LogView,
     ) -> Self {
         Self {
             database: RwLock::new(Some(database)),
-            latch,
+            fail_stop,
             space,
             snapshots,
             view: Mutex::new(view),

@@ -1,7 +1,7 @@
 //! Tests of learners that do not become voters.
 
 use crate::support::cluster::{FORM_LIMIT, members, voters};
-use crate::support::peer_wire::{JOIN, PeerWire, request, wish};
+use crate::support::peer_wire::{JOIN, PeerWire, join_request, request};
 use crate::support::{Cluster, Options, let_pass, until};
 use serde_json::Value;
 use std::fs;
@@ -45,8 +45,8 @@ fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {
     for round in 0..rounds as usize {
         let leader = cluster.leader_other_than(Some(down));
         let address = &addresses[round % addresses.len()];
-        let (mut wire, _) = PeerWire::as_stranger(&cluster.nodes[leader]).expect("it is let in");
-        wire.frame(&request(JOIN, &wish(&name, 99, address)))
+        let (mut wire, _) = PeerWire::as_non_member(&cluster.nodes[leader]).expect("it is let in");
+        wire.frame(&request(JOIN, &join_request(&name, 99, address)))
             .expect("it is sent");
         wire.receive().expect("it is answered");
         let_pass(WISH_INTERVAL);

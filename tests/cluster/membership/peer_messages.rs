@@ -3,7 +3,8 @@
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::peer_wire::{
-    APPEND, Hello, Introduction, JOIN, KINDS, LOOK, LogId, PeerWire, SNAPSHOT, Vote, request, wish,
+    APPEND, Hello, JOIN, KINDS, LOOK, LogId, PeerIdentity, PeerWire, SNAPSHOT, Vote, join_request,
+    request,
 };
 use crate::support::{Cluster, Options, let_pass, until};
 use serde::Serialize;
@@ -44,7 +45,7 @@ impl Stage {
         }
         // The first stranger has a cost that occurs only once.
         for node in &cluster.nodes {
-            PeerWire::as_stranger(node).expect("it is let in");
+            PeerWire::as_non_member(node).expect("it is let in");
         }
         let resident_kb = cluster
             .nodes
@@ -141,10 +142,10 @@ fn a_stranger_may_send_anything() {
             claimed.len()
         ));
     }
-    let long = |bytes: usize| Introduction {
+    let long = |bytes: usize| PeerIdentity {
         node_id: "x".repeat(bytes),
         environment: "elsewhere".to_owned(),
-        ..Introduction::of_nobody()
+        ..PeerIdentity::of_nobody()
     };
     for bytes in [10_000, LARGE_BYTES] {
         for _ in 0..8 {
@@ -163,9 +164,9 @@ fn a_stranger_may_send_anything() {
         let _ = wire.frame(&content);
     }
     for (version, environment) in [(2, "test"), (u32::MAX, "test"), (1, "prod"), (1, "a\nb")] {
-        let from = Introduction {
+        let from = PeerIdentity {
             environment: environment.to_owned(),
-            ..Introduction::of_nobody()
+            ..PeerIdentity::of_nobody()
         };
         let hello = Hello {
             version,
@@ -182,14 +183,14 @@ fn a_stranger_may_send_anything() {
     let member = stage.cluster.nodes[2].etc.node_id.clone();
     for kind in 0..=KINDS {
         for content in garbage() {
-            let (mut wire, _) = PeerWire::as_stranger(node).expect("it is let in");
+            let (mut wire, _) = PeerWire::as_non_member(node).expect("it is let in");
             let _ = wire.frame(&request(kind, &content));
             if kind == LOOK {
                 wire.receive().expect("a look is answered");
             }
         }
         for length in LENGTHS {
-            let (mut wire, _) = PeerWire::as_stranger(node).expect("it is let in");
+            let (mut wire, _) = PeerWire::as_non_member(node).expect("it is let in");
             let _ = wire
                 .claim(length)
                 .and_then(|()| wire.raw(&request(kind, &[0; 50])));
@@ -203,19 +204,19 @@ fn a_stranger_may_send_anything() {
         ("a b", 20),
         ("", 0),
     ] {
-        let (mut wire, _) = PeerWire::as_stranger(node).expect("it is let in");
-        let content = wish(node_id, 99, &"a".repeat(address_bytes));
+        let (mut wire, _) = PeerWire::as_non_member(node).expect("it is let in");
+        let content = join_request(node_id, 99, &"a".repeat(address_bytes));
         let _ = wire.frame(&request(JOIN, &content));
         let _ = wire.receive();
     }
     for _ in 0..4 {
-        let (mut wire, _) = PeerWire::as_stranger(node).expect("it is let in");
-        let content = wish(&member, 99, &"a".repeat(LARGE_BYTES));
+        let (mut wire, _) = PeerWire::as_non_member(node).expect("it is let in");
+        let content = join_request(&member, 99, &"a".repeat(LARGE_BYTES));
         let _ = wire.frame(&request(JOIN, &content));
     }
-    stage.assert_small("wishes to join");
+    stage.assert_small("requests to join");
     let guests = many(|_| {
-        let (mut wire, _) = PeerWire::as_stranger(node)?;
+        let (mut wire, _) = PeerWire::as_non_member(node)?;
         // The whole request except its end.
         wire.claim(16_000)?;
         wire.raw(&vec![1; 15_000])?;
@@ -223,7 +224,7 @@ fn a_stranger_may_send_anything() {
     });
     let_pass(A_MOMENT);
     stage.assert_small(&format!("{} strangers that stay", guests.len()));
-    let (mut wire, _) = PeerWire::as_stranger(node).expect("one more is let in");
+    let (mut wire, _) = PeerWire::as_non_member(node).expect("one more is let in");
     wire.frame(&request(LOOK, &[])).expect("it is sent");
     wire.receive().expect("one more is answered");
     drop(guests);
@@ -352,9 +353,9 @@ fn strangers_do_not_keep_a_group_from_forming() {
     let mut cluster = Cluster::prepare(3, Options::default());
     cluster.nodes[0].start();
     until("the first node listens", FORM_LIMIT, || {
-        PeerWire::as_stranger(&cluster.nodes[0]).ok()
+        PeerWire::as_non_member(&cluster.nodes[0]).ok()
     });
-    let _guests = many(|_| PeerWire::as_stranger(&cluster.nodes[0]).map(|(wire, _)| wire));
+    let _guests = many(|_| PeerWire::as_non_member(&cluster.nodes[0]).map(|(wire, _)| wire));
     cluster.nodes[1].start();
     cluster.nodes[2].start();
     cluster.wait_ready();

@@ -39,7 +39,7 @@ pub struct Vote {
 
 /// A node's description of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Introduction {
+pub struct PeerIdentity {
     pub node_id: String,
     pub incarnation: u64,
     pub environment: String,
@@ -48,10 +48,10 @@ pub struct Introduction {
     pub vote_term: u64,
 }
 
-impl Introduction {
+impl PeerIdentity {
     /// Returns the introduction of an unknown node.
-    pub fn of_nobody() -> Introduction {
-        Introduction {
+    pub fn of_nobody() -> PeerIdentity {
+        PeerIdentity {
             node_id: "nobody".to_owned(),
             incarnation: 1,
             environment: "test".to_owned(),
@@ -81,15 +81,15 @@ impl Introduction {
 #[derive(Debug, Clone, Serialize)]
 pub struct Hello {
     pub version: u32,
-    pub from: Introduction,
+    pub from: PeerIdentity,
     pub to: Option<(u64, u64)>,
 }
 
 impl Hello {
     /// Returns the hello that `other` would send to `node`.
     pub fn in_the_name_of(other: &Node, node: &Node) -> Result<Hello, Error> {
-        let (_, from) = PeerWire::as_stranger(other)?;
-        let (_, target) = PeerWire::as_stranger(node)?;
+        let (_, from) = PeerWire::as_non_member(other)?;
+        let (_, target) = PeerWire::as_non_member(node)?;
         let status = node.status().ok_or_else(|| Error::other("no status"))?;
         let cluster = status["cluster"].as_str().unwrap_or_default();
         let cluster = u64::from_str_radix(cluster, 16).map_err(Error::other)?;
@@ -103,7 +103,7 @@ impl Hello {
 
 #[derive(Debug, Deserialize)]
 enum Welcome {
-    Accepted(Introduction),
+    Accepted(PeerIdentity),
     #[expect(dead_code, reason = "read to be shown")]
     NotYet {
         reason: String,
@@ -146,7 +146,7 @@ impl PeerWire {
     }
 
     /// Connects and sends a hello. Returns the connection and the node's introduction.
-    pub fn greeted(node: &Node, hello: &Hello) -> Result<(PeerWire, Introduction), Error> {
+    pub fn greeted(node: &Node, hello: &Hello) -> Result<(PeerWire, PeerIdentity), Error> {
         let mut wire = PeerWire::connect(node)?;
         wire.frame(&message(0, hello))?;
         let welcome = wire.receive()?;
@@ -157,10 +157,10 @@ impl PeerWire {
     }
 
     /// Connects as a node that is not a member. Returns the connection and the node's introduction.
-    pub fn as_stranger(node: &Node) -> Result<(PeerWire, Introduction), Error> {
+    pub fn as_non_member(node: &Node) -> Result<(PeerWire, PeerIdentity), Error> {
         let hello = Hello {
             version: 1,
-            from: Introduction::of_nobody(),
+            from: PeerIdentity::of_nobody(),
             to: None,
         };
         PeerWire::greeted(node, &hello)
@@ -203,6 +203,6 @@ pub fn request(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the content of a request to join.
-pub fn wish(node_id: &str, incarnation: u64, address: &str) -> Vec<u8> {
+pub fn join_request(node_id: &str, incarnation: u64, address: &str) -> Vec<u8> {
     postcard::to_allocvec(&(node_id, incarnation, address, "test")).expect("to memory")
 }

@@ -46,7 +46,7 @@ impl Registry {
     pub fn counted_bytes(&self) -> usize {
         match self.level < LEVEL_OF_LIMITS {
             true => self.held_bytes,
-            false => self.held_bytes + self.groups.bytes(),
+            false => self.held_bytes + self.index.bytes(),
         }
     }
 
@@ -81,8 +81,8 @@ impl Registry {
         }
         let (old, new) = (parts(before.map(|(_, node)| node)), parts(Some(after.1)));
         self.fits(
-            before_bytes + self.groups.vanishing_bytes(&old, &new),
-            after_bytes + self.groups.arising_bytes(new.keys().copied()),
+            before_bytes + self.index.vanishing_bytes(&old, &new),
+            after_bytes + self.index.arising_bytes(new.keys().copied()),
         )
     }
 
@@ -92,7 +92,7 @@ impl Registry {
         let mut after_bytes = after.cost_bytes(self.level);
         if self.level >= LEVEL_OF_LIMITS {
             let group = (&*after.service.service_type, &*after.service.pool);
-            after_bytes += self.groups.arising_bytes([group].into_iter());
+            after_bytes += self.index.arising_bytes([group].into_iter());
         }
         self.fits(before_bytes, after_bytes)
     }
@@ -105,8 +105,8 @@ impl Registry {
 
 impl TypeIndex {
     /// Returns the cost of the groups of which a node would be the first member.
-    fn arising_bytes<'a>(&self, groups: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
-        groups
+    fn arising_bytes<'a>(&self, index: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+        index
             .map(|(service_type, pool)| match self.of_type(service_type) {
                 None => TYPE_BYTES + service_type.len() + POOL_BYTES + pool.len(),
                 Some(of_type) if !of_type.pools.contains_key(pool) => POOL_BYTES + pool.len(),

@@ -28,7 +28,9 @@ impl Registry {
             Some((_, held)) if order.is_superseded_by(held.written_index) => {
                 return Outcome::Superseded;
             }
-            None if order.is_superseded_by(self.removals.last(name)) => return Outcome::Superseded,
+            None if order.is_superseded_by(self.tombstones.last(name)) => {
+                return Outcome::Superseded;
+            }
             Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
             None => (Arc::from(name), None),
         };
@@ -54,7 +56,7 @@ impl Registry {
         }
         held.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.reindex(&node_id, old.as_ref(), Some(&new), index);
-        self.removals.forget(&node_id);
+        self.tombstones.forget(&node_id);
         self.sum = self.sum.wrapping_add(held.element(self.level));
         self.deadlines.insert((held.deadline_ms, node_id.clone()));
         self.nodes.insert(node_id, held);
@@ -66,7 +68,7 @@ impl Registry {
             Some((_, held)) if order.is_superseded_by(held.written_index) => {
                 return Outcome::Superseded;
             }
-            None if order.is_superseded_without_effect_by(self.removals.last(node_id)) => {
+            None if order.is_superseded_without_effect_by(self.tombstones.last(node_id)) => {
                 return Outcome::Superseded;
             }
             Some((node_id, _)) => {
@@ -75,7 +77,7 @@ impl Registry {
             }
             // Recorded nevertheless: an announcement that was received before this withdrawal must
             // not bring the node back after the withdrawal was acknowledged.
-            None => self.removals.record(&Arc::from(node_id), index),
+            None => self.tombstones.record(&Arc::from(node_id), index),
         }
         Outcome::Applied
     }
@@ -125,7 +127,7 @@ impl Registry {
         self.sum = self.sum.wrapping_sub(held.element(self.level));
         self.held_bytes -= held.cost_bytes(self.level);
         self.reindex(node_id, Some(&held.unpack()), None, index);
-        self.removals.record(node_id, index);
+        self.tombstones.record(node_id, index);
     }
 }
 

@@ -62,7 +62,7 @@ impl Registry {
         index: u64,
         change: impl FnOnce(&mut PoolEntry),
     ) {
-        if self.groups.change(service_type, pool, index, change) {
+        if self.index.change(service_type, pool, index, change) {
             self.vanished_index = index;
         }
         self.changed_index = index;

@@ -58,7 +58,7 @@ impl Registry {
         let mut by_name: BTreeMap<&str, Found> = BTreeMap::new();
         for service_type in [engine.coordinator_type(), engine.service_type()] {
             let every_node = service_type == engine.coordinator_type();
-            let pools = self.groups.of_type(service_type).map(|group| &group.pools);
+            let pools = self.index.of_type(service_type).map(|group| &group.pools);
             for (_, group) in pools
                 .into_iter()
                 .flatten()

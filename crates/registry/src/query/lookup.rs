@@ -20,9 +20,9 @@ impl Registry {
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,
-            Lookup::Type(service_type) => self.groups.of_type(service_type).is_some(),
+            Lookup::Type(service_type) => self.index.of_type(service_type).is_some(),
             Lookup::TypeAndPool(service_type, pool) => {
-                self.groups.of_pool(service_type, pool).is_some()
+                self.index.of_pool(service_type, pool).is_some()
             }
         };
         if found {
@@ -39,11 +39,11 @@ impl Registry {
             Lookup::All => Some(self.changed_index),
             Lookup::Statics => Some(self.statics_changed_index),
             Lookup::Type(service_type) => self
-                .groups
+                .index
                 .of_type(service_type)
                 .map(|group| group.changed_index),
             Lookup::TypeAndPool(service_type, pool) => self
-                .groups
+                .index
                 .of_pool(service_type, pool)
                 .map(|group| group.changed_index),
         };
@@ -72,17 +72,17 @@ impl Registry {
                 .extend(self.statics_by_id(self.statics.keys())),
             Lookup::Type(service_type) => {
                 listed.only_type = Some(service_type.clone());
-                let pools = self.groups.of_type(service_type).map(|group| &group.pools);
-                let groups = || pools.into_iter().flat_map(|pools| pools.values());
+                let pools = self.index.of_type(service_type).map(|group| &group.pools);
+                let index = || pools.into_iter().flat_map(|pools| pools.values());
                 listed
                     .nodes
-                    .extend(groups().flat_map(|group| self.nodes_of(group)));
-                let statics = groups().flat_map(|group| self.statics_by_id(&group.statics));
+                    .extend(index().flat_map(|group| self.nodes_of(group)));
+                let statics = index().flat_map(|group| self.statics_by_id(&group.statics));
                 listed.statics.extend(statics);
             }
             Lookup::TypeAndPool(service_type, pool) => {
                 listed.only_type = Some(service_type.clone());
-                if let Some(group) = self.groups.of_pool(service_type, pool) {
+                if let Some(group) = self.index.of_pool(service_type, pool) {
                     listed.nodes.extend(self.nodes_of(group));
                     listed.statics.extend(self.statics_by_id(&group.statics));
                 }

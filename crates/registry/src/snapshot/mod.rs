@@ -56,9 +56,9 @@ struct SnapshotHeader {
     statics_changed_index: u64,
     vanished_index: u64,
     removals_floor: u64,
-    removals: Vec<(Arc<str>, u64)>,
+    tombstones: Vec<(Arc<str>, u64)>,
     retired: Vec<u64>,
-    groups: Vec<TypeIndexes>,
+    index: Vec<TypeIndexes>,
     nodes: u64,
     statics: u64,
 }
@@ -77,10 +77,10 @@ impl Registry {
                 changed_index: self.changed_index,
                 statics_changed_index: self.statics_changed_index,
                 vanished_index: self.vanished_index,
-                removals_floor: self.removals.floor(),
-                removals: self.removals.list(),
+                removals_floor: self.tombstones.floor(),
+                tombstones: self.tombstones.list(),
                 retired: self.retired.iter().copied().collect(),
-                groups: self.groups.indexes(),
+                index: self.index.indexes(),
                 nodes: self.nodes.len() as u64,
                 statics: self.statics.len() as u64,
             },
@@ -136,7 +136,7 @@ impl Registry {
                 "there are bytes after the last part",
             ));
         }
-        if !registry.groups.restore_indexes(&header.groups) {
+        if !registry.index.restore_indexes(&header.index) {
             return Err(damaged(
                 "the header",
                 PREFIX_BYTES,
@@ -161,7 +161,7 @@ impl Registry {
     }
 
     fn from_header(level: u32, header: &SnapshotHeader) -> Result<Self, BadSnapshot> {
-        if header.retired.len() > MAX_RETIRED || header.removals.len() > MAX_TOMBSTONES {
+        if header.retired.len() > MAX_RETIRED || header.tombstones.len() > MAX_TOMBSTONES {
             return Err(damaged(
                 "the header",
                 PREFIX_BYTES,
@@ -177,7 +177,7 @@ impl Registry {
         registry.changed_index = header.changed_index;
         registry.statics_changed_index = header.statics_changed_index;
         registry.vanished_index = header.vanished_index;
-        registry.removals = Tombstones::restore(header.removals_floor, header.removals.clone());
+        registry.tombstones = Tombstones::restore(header.removals_floor, header.tombstones.clone());
         registry.retired = header.retired.iter().copied().collect();
         Ok(registry)
     }
@@ -209,7 +209,7 @@ impl Registry {
         }
         self.services += unpacked.services.len();
         for ((service_type, pool), services) in parts(Some(&unpacked)) {
-            self.groups
+            self.index
                 .restored(service_type, pool)
                 .enter(&node_id, &services);
         }
@@ -232,7 +232,7 @@ impl Registry {
         {
             return Err(damaged("a static service", at, "it is out of order"));
         }
-        self.groups
+        self.index
             .restored(&service.service_type, &service.pool)
             .statics
             .insert(id.clone());

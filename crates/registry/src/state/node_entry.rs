@@ -58,7 +58,7 @@ pub(crate) struct BorrowedAnnouncement<'a> {
     pub services: Vec<BorrowedService<'a>>,
 }
 
-/// A service of [`Unpacked`].
+/// A service of [`BorrowedAnnouncement`].
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct BorrowedService<'a> {
     pub id: &'a str,

@@ -27,12 +27,12 @@ pub(crate) struct Tombstones {
 
 impl Tombstones {
     /// Restores the tombstones of a snapshot.
-    pub fn restore(floor: u64, removals: Vec<(Arc<str>, u64)>) -> Self {
+    pub fn restore(floor: u64, tombstones: Vec<(Arc<str>, u64)>) -> Self {
         let mut restored = Self {
             floor,
             ..Self::default()
         };
-        for (node_id, index) in removals {
+        for (node_id, index) in tombstones {
             restored.record(&node_id, index);
         }
         restored

@@ -121,7 +121,7 @@ fn forgotten_removals_are_overtaken_to_be_safe() {
             }]),
         );
     }
-    assert_eq!(registry.removals.floor(), 2);
+    assert_eq!(registry.tombstones.floor(), 2);
     let late = |node: &str, seen| Command::Announce {
         seen,
         announcement: announcement(node, "presto", "y"),
@@ -359,7 +359,7 @@ fn the_first_format_stays_readable() {
         (
             registry.grace_left_ms(),
             registry.is_retired(7),
-            registry.removals.last("gone")
+            registry.tombstones.last("gone")
         ),
         (9, true, 1)
     );

@@ -54,7 +54,7 @@ async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), S
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT))
         .await
         .map_err(|error| text(&error))?;
-    let beat = PauseDetector::start_simulated();
+    let pause_detector = PauseDetector::start_simulated();
     let options = Options {
         node_id: name_of(host),
         environment: "sim".to_owned(),
@@ -73,14 +73,14 @@ async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), S
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: beat.clone(),
+        pause_detector: pause_detector.clone(),
     };
     let node = Node::start(options).await.map_err(|error| text(&error))?;
     world.slot(host).node = Some(node.clone());
     let serving = node.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (node, epoch) = (serving.clone(), beat.epoch());
+            let (node, epoch) = (serving.clone(), pause_detector.epoch());
             tokio::spawn(async move { node.serve_peer(stream, epoch).await });
         }
     });

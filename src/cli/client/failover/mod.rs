@@ -64,7 +64,7 @@ impl RequestError {
 
 struct ServerState {
     url: String,
-    trouble: Option<RequestError>,
+    error: Option<RequestError>,
 }
 
 /// The servers in the given order, and the position of the current one.
@@ -76,7 +76,7 @@ struct ServerState {
 ///   if no other server knows it: it may be of an older release.
 pub struct FailoverClient {
     client: Client,
-    patience: Timeouts,
+    timeouts: Timeouts,
     servers: Vec<ServerState>,
     at: usize,
 }
@@ -86,19 +86,19 @@ impl FailoverClient {
     ///
     /// # Errors
     /// Fails when no HTTP client can be built.
-    pub fn new(servers: &[String], patience: Timeouts) -> anyhow::Result<FailoverClient> {
+    pub fn new(servers: &[String], timeouts: Timeouts) -> anyhow::Result<FailoverClient> {
         let client = config::http_client_builder()
-            .connect_timeout(patience.connect)
-            .read_timeout(patience.silence)
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.silence)
             .build()
             .context("no HTTP client")?;
         let servers = servers.iter().map(|url| ServerState {
             url: url.clone(),
-            trouble: None,
+            error: None,
         });
         Ok(FailoverClient {
             client,
-            patience,
+            timeouts,
             servers: servers.collect(),
             at: 0,
         })
@@ -110,8 +110,8 @@ impl FailoverClient {
     }
 
     /// Returns the timeouts.
-    pub fn patience(&self) -> Timeouts {
-        self.patience
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     /// Returns the current server.
@@ -121,24 +121,24 @@ impl FailoverClient {
             .map_or("", |server| server.url.as_str())
     }
 
-    fn trouble(&self) -> Option<&RequestError> {
-        self.servers.get(self.at)?.trouble.as_ref()
+    fn error(&self) -> Option<&RequestError> {
+        self.servers.get(self.at)?.error.as_ref()
     }
 
     /// Records why the current server did not answer, and switches to the next.
     ///
     /// # Errors
     /// Fails when no other server can do better.
-    pub fn next_server(&mut self, trouble: RequestError) -> Result<(), CommandError> {
-        let wrong = matches!(trouble, RequestError::Invalid(_));
+    pub fn next_server(&mut self, error: RequestError) -> Result<(), CommandError> {
+        let wrong = matches!(error, RequestError::Invalid(_));
         let url = self.current().to_owned();
-        let line = format!("{url}: {}", trouble.line());
+        let line = format!("{url}: {}", error.line());
         if let Some(server) = self.servers.get_mut(self.at) {
-            server.trouble = Some(trouble);
+            server.error = Some(error);
         }
         self.at = (self.at + 1) % self.servers.len().max(1);
         let is_strange =
-            |server: &ServerState| matches!(server.trouble, Some(RequestError::Unexpected(_)));
+            |server: &ServerState| matches!(server.error, Some(RequestError::Unexpected(_)));
         if wrong || self.servers.iter().all(is_strange) {
             return Err(CommandError::Refused(line));
         }
@@ -148,7 +148,7 @@ impl FailoverClient {
     /// Records that the current server answered.
     pub fn answered(&mut self) {
         if let Some(server) = self.servers.get_mut(self.at) {
-            server.trouble = None;
+            server.error = None;
         }
     }
 
@@ -157,8 +157,8 @@ impl FailoverClient {
         self.servers
             .iter()
             .filter_map(|server| {
-                let trouble = server.trouble.as_ref()?;
-                Some(format!("{}: {}", server.url, trouble.line()))
+                let error = server.error.as_ref()?;
+                Some(format!("{}: {}", server.url, error.line()))
             })
             .collect()
     }
@@ -171,7 +171,7 @@ impl FailoverClient {
     /// asked at least once.
     pub async fn ask<T>(
         &mut self,
-        question: &Query,
+        query: &Query,
         limit: Duration,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> anyhow::Result<T> {
@@ -180,34 +180,34 @@ impl FailoverClient {
             for asked in 0..self.count() {
                 let left = deadline.saturating_duration_since(clock::now());
                 let share = left / u32::try_from(self.count() - asked).unwrap_or(u32::MAX);
-                let each = self.patience.answer.min(share);
-                match self.ask_one(question, each, &read).await {
+                let each = self.timeouts.answer.min(share);
+                match self.ask_one(query, each, &read).await {
                     Ok(answer) => {
                         self.answered();
                         return Ok(answer);
                     }
-                    Err(trouble) => {
+                    Err(error) => {
                         // The server's earlier error says more than a timeout that was shortened.
-                        let cut_short = each < self.patience.answer && trouble == late(each);
-                        let before = self.trouble().filter(|_| cut_short).cloned();
-                        self.next_server(before.unwrap_or(trouble))?;
+                        let cut_short = each < self.timeouts.answer && error == late(each);
+                        let before = self.error().filter(|_| cut_short).cloned();
+                        self.next_server(before.unwrap_or(error))?;
                     }
                 }
             }
-            if clock::now() + self.patience.pause >= deadline {
+            if clock::now() + self.timeouts.pause >= deadline {
                 return Err(CommandError::Unanswered(self.troubles()).into());
             }
-            sleep(self.patience.pause).await;
+            sleep(self.timeouts.pause).await;
         }
     }
 
     async fn ask_one<T>(
         &self,
-        question: &Query,
+        query: &Query,
         limit: Duration,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, RequestError> {
-        let url = self.url(question)?;
+        let url = self.url(query)?;
         let answer = async {
             let response = self.send(url, &[(ACCEPT, "application/json")]).await?;
             body(response, BODY_BYTES_MAX)
@@ -225,17 +225,17 @@ impl FailoverClient {
     /// Fails when that server does not answer with a success status.
     pub async fn open(
         &self,
-        question: &Query,
+        query: &Query,
         headers: &[(HeaderName, &str)],
     ) -> Result<Response, RequestError> {
-        let url = self.url(question)?;
-        let limit = self.patience.answer;
+        let url = self.url(query)?;
+        let limit = self.timeouts.answer;
         let opened = timeout(limit, self.send(url, headers)).await;
         opened.map_err(|_| late(limit))?
     }
 
-    fn url(&self, question: &Query) -> Result<Url, RequestError> {
-        question.url(self.current()).map_err(RequestError::Invalid)
+    fn url(&self, query: &Query) -> Result<Url, RequestError> {
+        query.url(self.current()).map_err(RequestError::Invalid)
     }
 
     async fn send(
@@ -272,10 +272,10 @@ impl FailoverClient {
     /// Returns the cause of a failed request or a broken stream.
     pub fn reason(&self, error: &reqwest::Error) -> String {
         if error.is_connect() && error.is_timeout() {
-            return format!("no connection within {:?}", self.patience.connect);
+            return format!("no connection within {:?}", self.timeouts.connect);
         }
         if error.is_timeout() {
-            return format!("silent for {:?}", self.patience.silence);
+            return format!("silent for {:?}", self.timeouts.silence);
         }
         innermost_cause(error)
     }

@@ -7,12 +7,12 @@ use crate::cli::fake_server::{FakeServer, Reply};
 /// Time limit where a response is expected; long enough on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn failover(servers: &[&FakeServer], patience: Timeouts) -> FailoverClient {
+fn failover(servers: &[&FakeServer], timeouts: Timeouts) -> FailoverClient {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
-    FailoverClient::new(&urls, patience).expect("a client")
+    FailoverClient::new(&urls, timeouts).expect("a client")
 }
 
-fn question() -> Query {
+fn query() -> Query {
     Query::of(["v1", "coordinator"])
 }
 
@@ -25,7 +25,7 @@ fn read(text: &str) -> Result<String, String> {
 }
 
 async fn ask(failover: &mut FailoverClient, limit: Duration) -> anyhow::Result<String> {
-    failover.ask(&question(), limit, read).await
+    failover.ask(&query(), limit, read).await
 }
 
 /// After a 503 the next server is asked at once, and the server that answered is asked first from
@@ -34,11 +34,11 @@ async fn ask(failover: &mut FailoverClient, limit: Duration) -> anyhow::Result<S
 async fn the_next_one_answers() {
     let busy = FakeServer::saying(503, "no quorum\n");
     let well = FakeServer::saying(200, "here");
-    let patience = Timeouts {
+    let timeouts = Timeouts {
         pause: LIMIT,
         ..Timeouts::default()
     };
-    let mut failover = failover(&[&busy, &well], patience);
+    let mut failover = failover(&[&busy, &well], timeouts);
     for _ in 0..2 {
         assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
     }
@@ -52,15 +52,15 @@ async fn the_next_one_answers() {
 async fn a_silent_server_is_left() {
     let silent = FakeServer::start(|_, _| Reply::Silence);
     let well = FakeServer::saying(200, "here");
-    let patience = Timeouts {
+    let timeouts = Timeouts {
         answer: Duration::from_secs(1),
         ..Timeouts::default()
     };
-    let mut failover = failover(&[&silent, &well], patience);
+    let mut failover = failover(&[&silent, &well], timeouts);
     assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
     assert_eq!(silent.requests().len(), 1);
-    let trouble = failover.troubles().join("\n");
-    assert!(trouble.ends_with("no answer within 1.0 s"), "{trouble}");
+    let error = failover.troubles().join("\n");
+    assert!(error.ends_with("no answer within 1.0 s"), "{error}");
 }
 
 /// An invalid request is invalid everywhere: no other server is asked.
@@ -123,11 +123,11 @@ async fn an_explanation_outlives_a_cut() {
         0 => Reply::Text(503, "no majority is reached\n".to_owned()),
         _ => Reply::Silence,
     });
-    let patience = Timeouts {
+    let timeouts = Timeouts {
         pause: Duration::from_millis(5),
         ..Timeouts::default()
     };
-    let mut failover = failover(&[&slow], patience);
+    let mut failover = failover(&[&slow], timeouts);
     let error = ask(&mut failover, Duration::from_millis(1500)).await;
     let expected = format!("{}: no majority is reached", slow.url());
     assert_eq!(error.expect_err("nobody answers").to_string(), expected);
@@ -141,10 +141,10 @@ async fn an_answer_that_comes_late_is_found() {
         0..3 => Reply::Text(503, "starting".to_owned()),
         _ => Reply::Text(200, "here".to_owned()),
     });
-    let patience = Timeouts {
+    let timeouts = Timeouts {
         pause: Duration::from_millis(5),
         ..Timeouts::default()
     };
-    let mut failover = failover(&[&slow], patience);
+    let mut failover = failover(&[&slow], timeouts);
     assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
 }

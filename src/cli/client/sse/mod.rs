@@ -61,7 +61,7 @@ struct BrokenStream(String);
 ///   answers again. The stream never gives up.
 pub struct EventReader {
     failover: FailoverClient,
-    question: Query,
+    query: Query,
     resume: Resume,
     last_id: Option<String>,
     open: Option<OpenStream>,
@@ -80,11 +80,11 @@ struct OpenStream {
 }
 
 impl EventReader {
-    /// Creates the stream. No request is sent before the first [`Events::next`].
-    pub fn new(failover: FailoverClient, question: Query, resume: Resume) -> EventReader {
+    /// Creates the stream. No request is sent before the first [`EventReader::next`].
+    pub fn new(failover: FailoverClient, query: Query, resume: Resume) -> EventReader {
         EventReader {
             failover,
-            question,
+            query,
             resume,
             last_id: None,
             open: None,
@@ -147,7 +147,7 @@ impl EventReader {
 
     fn lose(&mut self, why: String) -> Result<(), CommandError> {
         let open = self.open.take();
-        let pause = self.failover.patience().pause;
+        let pause = self.failover.timeouts().pause;
         let lived = open.is_some_and(|open| clock::now() - open.since >= pause);
         self.tried = if lived { 1 } else { self.tried + 1 };
         self.failover.next_server(RequestError::Unavailable(why))
@@ -156,7 +156,7 @@ impl EventReader {
     /// Tries to open the stream on the current server. Pauses first if all servers were tried.
     async fn connect(&mut self) -> Result<(), CommandError> {
         if self.tried >= self.failover.count() {
-            sleep(self.failover.patience().pause).await;
+            sleep(self.failover.timeouts().pause).await;
             self.tried = 0;
         }
         match self.open_one().await {
@@ -170,9 +170,9 @@ impl EventReader {
                 }
                 self.open = Some(open);
             }
-            Err(trouble) => {
-                let trouble = self.bearable(trouble);
-                self.failover.next_server(trouble)?;
+            Err(error) => {
+                let error = self.bearable(error);
+                self.failover.next_server(error)?;
                 self.tried += 1;
                 self.unanswered += 1;
                 if self.unanswered >= self.failover.count() && !self.is_cut_off {
@@ -187,8 +187,8 @@ impl EventReader {
 
     /// Makes an error temporary once a stream was open, although it would end a first request. A
     /// proxy may answer for a node that restarts, and another release may use ids of another form.
-    fn bearable(&mut self, trouble: RequestError) -> RequestError {
-        match trouble {
+    fn bearable(&mut self, error: RequestError) -> RequestError {
+        match error {
             RequestError::Invalid(line) if self.has_begun => {
                 self.last_id = None;
                 RequestError::Unavailable(line)
@@ -204,12 +204,12 @@ impl EventReader {
             self.resume == Resume::AfterLast && !id.is_empty() && HeaderValue::from_str(id).is_ok()
         });
         headers.extend(resumed.map(|id| (LAST_EVENT_ID, id)));
-        let response = self.failover.open(&self.question, &headers).await?;
+        let response = self.failover.open(&self.query, &headers).await?;
         if !is_event_stream(&response) {
             let why = "answered with no event stream: is it a quorate server?";
             return Err(RequestError::Unexpected(why.to_owned()));
         }
-        let silence = self.failover.patience().silence;
+        let silence = self.failover.timeouts().silence;
         let bytes = response.bytes_stream().map(move |chunk| {
             chunk.map_err(|error| {
                 BrokenStream(if error.is_timeout() {

@@ -7,9 +7,9 @@ use crate::cli::fake_server::{FakeServer, Reply, broken_stream, stream};
 use futures_util::stream;
 use std::time::Duration;
 
-fn events(servers: &[&FakeServer], resume: Resume, patience: Timeouts) -> EventReader {
+fn events(servers: &[&FakeServer], resume: Resume, timeouts: Timeouts) -> EventReader {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
-    let failover = FailoverClient::new(&urls, patience).expect("a client");
+    let failover = FailoverClient::new(&urls, timeouts).expect("a client");
     EventReader::new(failover, Query::of(["v1", "watch", "trino"]), resume)
 }
 
@@ -141,12 +141,12 @@ async fn every_kind_of_loss_hands_over() {
     let raves = FakeServer::start(|_, _| broken_stream("data: {no json\nid: c:4\n\n"));
     let forgot = FakeServer::saying(404, "not found");
     let last = FakeServer::start(|_, _| broken_stream("event: change\nid: c:5\ndata: 5\n\n"));
-    let patience = Timeouts {
+    let timeouts = Timeouts {
         silence: Duration::from_secs(1),
         ..Timeouts::default()
     };
     let servers = [&ends, &is_silent, &raves, &forgot, &last];
-    let mut events = events(&servers, Resume::AfterLast, patience);
+    let mut events = events(&servers, Resume::AfterLast, timeouts);
     assert_eq!(next(&mut events).await, is("state", "c:1", "[]"));
     assert_eq!(next(&mut events).await, is("change", "c:3", "3"));
     assert_eq!(next(&mut events).await, is("change", "c:5", "5"));
@@ -177,11 +177,11 @@ async fn a_stream_that_began_is_never_given_up() {
         2 => Reply::Text(400, "that id is none\n".to_owned()),
         _ => broken_stream("event: reset\nid: c:2\ndata: []\n\n"),
     });
-    let patience = Timeouts {
+    let timeouts = Timeouts {
         pause: Duration::from_millis(5),
         ..Timeouts::default()
     };
-    let mut ever = events(&[&server], Resume::AfterLast, patience);
+    let mut ever = events(&[&server], Resume::AfterLast, timeouts);
     assert_eq!(next(&mut ever).await, is("state", "c:1", "[]"));
     assert_eq!(next(&mut ever).await, is("reset", "c:2", "[]"));
     assert_eq!(last_event_id(&server, 2).as_deref(), Some("c:1"));

@@ -25,7 +25,7 @@ const NEVER: u64 = u64::MAX;
 ///
 /// - While a request is in flight, its handler's limits apply instead of these.
 /// - On HTTP/2, a byte between requests need not begin one, so only the idle limit applies there.
-/// - A body that is transferred in parts, or may be, holds an [`Exchange`].
+/// - A body that is transferred in parts, or may be, holds a [`BodyGuard`].
 pub(super) struct ConnectionState {
     began: Instant,
     parked_after: Duration,
@@ -56,11 +56,15 @@ pub(super) struct InFlight(Arc<ConnectionState>);
 /// dropped.
 pub(super) struct BodyGuard(Arc<ConnectionState>);
 
-/// An event stream, which is an [`Exchange`] too; ends when dropped.
+/// An event stream, which is a [`BodyGuard`] too; ends when dropped.
 pub(super) struct Streaming(BodyGuard);
 
 impl ConnectionState {
-    pub(super) fn new(began: Instant, parked_after: Duration, spoken: Protocol) -> ConnectionState {
+    pub(super) fn new(
+        began: Instant,
+        parked_after: Duration,
+        protocol: Protocol,
+    ) -> ConnectionState {
         ConnectionState {
             began,
             parked_after,
@@ -73,7 +77,8 @@ impl ConnectionState {
             has_answered: AtomicBool::new(false),
             write_waits_since_ms: AtomicU64::new(NEVER),
             taken_since: AtomicUsize::new(0),
-            frames: (spoken == Protocol::Http2).then(|| Box::new(Mutex::new(FrameTracker::new()))),
+            frames: (protocol == Protocol::Http2)
+                .then(|| Box::new(Mutex::new(FrameTracker::new()))),
             answered: AtomicWaker::new(),
         }
     }
@@ -286,8 +291,8 @@ impl Drop for BodyGuard {
 
 impl Drop for Streaming {
     fn drop(&mut self) {
-        let Streaming(BodyGuard(activity)) = self;
-        activity.streams.fetch_sub(1, Ordering::Relaxed);
+        let Streaming(BodyGuard(state)) = self;
+        state.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

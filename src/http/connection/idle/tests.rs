@@ -5,20 +5,20 @@ use crate::clock::now;
 
 const S: Duration = Duration::from_secs(1);
 
-fn closed(activity: &ConnectionState, at: Instant) -> bool {
-    activity.deadline(at) <= at
+fn closed(state: &ConnectionState, at: Instant) -> bool {
+    state.deadline(at) <= at
 }
 
 /// A head that trickles is cut off although bytes keep arriving.
 #[test]
 fn a_trickling_head_is_cut_off() {
     let began = now();
-    let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
+    let state = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
     for second in 1..8 {
-        activity.read(b"x", began + second * S);
-        assert!(!closed(&activity, began + second * S));
+        state.read(b"x", began + second * S);
+        assert!(!closed(&state, began + second * S));
     }
-    assert!(closed(&activity, began + HEAD_TIMEOUT));
+    assert!(closed(&state, began + HEAD_TIMEOUT));
 }
 
 /// A connection between requests may stay idle for long. On HTTP/2, this holds also after a stray
@@ -27,14 +27,14 @@ fn a_trickling_head_is_cut_off() {
 fn an_idle_connection_may_wait() {
     for http2 in [false, true] {
         let began = now();
-        let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
-        drop(activity.request(http2));
-        activity.wrote(&[], 1, began + S);
-        assert!(!closed(&activity, began + 200 * S));
-        assert!(closed(&activity, began + 201 * S));
-        activity.read(b"x", began + 202 * S);
+        let state = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
+        drop(state.request(http2));
+        state.wrote(&[], 1, began + S);
+        assert!(!closed(&state, began + 200 * S));
+        assert!(closed(&state, began + 201 * S));
+        state.read(b"x", began + 202 * S);
         assert_eq!(
-            closed(&activity, began + 212 * S),
+            closed(&state, began + 212 * S),
             !http2,
             "HTTP/1.1 began a head, HTTP/2 need not have"
         );
@@ -46,11 +46,11 @@ fn an_idle_connection_may_wait() {
 #[test]
 fn a_request_in_flight_is_not_ours_to_end() {
     let began = now();
-    let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
-    let in_flight = activity.request(false);
-    assert!(!closed(&activity, began + 1_000 * S));
+    let state = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
+    let in_flight = state.request(false);
+    assert!(!closed(&state, began + 1_000 * S));
     drop(in_flight);
-    assert!(closed(&activity, began + 1_000 * S));
+    assert!(closed(&state, began + 1_000 * S));
 }
 
 /// A connection is parked only between two requests, and only when the last one is complete.
@@ -58,27 +58,27 @@ fn a_request_in_flight_is_not_ours_to_end() {
 fn what_is_under_way_is_not_parked() {
     let began = now();
     let later = began + 100 * S;
-    let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
-    assert!(!activity.is_to_be_parked(later), "before the first head");
-    activity.read(b"x", began);
-    let in_flight = activity.request(false);
-    assert!(!activity.is_to_be_parked(later), "in flight");
-    let body = activity.exchange();
+    let state = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
+    assert!(!state.is_to_be_parked(later), "before the first head");
+    state.read(b"x", began);
+    let in_flight = state.request(false);
+    assert!(!state.is_to_be_parked(later), "in flight");
+    let body = state.exchange();
     drop(in_flight);
     // The rest of a rejected request.
-    activity.read(b"x", began);
-    assert!(!activity.is_to_be_parked(later), "a body");
+    state.read(b"x", began);
+    assert!(!state.is_to_be_parked(later), "a body");
     drop(body);
-    activity.write_must_wait(began);
-    assert!(!activity.is_to_be_parked(later), "its end is not sent");
-    activity.wrote(&[], 1, later);
-    activity.flushed();
-    assert!(!activity.is_to_be_parked(later), "just now");
-    assert!(activity.is_to_be_parked(later + S));
-    activity.read(b"x", later);
-    assert!(!activity.is_to_be_parked(later + 100 * S), "a head");
-    drop(activity.request(true));
-    assert!(!activity.is_to_be_parked(later + 100 * S), "HTTP/2");
+    state.write_must_wait(began);
+    assert!(!state.is_to_be_parked(later), "its end is not sent");
+    state.wrote(&[], 1, later);
+    state.flushed();
+    assert!(!state.is_to_be_parked(later), "just now");
+    assert!(state.is_to_be_parked(later + S));
+    state.read(b"x", later);
+    assert!(!state.is_to_be_parked(later + 100 * S), "a head");
+    drop(state.request(true));
+    assert!(!state.is_to_be_parked(later + 100 * S), "HTTP/2");
 }
 
 /// A client that takes nothing of its response is cut off, and so is one that takes a byte at a
@@ -88,43 +88,40 @@ fn a_stalled_reader_is_cut_off() {
     let late = STALL_TIMEOUT.as_secs() as u32;
     for (taken, stays) in [(0, false), (1, false), (PROGRESS_BYTES / 4, true)] {
         let began = now();
-        let activity = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
-        drop(activity.request(false));
-        let another = activity.request(false);
-        activity.write_must_wait(began);
+        let state = Arc::new(ConnectionState::new(began, S, Protocol::Http1));
+        drop(state.request(false));
+        let another = state.request(false);
+        state.write_must_wait(began);
         for second in 1..late {
-            activity.wrote(&[], taken, began + second * S);
-            activity.write_must_wait(began + second * S);
-            activity.read(b"x", began + second * S);
-            assert!(!closed(&activity, began + second * S), "{taken}");
+            state.wrote(&[], taken, began + second * S);
+            state.write_must_wait(began + second * S);
+            state.read(b"x", began + second * S);
+            assert!(!closed(&state, began + second * S), "{taken}");
         }
-        assert_eq!(closed(&activity, began + late * S), !stays, "{taken}");
+        assert_eq!(closed(&state, began + late * S), !stays, "{taken}");
         drop(another);
-        activity.flushed();
+        state.flushed();
         let ended = began + (late + 1) * S;
-        drop(activity.request(false));
-        assert!(!closed(&activity, ended), "it has all of it");
+        drop(state.request(false));
+        assert!(!closed(&state, ended), "it has all of it");
     }
 }
 
 /// An HTTP/2 connection rests when nothing was in progress at two consecutive checks.
 #[test]
 fn a_connection_of_http2_rests_between_requests() {
-    let activity = Arc::new(ConnectionState::new(now(), S, Protocol::Http2));
-    assert!(!activity.is_idle(), "before its first request");
-    let in_flight = activity.request(true);
-    assert!(!activity.is_idle());
+    let state = Arc::new(ConnectionState::new(now(), S, Protocol::Http2));
+    assert!(!state.is_idle(), "before its first request");
+    let in_flight = state.request(true);
+    assert!(!state.is_idle());
     let stream = in_flight.streaming();
     drop(in_flight);
-    assert!(!activity.is_idle());
-    assert!(!activity.is_idle(), "a stream");
+    assert!(!state.is_idle());
+    assert!(!state.is_idle(), "a stream");
     drop(stream);
-    assert!(activity.is_idle());
-    drop(activity.request(true));
-    assert!(
-        !activity.has_nothing_under_way(),
-        "it may not be written yet"
-    );
-    assert!(!activity.is_idle());
-    assert!(activity.is_idle());
+    assert!(state.is_idle());
+    drop(state.request(true));
+    assert!(!state.has_nothing_under_way(), "it may not be written yet");
+    assert!(!state.is_idle());
+    assert!(state.is_idle());
 }

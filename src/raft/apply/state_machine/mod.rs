@@ -32,7 +32,7 @@ impl StateMachine {
         environment: &str,
         cluster_id: u64,
         recovery_gap: std::time::Duration,
-        beat: PauseDetector,
+        pause_detector: PauseDetector,
     ) -> io::Result<(StateMachine, Arc<Replica>)> {
         let loaded = blocking(snapshots.clone(), |snapshots| snapshots.load()).await?;
         let (registry, last_applied, membership) = match loaded {
@@ -55,7 +55,12 @@ impl StateMachine {
                 (registry, meta.last_log_id, meta.last_membership)
             }
         };
-        let replica = Arc::new(Replica::new(registry, cluster_id, recovery_gap, beat));
+        let replica = Arc::new(Replica::new(
+            registry,
+            cluster_id,
+            recovery_gap,
+            pause_detector,
+        ));
         Ok((
             StateMachine {
                 replica: replica.clone(),

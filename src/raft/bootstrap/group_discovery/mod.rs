@@ -39,12 +39,12 @@ const SHOWN_REASON_CHARS_MAX: usize = 1_000;
 pub(crate) struct Bootstrap {
     pub(crate) options: Options,
     /// The connections of nodes that are not members.
-    pub(crate) guests: NonMembers,
+    pub(crate) non_members: NonMembers,
     dialer: Dialer,
     image: RwLock<std::sync::Arc<LocalMember>>,
     group: RwLock<Option<GroupIdentity>>,
     waits_for: watch::Sender<String>,
-    pub(crate) refusals: Rejections,
+    pub(crate) rejections: Rejections,
 }
 
 impl Bootstrap {
@@ -84,12 +84,12 @@ impl Bootstrap {
         };
         Ok(Bootstrap {
             dialer: options.dialer(),
-            guests: NonMembers::default(),
+            non_members: NonMembers::default(),
             options,
             image: RwLock::new(std::sync::Arc::new(image)),
             group: RwLock::new(identity.group),
             waits_for: watch::Sender::new("starting".to_owned()),
-            refusals: Rejections::default(),
+            rejections: Rejections::default(),
         })
     }
 
@@ -281,8 +281,9 @@ impl Bootstrap {
 
     async fn ask(&self, address: &str, request: Request) -> Result<Response, String> {
         let hello = Hello::non_member(self.local_member().identity());
-        let link = PeerClient::new(address, self.dialer());
-        link.call(hello, request, PROBE_TIMEOUT)
+        let client = PeerClient::new(address, self.dialer());
+        client
+            .call(hello, request, PROBE_TIMEOUT)
             .await
             .map_err(|error| error.to_string())
     }
@@ -295,14 +296,14 @@ impl Bootstrap {
         &self,
         addresses: &[String],
     ) -> Result<Vec<(NodeIdentity, String)>, String> {
-        let wish = JoinRequest {
+        let request = JoinRequest {
             name: self.local_member().name.clone(),
             address: self.options.address.clone(),
             environment: self.options.environment.clone(),
         };
         let mut reason = "no member of the group answers".to_owned();
         for address in addresses {
-            match self.ask(address, Request::Join(wish.clone())).await {
+            match self.ask(address, Request::Join(request.clone())).await {
                 Ok(Response::Join(
                     JoinResponse::Pending { founders, .. } | JoinResponse::Voter { founders, .. },
                 )) => match message_checks::founders(&founders) {

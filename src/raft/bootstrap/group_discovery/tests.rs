@@ -22,7 +22,7 @@ fn options(dir: &Path, node_id: &str, environment: &str) -> Options {
         heartbeat: Duration::from_millis(100),
         election: (Duration::from_millis(300), Duration::from_millis(500)),
         store,
-        beat: PauseDetector::start(),
+        pause_detector: PauseDetector::start(),
     }
 }
 
@@ -36,12 +36,12 @@ async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), Ra
 #[tokio::test]
 async fn a_diverged_directory_is_not_opened_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let forming = Bootstrap::open(options(dir.path(), "a", "test"))
+    let bootstrap = Bootstrap::open(options(dir.path(), "a", "test"))
         .await
         .expect("it is fresh");
-    forming.mark_diverged().await.expect("the disk is well");
-    forming.options.store.clone().close().await;
-    drop(forming);
+    bootstrap.mark_diverged().await.expect("the disk is well");
+    bootstrap.options.store.clone().close().await;
+    drop(bootstrap);
     let refused = reopened(dir.path(), "a", "test").await;
     assert!(matches!(refused, Err(RaftError::Diverged(reason)) if reason.contains("Empty it")));
 }
@@ -52,7 +52,7 @@ async fn a_diverged_directory_is_not_opened_again() {
 async fn a_snapshot_ahead_of_the_log_is_shown() {
     use crate::storage::types::SnapshotMeta;
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let forming = Bootstrap::open(options(dir.path(), "a", "test"))
+    let bootstrap = Bootstrap::open(options(dir.path(), "a", "test"))
         .await
         .expect("it is fresh");
     let leader = openraft::impls::leader_id_adv::LeaderId {
@@ -64,12 +64,12 @@ async fn a_snapshot_ahead_of_the_log_is_shown() {
         last_log_id: last,
         ..SnapshotMeta::default()
     };
-    let store = forming.options.store.clone();
+    let store = bootstrap.options.store.clone();
     store
         .snapshots()
         .save(&meta, b"body")
         .expect("the disk is well");
-    drop(forming);
+    drop(bootstrap);
     store.close().await;
     let again = Bootstrap::open(options(dir.path(), "a", "test"))
         .await

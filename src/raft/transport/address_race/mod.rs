@@ -31,29 +31,31 @@ const LAST_AFTER: Duration = Duration::from_millis(150);
 /// # Errors
 /// When the name does not resolve and no address is remembered, or when no address answers.
 pub(crate) async fn connect<T, F: Future<Output = Result<T, String>>>(
-    names: &Arc<Resolver>,
+    resolver: &Arc<Resolver>,
     host: &str,
     attempt: impl Fn(SocketAddr) -> F,
 ) -> Result<T, String> {
-    let mut question = names.resolve(host);
-    let patience = RESOLVED_WITHIN.saturating_sub(question.since.elapsed());
+    let mut resolution = resolver.resolve(host);
+    let patience = RESOLVED_WITHIN.saturating_sub(resolution.since.elapsed());
     let answer = match patience.is_zero() {
         true => None,
-        false => tokio::time::timeout(patience, question.answer()).await.ok(),
+        false => tokio::time::timeout(patience, resolution.answer())
+            .await
+            .ok(),
     };
     if !matches!(answer, Some(Ok(_))) {
-        names.log_error(host);
+        resolver.log_error(host);
     }
-    let raced = Race::new(&question, answer).run(&mut question, attempt);
+    let raced = Race::new(&resolution, answer).run(&mut resolution, attempt);
     match raced.await {
         Ok((at, connected)) => {
-            names.note_answered(host, at);
+            resolver.note_answered(host, at);
             Ok(connected)
         }
         Err(reason) => {
-            names.log_error(host);
-            Err(match names.error(host) {
-                Some(trouble) if names.is_unknown(host) => trouble,
+            resolver.log_error(host);
+            Err(match resolver.error(host) {
+                Some(trouble) if resolver.is_unknown(host) => trouble,
                 Some(trouble) => format!("{trouble}; at its last address: {reason}"),
                 None => reason,
             })
@@ -73,8 +75,8 @@ struct Race {
 }
 
 impl Race {
-    fn new(question: &Resolution, answer: Option<Resolved>) -> Race {
-        let remembered = question.remembered.iter().copied().collect();
+    fn new(resolution: &Resolution, answer: Option<Resolved>) -> Race {
+        let remembered = resolution.remembered.iter().copied().collect();
         let mut race = Race {
             next: VecDeque::new(),
             last: remembered,
@@ -116,7 +118,7 @@ impl Race {
 
     async fn run<T, F: Future<Output = Result<T, String>>>(
         mut self,
-        question: &mut Resolution,
+        resolution: &mut Resolution,
         attempt: impl Fn(SocketAddr) -> F,
     ) -> Result<(SocketAddr, T), String> {
         let attempt = |at| {
@@ -146,7 +148,7 @@ impl Race {
                 true => (last_at, !self.last.is_empty()),
                 false => (step_at, true),
             };
-            let answer = OptionFuture::from((!self.is_resolved).then(|| question.answer()));
+            let answer = OptionFuture::from((!self.is_resolved).then(|| resolution.answer()));
             let has_attempts = !under_way.is_empty();
             tokio::select! {
                 Some((at, attempted)) = under_way.next(), if has_attempts => match attempted {

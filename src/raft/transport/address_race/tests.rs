@@ -57,16 +57,16 @@ fn replace(script: &Script, with: Script) {
 /// Connects if the address is in `alive`. Other addresses refuse the connection if `refuses` is
 /// set, and do not answer otherwise.
 async fn dial(
-    names: &Arc<Resolver>,
+    resolver: &Arc<Resolver>,
     alive: &[SocketAddr],
     refuses: bool,
 ) -> Result<SocketAddr, String> {
-    dial_and_tell(names, alive, refuses, &Notify::new()).await
+    dial_and_tell(resolver, alive, refuses, &Notify::new()).await
 }
 
 /// Like [`dial`], but notifies `tried` whenever an address is tried.
 async fn dial_and_tell(
-    names: &Arc<Resolver>,
+    resolver: &Arc<Resolver>,
     alive: &[SocketAddr],
     refuses: bool,
     tried: &Notify,
@@ -82,7 +82,7 @@ async fn dial_and_tell(
             }
         }
     };
-    match tokio::time::timeout(SOON, connect(names, HOST, attempt)).await {
+    match tokio::time::timeout(SOON, connect(resolver, HOST, attempt)).await {
         Ok(result) => result,
         Err(_) => Err("not in time".to_owned()),
     }
@@ -93,16 +93,16 @@ async fn dial_and_tell(
 #[tokio::test]
 async fn the_last_address_serves_while_the_name_does_not() {
     let state = resolves_to(vec![at(1)]);
-    let names = names_of(&state);
-    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    let resolver = names_of(&state);
+    assert_eq!(dial(&resolver, &[at(1)], true).await, Ok(at(1)));
     replace(&state, script(|| Err(io::Error::other("try again later"))));
-    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    assert_eq!(dial(&resolver, &[at(1)], true).await, Ok(at(1)));
     let (hang, _answers) = hangs();
     replace(&state, hang);
-    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    assert_eq!(dial(&resolver, &[at(1)], true).await, Ok(at(1)));
     let began = clock::now();
     for _ in 0..20 {
-        assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+        assert_eq!(dial(&resolver, &[at(1)], true).await, Ok(at(1)));
     }
     let took = began.elapsed();
     assert!(
@@ -117,10 +117,10 @@ async fn the_last_address_serves_while_the_name_does_not() {
 async fn a_new_address_is_found() {
     for refuses in [true, false] {
         let state = resolves_to(vec![at(1)]);
-        let names = names_of(&state);
-        assert_eq!(dial(&names, &[at(1)], refuses).await, Ok(at(1)));
+        let resolver = names_of(&state);
+        assert_eq!(dial(&resolver, &[at(1)], refuses).await, Ok(at(1)));
         replace(&state, resolves_to(vec![at(2)]));
-        assert_eq!(dial(&names, &[at(2)], refuses).await, Ok(at(2)));
+        assert_eq!(dial(&resolver, &[at(2)], refuses).await, Ok(at(2)));
         let (slow, answers) = hangs();
         replace(&state, slow);
         let alive = [at(3)];
@@ -129,7 +129,7 @@ async fn a_new_address_is_found() {
             old_is_tried.notified().await;
             answers.send(vec![at(3)]).expect("it is waited for");
         };
-        let found = dial_and_tell(&names, &alive, refuses, &old_is_tried);
+        let found = dial_and_tell(&resolver, &alive, refuses, &old_is_tried);
         let (found, ()) = tokio::join!(found, late);
         assert_eq!(found, Ok(at(3)), "refuses: {refuses}");
     }
@@ -139,23 +139,23 @@ async fn a_new_address_is_found() {
 #[tokio::test]
 async fn a_late_answer_serves_the_next_dial() {
     let (slow, answers) = hangs();
-    let names = names_of(&slow);
-    let late = dial(&names, &[at(1)], true).await;
+    let resolver = names_of(&slow);
+    let late = dial(&resolver, &[at(1)], true).await;
     assert_eq!(late, Err("not in time".to_owned()));
-    let trouble = names.error(HOST).expect("it is late");
+    let trouble = resolver.error(HOST).expect("it is late");
     assert_eq!(
         trouble,
         "node-b does not resolve: no answer from the name server"
     );
     answers.send(vec![at(1)]).expect("it is waited for");
-    assert_eq!(dial(&names, &[at(1)], true).await, Ok(at(1)));
+    assert_eq!(dial(&resolver, &[at(1)], true).await, Ok(at(1)));
 }
 
 /// The error for a name that never resolved contains the name.
 #[tokio::test]
 async fn a_name_that_never_resolved_is_named() {
-    let names = names_of(&script(|| Err(io::Error::other("no such host"))));
-    let reason = dial(&names, &[], true)
+    let resolver = names_of(&script(|| Err(io::Error::other("no such host"))));
+    let reason = dial(&resolver, &[], true)
         .await
         .expect_err("it has no address");
     assert_eq!(reason, "node-b does not resolve: no such host");
@@ -167,11 +167,11 @@ async fn a_name_that_never_resolved_is_named() {
 async fn where_a_peer_answered_is_tried_last() {
     for refuses in [true, false] {
         let state = resolves_to(vec![at(1)]);
-        let names = names_of(&state);
-        assert_eq!(dial(&names, &[at(1)], refuses).await, Ok(at(1)));
+        let resolver = names_of(&state);
+        assert_eq!(dial(&resolver, &[at(1)], refuses).await, Ok(at(1)));
         replace(&state, resolves_to(vec![at(9)]));
         for _ in 0..3 {
-            assert_eq!(dial(&names, &[at(1)], refuses).await, Ok(at(1)));
+            assert_eq!(dial(&resolver, &[at(1)], refuses).await, Ok(at(1)));
         }
     }
 }
@@ -179,6 +179,6 @@ async fn where_a_peer_answered_is_tried_last() {
 /// A silent address does not keep the dial from trying the next of several addresses.
 #[tokio::test]
 async fn a_silent_address_does_not_hold_up_the_others() {
-    let names = names_of(&resolves_to(vec![at(1), at(2), at(3)]));
-    assert_eq!(dial(&names, &[at(3)], false).await, Ok(at(3)));
+    let resolver = names_of(&resolves_to(vec![at(1), at(2), at(3)]));
+    assert_eq!(dial(&resolver, &[at(3)], false).await, Ok(at(3)));
 }

@@ -205,8 +205,8 @@ async fn connect(
     let unreached =
         |error: &dyn std::fmt::Display| CallError::NotSent(format!("{address}: {error}"));
     match dialer {
-        Dialer::Tcp { bind, names } => {
-            let stream = dial_http(address, *bind, names)
+        Dialer::Tcp { bind, resolver } => {
+            let stream = dial_http(address, *bind, resolver)
                 .await
                 .map_err(|error| unreached(&error))?;
             handshake(address, stream, hello, check).await
@@ -252,8 +252,8 @@ where
         Some((_, HelloReply::NotYet { reason })) => {
             return Err(CallError::NotSent(shown_reason(&reason)));
         }
-        Some((_, HelloReply::Accepted(introduction))) => {
-            let judged = check.map_or(Ok(()), |check| check(&introduction));
+        Some((_, HelloReply::Accepted(identity))) => {
+            let judged = check.map_or(Ok(()), |check| check(&identity));
             judged.map_err(|reason| CallError::Refused {
                 reason,
                 fatal: false,

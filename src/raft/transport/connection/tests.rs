@@ -11,7 +11,7 @@ use tokio::io::DuplexStream;
 /// Longer than any other limit here: a call that takes this long was not answered at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn introduction() -> PeerIdentity {
+fn identity() -> PeerIdentity {
     PeerIdentity {
         name: NodeIdentity {
             node_id: "far".to_owned(),
@@ -70,9 +70,9 @@ impl Dial for FarEnd {
 async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
-    let welcome = HelloReply::Accepted(introduction());
+    let hello_reply = HelloReply::Accepted(identity());
     sender
-        .send(0, &welcome, MAX_FRAME_BYTES)
+        .send(0, &hello_reply, MAX_FRAME_BYTES)
         .await
         .expect("it is read");
     while let Ok(Some((number, _))) = receiver.receive::<Request>().await {
@@ -92,15 +92,15 @@ async fn answer(io: DuplexStream, mut answers: usize, closes: bool) {
 async fn refuse(io: DuplexStream) {
     let (mut sender, mut receiver) = frame::split(io);
     receiver.receive::<Hello>().await.expect("a hello");
-    let welcome = HelloReply::Refused {
+    let hello_reply = HelloReply::Refused {
         reason: "another incarnation is meant".to_owned(),
         fatal: false,
     };
-    let sent = sender.send(0, &welcome, MAX_FRAME_BYTES).await;
+    let sent = sender.send(0, &hello_reply, MAX_FRAME_BYTES).await;
     sent.expect("it is read");
 }
 
-fn link(answers: usize) -> (PeerClient, Arc<AtomicUsize>) {
+fn client(answers: usize) -> (PeerClient, Arc<AtomicUsize>) {
     link_to(answers, usize::MAX, Then::Hangs, false)
 }
 
@@ -124,19 +124,22 @@ fn link_to(
     )
 }
 
-async fn call(link: &PeerClient) -> Result<Response, CallError> {
-    let hello = Hello::non_member(introduction());
-    link.call(hello, Request::ReadIndex(None), LIMIT).await
+async fn call(client: &PeerClient) -> Result<Response, CallError> {
+    let hello = Hello::non_member(identity());
+    client.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
 /// An idle connection may have died without notice, so no request is sent on it.
 #[tokio::test(start_paused = true)]
 async fn a_connection_long_out_of_use_is_replaced() {
-    let (link, dialled) = link(1);
-    assert!(call(&link).await.is_ok());
+    let (client, dialled) = client(1);
+    assert!(call(&client).await.is_ok());
     tokio::time::sleep(2 * SILENT_AFTER).await;
     let began = clock::now();
-    assert!(call(&link).await.is_ok(), "the first connection is silent");
+    assert!(
+        call(&client).await.is_ok(),
+        "the first connection is silent"
+    );
     assert!(began.elapsed() < SILENT_AFTER);
     assert_eq!(dialled.load(Ordering::Relaxed), 2);
 }
@@ -145,16 +148,16 @@ async fn a_connection_long_out_of_use_is_replaced() {
 /// answer takes: a peer with a slow disk is not dead.
 #[tokio::test(start_paused = true)]
 async fn a_connection_in_use_is_kept() {
-    let (link, dialled) = link(10);
+    let (client, dialled) = client(10);
     for _ in 0..10 {
-        assert!(call(&link).await.is_ok());
+        assert!(call(&client).await.is_ok());
         tokio::time::sleep(SILENT_AFTER / 2).await;
     }
     let waiting = async {
         tokio::time::sleep(2 * SILENT_AFTER).await;
-        assert!(call(&link).await.is_err(), "it is silent by now");
+        assert!(call(&client).await.is_err(), "it is silent by now");
     };
-    let (first, ()) = tokio::join!(call(&link), waiting);
+    let (first, ()) = tokio::join!(call(&client), waiting);
     assert!(first.is_err());
     assert_eq!(dialled.load(Ordering::Relaxed), 1);
 }
@@ -162,28 +165,28 @@ async fn a_connection_in_use_is_kept() {
 /// A request whose caller gave up does not make a dead connection count as in use.
 #[tokio::test(start_paused = true)]
 async fn a_connection_with_abandoned_requests_is_replaced() {
-    let (link, dialled) = link(1);
-    assert!(call(&link).await.is_ok());
+    let (client, dialled) = client(1);
+    assert!(call(&client).await.is_ok());
     assert!(
-        tokio::time::timeout(SILENT_AFTER / 2, call(&link))
+        tokio::time::timeout(SILENT_AFTER / 2, call(&client))
             .await
             .is_err()
     );
     tokio::time::sleep(SILENT_AFTER).await;
-    assert!(call(&link).await.is_ok());
+    assert!(call(&client).await.is_ok());
     assert_eq!(dialled.load(Ordering::Relaxed), 2);
 }
 
 /// On a network that is too slow for new connections, the existing ones remain in use.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
-    let (link, dialled) = link_to(10, 1, Then::Hangs, false);
-    assert!(call(&link).await.is_ok());
+    let (client, dialled) = link_to(10, 1, Then::Hangs, false);
+    assert!(call(&client).await.is_ok());
     tokio::time::sleep(2 * SILENT_AFTER).await;
     let began = clock::now();
-    assert!(call(&link).await.is_ok());
+    assert!(call(&client).await.is_ok());
     assert!(began.elapsed() <= 2 * CONNECT_TIMEOUT);
-    assert!(call(&link).await.is_ok());
+    assert!(call(&client).await.is_ok());
     assert_eq!(dialled.load(Ordering::Relaxed), 2, "it is fresh again");
 }
 
@@ -191,9 +194,9 @@ async fn a_connection_that_cannot_be_replaced_in_time_is_used_on() {
 /// a peer without free capacity may block new connections only.
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_cannot_be_replaced_is_used_on() {
-    let (link, dialled) = link_to(10, 1, Then::Fails, false);
+    let (client, dialled) = link_to(10, 1, Then::Fails, false);
     for tried in 1..5 {
-        let answer = call(&link).await;
+        let answer = call(&client).await;
         assert!(answer.is_ok(), "{answer:?}");
         assert_eq!(dialled.load(Ordering::Relaxed), tried);
         tokio::time::sleep(2 * SILENT_AFTER).await;
@@ -203,11 +206,11 @@ async fn a_connection_that_cannot_be_replaced_is_used_on() {
 /// If a peer refuses this node, the existing connection to it is dropped too.
 #[tokio::test(start_paused = true)]
 async fn a_connection_to_a_peer_that_refuses_is_given_up() {
-    let (link, dialled) = link_to(10, 1, Then::IsRefused, false);
-    assert!(call(&link).await.is_ok());
+    let (client, dialled) = link_to(10, 1, Then::IsRefused, false);
+    assert!(call(&client).await.is_ok());
     tokio::time::sleep(2 * SILENT_AFTER).await;
     for tried in 2..5 {
-        let refused = call(&link).await;
+        let refused = call(&client).await;
         assert!(
             matches!(refused, Err(CallError::Refused { .. })),
             "{refused:?}"
@@ -220,7 +223,7 @@ async fn a_connection_to_a_peer_that_refuses_is_given_up() {
 /// request was executed.
 #[tokio::test(start_paused = true)]
 async fn a_request_over_the_limit_is_not_sent() {
-    let (link, _) = link(10);
+    let (client, _) = client(10);
     let chunk = SnapshotChunk {
         vote: crate::storage::types::Vote::new_committed(1, 1),
         meta: crate::storage::types::SnapshotMeta::default(),
@@ -229,24 +232,24 @@ async fn a_request_over_the_limit_is_not_sent() {
         last: false,
     };
     let request = Request::Snapshot(Box::new(chunk));
-    let refused = link
-        .call(Hello::non_member(introduction()), request, LIMIT)
+    let refused = client
+        .call(Hello::non_member(identity()), request, LIMIT)
         .await;
     assert!(
         matches!(&refused, Err(CallError::NotSent(reason)) if reason.contains("over the limit")),
         "{refused:?}"
     );
-    assert!(call(&link).await.is_ok(), "the connection goes on");
+    assert!(call(&client).await.is_ok(), "the connection goes on");
 }
 
 /// A caller that waits on a connection gets an error as soon as the connection is closed, not after
 /// its own timeout.
 #[tokio::test(start_paused = true)]
 async fn who_waits_on_a_closed_connection_is_told_at_once() {
-    let (link, _) = link_to(1, usize::MAX, Then::Hangs, true);
-    assert!(call(&link).await.is_ok());
+    let (client, _) = link_to(1, usize::MAX, Then::Hangs, true);
+    assert!(call(&client).await.is_ok());
     let began = clock::now();
-    let told = call(&link).await;
+    let told = call(&client).await;
     assert!(matches!(told, Err(CallError::NoAnswer(_))), "{told:?}");
     assert!(began.elapsed() < SILENT_AFTER, "{:?}", began.elapsed());
 }

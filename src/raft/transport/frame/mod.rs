@@ -103,7 +103,7 @@ pub(crate) struct Receiver<IO> {
 }
 
 /// Splits a connection into its two directions. The size limit for received frames is that for
-/// strangers until [`Receiver::take_up_to`] raises it.
+/// strangers until [`Receiver::set_max_frame_bytes`] raises it.
 pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver<IO>) {
     let (read, write) = tokio::io::split(io);
     let (sent, received) = (

@@ -24,14 +24,14 @@ pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
 ///
 /// # Errors
 /// Names the field.
-pub(crate) fn join_request(wish: &JoinRequest, environment: &str) -> Result<(), String> {
-    name(&wish.name)?;
-    short("address", &wish.address, ADDRESS_BYTES_MAX)?;
-    match wish.environment == environment {
+pub(crate) fn join_request(request: &JoinRequest, environment: &str) -> Result<(), String> {
+    name(&request.name)?;
+    short("address", &request.address, ADDRESS_BYTES_MAX)?;
+    match request.environment == environment {
         true => Ok(()),
         false => Err(format!(
             "it is of environment {}, this node of {environment}",
-            shown(&wish.environment)
+            shown(&request.environment)
         )),
     }
 }

@@ -39,10 +39,10 @@ pub(crate) struct Peers {
     /// whose addresses have all changed can reconnect.
     inventory: BTreeMap<String, String>,
     dialer: Dialer,
-    links: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
+    clients: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
     known: Mutex<BTreeMap<RaftId, PeerState>>,
     /// Set when a peer reports that this process must stop.
-    condemned: watch::Sender<Option<RaftError>>,
+    fatal: watch::Sender<Option<RaftError>>,
 }
 
 impl Peers {
@@ -57,9 +57,9 @@ impl Peers {
             cluster_id,
             inventory,
             dialer,
-            links: Mutex::default(),
+            clients: Mutex::default(),
             known: Mutex::default(),
-            condemned: watch::Sender::new(None),
+            fatal: watch::Sender::new(None),
         }
     }
 
@@ -73,15 +73,15 @@ impl Peers {
 
     /// Returns a receiver for the reason why this process must stop, once there is one.
     pub(crate) fn fatal(&self) -> watch::Receiver<Option<RaftError>> {
-        self.condemned.subscribe()
+        self.fatal.subscribe()
     }
 
     /// Records that this process must stop, for this reason. The first reason is kept.
     pub(crate) fn set_fatal(&self, reason: RaftError) {
-        self.condemned.send_if_modified(|condemned| {
-            let first = condemned.is_none();
+        self.fatal.send_if_modified(|fatal| {
+            let first = fatal.is_none();
             if first {
-                *condemned = Some(reason);
+                *fatal = Some(reason);
             }
             first
         });
@@ -117,13 +117,13 @@ impl Peers {
         self: &Arc<Self>,
         target: RaftId,
         member: &Member,
-        lane: Channel,
+        channel: Channel,
         request: Request,
         limit: Duration,
     ) -> Result<Response, CallError> {
-        let link = self.client(target, member, lane);
+        let client = self.client(target, member, channel);
         let hello = Hello::member(self.identity(), self.cluster_id, target);
-        let result = link.call(hello, request, limit).await;
+        let result = client.call(hello, request, limit).await;
         match &result {
             Ok(_) => {
                 let mut known = lock(&self.known);
@@ -180,11 +180,16 @@ impl Peers {
         futures_util::future::join_all(greeted).await;
     }
 
-    fn client(self: &Arc<Self>, target: RaftId, member: &Member, lane: Channel) -> Arc<PeerClient> {
+    fn client(
+        self: &Arc<Self>,
+        target: RaftId,
+        member: &Member,
+        channel: Channel,
+    ) -> Arc<PeerClient> {
         let address = self.address_of(member);
-        let mut links = lock(&self.links);
-        links
-            .entry((target, lane, address.to_owned()))
+        let mut clients = lock(&self.clients);
+        clients
+            .entry((target, channel, address.to_owned()))
             .or_insert_with(|| {
                 let peers = Arc::downgrade(self);
                 let check = move |from: &PeerIdentity| match peers.upgrade() {
@@ -198,7 +203,7 @@ impl Peers {
 
     /// Drops the links to nodes that are no longer members, and their known state.
     pub(crate) fn retain(&self, is_member: impl Fn(RaftId) -> bool) {
-        lock(&self.links).retain(|(id, _, _), _| is_member(*id));
+        lock(&self.clients).retain(|(id, _, _), _| is_member(*id));
         lock(&self.known).retain(|id, _| is_member(*id));
     }
 
@@ -267,8 +272,8 @@ impl Peers {
     /// Returns the reachable members that were not sent the entry at `index` yet and should be sent
     /// a pulse now.
     ///
-    /// At most `MOST_TOLD_AT_ONCE` such pulses are in flight to each member, until
-    /// [`Peers::note_told`]. Two of them are at least `pace` apart.
+    /// At most `MAX_NOTIFIED_AT_ONCE` such pulses are in flight to each member, until
+    /// [`Peers::note_notified`]. Two of them are at least `pace` apart.
     pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {

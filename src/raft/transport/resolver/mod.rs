@@ -148,16 +148,16 @@ impl Resolver {
         since: Instant,
     ) -> watch::Receiver<Option<Resolved>> {
         let (told, done) = watch::channel(None);
-        let (names, of) = (self.clone(), host.to_owned());
+        let (resolver, of) = (self.clone(), host.to_owned());
         let spawned = std::thread::Builder::new()
             .name("name-resolver".to_owned())
             .spawn(move || {
-                let resolved = match (names.resolve)(&of) {
+                let resolved = match (resolver.resolve)(&of) {
                     Ok(addresses) if addresses.is_empty() => Err("it has no address".to_owned()),
                     Ok(addresses) => Ok(addresses.into_iter().take(MAX_ADDRESSES).collect()),
                     Err(error) => Err(error.to_string()),
                 };
-                names.finish(&of, &resolved);
+                resolver.finish(&of, &resolved);
                 told.send_replace(Some(resolved));
             });
         match spawned {

@@ -20,12 +20,12 @@ fn told() -> (
     let (answers, waiting) = mpsc::sync_channel(100);
     let asked = Arc::new(AtomicUsize::new(0));
     let (count, waiting) = (asked.clone(), Mutex::new(waiting));
-    let names = Resolver::resolved_by(move |_| {
+    let resolver = Resolver::resolved_by(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
         let answer = lock(&waiting).recv();
         answer.unwrap_or_else(|_| Err(io::Error::other("the test is over")))
     });
-    (Arc::new(names), answers, asked)
+    (Arc::new(resolver), answers, asked)
 }
 
 fn failed() -> io::Result<Vec<SocketAddr>> {
@@ -36,16 +36,16 @@ fn failed() -> io::Result<Vec<SocketAddr>> {
 /// receive the answer, and later dials begin a new resolution.
 #[tokio::test]
 async fn a_name_is_resolved_once_at_a_time() {
-    let (names, answers, asked) = told();
-    let questions: Vec<_> = (0..100).map(|_| names.resolve(HOST)).collect();
+    let (resolver, answers, asked) = told();
+    let questions: Vec<_> = (0..100).map(|_| resolver.resolve(HOST)).collect();
     answers.send(Ok(vec![at(1)])).expect("it is read");
-    for mut question in questions {
-        let answer = tokio::time::timeout(LIMIT, question.answer()).await;
+    for mut resolution in questions {
+        let answer = tokio::time::timeout(LIMIT, resolution.answer()).await;
         assert_eq!(answer.expect("all are told"), Ok(vec![at(1)]));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     answers.send(Ok(vec![at(2)])).expect("it is read");
-    let mut next = names.resolve(HOST);
+    let mut next = resolver.resolve(HOST);
     assert_eq!(next.remembered, [at(1)]);
     assert_eq!(next.answer().await, Ok(vec![at(2)]));
 }
@@ -53,30 +53,30 @@ async fn a_name_is_resolved_once_at_a_time() {
 /// The addresses of a name are kept while it does not resolve, and the reason contains the name.
 #[tokio::test]
 async fn a_failure_forgets_nothing() {
-    let (names, answers, _) = told();
+    let (resolver, answers, _) = told();
     answers.send(Ok(vec![at(1)])).expect("it is read");
-    names.resolve(HOST).answer().await.expect("it resolves");
-    assert_eq!(names.error(HOST), None);
+    resolver.resolve(HOST).answer().await.expect("it resolves");
+    assert_eq!(resolver.error(HOST), None);
     answers.send(failed()).expect("it is read");
-    names.resolve(HOST).answer().await.expect_err("it fails");
-    let trouble = names.error(HOST).expect("it failed");
+    resolver.resolve(HOST).answer().await.expect_err("it fails");
+    let trouble = resolver.error(HOST).expect("it failed");
     assert_eq!(trouble, "node-b does not resolve: try again later");
-    assert!(!names.is_unknown(HOST));
+    assert!(!resolver.is_unknown(HOST));
     answers.send(Ok(vec![at(3)])).expect("it is read");
-    let mut question = names.resolve(HOST);
-    assert_eq!(question.remembered, [at(1)]);
-    question.answer().await.expect("it resolves again");
-    assert_eq!(names.error(HOST), None);
+    let mut resolution = resolver.resolve(HOST);
+    assert_eq!(resolution.remembered, [at(1)]);
+    resolution.answer().await.expect("it resolves again");
+    assert_eq!(resolver.error(HOST), None);
 }
 
 /// A name server that hangs occupies at most a few threads, one per name.
 #[tokio::test]
 async fn few_names_are_resolved_at_once() {
-    let (names, answers, asked) = told();
+    let (resolver, answers, asked) = told();
     let mut refused = 0;
     for i in 0..50 {
-        let mut question = names.resolve(&format!("node-{i}"));
-        let answer = tokio::time::timeout(Duration::ZERO, question.answer()).await;
+        let mut resolution = resolver.resolve(&format!("node-{i}"));
+        let answer = tokio::time::timeout(Duration::ZERO, resolution.answer()).await;
         refused += usize::from(matches!(answer, Ok(Err(_))));
     }
     assert_eq!(refused, 50 - MAX_AT_ONCE);
@@ -87,10 +87,10 @@ async fn few_names_are_resolved_at_once() {
 /// Old names are forgotten once there are many.
 #[tokio::test]
 async fn the_names_remembered_are_bounded() {
-    let names = Arc::new(Resolver::resolved_by(|_| Ok(vec![at(1)])));
+    let resolver = Arc::new(Resolver::resolved_by(|_| Ok(vec![at(1)])));
     for i in 0..2 * MAX_NAMES {
-        let answer = names.resolve(&format!("node-{i}")).answer().await;
+        let answer = resolver.resolve(&format!("node-{i}")).answer().await;
         answer.expect("it resolves");
     }
-    assert!(lock(&names.known).len() <= MAX_NAMES);
+    assert!(lock(&resolver.known).len() <= MAX_NAMES);
 }

@@ -71,14 +71,14 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// Returns the view of a database that was just opened.
-    pub(crate) fn new(held: RecoveredState, growth: LogSizeIndex) -> Self {
+    pub(crate) fn new(recovered: RecoveredState, growth: LogSizeIndex) -> Self {
         let RecoveredState {
             identity,
             vote,
             committed,
             purged,
             last,
-        } = held;
+        } = recovered;
         Self {
             first: next_index(purged),
             last,

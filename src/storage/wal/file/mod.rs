@@ -47,7 +47,7 @@ pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 #[derive(Debug)]
 pub(crate) struct Wal {
     file: FailStopFile,
-    mark: WalEpoch,
+    epoch: WalEpoch,
     /// The number of frames of this generation.
     frames: u32,
     /// The offset of the next frame.
@@ -90,8 +90,8 @@ impl Wal {
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
-        latch: &FailStop,
-        mark: WalEpoch,
+        fail_stop: &FailStop,
+        epoch: WalEpoch,
     ) -> Result<(Wal, Vec<WalFrame>), OpenError> {
         let path = dir.join(layout::JOURNAL);
         let damaged = |what: &str| Unreadable::damaged(what).in_file(dir, &path, None);
@@ -103,14 +103,14 @@ impl Wal {
             io::ErrorKind::NotFound => damaged("it is missing"),
             _ => unusable(error),
         })?;
-        if file.len().map_err(unusable)? != mark.length_bytes {
+        if file.len().map_err(unusable)? != epoch.length_bytes {
             return Err(damaged("it has not the length that it was made with"));
         }
-        let mut bytes = vec![0; mark.length_bytes as usize];
+        let mut bytes = vec![0; epoch.length_bytes as usize];
         file.read_at(0, &mut bytes).map_err(unusable)?;
-        let read = read_frames(&bytes, mark);
+        let read = read_frames(&bytes, epoch);
         let (frames, end) = read.map_err(|what| what.in_file(dir, &path, None))?;
-        let follows = tail_state(&bytes, end, mark, frames.len());
+        let follows = tail_state(&bytes, end, epoch, frames.len());
         match follows {
             TailState::Nothing | TailState::Torn => {}
             TailState::Frames => {
@@ -125,19 +125,19 @@ impl Wal {
                 return Err(Unreadable::damaged(what).in_file(dir, &database, None));
             }
         }
-        let journal = Wal {
-            file: FailStopFile::new(file, latch),
-            mark,
+        let wal = Wal {
+            file: FailStopFile::new(file, fail_stop),
+            epoch,
             frames: frames.len() as u32,
             end: end as u64,
             is_torn: follows == TailState::Torn,
         };
-        Ok((journal, frames))
+        Ok((wal, frames))
     }
 
     /// Returns whether there is room for a frame with this number of records and bytes.
     pub(crate) fn has_room(&self, records: usize, bytes: usize) -> bool {
-        self.end + frame::bytes_at_most(records, bytes) <= self.mark.length_bytes
+        self.end + frame::bytes_at_most(records, bytes) <= self.epoch.length_bytes
     }
 
     /// Writes a frame. It is durable on return if `is_synced` is set; only an injected bug clears
@@ -152,8 +152,8 @@ impl Wal {
         records: impl Iterator<Item = &'a (u64, Vec<u8>)> + Clone,
         is_synced: bool,
     ) -> io::Result<()> {
-        let bytes = frame::encode(self.mark, self.frames, committed, records)?;
-        debug_assert!(self.end + bytes.len() as u64 <= self.mark.length_bytes);
+        let bytes = frame::encode(self.epoch, self.frames, committed, records)?;
+        debug_assert!(self.end + bytes.len() as u64 <= self.epoch.length_bytes);
         self.file.write(self.end, &bytes)?;
         if is_synced {
             self.file.sync_data()?;
@@ -167,15 +167,15 @@ impl Wal {
     /// Returns `None` when there is no frame, not even a torn one.
     pub(crate) fn next_epoch(&self) -> Option<WalEpoch> {
         (self.frames > 0 || self.is_torn).then_some(WalEpoch {
-            generation: self.mark.generation + 1,
-            ..self.mark
+            generation: self.epoch.generation + 1,
+            ..self.epoch
         })
     }
 
     /// Starts the next generation, after the database has taken over the frames and stored the
     /// mark. The next frame overwrites the first one.
-    pub(crate) fn start_over(&mut self, mark: WalEpoch) {
-        self.mark = mark;
+    pub(crate) fn start_over(&mut self, epoch: WalEpoch) {
+        self.epoch = epoch;
         self.frames = 0;
         self.end = 0;
         self.is_torn = false;
@@ -183,11 +183,11 @@ impl Wal {
 }
 
 /// Reads the frames of a generation. Also returns the offset of the first block after them.
-fn read_frames(bytes: &[u8], mark: WalEpoch) -> Result<(Vec<WalFrame>, usize), Unreadable> {
+fn read_frames(bytes: &[u8], epoch: WalEpoch) -> Result<(Vec<WalFrame>, usize), Unreadable> {
     let (mut frames, mut at) = (Vec::new(), 0);
     while let Some((frame, taken)) = frame::decode(
         bytes.get(at..).unwrap_or_default(),
-        mark,
+        epoch,
         frames.len() as u32,
     )? {
         frames.push(frame);
@@ -209,10 +209,10 @@ enum TailState {
     Generation,
 }
 
-fn tail_state(bytes: &[u8], end: usize, mark: WalEpoch, frames: usize) -> TailState {
+fn tail_state(bytes: &[u8], end: usize, epoch: WalEpoch, frames: usize) -> TailState {
     let blocks = bytes.chunks(BLOCK_BYTES).skip(end / BLOCK_BYTES);
-    let headers = blocks.filter_map(|block| FrameHeader::read(block, mark.salt));
-    let follows = headers.map(|header| match header.generation.cmp(&mark.generation) {
+    let headers = blocks.filter_map(|block| FrameHeader::read(block, epoch.salt));
+    let follows = headers.map(|header| match header.generation.cmp(&epoch.generation) {
         Ordering::Greater => TailState::Generation,
         Ordering::Equal if header.sequence as usize == frames => TailState::Torn,
         Ordering::Equal => TailState::Frames,

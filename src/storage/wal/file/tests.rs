@@ -23,8 +23,8 @@ fn made() -> SimFs {
     fs
 }
 
-fn opened(fs: &SimFs, mark: WalEpoch) -> Result<(Wal, Vec<WalFrame>), OpenError> {
-    Wal::open(fs, dir(), &FailStop::new(), mark)
+fn opened(fs: &SimFs, epoch: WalEpoch) -> Result<(Wal, Vec<WalFrame>), OpenError> {
+    Wal::open(fs, dir(), &FailStop::new(), epoch)
 }
 
 fn records(from: u64, sizes: &[usize]) -> Vec<(u64, Vec<u8>)> {
@@ -36,7 +36,7 @@ fn records(from: u64, sizes: &[usize]) -> Vec<(u64, Vec<u8>)> {
 /// blocks.
 fn written() -> (SimFs, Vec<WalFrame>) {
     let fs = made();
-    let (mut journal, none) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, none) = opened(&fs, MARK).expect("it opens");
     assert_eq!(none, []);
     let frames = [
         (None, records(1, &[300])),
@@ -45,8 +45,7 @@ fn written() -> (SimFs, Vec<WalFrame>) {
     ];
     let frames = frames.map(|(committed, records)| WalFrame { committed, records });
     for frame in &frames {
-        journal
-            .append(frame.committed, frame.records.iter(), true)
+        wal.append(frame.committed, frame.records.iter(), true)
             .expect("it is written");
     }
     (fs, frames.into())
@@ -66,12 +65,10 @@ fn flipped(fs: &SimFs, at: u64) -> SimFs {
 #[test]
 fn frames_are_read_as_they_were_written() {
     let (fs, frames) = written();
-    let (mut journal, found) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, found) = opened(&fs, MARK).expect("it opens");
     assert_eq!(found, frames);
     let more = records(7, &[40]);
-    journal
-        .append(None, more.iter(), true)
-        .expect("it is written");
+    wal.append(None, more.iter(), true).expect("it is written");
     let (_, found) = opened(&fs, MARK).expect("it opens");
     assert_eq!(found.len(), 4);
     assert_eq!(found[3].records, more);
@@ -81,16 +78,14 @@ fn frames_are_read_as_they_were_written() {
 #[test]
 fn a_new_generation_is_written_over_the_last() {
     let (fs, _) = written();
-    let (mut journal, _) = opened(&fs, MARK).expect("it opens");
-    assert_eq!(journal.next_epoch(), Some(NEXT));
-    journal.start_over(NEXT);
-    assert_eq!(journal.next_epoch(), None);
+    let (mut wal, _) = opened(&fs, MARK).expect("it opens");
+    assert_eq!(wal.next_epoch(), Some(NEXT));
+    wal.start_over(NEXT);
+    assert_eq!(wal.next_epoch(), None);
     let (_, found) = opened(&fs, NEXT).expect("it opens");
     assert_eq!(found, []);
     let first = records(7, &[40]);
-    journal
-        .append(None, first.iter(), true)
-        .expect("it is written");
+    wal.append(None, first.iter(), true).expect("it is written");
     let (_, found) = opened(&fs, NEXT).expect("it opens");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].records, first);
@@ -165,17 +160,16 @@ fn a_journal_that_is_gone_is_refused() {
 #[test]
 fn a_journal_has_its_length() {
     let fs = made();
-    let (mut journal, _) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, _) = opened(&fs, MARK).expect("it opens");
     let one = records(1, &[3_900]);
     let mut frames = 0;
-    while journal.has_room(1, 3_900) {
-        journal
-            .append(Some(log_id(2, 1)), one.iter(), true)
+    while wal.has_room(1, 3_900) {
+        wal.append(Some(log_id(2, 1)), one.iter(), true)
             .expect("it is written");
         frames += 1;
     }
     assert_eq!(frames, LENGTH_BYTES / BLOCK_BYTES as u64);
-    assert!(!journal.has_room(1, 0));
+    assert!(!wal.has_room(1, 0));
     assert_eq!(opened(&fs, MARK).expect("it opens").1.len() as u64, frames);
 }
 
@@ -183,15 +177,13 @@ fn a_journal_has_its_length() {
 #[test]
 fn a_torn_frame_ends_its_generation() {
     let fs = made();
-    let (mut journal, _) = opened(&fs, MARK).expect("it opens");
-    assert_eq!(journal.next_epoch(), None);
+    let (mut wal, _) = opened(&fs, MARK).expect("it opens");
+    assert_eq!(wal.next_epoch(), None);
     let first = records(1, &[9_000]);
-    journal
-        .append(None, first.iter(), true)
-        .expect("it is written");
-    let (journal, found) = opened(&flipped(&fs, 5_000), MARK).expect("it opens");
+    wal.append(None, first.iter(), true).expect("it is written");
+    let (wal, found) = opened(&flipped(&fs, 5_000), MARK).expect("it opens");
     assert_eq!(found, []);
-    assert_eq!(journal.next_epoch(), Some(NEXT));
+    assert_eq!(wal.next_epoch(), Some(NEXT));
 }
 
 /// The bytes of frames and of the journal mark in the database do not change: existing directories
@@ -199,8 +191,8 @@ fn a_torn_frame_ends_its_generation() {
 #[test]
 fn the_bytes_of_frames_stay() {
     let frame = frame::encode(MARK, 3, Some(log_id(2, 9)), records(10, &[3, 0]).iter());
-    let mark = crate::storage::codec::encode(&MARK).expect("encoded");
+    let epoch = crate::storage::codec::encode(&MARK).expect("encoded");
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
     let frame = hex(&frame.expect("encoded"));
-    insta::assert_snapshot!(format!("{}\n{}", frame.trim_end_matches("00"), hex(&mark)));
+    insta::assert_snapshot!(format!("{}\n{}", frame.trim_end_matches("00"), hex(&epoch)));
 }

@@ -317,7 +317,7 @@ impl<'a, F: FnMut(&str, &'a RawValue) -> Result<(), ()>> Visitor<'a> for Entries
     }
 }
 
-/// Same as [`Entries`], for the elements of an array.
+/// Same as [`EntriesVisitor`], for the elements of an array.
 struct ElementsVisitor<F>(F);
 
 impl<'a, F: FnMut(&'a RawValue) -> Result<(), ()>> Visitor<'a> for ElementsVisitor<F> {
