@@ -1,7 +1,9 @@
-//! Judges a kept history again.
+//! Judges a recorded history again.
 //!
-//! Usage: `recheck HISTORY MAX_AGE_MS [LOG [TOKEN_PROPERTY]]`, where LOG is what `quorate log DIR` printed and TOKEN_PROPERTY
-//! the service property with the token (`token`). Exit code 0 when both layers pass. It does not give up: stop it by hand.
+//! Usage: `recheck HISTORY MAX_AGE_MS [LOG [TOKEN_PROPERTY]]`. LOG is the output of
+//! `quorate log DIR`, and TOKEN_PROPERTY is the service property that contains the token (`token`
+//! by default). The exit code is 0 if both layers accept the history. There is no time limit: stop
+//! it by hand.
 
 use quorate_checker::MaxAge;
 use quorate_checker::certificate::certify;

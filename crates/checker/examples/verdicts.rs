@@ -1,6 +1,9 @@
-//! Random histories, good and broken, with the verdict on each: for a comparison with another checker.
+//! Random histories with verdicts, for comparison with another checker.
 //!
-//! Usage: `verdicts SEED CASES FILE`. Writes a case a line to FILE and prints a verdict a line: `NUMBER ok|illegal|undecided`.
+//! Some of the histories are correct, some are broken.
+//!
+//! Usage: `verdicts SEED CASES FILE`. Writes one case per line to FILE, and prints one verdict per
+//! line: `NUMBER ok|illegal|undecided`.
 
 use quorate_checker::groups::check_groups;
 use quorate_checker::history::Operation;
@@ -10,7 +13,8 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-/// Of questions whether to give up: some million steps.
+/// Maximum number of calls of the `give_up` closure for one case. Together they cover some million
+/// steps.
 const MAX_QUESTIONS: u64 = 5_000;
 
 #[derive(Serialize)]
@@ -56,7 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Of four, two are as they should be, one is of a registry with a bug, and one was garbled.
+/// Draws a history. Two of every four cases are correct, one comes from a registry with a bug, and
+/// one is garbled.
 fn draw(seed: u64, case: u64) -> Vec<Operation> {
     let shape = Shape {
         clients: 3 + (case % 6) as u32,
@@ -74,7 +79,7 @@ fn draw(seed: u64, case: u64) -> Vec<Operation> {
         garble(seed, &mut operations);
     }
     for operation in &mut operations {
-        // Porcupine knows no order of calls that are under way at once.
+        // Porcupine cannot express an order between concurrent calls.
         operation.arrived_ns = None;
     }
     operations

@@ -1,7 +1,9 @@
-// Porcupine's verdicts on histories of the registry, for a comparison with the checker next door.
+// Porcupine's verdicts on histories of the registry, for comparison with the checker in the parent
+// folder.
 //
-// Usage: go run . < CASES. A case a line, {"case": N, "max_age_ns": N, "operations": [...]}; a verdict a line, "N
-// ok|illegal|undecided".
+// Usage: go run . < CASES. Reads one case per line,
+// {"case": N, "max_age_ns": N, "operations": [...]}, and writes one verdict per line,
+// "N ok|illegal|undecided".
 package main
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// How long one case may take.
+// Maximum time for one case.
 const limit = 60 * time.Second
 
 type testCase struct {

@@ -8,7 +8,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// An operation as the checker writes it (src/history.rs).
+// An operation in the format of the checker (src/history.rs).
 type operation struct {
 	Client   int             `json:"client"`
 	CallNs   int64           `json:"call_ns"`
@@ -41,7 +41,7 @@ const (
 	lookup
 )
 
-// What is asked of one type in one pool.
+// A request that concerns one type in one pool.
 type asked struct {
 	kind   kind
 	group  string
@@ -50,20 +50,22 @@ type asked struct {
 	callNs int64
 }
 
-// What a lookup shows: the token of each node.
+// The result of a lookup: the token of each node.
 type found struct {
 	tokens   map[string]uint64
 	returnNs int64
 }
 
-// What is held of a node; accepted at lowNs or later.
+// The stored announcement of a node, accepted at lowNs or later.
 type held struct {
 	token uint64
 	lowNs int64
 }
 
-// The operations that may have had an effect. One of unknown fate may take effect at any time after its call; none is left out or
-// cut short, as the checker next door does, so that its reasons are tested too.
+// Returns the operations that may have had an effect. An operation with an unknown outcome may take
+// effect at any time after its call. Unlike the checker in the parent folder, this function neither
+// omits such operations nor bounds their time, so that the checker's reasons for doing so are
+// tested too.
 func calls(operations []operation) []porcupine.Operation {
 	groupOf := map[string]string{}
 	for _, o := range operations {
@@ -117,7 +119,8 @@ func tokensOf(outcome json.RawMessage) map[string]uint64 {
 	return tokens
 }
 
-// One type in one pool, with expiry folded into lookups (src/model.rs says why that is right).
+// Returns the model of one type in one pool. Expiry is part of lookups; src/model.rs explains why
+// that is correct.
 func registry(maxAgeNs int64) porcupine.Model {
 	leastLifeNs := maxAgeNs - maxAgeNs/100
 	return porcupine.Model{

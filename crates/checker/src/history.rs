@@ -1,4 +1,6 @@
-//! What clients asked, what they were answered, and when; as JSON lines, so that a run can be kept and judged again.
+//! The history of a run: the requests of clients, their answers and their times.
+//!
+//! It is stored as JSON lines, so that a run can be kept and judged again.
 
 use crate::lines::{LineError, values};
 use serde::{Deserialize, Serialize};
@@ -10,46 +12,50 @@ use std::sync::Arc;
 /// A node id, a type or a pool.
 pub type Name = Arc<str>;
 
-/// One request and what came of it.
+/// One request and its outcome.
 ///
-/// Times are nanoseconds of one monotonic clock for all clients of the history.
+/// Times are nanoseconds of one monotonic clock, which all clients of the history share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Who asked; a client has one request under way at a time.
+    /// The client. It has one request in flight at a time.
     pub client: u32,
-    /// Which node of the cluster was asked.
+    /// The node of the cluster to which the request was sent.
     pub server: u32,
-    /// Just before the request was sent.
+    /// The time just before the request was sent.
     pub call_ns: u64,
-    /// Of a change: by this time the node that was asked had surely taken the request; none if that
-    /// is known by its answer alone. See [`crate::certificate`] for the rule that rests on it.
+    /// The time by which the server had certainly received a change. `None` for a lookup, and if
+    /// only the answer proves the receipt. See [`crate::certificate`] for the rule that depends on
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrived_ns: Option<u64>,
-    /// Just after the answer was read; none if there was none.
+    /// The time just after the answer was read. `None` if there was no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_ns: Option<u64>,
-    /// What was asked.
+    /// The request.
     pub input: Input,
-    /// What is known of it.
+    /// The known outcome of the request.
     pub outcome: Outcome,
     /// `Quorate-Index` of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u64>,
 }
 
-/// What was asked.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// `PUT /v1/announcement/{node}`: an announcement, or a renewal if the node already holds this token.
+    /// `PUT /v1/announcement/{node}`: an announcement, or a renewal if the stored announcement of
+    /// the node has this token.
     Announce {
         /// The node id.
         node: Name,
         /// The pool of all its services.
         pool: Name,
-        /// The type of each of its services; a type is named as often as there are services of it.
+        /// The type of each of its services. A type occurs once for each service of the type.
         types: Vec<Name>,
-        /// What every service of it carries in a property, other than all other announcements' that are not renewals of it.
+        /// The token that every service of the announcement carries in a property. All
+        /// announcements have different tokens, except that a renewal repeats the token of the
+        /// announcement that it renews.
         token: u64,
     },
     /// `DELETE /v1/announcement/{node}`.
@@ -59,15 +65,15 @@ pub enum Input {
     },
     /// `GET /v1/service[/{type}[/{pool}]]`.
     Lookup {
-        /// The type asked for; none is all.
+        /// The requested type. `None` means all.
         #[serde(rename = "type")]
         service_type: Option<Name>,
-        /// The pool asked for; none is all.
+        /// The requested pool. `None` means all.
         pool: Option<Name>,
     },
 }
 
-/// What is known of a request.
+/// The known outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -75,14 +81,15 @@ pub enum Outcome {
     Acked,
     /// A lookup was answered with these services, in any order.
     Found(Vec<Service>),
-    /// It surely did not happen: 4xx, `Quorate-Applied: no`, a refused connection. A lookup without an answer is
-    /// this too.
+    /// The change certainly did not happen: 4xx, `Quorate-Applied: no`, or a refused connection. A
+    /// lookup without an answer has this outcome too.
     Refused,
-    /// It may have happened, or may still: no answer, a reset, a 5xx without a word about it, `Quorate-Applied: unknown`.
+    /// The change may have happened, or may still happen: no answer, a connection reset, a 5xx
+    /// that does not say, or `Quorate-Applied: unknown`.
     Unknown,
 }
 
-/// A service as a lookup shows it. In JSON: `["node", "type", "pool", token]`.
+/// A service in the result of a lookup. In JSON: `["node", "type", "pool", token]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(Name, Name, Name, u64)", into = "(Name, Name, Name, u64)")]
 pub struct Service {
@@ -92,7 +99,7 @@ pub struct Service {
     pub pool: Name,
     /// The node that announced it.
     pub node: Name,
-    /// The token that its announcement carried.
+    /// The token of its announcement.
     pub token: u64,
 }
 
@@ -119,7 +126,8 @@ impl From<Service> for (Name, Name, Name, u64) {
 }
 
 impl Operation {
-    /// When it was over for sure, effects included: `u64::MAX` (never) for a change of unknown fate, since it may be applied
+    /// Returns the time by which the operation was certainly over, including its effects. It is
+    /// `u64::MAX` (never) for a change with an unknown outcome, since the change may be applied
     /// long after its client gave up.
     #[must_use]
     pub fn over_by_ns(&self) -> u64 {
@@ -143,7 +151,7 @@ impl Operation {
 }
 
 impl Operation {
-    /// Lets equal names be one: a long history has few different ones.
+    /// Replaces equal names by one shared string. A long history has few distinct names.
     fn share(&mut self, names: &mut HashSet<Name>) {
         match &mut self.input {
             Input::Announce {
@@ -180,7 +188,7 @@ fn share(name: &mut Name, names: &mut HashSet<Name>) {
 }
 
 impl Input {
-    /// The node that it changes.
+    /// Returns the node that the request changes.
     #[must_use]
     pub fn node(&self) -> Option<&Name> {
         match self {
@@ -190,7 +198,7 @@ impl Input {
     }
 }
 
-/// As its line of JSON.
+/// Formats the operation as its line of JSON.
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = serde_json::to_string(self).map_err(|_| fmt::Error)?;
@@ -198,22 +206,22 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Why a history cannot be read.
+/// A reason why a history cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// A line cannot be read, or is no operation.
+    /// A line cannot be read, or is not an operation.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// An operation that cannot be: a lookup that was acked or has an arrival, a change that found,
-    /// a return or an arrival before its call, no return although there was an answer.
+    /// An impossible operation: a lookup with `Acked` or an arrival, a change with `Found`, a
+    /// return or an arrival before the call, or an answer without a return.
     #[error("line {line}: an outcome that does not go with its request, or a time that does not")]
     Impossible {
-        /// Counted from 1.
+        /// The line number, counted from 1.
         line: usize,
     },
 }
 
-/// Writes a history, an operation a line.
+/// Writes a history, one operation per line.
 ///
 /// # Errors
 /// Those of the writer.
@@ -225,10 +233,11 @@ pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads what [`write()`] wrote. A history of a harness's own, so its length has no limit but memory.
+/// Reads the output of [`write()`]. The history comes from a test harness of this project, so its
+/// length is limited only by memory.
 ///
 /// # Errors
-/// At the first line that is no operation, or one that cannot be.
+/// At the first line that is not an operation, or that is an impossible one.
 pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
     let mut operations = Vec::new();
     let mut names = HashSet::new();

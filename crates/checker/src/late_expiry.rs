@@ -1,28 +1,34 @@
-//! Promise d: in a healthy cluster a silent node is gone by max-age and an allowance (2 s) after its last accepted renewal.
+//! The check of promise d: silent nodes disappear in time.
 //!
-//! A separate pass, since it holds in spans without faults only: elsewhere cluster time may stand still, and late is always
-//! legal.
+//! In a healthy cluster, a silent node disappears within max-age plus an allowance (2 s) after its
+//! last accepted renewal.
+//!
+//! This is a separate pass, since the promise holds only in spans without faults. Elsewhere cluster
+//! time may stop, and a late expiry is always legal.
 
 use crate::history::{Input, Name, Operation, Outcome};
 use crate::window::Window;
 use std::collections::HashMap;
 
-/// A lookup that still shows a node that should be gone. Operations are positions in the history.
+/// A lookup that still shows a node that should have expired. Operations are positions in the
+/// history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overstay {
     /// The lookup.
     pub lookup: usize,
-    /// The node's last renewal before the lookup was over.
+    /// The node's last renewal that was called before the lookup was over.
     pub renewal: usize,
-    /// How long after that renewal was over, or after the span began if that is later, the lookup was called, in nanoseconds.
+    /// The silence of the node when the lookup was called, in nanoseconds. It begins at the end of
+    /// that renewal, or at the beginning of the span if that is later.
     pub silent_ns: u64,
 }
 
-/// Every lookup within a span without faults that shows a node too late.
+/// Returns every lookup within a span without faults that shows a node too late.
 ///
-/// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over: silence counts from there at the
-/// earliest. `longest_ns` is max-age and the allowance. Nodes with a change of unknown fate are left out from there on: it may be
-/// their renewal.
+/// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over;
+/// silence counts from there at the earliest. `longest_ns` is the sum of max-age and the allowance.
+/// After an announcement with an unknown outcome, its node is no longer checked: the announcement
+/// may have renewed it.
 #[must_use]
 pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Overstay> {
     let renewals = renewals(history);
@@ -59,12 +65,12 @@ pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Ov
 #[derive(Debug, Clone, Copy)]
 struct Renewal {
     call_ns: u64,
-    /// When all announcements of the node up to this one were over.
+    /// The time by which this announcement and all earlier ones of the node were over.
     over_by_ns: u64,
     operation: usize,
 }
 
-/// The announcements of each node, by the time of the call.
+/// Returns the announcements of each node, sorted by the time of the call.
 fn renewals(history: &[Operation]) -> HashMap<&Name, Vec<Renewal>> {
     let mut renewals: HashMap<&Name, Vec<Renewal>> = HashMap::new();
     for (at, operation) in history.iter().enumerate() {

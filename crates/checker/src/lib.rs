@@ -1,20 +1,24 @@
-//! Judges what the clients of a quorate cluster saw, without trust in the cluster, and without a line of its code.
+//! Checkers that judge the observations of the clients of a quorate cluster.
 //!
-//! | module | what |
+//! They do not trust the cluster, and share no code with it.
+//!
+//! | module | contents |
 //! |---|---|
-//! | [`history`] | what was asked and answered, and when, as JSON lines |
+//! | [`history`] | requests, answers and their times, as JSON lines |
 //! | [`linearizable`] | the search for an order that explains a history, for any model |
-//! | [`model`], [`groups`] | the registry as a model, one (type, pool) at a time: the first layer |
-//! | [`log`], [`certificate`] | the order that `Quorate-Index` names, checked over the whole history: the second layer |
-//! | [`late_expiry`] | who stays too long in spans without faults |
+//! | [`model`], [`groups`] | the first layer: the registry as a model, by type and pool |
+//! | [`log`], [`certificate`] | the second layer: the history in the order of `Quorate-Index` |
+//! | [`late_expiry`] | nodes that stay too long, in spans without faults |
 //! | [`window`] | gaps, times to the first answer, percentiles |
-//! | [`simulated`] | random histories of a registry that keeps or breaks its promises, for tests of the checkers |
+//! | [`simulated`] | random histories, correct and broken, for tests of the checkers |
 //!
-//! The second layer is fast and exact but begins with the server's indexes; the first never looks at them. A history
-//! that passes both was explained twice, by two ways that share nothing but [`history`].
+//! The second layer is fast and exact, but relies on the server's indexes as a first guess. The
+//! first layer never reads them. A history that passes both is therefore explained twice, by two
+//! methods that share nothing but [`history`].
 //!
-//! Times are nanoseconds of one monotonic clock, the harness's. Nothing here reads a clock: who wants a limit gives
-//! a closure that says when to give up, and undecided is a failure.
+//! Times are nanoseconds of one monotonic clock, that of the test harness. Nothing in this crate
+//! reads a clock. A caller that needs a time limit passes a closure that decides when to give up.
+//! An undecided history counts as a failure.
 
 pub mod certificate;
 pub mod groups;

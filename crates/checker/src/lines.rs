@@ -1,30 +1,30 @@
-//! Files with a value of JSON a line.
+//! Files with one JSON value per line.
 
 use serde::de::DeserializeOwned;
 use std::io::{self, BufRead};
 
-/// Why a line is not what it should be.
+/// A reason why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
-    /// The file ends in an error.
+    /// Reading the file failed.
     #[error("line {line}: {source}")]
     Io {
-        /// Counted from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It is no such value.
+    /// The line is not a value of the expected type.
     #[error("line {line}: {source}")]
     Json {
-        /// Counted from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error of the JSON parser.
         source: serde_json::Error,
     },
 }
 
-/// Each value with its line, counted from 1.
+/// Returns each value with its line number, counted from 1.
 pub(crate) fn values<T: DeserializeOwned>(
     from: impl BufRead,
 ) -> impl Iterator<Item = Result<(usize, T), LineError>> {

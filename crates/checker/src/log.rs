@@ -1,4 +1,6 @@
-//! The committed log of a node, as far as it changes who is announced: what `quorate log DIR` prints, read.
+//! The changes of announcements in the committed log of a node.
+//!
+//! They are read from the output of `quorate log DIR`.
 
 use crate::history::Name;
 use crate::lines::{LineError, values};
@@ -8,29 +10,30 @@ use std::io::BufRead;
 /// A part of the committed log, up to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
-    /// The first index from which on it is known what became of every command.
+    /// The first index from which on the outcome of every command is known.
     pub from_index: u64,
     /// The last index.
     pub to_index: u64,
-    /// Whether nothing at all was applied before `from_index`.
+    /// Whether no command at all was applied before `from_index`.
     pub is_complete: bool,
-    /// The entries from `from_index` on that changed something or renewed, in order.
+    /// The entries from `from_index` on that changed or renewed an announcement, in order.
     pub entries: Vec<LogEntry>,
 }
 
-/// What one entry did.
+/// The effects of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     /// Its index.
     pub index: u64,
-    /// What was applied, in order; commands that changed nothing (overtaken, not held, full) are left out.
+    /// The applied commands, in order. Commands without effect (overtaken, not held, full) are
+    /// omitted.
     pub applied: Vec<Applied>,
 }
 
-/// A command that was applied.
+/// An applied command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
-    /// The node announced this, or renewed it.
+    /// The node announced these services, or renewed them.
     Announce {
         /// The node id.
         node: Name,
@@ -38,20 +41,20 @@ pub enum Applied {
         pool: Name,
         /// The type of each of its services.
         types: Vec<Name>,
-        /// What they carry.
+        /// The token of its services.
         token: u64,
     },
-    /// The node renewed what was held of it.
+    /// The node renewed its stored announcement.
     Renew {
         /// The node id.
         node: Name,
     },
-    /// The node left.
+    /// The node withdrew its announcement.
     Withdraw {
         /// The node id.
         node: Name,
     },
-    /// A tick removed the node.
+    /// A tick removed the node because it expired.
     Expire {
         /// The node id.
         node: Name,
@@ -59,7 +62,7 @@ pub enum Applied {
 }
 
 impl Applied {
-    /// The node that it changes.
+    /// Returns the node that the command changes.
     #[must_use]
     pub fn node(&self) -> &Name {
         match self {
@@ -71,23 +74,23 @@ impl Applied {
     }
 }
 
-/// Why a log cannot be read.
+/// A reason why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// A line cannot be read, or is no entry.
+    /// A line cannot be read, or is not an entry.
     #[error(transparent)]
     Line(#[from] LineError),
-    /// The entries do not follow each other, or one has other than an outcome for each command.
+    /// The indexes are not consecutive, or an entry does not have exactly one outcome per command.
     #[error("line {line}: {problem}")]
     Broken {
-        /// Counted from 1.
+        /// The line number, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// A description of the problem.
         problem: &'static str,
     },
 }
 
-/// Two nodes committed different things.
+/// Two nodes committed different entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it differs from what another node committed at index {index}")]
 pub struct Differs {
@@ -136,11 +139,12 @@ enum Outcome {
 }
 
 impl Log {
-    /// Reads what `quorate log DIR` prints. Every service of the test carries its token in the property `token_property`;
-    /// announcements without one are somebody else's and are left out, but not their expiry, which changes nothing then.
+    /// Reads the output of `quorate log DIR`. Every service of the test carries its token in the
+    /// property `token_property`. Announcements without a token come from other clients and are
+    /// omitted. Their expiries are kept, but have no effect.
     ///
     /// # Errors
-    /// At the first line that is no entry or does not follow the one before.
+    /// At the first line that is not an entry, or whose index does not follow the previous one.
     pub fn read(from: impl BufRead, token_property: &str) -> Result<Self, LogError> {
         let mut log = Self::default();
         let mut last_index = None;
@@ -163,13 +167,14 @@ impl Log {
         Ok(log)
     }
 
-    /// This log and what another node knows of the same log, which may begin earlier or later and end earlier or later.
+    /// Joins this log with the part of the same log that another node knows. Either part may begin
+    /// and end earlier than the other.
     ///
-    /// If the other begins only after the end of this one, what lies between is known to neither, and the result begins
-    /// with the other.
+    /// If one part begins after the end of the other with entries missing in between, the result is
+    /// the later part alone.
     ///
     /// # Errors
-    /// When the two differ at an index that both know: two nodes committed different things.
+    /// If the two differ at an index that both know: two nodes committed different entries.
     pub fn joined(self, other: Self) -> Result<Self, Differs> {
         let (mut first, second) = match self.from_index <= other.from_index {
             true => (self, other),
@@ -214,7 +219,7 @@ impl Log {
 
     fn take(&mut self, line: Line, token_property: &str) -> Result<(), &'static str> {
         let Some(outcomes) = line.outcomes else {
-            // Covered by a snapshot: nobody knows any more what became of it.
+            // The entry is covered by a snapshot, so its outcome is no longer known.
             self.is_complete = false;
             self.from_index = line.index + 1;
             self.entries.clear();

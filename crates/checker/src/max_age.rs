@@ -1,16 +1,17 @@
-//! `discovery.max-age`, as checkers may rely on it.
+//! The guarantee of `discovery.max-age` on which checkers may rely.
 
-/// How long an announcement lives without a renewal, `discovery.max-age`, as checkers may rely on it.
+/// The guaranteed lifetime of an announcement without a renewal, derived from `discovery.max-age`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxAge {
     least_life_ns: u64,
 }
 
 impl MaxAge {
-    /// Clocks of the cluster may run faster than the harness's by this share of the whole: 1 %.
+    /// Maximum clock drift, as a divisor: the clocks of the cluster may run faster than the
+    /// harness's by 1/100 (1 %).
     const CLOCK_RATE_SHARE: u64 = 100;
 
-    /// Of a max-age in nanoseconds.
+    /// Creates the guarantee for a max-age in nanoseconds.
     #[must_use]
     pub fn from_ns(max_age_ns: u64) -> Self {
         Self {
@@ -18,8 +19,9 @@ impl MaxAge {
         }
     }
 
-    /// What must at least have passed, on the harness's clock, since the last accepted renewal before anybody may miss an
-    /// announcement. There is no upper bound: cluster time stands still without a quorum, so late is always legal.
+    /// Returns the minimum time, by the harness's clock, between the last accepted renewal of an
+    /// announcement and a lookup that may omit it. There is no upper bound: cluster time stops
+    /// without a quorum, so a late expiry is always legal.
     #[must_use]
     pub fn least_life_ns(self) -> u64 {
         self.least_life_ns

@@ -1,66 +1,72 @@
-//! One type in one pool of the registry, as a [`Model`]: what each node announced, with expiry folded into lookups.
+//! One type in one pool of the registry, as a [`Model`].
 //!
-//! | what | may happen when | and then |
+//! Its state is the announcement of each node. Expiry is part of lookups.
+//!
+//! | operation | legal if | state of the node afterwards |
 //! |---|---|---|
 //! | announce k | always | k, accepted at `low` or later |
 //! | withdraw | always | absent |
-//! | a lookup shows k | k is held | |
-//! | a lookup does not show the node | absent, or the lookup returned at least max-age after `low` | absent |
+//! | a lookup shows k | k is stored | unchanged |
+//! | a lookup does not show the node | absent, or returned at least max-age after `low` | absent |
 //!
-//! `low` is a lower bound of when the announcement was accepted: the time of its call, or the `low` of the announcement before
-//! it if that is later. Real expiry comes at least max-age after the acceptance and the lookup that misses the node returns
-//! after that, so what keeps the promises is never called broken. What expires early, comes back, is stale or is lost has
-//! no way through. Expiry needs no events of its own, so the search has nothing to guess.
+//! `low` is a lower bound on the time at which the announcement was accepted: the time of its call,
+//! or the `low` of the previous announcement if that is later. The registry expires an announcement
+//! at least max-age after accepting it, and the lookup that no longer shows the node returns after
+//! that. A history that keeps the promises is therefore never rejected. An early expiry, a node
+//! that reappears, a stale lookup and a lost change are never accepted. Expiries are not separate
+//! events, so the search need not guess their times.
 //!
-//! A lookup reads every node of the group at once: a mixture of two states is found, which one model a node would not do.
+//! A lookup reads all nodes of the group in one step. A mixture of two states is therefore
+//! detected, which a separate model for each node would miss.
 
 use crate::linearizable::Model;
 use crate::max_age::MaxAge;
 use std::sync::Arc;
 
-/// One type in one pool.
+/// The model of one type in one pool.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupModel {
-    /// How long an announcement lives at least.
+    /// Guaranteed lifetime of an announcement.
     pub max_age: MaxAge,
 }
 
-/// What is held of a node.
+/// The stored announcement of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Held {
-    /// Which announcement.
+    /// The token of the announcement.
     pub token: u64,
-    /// It was accepted at this time or later.
+    /// Lower bound on the time at which it was accepted.
     pub low_ns: u64,
 }
 
 /// An operation on the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupOp {
-    /// A node announced itself, or renewed.
+    /// A node announced itself, or renewed its announcement.
     Announce {
-        /// Its number.
+        /// The number of the node.
         node: usize,
-        /// What it announced.
+        /// The token of the announcement.
         token: u64,
-        /// When it asked.
+        /// The time of the call.
         call_ns: u64,
     },
     /// A node left the group.
     Withdraw {
-        /// Its number.
+        /// The number of the node.
         node: usize,
     },
-    /// Somebody looked.
+    /// A client read the group.
     Lookup {
-        /// The nodes shown, by number, each once, with their tokens; none if what was shown is no state at all.
+        /// The numbers of the nodes shown, each once, with their tokens. `None` if the result is
+        /// not a possible state.
         found: Option<Box<[(usize, u64)]>>,
-        /// When the answer was there.
+        /// The time at which the answer was read.
         return_ns: u64,
     },
 }
 
-/// What a change of unknown fate may have done for a lookup.
+/// The effect of a change with an unknown outcome that a lookup depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
     /// The node was withdrawn.
@@ -87,7 +93,7 @@ fn shows(found: &[(usize, u64)], node: usize) -> bool {
 }
 
 impl Model for GroupModel {
-    /// The nodes that are held, by number.
+    /// The stored announcements by the number of their node.
     type State = Arc<[(usize, Held)]>;
     type Op = GroupOp;
     type Need = Need;
@@ -119,8 +125,9 @@ impl Model for GroupModel {
         }
     }
 
-    /// A lookup needs a change of each node that it shows as it is not, and of none else: a renewal of what is held only puts off
-    /// the time from which a lookup may miss it, and forbids some lookups and allows none.
+    /// A lookup needs a change of each node whose state differs from the one that it shows, and of
+    /// no other node. A renewal of a stored announcement only delays the time from which a lookup
+    /// may omit it: it makes some lookups illegal, and none legal.
     fn needs(&self, state: &Self::State, op: &GroupOp) -> Option<Vec<Need>> {
         let GroupOp::Lookup { found, return_ns } = op else {
             return Some(Vec::new());

@@ -1,16 +1,19 @@
-//! Chance that can be had again: one seed decides all of it. For the harnesses that use these checkers too.
+//! Reproducible random numbers: one seed determines all of them.
+//!
+//! The harnesses that use these checkers use this generator too.
 
-/// SplitMix64, by Steele, Lea and Flood: small, and good enough to draw histories, faults and inputs.
+/// SplitMix64, by Steele, Lea and Flood. It is small, and good enough to draw histories, faults and
+/// inputs.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// From a seed.
+    /// Creates a generator from a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -19,12 +22,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// One of `0..end`; 0 if there is none.
+    /// Returns a number in `0..end`, or 0 if that range is empty.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or(0)
     }
 
-    /// True in `percent` of 100.
+    /// Returns true with a probability of `percent` %.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }

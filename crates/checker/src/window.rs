@@ -1,4 +1,4 @@
-//! How long things took: gaps in writing, times to the first answer, percentiles.
+//! Measurements of time: gaps between writes, times to the first answer, percentiles.
 
 use crate::history::{Operation, Outcome};
 use std::collections::BTreeMap;
@@ -13,8 +13,9 @@ pub struct Window {
 }
 
 impl Window {
-    /// The longest time within the window in which no change was acknowledged, in nanoseconds; its edges count as
-    /// acknowledgements, so that it is the whole window if there was none. An answer counts when it was read.
+    /// Returns the longest time within the window without an acknowledged change, in nanoseconds.
+    /// The edges of the window count as acknowledgements, so the result is the whole window if
+    /// there was none. An answer counts at the time at which it was read.
     #[must_use]
     pub fn longest_write_gap_ns(self, history: &[Operation]) -> u64 {
         let acked = history
@@ -23,7 +24,8 @@ impl Window {
         self.longest_gap_ns(acked.filter_map(|operation| operation.return_ns))
     }
 
-    /// The longest time within the window without one of these times, in any order; its edges count too.
+    /// Returns the longest time within the window without one of these times, which may be in any
+    /// order. The edges of the window count too.
     #[must_use]
     pub fn longest_gap_ns(self, times_ns: impl IntoIterator<Item = u64>) -> u64 {
         let mut times_ns: Vec<u64> = times_ns
@@ -36,8 +38,10 @@ impl Window {
         gaps.max().unwrap_or(0)
     }
 
-    /// For each server that was asked within the window: how long after the beginning it gave its first answer to a lookup
-    /// that was called within it, in nanoseconds; none if it gave none before the end.
+    /// Returns the time to the first answer of each server that received a lookup within the
+    /// window, in nanoseconds. It is measured from the beginning of the window to the first
+    /// successful answer to a lookup that was called within it. `None` if there was no such answer
+    /// before the end.
     #[must_use]
     pub fn first_lookups_ns(self, history: &[Operation]) -> BTreeMap<u32, Option<u64>> {
         let mut first: BTreeMap<u32, Option<u64>> = BTreeMap::new();
@@ -57,7 +61,7 @@ impl Window {
         first
     }
 
-    /// How many answers of 2xx were read within the window, a second.
+    /// Returns the number of 2xx answers per second that were read within the window.
     #[must_use]
     pub fn answers_per_second(self, history: &[Operation]) -> f64 {
         let answers = history
@@ -70,28 +74,28 @@ impl Window {
         answers as f64 * 1e9 / window_ns as f64
     }
 
-    /// Whether a time is in it, edges included.
+    /// Whether a time is in the window, edges included.
     #[must_use]
     pub fn contains(self, time_ns: u64) -> bool {
         (self.from_ns..=self.to_ns).contains(&time_ns)
     }
 }
 
-/// Some values, summed up.
+/// A summary of some values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
-    /// How many there are.
+    /// Number of values.
     pub count: usize,
-    /// Half of them are at most this.
+    /// Median: half of the values are at most this.
     pub p50: u64,
-    /// Of 100, 99 are at most this.
+    /// 99th percentile: 99 of 100 values are at most this.
     pub p99: u64,
-    /// All are at most this.
+    /// Maximum: all values are at most this.
     pub max: u64,
 }
 
 impl Summary {
-    /// Of values in any order and unit; none of none.
+    /// Summarizes values in any order and unit. Returns `None` if there are no values.
     #[must_use]
     pub fn of(mut values: Vec<u64>) -> Option<Self> {
         values.sort_unstable();
@@ -104,8 +108,9 @@ impl Summary {
     }
 }
 
-/// The least of the sorted values that `percent` of 100 do not exceed: a value that was measured, never one in between. None
-/// of none.
+/// Returns a percentile of sorted values, by the nearest-rank method: the least value that
+/// `percent` of 100 values do not exceed. It is a measured value, never an interpolated one.
+/// Returns `None` if there are no values.
 ///
 /// `percent` is at most 100.
 #[must_use]

@@ -1,40 +1,45 @@
-//! The second layer: a whole history, put in the order that `Quorate-Index` names, and replayed. O(n log n).
+//! The second layer: replays a whole history in the order of `Quorate-Index`.
 //!
-//! The index of a change is its log entry's, that of a lookup is the last entry applied to the state it was answered from
-//! (docs/COMPAT.md). They say in what order everything happened: by index, changes before the lookups of the same index. If
+//! Its time is O(n log n).
 //!
-//! - the replay of that order shows each lookup exactly what it was answered, whatever it asked for,
-//! - real time agrees: what returned before a lookup was called has no later index, and before a change an earlier one,
-//! - every acknowledged change is in it, and nothing that was refused, and nothing twice,
-//! - no change takes effect at a later index than one that was called when the first had arrived
-//!   already,
-//! - nothing expires before max-age has passed since its last accepted renewal, which came after its own call and after the
-//!   calls of all that has an earlier index,
+//! The index of a change is that of its log entry. The index of a lookup is that of the last entry
+//! applied to the state from which it was answered (docs/COMPAT.md). Together they order all
+//! operations: by index, with changes before the lookups of the same index. If
 //!
-//! then the history is strictly serializable, and no search was needed. The server's indexes are only a hint for the order: a
-//! wrong one fails.
+//! - the replay in this order reproduces the exact result of each lookup, whichever type and pool
+//!   it requested,
+//! - real time agrees: an operation that returned before another one was called has no later index,
+//!   and an earlier index if the other one is a change,
+//! - every acknowledged change is in it, no refused change is, and no change is in it twice,
+//! - no change takes effect at a later index than an acknowledged change of the same node that was
+//!   called after the first had arrived,
+//! - nothing expires before max-age has passed since its last accepted renewal, which was accepted
+//!   after its own call and after the calls of all operations with an earlier index,
 //!
-//! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so their order within it does not
-//! matter. Those of one node must be the same change: a write taken before another one of its node was decided is overtaken
-//! by it (`crates/registry/src/command.rs`), so of two that differ in one batch only one can be acknowledged with this index.
+//! then the history is strictly serializable, and no search is needed. The indexes of the server
+//! are only a hint for the order: a wrong one fails these checks.
 //!
-//! **Two writers of one node id.** Promise e: a write that arrived at a node before another one of
-//! the same node id began
-//! never takes effect after that one was acknowledged. Judged is the order of the log: where the
-//! second was acknowledged
-//! with index i, the first has no effect after i. The log says which command had one: an
-//! announcement of what is held
-//! already, a renewal, and a withdrawal of a node that is not held show nothing that another write
-//! has not shown, so they
-//! may come late. A client knows that its write arrived when the node has answered something that
-//! it was asked after it
-//! ([`Operation::arrived_ns`]). A change of unknown fate that several operations ask for counts as
-//! the one that arrived last, so nothing is called broken that can be explained.
+//! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so
+//! their order within a batch does not matter. Changes of one node must be the same change. A write
+//! that was received before another write of its node was decided is overtaken by that write
+//! (`crates/registry/src/command.rs`). Of two different writes in one batch, therefore, only one
+//! can be acknowledged with its index.
 //!
-//! **Unknown fates and expiry.** With a log they are where the log has them. Without one, or before its beginning, they are
-//! placed at the first lookup that needs them, which is the latest place and so the one that the fewest rules forbid: an
-//! unknown announcement where its token is first shown, an expiry where a node is first missed, and if that would be early,
-//! an unknown withdrawal.
+//! **Two writers of one node id.** Promise e: a write that arrived at a node before another write
+//! of the same node id began never takes effect after that other write was acknowledged. This check
+//! uses the order of the log: if the second write was acknowledged with index i, the first has no
+//! effect after i. The log shows which commands had an effect. Three kinds of writes may come late,
+//! since they show nothing that another write has not shown: an announcement equal to the stored
+//! one, a renewal, and a withdrawal of a node that is not registered. A client knows that its write
+//! arrived once the node has answered a request that was sent after the write
+//! ([`Operation::arrived_ns`]). If several operations may have caused a change, it is attributed to
+//! the one that arrived last, so that a history that can be explained is never rejected.
+//!
+//! **Unknown outcomes and expiry.** With a log, changes with unknown outcomes and expiries have the
+//! index that the log gives them. Without a log, or before its beginning, they are placed at the
+//! first lookup that needs them. This is the latest possible place, so the fewest rules forbid it.
+//! An announcement is placed where its token is first shown. An expiry is placed where a node is
+//! first missing; if that would be too early, a withdrawal with an unknown outcome takes its place.
 
 mod order;
 mod replay;
@@ -52,7 +57,7 @@ use crate::max_age::MaxAge;
 use order::Order;
 use replay::Replay;
 
-/// Judges a history, with the committed log of any node if there is one.
+/// Judges a history, together with the committed log of any node if there is one.
 #[must_use]
 pub fn certify(history: &[Operation], log: Option<&Log>, max_age: MaxAge) -> Certificate {
     let mut certificate = Certificate::default();

@@ -1,21 +1,23 @@
-//! The order of indexes against real time.
+//! Consistency of the index order with real time.
 
 use super::report::Certificate;
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// The answers of 2xx by index: who knew each index first, and what had been called before it was made.
+/// The 2xx answers by index: the first answer that proves each index, and the last call before each
+/// index was assigned.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
-    /// (index, the earliest return of all answers with this index or a later one, whose).
+    /// (index, the earliest return of all answers with this index or a later one, the operation of
+    /// that answer).
     known: Vec<(u64, u64, usize)>,
     /// (index, the latest call of all answers with this index or an earlier one).
     called: Vec<(u64, u64)>,
 }
 
 impl<'a> Order<'a> {
-    /// Of a history; answers without an index are left out.
+    /// Creates the order of a history. Answers without an index are ignored.
     pub fn new(history: &'a [Operation]) -> Self {
         let mut known: Vec<(u64, u64, usize)> = history
             .iter()
@@ -42,27 +44,30 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// When the first answer with this index or a later one had returned, and whose it was.
+    /// Returns the time of the first answer with this index or a later one, and its operation.
     pub fn known(&self, index: u64) -> Option<(u64, usize)> {
         let from = self.known.partition_point(|(other, ..)| *other < index);
         self.known.get(from).map(|&(_, by_ns, at)| (by_ns, at))
     }
 
-    /// Who knew this index before `call_ns`.
+    /// Returns the operation that returned this index or a later one first, if it returned before
+    /// `call_ns`.
     pub fn known_before(&self, index: u64, call_ns: u64) -> Option<usize> {
         self.known(index)
             .filter(|(by_ns, _)| *by_ns < call_ns)
             .map(|(_, at)| at)
     }
 
-    /// The latest call of all answers with an earlier index: an entry with this index was made after it.
+    /// Returns the latest call of all answers with an earlier index. An entry with this index was
+    /// created after that call.
     pub fn called_before(&self, index: u64) -> u64 {
         let end = self.called.partition_point(|(other, _)| *other < index);
         let last = end.checked_sub(1).and_then(|last| self.called.get(last));
         last.map_or(0, |&(_, call_ns)| call_ns)
     }
 
-    /// Reports answers without an index, and those whose index is earlier than that of something that returned before their call.
+    /// Reports answers without an index, and answers with an index earlier than that of an
+    /// operation that returned before their call.
     pub fn check(&self, certificate: &mut Certificate) {
         for (second, operation) in self.history.iter().enumerate() {
             if !operation.succeeded() {
@@ -72,7 +77,8 @@ impl<'a> Order<'a> {
                 certificate.report(Violation::NoIndex { operation: second });
                 continue;
             };
-            // A lookup may name the index of what went before; a change makes its own.
+            // A lookup may have the same index as an operation before it. A change has an entry of
+            // its own.
             let too_late = index.saturating_add(u64::from(!operation.is_write()));
             if let Some(first) = self.known_before(too_late, operation.call_ns) {
                 certificate.report(Violation::BackInTime { first, second });

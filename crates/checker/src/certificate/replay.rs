@@ -1,4 +1,4 @@
-//! Everything again, in the order of indexes.
+//! The replay of a history in the order of its indexes.
 
 use super::order::Order;
 use super::report::Certificate;
@@ -10,7 +10,7 @@ use crate::log::{Applied, Log};
 use crate::max_age::MaxAge;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// One replay.
+/// A replay of one history.
 pub struct Replay<'a> {
     history: &'a [Operation],
     log: Option<&'a Log>,
@@ -19,13 +19,14 @@ pub struct Replay<'a> {
     certificate: &'a mut Certificate,
     writers: Writers<'a>,
     state: State,
-    /// Nodes that the log has changed: from there on it says what becomes of them, and nothing is guessed any more.
+    /// Nodes that an entry of the log has changed. From that entry on, the log contains every
+    /// change of the node, so changes are no longer inferred from lookups.
     settled: HashSet<Name>,
-    /// Of the acknowledged changes of each node that were replayed, the one that was called last.
+    /// The replayed acknowledged change of each node with the latest call.
     called_last: HashMap<Name, usize>,
 }
 
-/// Something that changes the state.
+/// A change of the state.
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {
     /// An acknowledged change, as a position in the history.
@@ -35,7 +36,7 @@ enum Source<'a> {
 }
 
 impl<'a> Replay<'a> {
-    /// Of a history, with the log if there is one.
+    /// Creates the replay of a history, with the log if there is one.
     pub fn new(
         history: &'a [Operation],
         log: Option<&'a Log>,
@@ -57,7 +58,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Replays all of it.
+    /// Replays the whole history.
     pub fn run(mut self) {
         let lookups = self.lookups();
         let mut changes = self.changes().into_iter().peekable();
@@ -66,7 +67,8 @@ impl<'a> Replay<'a> {
             while let Some((index, source)) = changes.next_if(|(other, _)| *other <= index) {
                 self.apply(index, source);
             }
-            // First all that can be learned from lookups of this index, then all are held to it.
+            // Changes are inferred from all lookups of this index before any of them is compared
+            // with the state.
             for &(index, at) in same_index {
                 self.learn(index, at);
             }
@@ -96,7 +98,8 @@ impl<'a> Replay<'a> {
         lookups
     }
 
-    /// What the history says up to where the log begins, then what the log says.
+    /// Returns the acknowledged changes of the history up to the beginning of the log, then those
+    /// of the log.
     fn changes(&self) -> Vec<(u64, Source<'a>)> {
         let log_from = self.log.map_or(u64::MAX, |log| log.from_index);
         let mut changes: Vec<(u64, Source<'a>)> = self
@@ -125,7 +128,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Does what an operation asked for, which surely happened after `since_ns`.
+    /// Applies the change that an operation requested. It certainly happened after `since_ns`.
     fn perform(&mut self, at: usize, since_ns: u64) {
         self.certificate.writes += 1;
         match &self.history[at].input {
@@ -151,7 +154,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Notes when a change that was replayed was called, if it was acknowledged.
+    /// Records the call of a replayed change, if the change was acknowledged.
     fn note_call(&mut self, at: usize) {
         let operation = &self.history[at];
         let Some(node) = operation.input.node() else {
@@ -173,7 +176,8 @@ impl<'a> Replay<'a> {
             return;
         };
         if !log.is_complete && !self.settled.contains(node) {
-            // What is held is not known for certain.
+            // The log is incomplete and has not changed this node, so its announcement is
+            // uncertain.
             return;
         }
         let has_effect = match (self.state.held(node), change) {
@@ -202,7 +206,7 @@ impl<'a> Replay<'a> {
 
     fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
-            // Somebody else's: that no lookup of the history shows it is held to as well.
+            // The node belongs to another client. Lookups of the history must not show it either.
             return;
         }
         match applied {
@@ -238,7 +242,8 @@ impl<'a> Replay<'a> {
 
     fn renew(&mut self, index: u64, node: &Name) {
         let Some(held) = self.state.held(node) else {
-            // Announced before the log begins, so only the history can say what.
+            // It was announced before the log begins, so only the history contains the
+            // announcement.
             if let Some(at) = self.writers.acked(index, node) {
                 if let Some(change) = change_of(&self.history[at].input) {
                     self.writers.take_acked(index, node, change);
@@ -256,7 +261,7 @@ impl<'a> Replay<'a> {
         self.settled.insert(node.clone());
     }
 
-    /// Who asked for a change that the log has.
+    /// Returns the operation that requested a change in the log.
     fn asked_for(&mut self, index: u64, node: &Name, change: Change) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
             self.note_call(at);
@@ -286,7 +291,7 @@ impl<'a> Replay<'a> {
         None
     }
 
-    /// Removes a node that is held and, as far as is known, did not ask for it.
+    /// Removes a registered node for which no withdrawal is known.
     fn expire(&mut self, index: u64, node: &Name) {
         self.certificate.expiries += 1;
         if let Some(held) = self.state.held(node)
@@ -306,7 +311,8 @@ impl<'a> Replay<'a> {
         self.state.remove(node);
     }
 
-    /// Places what has no place yet and what this lookup can only have seen if it happened.
+    /// Places the changes that have no place yet and that must have happened for this lookup to be
+    /// correct.
     fn learn(&mut self, index: u64, at: usize) {
         let (missing, wrong) = self.difference(at);
         if missing.is_empty() && wrong.is_empty() {
@@ -348,7 +354,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Places a change of unknown fate at an index, if there is one that can have happened before that.
+    /// Places a change with an unknown outcome at an index, if there is one that can have happened
+    /// before it. Returns whether there is.
     fn place_unknown(
         &mut self,
         index: u64,
@@ -361,13 +368,13 @@ impl<'a> Replay<'a> {
         });
         if let Some(at) = placed {
             self.certificate.unknown_placed += 1;
-            // Its index is not known, only that it came after what was there before.
+            // Its index is unknown. It only certainly came after the previous announcement.
             self.perform(at, self.accepted_ns(node));
         }
         placed.is_some()
     }
 
-    /// What is held of a node was accepted at this time or later.
+    /// Returns a lower bound on the time at which the announcement of a node was accepted.
     fn accepted_ns(&self, node: &Name) -> u64 {
         self.state.held(node).map_or(0, |held| held.accepted.low_ns)
     }
@@ -392,7 +399,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// What a lookup should have shown and did not, and what it did and should not.
+    /// Returns the services that a lookup should have shown but did not, and those that it should
+    /// not have shown but did.
     fn difference(&self, at: usize) -> (Vec<Service>, Vec<Service>) {
         let Input::Lookup { service_type, pool } = &self.history[at].input else {
             return (Vec::new(), Vec::new());
@@ -404,7 +412,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Whether a lookup shows something of what an announcement announces.
+/// Whether a lookup shows part of an announcement.
 fn shows(lookup: &Input, announce: &Input) -> bool {
     match (lookup, announce) {
         (
@@ -421,7 +429,8 @@ fn shows(lookup: &Input, announce: &Input) -> bool {
     }
 }
 
-/// What is only in the one and what only in the other, of two sorted lists.
+/// Returns the services that are only in the first of two sorted lists, and those that are only in
+/// the second.
 fn difference(expected: Vec<Service>, found: Vec<&Service>) -> (Vec<Service>, Vec<Service>) {
     let (mut missing, mut wrong) = (Vec::new(), Vec::new());
     let mut found = found.into_iter().peekable();

@@ -1,36 +1,37 @@
-//! What came of a history.
+//! The verdict of the second layer on a history.
 
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// How many violations are kept; the first ones tell what happened.
+/// Maximum number of stored violations. The first ones are stored, since they show what happened.
 pub const MAX_VIOLATIONS: usize = 20;
 
-/// What came of a history.
+/// The verdict on a history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Certificate {
-    /// Changes that were placed, unknown ones included.
+    /// Number of changes placed, including those with an unknown outcome.
     pub writes: usize,
-    /// Lookups that were compared.
+    /// Number of lookups compared with the state.
     pub lookups: usize,
-    /// Changes of unknown fate that were found to have happened.
+    /// Number of changes with an unknown outcome that turned out to have happened.
     pub unknown_placed: usize,
-    /// Expiries.
+    /// Number of expiries.
     pub expiries: usize,
     /// The first violations.
     pub violations: Vec<Violation>,
-    /// How many there are in all.
+    /// Number of all violations.
     pub violation_count: usize,
 }
 
 impl Certificate {
-    /// Whether the history is strictly serializable and keeps the promises on durability and expiry.
+    /// Whether the history is strictly serializable and keeps the promises on durability and
+    /// expiry.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.violation_count == 0
     }
 
-    /// Each violation kept, with its operations.
+    /// Returns a description of each stored violation, with its operations.
     #[must_use]
     pub fn explain(&self, history: &[Operation]) -> String {
         let mut text = String::new();

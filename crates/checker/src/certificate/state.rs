@@ -1,42 +1,42 @@
-//! The registry as it is replayed.
+//! The replayed state of the registry.
 
 use crate::history::{Name, Service};
 use std::collections::{BTreeMap, HashMap};
 
-/// What is announced at an index.
+/// The announcements at an index.
 #[derive(Debug, Default)]
 pub struct State {
     held: HashMap<Name, Held>,
-    /// By type, pool and node: the token, and how many services of the type the node has.
+    /// By type, pool and node: the token, and the number of services of the type that the node has.
     shown: BTreeMap<(Name, Name, Name), (u64, usize)>,
 }
 
-/// The last announcement or renewal.
+/// The last announcement or renewal of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Accepted {
     /// Its position in the history, if it is in the history.
     pub operation: Option<usize>,
-    /// It was accepted at this time or later.
+    /// Lower bound on the time at which it was accepted.
     pub low_ns: u64,
 }
 
-/// What is held of a node.
+/// The stored announcement of a node.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// Which announcement.
+    /// The token of the announcement.
     pub token: u64,
-    /// When it was accepted last.
+    /// The last accepted announcement or renewal.
     pub accepted: Accepted,
     services: Vec<(Name, Name)>,
 }
 
 impl State {
-    /// What is held of a node.
+    /// Returns the stored announcement of a node.
     pub fn held(&self, node: &str) -> Option<&Held> {
         self.held.get(node)
     }
 
-    /// The node announces this, in place of what it had.
+    /// Replaces the announcement of a node.
     pub fn announce(
         &mut self,
         node: &Name,
@@ -61,14 +61,14 @@ impl State {
         self.held.insert(node.clone(), held);
     }
 
-    /// The node renews what it has.
+    /// Renews the announcement of a node.
     pub fn renew(&mut self, node: &str, accepted: Accepted) {
         if let Some(held) = self.held.get_mut(node) {
             held.accepted = accepted;
         }
     }
 
-    /// The node is gone.
+    /// Removes a node.
     pub fn remove(&mut self, node: &Name) {
         let Some(held) = self.held.remove(node) else {
             return;
@@ -78,7 +78,7 @@ impl State {
         }
     }
 
-    /// What a lookup shows, sorted.
+    /// Returns the services that a lookup shows, sorted.
     pub fn services(&self, service_type: Option<&Name>, pool: Option<&Name>) -> Vec<Service> {
         let least = Name::from("");
         let from = (

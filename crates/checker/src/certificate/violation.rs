@@ -1,116 +1,119 @@
-//! What can be wrong with a history.
+//! The violations that a history can contain.
 
 use crate::history::{Name, Operation, Service};
 use std::fmt::Write;
 
-/// A promise that was broken. Operations are positions in the history.
+/// A broken promise. Operations are positions in the history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    /// An answer of 2xx without an index.
+    /// A 2xx answer has no index.
     #[error("an answer of 2xx has no Quorate-Index")]
     NoIndex {
-        /// Which.
+        /// The operation.
         operation: usize,
     },
     /// Real time and indexes disagree: promise b.
     #[error("the second was called after the first had returned, and has no later index")]
     BackInTime {
-        /// Returned before `second` was called.
+        /// The operation that returned before `second` was called.
         first: usize,
-        /// Has an index that is too early.
+        /// The operation with an index that is too early.
         second: usize,
     },
-    /// A lookup shows other than the state of its index: promises a, b and e.
+    /// A lookup does not show the state of its index: promises a, b and e.
     #[error(
         "a lookup at index {index} shows other than the state: missing {missing:?}, wrong {wrong:?}"
     )]
     WrongLookup {
-        /// Which.
+        /// The lookup.
         operation: usize,
         /// Its index.
         index: u64,
-        /// What it should have shown too.
+        /// The services that it should also have shown.
         missing: Vec<Service>,
-        /// What it should not have shown.
+        /// The services that it should not have shown.
         wrong: Vec<Service>,
     },
     /// An acknowledged change is not in the log at its index: promise a.
     #[error("an acknowledged change is not in the log at its index")]
     LostAck {
-        /// Which.
+        /// The change.
         operation: usize,
     },
-    /// Something happened that was answered "it surely did not": promise f.
+    /// A change happened although its answer said that it certainly did not: promise f.
     #[error("entry {index} holds a change that was refused")]
     RefusedButApplied {
-        /// Which.
+        /// The refused change.
         operation: usize,
-        /// Where it is.
+        /// Its index in the log.
         index: u64,
     },
-    /// A change that no client asked for, or not so often: one proposed twice.
+    /// A change happened that no client requested, or more often than requested: it was proposed
+    /// twice.
     #[error("entry {index} changes {node} more often than clients asked")]
     NobodyAsked {
-        /// Whom it changes.
+        /// The node that it changes.
         node: Name,
-        /// Where it is.
+        /// Its index in the log.
         index: u64,
     },
-    /// It took effect before it was asked for.
+    /// A change took effect before it was requested.
     #[error("it took effect at index {index}, which the first knew before the second was called")]
     BeforeItsCall {
-        /// Returned with that index or a later one.
+        /// The operation that returned with that index or a later one.
         first: usize,
         /// The change.
         second: usize,
-        /// Where it is.
+        /// Its index in the log.
         index: u64,
     },
-    /// A write took effect after a later one of the same node id that was acknowledged: promise e.
+    /// A write took effect after a later write of the same node id that was acknowledged: promise
+    /// e.
     #[error(
-        "the first had arrived when the second was called, and took effect at index {index}, after the second"
+        "the first had arrived when the second was called, and took effect at index {index}, \
+         after the second"
     )]
     Overtaken {
         /// The write that took effect too late.
         first: usize,
-        /// The later one, which was acknowledged with an earlier index.
+        /// The later write, which was acknowledged with an earlier index.
         second: usize,
-        /// Where the first took effect.
+        /// The index at which the first write took effect.
         index: u64,
     },
-    /// A node expired, or was gone with no other reason, too early: promise c.
+    /// A node expired too early, or disappeared too early for no other reason: promise c.
     #[error(
         "{node} was gone at index {index}, at most {age_ms} ms after its last accepted renewal"
     )]
     EarlyExpiry {
-        /// Who.
+        /// The node.
         node: Name,
-        /// Where.
+        /// The index of the expiry.
         index: u64,
-        /// Upper bound of how long ago its last renewal was accepted.
+        /// Upper bound on the time since its last renewal was accepted.
         age_ms: u64,
         /// The renewal, if it is in the history.
         renewal: Option<usize>,
-        /// The first answer that knew.
+        /// The first answer with the index of the expiry or a later one.
         known_by: usize,
     },
-    /// Two changes of one node, not the same, were acknowledged with one index.
+    /// Two different changes of one node were acknowledged with one index.
     #[error("two changes of one node have one index")]
     TwoAtOneIndex {
-        /// One.
+        /// One of the changes.
         first: usize,
-        /// The other.
+        /// The other change.
         second: usize,
     },
 }
 
 impl Violation {
-    /// What is wrong, and the operations in question.
+    /// Describes the violation, with its operations.
     #[must_use]
     pub fn explain(&self, history: &[Operation]) -> String {
         let mut text = format!("{self}\n");
         for operation in self.operations().iter().filter_map(|&at| history.get(at)) {
-            // A String takes everything.
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "    {operation}");
         }
         text

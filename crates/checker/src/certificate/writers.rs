@@ -1,20 +1,20 @@
-//! Who asked for a change that is in the log or shows in a lookup.
+//! Attribution of changes, in the log or in lookups, to the operations that requested them.
 
 use super::report::Certificate;
 use super::violation::Violation;
 use crate::history::{Input, Name, Operation, Outcome};
 use std::collections::{HashMap, HashSet};
 
-/// What became of a node by a change.
+/// The effect of a change on its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// It announced or renewed this token.
+    /// The node announced or renewed this token.
     To(u64),
-    /// It left.
+    /// The node was withdrawn.
     Gone,
 }
 
-/// The change that an operation asks for.
+/// Returns the change that an operation requests.
 pub fn change_of(input: &Input) -> Option<Change> {
     match input {
         Input::Announce { token, .. } => Some(Change::To(*token)),
@@ -23,30 +23,31 @@ pub fn change_of(input: &Input) -> Option<Change> {
     }
 }
 
-/// The acknowledged changes of one node with one index: all the same change.
+/// The acknowledged changes of one node with one index, which must all be the same change.
 #[derive(Debug, Default)]
 struct Acked {
     waiting: Vec<usize>,
-    /// Whether the log has it.
+    /// Whether the log contains the change.
     is_there: bool,
 }
 
-/// The changes of a history that are not yet accounted for, as positions in it.
+/// The changes of a history that are not yet attributed, as positions in the history.
 #[derive(Debug)]
 pub struct Writers<'a> {
     history: &'a [Operation],
     acked: HashMap<(u64, Name), Acked>,
-    /// By the time of the call, earliest first: it has the fewest rules against it.
+    /// Changes with an unknown outcome, sorted by the time of the call. The earliest is taken
+    /// first, since the fewest rules forbid it.
     unknown: HashMap<&'a str, Vec<usize>>,
-    /// What may be behind a change in the log, whether or not it was taken already: acknowledged
-    /// with that index, or of unknown fate.
+    /// All operations that may have caused a change in the log: acknowledged with its index, or
+    /// with an unknown outcome. Operations that were already taken remain here.
     suspects: HashMap<(Option<u64>, &'a str, Change), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
 }
 
 impl<'a> Writers<'a> {
-    /// Of a history. Reports different changes of one node with one index.
+    /// Creates the index of a history. Reports different changes of one node with one index.
     pub fn new(history: &'a [Operation], certificate: &mut Certificate) -> Self {
         let mut writers = Self {
             history,
@@ -96,8 +97,8 @@ impl<'a> Writers<'a> {
         }
     }
 
-    /// Of the operations that may be behind a change at an index, the one that arrived last, with
-    /// the time at which it had surely arrived: `u64::MAX` if that is not known.
+    /// Returns the operation that arrived last of those that may have caused a change at an index,
+    /// with the time by which it had certainly arrived: `u64::MAX` if that is unknown.
     pub fn last_arrived(
         &self,
         index: u64,
@@ -123,7 +124,7 @@ impl<'a> Writers<'a> {
         Some(acked.waiting.swap_remove(at))
     }
 
-    /// The acknowledged change of a node at an index.
+    /// Returns the acknowledged change of a node at an index.
     pub fn acked(&self, index: u64, node: &Name) -> Option<usize> {
         self.acked
             .get(&(index, node.clone()))?
@@ -132,12 +133,12 @@ impl<'a> Writers<'a> {
             .copied()
     }
 
-    /// Whether the history has a change of this node.
+    /// Whether the history contains a change of this node.
     pub fn knows(&self, node: &str) -> bool {
         self.nodes.contains(node)
     }
 
-    /// Takes the first change of unknown fate of a node that is as wanted.
+    /// Takes the first change of a node with an unknown outcome for which `is_it` is true.
     pub fn take_unknown(
         &mut self,
         node: &str,
@@ -158,7 +159,7 @@ impl<'a> Writers<'a> {
         Some(waiting.swap_remove(at))
     }
 
-    /// The acknowledged changes from an index on that the log does not have.
+    /// Returns the acknowledged changes from an index on that the log does not contain.
     pub fn lost(&self, from_index: u64) -> Vec<usize> {
         let mut lost: Vec<usize> = self
             .acked

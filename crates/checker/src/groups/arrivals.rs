@@ -1,20 +1,18 @@
-//! Promise e in the search: what had arrived before a write began, and which of the two comes
-//! first.
+//! Promise e in the search: the order of two writes of one node.
 //!
-//! A write that arrived at a node before another one of the same node id was called has no effect
-//! after that one, if that one
-//! was acknowledged. So it comes before it in the order, or not at all. One that the registry takes
-//! late because it changes
-//! nothing (a renewal, a withdrawal of a node that is gone) may stand right before the later write
-//! as well: nothing shows between the two.
+//! A write that arrived at a node before another write of the same node id was called has no effect
+//! after that other write, if the other write was acknowledged. It therefore comes before the other
+//! write in the order, or not at all. The registry accepts some writes late, because they change
+//! nothing: a renewal, or a withdrawal of an absent node. Such a write can be ordered right before
+//! the later write as well, since no lookup comes between the two.
 
 use crate::history::{Operation, Outcome};
 use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::BTreeMap;
 
-/// Says of each acknowledged write which others it comes after. `positions` are those of the calls
-/// in the history.
+/// Adds to each acknowledged write the writes that it must follow. `positions` are those of the
+/// calls in the history.
 pub fn order(history: &[Operation], positions: &[usize], calls: &mut [Call<GroupOp>]) {
     let acked = acked(history, positions, calls);
     let mut pairs = Vec::new();
@@ -40,7 +38,7 @@ fn node_of(op: &GroupOp) -> Option<usize> {
     }
 }
 
-/// The acknowledged writes of each node, by the time of the call.
+/// Returns the acknowledged writes of each node, sorted by the time of the call.
 fn acked(
     history: &[Operation],
     positions: &[usize],
@@ -60,8 +58,10 @@ fn acked(
     acked
 }
 
-/// The writes that were called after `arrived_ns`, as far as time alone does not say that they come
-/// later: those called after the first of them has returned come after that one.
+/// Returns the writes that were called after `arrived_ns` and whose order does not already follow
+/// from real time. Real time already orders the writes that were called after `return_ns`, and
+/// those that were called after one of the returned writes has returned: they come after that
+/// write.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

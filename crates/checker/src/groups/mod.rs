@@ -1,16 +1,25 @@
-//! The first layer: every (type, pool) of a history against [`GroupModel`], with no trust in the server.
+//! The first layer: checks every (type, pool) of a history against [`GroupModel`].
 //!
-//! A history is cut into groups, and each is judged alone. If every node announces one type in one pool and every lookup
-//! names both, each operation touches one object, and by the theorem of Herlihy and Wing the whole is linearizable exactly
-//! when each group is. What touches more is taken part by part, which raises no false alarm but may miss a mixture over
-//! groups: an announcement of several types counts in each of them, one that no longer names a type is a withdrawal from it, and
-//! lookups that do not name type and pool are left to the second layer ([`crate::certificate`]).
+//! It does not trust the server.
 //!
-//! A write that had arrived at a node when another one of the same node id was called comes before
-//! that one in the order, if that one was acknowledged (`groups/arrivals.rs`).
+//! A history is divided into groups, and each group is judged alone. If every node announces one
+//! type in one pool and every lookup names both, each operation concerns one object. By the
+//! locality theorem of Herlihy and Wing, the whole history is then linearizable if and only if each
+//! group is. Operations that concern several groups are divided into parts. This raises no false
+//! alarm, but may miss a mixture of states across groups:
 //!
-//! A change of unknown fate may take effect at any time after its call, or never. That is the whole rule, and costs most when a
-//! history is broken; what changes no verdict and makes it cheap is in `groups/unknown.rs`, and in the search itself.
+//! - An announcement of several types counts in the group of each.
+//! - An announcement that no longer names a type is a withdrawal from that group.
+//! - Lookups that do not name both type and pool are checked by the second layer only
+//!   ([`crate::certificate`]).
+//!
+//! A write that had arrived at a node when another write of the same node id was called comes
+//! before that other write in the order, if the other write was acknowledged
+//! (`groups/arrivals.rs`).
+//!
+//! A change with an unknown outcome may take effect at any time after its call, or never. This is
+//! the only rule, and it costs most when a history is broken. The search itself and
+//! `groups/unknown.rs` reduce that cost without changing a verdict.
 
 mod arrivals;
 mod unknown;
@@ -25,23 +34,24 @@ use std::fmt::{self, Write};
 /// A type and a pool.
 pub type Group = (Name, Name);
 
-/// What came of a history.
+/// The verdict of the first layer on a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupsReport {
-    /// How many groups there are.
+    /// Number of groups.
     pub groups: usize,
-    /// How many operations were placed, over all of them.
+    /// Number of operations in the search, over all groups.
     pub calls: usize,
-    /// What is wrong with groups that are not linearizable or undecided; nothing if all is well.
+    /// The groups that are undecided or not linearizable. Empty if the history is linearizable.
     pub broken: Vec<BrokenGroup>,
 }
 
 /// A group without an order that explains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenGroup {
-    /// Which.
+    /// The group.
     pub group: Group,
-    /// How far the search came, with positions in the history; none if it gave up.
+    /// The farthest point of the search, with positions in the history. `None` if the search gave
+    /// up.
     pub explanation: Option<Explanation>,
 }
 
@@ -52,12 +62,12 @@ impl GroupsReport {
         self.broken.is_empty()
     }
 
-    /// What is wrong, with the operations in question.
+    /// Describes each broken group, with the operations concerned.
     #[must_use]
     pub fn explain(&self, history: &[Operation]) -> String {
         let mut text = String::new();
         for broken in &self.broken {
-            // A String takes everything.
+            // Writing to a String cannot fail.
             let _ = broken.explain(history, &mut text);
         }
         text
@@ -91,7 +101,8 @@ impl BrokenGroup {
     }
 }
 
-/// Judges every group of a history. `give_up` is asked now and then; once it says so, what is left is undecided.
+/// Judges every group of a history. `give_up` is called from time to time. A group is undecided if
+/// it returns true during the search of that group.
 pub fn check_groups(
     history: &[Operation],
     max_age: MaxAge,
@@ -118,7 +129,7 @@ pub fn check_groups(
     report
 }
 
-/// An explanation that speaks of positions in the history.
+/// Converts the positions of an explanation to positions in the history.
 fn in_history(mut explanation: Explanation, positions: &[usize]) -> Explanation {
     for call in explanation
         .last_placed
@@ -130,12 +141,12 @@ fn in_history(mut explanation: Explanation, positions: &[usize]) -> Explanation 
     explanation
 }
 
-/// What touches one group.
+/// The operations that concern one group.
 #[derive(Default)]
 struct Part {
-    /// Their numbers.
+    /// The number of each node.
     nodes: HashMap<Name, usize>,
-    /// Each with its position in the history.
+    /// Each call with its position in the history.
     calls: Vec<(usize, Call<GroupOp>)>,
 }
 
@@ -189,7 +200,7 @@ fn divide(history: &[Operation]) -> BTreeMap<Group, Part> {
     parts
 }
 
-/// What may have had an effect or shows one.
+/// Returns the operations that may have had an effect, and the lookups.
 fn happened(history: &[Operation]) -> impl Iterator<Item = (usize, &Operation)> {
     let operations = history.iter().enumerate();
     operations.filter(|(_, operation)| operation.outcome != Outcome::Refused)
@@ -233,7 +244,8 @@ impl Part {
         self.push(position, operation, op);
     }
 
-    /// What a lookup shows of each node; none if no state of the group looks like that.
+    /// Returns the token that a lookup shows for each node, or `None` if the result is not a
+    /// possible state of the group.
     fn tokens(&self, group: &Group, services: &[Service]) -> Option<Box<[(usize, u64)]>> {
         let mut tokens = Vec::with_capacity(services.len());
         for service in services {
@@ -243,7 +255,7 @@ impl Part {
             tokens.push((*self.nodes.get(&service.node)?, service.token));
         }
         tokens.sort_unstable();
-        // A node may have several services of the type, all of one announcement.
+        // A node may have several services of the type, all from one announcement.
         tokens.dedup();
         let is_twice = tokens.windows(2).any(|pair| pair[0].0 == pair[1].0);
         (!is_twice).then(|| tokens.into())

@@ -1,30 +1,38 @@
-//! Until when a change of unknown fate can matter.
+//! Bounds on the time at which a change with an unknown outcome can matter.
 //!
-//! | a change of unknown fate | is |
+//! | change with an unknown outcome | bound |
 //! |---|---|
-//! | announces a token that no lookup after its call shows | left out |
-//! | alone announces a token that is shown | surely done before the first lookup that shows it returned |
-//! | announces a token that others announce too | done before the last lookup that shows it returned, or left out |
-//! | withdraws a node | done before it was known to be gone for good, or left out |
+//! | announces a token that no lookup after its call shows | omitted |
+//! | is the only announcement of a token that is shown | over before `first` returned |
+//! | is one of several announcements of a token | over before `last` returned, or without effect |
+//! | withdraws a node | over before the node is known to be gone for good, or without effect |
 //!
-//! Why no verdict changes. Announcements: take an order that explains the history, with one in it that no lookup shows before
-//! the node's next change. The lookups up to there saw it expired; without it they see what was there before, absent or held
-//! since a time (`low`) that is no later, so they may see that expired too, and what comes after starts from a `low` no
-//! later. So the order without it explains the history as well. Withdrawals: once a lookup that was called after the node's
-//! last announcement was over has missed the node, it is absent for good, and a withdrawal does nothing.
+//! `first` and `last` are the lookups that show the token and return first and last. The only
+//! announcement of a shown token certainly happened.
+//!
+//! These bounds change no verdict:
+//!
+//! - Announcements: take an order that explains the history and contains an announcement that no
+//!   lookup shows before the node's next change. The lookups before that change found it expired.
+//!   Without it they find the previous state of the node: absent, or an announcement whose lower
+//!   bound of acceptance (`low`) is no later. They may find that announcement expired too, and the
+//!   operations after them start from a `low` that is no later. The order without the unseen
+//!   announcement therefore explains the history as well.
+//! - Withdrawals: once a lookup that was called after the end of the node's last announcement does
+//!   not show the node, the node is absent for good, and a withdrawal has no effect.
 
 use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::{BTreeMap, HashMap};
 
-/// When lookups that show something of a node returned.
+/// The first and last return of the lookups that show a token of a node.
 #[derive(Debug, Clone, Copy)]
 struct Shown {
     first_ns: u64,
     last_ns: u64,
 }
 
-/// The calls with their positions apart, those of unknown fate bounded or left out.
+/// Separates the calls from their positions. Calls with an unknown outcome are bounded or omitted.
 pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<GroupOp>>) {
     let shown = shown(&calls);
     let announcers = announcers(&calls);
@@ -61,7 +69,7 @@ fn bound_announcement(call: &mut Call<GroupOp>, shown: Shown, is_alone: bool) ->
         return None;
     }
     if is_alone {
-        // Shown before its call: there is no order, whatever stands here.
+        // If it was shown before its call, no order explains the history, regardless of its bound.
         call.is_optional = false;
         call.return_ns = shown.first_ns.max(call.call_ns);
     } else {
@@ -87,7 +95,7 @@ fn shown(calls: &[(usize, Call<GroupOp>)]) -> HashMap<(usize, u64), Shown> {
     shown
 }
 
-/// How many announcements of a token of a node there are.
+/// Returns the number of announcements of each token of each node.
 fn announcers(calls: &[(usize, Call<GroupOp>)]) -> HashMap<(usize, u64), usize> {
     let mut announcers = HashMap::new();
     for (_, call) in calls {
@@ -98,7 +106,8 @@ fn announcers(calls: &[(usize, Call<GroupOp>)]) -> HashMap<(usize, u64), usize> 
     announcers
 }
 
-/// For nodes with a withdrawal of unknown fate: when it was known that they are gone for good, if it ever was.
+/// Returns the time by which each node with a withdrawal of unknown outcome was known to be gone
+/// for good, if that became known.
 fn gone_by_ns(calls: &[(usize, Call<GroupOp>)]) -> BTreeMap<usize, u64> {
     let mut over_ns: BTreeMap<usize, u64> = BTreeMap::new();
     for (_, call) in calls {

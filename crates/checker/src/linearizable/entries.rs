@@ -1,28 +1,33 @@
-//! Calls and returns in order of time, as a linked list that calls are taken out of and put back into.
+//! Calls and returns in order of time, as a linked list.
+//!
+//! The search removes calls from the list and puts them back.
 
 use super::span::Span;
 
-/// What is at a place of the list.
+/// An entry of the list.
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
-    /// This call was made.
+    /// The beginning of this call.
     Call(usize),
-    /// It returned.
+    /// The return of this call.
     Return(usize),
 }
 
 #[derive(Debug)]
 pub struct Entries {
     entries: Vec<Entry>,
-    /// Places of the list; the last is the head, and comes after the last entry too.
+    /// The place after each place. The last one is the head of the list, which also follows the
+    /// last entry.
     next: Vec<usize>,
     before: Vec<usize>,
-    /// Where each call and its return are.
+    /// The places of each call and of its return.
     places: Vec<(usize, usize)>,
 }
 
 impl Entries {
-    /// Of all calls. At one time calls come before returns, and those of optional calls last: what they are good for is over.
+    /// Creates the list of all calls. Entries with the same time are sorted: calls first, then
+    /// returns of required calls, then returns of optional calls, since no call can need these any
+    /// more.
     pub(super) fn new(spans: &[Span]) -> Self {
         let mut by_time: Vec<(u64, bool, bool, usize)> = Vec::with_capacity(spans.len() * 2);
         for (call, span) in spans.iter().enumerate() {
@@ -50,27 +55,27 @@ impl Entries {
         }
     }
 
-    /// What is at a place.
+    /// Returns the entry at a place.
     pub fn at(&self, place: usize) -> Entry {
         self.entries[place]
     }
 
-    /// The first place.
+    /// Returns the first place.
     pub fn first(&self) -> Option<usize> {
         self.after(self.entries.len())
     }
 
-    /// The place after one.
+    /// Returns the place after the given one.
     pub fn after(&self, place: usize) -> Option<usize> {
         Some(self.next[place]).filter(|next| *next < self.entries.len())
     }
 
-    /// The place after a call's.
+    /// Returns the place after that of a call.
     pub fn after_call(&self, call: usize) -> Option<usize> {
         self.after(self.places[call].0)
     }
 
-    /// The place of the first return.
+    /// Returns the place of the first return.
     pub fn first_return(&self) -> Option<usize> {
         let mut place = self.first()?;
         while let Entry::Call(_) = self.entries[place] {
@@ -79,12 +84,12 @@ impl Entries {
         Some(place)
     }
 
-    /// Whether a call was made before what is at a place.
+    /// Whether a call begins before the entry at a place.
     pub fn is_called_before(&self, call: usize, place: usize) -> bool {
         self.places[call].0 < place
     }
 
-    /// Takes a call and its return out.
+    /// Removes a call and its return.
     pub fn take_out(&mut self, call: usize) {
         let (at, end) = self.places[call];
         for place in [at, end] {
@@ -94,7 +99,7 @@ impl Entries {
         }
     }
 
-    /// Puts back what was taken out last.
+    /// Puts back the call that was removed last.
     pub fn put_back(&mut self, call: usize) {
         let (at, end) = self.places[call];
         for place in [end, at] {
@@ -104,7 +109,7 @@ impl Entries {
         }
     }
 
-    /// The calls before the first return, of which one must be next.
+    /// Returns the calls before the first return. One of them must be next.
     pub fn candidates(&self, at_most: usize) -> Vec<usize> {
         let mut calls = Vec::new();
         let mut place = self.first();

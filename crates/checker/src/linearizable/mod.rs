@@ -1,21 +1,23 @@
-//! Whether a history of calls has an order that explains it, for any model: the search of Wing and Gong with Lowe's cache.
+//! Searches for an order that explains a history of calls, for any model.
 //!
-//! In the manner of porcupine's `checkSingle` (github.com/anishathalye/porcupine): calls and returns are one linked list by
-//! time; the search takes calls out that the model allows next, and at a return whose call is still in the list goes back. A
-//! state that was reached before with the same calls taken out is not searched again. Four things
-//! differ:
-//! - What is taken out is kept as a window, not as a bit for each call of the history, so that memory grows with the history's
-//!   length and not with its square.
-//! - A call of unknown fate is *optional*: it may take effect at any time after its call, or not at all. The search tries none for
-//!   its own sake. What it does shows only in a later answer, and nothing else that shows it comes between; so it is taken out
-//!   right before the call whose answer needs it, together with that one, and only then ([`Model::needs`]). A withdrawal of unknown
-//!   fate is open for as long as its node lives: were each tried like other calls, ten of them would be taken out in a thousand
-//!   combinations before each lookup.
-//! - A call may be said to come *after* others that are under way at the same time
-//!   ([`Call::after`]): once it is taken out,
-//!   they are not taken out any more. Where one of them stands in an order does not change by that,
-//!   so what is said of
-//!   optional calls above holds as it is.
+//! It is the search of Wing and Gong with the cache of Lowe, and follows porcupine's `checkSingle`
+//! (github.com/anishathalye/porcupine). Calls and returns form one linked list, sorted by time. The
+//! search removes a call that the model allows next, and goes back at a return whose call is still
+//! in the list. A state that was already reached with the same calls removed is not searched again.
+//! It differs from porcupine in these points:
+//!
+//! - The set of removed calls is stored as a window, not as one bit for each call of the history.
+//!   Memory therefore grows linearly with the length of the history, not quadratically.
+//! - A call with an unknown outcome is *optional*: it may take effect at any time after its call,
+//!   or not at all. The search tries no optional call for its own sake. The effect of such a call
+//!   is visible only in a later answer, and nothing that shows it comes before that answer. The
+//!   search therefore removes an optional call only together with the call whose answer needs it,
+//!   and right before that call ([`Model::needs`]). A withdrawal with an unknown outcome stays open
+//!   for the lifetime of its node. If optional calls were tried like others, ten of these
+//!   withdrawals would be removed in a thousand combinations before each lookup.
+//! - A call may be required to come *after* others that are concurrent with it ([`Call::after`]):
+//!   once it is removed, they can no longer be removed. This does not change the possible places of
+//!   the others in an order, so the rule for optional calls still holds.
 
 mod entries;
 mod placed;
@@ -28,83 +30,88 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// How often the caller is asked whether to give up: a step takes about a microsecond.
+/// Number of steps between two calls of the `give_up` closure. A step takes about a microsecond.
 const STEPS_PER_QUESTION: u32 = 1_024;
 
-/// The most states that are kept, some 100 bytes each; beyond it the search gives up.
+/// Maximum number of cached states, of some 100 bytes each. Beyond it the search gives up.
 const MAX_CACHED: usize = 8_000_000;
 
-/// How many calls an explanation names.
+/// Maximum number of calls in an explanation.
 const MAX_NAMED: usize = 12;
 
-/// What an object does, one call after the other.
+/// The sequential behaviour of an object, one call after the other.
 pub trait Model {
-    /// What the object holds. Two that are equal must behave alike for ever.
+    /// The state of the object. Equal states must behave identically from then on.
     type State: Clone + Eq + Hash + Debug;
-    /// What was asked and answered.
+    /// A request with its answer.
     type Op;
-    /// What an optional call may do for others.
+    /// An effect of an optional call on which other calls can depend.
     type Need: Copy + Eq + Hash;
 
-    /// What it holds at first.
+    /// Returns the initial state.
     fn initial(&self) -> Self::State;
 
-    /// What it holds after `op`; none if `op` could not have been answered so.
+    /// Returns the state after `op`, or `None` if `op` cannot have this answer in `state`.
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
 
-    /// What must have been done right before `op` for it to be answered so, by optional calls; nothing if nothing is missing, none if
-    /// it is of no use whatever they do.
+    /// Returns the effects that optional calls must have right before `op` to explain its answer.
+    /// The list is empty if no effect is missing. Returns `None` if no optional calls can explain
+    /// the answer.
     fn needs(&self, state: &Self::State, op: &Self::Op) -> Option<Vec<Self::Need>>;
 
-    /// What an optional call is good for; none if for nothing.
+    /// Returns the need that an optional call can satisfy, or `None` if it can satisfy none.
     ///
-    /// A model must have this: where an order explains a history, so does one in which each optional call that has an effect stands
-    /// right before one that needs it. That is so where all that a change can do is to be seen.
+    /// A model must have this property: if an order explains a history, so does an order in which
+    /// each optional call that has an effect comes right before a call that needs it. This is the
+    /// case if all effects of a change are visible.
     fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
 /// A call, with the time in which it took effect.
 ///
-/// Calls that only touch in time (one returns in the nanosecond in which the other is called) count as concurrent.
+/// Calls that only touch in time (one returns in the nanosecond in which the other is called) count
+/// as concurrent.
 #[derive(Debug, Clone)]
 pub struct Call<Op> {
-    /// Not before this.
+    /// The earliest time of the effect.
     pub call_ns: u64,
-    /// Not after this; `u64::MAX` is never. Of an optional call: no call that it is good for returns later.
+    /// The latest time of the effect; `u64::MAX` if the call never returns. No call that needs an
+    /// optional call returns later than the optional call.
     pub return_ns: u64,
-    /// Whether it may also have had no effect at all.
+    /// Whether the call may also have had no effect at all.
     pub is_optional: bool,
-    /// Calls, as positions in the calls given, that have no effect after this one.
+    /// The calls that must not take effect after this call, as positions in the given calls.
     pub after: Vec<usize>,
-    /// What was asked and answered.
+    /// The request with its answer.
     pub op: Op,
 }
 
-/// What the search came to.
+/// The result of the search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// There is an order that explains every answer.
     Ok,
-    /// There is none.
+    /// There is no such order.
     Illegal(Explanation),
-    /// The search gave up. A failure: nothing was shown.
+    /// The search gave up. This counts as a failure, since nothing was shown.
     Undecided,
 }
 
-/// How far the search came.
+/// The farthest point of the search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Explanation {
-    /// How many calls the longest order has.
+    /// Number of calls in the longest order.
     pub placed: usize,
-    /// The last of them, in order, as positions in the calls given.
+    /// The last calls of that order, as positions in the given calls.
     pub last_placed: Vec<usize>,
     /// The state after them.
     pub state: String,
-    /// The calls of which one had to come next, and none could.
+    /// The calls of which one had to come next, although none could.
     pub stuck: Vec<usize>,
 }
 
-/// Searches for an order of `calls` (in any order themselves). `give_up` is asked now and then.
+/// Searches for an order of `calls`, which may be given in any order. `give_up` is called from time
+/// to time.
 pub fn check<M: Model>(
     model: &M,
     calls: &[Call<M::Op>],
@@ -119,21 +126,21 @@ struct Search<'a, M: Model> {
     entries: Entries,
     placed: Placed,
     state: M::State,
-    /// The calls taken out, in order.
+    /// The removed calls, in order.
     order: Vec<Taken<M::State>>,
     seen: HashSet<(Box<[u64]>, M::State)>,
     helpers: Helpers<M::Need>,
-    /// For each optional call: the calls after which it has no effect.
+    /// For each optional call, the calls after which it has no effect.
     barred_by: Vec<Vec<usize>>,
     best: Explanation,
 }
 
-/// A call that was taken out.
+/// A removed call.
 struct Taken<State> {
     call: usize,
-    /// The optional calls that were taken out right before it, in order.
+    /// The optional calls that were removed right before it, in order.
     helpers: Vec<usize>,
-    /// The state before them; none if the call is optional and was taken out without effect.
+    /// The state before them. `None` if the call is optional and was removed without effect.
     before: Option<State>,
 }
 
@@ -157,7 +164,8 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> Verdict {
         let mut steps = 0u32;
         let mut at = self.entries.first();
-        // First calls are tried alone; where none is left that may be next, the same ones with help.
+        // Calls are first tried alone. If no call can be next, they are tried again with optional
+        // calls before them.
         let mut with_help = false;
         while let Some(entry) = at {
             steps = steps.wrapping_add(1);
@@ -187,7 +195,8 @@ impl<'a, M: Model> Search<'a, M> {
         Verdict::Ok
     }
 
-    /// Takes the call as the next one, if the model allows it and this is not where the search was before.
+    /// Removes the call as the next one, if the model allows it and the search has not been at this
+    /// point before.
     fn take_out(&mut self, call: usize, with_help: bool) -> bool {
         let Call {
             op, is_optional, ..
@@ -225,14 +234,15 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
-    /// Whether a call that must have its effect before this one has not had it.
+    /// Whether a call that must take effect before the given one has not done so.
     fn comes_too_early(&self, call: usize) -> bool {
         let is_missing =
             |other: &usize| !self.calls[*other].is_optional && !self.placed.contains(*other);
         self.calls[call].after.iter().any(is_missing)
     }
 
-    /// The optional calls that a call needs and that may be next; none if one is missing.
+    /// Returns the optional calls that a call needs and that can be next, or `None` if one is
+    /// missing.
     fn helpers_for(&self, call: usize) -> Option<Vec<usize>> {
         let needs = self.model.needs(&self.state, &self.calls[call].op)?;
         let first_return = self.entries.first_return()?;
@@ -247,7 +257,7 @@ impl<'a, M: Model> Search<'a, M> {
         needs.into_iter().map(helper_for).collect()
     }
 
-    /// Decides that an optional call that nothing needed up to its return had no effect.
+    /// Decides that an optional call that no other call needed up to its return had no effect.
     fn leave_out(&mut self, call: usize) -> bool {
         let state = self.state.clone();
         if !self.is_new(call, &[], &state) {
@@ -262,7 +272,8 @@ impl<'a, M: Model> Search<'a, M> {
         true
     }
 
-    /// Adds the call and its helpers to those that are placed, unless the search was there before with this state.
+    /// Adds the call and its helpers to the placed calls, unless the search has been here before
+    /// with this state.
     fn is_new(&mut self, call: usize, helpers: &[usize], next: &M::State) -> bool {
         let placed = || helpers.iter().chain([&call]);
         placed().for_each(|call| self.placed.insert(*call));
@@ -273,7 +284,8 @@ impl<'a, M: Model> Search<'a, M> {
         is_new
     }
 
-    /// Puts back the last call that had an effect, and returns it; none if there is no other way left.
+    /// Puts back the last call that had an effect, and returns it. Returns `None` if no alternative
+    /// is left.
     fn go_back(&mut self) -> Option<Taken<M::State>> {
         self.note_how_far();
         while let Some(taken) = self.order.pop() {
@@ -281,7 +293,8 @@ impl<'a, M: Model> Search<'a, M> {
                 self.placed.remove(*call);
                 self.entries.put_back(*call);
             }
-            // One that was left out may not be next any more where it stands.
+            // A call that was removed without effect cannot be next at its return, so the search
+            // goes back further.
             if let Some(before) = &taken.before {
                 self.state = before.clone();
                 return Some(taken);
@@ -332,10 +345,11 @@ impl<Op> Call<Op> {
     }
 }
 
-/// Which optional calls are good for what, in the order in which they are taken.
+/// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
-/// Of those that do the same the one is taken that is over first, and of these the one that was called first: each of the others
-/// may stand wherever it could have stood later.
+/// If several satisfy the same need, the search uses the one that returns first, and of these the
+/// one that was called first. Each of the others can still be used wherever the chosen one could
+/// have been used later.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

@@ -1,4 +1,4 @@
-//! The set of calls that the search has taken out.
+//! The set of calls that the search has removed.
 
 use super::span::Span;
 use std::iter::once;
@@ -7,17 +7,19 @@ const WORD_BITS: usize = 64;
 
 /// A set of calls, with a short key.
 ///
-/// Calls are numbered by the time of the call. Those that return are taken out nearly in that order, so all before some
-/// number are in the set and all after another are not: the key is that number and the words in between. Calls that never return
-/// may stay out to the end, optional ones for long: they are kept apart so that they do not hold the window open.
+/// Calls are numbered by the time of the call. Calls that return are removed nearly in that order.
+/// All of them before some number are therefore in the set, and all after another are not. The key
+/// consists of the first number and the words in between. Calls that never return may stay out to
+/// the end, and optional calls for a long time. They are stored separately, so that they do not
+/// keep the window open.
 #[derive(Debug)]
 pub struct Placed {
     numbers: Vec<Number>,
     apart: Vec<u64>,
     ending: Vec<u64>,
-    /// Every word before this one is full.
+    /// Every word before this index is full.
     base: usize,
-    /// Every word from this one on is empty.
+    /// Every word from this index on is empty.
     top: usize,
 }
 
@@ -28,7 +30,7 @@ enum Number {
 }
 
 impl Placed {
-    /// Empty, for all calls.
+    /// Creates an empty set for these calls.
     pub(super) fn new(spans: &[Span]) -> Self {
         let mut by_call: Vec<usize> = (0..spans.len()).collect();
         by_call.sort_by_key(|&call| spans[call].call_ns);
@@ -95,7 +97,7 @@ impl Placed {
         }
     }
 
-    /// The same for equal sets, another for others.
+    /// Returns a key that is equal for equal sets, and different for different ones.
     pub fn key(&self) -> Box<[u64]> {
         let window = &self.ending[self.base..self.top.max(self.base)];
         once(self.base as u64)

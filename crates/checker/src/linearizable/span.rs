@@ -1,6 +1,6 @@
-//! When a call may take effect.
+//! The time in which a call may take effect.
 
-/// When a call may take effect, and whether it need.
+/// The time in which a call may take effect, and whether it has to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub call_ns: u64,

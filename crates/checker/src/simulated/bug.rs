@@ -1,31 +1,31 @@
-//! Promises that a simulated registry breaks.
+//! Bugs of a simulated registry, each of which breaks a promise.
 
-/// How many of 100 occasions a bug takes.
+/// Probability of a bug on each occasion, in percent.
 pub(super) const BUG_PERCENT: u64 = 12;
 
 /// A promise that the registry breaks now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// A change is acknowledged and does not happen.
+    /// A change is acknowledged but does not happen.
     LostAck,
     /// A lookup shows an earlier state.
     StaleLookup,
-    /// A lookup shows some nodes as they were earlier.
+    /// A lookup shows an earlier state of some nodes.
     FracturedLookup,
     /// A node expires after a quarter of max-age.
     EarlyExpiry,
-    /// What is gone comes back.
+    /// A removed node reappears.
     Resurrection,
-    /// A change is refused and happens.
+    /// A change is refused but happens.
     RefusedApplied,
     /// A change happens again later.
     AppliedTwice,
-    /// A change that is overtaken happens all the same, after what overtook it.
+    /// An overtaken change still happens, after the change that overtook it.
     SecondProposal,
 }
 
 impl Bug {
-    /// All of them.
+    /// All bugs.
     pub const ALL: [Self; 8] = [
         Self::LostAck,
         Self::StaleLookup,

@@ -1,4 +1,4 @@
-//! What happens to a plan.
+//! The execution of a plan.
 
 use super::bug::{BUG_PERCENT, Bug};
 use super::plan::Planned;
@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, VecDeque};
 /// A history and the log behind it.
 #[derive(Debug, Clone)]
 pub struct Simulated {
-    /// What the clients saw, by the time of the call.
+    /// The observations of the clients, sorted by the time of the call.
     pub history: Vec<Operation>,
-    /// What was applied.
+    /// The applied changes.
     pub log: Log,
 }
 
-/// How many earlier states a stale lookup may show.
+/// Maximum number of earlier states for stale lookups.
 const MAX_PAST: usize = 6;
 
 type Nodes = BTreeMap<Name, Held>;
@@ -30,7 +30,7 @@ struct Held {
     deadline_ns: u64,
 }
 
-/// Lets everything take effect, in order.
+/// Applies the effects of all operations, in order.
 pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Simulated {
     let mut effects = Vec::with_capacity(plan.len());
     let mut history = Vec::with_capacity(plan.len());
@@ -88,11 +88,11 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Sim
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Effect {
     at_ns: u64,
-    /// Whose, in the history.
+    /// The operation, as a position in the history.
     position: usize,
-    /// Whether it has an index and does nothing.
+    /// Whether the effect gets an index but changes nothing.
     is_lost: bool,
-    /// Whether it has happened before.
+    /// Whether the effect is the repetition of an earlier one.
     is_again: bool,
 }
 
@@ -102,12 +102,12 @@ struct Execution<'a> {
     nodes: Nodes,
     /// Earlier states with their indexes.
     past: VecDeque<(Nodes, u64)>,
-    /// When the last of the acknowledged changes of each node that took effect was called.
+    /// The latest call among the acknowledged changes of each node that took effect.
     called_last_ns: BTreeMap<Name, u64>,
-    /// What is gone and may come back.
+    /// Removed nodes that may reappear.
     ghosts: Vec<(Name, Held)>,
     index: u64,
-    /// When the last entry was made, while another change may still join it.
+    /// The time at which the last entry was created, while another change may still join it.
     batch_ns: Option<u64>,
     entries: Vec<LogEntry>,
 }
@@ -148,7 +148,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether a later change of the node was acknowledged, and this one would undo it.
+    /// Whether a later change of the node was acknowledged that this change would undo.
     fn refuses(&self, operation: &Operation, change: &Input) -> bool {
         let Some(node) = change.node() else {
             return false;
@@ -258,7 +258,8 @@ impl Execution<'_> {
         MAX_AGE_NS + self.random.below(MAX_AGE_NS / 2)
     }
 
-    /// Into the last entry, if it can have been under way with what is there and has nothing of this node, else into a new one.
+    /// Adds a change to the last entry, if it can have been concurrent with that entry and the
+    /// entry does not change this node. Otherwise creates a new entry.
     fn append(&mut self, now_ns: u64, call_ns: u64, applied: Applied) {
         let can_join = self.batch_ns.is_some_and(|batch_ns| call_ns < batch_ns);
         if let Some(entry) = self.entries.last_mut()
@@ -287,7 +288,8 @@ impl Execution<'_> {
         if let Some((past, past_index)) = self.past.front()
             && (is_stale || is_fractured)
         {
-            // Half of the stale lookups lie about their index, the others tell it.
+            // Half of the stale lookups report the current index, the others the index of the state
+            // that they show.
             if is_stale && self.random.chance(50) {
                 index = *past_index;
             }

@@ -1,10 +1,11 @@
-//! Single changes of what clients saw, which may or may not break it.
+//! Single modifications of the observations of clients, which may or may not break the history.
 
 use crate::history::{Operation, Outcome};
 use crate::random::Random;
 
-/// Changes one thing about one operation: its time, what it found, or that it was kept at all. Less than a
-/// [`Bug`](super::Bug), so that more of the histories are nearly right.
+/// Modifies one property of one operation: its time, its result, or its presence in the history.
+/// This is a smaller defect than a [`Bug`](super::Bug), so that more of the histories are nearly
+/// correct.
 pub fn garble(seed: u64, history: &mut Vec<Operation>) {
     let mut random = Random::new(seed);
     let positions = random.below(history.len() as u64) as usize..history.len();
@@ -22,7 +23,7 @@ pub fn garble(seed: u64, history: &mut Vec<Operation>) {
 
 type Positions = std::ops::Range<usize>;
 
-/// Lets an operation begin later or end sooner.
+/// Makes an operation begin later or end earlier.
 fn narrow(random: &mut Random, history: &mut [Operation], mut positions: Positions) {
     let Some(position) = positions.find(|&at| history[at].succeeded()) else {
         return;
@@ -50,7 +51,7 @@ fn drop_service(random: &mut Random, history: &mut [Operation], positions: Posit
     }
 }
 
-/// Exchanges what two lookups that asked for the same found, if they found something different.
+/// Exchanges the results of two equal lookups, if they differ.
 fn exchange(history: &mut [Operation], mut positions: Positions) {
     let is_lookup = |operation: &Operation| matches!(operation.outcome, Outcome::Found(_));
     let Some(one) = positions.find(|&at| is_lookup(&history[at])) else {

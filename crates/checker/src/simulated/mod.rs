@@ -1,11 +1,17 @@
-//! Random histories of a registry that keeps its promises, or breaks one: what checkers are tested with.
+//! Random histories for tests of the checkers.
 //!
-//! One seed decides everything. Clients ask concurrently; each change and each lookup takes effect at a moment between its
-//! call and its return, a change of unknown fate at any time after its call or never. Expiry comes at max-age or up to half
-//! of it later. Changes that are under way at once may share a log entry. Any client writes any
-//! node. Most changes are
-//! known to have arrived some time after their call; one that finds that a later change of its node
-//! was acknowledged is refused, unless it changes nothing.
+//! The registry behind a history keeps its promises, or breaks one.
+//!
+//! One seed determines everything:
+//!
+//! - Clients send requests concurrently. Each change and each lookup takes effect at a time between
+//!   its call and its return, and a change with an unknown outcome at any time after its call or
+//!   never.
+//! - Expiry comes at max-age, or up to half of max-age later.
+//! - Concurrent changes may share a log entry.
+//! - Any client writes any node.
+//! - Most changes are known to have arrived at some time after their call. A change is refused if a
+//!   later change of its node was already acknowledged, unless it changes nothing.
 
 mod bug;
 mod execution;
@@ -21,7 +27,7 @@ pub use shape::{MAX_AGE_NS, Shape};
 use crate::max_age::MaxAge;
 use crate::random::Random;
 
-/// The max-age of simulated registries, for checkers.
+/// Returns the max-age of simulated registries, for checkers.
 #[must_use]
 pub fn max_age() -> MaxAge {
     MaxAge::from_ns(MAX_AGE_NS)

@@ -1,4 +1,4 @@
-//! Who asks what, when, and when it takes effect.
+//! The requests of a random history, with the times of their calls and of their effects.
 
 use super::shape::Shape;
 use crate::history::{Input, Name, Operation, Outcome};
@@ -6,22 +6,22 @@ use crate::random::Random;
 
 const MS: u64 = 1_000_000;
 
-/// The nodes of the cluster.
+/// Number of nodes in the cluster.
 const SERVERS: u64 = 3;
 
-/// How many of 100 requests are refused.
+/// Share of refused requests, in percent.
 const REFUSED_PERCENT: u64 = 3;
 
-/// An operation before it is known what it finds.
+/// An operation whose result is not known yet.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// Its outcome is `Found` of nothing if it is a lookup that will be answered.
+    /// The operation. A lookup that will be answered has an empty `Found` as its outcome.
     pub operation: Operation,
-    /// When it takes effect; none is never.
+    /// The time at which it takes effect. `None` means never.
     pub effect_ns: Option<u64>,
 }
 
-/// Draws what is asked, in order of the calls.
+/// Draws the requests, in the order of their calls.
 pub fn draw(random: &mut Random, shape: &Shape) -> Vec<Planned> {
     let mut drawing = Drawing {
         random,
@@ -54,7 +54,7 @@ struct Drawing<'a> {
     shape: &'a Shape,
     /// The last token of each node.
     tokens: Vec<u64>,
-    /// How many ids each node has given up.
+    /// Number of ids that each node has abandoned.
     lives: Vec<u64>,
     last_token: u64,
 }

@@ -1,9 +1,12 @@
-//! Short ways to write histories: times in ms, one group `t/p` unless said.
+//! Short constructors for histories.
+//!
+//! Times are in ms, and everything is in one group `t/p` unless stated otherwise.
 
 use crate::history::{Input, Operation, Outcome, Service};
 use crate::max_age::MaxAge;
 
-/// The max-age of histories written by hand: 100 ms, so that from 99 ms on an absence is legal.
+/// Returns the max-age of histories written by hand: 100 ms, so that an absence is legal from 99 ms
+/// on.
 pub fn max_age() -> MaxAge {
     MaxAge::from_ns(100 * MS)
 }
@@ -74,7 +77,7 @@ fn operation(input: Input, outcome: Outcome) -> Operation {
 }
 
 impl Operation {
-    /// Called and returned at these times, answered with this index.
+    /// Sets the times of the call and of the return, and the index of the answer.
     pub fn at(self, call_ms: u64, return_ms: u64, index: u64) -> Self {
         Self {
             call_ns: call_ms * MS,
@@ -84,7 +87,7 @@ impl Operation {
         }
     }
 
-    /// Surely taken by its node at this time.
+    /// Sets the time by which the node had certainly received the write.
     pub fn arrived(self, arrived_ms: u64) -> Self {
         Self {
             arrived_ns: Some(arrived_ms * MS),
@@ -92,7 +95,7 @@ impl Operation {
         }
     }
 
-    /// Called at this time, and nobody knows what became of it.
+    /// Sets the time of the call, and makes the outcome unknown.
     pub fn unknown(self, call_ms: u64) -> Self {
         Self {
             call_ns: call_ms * MS,
@@ -101,7 +104,8 @@ impl Operation {
         }
     }
 
-    /// Surely without effect.
+    /// Sets the times of the call and of the return, and makes the outcome a refusal, which is
+    /// certainly without effect.
     pub fn refused(self, call_ms: u64, return_ms: u64) -> Self {
         Self {
             call_ns: call_ms * MS,

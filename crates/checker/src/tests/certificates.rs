@@ -1,4 +1,6 @@
-//! The second layer against histories written by hand: for each rule one that keeps it and one that breaks it.
+//! Tests of the second layer with histories written by hand.
+//!
+//! For each rule, one history keeps it and one breaks it.
 
 use super::by_hand::{announce, announce_types, lookup, lookup_all, max_age, withdraw};
 use crate::certificate::{Certificate, Violation, certify};
@@ -9,7 +11,7 @@ fn check(history: &[Operation]) -> Certificate {
     certify(history, None, max_age())
 }
 
-/// With a whole log of these entries.
+/// Checks a history with a complete log of these entries.
 pub fn check_with(history: &[Operation], entries: &[(u64, Applied)]) -> Certificate {
     certify(history, Some(&log(entries)), max_age())
 }
@@ -36,7 +38,7 @@ pub fn announced(node: &str, token: u64) -> Applied {
     }
 }
 
-/// The kinds of violation, for comparison.
+/// Returns the kinds of the violations, for comparison.
 pub fn kinds(certificate: &Certificate) -> Vec<&'static str> {
     let kind = |violation: &Violation| match violation {
         Violation::NoIndex { .. } => "no index",
@@ -57,7 +59,7 @@ fn nothing() -> Vec<&'static str> {
     Vec::new()
 }
 
-/// Proves that a lookup is held to the state of its index, whatever it asks for.
+/// A lookup must show the state of its index, whichever type and pool it requests.
 #[test]
 fn a_lookup_shows_the_state_of_its_index() {
     let history = |last: Operation| {
@@ -81,7 +83,8 @@ fn a_lookup_shows_the_state_of_its_index() {
     assert_eq!(kinds(&check(&unheard_of)), ["wrong lookup"]);
 }
 
-/// Proves that an index may not be earlier than one that was known before the call, and a change's not the same.
+/// An index may not be earlier than one that was known before the call. That of a change may not be
+/// equal to it either.
 #[test]
 fn indexes_do_not_go_back_in_time() {
     let seen = lookup(&[("a", 1)]);
@@ -98,7 +101,7 @@ fn indexes_do_not_go_back_in_time() {
     assert_eq!(kinds(&check(&same)), ["back in time"]);
 }
 
-/// Proves that two lookups at one index must show one state.
+/// Two lookups at one index must show the same state.
 #[test]
 fn one_index_is_one_state() {
     let history = [
@@ -109,7 +112,8 @@ fn one_index_is_one_state() {
     assert_eq!(kinds(&check(&history)), ["wrong lookup"]);
 }
 
-/// Proves that changes of different nodes may share an index, and those of one node only if they are the same.
+/// Changes of different nodes may share an index. Changes of one node may only if they are the
+/// same.
 #[test]
 fn a_batch_changes_a_node_once() {
     let with = |other: Operation| [announce("a", 1).at(0, 9, 1), other.at(0, 9, 1)];
@@ -119,7 +123,7 @@ fn a_batch_changes_a_node_once() {
     assert_eq!(kinds(&check(&with(withdraw("a")))), ["two at one index"]);
 }
 
-/// Proves that an answer of 2xx without an index fails: it would be left out of everything.
+/// A 2xx answer without an index is a violation, since no other check would cover it.
 #[test]
 fn an_answer_without_an_index_is_found() {
     let mut operation = lookup(&[]).at(0, 1, 1);
@@ -127,8 +131,8 @@ fn an_answer_without_an_index_is_found() {
     assert_eq!(kinds(&check(&[operation])), ["no index"]);
 }
 
-/// Proves that without a log an absence is an expiry when it can be one, an unknown withdrawal when it cannot, and else a
-/// violation.
+/// Without a log, an absence is an expiry if it can be one. Otherwise it is a withdrawal with an
+/// unknown outcome if there is one, and else a violation.
 #[test]
 fn an_absence_needs_a_reason() {
     let history = |absent_ms: u64| {
@@ -151,8 +155,8 @@ fn an_absence_needs_a_reason() {
     assert_eq!(kinds(&check(&left_later)), ["early expiry"]);
 }
 
-/// Proves that the last answer that names the expiry's index or a later one decides whether it was early, not the lookup that
-/// missed the node.
+/// An expiry is judged by the first answer with its index or a later one, not by the lookup that no
+/// longer shows the node.
 #[test]
 fn an_expiry_is_as_old_as_the_first_who_knew() {
     let history = [
@@ -160,11 +164,11 @@ fn an_expiry_is_as_old_as_the_first_who_knew() {
         announce("b", 2).at(20, 30, 5),
         lookup(&[("b", 2)]).at(25, 200, 4),
     ];
-    // The lookup returned late, but its index was known at 30 ms.
+    // The lookup returned late, but a later index was known at 30 ms.
     assert_eq!(kinds(&check(&history)), ["early expiry", "wrong lookup"]);
 }
 
-/// Proves that an unknown announcement explains its token once, from its call on.
+/// An announcement with an unknown outcome explains its token once, from its call on.
 #[test]
 fn an_unknown_announcement_is_placed_where_it_shows() {
     let history = |call_ms: u64| {
@@ -185,8 +189,8 @@ fn an_unknown_announcement_is_placed_where_it_shows() {
     assert_eq!(kinds(&check(&back)), ["wrong lookup"]);
 }
 
-/// Proves that with a log every acknowledged change must be in it, with its content, and nothing that was refused or that
-/// nobody asked for.
+/// With a log, every acknowledged change must be in it, with its content. A change that was
+/// refused, or that no client requested, must not be in it.
 #[test]
 fn the_log_has_what_was_acknowledged_and_nothing_else() {
     let acked = [announce("a", 1).at(0, 1, 1)];
@@ -230,7 +234,8 @@ fn the_log_has_what_was_acknowledged_and_nothing_else() {
     assert_eq!(kinds(&check_with(&shown, &strangers)), ["wrong lookup"]);
 }
 
-/// Proves that with a log an unknown change is where the log has it, and not earlier than its call.
+/// With a log, a change with an unknown outcome has its place in the log, which may not be earlier
+/// than its call.
 #[test]
 fn the_log_places_unknown_changes() {
     let history = |call_ms: u64, found: &[(&str, u64)]| {
@@ -260,7 +265,8 @@ fn the_log_places_unknown_changes() {
     );
 }
 
-/// Proves that with a log an expiry is where the log has it and not early, and an absence without one is a violation at any age.
+/// With a log, an expiry has its place in the log and may not be early. An absence without an
+/// expiry in the log is a violation at any age.
 #[test]
 fn the_log_places_expiries() {
     let expired = Applied::Expire { node: "a".into() };
@@ -279,7 +285,8 @@ fn the_log_places_expiries() {
     );
 }
 
-/// Proves that of many violations the first are kept and all are counted, and that they are explained by their operations.
+/// All violations are counted, the first ones are stored, and each is described with its
+/// operations.
 #[test]
 fn violations_are_counted_and_explained() {
     let history: Vec<Operation> = (0..50)

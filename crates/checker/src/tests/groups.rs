@@ -1,4 +1,6 @@
-//! The first layer against histories written by hand: for each rule one that keeps it and one that breaks it.
+//! Tests of the first layer with histories written by hand.
+//!
+//! For each rule, one history keeps it and one breaks it.
 
 use super::by_hand::{announce, announce_types, lookup, lookup_all, max_age, withdraw};
 use crate::groups::{GroupsReport, check_groups};
@@ -20,7 +22,7 @@ fn is_legal(history: &[Operation]) -> bool {
     report.is_linearizable()
 }
 
-/// Proves that an acknowledged announcement must be in later lookups and may be in concurrent ones.
+/// An acknowledged announcement must be in later lookups, and may be in concurrent ones.
 #[test]
 fn an_acknowledged_announcement_is_seen_from_its_return_on() {
     let acked = announce("a", 1).at(0, 10, 1);
@@ -33,7 +35,8 @@ fn an_acknowledged_announcement_is_seen_from_its_return_on() {
     assert!(!is_legal(&[acked, lookup(&[]).at(11, 12, 0)]), "lost");
 }
 
-/// Proves that no lookup may show an older announcement than one that returned before it did, by whomever it was seen.
+/// A lookup may not show an older announcement than a lookup that returned before it was called, of
+/// any client.
 #[test]
 fn a_stale_lookup_is_found() {
     let history = |last: u64| {
@@ -48,7 +51,8 @@ fn a_stale_lookup_is_found() {
     assert!(!is_legal(&history(1)));
 }
 
-/// Proves that a mixture of two states over the nodes of a group is found, though each node alone has a history that is legal.
+/// A mixture of two states across the nodes of a group is detected, even if the history of each
+/// single node is legal.
 #[test]
 fn a_fractured_lookup_is_found() {
     let writes = [
@@ -71,8 +75,8 @@ fn a_fractured_lookup_is_found() {
     )));
 }
 
-/// Proves that an absence is legal once max-age less 1 % has passed since the call of the last renewal, not since the first
-/// announcement, and that there is no upper bound.
+/// An absence is legal once max-age less 1 % has passed since the call of the last renewal, not
+/// since the first announcement. There is no upper bound.
 #[test]
 fn an_early_expiry_is_found_and_a_late_one_is_none() {
     let history = |absent_ms: u64| {
@@ -92,7 +96,7 @@ fn an_early_expiry_is_found_and_a_late_one_is_none() {
     assert!(is_legal(&late), "cluster time may stand still");
 }
 
-/// Proves that what a lookup missed does not come back without a new announcement.
+/// A node that was missing from a lookup may not reappear without a new announcement.
 #[test]
 fn a_resurrection_is_found() {
     let history = [
@@ -111,7 +115,7 @@ fn a_resurrection_is_found() {
     assert!(!is_legal(&withdrawn));
 }
 
-/// Proves that a change of unknown fate may have happened or not, at any later time, but once.
+/// A change with an unknown outcome may have happened or not, at any later time, but only once.
 #[test]
 fn an_unknown_change_explains_what_it_can() {
     let acked = announce("a", 1).at(0, 1, 1);
@@ -142,7 +146,8 @@ fn an_unknown_change_explains_what_it_can() {
     assert!(!is_legal(&[acked, left, absent, seen(20, 1)]));
 }
 
-/// Proves that an unknown renewal brings back what had gone, by a withdrawal, by age, or by another token, and only then.
+/// A renewal with an unknown outcome may restore a node that was withdrawn, expired or announced
+/// another token. Without it, the node may not reappear.
 #[test]
 fn an_unknown_renewal_brings_back_what_had_gone() {
     let age = 100;
@@ -164,7 +169,8 @@ fn an_unknown_renewal_brings_back_what_had_gone() {
     assert!(is_legal(&[&stayed[..], &[renewed]].concat()));
 }
 
-/// Proves that an unknown withdrawal may come long after its call, after the last lookup that shows the node, and not between two.
+/// A withdrawal with an unknown outcome may take effect long after its call, after the last lookup
+/// that shows the node, but not between two such lookups.
 #[test]
 fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
     let held = announce("a", 1).at(0, 1, 1);
@@ -176,7 +182,8 @@ fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
     assert!(!is_legal(&history(&[shown(10), missed(20), shown(30)])));
 }
 
-/// Proves that dozens of unknown renewals and withdrawals of nodes that stay do not make the search longer.
+/// Dozens of renewals and withdrawals with unknown outcomes, of nodes that stay, do not make the
+/// search longer.
 #[test]
 fn many_open_changes_cost_nothing() {
     let names: Vec<String> = (0..60).map(|number| format!("n{number:02}")).collect();
@@ -200,8 +207,8 @@ fn many_open_changes_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Proves that unknown withdrawals of nodes that are announced again later, so that they stay possible to the end, do not make the
-/// search longer either.
+/// Withdrawals with unknown outcomes, of nodes that are announced again later, remain possible to
+/// the end. They do not make the search longer either.
 #[test]
 fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();
@@ -224,8 +231,9 @@ fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Proves that unknown renewals of nodes that go all at once, in a lookup that overlaps the last one that shows them, do not make the
-/// search longer: none of them brings back what nobody sees again.
+/// All nodes disappear in one lookup, which overlaps the last lookup that shows them. Renewals of
+/// these nodes with unknown outcomes do not make the search longer, since no later lookup shows the
+/// nodes.
 #[test]
 fn renewals_of_nodes_that_go_together_cost_nothing() {
     let age = max_age().least_life_ns();
@@ -248,7 +256,8 @@ fn renewals_of_nodes_that_go_together_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Proves that an unknown renewal does not make a later absence early, and that one seen before its call explains nothing.
+/// A renewal with an unknown outcome does not make a later absence early. A lookup that shows its
+/// token before its call is not explained by it.
 #[test]
 fn an_unknown_renewal_promises_nothing() {
     let acked = announce("a", 1).at(0, 1, 1);
@@ -270,7 +279,7 @@ fn an_unknown_renewal_promises_nothing() {
     ]));
 }
 
-/// Proves that a refused change explains nothing.
+/// A refused change explains nothing.
 #[test]
 fn a_refused_change_that_shows_is_found() {
     let refused = announce("a", 1).refused(0, 1);
@@ -278,7 +287,7 @@ fn a_refused_change_that_shows_is_found() {
     assert!(!is_legal(&[refused, lookup(&[("a", 1)]).at(2, 3, 1)]));
 }
 
-/// Proves that a node shown twice, with two tokens, is found, and that two services of one announcement are none.
+/// A node shown twice with two tokens is a violation. Two services of one announcement are legal.
 #[test]
 fn a_node_with_two_tokens_is_found() {
     let history = |found: &[(&str, u64)]| {
@@ -292,7 +301,7 @@ fn a_node_with_two_tokens_is_found() {
     assert!(is_legal(&history(&[("a", 2), ("a", 2)])));
 }
 
-/// Proves that an announcement that no longer names a type is a withdrawal from it.
+/// An announcement that no longer names a type is a withdrawal from that type.
 #[test]
 fn a_type_that_is_dropped_is_a_withdrawal() {
     let history = |found: &[(&str, u64)]| {
@@ -308,7 +317,7 @@ fn a_type_that_is_dropped_is_a_withdrawal() {
     assert!(is_legal(&wide), "left to the second layer");
 }
 
-/// Proves that the explanation names the operations in question by their place in the history.
+/// An explanation names the operations concerned by their positions in the history.
 #[test]
 fn an_explanation_names_what_cannot_be_placed() {
     let history = [
@@ -330,7 +339,7 @@ fn an_explanation_names_what_cannot_be_placed() {
     assert!(text.contains(&history[3].to_string()), "{text}");
 }
 
-/// Proves that a group that is given up on is broken, and says that it is undecided.
+/// A group whose search gave up is broken, and is reported as undecided.
 #[test]
 fn an_undecided_group_is_broken() {
     let mut history: Vec<Operation> = (0..14)

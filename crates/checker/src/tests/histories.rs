@@ -1,4 +1,4 @@
-//! Histories as lines of JSON.
+//! Tests of the JSON lines of histories.
 
 use super::by_hand::{announce, lookup, withdraw};
 use crate::history::{self, ReadError};
@@ -16,7 +16,7 @@ const SHAPE: Shape = Shape {
     is_wide: true,
 };
 
-/// Proves that what is written is read again, for every kind of operation and outcome.
+/// A written history can be read back, with every kind of operation and outcome.
 #[test]
 fn a_history_is_read_as_it_was_written() {
     let operations = simulate(7, &SHAPE, None).history;
@@ -28,7 +28,7 @@ fn a_history_is_read_as_it_was_written() {
     );
 }
 
-/// Proves what a kept history looks like: files of earlier runs must stay readable.
+/// The format of stored histories does not change: files of earlier runs must stay readable.
 #[test]
 fn the_lines_are_as_they_were() {
     let line = |operation: history::Operation| operation.to_string();
@@ -50,7 +50,7 @@ fn the_lines_are_as_they_were() {
     );
 }
 
-/// Proves that a line that is none, and an operation that cannot be, are refused with their line.
+/// A line that is not an operation, or an impossible operation, is refused with its line number.
 #[test]
 fn what_cannot_be_is_refused() {
     let good = announce("n1", 7).at(1, 2, 9).to_string();

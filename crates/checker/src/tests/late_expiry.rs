@@ -1,11 +1,11 @@
-//! Promise d against histories written by hand.
+//! Tests of promise d with histories written by hand.
 
 use super::by_hand::{MS, announce, lookup};
 use crate::history::Operation;
 use crate::late_expiry::{Overstay, overstays};
 use crate::window::Window;
 
-/// Max-age of 100 ms and an allowance of 20.
+/// A max-age of 100 ms and an allowance of 20 ms.
 const LONGEST_NS: u64 = 120 * MS;
 
 fn check(from_ms: u64, history: &[Operation]) -> Vec<Overstay> {
@@ -16,7 +16,7 @@ fn check(from_ms: u64, history: &[Operation]) -> Vec<Overstay> {
     overstays(history, span, LONGEST_NS)
 }
 
-/// Proves that a node may be shown up to the limit after its last renewal returned, and not longer.
+/// A node may be shown up to the limit after the return of its last renewal, and not longer.
 #[test]
 fn a_node_that_stays_too_long_is_found() {
     let history = |called_ms: u64| {
@@ -45,7 +45,8 @@ fn a_node_that_stays_too_long_is_found() {
     );
 }
 
-/// Proves that a renewal that may have been accepted, or that was called before the lookup was over, keeps the node.
+/// A renewal keeps the node if it may have been accepted, or if it was called before the lookup was
+/// over.
 #[test]
 fn what_may_have_renewed_counts() {
     let acked = announce("a", 1).at(0, 1, 1);

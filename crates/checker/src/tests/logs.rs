@@ -1,9 +1,9 @@
-//! What `quorate log` prints, read.
+//! Tests of reading the output of `quorate log`.
 
 use crate::log::{Applied, Differs, Log, LogEntry, LogError};
 
-/// Proves that changes, renewals, withdrawals and expiries are read, and that what was not applied, what has no token and
-/// what changes no announcement is left out.
+/// Changes, renewals, withdrawals and expiries are read. Commands that were not applied, that have
+/// no token or that change no announcement are omitted.
 #[test]
 fn a_printed_log_is_read() {
     let printed = [
@@ -48,7 +48,7 @@ fn a_printed_log_is_read() {
     assert_eq!(log, expected);
 }
 
-/// Proves that entries whose outcome nobody knows any more are not taken for applied, and that such a log is not whole.
+/// Entries whose outcome is no longer known do not count as applied, and their log is not complete.
 #[test]
 fn a_log_that_was_purged_begins_later() {
     let printed = [
@@ -64,7 +64,7 @@ fn a_log_that_was_purged_begins_later() {
     assert_eq!((log.from_index, log.is_complete), (9, false));
 }
 
-/// Proves that a log with a hole, or with other than an outcome for each command, is refused.
+/// A log is refused if it has a gap, or an entry without exactly one outcome per command.
 #[test]
 fn a_log_with_a_hole_is_refused() {
     let hole = "{\"index\":1,\"outcomes\":[]}\n{\"index\":3,\"outcomes\":[]}";
@@ -96,8 +96,8 @@ fn withdrawals(from_index: u64, nodes: &[&str]) -> Log {
     }
 }
 
-/// Proves that what two nodes know of one log is one log, in either order, and that two that committed different things are told
-/// apart.
+/// The parts of one log that two nodes know are joined, in either order. Logs of two nodes that
+/// committed different entries are refused.
 #[test]
 fn two_parts_of_one_log_are_joined_and_different_ones_are_not() {
     let all = withdrawals(0, &["a", "b", "c", "d", "e"]);

@@ -1,4 +1,4 @@
-//! The checkers against histories that keep the promises and histories that do not.
+//! Tests of the checkers with histories that keep the promises and histories that do not.
 
 mod by_hand;
 mod certificates;

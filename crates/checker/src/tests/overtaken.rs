@@ -1,7 +1,8 @@
-//! Promise e against histories written by hand, by both layers: two writers of one node id, `x` and
-//! `y`, at different nodes.
+//! Tests of promise e with histories written by hand, by both layers.
 //!
-//! Each history is judged with the log. Times are in ms; the earlier write arrives at 12, and the
+//! Two writers of one node id, `x` and `y`, use different nodes of the cluster.
+//!
+//! Each history is judged with the log. Times are in ms. The earlier write arrives at 12, and the
 //! later one is called at 20.
 
 use super::by_hand::{announce, lookup, max_age, withdraw};
@@ -13,7 +14,7 @@ use crate::log::Applied;
 const RENEWED: fn() -> Applied = || Applied::Renew { node: "a".into() };
 const WITHDRAWN: fn() -> Applied = || Applied::Withdraw { node: "a".into() };
 
-/// Judges by both layers: what the second one says, and whether the first one finds an order.
+/// Returns the violations that the second layer finds, and whether the first layer finds an order.
 fn check(history: &[Operation], log: &[(u64, Applied)]) -> (Vec<&'static str>, bool) {
     let report = check_groups(history, max_age(), &mut || false);
     (kinds(&check_with(history, log)), report.is_linearizable())
@@ -27,9 +28,9 @@ fn broken() -> (Vec<&'static str>, bool) {
     (vec!["overtaken"], false)
 }
 
-/// Proves that a write that comes after an acknowledged withdrawal, and had arrived before it was
-/// called, is found: a ghost. So
-/// it is where the earlier write is of unknown fate, or announces something new.
+/// A write that takes effect after an acknowledged withdrawal is a violation if it had arrived
+/// before the withdrawal was called. This also holds if the earlier write has an unknown outcome or
+/// announces something new.
 #[test]
 fn a_ghost_after_a_withdrawal_is_found() {
     let history = |earlier: Operation, token: u64| {
@@ -52,7 +53,8 @@ fn a_ghost_after_a_withdrawal_is_found() {
         assert_eq!(check(&history(acked, token), &log(token)), broken());
         let unknown = announce("a", token).unknown(10).arrived(12);
         assert_eq!(check(&history(unknown, token), &log(token)), broken());
-        // Nobody knows whether these had arrived.
+        // These had not certainly arrived before the withdrawal was called, so they may come in any
+        // order.
         let late = announce("a", token).at(10, 50, 3).arrived(20);
         assert_eq!(check(&history(late, token), &log(token)), fine());
         let unheard_of = announce("a", token).at(10, 50, 3);
@@ -60,8 +62,8 @@ fn a_ghost_after_a_withdrawal_is_found() {
     }
 }
 
-/// Proves that an old announcement over a newer one, and over a renewal, is found, and that an old
-/// withdrawal of a node that announced itself later is.
+/// An old announcement may not replace a newer one, nor one that was renewed. An old withdrawal may
+/// not remove a node that announced itself later.
 #[test]
 fn an_old_write_over_a_newer_one_is_found() {
     for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
@@ -88,9 +90,7 @@ fn an_old_write_over_a_newer_one_is_found() {
     assert_eq!(check(&history, &log), broken());
 }
 
-/// Proves that the write that arrived first may come first, that two that were under way at once
-/// may come in any order where the
-/// first had not surely arrived, and that one that was refused is out of it.
+/// The write that arrived first may come first. A write that was refused does not count.
 #[test]
 fn what_keeps_the_order_passes() {
     let earlier = announce("a", 7).at(10, 50, 2).arrived(12);
@@ -116,8 +116,8 @@ fn what_keeps_the_order_passes() {
     assert_eq!(check(&refused, &log), fine());
 }
 
-/// Proves that a later write that nobody acknowledged forbids nothing: its client knows that it may
-/// come at any time.
+/// A later write that was not acknowledged forbids nothing: its client knows that the write may
+/// take effect at any time.
 #[test]
 fn a_later_write_of_unknown_fate_forbids_nothing() {
     let history = [
@@ -134,8 +134,8 @@ fn a_later_write_of_unknown_fate_forbids_nothing() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// Proves that what changes nothing may come late: a renewal of what the later writes hold, an
-/// announcement of it, and a withdrawal of a node that is gone.
+/// A write that changes nothing may come late: a renewal or another announcement of the content
+/// that the later writes stored, and a withdrawal of an absent node.
 #[test]
 fn what_changes_nothing_may_come_late() {
     for logged in [RENEWED(), announced("a", 1)] {
@@ -164,8 +164,8 @@ fn what_changes_nothing_may_come_late() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// Proves that of two writes of unknown fate that may be behind an entry the one that arrived last
-/// counts, and that what the log does not know from its beginning is not judged.
+/// If an entry may come from either of two writes with unknown outcomes, the one that arrived last
+/// counts. Such a write need not be in the log at all.
 #[test]
 fn doubt_is_no_breach() {
     let history = [
@@ -186,8 +186,7 @@ fn doubt_is_no_breach() {
     assert_eq!(check(&one, &log), broken());
 }
 
-/// Proves that writers of different nodes, and a write that was called after the earlier one
-/// returned, are not mixed up.
+/// The order of writes concerns one node only: writes of different nodes are not compared.
 #[test]
 fn other_nodes_forbid_nothing() {
     let history = [

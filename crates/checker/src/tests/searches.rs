@@ -1,9 +1,9 @@
-//! The search itself, on a register.
+//! Tests of the search with a register.
 
 use crate::linearizable::{Call, Model, Verdict, check};
 use crate::random::Random;
 
-/// A register of one number.
+/// A register with one number.
 struct Register;
 
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +58,8 @@ fn verdict(calls: &[Call<Op>]) -> Verdict {
     check(&Register, calls, &mut || false)
 }
 
-/// By every order there is: right without doubt, and of no use beyond a few calls.
+/// Whether the calls have an order that explains them, by trying every order. This is certainly
+/// correct, but too slow for more than a few calls.
 fn has_an_order(calls: &[Call<Op>], left: &[usize], state: u64) -> bool {
     left.iter().all(|&call| calls[call].is_optional)
         || left.iter().any(|&next| {
@@ -85,13 +86,13 @@ fn has_an_order(calls: &[Call<Op>], left: &[usize], state: u64) -> bool {
         })
 }
 
-/// Whether a call that comes after this one, which is optional, was placed.
+/// Whether a call that comes after the given optional call was already placed.
 fn is_barred(calls: &[Call<Op>], left: &[usize], call: usize) -> bool {
     let comes_after = |later: usize| calls[later].after.contains(&call) && !left.contains(&later);
     calls[call].is_optional && (0..calls.len()).any(comes_after)
 }
 
-/// Lets a write that must happen come after others that overlap with it, now and then.
+/// Makes some required writes come after some of the writes that overlap with them.
 fn put_in_order(random: &mut Random, calls: &mut [Call<Op>]) {
     let is_write = |call: &Call<Op>| matches!(call.op, Op::Write(_));
     for later in 0..calls.len() {
@@ -106,7 +107,7 @@ fn put_in_order(random: &mut Random, calls: &mut [Call<Op>]) {
     }
 }
 
-/// When the last read returns that a write may explain.
+/// Returns the time at which the last read returns that a write may explain.
 fn useful_until_ns(calls: &[Call<Op>], write: &Call<Op>) -> u64 {
     let reads = calls.iter().filter(
         |read| matches!((read.op, write.op), (Op::Read(shown), Op::Write(value)) if shown == value),
@@ -115,7 +116,8 @@ fn useful_until_ns(calls: &[Call<Op>], write: &Call<Op>) -> u64 {
     last_ns.unwrap_or_default().max(write.call_ns)
 }
 
-/// Proves that the verdict on 4,000 random histories of up to seven calls is that of trying every order.
+/// The search and trying every order give the same verdict on 4,000 random histories of up to seven
+/// calls.
 #[test]
 fn the_search_agrees_with_trying_every_order() {
     let mut random = Random::new(1);
@@ -160,10 +162,10 @@ fn the_search_agrees_with_trying_every_order() {
     );
 }
 
-/// Proves that a search that is told to give up is undecided, and that it asks at all.
+/// A search is undecided when the closure makes it give up, and it does call the closure.
 #[test]
 fn a_search_that_gives_up_is_undecided() {
-    // Twenty writes at once and a read of none of them: all orders must be tried.
+    // Twenty concurrent writes and a read of another value: all orders must be tried.
     let mut calls: Vec<Call<Op>> = (1..=20)
         .map(|value| call(0, 10, Op::Write(value)))
         .collect();
@@ -176,13 +178,14 @@ fn a_search_that_gives_up_is_undecided() {
     assert_eq!((verdict, asked), (Verdict::Undecided, 3));
 }
 
-/// Proves that nothing at all is legal.
+/// An empty history is legal.
 #[test]
 fn an_empty_history_is_legal() {
     assert_eq!(verdict(&[]), Verdict::Ok);
 }
 
-/// Proves that a call that never returns does not hold the search up: a long history stays linear.
+/// A call that never returns does not slow down the search: its time stays linear in the length of
+/// a history.
 #[test]
 fn calls_that_never_return_cost_little() {
     let mut calls = vec![

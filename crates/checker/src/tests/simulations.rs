@@ -1,4 +1,6 @@
-//! Both layers against random histories: of a registry that keeps its promises, and of ones that break each of them.
+//! Tests of both layers with random histories.
+//!
+//! The registry keeps its promises, or breaks one of them.
 
 use crate::certificate::certify;
 use crate::groups::check_groups;
@@ -40,7 +42,7 @@ fn without_arrivals(mut history: Vec<Operation>) -> Vec<Operation> {
     history
 }
 
-/// The log as it is after everything up to the middle was purged.
+/// Returns the log after everything up to the middle was purged.
 fn second_half(log: &Log) -> Log {
     let from_index = log.to_index / 2;
     let entries = log.entries.iter();
@@ -55,8 +57,8 @@ fn second_half(log: &Log) -> Log {
     }
 }
 
-/// Proves that neither layer raises a false alarm, with the log, without it, and with half of it: 600 histories of 150
-/// operations.
+/// Neither layer raises a false alarm, with the log, without it, and with half of it. The test uses
+/// 600 histories of 150 operations.
 #[test]
 fn histories_that_keep_the_promises_pass() {
     for seed in 0..300 {
@@ -81,8 +83,9 @@ fn histories_that_keep_the_promises_pass() {
     }
 }
 
-/// Proves that a history with a certificate is linearizable: what the second layer lets pass the first does, with the log and
-/// without it. Of 2,100 histories under every bug and 700 garbled ones, so the two must agree for reasons that differ.
+/// Every history that the second layer accepts, with the log or without it, is also accepted by the
+/// first. The test uses 2,100 histories with every bug and 700 garbled ones, so that the two layers
+/// must agree for different reasons.
 #[test]
 fn what_has_a_certificate_is_linearizable() {
     let mut certified = 0;
@@ -97,7 +100,8 @@ fn what_has_a_certificate_is_linearizable() {
             certified += 1;
             assert!(is_linearizable(&history), "seed {seed}, {bug:?}");
         }
-        // Without the log nobody can tell by indexes which change had an effect.
+        // Without the log, the indexes do not show which changes had an effect, so arrivals are
+        // removed.
         let history = without_arrivals(history);
         if holds(&history, None) {
             certified += 1;
@@ -107,7 +111,8 @@ fn what_has_a_certificate_is_linearizable() {
     assert!(certified > 100, "{certified} passed at all");
 }
 
-/// Proves that each bug is found by each layer that can see it, in a good part of 100 histories: the rest happen not to show it.
+/// Each layer detects each bug that is visible to it in a good part of 100 histories. In the rest,
+/// the bug happens to have no visible effect.
 #[test]
 fn every_bug_is_found() {
     for bug in Bug::ALL {
@@ -121,7 +126,8 @@ fn every_bug_is_found() {
             by_index += usize::from(!holds(&history, None));
         }
         println!(
-            "{bug:?}: {by_search} by search, {by_time} without arrivals, {by_index} by index, {by_log} by index and log"
+            "{bug:?}: {by_search} by search, {by_time} without arrivals, \
+             {by_index} by index, {by_log} by index and log"
         );
         assert!(by_search >= 30, "{bug:?}: {by_search} of 100 by search");
         assert!(by_index >= by_time, "{bug:?}: {by_index} of 100 by index");
@@ -133,7 +139,7 @@ fn every_bug_is_found() {
     }
 }
 
-/// Proves that one seed gives one history.
+/// A seed always yields the same history.
 #[test]
 fn a_seed_decides_everything() {
     let one = simulate(5, &WIDE, Some(Bug::StaleLookup));

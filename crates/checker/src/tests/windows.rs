@@ -1,4 +1,4 @@
-//! Gaps, first answers and percentiles.
+//! Tests of gaps, first answers and percentiles.
 
 use super::by_hand::{MS, announce, lookup};
 use crate::history::Operation;
@@ -9,7 +9,7 @@ const WINDOW: Window = Window {
     to_ns: 200 * MS,
 };
 
-/// Proves that a gap is measured between answers, and from and to the edges of the window.
+/// A gap is measured between answers, and from and to the edges of the window.
 #[test]
 fn the_longest_gap_counts_the_edges() {
     let ack = |return_ms| announce("a", 1).at(return_ms - 1, return_ms, 1);
@@ -25,8 +25,8 @@ fn the_longest_gap_counts_the_edges() {
     assert_eq!(gap(&others), 100, "only acknowledged changes count");
 }
 
-/// Proves that a server that was asked and gave no answer is told from one that did, and that a lookup called before the
-/// window does not count.
+/// A server that received a lookup but gave no answer is reported without a time. A lookup called
+/// before the window does not count.
 #[test]
 fn first_lookups_are_by_server() {
     let by = |server, operation: Operation| Operation {
@@ -46,7 +46,7 @@ fn first_lookups_are_by_server() {
     assert_eq!(first, expected.into());
 }
 
-/// Proves that percentiles are values that were measured, the nearest rank above.
+/// A percentile is a measured value, by the nearest rank above.
 #[test]
 fn percentiles_are_of_the_nearest_rank() {
     let values: Vec<u64> = (1..=200).collect();
@@ -63,7 +63,7 @@ fn percentiles_are_of_the_nearest_rank() {
     assert_eq!(Summary::of(Vec::new()), None);
 }
 
-/// Proves that answers a second are of the window alone.
+/// Answers per second cover only the window.
 #[test]
 fn answers_are_counted_by_the_second() {
     let history = [
