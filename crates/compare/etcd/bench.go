@@ -15,10 +15,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// pause follows a request that failed, so that a dead server is not asked thousands of times a second.
+// pause is the time to wait after a failed request, so that a dead server does not receive
+// thousands of requests per second.
 const pause = 50 * time.Millisecond
 
-// load is what is asked of the servers, with the names that `quorate bench` gives its options.
+// load is the load on the servers. Its fields have the names of the options of `quorate bench`.
 type load struct {
 	workload string
 	servers  []string
@@ -30,7 +31,7 @@ type load struct {
 	token    atomic.Uint64
 }
 
-// figures are printed as `quorate bench --json` prints them.
+// figures are the results, encoded as `quorate bench --json` prints them.
 type figures struct {
 	Served         int            `json:"served"`
 	RatePerSecond  float64        `json:"rate_per_second"`
@@ -46,7 +47,7 @@ type latency struct {
 	Max  float64 `json:"max"`
 }
 
-// tally is what one client saw within the time that is measured.
+// tally is the results of one client within the measured time.
 type tally struct {
 	latencies []time.Duration
 	answered  int
@@ -67,7 +68,7 @@ func bench(arguments []string) error {
 		return err
 	}
 	if err = l.withdraw(); err != nil {
-		fmt.Fprintln(os.Stderr, "etcd-peer: the keys stay:", err)
+		fmt.Fprintln(os.Stderr, "etcd-peer: cannot delete the keys:", err)
 	}
 	return json.NewEncoder(os.Stdout).Encode(l.summary(tallies))
 }
@@ -81,11 +82,11 @@ func readLoad(arguments []string) (*load, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	servers := flags.String("server", "", "URLs, separated by commas")
 	ofType := flags.String("of-type", "bench", "the prefix of the keys")
-	flags.IntVar(&l.clients, "clients", 64, "how many at once, each with a connection of its own")
-	flags.IntVar(&l.nodes, "nodes", 100, "how many keys")
-	flags.DurationVar(&l.warmUp, "warm-up", time.Second, "how long the load lasts before it is measured")
-	flags.DurationVar(&l.duration, "duration", 10*time.Second, "how long it is measured")
-	flags.Bool("json", true, "as always")
+	flags.IntVar(&l.clients, "clients", 64, "number of clients, each with its own connection")
+	flags.IntVar(&l.nodes, "nodes", 100, "number of keys")
+	flags.DurationVar(&l.warmUp, "warm-up", time.Second, "duration of the load before it is measured")
+	flags.DurationVar(&l.duration, "duration", 10*time.Second, "duration of the measurement")
+	flags.Bool("json", true, "ignored: the output is always JSON")
 	if err := flags.Parse(arguments[1:]); err != nil {
 		return nil, err
 	}
@@ -98,10 +99,11 @@ func (l *load) key(node int) string {
 	return fmt.Sprintf("%sbench-12345-%d", l.prefix, node)
 }
 
-// value is a service as a lookup of a discovery server shows it, with something new each time.
+// value returns a service as a lookup on a discovery server shows it, with a new token each time.
 func (l *load) value(node int) string {
-	return fmt.Sprintf(`{"id":"00012345-0000-4000-8000-%012x","nodeId":"bench-12345-%d","type":"bench","pool":"general",`+
-		`"location":"/bench/%d","properties":{"node_version":"476","coordinator":"false","http":"http://10.0.%d.%d:8080",`+
+	return fmt.Sprintf(`{"id":"00012345-0000-4000-8000-%012x","nodeId":"bench-12345-%d",`+
+		`"type":"bench","pool":"general","location":"/bench/%d",`+
+		`"properties":{"node_version":"476","coordinator":"false","http":"http://10.0.%d.%d:8080",`+
 		`"connectorIds":"system,hive,iceberg,tpch","token":"%d"}}`,
 		node, node, node, node/256%256, node%256, l.token.Add(1))
 }
@@ -135,7 +137,7 @@ func (l *load) withdraw() error {
 	return err
 }
 
-// run lets each client ask again as soon as it is answered.
+// run runs all clients. Each sends its next request as soon as it has the response.
 func (l *load) run() ([]tally, error) {
 	clients := make([]*clientv3.Client, l.clients)
 	for i := range clients {
@@ -184,7 +186,7 @@ func (l *load) ask(client *clientv3.Client, number int, from, to time.Time, seen
 	}
 }
 
-// one makes one request, and gives the bytes of its answer.
+// one sends one request, and returns the number of bytes of keys and values in the response.
 func (l *load) one(client *clientv3.Client, node int) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), requestLimit)
 	defer cancel()

@@ -1,9 +1,10 @@
-// Command etcd-peer is etcd as scripts/bench measures it: its server, and a load on it through its own client.
+// Command etcd-peer runs etcd for scripts/bench: its server, and a load generator that uses its
+// own client.
 //
-//	etcd-peer serve ARGUMENTS...        the server, with etcd's own arguments
-//	etcd-peer version                   of the server
-//	etcd-peer follower --server URLS    waits until each serves, and prints one that does not lead
-//	etcd-peer bench {lookup|change} ... what `quorate bench` does, printed as its --json is
+//	etcd-peer serve ARGUMENTS...        runs the server, with etcd's own arguments
+//	etcd-peer version                   prints the version of the server
+//	etcd-peer follower --server URLS    waits until all serve, and prints the URL of a follower
+//	etcd-peer bench {lookup|change} ... does what `quorate bench --json` does
 package main
 
 import (
@@ -18,7 +19,7 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 )
 
-// How long a server may take to serve, and one request to be answered.
+// Timeouts for a server to start serving, and for one request.
 const (
 	startLimit   = 50 * time.Second
 	requestLimit = 5 * time.Second
@@ -59,7 +60,8 @@ func dial(server string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{Endpoints: []string{server}, DialTimeout: requestLimit})
 }
 
-// printFollower waits until every server answers a linearizable read.
+// printFollower waits until every server answers a linearizable read, and prints the URL of a
+// follower.
 func printFollower(servers []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
 	defer cancel()
@@ -87,7 +89,7 @@ func printFollower(servers []string) error {
 		}
 	}
 	if follower == "" {
-		return fmt.Errorf("no server follows")
+		return fmt.Errorf("no server is a follower")
 	}
 	fmt.Println(follower)
 	return nil

@@ -1,4 +1,5 @@
-//! The limit: what axum serves of the same bytes to the same clients on this machine, when nobody has to agree.
+//! The limit: an axum server that returns the same bytes to the same clients on this machine,
+//! without replication.
 
 use crate::measure::tasks::{TASKS, Task};
 use axum::Router;
@@ -17,21 +18,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 
-/// A lookup that finds nothing.
+/// Response to a lookup that finds no services.
 const NOTHING: &[u8] = br#"{"environment":"bench","services":[]}"#;
 
-/// What it serves.
+/// The arguments of a server.
 #[derive(Debug, clap::Args)]
 pub struct LimitArguments {
-    /// The port on loopback.
+    /// Port to listen on, on loopback.
     #[arg(long)]
     port: u16,
-    /// So many services of whatever type is asked for, instead of those of the loads.
+    /// Return this number of services for every type, instead of the services of the loads.
     #[arg(long)]
     services: Option<u32>,
 }
 
-/// An announcement, read as any server of such would.
+/// An announcement. It is parsed although it is not used, because any discovery server has to parse
+/// it.
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "read and not looked at: that is the limit")]
 struct Announcement {
@@ -49,36 +51,38 @@ struct Service {
     properties: BTreeMap<String, String>,
 }
 
-/// All that it holds.
+/// The state of a server.
 struct Limit {
-    /// Whether a load is on: before one nothing of its type may be there.
+    /// Whether a load has announced its services. Lookups before that must find none, because
+    /// `quorate bench` refuses to start if services of its type exist.
     announced: AtomicBool,
     bodies: Bodies,
 }
 
-/// Made beforehand.
+/// The response bodies, encoded before the server starts.
 enum Bodies {
-    /// By the name of a load.
+    /// One body for each load, by its name.
     OfLoads(BTreeMap<String, Bytes>),
-    /// The same for all.
+    /// The same body for every type.
     OfAll(Bytes),
 }
 
 impl Bodies {
-    /// What is answered to a lookup of this type.
+    /// Returns the response body of a lookup of this type.
     fn of_type(&self, of_type: &str) -> Option<&Bytes> {
         match self {
-            // The type of each repeat is another, and the services are the same.
+            // A type is the name of a load and the number of the repeat; all repeats have the same
+            // services.
             Bodies::OfLoads(bodies) => bodies.get(of_type.rsplit_once('-')?.0),
             Bodies::OfAll(body) => Some(body),
         }
     }
 }
 
-/// Serves until it is ended.
+/// Serves until the process is terminated.
 ///
 /// # Errors
-/// When the port is taken.
+/// Fails if the port is in use.
 pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
     let limit = Limit {
         announced: AtomicBool::new(false),
@@ -93,7 +97,8 @@ pub async fn serve(arguments: LimitArguments) -> anyhow::Result<()> {
         .with_state(Arc::new(limit));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
     let listener = listener.tap_io(|stream| {
-        // Else the end of an answer may wait for an acknowledgement of its beginning.
+        // With Nagle's algorithm, the end of a response may wait for the acknowledgement of its
+        // beginning.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router).await?;
@@ -125,7 +130,8 @@ fn of_tasks(tasks: &[Task]) -> BTreeMap<String, Bytes> {
     bodies.collect()
 }
 
-/// The answer of a discovery server to which `quorate bench` has announced so many services.
+/// Encodes the response of a discovery server to which `quorate bench` has announced this number of
+/// services.
 fn body(of_type: &str, services: u32) -> Bytes {
     let services: Vec<_> = (0..services)
         .map(|node| {

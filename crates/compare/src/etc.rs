@@ -1,17 +1,18 @@
-//! The etc/ directories that start a node of airlift's server, and of quorate: the same.
+//! The etc/ directories of nodes. airlift's server and quorate start from the same files.
 
 use anyhow::Context;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Of every cluster that is measured.
+/// The environment of every measured cluster.
 pub const ENVIRONMENT: &str = "bench";
 
-/// Writes the files of one node for each port, and gives the directories, each with `etc` in it and `data` to come.
+/// Writes the files of one node for each port. Returns the directories of the nodes, each with
+/// `etc` and an empty `data`.
 ///
 /// # Errors
-/// When the directory cannot be written.
+/// Fails if the directory cannot be written.
 pub fn write(dir: &Path, ports: &[u16]) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let inventory = dir.join("service-inventory.json");

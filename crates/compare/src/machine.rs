@@ -1,23 +1,23 @@
-//! What it is measured on.
+//! A description of the machine, for the results.
 
 use serde::Serialize;
 use std::fs;
 
-/// The machine.
+/// The machine that a measurement ran on.
 #[derive(Debug, Clone, Serialize)]
 pub struct Machine {
-    /// What its processors call themselves.
+    /// The model name of its processors.
     pub processor: String,
-    /// How many this process may use.
+    /// The number of processors that this process may use.
     pub processors: usize,
-    /// In megabytes.
+    /// The size of its memory, in megabytes.
     pub memory_mb: u64,
     /// The kernel's release.
     pub kernel: String,
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     pub fn this() -> Machine {
         let line = |file: &str, key: &str| {
             let text = fs::read_to_string(file).unwrap_or_default();

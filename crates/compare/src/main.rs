@@ -1,19 +1,20 @@
-//! Measures quorate beside airlift's discovery server, etcd and the limit of the machine; `scripts/bench` builds them and runs it.
+//! The benchmark of quorate beside airlift's discovery server, etcd and the limit of the machine.
+//! `scripts/bench` builds all of them and runs it.
 //!
-//! | file | what it is for |
+//! | file | purpose |
 //! |---|---|
-//! | `measure` | what is measured, of whom: loads, figures, the use of processor and memory |
-//! | `peers` | how each of them is started and put under load |
-//! | `baseline` | the limit: a server that hands out the same bytes and agrees with nobody |
-//! | `report` | what quorate is held to, and what came of it, as a table and as files |
-//! | `run` | the repeats, in turn |
-//! | `against` | two builds in short slices in turn |
-//! | `gaps` | how long writes stand still when a leader ends |
-//! | `steady` | elections under a long load, of which there should be none |
-//! | `sizes` | what a registry of each size costs |
-//! | `idle` | what many connections that wait cost |
-//! | `nodes`, `run_context` | the cluster of these four, and where their results go |
-//! | `etc`, `machine` | the files of a node, and what this machine is |
+//! | `measure` | the loads, the servers that each is run on, figures, processor and memory usage |
+//! | `peers` | starts each server and puts load on it |
+//! | `baseline` | the limit: a server that returns the same bytes without replication |
+//! | `report` | the performance goals and the results, as a table and as files |
+//! | `run` | a whole run: all loads, repeated, on each server in turn |
+//! | `against` | compares two builds in short alternating slices |
+//! | `gaps` | duration of a write outage after the leader ends |
+//! | `steady` | elections under a long load; there should be none |
+//! | `sizes` | the cost of a registry of each size |
+//! | `idle` | the cost of many idle connections |
+//! | `nodes`, `run_context` | the cluster and the result files of the four above |
+//! | `etc`, `machine` | the files of a node, a description of this machine |
 
 mod against;
 mod baseline;
@@ -39,7 +40,7 @@ use sizes::SizesArguments;
 use steady::SteadyArguments;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Measures quorate beside its peers, on this machine.
+/// Benchmark quorate beside its peers on this machine.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -48,30 +49,31 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measures all, and writes what came of it.
+    /// Run all loads on all servers, and write the results.
     Run(Box<RunArguments>),
-    /// Compares two builds, and fails when the new one is slower.
+    /// Compare two builds, and fail if the new one is slower.
     Against(AgainstArguments),
-    /// Measures how long writes stand still when a leader ends.
+    /// Measure the write outage after the leader is killed or stopped.
     Gaps(GapsArguments),
-    /// Puts a long load on a cluster, and counts the elections that nobody needs.
+    /// Put a long load on a healthy cluster, and fail if there is an election.
     Steady(SteadyArguments),
-    /// Measures what a registry of each size costs.
+    /// Measure the cost of a registry of each size.
     Sizes(SizesArguments),
-    /// Measures what many connections that wait cost.
+    /// Measure the cost of many idle connections.
     Idle(IdleArguments),
-    /// Serves as the limit does, until it is ended.
+    /// Run one server of the limit until it is terminated.
     Limit(baseline::LimitArguments),
 }
 
-/// Returns when somebody wants this to end.
+/// Waits for SIGINT, SIGTERM or SIGHUP.
 async fn asked_to_stop() {
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
         signal(SignalKind::hangup()),
     ) else {
-        // Then the default is done, which leaves the nodes to themselves.
+        // The default action of these signals remains: it ends this process, and may leave the
+        // nodes running.
         return std::future::pending().await;
     };
     tokio::select! {
@@ -97,7 +99,7 @@ async fn main() -> anyhow::Result<()> {
 async fn unless_stopped(done: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::select! {
         done = done => done,
-        // Whatever was started ends with what is dropped.
-        () = asked_to_stop() => anyhow::bail!("stopped before the end"),
+        // Dropping `done` kills the processes that it has started.
+        () = asked_to_stop() => anyhow::bail!("stopped by a signal before the end"),
     }
 }

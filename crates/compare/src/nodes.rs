@@ -1,4 +1,4 @@
-//! Three nodes of quorate, of which one at a time ends and comes back.
+//! A cluster of three quorate nodes that can be ended and started again.
 
 use crate::etc;
 use crate::peers::process::{Process, free_ports};
@@ -11,19 +11,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Between two looks at a node.
+/// Interval between two checks of a node.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// How a node ends.
+/// The way in which a node is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// SIGKILL.
+    /// By SIGKILL.
     Killed,
-    /// SIGTERM: a leader hands over.
+    /// By SIGTERM: a leader hands over its leadership.
     Stopped,
 }
 
-/// A running cluster; it ends with this.
+/// A running cluster. Its processes are killed when it is dropped.
 pub struct Nodes {
     program: PathBuf,
     ports: Vec<u16>,
@@ -32,10 +32,10 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// Returns once each serves.
+    /// Starts a cluster, and returns when every node serves.
     ///
     /// # Errors
-    /// When one does not.
+    /// Fails if a node does not serve in time.
     pub async fn start(program: &Path, dir: &Path) -> anyhow::Result<Nodes> {
         let ports = free_ports(NODES)?;
         let mut nodes = Nodes {
@@ -49,10 +49,10 @@ impl Nodes {
         Ok(nodes)
     }
 
-    /// Which of them leads.
+    /// Waits until a node is the leader, and returns its index.
     ///
     /// # Errors
-    /// When none does for long.
+    /// Fails if no node becomes the leader within [`START_LIMIT`].
     pub async fn leader(&self) -> anyhow::Result<usize> {
         let found = async {
             loop {
@@ -65,13 +65,13 @@ impl Nodes {
             }
         };
         let found = tokio::time::timeout(START_LIMIT, found).await;
-        found.context("nobody leads")
+        found.context("no node is the leader")
     }
 
-    /// The highest term that any of them is in: it grows with each election.
+    /// Returns the highest term of all nodes, which grows with each election.
     ///
     /// # Errors
-    /// When one does not answer.
+    /// Fails if a node does not respond.
     pub async fn term(&self) -> anyhow::Result<u64> {
         let mut highest = 0;
         for port in &self.ports {
@@ -80,20 +80,20 @@ impl Nodes {
         Ok(highest)
     }
 
-    /// How many.
+    /// Returns the number of nodes.
     pub fn count(&self) -> usize {
         self.ports.len()
     }
 
-    /// Their processes.
+    /// Returns the process ids of all nodes.
     pub fn pids(&self) -> Vec<u32> {
         self.processes.iter().map(Process::id).collect()
     }
 
-    /// Waits until all have ended.
+    /// Waits until all processes have ended.
     ///
     /// # Errors
-    /// When one does not.
+    /// Fails if a process does not end within [`START_LIMIT`].
     pub async fn all_ended(&mut self) -> anyhow::Result<()> {
         for process in &mut self.processes {
             let ended = tokio::time::timeout(START_LIMIT, process.ended()).await;
@@ -102,27 +102,27 @@ impl Nodes {
         Ok(())
     }
 
-    /// Starts all, of which none runs.
+    /// Starts all nodes. None of them may be running.
     ///
     /// # Errors
-    /// When one cannot be started.
+    /// Fails if a process cannot be started.
     pub fn start_all(&mut self) -> anyhow::Result<()> {
         let started = self.dirs.iter().map(|dir| start_node(&self.program, dir));
         self.processes = started.collect::<anyhow::Result<Vec<_>>>()?;
         Ok(())
     }
 
-    /// How many services of a type a node shows.
+    /// Returns the number of services of a type that a node shows.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// Fails if the node does not respond.
     pub async fn shown(&self, node: usize, service_type: &str) -> anyhow::Result<u32> {
         let path = format!("/v1/service/{service_type}");
         let shown = get(self.ports[node], &path).await?;
         Ok(shown.matches("\"nodeId\"").count() as u32)
     }
 
-    /// Waits until each shows so many services of a type.
+    /// Waits until every node shows this number of services of a type.
     pub async fn each_shows(&self, service_type: &str, services: u32) {
         for node in 0..self.count() {
             while self.shown(node, service_type).await.ok() != Some(services) {
@@ -131,31 +131,31 @@ impl Nodes {
         }
     }
 
-    /// URLs, as `quorate bench` takes them.
+    /// Returns the URLs of all nodes, in the format of `quorate bench --server`.
     pub fn servers(&self) -> String {
         urls(&self.ports).join(",")
     }
 
-    /// The end of one's log.
+    /// Returns the end of a node's log.
     pub fn last_words(&self, node: usize) -> String {
         self.processes[node].last_words()
     }
 
-    /// The port of one.
+    /// Returns the port of a node.
     pub fn port(&self, node: usize) -> u16 {
         self.ports[node]
     }
 
-    /// The ports of all but one.
+    /// Returns the ports of all nodes except one.
     pub fn ports_but(&self, node: usize) -> Vec<u16> {
         let others = self.ports.iter().enumerate().filter(|(i, _)| *i != node);
         others.map(|(_, port)| *port).collect()
     }
 
-    /// What the data of the largest takes on disk.
+    /// Returns the disk space that the data of the largest node occupies.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// Fails if a data directory cannot be read.
     pub fn largest_data_bytes(&self) -> anyhow::Result<u64> {
         let mut largest = 0;
         for dir in &self.dirs {
@@ -164,10 +164,10 @@ impl Nodes {
         Ok(largest)
     }
 
-    /// Ends one, now.
+    /// Sends a node the signal of `ending`.
     ///
     /// # Errors
-    /// When it has ended already.
+    /// Fails if the node has already ended.
     pub fn end(&mut self, node: usize, ending: Ending) -> anyhow::Result<()> {
         match ending {
             Ending::Killed => self.processes[node].kill(),
@@ -175,13 +175,13 @@ impl Nodes {
         }
     }
 
-    /// Starts one again that was ended, and returns once all are ready.
+    /// Starts a node again after [`Nodes::end`], and returns when all nodes are ready.
     ///
     /// # Errors
-    /// When it has not ended, or one does not get ready.
+    /// Fails if the process does not end, or a node does not become ready.
     pub async fn restart(&mut self, node: usize) -> anyhow::Result<()> {
         let ended = tokio::time::timeout(START_LIMIT, self.processes[node].ended()).await;
-        ended.context("it does not end")??;
+        ended.context("the node does not end")??;
         self.processes[node] = start_node(&self.program, &self.dirs[node])?;
         let ready = async {
             for port in &self.ports {
@@ -191,15 +191,15 @@ impl Nodes {
             }
         };
         if tokio::time::timeout(START_LIMIT, ready).await.is_err() {
-            bail!("not all nodes get ready again");
+            bail!("not all nodes became ready again");
         }
         Ok(())
     }
 }
 
-/// What the files of a directory take.
+/// Returns the disk space that the files of a directory occupy.
 fn allocated_bytes(dir: &Path) -> anyhow::Result<u64> {
-    /// stat(2): whatever the file system's blocks are.
+    /// The unit of `st_blocks` (stat(2)), which is independent of the file system's block size.
     const BLOCK_BYTES: u64 = 512;
     let mut bytes = 0;
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {

@@ -1,5 +1,7 @@
-//! A run: all of them are started and warmed up, then each load is put on each in turn, and again, so that a minute in which the machine is slow
-//! falls on all of them alike.
+//! A whole run over all servers.
+//!
+//! All servers are started and warmed up. Then each load runs on each server in turn, and all of
+//! this is repeated, so that a minute in which the machine is slow affects all of them alike.
 
 use crate::machine::Machine;
 use crate::measure::tasks::{ALL, Length, Name, Task, selected};
@@ -11,52 +13,52 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How many times the usual a load of length `Long` lasts.
+/// Factor by which a load of length [`Length::Long`] lasts longer than the others.
 const LONG: u32 = 5;
 
-/// How a run is asked for.
+/// The arguments of a run.
 #[derive(Debug, clap::Args)]
 pub struct RunArguments {
-    /// The quorate to measure, built for release.
+    /// Release build of quorate to measure.
     #[arg(long)]
     quorate: PathBuf,
-    /// The directory of airlift's discovery server, or why there is none.
+    /// Directory of airlift's discovery server, or the reason why it is not available.
     #[arg(long)]
     airlift: String,
-    /// The home of a Java for it, or why there is none.
+    /// Home of the Java that runs airlift's server, or the reason why it is not available.
     #[arg(long)]
     java: String,
-    /// crates/compare/etcd, built, or why it is not.
+    /// Program built from crates/compare/etcd, or the reason why it is not available.
     #[arg(long)]
     etcd: String,
-    /// Another etcd server than the one built in.
+    /// Use this etcd server instead of the one built into the program of --etcd.
     #[arg(long)]
     etcd_server: Option<PathBuf>,
-    /// How often each is measured.
+    /// Number of times that each load is measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
-    /// How long a load lasts.
+    /// Duration of a load, in seconds; long loads last five times as long.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Only these.
+    /// Measure only these servers.
     #[arg(long, value_delimiter = ',', value_enum)]
     only: Vec<Name>,
-    /// Only these loads.
+    /// Run only these loads.
     #[arg(long, value_delimiter = ',')]
     loads: Vec<String>,
-    /// Where the nodes keep their data, on a disk.
+    /// Directory for the data of the nodes; must be on a disk.
     #[arg(long)]
     work: PathBuf,
-    /// Where the results are written.
+    /// Directory for the results.
     #[arg(long)]
     results: PathBuf,
-    /// Of the run: it reads no clock.
+    /// Date of the run, for the results: this program does not read the wall clock.
     #[arg(long)]
     date: String,
-    /// What is measured.
+    /// Commit that is measured, for the results.
     #[arg(long)]
     commit: String,
-    /// As the results say how they were made.
+    /// Command line that reproduces the run, for the results.
     #[arg(long)]
     command: String,
 }
@@ -96,7 +98,8 @@ impl RunArguments {
 /// Measures, prints the table, and writes the results.
 ///
 /// # Errors
-/// When it cannot be begun or written; what fails of one load is in the results.
+/// Fails if the run cannot start, or its results cannot be written. The failure of a single load is
+/// recorded in the results instead.
 pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     let programs = arguments.programs()?;
     let mut results = Results {
@@ -115,7 +118,7 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     for name in ALL {
         let left_out = !arguments.only.is_empty() && !arguments.only.contains(name);
         let why = match left_out {
-            true => Some("not asked for"),
+            true => Some("not selected"),
             false => programs.missing(*name),
         };
         match why {
@@ -131,9 +134,10 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
         }
     }
     if there.is_empty() {
-        bail!("nobody can be measured: {:?}", results.missing);
+        bail!("no server can be measured: {:?}", results.missing);
     }
-    // Beside the programs, on a disk: where temporary files are kept in memory, a sync costs nothing.
+    // Beside the programs, on a disk: the system's directory for temporary files may be in memory,
+    // where an fsync costs nothing.
     let dir = TempDir::new_in(&arguments.work).context("a temporary directory")?;
     let mut stalls = Vec::new();
     for name in there {
@@ -148,10 +152,10 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
             results.outcomes.extend(outcomes.await);
             stalls.rotate_left(1);
         }
-        // Nobody always follows the same one.
+        // Reversed, so that no server always follows the same other one.
         stalls.reverse();
         reopen(&programs, &mut stalls, repeat).await;
-        // What is measured is kept, whatever happens later.
+        // Written after each repeat, so that a later failure does not lose the results so far.
         path = results.write(&arguments.results, &table::of(&results))?;
     }
     println!("{}", table::of(&results));
@@ -165,18 +169,18 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One of them, for as long as the run lasts.
+/// One server, for the whole run.
 struct Stall {
     name: Name,
-    /// Where its data are.
+    /// The directory of its data.
     dir: PathBuf,
-    /// None could be started, or it has failed: why.
+    /// The running cluster, or the reason why it could not be started and warmed up.
     cluster: Result<Cluster, String>,
 }
 
 impl Stall {
     async fn open(programs: &Programs, name: Name, dir: PathBuf) -> Stall {
-        eprintln!("{name} is started and warmed up");
+        eprintln!("starting and warming up {name}");
         let cluster = start(programs, name, &dir).await;
         Stall {
             name,
@@ -189,7 +193,7 @@ impl Stall {
         self.cluster.as_ref().map(Cluster::pids).unwrap_or_default()
     }
 
-    /// One load on it, with others at rest beside it.
+    /// Measures one load, after waiting until the `others` processes are at rest.
     async fn measure(
         &mut self,
         task: &Task,
@@ -205,7 +209,7 @@ impl Stall {
     }
 }
 
-/// One load on each of them, while the others are at rest.
+/// Measures one load on each of its servers, while the others are at rest.
 async fn measure_each(
     stalls: &mut [Stall],
     task: &Task,
@@ -240,7 +244,8 @@ async fn measure_each(
     outcomes
 }
 
-/// Starts those anew of which a process has ended, so that one bad repeat is not the last.
+/// Starts a new cluster for each one of which a process has ended, so that the run continues after
+/// a failed repeat.
 async fn reopen(programs: &Programs, stalls: &mut [Stall], repeat: u32) {
     for stall in stalls {
         let runs = stall.cluster.as_mut().is_ok_and(Cluster::runs);

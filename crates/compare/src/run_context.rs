@@ -1,4 +1,4 @@
-//! What quorate alone is measured on, and where what came of it is written.
+//! The arguments and the result files of measurements of quorate.
 
 use crate::machine::Machine;
 use anyhow::Context;
@@ -7,27 +7,27 @@ use std::fs;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// The program, the places, and of what the results speak.
+/// The program to measure, the directories, and the identity of the run.
 #[derive(Debug, clap::Args)]
 pub struct Occasion {
-    /// The quorate to measure, built for release.
+    /// Release build of quorate to measure.
     #[arg(long)]
     pub quorate: PathBuf,
-    /// Where the nodes keep their data, on a disk.
+    /// Directory for the data of the nodes; must be on a disk.
     #[arg(long)]
     work: PathBuf,
-    /// Where the results are written.
+    /// Directory for the results.
     #[arg(long)]
     results: PathBuf,
-    /// Of the run.
+    /// Date of the run, for the results.
     #[arg(long)]
     pub date: String,
-    /// What is measured.
+    /// Commit that is measured, for the results.
     #[arg(long)]
     pub commit: String,
 }
 
-/// What came of it, with when and where that was.
+/// Results with their date, commit and machine.
 #[derive(Serialize)]
 struct Dated<'a, T> {
     date: &'a str,
@@ -38,18 +38,19 @@ struct Dated<'a, T> {
 }
 
 impl Occasion {
-    /// A directory for the data of a cluster; it goes with this.
+    /// Creates a directory for the data of a cluster. It is deleted when the returned value is
+    /// dropped.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Fails if the directory cannot be created.
     pub fn dir(&self) -> anyhow::Result<TempDir> {
         TempDir::new_in(&self.work).context("a temporary directory")
     }
 
-    /// Writes every raw number, and gives the path.
+    /// Writes every raw number as JSON, and returns the path.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// Fails if the directory cannot be written.
     pub fn write_raw(&self, name: &str, results: &impl Serialize) -> anyhow::Result<PathBuf> {
         let raw = Dated {
             date: &self.date,
@@ -60,10 +61,10 @@ impl Occasion {
         self.write(name, "json", &(serde_json::to_string_pretty(&raw)? + "\n"))
     }
 
-    /// Writes a text beside it, and gives the path.
+    /// Writes a text file to the directory for results, and returns the path.
     ///
     /// # Errors
-    /// As for [`Occasion::write_raw`].
+    /// Fails if the directory cannot be written.
     pub fn write(&self, name: &str, extension: &str, text: &str) -> anyhow::Result<PathBuf> {
         let file = format!("{name}-{}-{}.{extension}", self.date, self.commit);
         let path = self.results.join(file);

@@ -1,4 +1,4 @@
-//! A long load on a cluster of which nothing fails: nobody may ask for an election.
+//! A long load on a cluster without failures: there may be no election.
 
 use crate::measure::figures::Figures;
 use crate::measure::load;
@@ -9,25 +9,25 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// How it is asked for.
+/// The arguments of this measurement.
 #[derive(Debug, clap::Args)]
 pub struct SteadyArguments {
     #[command(flatten)]
     occasion: Occasion,
-    /// How long.
+    /// Duration of the load, in seconds.
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     seconds: u64,
-    /// How many ask at once, each again as soon as it is answered.
+    /// Number of clients. Each sends its next request as soon as it has the response.
     #[arg(long, default_value_t = 64)]
     clients: u32,
 }
 
-/// What came of it.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 struct Steady {
     seconds: u64,
     clients: u32,
-    /// Terms from the beginning to the end.
+    /// Number of terms that began during the load; unknown if a node did not respond at its end.
     elections: Option<u64>,
     figures: Figures,
 }
@@ -35,7 +35,7 @@ struct Steady {
 /// Measures, prints, and writes the results.
 ///
 /// # Errors
-/// When the cluster does not start or the load does not end, and when there was an election.
+/// Fails if the cluster does not start, the load does not end, or there was an election.
 pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
     let dir = arguments.occasion.dir()?;
     let program = &arguments.occasion.quorate;
@@ -45,7 +45,7 @@ pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
     let steady = Steady {
         seconds: arguments.seconds,
         clients: arguments.clients,
-        // What was measured is kept in any case.
+        // An error here must not lose the figures of the load.
         elections: nodes.term().await.ok().map(|after| after - before),
         figures,
     };
@@ -67,12 +67,12 @@ pub async fn run(arguments: SteadyArguments) -> anyhow::Result<()> {
     );
     match elections {
         Some(0) => Ok(()),
-        Some(_) => bail!("there were elections that nobody needed"),
-        None => bail!("a node does not answer"),
+        Some(_) => bail!("there were elections although no node failed"),
+        None => bail!("a node does not respond"),
     }
 }
 
-/// Lookups, renewals and changes, as fast as they are answered.
+/// Runs a mix of lookups, renewals and changes, as fast as the cluster answers them.
 async fn load(arguments: &SteadyArguments, nodes: &Nodes) -> anyhow::Result<Figures> {
     let mut command = Command::new(&arguments.occasion.quorate);
     command

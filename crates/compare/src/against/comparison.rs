@@ -1,4 +1,4 @@
-//! The comparison of two builds: the ratio of each load, with the verdict on it.
+//! The comparison of two builds: the ratio and the verdict of each load.
 
 use super::interval::Median;
 use crate::measure::figures::{Slice, median};
@@ -6,10 +6,10 @@ use crate::measure::tasks::Task;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// A ratio whose whole interval lies below this is a loss.
+/// A ratio whose whole confidence interval is below this value is a loss.
 pub const LOSS_BELOW: f64 = 0.98;
 
-/// The measured side of a comparison.
+/// One of the servers that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -17,16 +17,16 @@ pub enum Side {
     New,
     /// The build that it is compared with.
     Old,
-    /// axum, which hands out the same bytes and replicates nothing.
+    /// axum, which returns the same bytes and replicates nothing.
     Limit,
 }
 
-/// The slices of one load on all sides, in order. A slice that failed has its reason.
+/// The slices of one load on all sides.
 #[derive(Debug, Serialize)]
 pub struct Load {
     /// The load.
     pub task: Task,
-    /// The slices.
+    /// The slices, in order.
     pub slices: Vec<Taken>,
 }
 
@@ -37,25 +37,25 @@ pub struct Taken {
     pub round: u32,
     /// The side.
     pub side: Side,
-    /// The figures, or why there are none.
+    /// The figures, or the reason why the slice failed.
     pub slice: Result<Slice, String>,
 }
 
 /// The outcome of one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The interval does not lie below [`LOSS_BELOW`].
+    /// The interval is not entirely below [`LOSS_BELOW`].
     NoLoss,
-    /// The interval lies below [`LOSS_BELOW`].
+    /// The interval is entirely below [`LOSS_BELOW`].
     Loss,
-    /// A slice failed, requests failed on the new build, or there are too few slices for an
-    /// interval.
+    /// A slice failed, more requests failed on the new build than on the old one, or there are too
+    /// few slices for an interval.
     NotCompared,
 }
 
 impl Load {
-    /// Returns the figure by which builds are compared: requests a second, or requests a second of
-    /// processor time where the load asks at a given pace. More is better.
+    /// Returns the figure by which builds are compared: requests per second or, for a load at a
+    /// given rate, requests per second of processor time. More is better.
     fn speed(&self, slice: &Slice) -> f64 {
         match self.task.rate {
             None => slice.figures.rate_per_second,
@@ -80,7 +80,7 @@ impl Load {
             .collect()
     }
 
-    /// Returns the new build's speed by the old one's.
+    /// Returns the new build's speed divided by the old one's.
     pub fn ratio(&self) -> Option<Median> {
         Median::of(&self.ratios(Side::New, Side::Old))
     }
@@ -129,8 +129,8 @@ impl Load {
             "| {} | {} | {} | {} | {ratio} | {} | {} and {} | {verdict} |",
             self.task.name,
             match self.task.rate {
-                None => "a second",
-                Some(_) => "a second of processor time",
+                None => "per second",
+                Some(_) => "per second of processor time",
             },
             number(self.median_speed(Side::New)),
             number(self.median_speed(Side::Old)),
@@ -178,8 +178,8 @@ mod tests {
         }
     }
 
-    /// Rounds in which the machine slows down by and by; the ratio of the builds is `ratio`, give
-    /// or take a hundredth.
+    /// Returns rounds in which the machine becomes slower and slower. The ratio of the builds is
+    /// `ratio`, plus or minus a hundredth.
     fn load(ratio: f64, rounds: u32) -> Load {
         let mut slices = Vec::new();
         for round in 1..=rounds {
@@ -200,7 +200,8 @@ mod tests {
         }
     }
 
-    /// A loss of 5 % is seen although the machine changes twentyfold, and equal builds show none.
+    /// A loss of 5 % is detected although the machine's speed changes by a factor of twenty. Equal
+    /// builds have no loss.
     #[test]
     fn a_slower_build_is_a_loss() {
         assert_eq!(load(1.0, 20).verdict(), Verdict::NoLoss);
@@ -211,7 +212,7 @@ mod tests {
         assert!(text.contains("| **loss** |"), "{text}");
     }
 
-    /// A load at a given pace is compared by what it costs.
+    /// Builds under a load at a given rate are compared by their processor time.
     #[test]
     fn a_paced_load_is_judged_by_processor_time() {
         let paced = Task {
@@ -225,7 +226,7 @@ mod tests {
         }
     }
 
-    /// Neither a failed slice, nor new errors, nor too few slices pass for "no loss".
+    /// A load with a failed slice, new errors or too few slices has no verdict of "no loss".
     #[test]
     fn what_failed_is_not_compared() {
         assert_eq!(load(1.0, 5).verdict(), Verdict::NotCompared);

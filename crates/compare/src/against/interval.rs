@@ -1,6 +1,6 @@
-//! A median and its confidence interval.
+//! The median of a sample and its confidence interval.
 
-/// The probability that the interval misses the true median, split over both of its ends.
+/// Probability that the interval does not contain the true median, split over both of its ends.
 const MISSES: f64 = 0.05;
 
 /// A median with its 95 % confidence interval.
@@ -17,8 +17,9 @@ pub struct Median {
 impl Median {
     /// Computes the median of a sample, and the interval between two of its order statistics.
     ///
-    /// The interval holds for any distribution: the number of values below the true median is
-    /// binomial with p = 1/2. A sample of fewer than six values has none.
+    /// The interval is valid for any distribution, because the number of values below the true
+    /// median is binomial with p = 1/2. Returns `None` for a sample of fewer than six values, which
+    /// has no such interval.
     pub fn of(sample: &[f64]) -> Option<Median> {
         let mut sorted = sample.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -31,11 +32,11 @@ impl Median {
     }
 }
 
-/// Counts the values that may be cut off at each end of a sorted sample so that what is left still
-/// covers the median in 95 % of all samples.
+/// Returns the number of values that can be cut off at each end of a sorted sample so that the rest
+/// still covers the median in 95 % of all samples.
 fn values_cut(count: usize) -> Option<usize> {
     let mut cut = None;
-    // P(exactly k of `count` values lie below the median), for k = 0, 1, ...
+    // P(exactly k of `count` values are below the median), for k = 0, 1, ...
     let mut exactly = 0.5_f64.powi(i32::try_from(count).ok()?);
     let mut at_most = exactly;
     for k in 0..count / 2 {
@@ -53,7 +54,7 @@ fn values_cut(count: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Compares with the table of ranks for the 95 % interval of a median (Conover, Practical
+    /// The ranks equal those in the table for the 95 % interval of a median (Conover, Practical
     /// Nonparametric Statistics): n = 6: 1 and 6; 10: 2 and 9; 15: 4 and 12; 25: 8 and 18.
     #[test]
     fn ranks_are_those_of_the_table() {

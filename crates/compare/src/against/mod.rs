@@ -1,8 +1,8 @@
-//! Compares two builds: `scripts/bench --against BINARY`.
+//! The comparison of two builds: `scripts/bench --against BINARY`.
 //!
-//! Whole runs vary by a third on a shared machine. So both builds and the limit run at the same
-//! time, one of them is under load for a short slice, then the next, and only slices of one round
-//! are compared: a minute in which the machine is slow falls on all of them.
+//! Whole runs vary by a third on a shared machine. Therefore both builds and the limit run at the
+//! same time, and take turns being under load for a short slice. Only slices of the same round are
+//! compared, so that a minute in which the machine is slow affects all of them alike.
 
 mod comparison;
 mod interval;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How many slices a load of length [`Length::Long`] is longer than the others.
+/// Factor by which a slice of a load of length [`Length::Long`] is longer than the others.
 const LONG: u32 = 4;
 
 /// The arguments of a comparison.
@@ -25,21 +25,21 @@ const LONG: u32 = 4;
 pub struct AgainstArguments {
     #[command(flatten)]
     occasion: Occasion,
-    /// The build to compare with.
+    /// Build to compare with.
     #[arg(long)]
     against: PathBuf,
-    /// How many slices of each load are put on each build.
+    /// Number of slices of each load on each build.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(6..=1_000))]
     slices: u32,
-    /// How long a slice lasts, in milliseconds.
+    /// Duration of a slice, in milliseconds; slices of long loads last four times as long.
     #[arg(long, default_value_t = 800, value_parser = clap::value_parser!(u64).range(100..=60_000))]
     slice_ms: u64,
-    /// Only these loads.
+    /// Run only these loads.
     #[arg(long, value_delimiter = ',')]
     loads: Vec<String>,
 }
 
-/// A comparison with every raw number.
+/// The results of a comparison, with every raw number.
 #[derive(Serialize)]
 struct Comparison {
     old: String,
@@ -50,8 +50,8 @@ struct Comparison {
 /// Measures, prints the table, and writes the results.
 ///
 /// # Errors
-/// When a cluster does not start or the results cannot be written; then when a load is a loss, or
-/// could not be compared.
+/// Fails if a cluster does not start or the results cannot be written. Also fails, after the
+/// results are written, if a load is a loss or could not be compared.
 pub async fn run(arguments: AgainstArguments) -> anyhow::Result<()> {
     let tasks = selected(&arguments.loads)?;
     let dir = arguments.occasion.dir()?;
@@ -121,8 +121,8 @@ async fn start_one(programs: &Programs, name: Name, place: &Path) -> anyhow::Res
     Ok(cluster)
 }
 
-/// Puts slices of one load on each side in turn. Every round begins with another side, so that none
-/// always follows the same one.
+/// Measures slices of one load on all sides, which alternate. Each round begins with a different
+/// side, so that no side always follows the same other one.
 async fn compare(
     arguments: &AgainstArguments,
     clusters: &mut [(Side, Cluster)],

@@ -1,11 +1,11 @@
-//! When writes were acknowledged.
+//! The acknowledgements of all writers, and the longest gap between two of them.
 
 use quorate::clock::{Instant, now};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// What all writers tell together.
+/// The acknowledgements of all writers.
 #[derive(Debug, Default)]
 pub struct Acknowledged {
     seen: Mutex<Seen>,
@@ -19,13 +19,13 @@ struct Seen {
 }
 
 impl Acknowledged {
-    /// A write was acknowledged just now.
+    /// Records that a write was acknowledged now.
     pub fn note(&self) {
         self.lock().note(now());
         self.count.send_modify(|count| *count += 1);
     }
 
-    /// From now on gaps are measured; nothing before counts.
+    /// Begins to measure gaps at `at`. Earlier acknowledgements do not count.
     pub fn begin(&self, at: Instant) {
         *self.lock() = Seen {
             last: Some(at),
@@ -33,19 +33,19 @@ impl Acknowledged {
         };
     }
 
-    /// The longest gap since then.
+    /// Returns the longest gap since [`Acknowledged::begin`].
     pub fn longest_gap(&self) -> Duration {
         self.lock().longest_gap
     }
 
-    /// How many there were.
+    /// Returns the number of acknowledgements so far.
     pub fn count(&self) -> u64 {
         *self.count.borrow()
     }
 
-    /// Waits until there were so many.
+    /// Waits until this number of writes has been acknowledged.
     pub async fn reached(&self, count: u64) {
-        // The sender is here.
+        // Cannot fail: `self` holds the sender.
         let _ = self.count.subscribe().wait_for(|now| *now >= count).await;
     }
 
@@ -56,7 +56,7 @@ impl Acknowledged {
 
 impl Seen {
     fn note(&mut self, at: Instant) {
-        // One that was under way when it began may be noted late.
+        // Times may be out of order: an acknowledgement that was in flight may be recorded late.
         let since = self
             .last
             .map_or(Duration::ZERO, |last| at.saturating_duration_since(last));
@@ -69,7 +69,7 @@ impl Seen {
 mod tests {
     use super::*;
 
-    /// The longest of all gaps counts, the one after the beginning too, and none before it.
+    /// The longest gap counts. A gap directly after the beginning counts too, earlier ones do not.
     #[test]
     fn the_longest_gap_counts() {
         let ms = Duration::from_millis;

@@ -1,4 +1,5 @@
-//! How long writes through the other nodes stand still when the leader ends: killed, or stopped in order.
+//! The duration of a write outage, as seen through the other nodes, after the leader is killed or
+//! stopped.
 
 mod acknowledged;
 mod writer;
@@ -15,30 +16,32 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use writer::Writer;
 
-/// Writes that are acknowledged before the leader ends: then all writers are at work.
+/// Number of writes that must be acknowledged before the leader is ended, so that all writers are
+/// working.
 const WARM_WRITES: u64 = 500;
-/// For so long after the end of the leader the longest gap is looked for.
+/// Minimum time for which the longest gap is measured after the end of the leader.
 const WATCHED: Duration = Duration::from_secs(3);
-/// Far above what any election takes: then something is broken.
+/// Timeout for writes to be acknowledged. It is far longer than any election, so a cluster that
+/// exceeds it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How the gaps are asked for.
+/// The arguments of this measurement.
 #[derive(Debug, clap::Args)]
 pub struct GapsArguments {
     #[command(flatten)]
     occasion: Occasion,
-    /// How many leaders are killed.
+    /// Number of leaders to kill.
     #[arg(long, default_value_t = 20)]
     kills: u32,
-    /// How many leaders are stopped.
+    /// Number of leaders to stop.
     #[arg(long, default_value_t = 20)]
     stops: u32,
-    /// How many write at once, spread over the other nodes.
+    /// Number of concurrent writers, spread over the other nodes.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     writers: u32,
 }
 
-/// What came of it, with every raw number.
+/// The results, with every raw number.
 #[derive(Debug, Serialize)]
 struct Gaps {
     writers: u32,
@@ -49,7 +52,7 @@ struct Gaps {
 /// Measures, prints, and writes the results.
 ///
 /// # Errors
-/// When a cluster does not come up again, or writes do not go on.
+/// Fails if the cluster does not become ready again, or does not accept writes again.
 pub async fn run(arguments: GapsArguments) -> anyhow::Result<()> {
     let dir = arguments.occasion.dir()?;
     let program = &arguments.occasion.quorate;
@@ -91,11 +94,11 @@ fn line(gaps_ms: &[f64]) -> String {
     }
 }
 
-/// The longest time in which nothing was acknowledged, from the end of the leader on.
+/// Ends the leader, and returns the longest time without an acknowledgement since then.
 async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Result<Duration> {
     let leader = nodes.leader().await?;
     let acknowledged = Arc::new(Acknowledged::default());
-    // Ended with this.
+    // Dropping the set aborts the writers.
     let mut tasks = JoinSet::new();
     let others = nodes.ports_but(leader);
     for (number, port) in (0..writers).zip(others.iter().cycle()) {
@@ -104,7 +107,7 @@ async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Res
     }
     within(
         PATIENCE,
-        "writes are acknowledged",
+        "no write was acknowledged",
         acknowledged.reached(WARM_WRITES),
     )
     .await?;
@@ -113,7 +116,12 @@ async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Res
     nodes.end(leader, ending)?;
     tokio::time::sleep_until(ended + WATCHED).await;
     let more = acknowledged.count() + 1;
-    within(PATIENCE, "writes go on", acknowledged.reached(more)).await?;
+    within(
+        PATIENCE,
+        "no write was acknowledged after the end of the leader",
+        acknowledged.reached(more),
+    )
+    .await?;
     let gap = acknowledged.longest_gap();
     tasks.shutdown().await;
     nodes.restart(leader).await?;
@@ -123,6 +131,6 @@ async fn measure(nodes: &mut Nodes, ending: Ending, writers: u32) -> anyhow::Res
 async fn within(limit: Duration, what: &str, done: impl Future<Output = ()>) -> anyhow::Result<()> {
     match tokio::time::timeout(limit, done).await {
         Ok(()) => Ok(()),
-        Err(_) => bail!("not within {limit:?}: {what}"),
+        Err(_) => bail!("{what} within {limit:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! A client that announces one thing after the other.
+//! A client that sends one announcement after the other.
 
 use super::acknowledged::Acknowledged;
 use crate::etc::ENVIRONMENT;
@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// After a write that failed.
+/// Pause after a failed write.
 const PAUSE: Duration = Duration::from_millis(5);
-/// A node answers within 2 s, with or without a quorum.
+/// Timeout of a write. A node responds within 2 s, with or without a quorum.
 const LIMIT: Duration = Duration::from_secs(3);
-/// Of an answer's head: an acknowledgement has no body.
+/// Maximum size of a response's head. An acknowledgement has no body.
 const HEAD_BYTES_MAX: usize = 4_096;
 
-/// Writes through one node.
+/// A client that writes through one node.
 pub struct Writer {
     port: u16,
     number: u32,
@@ -24,7 +24,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// The n-th writer of a cluster.
+    /// Creates the writer with this number, which must be unique in the cluster.
     pub fn new(port: u16, number: u32) -> Writer {
         Writer {
             port,
@@ -34,7 +34,7 @@ impl Writer {
         }
     }
 
-    /// Writes for as long as it is polled.
+    /// Writes until the future is dropped.
     pub async fn run(mut self, acknowledged: Arc<Acknowledged>) {
         loop {
             match tokio::time::timeout(LIMIT, self.write()).await {
@@ -47,7 +47,8 @@ impl Writer {
         }
     }
 
-    /// One write; an error leaves the connection in an unknown state.
+    /// Sends one announcement and waits for its acknowledgement. After an error, the connection is
+    /// in an unknown state.
     async fn write(&mut self) -> anyhow::Result<()> {
         self.token += 1;
         let request = self.request();
@@ -64,10 +65,10 @@ impl Writer {
         while !is_whole(&head) {
             let read = connection.read_buf(&mut head).await?;
             if read == 0 || head.len() > HEAD_BYTES_MAX {
-                bail!("the answer is none of an acknowledgement");
+                bail!("the response is not an acknowledgement");
             }
         }
-        let head = String::from_utf8(head).context("the answer is no text")?;
+        let head = String::from_utf8(head).context("the response is not text")?;
         if !head.starts_with("HTTP/1.1 202 ") {
             bail!("refused: {head}");
         }
@@ -83,16 +84,19 @@ impl Writer {
             ..
         } = self;
         let body = format!(
-            r#"{{"environment":"{ENVIRONMENT}","pool":"general","location":"/{number}","services":[{{"id":"00000000-0000-4000-8000-{number:012}","type":"gaps","properties":{{"token":"{token}"}}}}]}}"#
+            "{{\"environment\":\"{ENVIRONMENT}\",\"pool\":\"general\",\"location\":\"/{number}\",\
+             \"services\":[{{\"id\":\"00000000-0000-4000-8000-{number:012}\",\"type\":\"gaps\",\
+             \"properties\":{{\"token\":\"{token}\"}}}}]}}"
         );
         let length = body.len();
         format!(
-            "PUT /v1/announcement/gaps-{number} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            "PUT /v1/announcement/gaps-{number} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
     }
 }
 
-/// Whether a head has come to its end; a refusal's body comes with it.
+/// Returns whether the head of a response is complete. The body of a refusal may follow it.
 fn is_whole(head: &[u8]) -> bool {
     head.windows(4).any(|end| end == b"\r\n\r\n")
 }
@@ -105,7 +109,8 @@ mod tests {
     const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nnone";
     const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 
-    /// A refusal is known for one at once, though its body comes in one piece with its head; the next write is another.
+    /// A refusal is recognized as soon as it arrives, although its body arrives together with its
+    /// head. The writer then sends a new write.
     #[tokio::test]
     async fn a_refusal_is_not_waited_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

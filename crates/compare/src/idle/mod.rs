@@ -1,4 +1,5 @@
-//! What many connections that wait cost: memory of the node that holds them, and the lookups of others there.
+//! The cost of many idle connections: memory of the node that holds them, and latency of the
+//! lookups of other clients there.
 
 mod waiting;
 
@@ -15,32 +16,36 @@ use std::time::Duration;
 use tokio::process::Command;
 use waiting::Waiting;
 
-/// So long nothing is asked before others are measured. A second after it was asked last a connection is parked, and the allocator
-/// gives its buffers back over ten more.
+/// Time without requests before each measurement. A connection is parked one second after its last
+/// request, and the allocator returns its buffers over the next ten.
 const WAITED: Duration = Duration::from_secs(15);
-/// Of all lookups.
+/// The service type of all lookups.
 const SERVICE_TYPE: &str = "idle";
 
-/// How it is asked for.
+/// The arguments of this measurement.
 #[derive(Debug, clap::Args)]
 pub struct IdleArguments {
     #[command(flatten)]
     occasion: Occasion,
-    /// How many connections wait, each after a lookup.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=16_000))]
+    /// Number of idle connections, each after one lookup.
+    #[arg(
+        long,
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u32).range(1..=16_000)
+    )]
     connections: u32,
-    /// How often others look up without them, and with them.
+    /// Number of times that other lookups are measured, without and with the idle connections.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
-    /// How long each time.
+    /// Duration of each load, in seconds.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
-    /// Lookups of others, a second.
+    /// Number of lookups per second by other clients.
     #[arg(long, default_value_t = 1_000)]
     rate: u32,
 }
 
-/// What came of it, with every raw number.
+/// The results, with every raw number.
 #[derive(Debug, Serialize)]
 struct Idle {
     connections: u32,
@@ -49,12 +54,12 @@ struct Idle {
     repeats: Vec<Repeat>,
 }
 
-/// The same load twice.
+/// The same load twice: without and with the idle connections.
 #[derive(Debug, Serialize)]
 struct Repeat {
     without: Figures,
     with: Figures,
-    /// Resident memory of the node at the end of each, in megabytes.
+    /// Resident memory of the node after each of them, in megabytes.
     without_mb: f64,
     with_mb: f64,
 }
@@ -62,9 +67,9 @@ struct Repeat {
 /// Measures, prints, and writes the results.
 ///
 /// # Errors
-/// When the cluster does not start, a load does not end, or a connection that waits is closed.
+/// Fails if the cluster does not start, a load does not end, or an idle connection is closed.
 pub async fn run(arguments: IdleArguments) -> anyhow::Result<()> {
-    // Where there are too few, the connections that cannot be opened say so.
+    // If there are too few, the connections that cannot be opened report it.
     let _ = raise_descriptors();
     let dir = arguments.occasion.dir()?;
     let program = &arguments.occasion.quorate;
@@ -75,7 +80,8 @@ pub async fn run(arguments: IdleArguments) -> anyhow::Result<()> {
         rate: arguments.rate,
         repeats: Vec::new(),
     };
-    // What the first load takes for good is not counted as theirs.
+    // Memory that the node takes with the first load and keeps must not be attributed to the
+    // connections.
     load(&arguments, &nodes).await?;
     for time in 1..=arguments.repeats {
         let repeat = measure(&arguments, &nodes).await?;
@@ -99,7 +105,7 @@ async fn measure(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Rep
     let closed = waiting.closed();
     ensure!(
         closed == 0,
-        "{closed} connections that waited were closed:\n{}",
+        "{closed} idle connections were closed:\n{}",
         nodes.last_words(0)
     );
     Ok(Repeat {
@@ -110,7 +116,7 @@ async fn measure(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Rep
     })
 }
 
-/// Lookups of a hundred services on the node that holds the connections, at an even pace.
+/// Runs lookups of a hundred services at a constant rate on the node that holds the connections.
 async fn load(arguments: &IdleArguments, nodes: &Nodes) -> anyhow::Result<Figures> {
     let lasts = Duration::from_secs(arguments.seconds);
     let mut command = Command::new(&arguments.occasion.quorate);
@@ -150,8 +156,9 @@ impl fmt::Display for Idle {
         let most = self.repeats.iter().map(Repeat::grown_mb);
         write!(
             f,
-            "{} idle connections to one node: {:.0} MB more, at most {:.0} MB; {} lookups a second of others there: \
-             p50 {:.2} ms without, {:.2} ms with; p99 {:.2} ms without, {:.2} ms with, {:.2} times (medians of {})",
+            "{} idle connections to one node: {:.0} MB more, at most {:.0} MB; \
+             {} other lookups per second there: p50 {:.2} ms without, {:.2} ms with; \
+             p99 {:.2} ms without, {:.2} ms with, {:.2} times (medians of {})",
             self.connections,
             of(Repeat::grown_mb),
             most.fold(0.0, f64::max),

@@ -1,4 +1,4 @@
-//! Connections that asked once and wait.
+//! Idle connections: each has sent one request and received the response.
 
 use anyhow::{Context, ensure};
 use std::io::ErrorKind;
@@ -7,24 +7,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Connections that are opened at once.
+/// Maximum number of connections that are being opened at the same time.
 const OPENING_AT_ONCE: usize = 100;
-/// One after the other, 10,000 in 10 s: else what the kernel does for each every 10 s, a keep-alive probe, comes for all in one second.
+/// Interval between opening two connections: 10,000 take 10 s. If they were opened faster, the
+/// kernel's keep-alive probes, one per connection every 10 s, would all be sent in the same second.
 const PACE: Duration = Duration::from_millis(1);
-/// An answer that takes longer is none.
+/// Timeout for opening a connection and receiving the response.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// Of a type that nobody has: an answer without services.
+/// A lookup of a type that no service has; the response lists no services.
 const REQUEST: &[u8] = b"GET /v1/service/none HTTP/1.1\r\nHost: idle\r\n\r\n";
 const ANSWER_BYTES_MAX: usize = 4 << 10;
 
-/// They close with this.
+/// Open idle connections. They are closed when this is dropped.
 pub struct Waiting(Vec<TcpStream>);
 
 impl Waiting {
-    /// Returns once each has had its answer.
+    /// Opens the connections, and returns when each has received its response.
     ///
     /// # Errors
-    /// When one is turned away.
+    /// Fails if a connection is refused.
     pub async fn begin(port: u16, count: u32) -> anyhow::Result<Waiting> {
         let mut opening = JoinSet::new();
         let mut open = Vec::with_capacity(count as usize);
@@ -42,7 +43,7 @@ impl Waiting {
         Ok(Waiting(open))
     }
 
-    /// How many of them the server has closed.
+    /// Returns the number of connections that the server has closed.
     pub fn closed(&self) -> usize {
         let is_open = |stream: &TcpStream| {
             let read = stream.try_read(&mut [0]);
@@ -58,17 +59,17 @@ async fn opened(
     opening.join_next().await.transpose()?.transpose()
 }
 
-/// A connection that has had one answer.
+/// Opens a connection, sends one request and reads the response.
 async fn ask(port: u16) -> anyhow::Result<TcpStream> {
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.write_all(REQUEST).await?;
         let mut answer = vec![0; ANSWER_BYTES_MAX];
         let mut read = 0;
-        // The body is an object, in a line.
+        // The body is a JSON object on a single line.
         while !answer[..read].ends_with(b"}\n") {
             let more = stream.read(&mut answer[read..]).await?;
-            ensure!(more > 0, "the answer breaks off");
+            ensure!(more > 0, "the response is truncated");
             read += more;
         }
         ensure!(
@@ -80,5 +81,5 @@ async fn ask(port: u16) -> anyhow::Result<TcpStream> {
     };
     tokio::time::timeout(ANSWER_LIMIT, asked)
         .await
-        .context("no answer")?
+        .context("no response")?
 }

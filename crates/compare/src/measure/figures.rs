@@ -1,24 +1,24 @@
-//! What one load came to.
+//! The results of one load.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// As `quorate bench --json` prints it, and the load on etcd.
+/// The results as `quorate bench --json` prints them; the load generator for etcd prints the same.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Figures {
-    /// Requests that were served.
+    /// Number of requests that were served.
     pub served: u64,
-    /// Answers a second.
+    /// Number of responses per second.
     pub rate_per_second: f64,
-    /// What an answer's body has.
+    /// Mean size of a response body, in bytes.
     pub bytes_per_answer: u64,
-    /// From the sending, or from when it should have been.
+    /// Latencies, counted from when a request was sent or, at a given rate, was due.
     pub latency_ms: Latency,
-    /// How often each went wrong.
+    /// Number of failed requests by error.
     pub errors: BTreeMap<String, u64>,
 }
 
-/// Quantiles, in milliseconds.
+/// Quantiles of a latency, in milliseconds.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 pub struct Latency {
     pub p50: f64,
@@ -27,49 +27,51 @@ pub struct Latency {
     pub max: f64,
 }
 
-/// One load on one peer: what its clients saw, and what its nodes took for it.
+/// One load on one server: the results of the clients, and the resources that its nodes used.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
-    /// What the clients saw.
+    /// The results of the clients.
     pub figures: Figures,
-    /// Processor time of all nodes together, in seconds: while it lasted, and for the announcements before and after it.
+    /// Processor time of all nodes together, in seconds: during the load, and for announcing the
+    /// services before it and withdrawing them after it.
     pub processor_s: f64,
-    /// Processor time that those at rest beside them took meanwhile, in seconds.
+    /// Processor time that the other servers, which should be at rest, used in that time, in
+    /// seconds.
     pub others_s: f64,
-    /// Whether those had come to rest before it.
+    /// Whether the other servers had come to rest before the load.
     pub others_at_rest: bool,
-    /// Resident memory of the largest node, at its peak since its start, in megabytes.
+    /// Peak resident memory of the largest node since its start, in megabytes.
     pub memory_mb: f64,
 }
 
-/// One short load on one build, of many in turn with those on another.
+/// One short load on one build, alternating with those on another build.
 #[derive(Debug, Clone, Serialize)]
 pub struct Slice {
-    /// What the clients saw.
+    /// The results of the clients.
     pub figures: Figures,
     /// Processor time of all nodes together, in seconds.
     pub processor_s: f64,
 }
 
-/// A number of a measurement.
+/// A figure of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
-    /// Answers a second.
+    /// Responses per second.
     Rate,
-    /// The median latency in milliseconds.
+    /// The median latency, in milliseconds.
     P50,
-    /// Of a hundred requests the slowest, in milliseconds.
+    /// The 99th percentile of the latency, in milliseconds.
     P99,
-    /// Seconds of processor time.
+    /// Processor time, in seconds.
     Processor,
-    /// Megabytes of the largest node, at most so far.
+    /// Peak memory of the largest node so far, in megabytes.
     Memory,
-    /// Requests that were not served.
+    /// Number of requests that were not served.
     Errors,
 }
 
 impl Measured {
-    /// One of its numbers.
+    /// Returns one of the figures.
     pub fn get(&self, figure: Figure) -> f64 {
         let figures = &self.figures;
         match figure {
@@ -83,7 +85,8 @@ impl Measured {
     }
 }
 
-/// The middle one, or the mean of the two in the middle; none of none.
+/// Returns the median: the middle value, or the mean of the two middle values. Returns `None` if
+/// there are no values.
 pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);

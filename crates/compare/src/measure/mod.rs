@@ -1,4 +1,4 @@
-//! What is measured, and with what.
+//! The loads, and the means to measure them.
 
 pub mod figures;
 pub mod load;

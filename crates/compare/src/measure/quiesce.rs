@@ -1,22 +1,25 @@
-//! Waiting until those who are not measured do nothing.
+//! Waits until the servers that are not being measured are at rest.
 //!
-//! A JVM goes on compiling after its load has ended, and what it takes is missing to whom is measured. One that rests may begin again, so that
-//! what the others took beside each load is in the results as well.
+//! A JVM continues to compile after its load has ended, and the processor time that it uses is not
+//! available to the server being measured. A JVM at rest may start again. Therefore the results
+//! also contain the processor time that the other servers used beside each load.
 
 use quorate::clock;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Between two looks they took less than this, all together: at most three ticks of the kernel's clock. Nine servers without clients take
-/// about two (benches/results, 2026-11-27T0220Z).
+/// Processes are at rest while they use less than this processor time in total between two checks:
+/// at most three ticks of the kernel's clock. Nine servers without clients use about two
+/// (benches/results, 2026-11-27T0220Z).
 const AT_REST_S: f64 = 0.035;
 const LOOK_AFTER: Duration = Duration::from_millis(500);
-/// So many looks in a row: a pause of a compiler is no end.
+/// Number of consecutive checks at rest that are required, because a compiler may only have paused.
 const LOOKS_AT_REST: u32 = 3;
-/// A run goes on beside those who never rest, and its results say so.
+/// Maximum time to wait. The run then continues beside busy processes, and its results say so.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Waits until those who took so many seconds of processor time so far take no more. Whether they came to rest in time.
+/// Waits until the processes whose total processor time `took_s` returns are at rest. Returns
+/// whether they came to rest in time.
 pub async fn came_to_rest(took_s: impl Fn() -> f64) -> bool {
     let began = clock::now();
     let (mut before_s, mut at_rest) = (took_s(), 0);
@@ -39,7 +42,8 @@ pub async fn came_to_rest(took_s: impl Fn() -> f64) -> bool {
 mod tests {
     use super::*;
 
-    /// What they took so long after the beginning, when they work for some milliseconds of a time.
+    /// Returns the processor time, in seconds, that has been used since `began` by processes that
+    /// work during these intervals (milliseconds since `began`).
     fn worked_s(began: clock::Instant, works: &[(u64, u64)]) -> f64 {
         let now_ms = (clock::now() - began).as_millis() as u64;
         let in_ms = |(from_ms, to_ms): &(u64, u64)| now_ms.clamp(*from_ms, *to_ms) - from_ms;
@@ -57,7 +61,7 @@ mod tests {
         assert_eq!(waited_ms(&[]).await, (true, 1_500));
         assert_eq!(waited_ms(&[(0, 2_000)]).await, (true, 3_500));
         assert_eq!(waited_ms(&[(0, 900), (1_950, 3_000)]).await, (true, 4_500));
-        // What everybody does now and then is rest, too; a tick more is none.
+        // Three ticks of work between two checks still count as rest; four do not.
         assert_eq!(waited_ms(&[(200, 230), (700, 730)]).await, (true, 1_500));
         assert_eq!(waited_ms(&[(200, 240)]).await, (true, 2_000));
     }

@@ -1,20 +1,20 @@
-//! What is measured, of whom.
+//! The loads, and the servers that each of them is run on.
 
 use anyhow::bail;
 use serde::Serialize;
 use std::fmt;
 
-/// Those that are measured.
+/// A server that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Name {
-    /// This build.
+    /// This build of quorate.
     Quorate,
-    /// airlift's discovery server: stale, in memory, not replicated when it answers.
+    /// airlift's discovery server: stale reads, data in memory, replication after the response.
     Airlift,
-    /// etcd: linearizable reads of a prefix, durable puts.
+    /// etcd: linearizable reads of a prefix, durable writes.
     Etcd,
-    /// axum, which hands out the same bytes and agrees with nobody.
+    /// axum, which returns the same bytes and replicates nothing.
     Limit,
 }
 
@@ -29,63 +29,65 @@ impl fmt::Display for Name {
     }
 }
 
-/// Everybody.
+/// All servers.
 pub const ALL: &[Name] = &[Name::Quorate, Name::Airlift, Name::Etcd, Name::Limit];
-/// Those to whom an announcement that changes nothing is one.
+/// Servers that have renewals: announcements that change nothing.
 const WITH_RENEWALS: &[Name] = &[Name::Quorate, Name::Airlift, Name::Limit];
-/// Those that expire what is not renewed.
+/// Servers that expire announcements that are not renewed.
 const DISCOVERY: &[Name] = &[Name::Quorate, Name::Airlift];
 
-/// What the clients ask.
+/// The kind of request that the clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
-    /// Every service of a type.
+    /// A lookup of all services of a type.
     Lookup,
     /// An announcement that changes something.
     Change,
-    /// One that changes nothing.
+    /// An announcement that changes nothing.
     Renew,
 }
 
-/// Whom the clients ask.
+/// The nodes that the clients send requests to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum To {
     /// All three nodes.
     All,
-    /// One that does not lead.
+    /// One node that is not the leader.
     Follower,
 }
 
-/// How long a load lasts.
+/// The duration of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// As was said (`--seconds`).
+    /// The duration given by `--seconds`.
     Usual,
-    /// Five times that, for a load that takes a while to show.
+    /// Five times as long, for a load whose effects take a while to show.
     Long,
 }
 
-/// One load, and its clients.
+/// One load.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Task {
-    /// What it is called in tables and results.
+    /// Its name in tables and results.
     pub name: &'static str,
-    /// What is asked.
+    /// The requests of the clients.
     pub asked: Asked,
-    /// Whom.
+    /// The nodes that receive the requests.
     pub to: To,
-    /// How many ask at once.
+    /// Number of concurrent clients.
     pub clients: u32,
-    /// How many nodes are announced, with a service each; where anything expires they are renewed every 8 s besides.
+    /// Number of announced nodes, with one service each. They are also renewed every 8 s, except on
+    /// etcd, where they do not expire.
     pub nodes: u32,
-    /// Requests a second; none: each client asks when it is answered.
+    /// Number of requests per second. Without it, each client sends its next request when it has
+    /// the response.
     pub rate: Option<u32>,
-    /// How long.
+    /// Its duration.
     pub length: Length,
-    /// Of whom it is measured.
+    /// The servers that it is measured on.
     pub of: &'static [Name],
 }
 
@@ -100,10 +102,10 @@ const USUAL: Task = Task {
     of: ALL,
 };
 
-/// What a cluster is put under before anything is measured.
+/// The load that warms up a cluster before its first measurement.
 pub const WARM: Task = USUAL;
 
-/// All that is measured.
+/// All loads.
 pub const TASKS: &[Task] = &[
     Task {
         name: "lookup-100",
@@ -147,7 +149,7 @@ pub const TASKS: &[Task] = &[
         of: WITH_RENEWALS,
         ..USUAL
     },
-    // The renewals beside the lookups are the load here: 1,250 a second.
+    // Most of this load is the renewals beside the lookups: 1,250 a second.
     Task {
         name: "crowd-10000",
         nodes: 10_000,
@@ -158,15 +160,18 @@ pub const TASKS: &[Task] = &[
     },
 ];
 
-/// Returns the loads of these names, or all when none is named.
+/// Returns the loads with these names, or all loads if `names` is empty.
 ///
 /// # Errors
-/// When a name is no load's.
+/// Fails if there is no load with one of the names.
 pub fn selected(names: &[String]) -> anyhow::Result<Vec<Task>> {
     for name in names {
         if !TASKS.iter().any(|task| task.name == name) {
             let known: Vec<&str> = TASKS.iter().map(|task| task.name).collect();
-            bail!("'{name}' is none of the loads: {}", known.join(", "));
+            bail!(
+                "unknown load '{name}', expected one of: {}",
+                known.join(", ")
+            );
         }
     }
     let is_selected = |task: &&Task| names.is_empty() || names.iter().any(|name| name == task.name);
@@ -178,7 +183,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// Each has a name of its own, and is measured of quorate: the others are there to be compared with.
+    /// Each load has a unique name and is measured on quorate, which the other servers are compared
+    /// with.
     #[test]
     fn tasks_are_told_apart() {
         let names: BTreeSet<&str> = TASKS.iter().map(|task| task.name).collect();

@@ -1,14 +1,16 @@
-//! Processor time and memory of processes, as Linux tells them.
+//! Processor time and memory of processes, as Linux reports them in /proc.
 
 use rustix::param::clock_ticks_per_second;
 use std::fs;
 
 const KB_PER_MB: f64 = 1_000.0 / 1.024;
-/// Where user and system time stand in `/proc/PID/stat`, counted after the name in parentheses (proc(5)).
+/// Indexes of user and system time among the fields of `/proc/PID/stat` after the name in
+/// parentheses (proc(5)).
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 
-/// What processes took so far, all together; nothing where there is no /proc.
+/// Returns the processor time that the processes have used so far in total, in seconds; 0 on
+/// systems without /proc.
 pub fn processor_s(pids: &[u32]) -> f64 {
     let ticks = |pid: &u32| -> Option<u64> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -21,18 +23,18 @@ pub fn processor_s(pids: &[u32]) -> f64 {
     ticks as f64 / clock_ticks_per_second() as f64
 }
 
-/// The resident memory of the largest, at its peak since its start.
+/// Returns the peak resident memory since its start of the largest process, in megabytes.
 pub fn peak_memory_mb(pids: &[u32]) -> f64 {
     let peaks = pids.iter().filter_map(|pid| memory_mb(*pid, "VmHWM:"));
     peaks.fold(0.0, f64::max)
 }
 
-/// The resident memory of a process now; nothing where there is no /proc.
+/// Returns the current resident memory of a process, in megabytes; `None` on systems without /proc.
 pub fn resident_memory_mb(pid: u32) -> Option<f64> {
     memory_mb(pid, "VmRSS:")
 }
 
-/// What `/proc/PID/status` says in a line (proc(5)).
+/// Returns the value of a line of `/proc/PID/status` (proc(5)), in megabytes.
 fn memory_mb(pid: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;
@@ -44,7 +46,7 @@ fn memory_mb(pid: u32, name: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// This process takes some of both.
+    /// This process has used memory and processor time.
     #[test]
     fn usage_is_read() {
         let own = [std::process::id()];

@@ -1,4 +1,4 @@
-//! airlift's discovery server, from the same etc/ directories.
+//! Starts airlift's discovery server from the same etc/ directories as quorate.
 
 use super::cluster::Cluster;
 use super::process::{Process, free_ports};
@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use std::path::Path;
 use tokio::process::Command;
 
-/// Of the artifact io.airlift.discovery:discovery-server.
+/// The version, which is that of the artifact io.airlift.discovery:discovery-server.
 pub const VERSION: &str = "airlift discovery-server 1.34";
 const MAIN_CLASS: &str = "io.airlift.discovery.server.DiscoveryServer";
 
@@ -23,7 +23,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
         let mut command = Command::new(airlift.java_home.join("bin/java"));
         command
             .args(["-server", "-Xmx1G"])
-            // Guice and LevelDB of its time look into the JDK.
+            // Its old versions of Guice and LevelDB access internals of the JDK.
             .args(["--add-opens=java.base/java.lang=ALL-UNNAMED"])
             .args(["--add-opens=java.base/java.nio=ALL-UNNAMED"])
             .arg(format!(
@@ -39,7 +39,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
                 "-Dnode.id={}",
                 node.file_name().unwrap_or_default().display()
             ))
-            // It announces itself, as a node of a cluster does.
+            // The node announces itself, as the nodes of a cluster do.
             .arg(format!("-Ddiscovery.uri=http://127.0.0.1:{port}"))
             .arg("-cp")
             .arg(airlift.dir.join("lib/*"))
@@ -50,7 +50,7 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     let servers = urls(&ports);
     Ok(Cluster {
         name: Name::Airlift,
-        // None leads.
+        // There is no leader, so that every node can serve as the follower.
         follower: servers[1].clone(),
         processes,
         servers,

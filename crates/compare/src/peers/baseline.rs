@@ -1,4 +1,4 @@
-//! The limit, as three servers that know nothing of each other.
+//! Starts the limit: three servers that do not communicate with each other.
 
 use super::cluster::Cluster;
 use super::process::{Process, free_ports};
@@ -8,18 +8,19 @@ use crate::measure::tasks::Name;
 use std::path::Path;
 use tokio::process::Command;
 
-/// Three servers, which end with this.
+/// Three running servers. Their processes are killed when this is dropped.
 pub struct Limits {
     pub processes: Vec<Process>,
-    /// URLs, as the load takes them.
+    /// The URLs of the servers, in the format of the load generator.
     pub servers: Vec<String>,
 }
 
 impl Limits {
-    /// With an answer to every lookup of so many services, or the answers to all loads. Returns once each serves.
+    /// Starts the servers, and returns when each serves. They respond to every lookup with this
+    /// number of services, or without `services` to each load with its own.
     ///
     /// # Errors
-    /// When one does not.
+    /// Fails if a server does not serve in time.
     pub async fn start(itself: &Path, dir: &Path, services: Option<u32>) -> anyhow::Result<Limits> {
         let ports = free_ports(NODES)?;
         let mut processes = Vec::new();

@@ -1,26 +1,26 @@
-//! A cluster that runs.
+//! A running cluster of one of the servers.
 
 use super::process::Process;
 use crate::measure::tasks::Name;
 use std::path::PathBuf;
 
-/// A cluster of one of them. Its processes end with it.
+/// A running cluster. Its processes are killed when it is dropped.
 pub struct Cluster {
     pub(super) name: Name,
     pub(super) processes: Vec<Process>,
-    /// URLs, as the load takes them.
+    /// The URLs of the nodes, in the format of the load generator.
     pub(super) servers: Vec<String>,
     pub(super) follower: String,
     pub(super) load: PathBuf,
 }
 
 impl Cluster {
-    /// Its processes.
+    /// Returns the process ids of all nodes.
     pub fn pids(&self) -> Vec<u32> {
         self.processes.iter().map(Process::id).collect()
     }
 
-    /// Whether none of its processes has ended.
+    /// Returns whether all of its processes are still running.
     pub fn runs(&mut self) -> bool {
         let mut processes = self.processes.iter_mut();
         processes.all(|process| process.check_running().is_ok())

@@ -1,4 +1,4 @@
-//! etcd, with its defaults.
+//! Starts etcd with its default settings.
 
 use super::cluster::Cluster;
 use super::process::{Process, free_ports};
@@ -16,10 +16,10 @@ pub async fn version(programs: &Programs) -> anyhow::Result<String> {
     }
 }
 
-/// One that does not lead, once each serves.
+/// Waits until every node serves, and returns the URL of a follower.
 ///
 /// # Errors
-/// When one does not.
+/// Fails if a node does not serve in time.
 pub async fn follower(program: &Path, servers: &[String]) -> anyhow::Result<String> {
     let mut asked = Command::new(program);
     asked.args(["follower", "--server", &servers.join(",")]);

@@ -1,4 +1,4 @@
-//! Puts a load on a cluster, and measures.
+//! Puts a load on a cluster and measures it.
 
 use super::cluster::Cluster;
 use super::{etcd, quorate};
@@ -11,25 +11,30 @@ use anyhow::{Context, bail};
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Before each load is measured.
+/// Duration of the load before it is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Before each slice: its connections are made in it.
+/// Duration of the load before a slice is measured, in which its connections are opened.
 const SLICE_WARM_UP: Duration = Duration::from_millis(200);
-/// Of a warm-up. A JVM compiles what it has run often, and has little time for it beside two others on the same machine.
+/// Duration of a round of warm-up.
 const ROUND: Duration = Duration::from_secs(1);
+/// Duration of a round of warm-up of a JVM. A JVM compiles code only after it has run often, and
+/// has little processor time for that beside two other JVMs on the same machine.
 const JVM_ROUND: Duration = Duration::from_secs(5);
-/// A JVM is warmed up with each kind of load until this many rounds together gain less than a twentieth on the best before them, or as many have been.
+/// Number of consecutive rounds, each less than a twentieth faster than the best before them, after
+/// which a JVM counts as warmed up for a kind of load.
 const JVM_ROUNDS_WITHOUT_GAIN: u32 = 3;
+/// Maximum number of rounds of warm-up of a JVM with each kind of load.
 const JVM_ROUNDS: u32 = 12;
 
-/// The least that a service takes in an answer; quorate's takes 280.
+/// Minimum number of bytes of a service in a response; in quorate's responses it has 280.
 const SERVICE_BYTES_MIN: u64 = 150;
 
 impl Cluster {
-    /// Puts a load on it, and measures, with other processes at rest beside it.
+    /// Measures a load on the cluster, after waiting until the `others` processes are at rest.
     ///
     /// # Errors
-    /// When the load does not end, prints no figures, or nothing was served, and when a node has died.
+    /// Fails if the load does not end or prints no figures, no request was served, services are
+    /// missing from the responses, or a node has ended.
     pub async fn measure(
         &mut self,
         task: &Task,
@@ -53,10 +58,10 @@ impl Cluster {
         })
     }
 
-    /// Puts one short load on it, and does not wait until others are at rest.
+    /// Measures one short load on the cluster, without waiting until other processes are at rest.
     ///
     /// # Errors
-    /// As for [`Cluster::measure`].
+    /// Fails like [`Cluster::measure`].
     pub async fn measure_slice(
         &mut self,
         task: &Task,
@@ -76,8 +81,8 @@ impl Cluster {
         })
     }
 
-    /// Runs a load, and checks that it was served whole. Returns its figures, and the processor
-    /// time of all nodes in seconds.
+    /// Runs a load, and checks that the responses were complete. Returns its figures, and the
+    /// processor time of all nodes in seconds.
     async fn checked_load(
         &mut self,
         task: &Task,
@@ -90,11 +95,11 @@ impl Cluster {
         let figures = self.load(task, of_type, warm_up, duration).await?;
         let processor_s = usage::processor_s(&pids) - before_s;
         if figures.served == 0 {
-            bail!("nothing was served: {:?}", figures.errors);
+            bail!("no request was served: {:?}", figures.errors);
         }
         if task.asked == Asked::Lookup && figures.bytes_per_answer < answer_bytes_min(task) {
             bail!(
-                "an answer has {} bytes only: not all services are in it",
+                "a response has only {} bytes: services are missing from it",
                 figures.bytes_per_answer
             );
         }
@@ -104,7 +109,7 @@ impl Cluster {
         Ok((figures, processor_s))
     }
 
-    /// Asks again who does not lead: that may have changed since the last load.
+    /// Determines a follower again, because the leader may have changed since the last load.
     async fn look_for_follower(&mut self) -> anyhow::Result<()> {
         self.follower = match self.name {
             Name::Quorate => quorate::follower(&self.servers).await?,
@@ -114,10 +119,11 @@ impl Cluster {
         Ok(())
     }
 
-    /// Puts each kind of load on it for a while, so that nothing is measured that is only so at first.
+    /// Puts each kind of load on the cluster for a while, so that effects of its first requests are
+    /// not measured.
     ///
     /// # Errors
-    /// As for [`Cluster::measure`].
+    /// Fails if a load does not end or prints no figures.
     pub async fn warm_up(&self) -> anyhow::Result<()> {
         let (rounds, lasts) = match self.name {
             Name::Airlift => (JVM_ROUNDS, JVM_ROUND),
@@ -145,7 +151,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Each load has a service type of its own: a server that replicates late shows the last one's for a while.
+    /// Runs the load generator and returns its figures. Each load has its own service type, because
+    /// a server that replicates late shows the services of the last load for a while.
     async fn load(
         &self,
         task: &Task,
@@ -179,7 +186,7 @@ impl Cluster {
     }
 }
 
-/// Of all services of a task, however they are written.
+/// Returns the minimum size of a response with all services of a load, regardless of its format.
 fn answer_bytes_min(task: &Task) -> u64 {
     u64::from(task.nodes) * SERVICE_BYTES_MIN
 }

@@ -1,4 +1,4 @@
-//! Those that are measured: how each is started, and put under load.
+//! The servers that are measured: each can be started and put under load.
 
 mod airlift;
 pub mod baseline;

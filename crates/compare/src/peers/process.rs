@@ -1,4 +1,4 @@
-//! A process of a cluster, with its log.
+//! A process of a cluster, and its log.
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -9,24 +9,25 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::{Child, Command};
 
-/// So much of a log is shown of a process that does not serve.
+/// Maximum number of bytes of a log that an error message shows.
 const SHOWN_BYTES: usize = 2_000;
 
-/// A running process; it is killed when dropped.
+/// A running process. It is killed when it is dropped.
 pub struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts it, in a directory of its own.
+    /// Starts a process in its own directory.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Fails if the process cannot be started.
     pub fn start(command: &mut Command, dir: &Path) -> anyhow::Result<Process> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         let log = dir.join("log");
-        // Appended to: the last words of one that is started again are worth keeping.
+        // Opened for appending: if the process is started again, the end of its earlier log is
+        // worth keeping.
         let file = File::options().create(true).append(true).open(&log);
         let file = file.with_context(|| log.display().to_string())?;
         let child = command
@@ -40,39 +41,44 @@ impl Process {
         Ok(Process { child, log })
     }
 
-    /// Its id; 0 when it has ended.
+    /// Returns the process id, or 0 if the process has ended.
     pub fn id(&self) -> u32 {
         self.child.id().unwrap_or(0)
     }
 
-    /// Ends it at once.
+    /// Sends SIGKILL to the process.
     ///
     /// # Errors
-    /// When it has ended already.
+    /// Fails if the process has already ended.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         Ok(self.child.start_kill()?)
     }
 
-    /// Tells it to end.
+    /// Sends SIGTERM to the process.
     ///
     /// # Errors
-    /// When it has ended already.
+    /// Fails if the process has already ended.
     pub fn terminate(&self) -> anyhow::Result<()> {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id as i32));
-        Ok(kill_process(pid.context("it has ended")?, Signal::TERM)?)
+        Ok(kill_process(
+            pid.context("the process has already ended")?,
+            Signal::TERM,
+        )?)
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Fails if the operating system reports an error.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         self.child.wait().await?;
         Ok(())
     }
 
+    /// Checks that the process is running.
+    ///
     /// # Errors
-    /// When it has ended, with its last words.
+    /// Fails with the exit status and the end of the log if the process has ended.
     pub fn check_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -80,7 +86,7 @@ impl Process {
         }
     }
 
-    /// The end of what it wrote.
+    /// Returns the end of the log.
     pub fn last_words(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(SHOWN_BYTES);
@@ -88,17 +94,17 @@ impl Process {
     }
 }
 
-/// Ports on loopback that nothing listens on.
+/// Returns different ports on loopback that no process listens on.
 ///
 /// # Errors
-/// When there are none.
+/// Fails if there are not enough free ports.
 pub fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     let mut ports = BTreeSet::new();
     let mut held = Vec::new();
     while ports.len() < count {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         ports.insert(listener.local_addr()?.port());
-        // Held until all are found, so that each is another.
+        // Held until all ports are found, so that they are different.
         held.push(listener);
     }
     Ok(ports.into_iter().collect())

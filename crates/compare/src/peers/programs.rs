@@ -1,4 +1,4 @@
-//! The programs that are measured.
+//! The programs of the servers that are measured.
 
 use crate::measure::tasks::Name;
 use anyhow::bail;
@@ -6,48 +6,48 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Nodes of every cluster.
+/// Number of nodes of every cluster.
 pub const NODES: usize = 3;
-/// From the start of the processes until each serves.
+/// Timeout from the start of the processes until every node serves.
 pub const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// What is there to be measured; with the reason for what is not.
+/// The programs of all servers. A server that is not available has the reason in its place.
 #[derive(Debug)]
 pub struct Programs {
-    /// This program, which is the limit too.
+    /// This program, which also contains the limit.
     pub itself: PathBuf,
     /// quorate.
     pub quorate: PathBuf,
-    /// The quorate whose `bench` puts the load on all that speak HTTP. It is the same for all
-    /// builds that are compared, so that a change of the load generator is not taken for one of the
-    /// server.
+    /// The quorate whose `bench` command puts the load on all servers except etcd. It is the same
+    /// for all builds that are compared, so that a change of the load generator is not mistaken for
+    /// a change of the server.
     pub load: PathBuf,
     /// airlift's discovery server.
     pub airlift: Result<Airlift, String>,
-    /// etcd's server and the load on it.
+    /// etcd's server and its load generator.
     pub etcd: Result<Etcd, String>,
 }
 
-/// airlift's discovery server, unpacked, and the Java to run it.
+/// airlift's discovery server, unpacked, and the Java to run it on.
 #[derive(Debug)]
 pub struct Airlift {
-    /// With `lib` in it.
+    /// The directory that contains `lib`.
     pub dir: PathBuf,
-    /// With `bin/java` in it.
+    /// The directory that contains `bin/java`.
     pub java_home: PathBuf,
 }
 
-/// etcd.
+/// etcd's server and its load generator.
 #[derive(Debug)]
 pub struct Etcd {
-    /// crates/compare/etcd, built.
+    /// The program built from crates/compare/etcd.
     pub program: PathBuf,
-    /// Another server than the one that is built into it.
+    /// A server to use instead of the one in `program`.
     pub server: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Why one of them is not measured.
+    /// Returns the reason why a server cannot be measured, or `None` if it can.
     pub fn missing(&self, name: Name) -> Option<&str> {
         match name {
             Name::Airlift => self.airlift.as_ref().err().map(String::as_str),
@@ -57,7 +57,7 @@ impl Programs {
     }
 }
 
-/// What a program prints.
+/// Runs a program and returns its output.
 pub(super) async fn output(command: &mut Command) -> anyhow::Result<String> {
     let ended = command.output().await?;
     if !ended.status.success() {
@@ -66,7 +66,7 @@ pub(super) async fn output(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&ended.stdout).trim().to_owned())
 }
 
-/// Of nodes on loopback.
+/// Returns the URLs of nodes on these ports of loopback.
 pub fn urls(ports: &[u16]) -> Vec<String> {
     ports
         .iter()

@@ -1,4 +1,4 @@
-//! quorate, from an etc/ directory.
+//! Starts quorate from etc/ directories.
 
 use super::cluster::Cluster;
 use super::process::{Process, free_ports};
@@ -10,35 +10,35 @@ use serde::Deserialize;
 use std::path::Path;
 use tokio::process::Command;
 
-/// What is looked at of `/v1/cluster/status`.
+/// The fields of `/v1/cluster/status` that are used.
 #[derive(Deserialize)]
 struct Status {
     role: String,
     term: u64,
 }
 
-/// Starts one node of an etc/ directory.
+/// Starts one node from its etc/ directory.
 ///
 /// # Errors
-/// When it cannot be started.
+/// Fails if the process cannot be started.
 pub fn start_node(program: &Path, node: &Path) -> anyhow::Result<Process> {
     let mut command = Command::new(program);
     command.arg("run").arg("--etc-dir").arg(node.join("etc"));
     Process::start(&mut command, node)
 }
 
-/// The role of the node on a port, as it says itself: `leader`, or another.
+/// Returns the role that the node on a port reports: `leader`, or another one.
 ///
 /// # Errors
-/// When it does not answer.
+/// Fails if the node does not respond.
 pub async fn role(port: u16) -> anyhow::Result<String> {
     Ok(status(port).await?.role)
 }
 
-/// The raft term of the node on a port.
+/// Returns the Raft term of the node on a port.
 ///
 /// # Errors
-/// As for [`role`].
+/// Fails if the node does not respond.
 pub async fn term(port: u16) -> anyhow::Result<u64> {
     Ok(status(port).await?.term)
 }
@@ -66,10 +66,10 @@ pub async fn start(programs: &Programs, dir: &Path) -> anyhow::Result<Cluster> {
     })
 }
 
-/// One that does not lead.
+/// Returns the URL of a node that is not the leader.
 ///
 /// # Errors
-/// When one does not answer.
+/// Fails if a node does not respond, or there is no follower.
 pub async fn follower(servers: &[String]) -> anyhow::Result<String> {
     for server in servers {
         let port = server.rsplit(':').next().unwrap_or_default().parse()?;
@@ -77,5 +77,5 @@ pub async fn follower(servers: &[String]) -> anyhow::Result<String> {
             return Ok(server.clone());
         }
     }
-    anyhow::bail!("no node follows")
+    anyhow::bail!("no node is a follower")
 }

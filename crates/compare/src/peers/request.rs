@@ -1,4 +1,4 @@
-//! The few requests that are made besides the load.
+//! The few requests that are sent besides the load.
 
 use super::process::Process;
 use anyhow::{Context, bail};
@@ -6,15 +6,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Between two looks at a server that does not serve yet.
+/// Interval between two requests to a server that does not serve yet.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// A server that is slower is asked again.
+/// Timeout of a request. [`wait_serving`] retries it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// The body of an answer of 200.
+/// Sends a GET request and returns the body of the response.
 ///
 /// # Errors
-/// When there is none.
+/// Fails if there is no complete response in time, or its status is not 200.
 pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
     let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
@@ -23,7 +23,7 @@ pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         let Some((head, body)) = answer.split_once("\r\n\r\n") else {
-            bail!("the answer breaks off");
+            bail!("the response is truncated");
         };
         let status = head.split(' ').nth(1).unwrap_or_default();
         if status != "200" {
@@ -33,13 +33,13 @@ pub async fn get(port: u16, path: &str) -> anyhow::Result<String> {
     };
     tokio::time::timeout(ANSWER_LIMIT, asked)
         .await
-        .context("no answer")?
+        .context("no response")?
 }
 
-/// Waits until every server answers a lookup.
+/// Waits until every server responds to a lookup.
 ///
 /// # Errors
-/// When one does not within the limit, or its process ends.
+/// Fails if a server does not respond within `limit`, or its process ends.
 pub async fn wait_serving(
     ports: &[u16],
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Starts any of them.
+//! Starts a cluster of any of the servers.
 
 use super::cluster::Cluster;
 use super::programs::{Programs, output};
@@ -9,7 +9,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 impl Programs {
-    /// The version of one of them, as it says itself.
+    /// Returns the version that a server reports.
     pub async fn version(&self, name: Name) -> String {
         let said = match name {
             Name::Quorate => output(Command::new(&self.quorate).arg("--version")).await,
@@ -20,10 +20,11 @@ impl Programs {
         said.unwrap_or_else(|why| format!("unknown ({why:#})"))
     }
 
-    /// Starts three nodes on empty directories, and returns once each serves.
+    /// Starts three nodes with empty directories, and returns when each serves.
     ///
     /// # Errors
-    /// When one does not, with the end of its log.
+    /// Fails if a node does not serve in time. If a node ended, the error contains the end of its
+    /// log.
     pub async fn start(&self, name: Name, dir: &Path) -> anyhow::Result<Cluster> {
         let started = async {
             match name {

@@ -1,19 +1,20 @@
-//! What quorate is held to, each against a peer in the same run: machines are noisy, so what counts is a ratio.
+//! The performance goals of quorate. Most are ratios to a peer in the same run, because machines
+//! are noisy.
 
 use crate::measure::figures::Figure;
 use crate::measure::tasks::Name;
 use std::fmt;
 
-/// What a figure of quorate is set against.
+/// The reference of a goal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Against {
-    /// The same figure of another.
+    /// The same figure of another server; the goal is for the ratio.
     Peer(Name),
-    /// The figure itself.
+    /// No reference; the goal is for the figure itself.
     Itself,
 }
 
-/// How large it may be.
+/// A bound on a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound {
     AtLeast(f64),
@@ -21,16 +22,16 @@ pub enum Bound {
     Over(f64),
 }
 
-/// One of them.
+/// A goal for one figure of one load.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// The name of the task.
+    /// The name of the load.
     pub task: &'static str,
-    /// Which of its numbers.
+    /// The figure of the load.
     pub figure: Figure,
-    /// Compared with what.
+    /// The reference that the figure is compared with.
     pub against: Against,
-    /// What it must be.
+    /// The bound on the ratio, or on the figure itself.
     pub bound: Bound,
 }
 
@@ -52,7 +53,7 @@ const fn at_most(task: &'static str, figure: Figure, most: f64) -> Goal {
     }
 }
 
-/// All of them.
+/// All goals.
 pub const GOALS: &[Goal] = &[
     ratio("lookup-100", Figure::Rate, Name::Limit, Bound::AtLeast(0.7)),
     ratio(
@@ -87,7 +88,7 @@ pub const GOALS: &[Goal] = &[
 ];
 
 impl Bound {
-    /// Whether a value is within it.
+    /// Returns whether a value is within the bound.
     pub fn holds(self, value: f64) -> bool {
         match self {
             Bound::AtLeast(least) => value >= least,
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
     use crate::measure::tasks::TASKS;
 
-    /// What a goal compares is measured, of both.
+    /// The load of each goal exists and is measured on the peer of the goal.
     #[test]
     fn goals_are_of_what_is_measured() {
         for goal in GOALS {

@@ -1,4 +1,4 @@
-//! What quorate is held to, and what came of it.
+//! The performance goals, the results of a run, and their table.
 
 pub mod goals;
 pub mod results;

@@ -1,4 +1,4 @@
-//! What came of a run, and where it is written.
+//! The results of a run, and the files that they are written to.
 
 use crate::machine::Machine;
 use crate::measure::figures::{Figure, Measured, median};
@@ -10,45 +10,45 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A whole run, with every raw number.
+/// The results of a whole run, with every raw number.
 #[derive(Debug, Serialize)]
 pub struct Results {
-    /// When it was.
+    /// The date of the run.
     pub date: String,
-    /// What was measured of quorate.
+    /// The commit of quorate that was measured.
     pub commit: String,
-    /// On what.
+    /// The machine that it ran on.
     pub machine: Machine,
-    /// How it was asked for.
+    /// The command line of the run.
     pub command: String,
-    /// How long a load of the usual length lasted.
+    /// Duration of a load of the usual length, in seconds.
     pub seconds: u64,
-    /// How often each was measured.
+    /// Number of times that each load was measured.
     pub repeats: u32,
-    /// Of those that were measured.
+    /// The versions of the servers that were measured.
     pub versions: BTreeMap<Name, String>,
-    /// Why others were not.
+    /// The servers that were not measured, with the reasons.
     pub missing: BTreeMap<Name, String>,
-    /// What was measured.
+    /// The loads.
     pub tasks: Vec<Task>,
-    /// In order.
+    /// The outcomes, in the order of the measurements.
     pub outcomes: Vec<Outcome>,
 }
 
-/// One load on one of them.
+/// The outcome of one load on one server.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
-    /// Counted from 1.
+    /// The number of the repeat, counted from 1.
     pub repeat: u32,
-    /// Whose.
+    /// The server.
     pub name: Name,
-    /// Which.
+    /// The name of the load.
     pub task: &'static str,
-    /// What came of it.
+    /// The measurement, or the reason why it failed.
     pub came: Came,
 }
 
-/// What came of a goal.
+/// The verdict on a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Met,
@@ -56,19 +56,20 @@ pub enum Verdict {
     NotMeasured,
 }
 
-/// What came of a load.
+/// The measurement of a load, or its failure.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Came {
-    /// It was measured.
+    /// The load was measured.
     Measured(Measured),
-    /// Why it was not.
+    /// The load failed for this reason.
     Failed(String),
 }
 
 impl Results {
-    /// The median of a figure over the repeats; of errors all of them, and of memory the first, since it is the peak of a process that
-    /// lives through all.
+    /// Returns the median of a figure over the repeats. Exceptions: errors are summed, and memory
+    /// is that of the first repeat, because it is the peak of a process that lives through all
+    /// repeats.
     pub fn median(&self, name: Name, task: &str, figure: Figure) -> Option<f64> {
         let values = self.measured(name, task).map(|one| one.get(figure));
         match figure {
@@ -78,7 +79,8 @@ impl Results {
         }
     }
 
-    /// What those at rest beside a load of quorate took, the median of all loads of a length and the most, in seconds.
+    /// Returns the processor time that the other servers used beside a load on quorate: the median
+    /// and the maximum over all loads of the usual length, in seconds.
     pub fn others_s(&self) -> Option<(f64, f64)> {
         let usual = |one: &&Outcome| {
             let task = self.tasks.iter().find(|task| task.name == one.task);
@@ -93,7 +95,8 @@ impl Results {
         Some((median(took)?, most))
     }
 
-    /// How many loads began while others did not rest, and of how many that were measured.
+    /// Returns the number of measured loads that began before the other servers had come to rest,
+    /// and the number of all measured loads.
     pub fn beside_others(&self) -> (usize, usize) {
         let rested = self.outcomes.iter().filter_map(|one| match &one.came {
             Came::Measured(measured) => Some(measured.others_at_rest),
@@ -103,14 +106,14 @@ impl Results {
         (beside.count(), rested.count())
     }
 
-    /// How many repeats of one load on one of them failed.
+    /// Returns the number of repeats of a load that failed on a server.
     pub fn failed(&self, name: Name, task: &str) -> usize {
         let own = |one: &&Outcome| one.name == name && one.task == task;
         let failed = |one: &&Outcome| matches!(one.came, Came::Failed(_));
         self.outcomes.iter().filter(own).filter(failed).count()
     }
 
-    /// The repeats of one load on one of them that were measured.
+    /// Returns the measured repeats of a load on a server.
     fn measured<'a>(&'a self, name: Name, task: &'a str) -> impl Iterator<Item = &'a Measured> {
         self.outcomes
             .iter()
@@ -121,7 +124,7 @@ impl Results {
             })
     }
 
-    /// What a goal is about; none when that was not measured.
+    /// Returns the value that a goal bounds, or `None` if it was not measured.
     pub fn of_goal(&self, goal: &Goal) -> Option<f64> {
         let own = self.median(Name::Quorate, goal.task, goal.figure)?;
         match goal.against {
@@ -133,7 +136,7 @@ impl Results {
         }
     }
 
-    /// Whether a goal is met. A load on quorate that failed meets none.
+    /// Returns the verdict on a goal. If its load failed on quorate, the goal is missed.
     pub fn verdict(&self, goal: &Goal) -> Verdict {
         if self.failed(Name::Quorate, goal.task) > 0 {
             return Verdict::Missed;
@@ -145,16 +148,16 @@ impl Results {
         }
     }
 
-    /// How many goals have this verdict.
+    /// Returns the number of goals with this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         let of = |goal: &&Goal| self.verdict(goal) == verdict;
         GOALS.iter().filter(of).count()
     }
 
-    /// Writes the raw numbers, and the table beside them; gives the path of the table.
+    /// Writes the raw numbers and the table, and returns the path of the table.
     ///
     /// # Errors
-    /// When the directory cannot be written.
+    /// Fails if the directory cannot be written.
     pub fn write(&self, dir: &Path, table: &str) -> anyhow::Result<PathBuf> {
         let name = format!("{}-{}", self.date, self.commit);
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;

@@ -6,7 +6,8 @@ use crate::report::goals::GOALS;
 use crate::report::results::{Results, Verdict};
 use std::fmt::Write;
 
-/// All of it: what was measured on what, the medians, the ratios, the goals.
+/// Returns the whole report: the measured servers and the machine, the medians, the ratios, the
+/// goals.
 pub fn of(results: &Results) -> String {
     let mut text = head(results);
     text += &medians(results);
@@ -17,7 +18,11 @@ pub fn of(results: &Results) -> String {
 fn head(results: &Results) -> String {
     let machine = &results.machine;
     let mut text = format!(
-        "# Side by side, {} at {}\n\n{}, {} processors, {} MB, Linux {}. Three nodes each on loopback, the clients on the same machine; medians of {} repeats of {} s, each load on each in turn. Clients count the bytes of an answer; etcd's reads them into keys and values, as its users must.\n\n`{}`\n\n",
+        "# Side by side, {} at {}\n\n{}, {} processors, {} MB, Linux {}. \
+         Three nodes of each server on loopback, the clients on the same machine; \
+         medians of {} repeats of {} s, with the servers alternating for each load. \
+         Clients count the bytes of a response; etcd's client decodes it into keys and values, \
+         as its users must.\n\n`{}`\n\n",
         results.date,
         results.commit,
         machine.processor,
@@ -38,7 +43,9 @@ fn head(results: &Results) -> String {
     if let Some((median_s, most_s)) = results.others_s() {
         let _ = writeln!(
             text,
-            "\nOf {of} loads {beside} began before the others had come to rest. Beside quorate's of {} s they took {median_s:.2} s of processor time together, and at most {most_s:.2} s.",
+            "\n{beside} of {of} loads began before the other servers were idle. \
+             Beside quorate's loads of {} s, the other servers used {median_s:.2} s of processor \
+             time in total (median), and at most {most_s:.2} s.",
             results.seconds
         );
     }
@@ -46,7 +53,10 @@ fn head(results: &Results) -> String {
 }
 
 fn medians(results: &Results) -> String {
-    let mut text = "| load | | quorate | airlift | etcd | limit | quorate / airlift | quorate / etcd | quorate / limit |\n|---|---|---|---|---|---|---|---|---|\n".to_owned();
+    let mut text = "| load | | quorate | airlift | etcd | limit \
+                    | quorate / airlift | quorate / etcd | quorate / limit |\n\
+                    |---|---|---|---|---|---|---|---|---|\n"
+        .to_owned();
     for task in &results.tasks {
         for (figure, label) in rows(task) {
             let _ = write!(text, "| {} | {label} |", task.name);
@@ -71,13 +81,14 @@ fn rows(task: &Task) -> Vec<(Figure, &'static str)> {
     let mut rows = vec![
         (Figure::P50, "p50, ms"),
         (Figure::P99, "p99, ms"),
-        (Figure::Memory, "memory of a node so far, MB"),
-        (Figure::Errors, "errors in all"),
+        (Figure::Memory, "peak memory of a node, MB"),
+        (Figure::Errors, "errors in total"),
     ];
     match task.rate {
-        None => rows.insert(0, (Figure::Rate, "a second")),
-        // The rate is what was asked for; and only where all do the same can their processor time be compared.
-        Some(_) => rows.push((Figure::Processor, "processor of the nodes, s")),
+        None => rows.insert(0, (Figure::Rate, "requests/s")),
+        // The rate is given, so that it is not a result. Only at a given rate can processor times
+        // be compared, because all servers then do the same work.
+        Some(_) => rows.push((Figure::Processor, "processor time of the nodes, s")),
     }
     rows
 }
@@ -100,7 +111,7 @@ fn cell(results: &Results, name: Name, task: &Task, figure: Figure) -> String {
 }
 
 fn goals(results: &Results) -> String {
-    let mut text = "| goal | | is | |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| goal | bound | value | |\n|---|---|---|---|\n".to_owned();
     for goal in GOALS {
         let is = results.of_goal(goal);
         let is = is.map_or_else(String::new, |value| format!("{value:.2}"));
@@ -173,7 +184,8 @@ mod tests {
         }
     }
 
-    /// A load that failed once is no goal met, whatever the other repeats came to, and errors are not lost in a median.
+    /// A goal is missed if one repeat of its load failed, regardless of the other repeats. Errors
+    /// are summed, so that they are not lost in a median.
     #[test]
     fn a_failed_repeat_shows() {
         let outcomes = vec![
@@ -185,7 +197,7 @@ mod tests {
         ];
         let text = of(&results(outcomes));
         assert!(text.contains("| 100 (1 of 3 failed) |"), "{text}");
-        let row = "| errors in all | 0.00 (1 of 3 failed) | failed | not measured | 7.00 |";
+        let row = "| errors in total | 0.00 (1 of 3 failed) | failed | not measured | 7.00 |";
         assert!(text.contains(row), "{text}");
         assert!(
             text.contains("| lookup-100: rate / limit's | at least 0.7 | 1.00 | **missed** |"),
@@ -193,7 +205,7 @@ mod tests {
         );
     }
 
-    /// Loads beside others that did not rest are counted, of those that were measured.
+    /// The report counts the measured loads that began before the other servers were at rest.
     #[test]
     fn others_that_did_not_rest_are_told_of() {
         let mut restless = measured(100.0);
@@ -208,12 +220,13 @@ mod tests {
         ];
         let text = of(&results(outcomes));
         assert!(
-            text.contains("Of 3 loads 1 began before the others had come to rest."),
+            text.contains("1 of 3 loads began before the other servers were idle."),
             "{text}"
         );
     }
 
-    /// Ratios are of medians; who was not measured, and why, is told, as is what failed.
+    /// Ratios are ratios of medians. The report says which servers were not measured and why, and
+    /// which loads failed.
     #[test]
     fn nobody_is_left_out_in_silence() {
         let mut outcomes = Vec::new();
@@ -227,7 +240,7 @@ mod tests {
             Came::Failed("it ended".to_owned()),
         ));
         let text = of(&results(outcomes));
-        let row = "| lookup-100 | a second | 80.0 | failed | not measured | 100 |  |  | 0.80 |";
+        let row = "| lookup-100 | requests/s | 80.0 | failed | not measured | 100 |  |  | 0.80 |";
         assert!(text.contains(row), "{text}");
         assert!(text.contains("- etcd: not measured: no Go"), "{text}");
         assert!(

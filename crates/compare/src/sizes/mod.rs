@@ -1,4 +1,5 @@
-//! What a registry of each size costs: a lookup of all of it, beside the limit's; memory; and a start after all nodes were killed.
+//! The cost of a registry of each size: lookups of all services, compared with the limit's; memory;
+//! and a restart after all nodes were killed.
 
 mod plot;
 mod restart;
@@ -18,28 +19,28 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// Services, of each measurement.
+/// Number of services in each measurement.
 const SIZES: [u32; 5] = [10, 100, 1_000, 10_000, 100_000];
-/// The most nodes that announce them: each is renewed every 8 s besides.
+/// Maximum number of nodes that announce the services. Each node is also renewed every 8 s.
 const NODES_MAX: u32 = 1_000;
-/// Of all lookups.
+/// The service type of all lookups.
 const SERVICE_TYPE: &str = "sizes";
 
-/// How it is asked for.
+/// The arguments of this measurement.
 #[derive(Debug, clap::Args)]
 pub struct SizesArguments {
     #[command(flatten)]
     occasion: Occasion,
-    /// How often the lookups of each are measured, in turn with the limit's.
+    /// Number of times that the lookups of each size are measured, alternating with the limit's.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
-    /// How long each load lasts.
+    /// Duration of each load of lookups, in seconds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// How long services are changed before the second start.
+    /// Duration of the changes before the second restart, in seconds.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     change_seconds: u64,
-    /// How many ask at once.
+    /// Number of concurrent clients.
     #[arg(long, default_value_t = 8)]
     clients: u32,
 }
@@ -47,7 +48,7 @@ pub struct SizesArguments {
 /// Measures, prints, and writes the results.
 ///
 /// # Errors
-/// When a cluster does not start, a load does not end, or a service is missing after a start.
+/// Fails if a cluster does not start, a load does not end, or a service is missing after a restart.
 pub async fn run(arguments: SizesArguments) -> anyhow::Result<()> {
     let mut sizes = Sizes {
         seconds: arguments.seconds,
@@ -59,7 +60,7 @@ pub async fn run(arguments: SizesArguments) -> anyhow::Result<()> {
         eprintln!("{services} services");
         let size = measure(&arguments, services).await?;
         sizes.sizes.push(size);
-        // What was measured is kept, whatever happens later.
+        // Written after each size, so that a later failure does not lose the results so far.
         occasion.write_raw("sizes", &sizes)?;
     }
     let table = table::of(&sizes, occasion);
@@ -90,7 +91,8 @@ async fn measure(arguments: &SizesArguments, services: u32) -> anyhow::Result<Si
     })
 }
 
-/// All repeats. What quorate was told in the last one stays announced.
+/// Measures all repeats of the lookups. The announcements of the last one on quorate stay, for the
+/// restart.
 async fn lookups(
     arguments: &SizesArguments,
     nodes: &Nodes,
@@ -112,7 +114,7 @@ async fn lookups(
     Ok(lookups)
 }
 
-/// A load that announces so many services.
+/// Returns the command of a load that announces this number of services.
 fn load(arguments: &SizesArguments, workload: &str, servers: &str, services: u32) -> Command {
     let of_nodes = services.min(NODES_MAX);
     let mut command = Command::new(&arguments.occasion.quorate);

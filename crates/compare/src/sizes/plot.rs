@@ -1,4 +1,4 @@
-//! The cost of a lookup over its size, beside the limit's, both on logarithmic scales.
+//! A chart of the time per lookup by size, for quorate and the limit, with logarithmic axes.
 
 use super::size::Size;
 use anyhow::anyhow;
@@ -11,17 +11,18 @@ const QUORATE: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const LIMIT: RGBColor = RGBColor(0xe0, 0x8a, 0x1e);
 const PROPORTIONAL: RGBColor = RGBColor(0xbb, 0xbb, 0xbb);
 
-/// An SVG of it, with what a cost in proportion to the bytes of the largest would be.
+/// Draws the chart as SVG. A third line shows a time that is proportional to the bytes, based on
+/// the largest size.
 ///
 /// # Errors
-/// When it cannot be drawn.
+/// Fails if there are fewer than two sizes, or the chart cannot be drawn.
 pub fn of(sizes: &[Size]) -> anyhow::Result<String> {
     let points = |cost: fn(&Size) -> f64| -> Vec<(f64, f64)> {
         sizes.iter().map(|size| (size.kb(), cost(size))).collect()
     };
     let (quorate, limit) = (points(Size::lookup_us), points(Size::limit_us));
     let [first, .., last] = quorate[..] else {
-        return Err(anyhow!("two sizes at least are needed"));
+        return Err(anyhow!("at least two sizes are needed"));
     };
     let proportional = vec![(first.0, last.1 * first.0 / last.0), last];
     let costs = || [&quorate, &limit, &proportional].into_iter().flatten();
@@ -35,7 +36,7 @@ pub fn of(sizes: &[Size]) -> anyhow::Result<String> {
         let upwards = (least / 2.0..most * 2.0).log_scale();
         let mut chart = ChartBuilder::on(&area)
             .caption(
-                "what a lookup takes: 1 / rate of all clients, over its size",
+                "time per lookup (1 / rate of all clients) by size",
                 ("sans-serif", 18),
             )
             .margin(12)
@@ -46,7 +47,7 @@ pub fn of(sizes: &[Size]) -> anyhow::Result<String> {
         chart
             .configure_mesh()
             .x_desc("kB a lookup")
-            .y_desc("µs; orange: the limit; grey: in proportion to the bytes")
+            .y_desc("µs; orange: the limit; grey: proportional to the bytes")
             .draw()
             .map_err(|error| anyhow!("{error}"))?;
         for (line, color) in [

@@ -1,4 +1,5 @@
-//! How soon a cluster shows everything again whose nodes were all killed at once, and whether it keeps it.
+//! The time until a cluster shows all services again after all its nodes were killed at once, and
+//! whether it keeps them.
 
 use crate::measure::usage;
 use crate::nodes::{Ending, Nodes};
@@ -7,41 +8,42 @@ use quorate::clock::now;
 use serde::Serialize;
 use std::time::Duration;
 
-/// From the start of all processes until each shows everything.
+/// Timeout from the start of all processes until every node shows all services.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
-/// So long after the start nothing may be missing: clients had no chance to renew, and the nodes' max-age is 30 s. Some renewed last
-/// 8 s before the end.
+/// Time after the start during which no service may be missing. The nodes' max-age is 30 s.
+/// Although some services were last renewed 8 s before the nodes were killed, clients had no chance
+/// to renew them since then.
 const KEPT_FOR: Duration = Duration::from_secs(28);
-/// What is not renewed has expired by then.
+/// Timeout for services that are not renewed to expire.
 const EXPIRY_LIMIT: Duration = Duration::from_secs(60);
-/// Between two looks.
+/// Interval between two checks that all services are shown.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What came of a start.
+/// The results of one restart of all nodes.
 #[derive(Debug, Serialize)]
 pub struct Restart {
-    /// From the start of all nodes until each shows all services.
+    /// Time from the start of all nodes until each shows all services, in seconds.
     pub shown_after_s: f64,
-    /// Of the largest node since then, at its peak.
+    /// Peak memory of the largest node since the start, in megabytes.
     pub memory_mb: f64,
-    /// The data of the largest node, in megabytes.
+    /// Size of the data of the largest node before the start, in megabytes.
     pub data_mb: f64,
 }
 
-/// Waits until all have expired.
+/// Waits until all services of a type have expired.
 ///
 /// # Errors
-/// When they do not.
+/// Fails if they have not expired within [`EXPIRY_LIMIT`].
 pub async fn expiry(nodes: &Nodes, service_type: &str) -> anyhow::Result<()> {
     let none = nodes.each_shows(service_type, 0);
     let expired = tokio::time::timeout(EXPIRY_LIMIT, none).await;
-    expired.context("services that nobody renews do not expire")
+    expired.context("services that are not renewed do not expire")
 }
 
-/// Kills all nodes, and starts them.
+/// Kills all nodes, starts them again, and checks that they show and keep all services.
 ///
 /// # Errors
-/// When a service is missing, at once or before its time.
+/// Fails if a service is missing within [`RESTART_LIMIT`], or disappears within [`KEPT_FOR`].
 pub async fn measure(
     nodes: &mut Nodes,
     service_type: &str,
@@ -65,7 +67,7 @@ pub async fn measure(
             let shown = nodes.shown(node, service_type).await?;
             ensure!(
                 shown == services,
-                "{shown} of {services} services are shown before their time is over"
+                "a node shows {shown} of {services} services, but none may have expired yet"
             );
         }
     }

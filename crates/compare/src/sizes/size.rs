@@ -1,10 +1,10 @@
-//! What was measured of each size.
+//! The results for each size of a registry.
 
 use super::restart::Restart;
 use crate::measure::figures::{Figures, median};
 use serde::Serialize;
 
-/// What came of it.
+/// The results for all sizes.
 #[derive(Debug, Serialize)]
 pub struct Sizes {
     pub seconds: u64,
@@ -12,20 +12,21 @@ pub struct Sizes {
     pub sizes: Vec<Size>,
 }
 
-/// A registry of one size.
+/// The results for a registry of one size.
 #[derive(Debug, Serialize)]
 pub struct Size {
     pub services: u32,
     pub lookups: Vec<Lookups>,
-    /// Of the largest node, at its peak, with its lookups.
+    /// Peak memory of the largest node during the lookups, in megabytes.
     pub memory_mb: f64,
-    /// After lookups: what was announced is in the log alone, unless it is much.
+    /// Restart after the lookups. The announcements are in the log alone, unless the registry is
+    /// large.
     pub after_lookups: Restart,
-    /// After changes, as many as can be made.
+    /// Restart after changes at the maximum rate.
     pub after_changes: Restart,
 }
 
-/// The same load on two, one after the other.
+/// The same load on both servers, one after the other.
 #[derive(Debug, Serialize)]
 pub struct Lookups {
     pub quorate: Figures,
@@ -37,17 +38,18 @@ impl Size {
         median(self.lookups.iter().map(of)).unwrap_or(f64::NAN)
     }
 
-    /// What an answer has, in kilobytes.
+    /// Returns the size of a response, in kilobytes.
     pub fn kb(&self) -> f64 {
         self.median(|lookups| lookups.quorate.bytes_per_answer as f64 / 1e3)
     }
 
-    /// What a lookup takes of the time, with all clients at once, in microseconds.
+    /// Returns the time per lookup with all clients at once (the inverse of their total rate), in
+    /// microseconds.
     pub fn lookup_us(&self) -> f64 {
         self.median(|lookups| 1e6 / lookups.quorate.rate_per_second)
     }
 
-    /// The same of the limit's.
+    /// Returns the time per lookup of the limit, in microseconds.
     pub fn limit_us(&self) -> f64 {
         self.median(|lookups| 1e6 / lookups.limit.rate_per_second)
     }

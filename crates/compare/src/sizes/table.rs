@@ -1,23 +1,26 @@
-//! A row for each size.
+//! The table of the results, with a row for each size.
 
 use super::size::{Size, Sizes};
 use crate::run_context::Occasion;
 use std::fmt::Write;
 
 const HEAD: &str = "\
-| services | kB a lookup | lookups/s | of the limit's | MB/s | µs a kB | the limit's | p50 ms | p99 ms | memory MB | all killed and started, after lookups: all shown after s | memory MB | after changes | memory MB | data MB |
+| services | kB a lookup | lookups/s | of the limit's | MB/s | µs a kB | the limit's | p50 ms \
+ | p99 ms | memory MB | restart after lookups: all shown after s | memory MB \
+ | restart after changes: all shown after s | memory MB | data MB |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
-/// With what was measured above it.
+/// Returns the table in Markdown, below a sentence that describes the measurement.
 pub fn of(sizes: &Sizes, occasion: &Occasion) -> String {
     let mut table = format!(
-        "{} clients ask three nodes for all services, {} s each time, in turn with three servers of the limit (axum handing out the same \
-         bytes); medians. Memory and data are the largest node's. Commit {}, {}.\n\n{HEAD}",
+        "{} clients look up all services on three nodes for {} s at a time, alternating with \
+         three servers of the limit (axum returning the same bytes); medians. \
+         Memory and data are the largest node's. Commit {}, {}.\n\n{HEAD}",
         sizes.clients, sizes.seconds, occasion.commit, occasion.date
     );
     for size in &sizes.sizes {
-        // A String takes everything.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(table, "{}", row(size));
     }
     table
@@ -29,7 +32,8 @@ fn row(size: &Size) -> String {
     let of_limit =
         size.median(|lookups| lookups.quorate.rate_per_second / lookups.limit.rate_per_second);
     format!(
-        "| {} | {kb:.1} | {rate:.0} | {of_limit:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.1} | {:.0} | {:.1} | {:.0} | {:.0} |",
+        "| {} | {kb:.1} | {rate:.0} | {of_limit:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} \
+         | {:.0} | {:.1} | {:.0} | {:.1} | {:.0} | {:.0} |",
         size.services,
         rate * kb / 1e3,
         size.lookup_us() / kb,
