@@ -1,7 +1,7 @@
 //! Tests of `quorate coordinator`: a single answer, or every answer as it arrives.
 
 use crate::fake_server::{FakeServer, Reply, stream};
-use crate::process::{Ended, Followed, quorate, run};
+use crate::process::{EndedCommand, Followed, quorate, run};
 use quorate::config::exit_code;
 use rustix::process::Signal;
 
@@ -14,8 +14,8 @@ pub fn is(id: u64, json: &str) -> String {
     format!("event: coordinator\nid: 5f0c:{id}\ndata: {json}\n\n")
 }
 
-fn printed(stdout: &str) -> Ended {
-    Ended {
+fn printed(stdout: &str) -> EndedCommand {
+    EndedCommand {
         code: Some(0),
         stdout: stdout.to_owned(),
         stderr: String::new(),

@@ -2,7 +2,7 @@
 
 use crate::coordinator::{C1, C2, C3, is};
 use crate::fake_server::{FakeServer, stream};
-use crate::process::{Ended, Followed, quorate, run};
+use crate::process::{EndedCommand, Followed, quorate, run};
 use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
 
@@ -14,7 +14,7 @@ const ECHO: &str =
 /// before.
 #[test]
 fn a_command_runs_once() {
-    let expected = |stdout: &str| Ended {
+    let expected = |stdout: &str| EndedCommand {
         code: Some(7),
         stdout: stdout.to_owned(),
         stderr: String::new(),

@@ -27,21 +27,21 @@ pub fn quorate(words: &[&str], servers: &[&str]) -> Command {
 
 /// The output of a command, and its exit code.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedCommand {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 /// Runs a command to its end.
-pub fn run(command: &mut Command) -> Ended {
+pub fn run(command: &mut Command) -> EndedCommand {
     let Output {
         status,
         stdout,
         stderr,
     } = command.output().expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
-    Ended {
+    EndedCommand {
         code: status.code(),
         stdout: text(stdout),
         stderr: text(stderr),

@@ -1,6 +1,6 @@
 //! Tests of files that the launcher cannot use, or that are not regular files.
 
-use crate::installation::{Installation, TIME_LIMIT, signal};
+use crate::installation::{LauncherInstallation, TIME_LIMIT, signal};
 use crate::wait;
 use quorate::clock;
 use std::fs;
@@ -32,7 +32,7 @@ fn left_behind(dir: &Path) -> Vec<i32> {
 /// the error.
 #[test]
 fn a_pid_that_cannot_be_recorded_leaves_no_server() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let disk = installation.path("full");
     fs::create_dir(&disk).expect("creates");
     // A file fills the only page of this file system, so no space is left for the pid file.
@@ -101,7 +101,7 @@ fn run(command: &mut Command, dir: &Path) -> (String, Option<i32>) {
 /// stopped.
 #[test]
 fn a_server_that_nobody_recorded_ends() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let mut orphan = installation.command("run");
     let console = installation.path("console");
     let log = fs::File::create(&console).expect("creates");
@@ -123,7 +123,7 @@ fn a_server_that_nobody_recorded_ends() {
 /// command waits for the other end of a FIFO.
 #[test]
 fn special_files() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let fifo = installation.path("fifo");
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0)
@@ -176,7 +176,7 @@ fn special_files() {
 /// `restart` stops nothing when a file that the start needs is unusable.
 #[test]
 fn restart_checks_its_files() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let pid = installation.start();
     let mut restart = installation.command("restart");
     restart

@@ -17,11 +17,11 @@ pub fn quorate(arguments: &[&str]) -> Command {
 }
 
 /// One server's installation. Its server is killed when this is dropped.
-pub struct Installation {
+pub struct LauncherInstallation {
     pub dir: TempDir,
 }
 
-impl Installation {
+impl LauncherInstallation {
     pub fn new(port: u16) -> Self {
         let installation = Self {
             dir: tempfile::tempdir().expect("a directory"),
@@ -68,7 +68,7 @@ impl Installation {
     }
 }
 
-impl Drop for Installation {
+impl Drop for LauncherInstallation {
     fn drop(&mut self) {
         let _best_effort = self.command("kill").output();
     }

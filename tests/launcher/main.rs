@@ -13,7 +13,7 @@ mod wait;
 mod files;
 mod installation;
 
-use installation::{Installation, printed, quorate, signal, wait_until};
+use installation::{LauncherInstallation, printed, quorate, signal, wait_until};
 
 fn exit_code(mut child: Child) -> i32 {
     let mut status = None;
@@ -27,7 +27,7 @@ fn exit_code(mut child: Child) -> i32 {
 /// A whole life cycle has the messages and exit codes of airlift's Python launcher.
 #[test]
 fn start_status_stop() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     assert_eq!(installation.run("status"), ("Not running\n".into(), 3));
     assert!(!installation.path("data").exists(), "asking makes no files");
     assert_eq!(installation.run("stop"), ("Not running\n".into(), 0));
@@ -76,7 +76,7 @@ fn start_status_stop() {
 /// A started server leads a session of its own, so that it outlives the terminal.
 #[test]
 fn a_started_server_is_detached() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let pid = installation.start();
     let session = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("runs");
@@ -92,7 +92,7 @@ fn a_started_server_is_detached() {
 /// A server that was killed leaves its pid behind, and no command takes it for running.
 #[test]
 fn a_stale_pid_deceives_nobody() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let pid = installation.start();
     signal(pid, rustix::process::Signal::KILL);
     wait_until("the end", || {
@@ -116,7 +116,7 @@ fn a_stale_pid_deceives_nobody() {
 /// `restart` stops the running server and starts it again; `kill` ends it without a clean shutdown.
 #[test]
 fn restart_and_kill() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let first = installation.start();
     let (text, code) = installation.run("restart");
     assert_eq!(code, 0, "{text}");
@@ -136,7 +136,7 @@ fn restart_and_kill() {
 /// and stops nothing.
 #[test]
 fn restart_checks_the_configuration() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let pid = installation.start();
     installation.configure("node.environment=test\nfoo=1\n");
     let (text, code) = installation.run("restart");
@@ -151,7 +151,7 @@ fn restart_checks_the_configuration() {
 /// `start` reports all errors of the configuration and starts nothing.
 #[test]
 fn start_checks_the_configuration() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     installation.configure("node.environment=test\nfoo=1\nhttp-server.http.port=x\n");
     let (text, code) = installation.run("start");
     assert_eq!(code, 4);
@@ -176,7 +176,7 @@ fn start_checks_the_configuration() {
 #[test]
 fn start_notices_an_early_end() {
     let taken = TcpListener::bind("0.0.0.0:0").expect("a free port");
-    let installation = Installation::new(taken.local_addr().expect("bound").port());
+    let installation = LauncherInstallation::new(taken.local_addr().expect("bound").port());
     let (text, code) = installation.run("start");
     // On a very busy machine the server may still run when `start` stops watching it.
     if code != 0 {
@@ -195,7 +195,7 @@ fn start_notices_an_early_end() {
 /// it runs.
 #[test]
 fn run_in_the_foreground() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let log = File::create(installation.path("console")).expect("creates");
     let server = installation
         .command("run")
@@ -219,7 +219,7 @@ fn run_in_the_foreground() {
 /// A pid file that cannot be created is reported by name.
 #[test]
 fn unusable_directories() {
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     fs::write(installation.path("data"), "a file").expect("writes");
     let (text, code) = installation.run("start");
     assert_eq!(code, 4, "{text}");
@@ -256,7 +256,7 @@ fn the_command_line() {
         (format!("quorate {}\n", env!("CARGO_PKG_VERSION")), 0)
     );
 
-    let installation = Installation::new(0);
+    let installation = LauncherInstallation::new(0);
     let mut status = installation.command("-v");
     status.args([
         "-J",

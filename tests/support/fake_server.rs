@@ -54,11 +54,11 @@ pub fn broken_stream(text: &str) -> Reply {
 /// A server that listens on loopback until it is dropped.
 pub struct FakeServer {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<FakeServerState>,
     listener: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct FakeServerState {
     reply: Box<Answering>,
     requests: Mutex<Vec<Request>>,
     came: Condvar,
@@ -70,7 +70,7 @@ impl FakeServer {
     pub fn start(reply: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static) -> FakeServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(FakeServerState {
             reply: Box::new(reply),
             requests: Mutex::new(Vec::new()),
             came: Condvar::new(),
@@ -137,7 +137,7 @@ impl Drop for FakeServer {
     }
 }
 
-impl Shared {
+impl FakeServerState {
     fn serve(&self, stream: TcpStream) {
         let Some(request) = read(&stream) else {
             return;

@@ -9,7 +9,7 @@ use quorate_checker::MaxAge;
 use quorate_checker::certificate::certify;
 use quorate_checker::groups::check_groups;
 use quorate_checker::history;
-use quorate_checker::log::Log;
+use quorate_checker::log::CommittedLog;
 use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
@@ -25,7 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let operations = history::read(BufReader::new(File::open(path)?))?;
     let token_property = rest.get(1).map_or("token", String::as_str);
     let log = match rest.first() {
-        Some(path) => Some(Log::read(
+        Some(path) => Some(CommittedLog::read(
             BufReader::new(File::open(path)?),
             token_property,
         )?),

@@ -7,7 +7,7 @@
 
 use quorate_checker::groups::check_groups;
 use quorate_checker::history::Operation;
-use quorate_checker::simulated::{Bug, MAX_AGE_NS, Shape, garble, max_age, simulate};
+use quorate_checker::simulated::{MAX_AGE_NS, PlanShape, SimulatedBug, garble, max_age, simulate};
 use serde::Serialize;
 use std::error::Error;
 use std::fs::File;
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Draws a history. Two of every four cases are correct, one comes from a registry with a bug, and
 /// one is garbled.
 fn draw(seed: u64, case: u64) -> Vec<Operation> {
-    let shape = Shape {
+    let shape = PlanShape {
         clients: 3 + (case % 6) as u32,
         nodes: 2 + case % 5,
         groups: 1 + case % 2,
@@ -73,7 +73,8 @@ fn draw(seed: u64, case: u64) -> Vec<Operation> {
         abandons: case.is_multiple_of(3),
         is_wide: false,
     };
-    let bug = (case % 4 == 1).then(|| Bug::ALL[(case / 4) as usize % Bug::ALL.len()]);
+    let bug =
+        (case % 4 == 1).then(|| SimulatedBug::ALL[(case / 4) as usize % SimulatedBug::ALL.len()]);
     let mut operations = simulate(seed, &shape, bug).history;
     if case % 4 == 3 {
         garble(seed, &mut operations);

@@ -34,7 +34,7 @@ pub struct Operation {
     /// The request.
     pub input: Input,
     /// The known outcome of the request.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
     /// `Quorate-Index` of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u64>,
@@ -76,11 +76,11 @@ pub enum Input {
 /// The known outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// A change was answered with 2xx.
     Acked,
     /// A lookup was answered with these services, in any order.
-    Found(Vec<Service>),
+    Found(Vec<RecordedService>),
     /// The change certainly did not happen: 4xx, `Quorate-Applied: no`, or a refused connection. A
     /// lookup without an answer has this outcome too.
     Refused,
@@ -92,7 +92,7 @@ pub enum Outcome {
 /// A service in the result of a lookup. In JSON: `["node", "type", "pool", token]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "(Name, Name, Name, u64)", into = "(Name, Name, Name, u64)")]
-pub struct Service {
+pub struct RecordedService {
     /// Its type.
     pub service_type: Name,
     /// Its pool.
@@ -103,7 +103,7 @@ pub struct Service {
     pub token: u64,
 }
 
-impl From<(Name, Name, Name, u64)> for Service {
+impl From<(Name, Name, Name, u64)> for RecordedService {
     fn from((node, service_type, pool, token): (Name, Name, Name, u64)) -> Self {
         Self {
             service_type,
@@ -114,8 +114,8 @@ impl From<(Name, Name, Name, u64)> for Service {
     }
 }
 
-impl From<Service> for (Name, Name, Name, u64) {
-    fn from(service: Service) -> Self {
+impl From<RecordedService> for (Name, Name, Name, u64) {
+    fn from(service: RecordedService) -> Self {
         (
             service.node,
             service.service_type,
@@ -132,7 +132,7 @@ impl Operation {
     #[must_use]
     pub fn over_by_ns(&self) -> u64 {
         match self.outcome {
-            Outcome::Unknown => u64::MAX,
+            RequestOutcome::Unknown => u64::MAX,
             _ => self.return_ns.unwrap_or(u64::MAX),
         }
     }
@@ -146,7 +146,10 @@ impl Operation {
     /// Whether it was answered with 2xx.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        matches!(self.outcome, Outcome::Acked | Outcome::Found(_))
+        matches!(
+            self.outcome,
+            RequestOutcome::Acked | RequestOutcome::Found(_)
+        )
     }
 }
 
@@ -168,7 +171,7 @@ impl Operation {
                 }
             }
         }
-        if let Outcome::Found(services) = &mut self.outcome {
+        if let RequestOutcome::Found(services) = &mut self.outcome {
             for service in services {
                 share(&mut service.service_type, names);
                 share(&mut service.pool, names);
@@ -254,9 +257,9 @@ pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
 
 fn is_possible(operation: &Operation) -> bool {
     let outcome_fits = match operation.outcome {
-        Outcome::Acked => operation.is_write(),
-        Outcome::Found(_) => !operation.is_write(),
-        Outcome::Refused | Outcome::Unknown => true,
+        RequestOutcome::Acked => operation.is_write(),
+        RequestOutcome::Found(_) => !operation.is_write(),
+        RequestOutcome::Refused | RequestOutcome::Unknown => true,
     };
     let time_fits = operation
         .return_ns

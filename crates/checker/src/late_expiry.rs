@@ -6,7 +6,7 @@
 //! This is a separate pass, since the promise holds only in spans without faults. Elsewhere cluster
 //! time may stop, and a late expiry is always legal.
 
-use crate::history::{Input, Name, Operation, Outcome};
+use crate::history::{Input, Name, Operation, RequestOutcome};
 use crate::window::Window;
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ pub fn overstays(history: &[Operation], span: Window, longest_ns: u64) -> Vec<Ov
     let renewals = renewals(history);
     let mut found = Vec::new();
     for (at, operation) in history.iter().enumerate() {
-        let Outcome::Found(services) = &operation.outcome else {
+        let RequestOutcome::Found(services) = &operation.outcome else {
             continue;
         };
         if !span.contains(operation.call_ns) || !span.contains(operation.over_by_ns()) {
@@ -77,7 +77,7 @@ fn renewals(history: &[Operation]) -> HashMap<&Name, Vec<Renewal>> {
         let Input::Announce { node, .. } = &operation.input else {
             continue;
         };
-        if operation.outcome != Outcome::Refused {
+        if operation.outcome != RequestOutcome::Refused {
             renewals.entry(node).or_default().push(Renewal {
                 call_ns: operation.call_ns,
                 over_by_ns: operation.over_by_ns(),

@@ -9,7 +9,7 @@ use std::io::BufRead;
 
 /// A part of the committed log, up to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Log {
+pub struct CommittedLog {
     /// The first index from which on the outcome of every command is known.
     pub from_index: u64,
     /// The last index.
@@ -99,30 +99,30 @@ pub struct Differs {
 }
 
 #[derive(Deserialize)]
-struct Line {
+struct LogLine {
     index: u64,
     #[serde(default)]
-    commands: Vec<Command>,
-    outcomes: Option<Vec<Outcome>>,
+    commands: Vec<LoggedCommand>,
+    outcomes: Option<Vec<LoggedOutcome>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Command {
-    announce: Option<Announcement>,
+struct LoggedCommand {
+    announce: Option<LoggedAnnouncement>,
     renew: Option<Name>,
     withdraw: Option<Name>,
 }
 
 #[derive(Deserialize)]
-struct Announcement {
+struct LoggedAnnouncement {
     node_id: Name,
     pool: Name,
-    services: Vec<Service>,
+    services: Vec<LoggedService>,
 }
 
 #[derive(Deserialize)]
-struct Service {
+struct LoggedService {
     service_type: Name,
     #[serde(default)]
     properties: std::collections::BTreeMap<String, String>,
@@ -130,7 +130,7 @@ struct Service {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Outcome {
+enum LoggedOutcome {
     Applied,
     Overtaken,
     NotHeld,
@@ -138,7 +138,7 @@ enum Outcome {
     Expired(Vec<Name>),
 }
 
-impl Log {
+impl CommittedLog {
     /// Reads the output of `quorate log DIR`. Every service of the test carries its token in the
     /// property `token_property`. Announcements without a token come from other clients and are
     /// omitted. Their expiries are kept, but have no effect.
@@ -148,7 +148,7 @@ impl Log {
     pub fn read(from: impl BufRead, token_property: &str) -> Result<Self, LogError> {
         let mut log = Self::default();
         let mut last_index = None;
-        for read in values::<Line>(from) {
+        for read in values::<LogLine>(from) {
             let (line, entry) = read?;
             if last_index.is_some_and(|last: u64| entry.index != last + 1) {
                 let problem = "its index does not follow the one before";
@@ -217,7 +217,7 @@ impl Log {
         Ok(first)
     }
 
-    fn take(&mut self, line: Line, token_property: &str) -> Result<(), &'static str> {
+    fn take(&mut self, line: LogLine, token_property: &str) -> Result<(), &'static str> {
         let Some(outcomes) = line.outcomes else {
             // The entry is covered by a snapshot, so its outcome is no longer known.
             self.is_complete = false;
@@ -231,11 +231,11 @@ impl Log {
         let mut applied = Vec::new();
         for (command, outcome) in line.commands.into_iter().zip(outcomes) {
             match outcome {
-                Outcome::Applied => applied.extend(command.applied(token_property)),
-                Outcome::Expired(nodes) => {
+                LoggedOutcome::Applied => applied.extend(command.applied(token_property)),
+                LoggedOutcome::Expired(nodes) => {
                     applied.extend(nodes.into_iter().map(|node| Applied::Expire { node }));
                 }
-                Outcome::Overtaken | Outcome::NotHeld | Outcome::Full => {}
+                LoggedOutcome::Overtaken | LoggedOutcome::NotHeld | LoggedOutcome::Full => {}
             }
         }
         if !applied.is_empty() {
@@ -248,7 +248,7 @@ impl Log {
     }
 }
 
-impl Command {
+impl LoggedCommand {
     fn applied(self, token_property: &str) -> Option<Applied> {
         let Some(announcement) = self.announce else {
             let renewed = self.renew.map(|node| Applied::Renew { node });

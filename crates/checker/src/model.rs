@@ -32,7 +32,7 @@ pub struct GroupModel {
 
 /// The stored announcement of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Held {
+pub struct ModelNode {
     /// The token of the announcement.
     pub token: u64,
     /// Lower bound on the time at which it was accepted.
@@ -94,7 +94,7 @@ fn shows(found: &[(usize, u64)], node: usize) -> bool {
 
 impl Model for GroupModel {
     /// The stored announcements by the number of their node.
-    type State = Arc<[(usize, Held)]>;
+    type State = Arc<[(usize, ModelNode)]>;
     type Op = GroupOp;
     type Need = Need;
 
@@ -112,9 +112,9 @@ impl Model for GroupModel {
                 let low_ns = held(state, *node).map_or(*call_ns, |held| held.low_ns.max(*call_ns));
                 let token = *token;
                 let others = state.iter().filter(|(other, _)| other != node).copied();
-                let mut after: Vec<(usize, Held)> = others.collect();
+                let mut after: Vec<(usize, ModelNode)> = others.collect();
                 let at = after.partition_point(|(other, _)| other < node);
-                after.insert(at, (*node, Held { token, low_ns }));
+                after.insert(at, (*node, ModelNode { token, low_ns }));
                 Some(after.into())
             }
             GroupOp::Withdraw { node } => Some(match held(state, *node) {
@@ -159,10 +159,10 @@ impl Model for GroupModel {
 impl GroupModel {
     fn look(
         &self,
-        state: &Arc<[(usize, Held)]>,
+        state: &Arc<[(usize, ModelNode)]>,
         found: &[(usize, u64)],
         return_ns: u64,
-    ) -> Option<Arc<[(usize, Held)]>> {
+    ) -> Option<Arc<[(usize, ModelNode)]>> {
         let mut left = found.iter().peekable();
         for (node, held) in state.iter() {
             let is_right = match left.next_if(|(other, _)| other == node) {
@@ -182,19 +182,22 @@ impl GroupModel {
         Some(only(state, |node| shows(found, node)))
     }
 
-    fn may_have_expired(&self, held: &Held, return_ns: u64) -> bool {
+    fn may_have_expired(&self, held: &ModelNode, return_ns: u64) -> bool {
         return_ns >= held.low_ns.saturating_add(self.max_age.least_life_ns())
     }
 }
 
-fn held(state: &[(usize, Held)], node: usize) -> Option<&Held> {
+fn held(state: &[(usize, ModelNode)], node: usize) -> Option<&ModelNode> {
     let at = state
         .binary_search_by_key(&node, |(other, _)| *other)
         .ok()?;
     state.get(at).map(|(_, held)| held)
 }
 
-fn only(state: &[(usize, Held)], is_kept: impl Fn(usize) -> bool) -> Arc<[(usize, Held)]> {
+fn only(
+    state: &[(usize, ModelNode)],
+    is_kept: impl Fn(usize) -> bool,
+) -> Arc<[(usize, ModelNode)]> {
     let kept = state.iter().filter(|(node, _)| is_kept(*node));
     kept.copied().collect()
 }

@@ -1,6 +1,6 @@
 //! Measurements of time: gaps between writes, times to the first answer, percentiles.
 
-use crate::history::{Operation, Outcome};
+use crate::history::{Operation, RequestOutcome};
 use std::collections::BTreeMap;
 
 /// A span of time, in nanoseconds of the history's clock.
@@ -20,7 +20,7 @@ impl Window {
     pub fn longest_write_gap_ns(self, history: &[Operation]) -> u64 {
         let acked = history
             .iter()
-            .filter(|operation| operation.outcome == Outcome::Acked);
+            .filter(|operation| operation.outcome == RequestOutcome::Acked);
         self.longest_gap_ns(acked.filter_map(|operation| operation.return_ns))
     }
 

@@ -36,16 +36,16 @@ pub struct LimitArguments {
 /// it.
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "read and not looked at: that is the limit")]
-struct Announcement {
+struct BaselineAnnouncement {
     environment: String,
     pool: String,
     location: String,
-    services: Vec<Service>,
+    services: Vec<BaselineService>,
 }
 
 #[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "as above")]
-struct Service {
+struct BaselineService {
     id: String,
     r#type: String,
     properties: BTreeMap<String, String>,
@@ -113,7 +113,10 @@ async fn lookup(State(limit): State<Arc<Limit>>, Path(of_type): Path<String>) ->
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn announce(State(limit): State<Arc<Limit>>, Json(_): Json<Announcement>) -> StatusCode {
+async fn announce(
+    State(limit): State<Arc<Limit>>,
+    Json(_): Json<BaselineAnnouncement>,
+) -> StatusCode {
     limit.announced.store(true, Ordering::Relaxed);
     StatusCode::ACCEPTED
 }

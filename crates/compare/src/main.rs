@@ -44,11 +44,11 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: CompareCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CompareCommand {
     /// Run all loads on all servers, and write the results.
     Run(Box<RunArguments>),
     /// Compare two builds, and fail if the new one is slower.
@@ -86,13 +86,13 @@ async fn asked_to_stop() {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Run(arguments) => unless_stopped(run::run(*arguments)).await,
-        Command::Against(arguments) => unless_stopped(against::run(arguments)).await,
-        Command::Gaps(arguments) => unless_stopped(gaps::run(arguments)).await,
-        Command::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
-        Command::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,
-        Command::Idle(arguments) => unless_stopped(idle::run(arguments)).await,
-        Command::Limit(arguments) => baseline::serve(arguments).await,
+        CompareCommand::Run(arguments) => unless_stopped(run::run(*arguments)).await,
+        CompareCommand::Against(arguments) => unless_stopped(against::run(arguments)).await,
+        CompareCommand::Gaps(arguments) => unless_stopped(gaps::run(arguments)).await,
+        CompareCommand::Steady(arguments) => unless_stopped(steady::run(arguments)).await,
+        CompareCommand::Sizes(arguments) => unless_stopped(sizes::run(arguments)).await,
+        CompareCommand::Idle(arguments) => unless_stopped(idle::run(arguments)).await,
+        CompareCommand::Limit(arguments) => baseline::serve(arguments).await,
     }
 }
 

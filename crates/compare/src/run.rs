@@ -6,7 +6,7 @@
 use crate::machine::Machine;
 use crate::measure::tasks::{ALL, Length, Name, Task, selected};
 use crate::peers::{Airlift, Cluster, Etcd, Programs};
-use crate::report::results::{Came, Outcome, Results, Verdict};
+use crate::report::results::{GoalVerdict, LoadOutcome, Measurement, Results};
 use crate::report::table;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -161,9 +161,9 @@ pub async fn run(arguments: RunArguments) -> anyhow::Result<()> {
     println!("{}", table::of(&results));
     println!(
         "{} goals met, {} missed, {} not measured; {}",
-        results.count(Verdict::Met),
-        results.count(Verdict::Missed),
-        results.count(Verdict::NotMeasured),
+        results.count(GoalVerdict::Met),
+        results.count(GoalVerdict::Missed),
+        results.count(GoalVerdict::NotMeasured),
         path.display()
     );
     Ok(())
@@ -200,12 +200,15 @@ impl Stall {
         repeat: u32,
         duration: Duration,
         others: &[u32],
-    ) -> Came {
+    ) -> Measurement {
         let measured = match &mut self.cluster {
             Ok(cluster) => cluster.measure(task, repeat, duration, others).await,
-            Err(why) => return Came::Failed(why.clone()),
+            Err(why) => return Measurement::Failed(why.clone()),
         };
-        measured.map_or_else(|why| Came::Failed(format!("{why:#}")), Came::Measured)
+        measured.map_or_else(
+            |why| Measurement::Failed(format!("{why:#}")),
+            Measurement::Measured,
+        )
     }
 }
 
@@ -216,7 +219,7 @@ async fn measure_each(
     repeat: u32,
     repeats: u32,
     duration: Duration,
-) -> Vec<Outcome> {
+) -> Vec<LoadOutcome> {
     let pids: Vec<(Name, Vec<u32>)> = stalls
         .iter()
         .map(|stall| (stall.name, stall.pids()))
@@ -231,10 +234,10 @@ async fn measure_each(
         let others = pids.iter().filter(|(other, _)| *other != name);
         let others: Vec<u32> = others.flat_map(|(_, pids)| pids).copied().collect();
         let came = stall.measure(task, repeat, duration, &others).await;
-        if let Came::Failed(why) = &came {
+        if let Measurement::Failed(why) = &came {
             eprintln!("failed: {why}");
         }
-        outcomes.push(Outcome {
+        outcomes.push(LoadOutcome {
             repeat,
             name,
             task: task.name,

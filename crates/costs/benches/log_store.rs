@@ -12,7 +12,7 @@ use quorate_costs::{BATCH, announce, batch};
 use std::sync::Arc;
 
 /// The log that a benchmark appends to.
-struct Log {
+struct BenchLog {
     store: LogStore,
     next: u64,
     purged: u64,
@@ -31,7 +31,7 @@ fn log_id(index: u64) -> LogIdOf<TypeConfig> {
     )
 }
 
-impl Log {
+impl BenchLog {
     fn entries(&mut self, count: u64, proposal: &Proposal) -> Vec<EntryOf<TypeConfig>> {
         let first = self.next;
         self.next += count;
@@ -65,7 +65,7 @@ fn appends(criterion: &mut Criterion) {
     // On a disk: if temporary files are in memory, a sync costs nothing.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let store = Store::open(Arc::new(OsFs), dir.path()).expect("an empty store");
-    let mut log = Log {
+    let mut log = BenchLog {
         store: store.log_store(),
         next: 0,
         purged: 0,

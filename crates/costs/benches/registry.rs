@@ -5,7 +5,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use quorate::model::Lookup;
 use quorate::registry::{Batch, Command, Registry};
 use quorate_costs::{
-    BATCH, Shape, announce, announced, announcement, apply, batch, many_services, registry, renew,
+    BATCH, RegistryShape, announce, announced, announcement, apply, batch, many_services, registry,
+    renew,
 };
 use std::hint::black_box;
 
@@ -86,7 +87,7 @@ fn ticks(criterion: &mut Criterion) {
 fn large_entries(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("27,000 services and then others");
     group.sample_size(10);
-    for shape in [Shape::OneType, Shape::TypeEach] {
+    for shape in [RegistryShape::OneType, RegistryShape::TypeEach] {
         let entries = ["a", "b"].map(|prefix| {
             let announcement = many_services(prefix, MANY_SERVICES, shape);
             announced(announcement)

@@ -77,11 +77,11 @@ pub fn apply(registry: &mut Registry, entry: &Batch) {
 }
 
 /// Returns one node's announcement of many services, whose ids begin with a prefix.
-pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
+pub fn many_services(prefix: &str, count: usize, shape: RegistryShape) -> Announcement {
     let (types, properties) = match shape {
-        Shape::OneType => (1, BTreeMap::new()),
-        Shape::TypeEach => (count, BTreeMap::new()),
-        Shape::Versioned(version) => {
+        RegistryShape::OneType => (1, BTreeMap::new()),
+        RegistryShape::TypeEach => (count, BTreeMap::new()),
+        RegistryShape::Versioned(version) => {
             let version = ("version".to_owned(), version.to_string());
             (1, BTreeMap::from([version]))
         }
@@ -101,7 +101,7 @@ pub fn many_services(prefix: &str, count: usize, shape: Shape) -> Announcement {
 
 /// The way in which the services of one node differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum RegistryShape {
     /// They differ only in their ids.
     OneType,
     /// Each has its own type.

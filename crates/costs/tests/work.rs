@@ -3,7 +3,7 @@
 use quorate::clock;
 use quorate::model::Announcement;
 use quorate::registry::{Batch, Command, Registry};
-use quorate_costs::{Shape, announced, apply, batch, many_services};
+use quorate_costs::{RegistryShape, announced, apply, batch, many_services};
 use std::time::Duration;
 
 /// Number of services that fit in a body of 1 MB.
@@ -26,22 +26,25 @@ fn an_entry_of_many_services_is_applied_in_a_moment() {
     let put = |prefix, shape| announced(many_services(prefix, SERVICES, shape));
     let moved = Announcement {
         location: "/elsewhere".to_owned(),
-        ..many_services("a", SERVICES, Shape::OneType)
+        ..many_services("a", SERVICES, RegistryShape::OneType)
     };
     let steps = [
-        ("services", put("a", Shape::OneType)),
-        ("others", put("b", Shape::OneType)),
-        ("a type each", put("b", Shape::TypeEach)),
-        ("others with a type each", put("c", Shape::TypeEach)),
-        ("a property", put("c", Shape::Versioned(1))),
-        ("another value", put("c", Shape::Versioned(2))),
+        ("services", put("a", RegistryShape::OneType)),
+        ("others", put("b", RegistryShape::OneType)),
+        ("a type each", put("b", RegistryShape::TypeEach)),
+        ("others with a type each", put("c", RegistryShape::TypeEach)),
+        ("a property", put("c", RegistryShape::Versioned(1))),
+        ("another value", put("c", RegistryShape::Versioned(2))),
         ("a place", announced(moved)),
         (
             "fewer",
-            announced(many_services("a", SERVICES / 2, Shape::OneType)),
+            announced(many_services("a", SERVICES / 2, RegistryShape::OneType)),
         ),
-        ("none", announced(many_services("a", 0, Shape::OneType))),
-        ("all again", put("a", Shape::TypeEach)),
+        (
+            "none",
+            announced(many_services("a", 0, RegistryShape::OneType)),
+        ),
+        ("all again", put("a", RegistryShape::TypeEach)),
         ("withdrawn", withdrawn()),
     ];
     let mut registry = Registry::new("test");

@@ -6,8 +6,8 @@ use quorate::clock::{self, Instant};
 use quorate_checker::MaxAge;
 use quorate_checker::certificate::certify;
 use quorate_checker::groups::check_groups;
-use quorate_checker::history::{Input, Operation, Outcome, Service};
-use quorate_checker::log::Log;
+use quorate_checker::history::{Input, Operation, RecordedService, RequestOutcome};
+use quorate_checker::log::CommittedLog;
 use std::time::Duration;
 
 /// Far beyond the duration of the test, so that nothing expires.
@@ -55,7 +55,7 @@ fn no_write_takes_effect_after_a_later_one_whoever_leads() {
         "{} writes, {} of them waited while another began, {} were refused",
         rivals.history.iter().filter(|o| o.is_write()).count(),
         rivals.contested(),
-        rivals.count(&Outcome::Refused)
+        rivals.count(&RequestOutcome::Refused)
     );
     judge(&rivals.history, &log);
     assert!(
@@ -155,7 +155,7 @@ impl Rivals {
             now_ns: &move || began.elapsed().as_nanos() as u64,
         };
         let operation = ask.send().answer();
-        assert_eq!(operation.outcome, Outcome::Acked, "{operation}");
+        assert_eq!(operation.outcome, RequestOutcome::Acked, "{operation}");
         self.history.push(operation);
         token
     }
@@ -191,7 +191,7 @@ impl Rivals {
         let found = found.iter().map(|service| {
             let text = |field: &str| service[field].as_str().expect("a text").into();
             let token = service["properties"]["token"].as_str();
-            Service {
+            RecordedService {
                 service_type: text("type"),
                 pool: text("pool"),
                 node: text("nodeId"),
@@ -208,7 +208,7 @@ impl Rivals {
                 service_type: Some(KIND.into()),
                 pool: Some("general".into()),
             },
-            outcome: Outcome::Found(found.collect()),
+            outcome: RequestOutcome::Found(found.collect()),
             index: answer.headers["quorate-index"].parse().ok(),
         });
     }
@@ -220,7 +220,7 @@ impl Rivals {
         arrived.count()
     }
 
-    fn count(&self, outcome: &Outcome) -> usize {
+    fn count(&self, outcome: &RequestOutcome) -> usize {
         self.history
             .iter()
             .filter(|o| o.outcome == *outcome)
@@ -229,10 +229,10 @@ impl Rivals {
 }
 
 /// Returns the committed log of stopped nodes.
-fn log_of(cluster: &Cluster) -> Log {
+fn log_of(cluster: &Cluster) -> CommittedLog {
     let logs = cluster.nodes.iter().map(|node| {
         let text = node.committed_log();
-        Log::read(text.as_bytes(), "token").expect("the log is readable")
+        CommittedLog::read(text.as_bytes(), "token").expect("the log is readable")
     });
     let joined = logs.reduce(|one, other| {
         one.joined(other)
@@ -241,7 +241,7 @@ fn log_of(cluster: &Cluster) -> Log {
     joined.expect("there are nodes")
 }
 
-fn judge(history: &[Operation], log: &Log) {
+fn judge(history: &[Operation], log: &CommittedLog) {
     let max_age = MaxAge::from_ns(MAX_AGE.as_nanos() as u64);
     assert!(log.is_complete, "no log goes back to the first change");
     let certificate = certify(history, Some(log), max_age);

@@ -9,7 +9,7 @@ use quorate_checker::MaxAge;
 use quorate_checker::certificate::certify;
 use quorate_checker::groups::check_groups;
 use quorate_checker::history::Operation;
-use quorate_checker::log::Log;
+use quorate_checker::log::CommittedLog;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ fn kinds(bursts: &[Burst]) -> BTreeSet<Kind> {
         .collect()
 }
 
-fn judge(history: &[Operation], log: &Log) {
+fn judge(history: &[Operation], log: &CommittedLog) {
     let max_age = MaxAge::from_ns(MAX_AGE.as_nanos() as u64);
     let deadline = clock::now() + JUDGED_WITHIN;
     let groups = check_groups(history, max_age, &mut || clock::now() > deadline);

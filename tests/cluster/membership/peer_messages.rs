@@ -32,13 +32,13 @@ const MANY: usize = 300;
 const A_MOMENT: Duration = Duration::from_millis(300);
 
 /// Three nodes with data, and the resident size of each before the test.
-struct Stage {
+struct StrangerTest {
     cluster: Cluster,
     resident_kb: Vec<u64>,
 }
 
-impl Stage {
-    fn set() -> Stage {
+impl StrangerTest {
+    fn set() -> StrangerTest {
         let cluster = Cluster::start(3, Options::max_age("10m"));
         for token in 0..50 {
             cluster.nodes[0].announce_acked("kept", "engine", token);
@@ -52,7 +52,7 @@ impl Stage {
             .iter()
             .map(|node| node.resident_kb())
             .collect();
-        Stage {
+        StrangerTest {
             cluster,
             resident_kb,
         }
@@ -128,7 +128,7 @@ fn garbage() -> Vec<Vec<u8>> {
 /// or fills the node's log, however large it is or claims to be.
 #[test]
 fn a_stranger_may_send_anything() {
-    let stage = Stage::set();
+    let stage = StrangerTest::set();
     let node = &stage.cluster.nodes[0];
     for length in LENGTHS {
         let claimed = many(|_| {
@@ -235,7 +235,7 @@ fn a_stranger_may_send_anything() {
 /// no memory for long.
 #[test]
 fn a_malformed_message_in_a_members_name_harms_nothing() {
-    let stage = Stage::set();
+    let stage = StrangerTest::set();
     let (node, other) = (&stage.cluster.nodes[0], &stage.cluster.nodes[1]);
     let hello = Hello::in_the_name_of(other, node).expect("both answer");
     let wire = || PeerWire::greeted(node, &hello).expect("it is let in").0;

@@ -1,7 +1,7 @@
 //! Measures the interruptions of service, as the clients saw them.
 
 use crate::support::faults::{Burst, Happened, Harm, Kind};
-use quorate_checker::history::{Operation, Outcome};
+use quorate_checker::history::{Operation, RequestOutcome};
 use quorate_checker::window::Window;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ impl Liveness {
         let served = history.iter().filter(through_others);
         let acked = served
             .clone()
-            .filter(|o| o.outcome == Outcome::Acked)
+            .filter(|o| o.outcome == RequestOutcome::Acked)
             .filter_map(|o| o.return_ns);
         self.write_gaps_ns
             .push((fault.kind, window.longest_gap_ns(acked)));

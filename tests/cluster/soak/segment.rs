@@ -5,15 +5,15 @@ use super::resources::{Resources, descriptors};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::faults::{Burst, Pattern, Stage, Timeline};
 use crate::support::recorded::{Crowd, Recorded};
-use crate::support::workers::{Seen, Workers};
+use crate::support::workers::{SeenLookup, Workers};
 use crate::support::{Options, http, let_pass, until};
 use quorate::clock;
 use quorate_checker::MaxAge;
 use quorate_checker::certificate::certify;
 use quorate_checker::groups::check_groups;
-use quorate_checker::history::{self, Operation, Outcome};
+use quorate_checker::history::{self, Operation, RequestOutcome};
 use quorate_checker::late_expiry::overstays;
-use quorate_checker::log::Log;
+use quorate_checker::log::CommittedLog;
 use quorate_checker::window::Window;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -137,8 +137,8 @@ pub fn run(make: Make, dir: &Path) -> Segment {
         make,
         began_wall_ms,
         operations: history.len(),
-        acked: count(&history, |outcome| *outcome == Outcome::Acked),
-        unknown: count(&history, |outcome| *outcome == Outcome::Unknown),
+        acked: count(&history, |outcome| *outcome == RequestOutcome::Acked),
+        unknown: count(&history, |outcome| *outcome == RequestOutcome::Unknown),
         lookups: 0,
         expiries: 0,
         is_log_complete: log.is_complete,
@@ -242,7 +242,7 @@ fn count_in_logs(stage: &Stage, words: &str) -> usize {
     nodes.map(|node| node.log().matches(words).count()).sum()
 }
 
-fn count(history: &[Operation], outcome: impl Fn(&Outcome) -> bool) -> usize {
+fn count(history: &[Operation], outcome: impl Fn(&RequestOutcome) -> bool) -> usize {
     history.iter().filter(|o| outcome(&o.outcome)).count()
 }
 
@@ -252,7 +252,13 @@ fn keep(history: &[Operation], path: &Path) {
 }
 
 impl Segment {
-    fn judge(&mut self, history: &[Operation], log: &Log, seen: &Seen, quiet: Option<Window>) {
+    fn judge(
+        &mut self,
+        history: &[Operation],
+        log: &CommittedLog,
+        seen: &SeenLookup,
+        quiet: Option<Window>,
+    ) {
         let max_age_ns = self.make.max_age_s * 1_000_000_000;
         let max_age = MaxAge::from_ns(max_age_ns);
         let deadline = clock::now() + JUDGED_WITHIN;

@@ -5,7 +5,7 @@ use super::rivals::{Ask, outcome_of, request_of};
 use super::workers::WORKER;
 use crate::support::node::{PATIENCE, services, write_of};
 use quorate::clock::{self, Instant};
-use quorate_checker::history::{Input, Name, Operation, Outcome, Service};
+use quorate_checker::history::{Input, Name, Operation, RecordedService, RequestOutcome};
 use quorate_checker::random::Random;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -207,10 +207,10 @@ impl Client {
         let return_ns = Some(self.shared.now_ns());
         let (outcome, index) = outcome_of(&write_of(answer));
         match outcome {
-            Outcome::Acked => self.nodes[at].token = then,
+            RequestOutcome::Acked => self.nodes[at].token = then,
             // The node's state is unknown; it is left to expire.
-            Outcome::Unknown => self.nodes[at] = self.fresh(),
-            Outcome::Refused | Outcome::Found(_) => {}
+            RequestOutcome::Unknown => self.nodes[at] = self.fresh(),
+            RequestOutcome::Refused | RequestOutcome::Found(_) => {}
         }
         self.note(server, call_ns, return_ns, input, outcome, index)
     }
@@ -279,7 +279,7 @@ impl Client {
 
     /// Updates a node's state from the outcomes of the writes of two clients.
     fn learn(&mut self, at: usize, operations: &[Operation]) {
-        let is_unknown = |operation: &Operation| operation.outcome == Outcome::Unknown;
+        let is_unknown = |operation: &Operation| operation.outcome == RequestOutcome::Unknown;
         if operations.iter().any(is_unknown) {
             self.nodes[at] = self.fresh();
             return;
@@ -308,10 +308,13 @@ impl Client {
             .as_ref()
             .and_then(|answer| Some((services(answer)?, answer)));
         let (outcome, index) = match served {
-            None => (Outcome::Refused, None),
+            None => (RequestOutcome::Refused, None),
             Some((services, answer)) => {
                 let index = answer.headers["quorate-index"].parse().expect("an index");
-                (Outcome::Found(self.services_of(&services)), Some(index))
+                (
+                    RequestOutcome::Found(self.services_of(&services)),
+                    Some(index),
+                )
             }
         };
         self.note(server, call_ns, return_ns, input, outcome, index)
@@ -323,7 +326,7 @@ impl Client {
         call_ns: u64,
         return_ns: Option<u64>,
         input: Input,
-        outcome: Outcome,
+        outcome: RequestOutcome,
         index: Option<u64>,
     ) -> bool {
         let operation = Operation {
@@ -343,17 +346,17 @@ impl Client {
 
     /// Returns the services of a lookup without the cluster's own, which the history does not
     /// contain, and without those of the [`Workers`](super::workers::Workers).
-    fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<Service> {
+    fn services_of(&mut self, found: &[serde_json::Value]) -> Vec<RecordedService> {
         let announced = found
             .iter()
             .filter(|service| service["type"] != "discovery" && service["type"] != WORKER);
         announced.map(|service| self.service_of(service)).collect()
     }
 
-    fn service_of(&mut self, service: &serde_json::Value) -> Service {
+    fn service_of(&mut self, service: &serde_json::Value) -> RecordedService {
         let token = service["properties"]["token"].as_str().expect("a token");
         let token = token.parse().expect("a token of these clients");
-        Service {
+        RecordedService {
             service_type: self.name(&service["type"]),
             pool: self.name(&service["pool"]),
             node: self.name(&service["nodeId"]),

@@ -4,7 +4,7 @@
 use super::http::{self, Pending};
 use crate::support::node::{PATIENCE, Write, announcement, announcement_path, write_of};
 use crate::support::wait::let_pass;
-use quorate_checker::history::{Input, Operation, Outcome};
+use quorate_checker::history::{Input, Operation, RequestOutcome};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -82,11 +82,11 @@ impl Underway<'_> {
 }
 
 /// Returns an answer as a history records it.
-pub fn outcome_of(written: &Write) -> (Outcome, Option<u64>) {
+pub fn outcome_of(written: &Write) -> (RequestOutcome, Option<u64>) {
     match written {
-        Write::Acked(index) => (Outcome::Acked, Some(*index)),
-        Write::NotApplied(_) => (Outcome::Refused, None),
-        Write::Unknown(_) => (Outcome::Unknown, None),
+        Write::Acked(index) => (RequestOutcome::Acked, Some(*index)),
+        Write::NotApplied(_) => (RequestOutcome::Refused, None),
+        Write::Unknown(_) => (RequestOutcome::Unknown, None),
     }
 }
 

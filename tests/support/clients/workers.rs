@@ -30,12 +30,12 @@ pub struct Workers {
     stop: Arc<AtomicBool>,
     renewals: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
-    watchers: Vec<JoinHandle<Seen>>,
+    watchers: Vec<JoinHandle<SeenLookup>>,
 }
 
 /// The results of the workers and their watchers.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct SeenLookup {
     /// Accepted renewals.
     pub renewals: u64,
     /// Answered lookups.
@@ -75,9 +75,9 @@ impl Workers {
     }
 
     /// Stops the workers without withdrawing them.
-    pub fn stop(mut self) -> Seen {
+    pub fn stop(mut self) -> SeenLookup {
         self.stop.store(true, Ordering::Relaxed);
-        let mut seen = Seen::default();
+        let mut seen = SeenLookup::default();
         for watcher in self.watchers.drain(..) {
             let of_one = watcher.join().expect("a watcher understands every answer");
             seen.lookups += of_one.lookups;
@@ -133,8 +133,8 @@ fn renew(
     }
 }
 
-fn watch(server: SocketAddr, count: usize, stop: &AtomicBool) -> Seen {
-    let mut seen = Seen::default();
+fn watch(server: SocketAddr, count: usize, stop: &AtomicBool) -> SeenLookup {
+    let mut seen = SeenLookup::default();
     while !stop.load(Ordering::Relaxed) {
         let_pass(LOOK);
         if let Some(missing) = missing(server, count)

@@ -2,7 +2,7 @@
 //! have kept.
 
 use super::stage::Stage;
-use quorate_checker::log::Log;
+use quorate_checker::log::CommittedLog;
 
 impl Stage {
     /// Adds the committed log of a node that does not run.
@@ -12,7 +12,7 @@ impl Stage {
     pub(super) fn note_log(&mut self, node: usize) {
         let node = &self.cluster.nodes[node];
         let text = node.committed_log();
-        let later = Log::read(text.as_bytes(), "token").expect("the log is readable");
+        let later = CommittedLog::read(text.as_bytes(), "token").expect("the log is readable");
         self.log = Some(match self.log.take() {
             None => later,
             Some(known) => known

@@ -11,7 +11,7 @@ use crate::support::proxy::Pace;
 use crate::support::wait::until;
 use crate::support::wrong_clock::WrongClock;
 use crate::support::{Cluster, Mesh, Options};
-use quorate_checker::log::Log;
+use quorate_checker::log::CommittedLog;
 use quorate_checker::random::Random;
 use serde_json::Value;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub struct Stage {
     clocks: Vec<WrongClock>,
     pub(super) random: Random,
     /// The committed log, as far as nodes that were down knew it.
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<CommittedLog>,
     /// Sectors lost by power cuts.
     pub sectors_taken: u64,
     /// Power cuts that lost any sector.
@@ -221,7 +221,7 @@ impl Stage {
     }
 
     /// Stops the cluster and returns the committed log, from the first index that any node knew.
-    pub fn stop(&mut self) -> Log {
+    pub fn stop(&mut self) -> CommittedLog {
         self.cluster.stop_all();
         (0..self.cluster.nodes.len()).for_each(|node| self.note_log(node));
         self.log.take().expect("there are nodes")

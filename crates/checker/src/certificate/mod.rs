@@ -52,14 +52,14 @@ pub use report::{Certificate, MAX_VIOLATIONS};
 pub use violation::Violation;
 
 use crate::history::Operation;
-use crate::log::Log;
+use crate::log::CommittedLog;
 use crate::max_age::MaxAge;
 use order::Order;
 use replay::Replay;
 
 /// Judges a history, together with the committed log of any node if there is one.
 #[must_use]
-pub fn certify(history: &[Operation], log: Option<&Log>, max_age: MaxAge) -> Certificate {
+pub fn certify(history: &[Operation], log: Option<&CommittedLog>, max_age: MaxAge) -> Certificate {
     let mut certificate = Certificate::default();
     let order = Order::new(history);
     order.check(&mut certificate);

@@ -4,16 +4,16 @@ use super::order::Order;
 use super::report::Certificate;
 use super::state::{Accepted, State};
 use super::violation::Violation;
-use super::writers::{Change, Writers, change_of};
-use crate::history::{Input, Name, Operation, Outcome, Service};
-use crate::log::{Applied, Log};
+use super::writers::{WriterChange, Writers, change_of};
+use crate::history::{Input, Name, Operation, RecordedService, RequestOutcome};
+use crate::log::{Applied, CommittedLog};
 use crate::max_age::MaxAge;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A replay of one history.
 pub struct Replay<'a> {
     history: &'a [Operation],
-    log: Option<&'a Log>,
+    log: Option<&'a CommittedLog>,
     max_age: MaxAge,
     order: &'a Order<'a>,
     certificate: &'a mut Certificate,
@@ -39,7 +39,7 @@ impl<'a> Replay<'a> {
     /// Creates the replay of a history, with the log if there is one.
     pub fn new(
         history: &'a [Operation],
-        log: Option<&'a Log>,
+        log: Option<&'a CommittedLog>,
         max_age: MaxAge,
         order: &'a Order<'a>,
         certificate: &'a mut Certificate,
@@ -91,7 +91,7 @@ impl<'a> Replay<'a> {
             .history
             .iter()
             .enumerate()
-            .filter(|(_, operation)| matches!(operation.outcome, Outcome::Found(_)))
+            .filter(|(_, operation)| matches!(operation.outcome, RequestOutcome::Found(_)))
             .filter_map(|(at, operation)| Some((operation.index?, at)))
             .collect();
         lookups.sort_unstable();
@@ -106,7 +106,7 @@ impl<'a> Replay<'a> {
             .history
             .iter()
             .enumerate()
-            .filter(|(_, operation)| operation.outcome == Outcome::Acked)
+            .filter(|(_, operation)| operation.outcome == RequestOutcome::Acked)
             .filter_map(|(at, operation)| Some((operation.index?, Source::Acked(at))))
             .filter(|(index, _)| *index < log_from)
             .collect();
@@ -160,7 +160,7 @@ impl<'a> Replay<'a> {
         let Some(node) = operation.input.node() else {
             return;
         };
-        if operation.outcome != Outcome::Acked {
+        if operation.outcome != RequestOutcome::Acked {
             return;
         }
         let last = self.called_last.entry(node.clone()).or_insert(at);
@@ -171,7 +171,7 @@ impl<'a> Replay<'a> {
 
     /// Reports a change that has an effect although a later write of its node was acknowledged with
     /// an earlier index.
-    fn judge_order(&mut self, index: u64, node: &'a Name, change: Change) {
+    fn judge_order(&mut self, index: u64, node: &'a Name, change: WriterChange) {
         let Some(log) = self.log else {
             return;
         };
@@ -181,9 +181,9 @@ impl<'a> Replay<'a> {
             return;
         }
         let has_effect = match (self.state.held(node), change) {
-            (Some(held), Change::To(token)) => held.token != token,
-            (None, Change::To(_)) | (Some(_), Change::Gone) => true,
-            (None, Change::Gone) => false,
+            (Some(held), WriterChange::To(token)) => held.token != token,
+            (None, WriterChange::To(_)) | (Some(_), WriterChange::Gone) => true,
+            (None, WriterChange::Gone) => false,
         };
         if !has_effect {
             return;
@@ -216,8 +216,8 @@ impl<'a> Replay<'a> {
                 types,
                 token,
             } => {
-                self.judge_order(index, node, Change::To(*token));
-                let at = self.asked_for(index, node, Change::To(*token));
+                self.judge_order(index, node, WriterChange::To(*token));
+                let at = self.asked_for(index, node, WriterChange::To(*token));
                 let accepted = self.accepted(at, self.order.called_before(index));
                 self.state.announce(node, pool, types, *token, accepted);
                 self.certificate.writes += 1;
@@ -225,8 +225,8 @@ impl<'a> Replay<'a> {
             }
             Applied::Renew { node } => self.renew(index, node),
             Applied::Withdraw { node } => {
-                self.judge_order(index, node, Change::Gone);
-                self.asked_for(index, node, Change::Gone);
+                self.judge_order(index, node, WriterChange::Gone);
+                self.asked_for(index, node, WriterChange::Gone);
                 self.state.remove(node);
                 self.certificate.writes += 1;
                 self.settled.insert(node.clone());
@@ -253,7 +253,7 @@ impl<'a> Replay<'a> {
             }
             return;
         };
-        let change = Change::To(held.token);
+        let change = WriterChange::To(held.token);
         let at = self.asked_for(index, node, change);
         let accepted = self.accepted(at, self.order.called_before(index));
         self.state.renew(node, accepted);
@@ -262,7 +262,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Returns the operation that requested a change in the log.
-    fn asked_for(&mut self, index: u64, node: &Name, change: Change) -> Option<usize> {
+    fn asked_for(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
             self.note_call(at);
             return Some(at);
@@ -333,8 +333,9 @@ impl<'a> Replay<'a> {
             self.learn_absence(index, at, node);
         }
         for (node, token) in new {
-            let is_it =
-                |operation: &Operation| change_of(&operation.input) == Some(Change::To(token));
+            let is_it = |operation: &Operation| {
+                change_of(&operation.input) == Some(WriterChange::To(token))
+            };
             self.place_unknown(index, node, is_it);
         }
     }
@@ -392,21 +393,21 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn found(&self, at: usize) -> &'a [Service] {
+    fn found(&self, at: usize) -> &'a [RecordedService] {
         match &self.history[at].outcome {
-            Outcome::Found(services) => services,
+            RequestOutcome::Found(services) => services,
             _ => &[],
         }
     }
 
     /// Returns the services that a lookup should have shown but did not, and those that it should
     /// not have shown but did.
-    fn difference(&self, at: usize) -> (Vec<Service>, Vec<Service>) {
+    fn difference(&self, at: usize) -> (Vec<RecordedService>, Vec<RecordedService>) {
         let Input::Lookup { service_type, pool } = &self.history[at].input else {
             return (Vec::new(), Vec::new());
         };
         let expected = self.state.services(service_type.as_ref(), pool.as_ref());
-        let mut found: Vec<&Service> = self.found(at).iter().collect();
+        let mut found: Vec<&RecordedService> = self.found(at).iter().collect();
         found.sort_unstable();
         difference(expected, found)
     }
@@ -431,7 +432,10 @@ fn shows(lookup: &Input, announce: &Input) -> bool {
 
 /// Returns the services that are only in the first of two sorted lists, and those that are only in
 /// the second.
-fn difference(expected: Vec<Service>, found: Vec<&Service>) -> (Vec<Service>, Vec<Service>) {
+fn difference(
+    expected: Vec<RecordedService>,
+    found: Vec<&RecordedService>,
+) -> (Vec<RecordedService>, Vec<RecordedService>) {
     let (mut missing, mut wrong) = (Vec::new(), Vec::new());
     let mut found = found.into_iter().peekable();
     for service in expected {

@@ -1,12 +1,12 @@
 //! The replayed state of the registry.
 
-use crate::history::{Name, Service};
+use crate::history::{Name, RecordedService};
 use std::collections::{BTreeMap, HashMap};
 
 /// The announcements at an index.
 #[derive(Debug, Default)]
 pub struct State {
-    held: HashMap<Name, Held>,
+    held: HashMap<Name, CertifiedNode>,
     /// By type, pool and node: the token, and the number of services of the type that the node has.
     shown: BTreeMap<(Name, Name, Name), (u64, usize)>,
 }
@@ -22,7 +22,7 @@ pub struct Accepted {
 
 /// The stored announcement of a node.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct CertifiedNode {
     /// The token of the announcement.
     pub token: u64,
     /// The last accepted announcement or renewal.
@@ -32,7 +32,7 @@ pub struct Held {
 
 impl State {
     /// Returns the stored announcement of a node.
-    pub fn held(&self, node: &str) -> Option<&Held> {
+    pub fn held(&self, node: &str) -> Option<&CertifiedNode> {
         self.held.get(node)
     }
 
@@ -49,7 +49,7 @@ impl State {
         let services = types
             .iter()
             .map(|service_type| (service_type.clone(), pool.clone()));
-        let held = Held {
+        let held = CertifiedNode {
             token,
             accepted,
             services: services.collect(),
@@ -79,7 +79,11 @@ impl State {
     }
 
     /// Returns the services that a lookup shows, sorted.
-    pub fn services(&self, service_type: Option<&Name>, pool: Option<&Name>) -> Vec<Service> {
+    pub fn services(
+        &self,
+        service_type: Option<&Name>,
+        pool: Option<&Name>,
+    ) -> Vec<RecordedService> {
         let least = Name::from("");
         let from = (
             service_type.unwrap_or(&least).clone(),
@@ -95,7 +99,7 @@ impl State {
                 break;
             }
             if is_pool(pool) {
-                let service = Service {
+                let service = RecordedService {
                     service_type: service_type.clone(),
                     pool: pool.clone(),
                     node: node.clone(),

@@ -1,6 +1,6 @@
 //! The violations that a history can contain.
 
-use crate::history::{Name, Operation, Service};
+use crate::history::{Name, Operation, RecordedService};
 use std::fmt::Write;
 
 /// A broken promise. Operations are positions in the history.
@@ -30,9 +30,9 @@ pub enum Violation {
         /// Its index.
         index: u64,
         /// The services that it should also have shown.
-        missing: Vec<Service>,
+        missing: Vec<RecordedService>,
         /// The services that it should not have shown.
-        wrong: Vec<Service>,
+        wrong: Vec<RecordedService>,
     },
     /// An acknowledged change is not in the log at its index: promise a.
     #[error("an acknowledged change is not in the log at its index")]

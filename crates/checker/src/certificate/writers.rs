@@ -2,12 +2,12 @@
 
 use super::report::Certificate;
 use super::violation::Violation;
-use crate::history::{Input, Name, Operation, Outcome};
+use crate::history::{Input, Name, Operation, RequestOutcome};
 use std::collections::{HashMap, HashSet};
 
 /// The effect of a change on its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
+pub enum WriterChange {
     /// The node announced or renewed this token.
     To(u64),
     /// The node was withdrawn.
@@ -15,10 +15,10 @@ pub enum Change {
 }
 
 /// Returns the change that an operation requests.
-pub fn change_of(input: &Input) -> Option<Change> {
+pub fn change_of(input: &Input) -> Option<WriterChange> {
     match input {
-        Input::Announce { token, .. } => Some(Change::To(*token)),
-        Input::Withdraw { .. } => Some(Change::Gone),
+        Input::Announce { token, .. } => Some(WriterChange::To(*token)),
+        Input::Withdraw { .. } => Some(WriterChange::Gone),
         Input::Lookup { .. } => None,
     }
 }
@@ -41,7 +41,7 @@ pub struct Writers<'a> {
     unknown: HashMap<&'a str, Vec<usize>>,
     /// All operations that may have caused a change in the log: acknowledged with its index, or
     /// with an unknown outcome. Operations that were already taken remain here.
-    suspects: HashMap<(Option<u64>, &'a str, Change), Vec<usize>>,
+    suspects: HashMap<(Option<u64>, &'a str, WriterChange), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
 }
@@ -64,7 +64,7 @@ impl<'a> Writers<'a> {
             writers.nodes.insert(node);
             writers.suspect(at, node);
             match (&operation.outcome, operation.index) {
-                (Outcome::Acked, Some(index)) => {
+                (RequestOutcome::Acked, Some(index)) => {
                     let same = writers.acked.entry((index, node.clone())).or_default();
                     if let Some(&first) = same.waiting.first()
                         && change_of(&history[first].input) != change_of(&operation.input)
@@ -73,8 +73,8 @@ impl<'a> Writers<'a> {
                     }
                     same.waiting.push(at);
                 }
-                (Outcome::Unknown, _) => writers.unknown.entry(node).or_default().push(at),
-                (Outcome::Refused, _) => writers.refused.entry(node).or_default().push(at),
+                (RequestOutcome::Unknown, _) => writers.unknown.entry(node).or_default().push(at),
+                (RequestOutcome::Refused, _) => writers.refused.entry(node).or_default().push(at),
                 _ => {}
             }
         }
@@ -87,9 +87,9 @@ impl<'a> Writers<'a> {
     fn suspect(&mut self, operation: usize, node: &'a str) {
         let of = &self.history[operation];
         let index = match of.outcome {
-            Outcome::Acked => of.index,
-            Outcome::Unknown => None,
-            Outcome::Refused | Outcome::Found(_) => return,
+            RequestOutcome::Acked => of.index,
+            RequestOutcome::Unknown => None,
+            RequestOutcome::Refused | RequestOutcome::Found(_) => return,
         };
         if let Some(change) = change_of(&of.input) {
             let suspects = self.suspects.entry((index, node, change)).or_default();
@@ -103,7 +103,7 @@ impl<'a> Writers<'a> {
         &self,
         index: u64,
         node: &'a str,
-        change: Change,
+        change: WriterChange,
         is_possible: impl Fn(&Operation) -> bool,
     ) -> Option<(u64, usize)> {
         let of = |index| self.suspects.get(&(index, node, change));
@@ -115,7 +115,7 @@ impl<'a> Writers<'a> {
     }
 
     /// Takes the acknowledged change of a node at an index.
-    pub fn take_acked(&mut self, index: u64, node: &Name, change: Change) -> Option<usize> {
+    pub fn take_acked(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         let history = self.history;
         let acked = self.acked.get_mut(&(index, node.clone()))?;
         let is_it = |&at: &usize| change_of(&history[at].input) == Some(change);
@@ -151,7 +151,7 @@ impl<'a> Writers<'a> {
     }
 
     /// Takes a refused change of a node.
-    pub fn take_refused(&mut self, node: &str, change: Change) -> Option<usize> {
+    pub fn take_refused(&mut self, node: &str, change: WriterChange) -> Option<usize> {
         let history = self.history;
         let waiting = self.refused.get_mut(node)?;
         let is_it = |&at: &usize| change_of(&history[at].input) == Some(change);

@@ -6,7 +6,7 @@
 //! nothing: a renewal, or a withdrawal of an absent node. Such a write can be ordered right before
 //! the later write as well, since no lookup comes between the two.
 
-use crate::history::{Operation, Outcome};
+use crate::history::{Operation, RequestOutcome};
 use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ fn acked(
     let mut acked: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, call) in calls.iter().enumerate() {
         if let Some(node) = node_of(&call.op)
-            && history[positions[at]].outcome == Outcome::Acked
+            && history[positions[at]].outcome == RequestOutcome::Acked
         {
             acked.entry(node).or_default().push(at);
         }

@@ -24,8 +24,8 @@
 mod arrivals;
 mod unknown;
 
-use crate::history::{Input, Name, Operation, Outcome, Service};
-use crate::linearizable::{Call, Explanation, Verdict, check};
+use crate::history::{Input, Name, Operation, RecordedService, RequestOutcome};
+use crate::linearizable::{Call, Explanation, SearchVerdict, check};
 use crate::max_age::MaxAge;
 use crate::model::{GroupModel, GroupOp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -120,9 +120,9 @@ pub fn check_groups(
         arrivals::order(history, &positions, &mut calls);
         report.calls += calls.len();
         let explanation = match check(&model, &calls, give_up) {
-            Verdict::Ok => continue,
-            Verdict::Undecided => None,
-            Verdict::Illegal(explanation) => Some(in_history(explanation, &positions)),
+            SearchVerdict::Ok => continue,
+            SearchVerdict::Undecided => None,
+            SearchVerdict::Illegal(explanation) => Some(in_history(explanation, &positions)),
         };
         report.broken.push(BrokenGroup { group, explanation });
     }
@@ -174,7 +174,7 @@ fn divide(history: &[Operation]) -> BTreeMap<Group, Part> {
                     service_type: Some(service_type),
                     pool: Some(pool),
                 },
-                Outcome::Found(services),
+                RequestOutcome::Found(services),
             ) => {
                 let group = (service_type.clone(), pool.clone());
                 parts
@@ -203,7 +203,7 @@ fn divide(history: &[Operation]) -> BTreeMap<Group, Part> {
 /// Returns the operations that may have had an effect, and the lookups.
 fn happened(history: &[Operation]) -> impl Iterator<Item = (usize, &Operation)> {
     let operations = history.iter().enumerate();
-    operations.filter(|(_, operation)| operation.outcome != Outcome::Refused)
+    operations.filter(|(_, operation)| operation.outcome != RequestOutcome::Refused)
 }
 
 impl Part {
@@ -235,7 +235,7 @@ impl Part {
         position: usize,
         operation: &Operation,
         group: &Group,
-        services: &[Service],
+        services: &[RecordedService],
     ) {
         let op = GroupOp::Lookup {
             found: self.tokens(group, services),
@@ -246,7 +246,7 @@ impl Part {
 
     /// Returns the token that a lookup shows for each node, or `None` if the result is not a
     /// possible state of the group.
-    fn tokens(&self, group: &Group, services: &[Service]) -> Option<Box<[(usize, u64)]>> {
+    fn tokens(&self, group: &Group, services: &[RecordedService]) -> Option<Box<[(usize, u64)]>> {
         let mut tokens = Vec::with_capacity(services.len());
         for service in services {
             if service.service_type != group.0 || service.pool != group.1 {
@@ -265,7 +265,7 @@ impl Part {
         let call = Call {
             call_ns: operation.call_ns,
             return_ns: operation.over_by_ns(),
-            is_optional: operation.outcome == Outcome::Unknown,
+            is_optional: operation.outcome == RequestOutcome::Unknown,
             after: Vec::new(),
             op,
         };

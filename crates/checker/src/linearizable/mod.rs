@@ -88,7 +88,7 @@ pub struct Call<Op> {
 
 /// The result of the search.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SearchVerdict {
     /// There is an order that explains every answer.
     Ok,
     /// There is no such order.
@@ -116,7 +116,7 @@ pub fn check<M: Model>(
     model: &M,
     calls: &[Call<M::Op>],
     give_up: &mut dyn FnMut() -> bool,
-) -> Verdict {
+) -> SearchVerdict {
     Search::new(model, calls).run(give_up)
 }
 
@@ -127,7 +127,7 @@ struct Search<'a, M: Model> {
     placed: Placed,
     state: M::State,
     /// The removed calls, in order.
-    order: Vec<Taken<M::State>>,
+    order: Vec<RemovedCall<M::State>>,
     seen: HashSet<(Box<[u64]>, M::State)>,
     helpers: Helpers<M::Need>,
     /// For each optional call, the calls after which it has no effect.
@@ -136,7 +136,7 @@ struct Search<'a, M: Model> {
 }
 
 /// A removed call.
-struct Taken<State> {
+struct RemovedCall<State> {
     call: usize,
     /// The optional calls that were removed right before it, in order.
     helpers: Vec<usize>,
@@ -161,7 +161,7 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> Verdict {
+    fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> SearchVerdict {
         let mut steps = 0u32;
         let mut at = self.entries.first();
         // Calls are first tried alone. If no call can be next, they are tried again with optional
@@ -171,7 +171,7 @@ impl<'a, M: Model> Search<'a, M> {
             steps = steps.wrapping_add(1);
             let is_time_to_ask = steps.is_multiple_of(STEPS_PER_QUESTION);
             if is_time_to_ask && give_up() || self.seen.len() > MAX_CACHED {
-                return Verdict::Undecided;
+                return SearchVerdict::Undecided;
             }
             (at, with_help) = match self.entries.at(entry) {
                 Entry::Call(call) if self.take_out(call, with_help) => {
@@ -185,14 +185,14 @@ impl<'a, M: Model> Search<'a, M> {
                     (self.entries.first(), true)
                 }
                 Entry::Return(_) => match self.go_back() {
-                    Some(Taken { call, helpers, .. }) => {
+                    Some(RemovedCall { call, helpers, .. }) => {
                         (self.entries.after_call(call), !helpers.is_empty())
                     }
-                    None => return Verdict::Illegal(self.best),
+                    None => return SearchVerdict::Illegal(self.best),
                 },
             };
         }
-        Verdict::Ok
+        SearchVerdict::Ok
     }
 
     /// Removes the call as the next one, if the model allows it and the search has not been at this
@@ -226,7 +226,7 @@ impl<'a, M: Model> Search<'a, M> {
         for taken in helpers.iter().chain([&call]) {
             self.entries.take_out(*taken);
         }
-        self.order.push(Taken {
+        self.order.push(RemovedCall {
             call,
             helpers,
             before,
@@ -264,7 +264,7 @@ impl<'a, M: Model> Search<'a, M> {
             return false;
         }
         self.entries.take_out(call);
-        self.order.push(Taken {
+        self.order.push(RemovedCall {
             call,
             helpers: Vec::new(),
             before: None,
@@ -286,7 +286,7 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Puts back the last call that had an effect, and returns it. Returns `None` if no alternative
     /// is left.
-    fn go_back(&mut self) -> Option<Taken<M::State>> {
+    fn go_back(&mut self) -> Option<RemovedCall<M::State>> {
         self.note_how_far();
         while let Some(taken) = self.order.pop() {
             for call in [taken.call].iter().chain(taken.helpers.iter().rev()) {

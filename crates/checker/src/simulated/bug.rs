@@ -5,7 +5,7 @@ pub(super) const BUG_PERCENT: u64 = 12;
 
 /// A promise that the registry breaks now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bug {
+pub enum SimulatedBug {
     /// A change is acknowledged but does not happen.
     LostAck,
     /// A lookup shows an earlier state.
@@ -24,7 +24,7 @@ pub enum Bug {
     SecondProposal,
 }
 
-impl Bug {
+impl SimulatedBug {
     /// All bugs.
     pub const ALL: [Self; 8] = [
         Self::LostAck,

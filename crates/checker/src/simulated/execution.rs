@@ -1,10 +1,10 @@
 //! The execution of a plan.
 
-use super::bug::{BUG_PERCENT, Bug};
+use super::bug::{BUG_PERCENT, SimulatedBug};
 use super::plan::Planned;
 use super::shape::MAX_AGE_NS;
-use crate::history::{Input, Name, Operation, Outcome, Service};
-use crate::log::{Applied, Log, LogEntry};
+use crate::history::{Input, Name, Operation, RecordedService, RequestOutcome};
+use crate::log::{Applied, CommittedLog, LogEntry};
 use crate::random::Random;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,16 +14,16 @@ pub struct Simulated {
     /// The observations of the clients, sorted by the time of the call.
     pub history: Vec<Operation>,
     /// The applied changes.
-    pub log: Log,
+    pub log: CommittedLog,
 }
 
 /// Maximum number of earlier states for stale lookups.
 const MAX_PAST: usize = 6;
 
-type Nodes = BTreeMap<Name, Held>;
+type Nodes = BTreeMap<Name, SimulatedNode>;
 
 #[derive(Debug, Clone)]
-struct Held {
+struct SimulatedNode {
     pool: Name,
     types: Vec<Name>,
     token: u64,
@@ -31,7 +31,7 @@ struct Held {
 }
 
 /// Applies the effects of all operations, in order.
-pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Simulated {
+pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<SimulatedBug>) -> Simulated {
     let mut effects = Vec::with_capacity(plan.len());
     let mut history = Vec::with_capacity(plan.len());
     for (position, planned) in plan.into_iter().enumerate() {
@@ -39,7 +39,9 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Sim
         let is_write = operation.is_write();
         let is_chosen = is_write && random.chance(BUG_PERCENT);
         let at_ns = match bug {
-            Some(Bug::RefusedApplied) if is_write && operation.outcome == Outcome::Refused => {
+            Some(SimulatedBug::RefusedApplied)
+                if is_write && operation.outcome == RequestOutcome::Refused =>
+            {
                 operation.return_ns
             }
             _ => planned.effect_ns,
@@ -50,9 +52,9 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Sim
             is_lost,
             is_again: false,
         };
-        let is_lost = is_chosen && bug == Some(Bug::LostAck);
+        let is_lost = is_chosen && bug == Some(SimulatedBug::LostAck);
         effects.extend(at_ns.map(|at_ns| effect(at_ns, is_lost)));
-        if is_chosen && bug == Some(Bug::AppliedTwice) {
+        if is_chosen && bug == Some(SimulatedBug::AppliedTwice) {
             let later_ns = random.below(MAX_AGE_NS);
             effects.extend(at_ns.map(|at_ns| Effect {
                 is_again: true,
@@ -76,7 +78,7 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<Bug>) -> Sim
     for effect in effects {
         execution.take_effect(&effect, &mut history[effect.position]);
     }
-    let log = Log {
+    let log = CommittedLog {
         from_index: 0,
         to_index: execution.index,
         is_complete: true,
@@ -98,14 +100,14 @@ struct Effect {
 
 struct Execution<'a> {
     random: &'a mut Random,
-    bug: Option<Bug>,
+    bug: Option<SimulatedBug>,
     nodes: Nodes,
     /// Earlier states with their indexes.
     past: VecDeque<(Nodes, u64)>,
     /// The latest call among the acknowledged changes of each node that took effect.
     called_last_ns: BTreeMap<Name, u64>,
     /// Removed nodes that may reappear.
-    ghosts: Vec<(Name, Held)>,
+    ghosts: Vec<(Name, SimulatedNode)>,
     index: u64,
     /// The time at which the last entry was created, while another change may still join it.
     batch_ns: Option<u64>,
@@ -120,13 +122,13 @@ impl Execution<'_> {
         match &operation.input {
             Input::Lookup { service_type, pool } => {
                 let (services, index) = self.look(service_type.as_ref(), pool.as_ref());
-                operation.outcome = Outcome::Found(services);
+                operation.outcome = RequestOutcome::Found(services);
                 operation.index = Some(index);
                 self.batch_ns = None;
             }
             change if !effect.is_again && self.refuses(operation, change) => {
-                if operation.outcome == Outcome::Acked {
-                    operation.outcome = Outcome::Refused;
+                if operation.outcome == RequestOutcome::Acked {
+                    operation.outcome = RequestOutcome::Refused;
                 }
             }
             change => {
@@ -137,7 +139,7 @@ impl Execution<'_> {
                 } else {
                     self.change(now_ns, operation.call_ns, change);
                 }
-                if operation.outcome == Outcome::Acked && operation.index.is_none() {
+                if operation.outcome == RequestOutcome::Acked && operation.index.is_none() {
                     operation.index = Some(self.index);
                     if let Some(node) = operation.input.node() {
                         let last_ns = self.called_last_ns.entry(node.clone()).or_default();
@@ -162,10 +164,10 @@ impl Execution<'_> {
             let last_ns = self.called_last_ns.get(node);
             last_ns.is_some_and(|last_ns| arrived_ns < *last_ns)
         });
-        changes && is_overtaken && self.bug != Some(Bug::SecondProposal)
+        changes && is_overtaken && self.bug != Some(SimulatedBug::SecondProposal)
     }
 
-    fn is_bug(&mut self, bug: Bug) -> bool {
+    fn is_bug(&mut self, bug: SimulatedBug) -> bool {
         self.bug == Some(bug) && self.random.chance(BUG_PERCENT)
     }
 
@@ -196,13 +198,13 @@ impl Execution<'_> {
     }
 
     fn haunt(&mut self) {
-        if self.bug != Some(Bug::Resurrection) {
+        if self.bug != Some(SimulatedBug::Resurrection) {
             return;
         }
         if self.random.chance(BUG_PERCENT)
             && let Some((node, held)) = self.ghosts.pop()
         {
-            self.nodes.entry(node).or_insert(Held {
+            self.nodes.entry(node).or_insert(SimulatedNode {
                 deadline_ns: u64::MAX,
                 ..held
             });
@@ -210,7 +212,10 @@ impl Execution<'_> {
     }
 
     fn remember(&mut self) {
-        if !matches!(self.bug, Some(Bug::StaleLookup | Bug::FracturedLookup)) {
+        if !matches!(
+            self.bug,
+            Some(SimulatedBug::StaleLookup | SimulatedBug::FracturedLookup)
+        ) {
             return;
         }
         if self.past.len() == MAX_PAST {
@@ -227,7 +232,7 @@ impl Execution<'_> {
             Input::Announce {
                 pool, types, token, ..
             } => {
-                let held = Held {
+                let held = SimulatedNode {
                     pool: pool.clone(),
                     types: types.clone(),
                     token: *token,
@@ -252,7 +257,7 @@ impl Execution<'_> {
     }
 
     fn life_ns(&mut self) -> u64 {
-        if self.is_bug(Bug::EarlyExpiry) {
+        if self.is_bug(SimulatedBug::EarlyExpiry) {
             return MAX_AGE_NS / 4;
         }
         MAX_AGE_NS + self.random.below(MAX_AGE_NS / 2)
@@ -280,11 +285,15 @@ impl Execution<'_> {
         });
     }
 
-    fn look(&mut self, service_type: Option<&Name>, pool: Option<&Name>) -> (Vec<Service>, u64) {
+    fn look(
+        &mut self,
+        service_type: Option<&Name>,
+        pool: Option<&Name>,
+    ) -> (Vec<RecordedService>, u64) {
         let mut nodes = self.nodes.clone();
         let mut index = self.index;
-        let is_stale = self.is_bug(Bug::StaleLookup);
-        let is_fractured = self.is_bug(Bug::FracturedLookup);
+        let is_stale = self.is_bug(SimulatedBug::StaleLookup);
+        let is_fractured = self.is_bug(SimulatedBug::FracturedLookup);
         if let Some((past, past_index)) = self.past.front()
             && (is_stale || is_fractured)
         {
@@ -303,14 +312,14 @@ impl Execution<'_> {
             }
         }
         let services = nodes.iter().flat_map(|(node, held)| {
-            held.types.iter().map(|service_type| Service {
+            held.types.iter().map(|service_type| RecordedService {
                 service_type: service_type.clone(),
                 pool: held.pool.clone(),
                 node: node.clone(),
                 token: held.token,
             })
         });
-        let is_asked_for = |service: &Service| {
+        let is_asked_for = |service: &RecordedService| {
             service_type.is_none_or(|one| *one == service.service_type)
                 && pool.is_none_or(|one| *one == service.pool)
         };

@@ -1,11 +1,11 @@
 //! Single modifications of the observations of clients, which may or may not break the history.
 
-use crate::history::{Operation, Outcome};
+use crate::history::{Operation, RequestOutcome};
 use crate::random::Random;
 
 /// Modifies one property of one operation: its time, its result, or its presence in the history.
-/// This is a smaller defect than a [`Bug`](super::Bug), so that more of the histories are nearly
-/// correct.
+/// This is a smaller defect than a [`SimulatedBug`](super::Bug), so that more of the histories are
+/// nearly correct.
 pub fn garble(seed: u64, history: &mut Vec<Operation>) {
     let mut random = Random::new(seed);
     let positions = random.below(history.len() as u64) as usize..history.len();
@@ -41,7 +41,7 @@ fn narrow(random: &mut Random, history: &mut [Operation], mut positions: Positio
 
 fn drop_service(random: &mut Random, history: &mut [Operation], positions: Positions) {
     for position in positions {
-        if let Outcome::Found(services) = &mut history[position].outcome
+        if let RequestOutcome::Found(services) = &mut history[position].outcome
             && !services.is_empty()
         {
             let at = random.below(services.len() as u64) as usize;
@@ -53,7 +53,7 @@ fn drop_service(random: &mut Random, history: &mut [Operation], positions: Posit
 
 /// Exchanges the results of two equal lookups, if they differ.
 fn exchange(history: &mut [Operation], mut positions: Positions) {
-    let is_lookup = |operation: &Operation| matches!(operation.outcome, Outcome::Found(_));
+    let is_lookup = |operation: &Operation| matches!(operation.outcome, RequestOutcome::Found(_));
     let Some(one) = positions.find(|&at| is_lookup(&history[at])) else {
         return;
     };

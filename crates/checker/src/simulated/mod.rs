@@ -19,10 +19,10 @@ mod garble;
 mod plan;
 mod shape;
 
-pub use bug::Bug;
+pub use bug::SimulatedBug;
 pub use execution::Simulated;
 pub use garble::garble;
-pub use shape::{MAX_AGE_NS, Shape};
+pub use shape::{MAX_AGE_NS, PlanShape};
 
 use crate::max_age::MaxAge;
 use crate::random::Random;
@@ -35,7 +35,7 @@ pub fn max_age() -> MaxAge {
 
 /// Draws a history.
 #[must_use]
-pub fn simulate(seed: u64, shape: &Shape, bug: Option<Bug>) -> Simulated {
+pub fn simulate(seed: u64, shape: &PlanShape, bug: Option<SimulatedBug>) -> Simulated {
     let mut random = Random::new(seed);
     let plan = plan::draw(&mut random, shape);
     execution::execute(&mut random, plan, bug)

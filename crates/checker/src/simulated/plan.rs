@@ -1,7 +1,7 @@
 //! The requests of a random history, with the times of their calls and of their effects.
 
-use super::shape::Shape;
-use crate::history::{Input, Name, Operation, Outcome};
+use super::shape::PlanShape;
+use crate::history::{Input, Name, Operation, RequestOutcome};
 use crate::random::Random;
 
 const MS: u64 = 1_000_000;
@@ -22,7 +22,7 @@ pub struct Planned {
 }
 
 /// Draws the requests, in the order of their calls.
-pub fn draw(random: &mut Random, shape: &Shape) -> Vec<Planned> {
+pub fn draw(random: &mut Random, shape: &PlanShape) -> Vec<Planned> {
     let mut drawing = Drawing {
         random,
         shape,
@@ -51,7 +51,7 @@ pub fn draw(random: &mut Random, shape: &Shape) -> Vec<Planned> {
 
 struct Drawing<'a> {
     random: &'a mut Random,
-    shape: &'a Shape,
+    shape: &'a PlanShape,
     /// The last token of each node.
     tokens: Vec<u64>,
     /// Number of ids that each node has abandoned.
@@ -71,9 +71,13 @@ impl Drawing<'_> {
         let effect_ns = call_ns + 1 + self.random.below(5 * MS);
         let return_ns = effect_ns + 1 + self.random.below(5 * MS);
         let (outcome, effect_ns, return_ns) = if self.random.chance(REFUSED_PERCENT) {
-            (Outcome::Refused, None, Some(return_ns))
+            (RequestOutcome::Refused, None, Some(return_ns))
         } else if !is_write {
-            (Outcome::Found(Vec::new()), Some(effect_ns), Some(return_ns))
+            (
+                RequestOutcome::Found(Vec::new()),
+                Some(effect_ns),
+                Some(return_ns),
+            )
         } else if self.random.chance(self.shape.unknown_percent) {
             if self.shape.abandons {
                 self.lives[number as usize] += 1;
@@ -82,9 +86,9 @@ impl Drawing<'_> {
             let late_ns = call_ns + 1 + self.random.below(60 * MS);
             let effect_ns = self.random.chance(60).then_some(late_ns);
             let return_ns = self.random.chance(50).then_some(return_ns);
-            (Outcome::Unknown, effect_ns, return_ns)
+            (RequestOutcome::Unknown, effect_ns, return_ns)
         } else {
-            (Outcome::Acked, Some(effect_ns), Some(return_ns))
+            (RequestOutcome::Acked, Some(effect_ns), Some(return_ns))
         };
         let arrives_by_ns = effect_ns.unwrap_or(call_ns + 5 * MS).min(call_ns + 5 * MS);
         let arrived_ns = (is_write && self.random.chance(80))

@@ -2,7 +2,7 @@
 
 /// Parameters of a random history.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub struct PlanShape {
     /// Number of clients. Each sends one request at a time.
     pub clients: u32,
     /// Number of nodes that announce themselves.

@@ -2,7 +2,7 @@
 //!
 //! Times are in ms, and everything is in one group `t/p` unless stated otherwise.
 
-use crate::history::{Input, Operation, Outcome, Service};
+use crate::history::{Input, Operation, RecordedService, RequestOutcome};
 use crate::max_age::MaxAge;
 
 /// Returns the max-age of histories written by hand: 100 ms, so that an absence is legal from 99 ms
@@ -25,12 +25,12 @@ pub fn announce_types(node: &str, types: &[&str], token: u64) -> Operation {
             types: types.iter().map(|name| (*name).into()).collect(),
             token,
         },
-        Outcome::Acked,
+        RequestOutcome::Acked,
     )
 }
 
 pub fn withdraw(node: &str) -> Operation {
-    operation(Input::Withdraw { node: node.into() }, Outcome::Acked)
+    operation(Input::Withdraw { node: node.into() }, RequestOutcome::Acked)
 }
 
 pub fn lookup(found: &[(&str, u64)]) -> Operation {
@@ -48,22 +48,24 @@ pub fn lookup(found: &[(&str, u64)]) -> Operation {
 }
 
 pub fn lookup_all(found: &[(&str, &str, u64)]) -> Operation {
-    let services = found.iter().map(|(node, service_type, token)| Service {
-        service_type: (*service_type).into(),
-        pool: "p".into(),
-        node: (*node).into(),
-        token: *token,
-    });
+    let services = found
+        .iter()
+        .map(|(node, service_type, token)| RecordedService {
+            service_type: (*service_type).into(),
+            pool: "p".into(),
+            node: (*node).into(),
+            token: *token,
+        });
     operation(
         Input::Lookup {
             service_type: None,
             pool: None,
         },
-        Outcome::Found(services.collect()),
+        RequestOutcome::Found(services.collect()),
     )
 }
 
-fn operation(input: Input, outcome: Outcome) -> Operation {
+fn operation(input: Input, outcome: RequestOutcome) -> Operation {
     Operation {
         client: 0,
         server: 0,
@@ -99,7 +101,7 @@ impl Operation {
     pub fn unknown(self, call_ms: u64) -> Self {
         Self {
             call_ns: call_ms * MS,
-            outcome: Outcome::Unknown,
+            outcome: RequestOutcome::Unknown,
             ..self
         }
     }
@@ -110,7 +112,7 @@ impl Operation {
         Self {
             call_ns: call_ms * MS,
             return_ns: Some(return_ms * MS),
-            outcome: Outcome::Refused,
+            outcome: RequestOutcome::Refused,
             ..self
         }
     }

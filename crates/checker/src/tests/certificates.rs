@@ -5,7 +5,7 @@
 use super::by_hand::{announce, announce_types, lookup, lookup_all, max_age, withdraw};
 use crate::certificate::{Certificate, Violation, certify};
 use crate::history::Operation;
-use crate::log::{Applied, Log, LogEntry};
+use crate::log::{Applied, CommittedLog, LogEntry};
 
 fn check(history: &[Operation]) -> Certificate {
     certify(history, None, max_age())
@@ -16,12 +16,12 @@ pub fn check_with(history: &[Operation], entries: &[(u64, Applied)]) -> Certific
     certify(history, Some(&log(entries)), max_age())
 }
 
-fn log(entries: &[(u64, Applied)]) -> Log {
+fn log(entries: &[(u64, Applied)]) -> CommittedLog {
     let entries = entries.iter().map(|(index, applied)| LogEntry {
         index: *index,
         applied: vec![applied.clone()],
     });
-    Log {
+    CommittedLog {
         from_index: 0,
         to_index: 99,
         is_complete: true,

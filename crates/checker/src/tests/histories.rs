@@ -3,9 +3,9 @@
 use super::by_hand::{announce, lookup, withdraw};
 use crate::history::{self, ReadError};
 use crate::lines::LineError;
-use crate::simulated::{Shape, simulate};
+use crate::simulated::{PlanShape, simulate};
 
-const SHAPE: Shape = Shape {
+const SHAPE: PlanShape = PlanShape {
     clients: 5,
     nodes: 6,
     groups: 3,

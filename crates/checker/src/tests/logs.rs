@@ -1,6 +1,6 @@
 //! Tests of reading the output of `quorate log`.
 
-use crate::log::{Applied, Differs, Log, LogEntry, LogError};
+use crate::log::{Applied, CommittedLog, Differs, LogEntry, LogError};
 
 /// Changes, renewals, withdrawals and expiries are read. Commands that were not applied, that have
 /// no token or that change no announcement are omitted.
@@ -21,7 +21,7 @@ fn a_printed_log_is_read() {
     ]
     .map(|line| line.replace('\n', ""))
     .join("\n");
-    let log = Log::read(printed.as_bytes(), "token").expect("it is a log");
+    let log = CommittedLog::read(printed.as_bytes(), "token").expect("it is a log");
     let announced = Applied::Announce {
         node: "a".into(),
         pool: "p".into(),
@@ -35,7 +35,7 @@ fn a_printed_log_is_read() {
     let renewed = Applied::Renew { node: "a".into() };
     let withdrawn = Applied::Withdraw { node: "b".into() };
     let expired = Applied::Expire { node: "a".into() };
-    let expected = Log {
+    let expected = CommittedLog {
         from_index: 0,
         to_index: 5,
         is_complete: true,
@@ -55,12 +55,12 @@ fn a_log_that_was_purged_begins_later() {
         r#"{"index":8,"term":1,"commands":[{"withdraw":"a","seen":1}]}"#,
         r#"{"index":9,"term":1,"commands":[{"withdraw":"a","seen":1}],"outcomes":["applied"]}"#,
     ];
-    let log = Log::read(printed.join("\n").as_bytes(), "token").expect("it is a log");
+    let log = CommittedLog::read(printed.join("\n").as_bytes(), "token").expect("it is a log");
     assert_eq!(
         (log.from_index, log.is_complete, log.entries.len()),
         (9, false, 1)
     );
-    let log = Log::read(printed[1].as_bytes(), "token").expect("it is a log");
+    let log = CommittedLog::read(printed[1].as_bytes(), "token").expect("it is a log");
     assert_eq!((log.from_index, log.is_complete), (9, false));
 }
 
@@ -70,7 +70,7 @@ fn a_log_with_a_hole_is_refused() {
     let hole = "{\"index\":1,\"outcomes\":[]}\n{\"index\":3,\"outcomes\":[]}";
     let short = "{\"index\":1,\"commands\":[{\"level\":1}],\"outcomes\":[]}";
     for (printed, at) in [(hole, 2), (short, 1)] {
-        let error = Log::read(printed.as_bytes(), "token").expect_err("it is broken");
+        let error = CommittedLog::read(printed.as_bytes(), "token").expect_err("it is broken");
         assert!(
             matches!(error, LogError::Broken { line, .. } if line == at),
             "{error}"
@@ -78,7 +78,7 @@ fn a_log_with_a_hole_is_refused() {
     }
 }
 
-fn withdrawals(from_index: u64, nodes: &[&str]) -> Log {
+fn withdrawals(from_index: u64, nodes: &[&str]) -> CommittedLog {
     let entries = nodes
         .iter()
         .zip(from_index..)
@@ -88,7 +88,7 @@ fn withdrawals(from_index: u64, nodes: &[&str]) -> Log {
                 node: (*node).into(),
             }],
         });
-    Log {
+    CommittedLog {
         from_index,
         to_index: from_index + nodes.len() as u64 - 1,
         is_complete: from_index == 0,

@@ -1,6 +1,6 @@
 //! Tests of the search with a register.
 
-use crate::linearizable::{Call, Model, Verdict, check};
+use crate::linearizable::{Call, Model, SearchVerdict, check};
 use crate::random::Random;
 
 /// A register with one number.
@@ -54,7 +54,7 @@ fn call(call_ns: u64, return_ns: u64, op: Op) -> Call<Op> {
     }
 }
 
-fn verdict(calls: &[Call<Op>]) -> Verdict {
+fn verdict(calls: &[Call<Op>]) -> SearchVerdict {
     check(&Register, calls, &mut || false)
 }
 
@@ -153,7 +153,11 @@ fn the_search_agrees_with_trying_every_order() {
             put_in_order(&mut random, &mut calls);
         }
         let by_brute_force = has_an_order(&calls, &(0..calls.len()).collect::<Vec<usize>>(), 0);
-        assert_eq!(verdict(&calls) == Verdict::Ok, by_brute_force, "{calls:?}");
+        assert_eq!(
+            verdict(&calls) == SearchVerdict::Ok,
+            by_brute_force,
+            "{calls:?}"
+        );
         legal += usize::from(by_brute_force);
     }
     assert!(
@@ -175,13 +179,13 @@ fn a_search_that_gives_up_is_undecided() {
         asked += 1;
         asked == 3
     });
-    assert_eq!((verdict, asked), (Verdict::Undecided, 3));
+    assert_eq!((verdict, asked), (SearchVerdict::Undecided, 3));
 }
 
 /// An empty history is legal.
 #[test]
 fn an_empty_history_is_legal() {
-    assert_eq!(verdict(&[]), Verdict::Ok);
+    assert_eq!(verdict(&[]), SearchVerdict::Ok);
 }
 
 /// A call that never returns does not slow down the search: its time stays linear in the length of
@@ -201,5 +205,5 @@ fn calls_that_never_return_cost_little() {
         questions += 1;
         questions > 1_000
     });
-    assert_eq!(verdict, Verdict::Ok);
+    assert_eq!(verdict, SearchVerdict::Ok);
 }

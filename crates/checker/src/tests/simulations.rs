@@ -5,10 +5,10 @@
 use crate::certificate::certify;
 use crate::groups::check_groups;
 use crate::history::Operation;
-use crate::log::Log;
-use crate::simulated::{Bug, Shape, Simulated, garble, max_age, simulate};
+use crate::log::CommittedLog;
+use crate::simulated::{PlanShape, Simulated, SimulatedBug, garble, max_age, simulate};
 
-const NARROW: Shape = Shape {
+const NARROW: PlanShape = PlanShape {
     clients: 6,
     nodes: 4,
     groups: 2,
@@ -19,7 +19,7 @@ const NARROW: Shape = Shape {
     is_wide: false,
 };
 
-const WIDE: Shape = Shape {
+const WIDE: PlanShape = PlanShape {
     nodes: 9,
     groups: 4,
     abandons: true,
@@ -31,7 +31,7 @@ fn is_linearizable(history: &[Operation]) -> bool {
     check_groups(history, max_age(), &mut || false).is_linearizable()
 }
 
-fn holds(history: &[Operation], log: Option<&Log>) -> bool {
+fn holds(history: &[Operation], log: Option<&CommittedLog>) -> bool {
     certify(history, log, max_age()).holds()
 }
 
@@ -43,10 +43,10 @@ fn without_arrivals(mut history: Vec<Operation>) -> Vec<Operation> {
 }
 
 /// Returns the log after everything up to the middle was purged.
-fn second_half(log: &Log) -> Log {
+fn second_half(log: &CommittedLog) -> CommittedLog {
     let from_index = log.to_index / 2;
     let entries = log.entries.iter();
-    Log {
+    CommittedLog {
         from_index,
         is_complete: false,
         entries: entries
@@ -91,7 +91,8 @@ fn what_has_a_certificate_is_linearizable() {
     let mut certified = 0;
     for seed in 0..2_800 {
         let is_garbled = seed % 4 == 0;
-        let bug = (!is_garbled).then(|| Bug::ALL[seed as usize / 4 % Bug::ALL.len()]);
+        let bug =
+            (!is_garbled).then(|| SimulatedBug::ALL[seed as usize / 4 % SimulatedBug::ALL.len()]);
         let Simulated { mut history, log } = simulate(seed, &NARROW, bug);
         if is_garbled {
             garble(seed, &mut history);
@@ -115,7 +116,7 @@ fn what_has_a_certificate_is_linearizable() {
 /// the bug happens to have no visible effect.
 #[test]
 fn every_bug_is_found() {
-    for bug in Bug::ALL {
+    for bug in SimulatedBug::ALL {
         let (mut by_search, mut by_time, mut by_index, mut by_log) = (0, 0, 0, 0);
         for seed in 0..100 {
             let Simulated { history, log } = simulate(seed, &NARROW, Some(bug));
@@ -131,10 +132,14 @@ fn every_bug_is_found() {
         );
         assert!(by_search >= 30, "{bug:?}: {by_search} of 100 by search");
         assert!(by_index >= by_time, "{bug:?}: {by_index} of 100 by index");
-        if bug == Bug::SecondProposal {
+        if bug == SimulatedBug::SecondProposal {
             assert_eq!((by_time, by_index), (0, 0), "it shows in the order alone");
         }
-        let least = if bug == Bug::SecondProposal { 60 } else { 75 };
+        let least = if bug == SimulatedBug::SecondProposal {
+            60
+        } else {
+            75
+        };
         assert!(by_log >= least, "{bug:?}: {by_log} of 100 by index and log");
     }
 }
@@ -142,11 +147,11 @@ fn every_bug_is_found() {
 /// A seed always yields the same history.
 #[test]
 fn a_seed_decides_everything() {
-    let one = simulate(5, &WIDE, Some(Bug::StaleLookup));
-    let other = simulate(5, &WIDE, Some(Bug::StaleLookup));
+    let one = simulate(5, &WIDE, Some(SimulatedBug::StaleLookup));
+    let other = simulate(5, &WIDE, Some(SimulatedBug::StaleLookup));
     assert_eq!((&one.history, &one.log), (&other.history, &other.log));
     assert_ne!(
         one.history,
-        simulate(6, &WIDE, Some(Bug::StaleLookup)).history
+        simulate(6, &WIDE, Some(SimulatedBug::StaleLookup)).history
     );
 }

@@ -27,12 +27,12 @@ pub struct Load {
     /// The load.
     pub task: Task,
     /// The slices, in order.
-    pub slices: Vec<Taken>,
+    pub slices: Vec<TakenSlice>,
 }
 
 /// One slice of a load on one side.
 #[derive(Debug, Serialize)]
-pub struct Taken {
+pub struct TakenSlice {
     /// The round, counted from 1: slices of one round are compared with each other.
     pub round: u32,
     /// The side.
@@ -43,7 +43,7 @@ pub struct Taken {
 
 /// The outcome of one load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LoadVerdict {
     /// The interval is not entirely below [`LOSS_BELOW`].
     NoLoss,
     /// The interval is entirely below [`LOSS_BELOW`].
@@ -99,14 +99,14 @@ impl Load {
     }
 
     /// Judges the load.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> LoadVerdict {
         let failed = self.slices.iter().any(|taken| taken.slice.is_err());
         match self.ratio() {
-            Some(ratio) if ratio.high < LOSS_BELOW => Verdict::Loss,
+            Some(ratio) if ratio.high < LOSS_BELOW => LoadVerdict::Loss,
             Some(_) if !failed && self.errors(Side::New) <= self.errors(Side::Old) => {
-                Verdict::NoLoss
+                LoadVerdict::NoLoss
             }
-            _ => Verdict::NotCompared,
+            _ => LoadVerdict::NotCompared,
         }
     }
 
@@ -121,9 +121,9 @@ impl Load {
             None => "none".to_owned(),
         };
         let verdict = match self.verdict() {
-            Verdict::NoLoss => "no loss",
-            Verdict::Loss => "**loss**",
-            Verdict::NotCompared => "**not compared**",
+            LoadVerdict::NoLoss => "no loss",
+            LoadVerdict::Loss => "**loss**",
+            LoadVerdict::NotCompared => "**not compared**",
         };
         format!(
             "| {} | {} | {} | {} | {ratio} | {} | {} and {} | {verdict} |",
@@ -191,7 +191,7 @@ mod tests {
                 (Side::Limit, machine * 2.0),
             ] {
                 let slice = Ok(slice(rate, 0));
-                slices.push(Taken { round, side, slice });
+                slices.push(TakenSlice { round, side, slice });
             }
         }
         Load {
@@ -204,9 +204,9 @@ mod tests {
     /// builds have no loss.
     #[test]
     fn a_slower_build_is_a_loss() {
-        assert_eq!(load(1.0, 20).verdict(), Verdict::NoLoss);
-        assert_eq!(load(0.985, 20).verdict(), Verdict::NoLoss);
-        assert_eq!(load(0.95, 20).verdict(), Verdict::Loss);
+        assert_eq!(load(1.0, 20).verdict(), LoadVerdict::NoLoss);
+        assert_eq!(load(0.985, 20).verdict(), LoadVerdict::NoLoss);
+        assert_eq!(load(0.95, 20).verdict(), LoadVerdict::Loss);
         let text = table(&[load(0.95, 20)]);
         assert!(text.contains("| 0.950 (0.94"), "{text}");
         assert!(text.contains("| **loss** |"), "{text}");
@@ -219,7 +219,7 @@ mod tests {
             rate: Some(50),
             ..TASKS[0]
         };
-        for (ratio, verdict) in [(1.0, Verdict::NoLoss), (0.9, Verdict::Loss)] {
+        for (ratio, verdict) in [(1.0, LoadVerdict::NoLoss), (0.9, LoadVerdict::Loss)] {
             let mut load = load(ratio, 10);
             load.task = paced;
             assert_eq!(load.verdict(), verdict);
@@ -229,12 +229,12 @@ mod tests {
     /// A load with a failed slice, new errors or too few slices has no verdict of "no loss".
     #[test]
     fn what_failed_is_not_compared() {
-        assert_eq!(load(1.0, 5).verdict(), Verdict::NotCompared);
+        assert_eq!(load(1.0, 5).verdict(), LoadVerdict::NotCompared);
         let mut failed = load(1.0, 10);
         failed.slices[3].slice = Err("a node ended".to_owned());
-        assert_eq!(failed.verdict(), Verdict::NotCompared);
+        assert_eq!(failed.verdict(), LoadVerdict::NotCompared);
         let mut refused = load(1.0, 10);
         refused.slices[0].slice = Ok(slice(1_000.0, 3));
-        assert_eq!(refused.verdict(), Verdict::NotCompared);
+        assert_eq!(refused.verdict(), LoadVerdict::NotCompared);
     }
 }

@@ -11,7 +11,7 @@ use crate::measure::tasks::{Length, Name, Task, selected};
 use crate::peers::{Cluster, Programs};
 use crate::run_context::Occasion;
 use anyhow::{Context, bail};
-use comparison::{Load, Side, Taken, Verdict, table};
+use comparison::{Load, LoadVerdict, Side, TakenSlice, table};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,7 +69,7 @@ pub async fn run(arguments: AgainstArguments) -> anyhow::Result<()> {
             .filter(|load| load.verdict() == verdict)
             .count()
     };
-    let (losses, not_compared) = (count(Verdict::Loss), count(Verdict::NotCompared));
+    let (losses, not_compared) = (count(LoadVerdict::Loss), count(LoadVerdict::NotCompared));
     let compared = Comparison {
         old: arguments.against.display().to_string(),
         slice_ms: arguments.slice_ms,
@@ -127,7 +127,7 @@ async fn compare(
     arguments: &AgainstArguments,
     clusters: &mut [(Side, Cluster)],
     task: &Task,
-) -> Vec<Taken> {
+) -> Vec<TakenSlice> {
     let usual = Duration::from_millis(arguments.slice_ms);
     let duration = match task.length {
         Length::Usual => usual,
@@ -144,7 +144,7 @@ async fn compare(
             if let Err(why) = &slice {
                 eprintln!("{}, round {round}, {side:?}: {why}", task.name);
             }
-            slices.push(Taken {
+            slices.push(TakenSlice {
                 round,
                 side: *side,
                 slice,

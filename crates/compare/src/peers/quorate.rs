@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 /// The fields of `/v1/cluster/status` that are used.
 #[derive(Deserialize)]
-struct Status {
+struct QuorateStatus {
     role: String,
     term: u64,
 }
@@ -43,7 +43,7 @@ pub async fn term(port: u16) -> anyhow::Result<u64> {
     Ok(status(port).await?.term)
 }
 
-async fn status(port: u16) -> anyhow::Result<Status> {
+async fn status(port: u16) -> anyhow::Result<QuorateStatus> {
     Ok(serde_json::from_str(
         &get(port, "/v1/cluster/status").await?,
     )?)

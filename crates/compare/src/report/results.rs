@@ -32,12 +32,12 @@ pub struct Results {
     /// The loads.
     pub tasks: Vec<Task>,
     /// The outcomes, in the order of the measurements.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<LoadOutcome>,
 }
 
 /// The outcome of one load on one server.
 #[derive(Debug, Serialize)]
-pub struct Outcome {
+pub struct LoadOutcome {
     /// The number of the repeat, counted from 1.
     pub repeat: u32,
     /// The server.
@@ -45,12 +45,12 @@ pub struct Outcome {
     /// The name of the load.
     pub task: &'static str,
     /// The measurement, or the reason why it failed.
-    pub came: Came,
+    pub came: Measurement,
 }
 
 /// The verdict on a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GoalVerdict {
     Met,
     Missed,
     NotMeasured,
@@ -59,7 +59,7 @@ pub enum Verdict {
 /// The measurement of a load, or its failure.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Came {
+pub enum Measurement {
     /// The load was measured.
     Measured(Measured),
     /// The load failed for this reason.
@@ -82,14 +82,14 @@ impl Results {
     /// Returns the processor time that the other servers used beside a load on quorate: the median
     /// and the maximum over all loads of the usual length, in seconds.
     pub fn others_s(&self) -> Option<(f64, f64)> {
-        let usual = |one: &&Outcome| {
+        let usual = |one: &&LoadOutcome| {
             let task = self.tasks.iter().find(|task| task.name == one.task);
             one.name == Name::Quorate && task.is_some_and(|task| task.length == Length::Usual)
         };
         let took = self.outcomes.iter().filter(usual);
         let took = took.filter_map(|one| match &one.came {
-            Came::Measured(measured) => Some(measured.others_s),
-            Came::Failed(_) => None,
+            Measurement::Measured(measured) => Some(measured.others_s),
+            Measurement::Failed(_) => None,
         });
         let most = took.clone().fold(0.0, f64::max);
         Some((median(took)?, most))
@@ -99,8 +99,8 @@ impl Results {
     /// and the number of all measured loads.
     pub fn beside_others(&self) -> (usize, usize) {
         let rested = self.outcomes.iter().filter_map(|one| match &one.came {
-            Came::Measured(measured) => Some(measured.others_at_rest),
-            Came::Failed(_) => None,
+            Measurement::Measured(measured) => Some(measured.others_at_rest),
+            Measurement::Failed(_) => None,
         });
         let beside = rested.clone().filter(|at_rest| !at_rest);
         (beside.count(), rested.count())
@@ -108,8 +108,8 @@ impl Results {
 
     /// Returns the number of repeats of a load that failed on a server.
     pub fn failed(&self, name: Name, task: &str) -> usize {
-        let own = |one: &&Outcome| one.name == name && one.task == task;
-        let failed = |one: &&Outcome| matches!(one.came, Came::Failed(_));
+        let own = |one: &&LoadOutcome| one.name == name && one.task == task;
+        let failed = |one: &&LoadOutcome| matches!(one.came, Measurement::Failed(_));
         self.outcomes.iter().filter(own).filter(failed).count()
     }
 
@@ -119,8 +119,8 @@ impl Results {
             .iter()
             .filter(move |one| one.name == name && one.task == task)
             .filter_map(|one| match &one.came {
-                Came::Measured(measured) => Some(measured),
-                Came::Failed(_) => None,
+                Measurement::Measured(measured) => Some(measured),
+                Measurement::Failed(_) => None,
             })
     }
 
@@ -137,19 +137,19 @@ impl Results {
     }
 
     /// Returns the verdict on a goal. If its load failed on quorate, the goal is missed.
-    pub fn verdict(&self, goal: &Goal) -> Verdict {
+    pub fn verdict(&self, goal: &Goal) -> GoalVerdict {
         if self.failed(Name::Quorate, goal.task) > 0 {
-            return Verdict::Missed;
+            return GoalVerdict::Missed;
         }
         match self.of_goal(goal) {
-            Some(value) if goal.bound.holds(value) => Verdict::Met,
-            Some(_) => Verdict::Missed,
-            None => Verdict::NotMeasured,
+            Some(value) if goal.bound.holds(value) => GoalVerdict::Met,
+            Some(_) => GoalVerdict::Missed,
+            None => GoalVerdict::NotMeasured,
         }
     }
 
     /// Returns the number of goals with this verdict.
-    pub fn count(&self, verdict: Verdict) -> usize {
+    pub fn count(&self, verdict: GoalVerdict) -> usize {
         let of = |goal: &&Goal| self.verdict(goal) == verdict;
         GOALS.iter().filter(of).count()
     }

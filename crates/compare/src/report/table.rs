@@ -3,7 +3,7 @@
 use crate::measure::figures::Figure;
 use crate::measure::tasks::{ALL, Name, Task};
 use crate::report::goals::GOALS;
-use crate::report::results::{Results, Verdict};
+use crate::report::results::{GoalVerdict, Results};
 use std::fmt::Write;
 
 /// Returns the whole report: the measured servers and the machine, the medians, the ratios, the
@@ -116,9 +116,9 @@ fn goals(results: &Results) -> String {
         let is = results.of_goal(goal);
         let is = is.map_or_else(String::new, |value| format!("{value:.2}"));
         let verdict = match results.verdict(goal) {
-            Verdict::Met => "met",
-            Verdict::Missed => "**missed**",
-            Verdict::NotMeasured => "not measured",
+            GoalVerdict::Met => "met",
+            GoalVerdict::Missed => "**missed**",
+            GoalVerdict::NotMeasured => "not measured",
         };
         let _ = writeln!(text, "| {goal} | {} | {is} | {verdict} |", goal.bound);
     }
@@ -131,21 +131,21 @@ mod tests {
     use crate::machine::Machine;
     use crate::measure::figures::{Figures, Latency, Measured};
     use crate::measure::tasks::TASKS;
-    use crate::report::results::{Came, Outcome};
+    use crate::report::results::{LoadOutcome, Measurement};
     use std::collections::BTreeMap;
 
-    fn measured(rate: f64) -> Came {
+    fn measured(rate: f64) -> Measurement {
         measured_with(rate, 0)
     }
 
-    fn measured_with(rate: f64, errors: u64) -> Came {
+    fn measured_with(rate: f64, errors: u64) -> Measurement {
         let latency_ms = Latency {
             p50: 1.0,
             p99: 2.0,
             p99_9: 3.0,
             max: 4.0,
         };
-        Came::Measured(Measured {
+        Measurement::Measured(Measured {
             figures: Figures {
                 served: 1,
                 rate_per_second: rate,
@@ -160,7 +160,7 @@ mod tests {
         })
     }
 
-    fn results(outcomes: Vec<Outcome>) -> Results {
+    fn results(outcomes: Vec<LoadOutcome>) -> Results {
         Results {
             date: "2026-01-01".to_owned(),
             commit: "abc".to_owned(),
@@ -175,8 +175,8 @@ mod tests {
         }
     }
 
-    fn outcome(repeat: u32, name: Name, came: Came) -> Outcome {
-        Outcome {
+    fn outcome(repeat: u32, name: Name, came: Measurement) -> LoadOutcome {
+        LoadOutcome {
             repeat,
             name,
             task: "lookup-100",
@@ -190,7 +190,7 @@ mod tests {
     fn a_failed_repeat_shows() {
         let outcomes = vec![
             outcome(1, Name::Quorate, measured(100.0)),
-            outcome(2, Name::Quorate, Came::Failed("it ended".to_owned())),
+            outcome(2, Name::Quorate, Measurement::Failed("it ended".to_owned())),
             outcome(1, Name::Limit, measured(100.0)),
             outcome(2, Name::Limit, measured_with(100.0, 7)),
             outcome(3, Name::Limit, measured(100.0)),
@@ -209,14 +209,14 @@ mod tests {
     #[test]
     fn others_that_did_not_rest_are_told_of() {
         let mut restless = measured(100.0);
-        if let Came::Measured(measured) = &mut restless {
+        if let Measurement::Measured(measured) = &mut restless {
             measured.others_at_rest = false;
         }
         let outcomes = vec![
             outcome(1, Name::Quorate, measured(100.0)),
             outcome(2, Name::Quorate, restless),
             outcome(1, Name::Limit, measured(100.0)),
-            outcome(2, Name::Limit, Came::Failed("it ended".to_owned())),
+            outcome(2, Name::Limit, Measurement::Failed("it ended".to_owned())),
         ];
         let text = of(&results(outcomes));
         assert!(
@@ -237,7 +237,7 @@ mod tests {
         outcomes.push(outcome(
             1,
             Name::Airlift,
-            Came::Failed("it ended".to_owned()),
+            Measurement::Failed("it ended".to_owned()),
         ));
         let text = of(&results(outcomes));
         let row = "| lookup-100 | requests/s | 80.0 | failed | not measured | 100 |  |  | 0.80 |";
@@ -251,6 +251,9 @@ mod tests {
             text.contains("| lookup-100: rate / etcd's | at least 5 |  | not measured |"),
             "{text}"
         );
-        assert_eq!(results(Vec::new()).count(Verdict::NotMeasured), GOALS.len());
+        assert_eq!(
+            results(Vec::new()).count(GoalVerdict::NotMeasured),
+            GOALS.len()
+        );
     }
 }

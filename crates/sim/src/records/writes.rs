@@ -13,7 +13,7 @@ use quorate::registry::{Command, Outcome};
 use quorate_checker::MaxAge;
 use quorate_checker::certificate::{Violation, certify};
 use quorate_checker::history::{self as seen, Input, Operation};
-use quorate_checker::log::{Applied, Log, LogEntry};
+use quorate_checker::log::{Applied, CommittedLog, LogEntry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl RecordedWrites {
             arrived_ns: Some(now.as_nanos() as u64),
             return_ns: None,
             input: input_of(wish),
-            outcome: seen::Outcome::Unknown,
+            outcome: seen::RequestOutcome::Unknown,
             index: None,
         });
         number
@@ -57,11 +57,11 @@ impl RecordedWrites {
         operation.return_ns = Some(now.as_nanos() as u64);
         match told {
             Ok(index) => {
-                operation.outcome = seen::Outcome::Acked;
+                operation.outcome = seen::RequestOutcome::Acked;
                 operation.index = Some(*index);
             }
             Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
-                operation.outcome = seen::Outcome::Refused;
+                operation.outcome = seen::RequestOutcome::Refused;
             }
             Err(WriteError::Unknown(_)) => {}
         }
@@ -131,7 +131,7 @@ fn token_of(announcement: &quorate::model::Announcement) -> u64 {
     token.and_then(|token| token.parse().ok()).unwrap_or(0)
 }
 
-fn log_of(history: &History) -> Log {
+fn log_of(history: &History) -> CommittedLog {
     let mut entries: Vec<LogEntry> = Vec::new();
     for (index, command, outcome) in history.applied() {
         let applied = applied(command, outcome);
@@ -140,7 +140,7 @@ fn log_of(history: &History) -> Log {
             _ => entries.push(LogEntry { index, applied }),
         }
     }
-    Log {
+    CommittedLog {
         from_index: 0,
         to_index: history.next().saturating_sub(1),
         is_complete: true,
