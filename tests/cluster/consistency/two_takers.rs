@@ -105,15 +105,27 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
     refused
 }
 
+/// Maximum number of refused writes among `2 * ALTERNATING`. A node that the operating system has
+/// not run since the commit refuses a write: it cannot prove that the earlier write was
+/// acknowledged before this one arrived.
+const MAX_REFUSED: usize = ALTERNATING as usize / 50;
+
+/// Asserts that few writes were refused, and that each refusal lets the client send the write again.
+fn assert_seldom_refused(refused: &[Write]) {
+    let few = refused.len() <= MAX_REFUSED;
+    let may_retry = refused.iter().all(|it| matches!(it, Write::NotApplied(_)));
+    assert!(few && may_retry, "{}: {refused:?}", refused.len());
+}
+
 /// Refusals are rare in a healthy cluster: a client that is acknowledged by one node and
-/// immediately writes through another succeeds at its first attempt.
+/// immediately writes through another almost always succeeds at its first attempt.
 #[test]
-fn a_client_that_changes_nodes_at_once_is_not_refused() {
+fn a_client_that_changes_nodes_at_once_is_seldom_refused() {
     let cluster = Cluster::start(3, Options::default());
     let refused = alternate(&cluster, |n| {
         [n, n + 1 + n / 3 % 2].map(|at| at as usize % 3)
     });
-    assert!(refused.is_empty(), "{}: {refused:?}", refused.len());
+    assert_seldom_refused(&refused);
 }
 
 /// The same holds for a node whose disk is slower than those of the others: it learns of the commit
@@ -136,7 +148,5 @@ fn a_slow_disk_is_no_reason_to_refuse() {
         _ => [slow, quick],
     });
     assert_eq!(cluster.leader(), leader, "nobody else was to lead");
-    // A client may occasionally write before the pulse arrives.
-    let few = ALTERNATING as usize / 50;
-    assert!(refused.len() <= few, "{}: {refused:?}", refused.len());
+    assert_seldom_refused(&refused);
 }

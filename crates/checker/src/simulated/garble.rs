@@ -4,7 +4,7 @@ use crate::history::{Operation, RequestOutcome};
 use crate::random::Random;
 
 /// Modifies one property of one operation: its time, its result, or its presence in the history.
-/// This is a smaller defect than a [`SimulatedBug`](super::Bug), so that more of the histories are
+/// This is a smaller defect than a [`SimulatedBug`](super::SimulatedBug), so that more of the histories are
 /// nearly correct.
 pub fn garble(seed: u64, history: &mut Vec<Operation>) {
     let mut random = Random::new(seed);
