@@ -109,8 +109,6 @@ fn sources() -> Vec<(PathBuf, &'static [&'static str])> {
     let rust = ["src", "crates", "fuzz", "tests"]
         .into_iter()
         .flat_map(rust_files)
-        // Not rewritten yet.
-        .filter(|path| !path.starts_with("crates/checker") && !path.starts_with("crates/compare"))
         .map(|path| (path, RUST));
     let scripts = scripts().into_iter().map(|path| (path, &["#"][..]));
     rust.chain(scripts).collect()

@@ -72,7 +72,7 @@ mod tests {
 
     /// At the limit, the oldest guest makes room. A guest that leaves frees its slot.
     #[tokio::test]
-    async fn the_first_guest_makes_room() {
+    async fn the_oldest_non_member_makes_room() {
         let non_members = NonMembers::default();
         let mut present: Vec<_> = (0..MAX_NON_MEMBERS).map(|_| non_members.admit()).collect();
         drop(present.pop());

@@ -116,18 +116,18 @@ fn noise(seed: usize, bytes: usize) -> String {
 }
 
 /// A persistent connection.
-pub struct Client {
+pub struct LoadClient {
     to: SocketAddr,
     stream: BufReader<TcpStream>,
 }
 
-impl Client {
-    pub fn connect(to: SocketAddr) -> Client {
+impl LoadClient {
+    pub fn connect(to: SocketAddr) -> LoadClient {
         let stream = TcpStream::connect(to).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         stream.set_nodelay(true).expect("a socket");
         let stream = BufReader::new(stream);
-        Client { to, stream }
+        LoadClient { to, stream }
     }
 
     /// Returns the status of the answer, its body if it is short, and its length in bytes. Repeats
@@ -150,7 +150,7 @@ impl Client {
             match self.try_ask(&request) {
                 Ok((503, line, _)) if line != FULL => {}
                 Ok(answer) => return answer,
-                Err(_) => *self = Client::connect(self.to),
+                Err(_) => *self = LoadClient::connect(self.to),
             }
             assert!(clock::now() < deadline, "{method} {path}");
         }
@@ -191,7 +191,7 @@ fn fill(to: SocketAddr, shape: &Shape) -> usize {
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                let mut client = Client::connect(to);
+                let mut client = LoadClient::connect(to);
                 while !full.load(Ordering::Relaxed) {
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     let (method, path, body) = (shape.put)(i);
@@ -208,7 +208,7 @@ fn fill(to: SocketAddr, shape: &Shape) -> usize {
 }
 
 fn look_everything_up(to: SocketAddr, shape: &Shape, entries: usize, every: usize) -> usize {
-    let mut client = Client::connect(to);
+    let mut client = LoadClient::connect(to);
     let groups = (0..entries).flat_map(|i| (shape.groups)(i)).step_by(every);
     let mut asked = 0;
     for path in std::iter::once(String::new()).chain(groups.map(|group| format!("/{group}"))) {
@@ -283,7 +283,7 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     cluster.nodes[away].wait_ready(PATIENCE);
     cluster.nodes[away].kill9();
     // More writes than the log retains.
-    let mut client = Client::connect(cluster.nodes[leader].address());
+    let mut client = LoadClient::connect(cluster.nodes[leader].address());
     for i in 0..entries {
         let (method, path, body) = (NOISE.put)(i);
         let (status, line, _) = client.ask(method, &path, "", &body);

@@ -28,7 +28,7 @@ pub struct Replay<'a> {
 
 /// A change of the state.
 #[derive(Debug, Clone, Copy)]
-enum Source<'a> {
+enum ChangeSource<'a> {
     /// An acknowledged change, as a position in the history.
     Acked(usize),
     /// A command of the log.
@@ -100,31 +100,31 @@ impl<'a> Replay<'a> {
 
     /// Returns the acknowledged changes of the history up to the beginning of the log, then those
     /// of the log.
-    fn changes(&self) -> Vec<(u64, Source<'a>)> {
+    fn changes(&self) -> Vec<(u64, ChangeSource<'a>)> {
         let log_from = self.log.map_or(u64::MAX, |log| log.from_index);
-        let mut changes: Vec<(u64, Source<'a>)> = self
+        let mut changes: Vec<(u64, ChangeSource<'a>)> = self
             .history
             .iter()
             .enumerate()
             .filter(|(_, operation)| operation.outcome == RequestOutcome::Acked)
-            .filter_map(|(at, operation)| Some((operation.index?, Source::Acked(at))))
+            .filter_map(|(at, operation)| Some((operation.index?, ChangeSource::Acked(at))))
             .filter(|(index, _)| *index < log_from)
             .collect();
         changes.sort_by_key(|(index, _)| *index);
         for entry in self.log.map_or(&[][..], |log| &log.entries) {
             let applied = entry.applied.iter();
-            changes.extend(applied.map(|applied| (entry.index, Source::Log(applied))));
+            changes.extend(applied.map(|applied| (entry.index, ChangeSource::Log(applied))));
         }
         changes
     }
 
-    fn apply(&mut self, index: u64, source: Source<'a>) {
+    fn apply(&mut self, index: u64, source: ChangeSource<'a>) {
         match source {
-            Source::Acked(at) => {
+            ChangeSource::Acked(at) => {
                 self.note_call(at);
                 self.perform(at, self.order.called_before(index));
             }
-            Source::Log(applied) => self.apply_logged(index, applied),
+            ChangeSource::Log(applied) => self.apply_logged(index, applied),
         }
     }
 

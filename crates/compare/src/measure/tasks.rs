@@ -39,7 +39,7 @@ const DISCOVERY: &[Name] = &[Name::Quorate, Name::Airlift];
 /// The kind of request that the clients send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Asked {
+pub enum SentRequest {
     /// A lookup of all services of a type.
     Lookup,
     /// An announcement that changes something.
@@ -74,7 +74,7 @@ pub struct Task {
     /// Its name in tables and results.
     pub name: &'static str,
     /// The requests of the clients.
-    pub asked: Asked,
+    pub asked: SentRequest,
     /// The nodes that receive the requests.
     pub to: To,
     /// Number of concurrent clients.
@@ -93,7 +93,7 @@ pub struct Task {
 
 const USUAL: Task = Task {
     name: "warm",
-    asked: Asked::Lookup,
+    asked: SentRequest::Lookup,
     to: To::All,
     clients: 64,
     nodes: 1_000,
@@ -125,7 +125,7 @@ pub const TASKS: &[Task] = &[
     },
     Task {
         name: "change-alone",
-        asked: Asked::Change,
+        asked: SentRequest::Change,
         to: To::Follower,
         clients: 1,
         nodes: 100,
@@ -133,18 +133,18 @@ pub const TASKS: &[Task] = &[
     },
     Task {
         name: "change-64",
-        asked: Asked::Change,
+        asked: SentRequest::Change,
         ..USUAL
     },
     Task {
         name: "change-256",
-        asked: Asked::Change,
+        asked: SentRequest::Change,
         clients: 256,
         ..USUAL
     },
     Task {
         name: "renew-256",
-        asked: Asked::Renew,
+        asked: SentRequest::Renew,
         clients: 256,
         of: WITH_RENEWALS,
         ..USUAL

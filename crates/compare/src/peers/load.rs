@@ -5,7 +5,7 @@ use super::{etcd, quorate};
 use crate::measure::figures::{Figures, Measured, Slice};
 use crate::measure::load;
 use crate::measure::quiesce::came_to_rest;
-use crate::measure::tasks::{Asked, Name, Task, To};
+use crate::measure::tasks::{Name, SentRequest, Task, To};
 use crate::measure::usage;
 use anyhow::{Context, bail};
 use std::time::Duration;
@@ -97,7 +97,7 @@ impl Cluster {
         if figures.served == 0 {
             bail!("no request was served: {:?}", figures.errors);
         }
-        if task.asked == Asked::Lookup && figures.bytes_per_answer < answer_bytes_min(task) {
+        if task.asked == SentRequest::Lookup && figures.bytes_per_answer < answer_bytes_min(task) {
             bail!(
                 "a response has only {} bytes: services are missing from it",
                 figures.bytes_per_answer
@@ -129,7 +129,7 @@ impl Cluster {
             Name::Airlift => (JVM_ROUNDS, JVM_ROUND),
             _ => (1, ROUND),
         };
-        for asked in [Asked::Lookup, Asked::Change] {
+        for asked in [SentRequest::Lookup, SentRequest::Change] {
             let task = Task {
                 asked,
                 ..crate::measure::tasks::WARM
@@ -165,9 +165,9 @@ impl Cluster {
             To::Follower => self.follower.clone(),
         };
         let asked = match task.asked {
-            Asked::Lookup => "lookup",
-            Asked::Change => "change",
-            Asked::Renew => "renew",
+            SentRequest::Lookup => "lookup",
+            SentRequest::Change => "change",
+            SentRequest::Renew => "renew",
         };
         let mut command = Command::new(&self.load);
         command

@@ -51,7 +51,7 @@ fn a_name_has_an_end() {
 
 /// A request to join is small and names this environment.
 #[test]
-fn a_wish_has_an_end() {
+fn a_join_request_has_an_end() {
     let address = "http://10.0.0.3:8411";
     assert_eq!(join_request(&wish_of("c", address, "test"), "test"), Ok(()));
     for refused in [

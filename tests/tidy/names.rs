@@ -1,0 +1,58 @@
+//! The names of types.
+
+use crate::tree::{assert_none, read, rust_files};
+use std::collections::BTreeMap;
+
+/// Returns the names of the types that a source defines.
+fn types(source: &str) -> Vec<&str> {
+    source
+        .lines()
+        .filter_map(|line| {
+            let item = line.trim_start();
+            let item = match item.strip_prefix("pub") {
+                Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+                Some(rest) => rest.trim_start(),
+                None => item,
+            };
+            let name = ["struct ", "enum ", "trait ", "union "]
+                .iter()
+                .find_map(|keyword| item.strip_prefix(keyword))?;
+            name.split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+        })
+        .collect()
+}
+
+/// Returns the names that are defined more than once in the files below `roots`.
+fn names_with_two_meanings(roots: &[&str]) -> Vec<String> {
+    let mut defined: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in roots.iter().flat_map(|root| rust_files(root)) {
+        for name in types(&read(&path)) {
+            let files = defined.entry(name.to_owned()).or_default();
+            files.push(path.display().to_string());
+        }
+    }
+    defined
+        .into_iter()
+        .filter(|(_, files)| files.len() > 1)
+        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
+        .collect()
+}
+
+#[test]
+fn a_name_of_a_type_has_one_meaning() {
+    assert_none(&names_with_two_meanings(&["src", "crates", "fuzz"]));
+}
+
+/// Tests name the parts of their model like the product does: a `Node` is a running node.
+#[test]
+fn a_name_of_a_type_has_one_meaning_in_tests() {
+    assert_none(&names_with_two_meanings(&["tests"]));
+}
+
+#[test]
+fn a_type_is_found() {
+    let source = "pub(super) struct Held<'a> {\n    enum Inner {\nfn f(x: struct No)\nenum Answer {}\n\
+                  pub trait Sized2: Send {\n// struct Comment\npub(in crate::http) union U {";
+    assert_eq!(types(source), ["Held", "Inner", "Answer", "Sized2", "U"]);
+}
