@@ -3,7 +3,6 @@
 use super::blocking::BlockingExecutor;
 use super::db::durable_state::DurableState;
 use super::error::OpenError;
-use super::fail_stop::FailStop;
 use super::identity::Identity;
 use super::log::size_index::LogSizeIndex;
 use super::log::view::LogView;
@@ -12,12 +11,12 @@ use super::open::{Opened, open_directory};
 use super::request::{Callback, QueuedRequest, ResultSender, WriteRequest, closed};
 use super::snapshots::directory::Snapshots;
 use super::space::SpaceState;
-use super::vfs::{FileLock, Vfs};
+use super::vfs::Vfs;
+use super::writer;
 use super::writer::group_commit::GroupCommitWriter;
 use super::writer::shared::WriterState;
 use crate::storage::types::{Entry, LogId, Vote};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -102,7 +101,7 @@ impl Store {
         let writer = GroupCommitWriter::new(Arc::clone(&shared), receiver, on_disk, wal);
         let (thread, wake) = match work {
             BlockingExecutor::Threads => {
-                let thread = writer_thread(writer, lock, fail_stop).map_err(|source| {
+                let thread = writer::thread::spawn(writer, lock, fail_stop).map_err(|source| {
                     OpenError::NotWritable {
                         dir: dir.to_path_buf(),
                         source,
@@ -373,22 +372,6 @@ impl StoreInner {
         }
         Ok(())
     }
-}
-
-fn writer_thread(
-    writer: GroupCommitWriter,
-    lock: Box<dyn FileLock>,
-    fail_stop: FailStop,
-) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("log-writer".to_owned())
-        .spawn(move || {
-            // In a build that unwinds, a panic must not look like a store that is merely slow.
-            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
-                fail_stop.set(&io::Error::other("the log writer panicked"));
-            }
-            drop(lock);
-        })
 }
 
 fn first_index(entries: &[(Entry, Vec<u8>)]) -> u64 {

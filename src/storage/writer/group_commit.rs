@@ -1,16 +1,15 @@
 //! The single writer thread (group commit). It takes all queued operations, writes them as one
 //! journal frame or one database transaction with one fsync, and then runs the callbacks in order.
 
+use super::batch;
 use super::shared::WriterState;
-#[cfg(feature = "planted")]
-use crate::planted::{Bug, is_planted};
 use crate::storage::blocking::{SimDisk, await_durable};
 use crate::storage::codec;
 use crate::storage::db::database::{CommitMode, Database};
 use crate::storage::db::durable_state::{DurableState, put};
 use crate::storage::db::schema::{LogTable, MetaTable, key};
 use crate::storage::log::bounds::next_index;
-use crate::storage::request::{QueuedRequest, ResultSender, WriteRequest, closed};
+use crate::storage::request::{QueuedRequest, WriteRequest, closed};
 use crate::storage::types::LogId;
 use crate::storage::vfs::FileLock;
 use crate::storage::wal::file::{DATABASE_RESERVE_BYTES, Wal};
@@ -22,11 +21,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Maximum number of operations in a batch; the bytes are limited approximately too. An operation
-/// queued behind a batch thus waits for a single commit (including the frames in the journal), not
-/// for a whole backlog.
-const BATCH_OPS_MAX: usize = 4096;
-const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Idle time after which the last batch is sealed and the frames in the journal are moved to the
 /// database. A one-phase commit that is corrupted later looks like a torn one and is rolled back,
 /// and so is the last frame of the journal. Sealed data that is corrupted is rejected instead.
@@ -82,7 +76,7 @@ impl GroupCommitWriter {
                     ..
                 }) => break Some(done),
                 NextStep::Op(first) => {
-                    let (batch, close) = self.collect_batch(first);
+                    let (batch, close) = batch::collect(&self.queue, first);
                     self.commit(batch);
                     if close.is_some() {
                         break close;
@@ -125,7 +119,7 @@ impl GroupCommitWriter {
                     ..
                 }) => break Some(done),
                 NextStep::Op(first) => {
-                    let (batch, close) = self.collect_batch(first);
+                    let (batch, close) = batch::collect(&self.queue, first);
                     let (written, commit) = self.write_batch(&batch);
                     await_durable(&disk).await;
                     self.complete_batch(batch, written, commit);
@@ -176,27 +170,6 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Collects the queued operations into a batch, without waiting for more. A close is returned
-    /// separately, since it comes last.
-    fn collect_batch(&self, first: QueuedRequest) -> (Vec<QueuedRequest>, Option<ResultSender>) {
-        let mut bytes = first.request.bytes();
-        let mut batch = vec![first];
-        while batch.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX {
-            match self.queue.try_recv() {
-                Ok(QueuedRequest {
-                    request: WriteRequest::Close { done },
-                    ..
-                }) => return (batch, Some(done)),
-                Ok(request) => {
-                    bytes += request.request.bytes();
-                    batch.push(request);
-                }
-                Err(_) => break,
-            }
-        }
-        (batch, None)
-    }
-
     fn commit(&mut self, batch: Vec<QueuedRequest>) {
         let (written, commit) = self.write_batch(&batch);
         self.complete_batch(batch, written, commit);
@@ -204,7 +177,7 @@ impl GroupCommitWriter {
 
     /// Writes a batch. Returns the resulting state on disk, and the kind of commit that was used.
     fn write_batch(&mut self, batch: &[QueuedRequest]) -> (io::Result<BatchWritten>, CommitMode) {
-        let mut commit = commit_of(batch);
+        let mut commit = batch::commit_mode(batch);
         let written = self.shared.fail_stop.check().and_then(|()| {
             if self.goes_to_wal(batch)? {
                 return self.append_to_wal(batch, commit).map(BatchWritten::Journal);
@@ -324,7 +297,7 @@ impl GroupCommitWriter {
             .iter()
             .any(|q| matches!(q.request, WriteRequest::Purge { .. }))
         {
-            self.shared.space.make_room(BATCH_BYTES_MAX as u64)?;
+            self.shared.space.make_room(batch::BYTES_MAX as u64)?;
         }
         match self.pending_wal.is_empty() {
             true => Ok(()),
@@ -407,23 +380,5 @@ impl GroupCommitWriter {
         self.shared
             .fail_stop
             .watch(database.map_or(Ok(()), Database::close))
-    }
-}
-
-/// Returns the kind of commit for a batch.
-fn commit_of(batch: &[QueuedRequest]) -> CommitMode {
-    #[cfg(feature = "planted")]
-    if is_planted(Bug::VoteUnsynced)
-        && batch
-            .iter()
-            .any(|q| matches!(q.request, WriteRequest::Vote { .. }))
-    {
-        return CommitMode::Unsynced;
-    }
-    match batch.iter().any(|q| q.request.needs_two_phases()) {
-        true => CommitMode::TwoPhases,
-        #[cfg(feature = "planted")]
-        false if is_planted(Bug::EntryUnsynced) => CommitMode::Unsynced,
-        false => CommitMode::OnePhase,
     }
 }

@@ -1,7 +1,7 @@
 //! Lookups so large that rendering and compressing them takes long.
 
 use crate::consistency::large_announcements::Over;
-use crate::operation::full_registry::Client;
+use crate::operation::full_registry::LoadClient;
 use crate::support::node::{Node, announcement_path};
 use crate::support::{Cluster, Options, let_pass};
 use quorate::clock;
@@ -17,7 +17,7 @@ const ROUNDS: usize = 5;
 const PACE: Duration = Duration::from_millis(2);
 const LIMIT: Duration = Duration::from_millis(50);
 
-fn put(client: &mut Client, i: usize, round: usize) {
+fn put(client: &mut LoadClient, i: usize, round: usize) {
     // Partly compressible, like the announcements of engines.
     let text: String = (0..SERVICE_BYTES / 16)
         .map(|k| format!("{:016x}", (k * (i + 1)) as u64 * 0x9e37_79b9))
@@ -33,7 +33,7 @@ fn put(client: &mut Client, i: usize, round: usize) {
 /// Performs small lookups at a fixed rate until the flag is set. Returns the latency of each from
 /// the time it was due, so that a delayed lookup also counts against those queued behind it.
 fn paced_lookups(node: &Node, over: &AtomicBool) -> Vec<Duration> {
-    let mut client = Client::connect(node.address());
+    let mut client = LoadClient::connect(node.address());
     let (begun, mut took) = (clock::now(), Vec::new());
     while !over.load(Ordering::Acquire) {
         let due = begun + PACE * took.len() as u32;
@@ -54,7 +54,7 @@ fn a_large_lookup_holds_up_nobody() {
     node.announce_acked("beside", "engine", 1);
     let term = || node.status().expect("a status")["term"].as_u64();
     let term_before = term();
-    let mut client = Client::connect(node.address());
+    let mut client = LoadClient::connect(node.address());
     for i in 0..NODES {
         put(&mut client, i, 0);
     }
