@@ -140,7 +140,7 @@ fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
 fn absolute(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let absolute = path.canonicalize().or_else(|_| std::path::absolute(path));
     absolute.map_err(|error| {
-        ConfigErrors::one(Place::file(path), format!("is no usable path: {error}"))
+        ConfigErrors::one(Place::file(path), format!("is not a usable path: {error}"))
     })
 }
 
