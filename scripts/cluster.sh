@@ -16,12 +16,12 @@ Usage: scripts/cluster.sh [OPTIONS] COMMAND
 
 Commands
   up [N]      Start N nodes (default 3) and return when each answers a linearizable lookup
-  down        Stop every node; the data stays for the next \`up\`
+  down        Stop every node; the data is kept for the next \`up\`
   purge       Stop every node and delete the directory
-  status      Show which nodes run, and the state of the cluster
-  kill I      End node I with SIGKILL
-  pause I     Stop node I with SIGSTOP
-  resume I    Continue node I with SIGCONT
+  status      Show the running nodes and the state of the cluster
+  kill I      Kill node I with SIGKILL
+  pause I     Pause node I with SIGSTOP
+  resume I    Resume node I with SIGCONT
   restart I   Stop node I with SIGTERM if it runs, and start it
   wipe I      Empty the data directory of node I; restart it if it ran
   logs I      Print the log of node I
@@ -30,7 +30,7 @@ Options
   --port P         Port of node 1; the others follow it (default $DEFAULT_PORT)
   --dir D          Directory of the cluster (default .cluster in the repository)
   --environment E  node.environment of the nodes and of their engines (default test)
-  --set KEY=VALUE  Another line for every config.properties (may be repeated)
+  --set KEY=VALUE  Line to add to every config.properties (may be repeated)
   --release        Build with optimizations (slower to compile; the default is a dev build)
   --bin FILE       Use this quorate binary and build nothing
 USAGE
@@ -76,7 +76,7 @@ require_cluster() {
 }
 
 require_node() {
-  [[ -n ${1:-} ]] || usage_error "which node?"
+  [[ -n ${1:-} ]] || usage_error "the number of a node is missing"
   if ! [[ $1 =~ ^[1-9]$ && $1 -le $nodes ]]; then
     fail "unknown node '$1': the nodes are 1 to $nodes"
   fi
@@ -138,10 +138,10 @@ stop_node() {
   kill -CONT "$pid" 2>/dev/null || true
   while running "$i" >/dev/null; do
     if ((tenths++ == STOP_LIMIT_S * 10)); then
-      printf 'node %s does not stop: SIGKILL\n' "$i"
+      printf 'node %s has not stopped within %s s: sending SIGKILL\n' "$i" "$STOP_LIMIT_S"
       kill -KILL "$pid" 2>/dev/null || true
     fi
-    ((tenths < STOP_LIMIT_S * 20)) || fail "node $i (pid $pid) cannot be ended"
+    ((tenths < STOP_LIMIT_S * 20)) || fail "node $i (pid $pid) cannot be stopped"
     sleep 0.1
   done
   rm -f "$(pid_file "$i")"
@@ -183,12 +183,12 @@ wait_node() {
   local i=$1
   while [[ $(http_code "$(port_of "$i")" /v1/service || true) != 200 ]]; do
     if ! running "$i" >/dev/null; then
-      printf 'node %s has ended; the end of %s:\n' "$i" "$(log_file "$i")" >&2
+      printf 'node %s has exited; the last lines of %s:\n' "$i" "$(log_file "$i")" >&2
       tail -n 15 "$(log_file "$i")" >&2
       return 1
     fi
     if ((SECONDS > READY_LIMIT_S)); then
-      printf 'node %s does not answer a lookup after %s s; the end of %s:\n' \
+      printf 'node %s does not answer lookups after %s s; the last lines of %s:\n' \
         "$i" "$READY_LIMIT_S" "$(log_file "$i")" >&2
       tail -n 15 "$(log_file "$i")" >&2
       return 1
@@ -264,17 +264,17 @@ up() {
     for ((i = 1; i <= nodes; i++)); do
       if pid=$(running "$i"); then
         fail "already up: node $i runs as pid $pid on port $said_port" \
-          "(scripts/cluster.sh down stops it)"
+          "(stop it with scripts/cluster.sh down)"
       fi
     done
     [[ -z $wanted || $wanted == "$nodes" ]] ||
-      fail "$dir holds a cluster of $nodes nodes, whose log says who its members are:" \
-        "scripts/cluster.sh purge deletes it"
+      fail "$dir contains a cluster of $nodes nodes, whose members are recorded in its log:" \
+        "delete it with scripts/cluster.sh purge"
   fi
   # The binary of an earlier `up` may be older than the sources.
   bin=$said_on_line
   nodes=${wanted:-${nodes:-3}} port=${port:-$DEFAULT_PORT} environment=${environment:-test}
-  ((port + nodes - 1 <= 65535)) || usage_error "no room for $nodes ports from $port up"
+  ((port + nodes - 1 <= 65535)) || usage_error "$nodes ports from $port up exceed 65535"
   for ((i = 1; i <= nodes; i++)); do
     ! port_taken "$(port_of "$i")" ||
       fail "port $(port_of "$i") is in use by another program: choose another with --port"
@@ -293,7 +293,7 @@ up() {
   for ((i = 1; i <= nodes; i++)); do
     wait_node "$i" || {
       stop_all
-      fail "the cluster did not come up"
+      fail "the cluster did not start"
     }
   done
   trap - INT TERM
@@ -309,7 +309,7 @@ up() {
 down() {
   require_cluster
   stop_all
-  printf 'All nodes are stopped. Their data stays in %s.\n' "$dir"
+  printf 'All nodes are stopped. Their data is kept in %s.\n' "$dir"
 }
 
 purge() {
@@ -355,7 +355,7 @@ kill_one() {
   require_node "${1:-}"
   running "$1" >/dev/null || fail "node $1 is not running"
   kill_node "$1"
-  printf 'node %s is killed\n' "$1"
+  printf 'node %s was killed\n' "$1"
 }
 
 start_one() {
@@ -367,7 +367,7 @@ start_one() {
   for ((tenths = 0; tenths < 100; tenths++)); do
     running "$1" >/dev/null || {
       tail -n 15 "$(log_file "$1")" >&2
-      fail "node $1 has ended"
+      fail "node $1 has exited"
     }
     ! port_taken "$(port_of "$1")" || break
     sleep 0.1
@@ -394,7 +394,7 @@ wipe() {
     shopt -s nullglob dotglob
     rm -rf -- "${data:?}"/*
   )
-  printf 'node %s: its data is deleted\n' "$1"
+  printf 'node %s: data deleted\n' "$1"
   ((ran == 0)) || start_one "$1"
 }
 
@@ -431,7 +431,7 @@ main() {
     esac
   done
   dir=$(realpath -m -- "$dir")
-  ((${#words[@]} <= 2)) || usage_error "too many words: ${words[*]}"
+  ((${#words[@]} <= 2)) || usage_error "too many arguments: ${words[*]}"
   local argument=${words[1]:-}
   case ${words[0]:-} in
     up) up "$argument" ;;

@@ -41,7 +41,7 @@ need_java() {
 
 need_maven() {
   command -v mvn >/dev/null || apt_install maven || {
-    echo "Maven (mvn) is missing and could not be installed:" \
+    echo "Maven (mvn) is not installed, and installing it failed:" \
       "https://maven.apache.org/install.html" >&2
     return 1
   }

@@ -145,7 +145,7 @@ public final class CoordinatorWatch implements AutoCloseable {
      */
     public CoordinatorWatch(List<String> servers, String engine, String pool, Consumer<Answer> onChange) {
         if (servers.isEmpty() || !servers.stream().allMatch(server -> server.matches("https?://.+"))) {
-            throw new IllegalArgumentException("servers are addresses as http://host:8411, at least one, not " + servers);
+            throw new IllegalArgumentException("servers must be one or more addresses such as http://host:8411, not " + servers);
         }
         // A random order for each watch, so that the watchers of a node that dies spread over the others.
         this.servers = new ArrayList<>(servers);
@@ -258,7 +258,7 @@ public final class CoordinatorWatch implements AutoCloseable {
             // Before JDK 16 cancel does not stop the exchange: a late response must not keep its connection.
             sent.thenAccept(response -> closeQuietly(response.body()));
             sent.cancel(true);
-            throw new IOException("no response in " + RESPONSE, e);
+            throw new IOException("no response within " + RESPONSE, e);
         }
     }
 
@@ -289,7 +289,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         try {
             String line = lines.readLine();
             if (line == null) {
-                throw new IOException("the stream has broken off");
+                throw new IOException("the stream was interrupted");
             }
             return line;
         } catch (IOException e) {
@@ -312,7 +312,7 @@ public final class CoordinatorWatch implements AutoCloseable {
             required(fields, "reason");
             learn(new Answer(null, fields, data, server, null));
         } else if (name.equals("end")) {
-            throw new IOException("ends its stream: " + fields.get("reason"));
+            throw new IOException("the server ended the stream: " + fields.get("reason"));
         }
     }
 
@@ -375,7 +375,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     private static String required(Map<String, String> fields, String name) throws IOException {
         if (fields.get(name) == null) {
-            throw new IOException("the answer has no " + name);
+            throw new IOException("the response has no " + name);
         }
         return fields.get(name);
     }
@@ -408,7 +408,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         Instant since = answer.unconfirmedSince();
         String prefix = since == null ? ""
             : "unconfirmed since " + DateTimeFormatter.ofPattern("HH:mm:ss").withZone(ZoneId.systemDefault()).format(since) + ": ";
-        System.out.println(prefix + what + " (told by " + answer.server() + ")");
+        System.out.println(prefix + what + " (reported by " + answer.server() + ")");
     }
 
     public static void main(String[] arguments) throws InterruptedException {

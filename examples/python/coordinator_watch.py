@@ -83,7 +83,7 @@ class CoordinatorWatch:
         `on_change` gets each new answer, on the thread of the watch, and should return soon.
         """
         if not servers or any(urlsplit(server).scheme not in ("http", "https") for server in servers):
-            raise ValueError(f"servers are addresses as http://host:8411, at least one, not {list(servers)}")
+            raise ValueError(f"servers must be one or more addresses such as http://host:8411, not {list(servers)}")
         # A random order for each watch, so that the watchers of a node that dies spread over the others.
         self._servers = random.sample(list(servers), len(servers))
         asked = {"engine": engine, "pool": pool}
@@ -184,15 +184,15 @@ class CoordinatorWatch:
             elif name == "none":
                 self._learn(Answer(None, {"reason": fields["reason"]}, server))
             elif name == "end":
-                raise ValueError(f"ends its stream: {fields['reason']}")
-        raise ValueError("the stream has broken off")
+                raise ValueError(f"the server ended the stream: {fields['reason']}")
+        raise ValueError("the stream was interrupted")
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[tuple[str, str]]:
         """Yields server-sent events, each by name and data. A heartbeat has no data and yields nothing."""
         name, data = "message", ""
         while line := response.readline(self.LINE_MAX_BYTES):
             if not line.endswith(b"\n"):
-                raise ValueError("a line of the stream is cut, or too long")
+                raise ValueError("a line of the stream is incomplete or too long")
             self._heard_at = time.time()
             key, _, value = line.decode().rstrip("\r\n").partition(":")
             value = value[1:] if value.startswith(" ") else value
@@ -219,9 +219,9 @@ class CoordinatorWatch:
 
 def show(answer: Answer) -> None:
     if answer.uri:
-        line = f"coordinator {answer.uri} (told by {answer.server})"
+        line = f"coordinator {answer.uri} (reported by {answer.server})"
     else:
-        line = f"no coordinator: {answer.fields.get('reason')} (told by {answer.server})"
+        line = f"no coordinator: {answer.fields.get('reason')} (reported by {answer.server})"
     if answer.unconfirmed_since:
         line = time.strftime("unconfirmed since %H:%M:%S: ", time.localtime(answer.unconfirmed_since)) + line
     print(line, flush=True)

@@ -88,12 +88,12 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
 
     for program in programs.values():
         program.next(none(".+"))
-    passed("no coordinator yet: both say so, with the reason")
+    passed("no coordinator yet: both report it, with the reason")
 
     for _ in range(2):
         uri = move(cluster.urls[0])
         watched = {name: program.next(coordinator(uri))[1] for name, program in programs.items()}
-    passed("each move is printed by both, the newest coordinator though the one before is still listed")
+    passed("both print each move to the newest coordinator, although the previous one is still listed")
 
     for name, program in programs.items():
         down = watched[name]
@@ -118,12 +118,12 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
     cluster.ready()
     for program in programs.values():
         program.until(coordinator(uri))
-    passed("all three are back: both say that it is confirmed")
+    passed("all three are back: both report the answer as confirmed")
 
     uri = move(cluster.urls[1])
     for program in programs.values():
         program.next(coordinator(uri))
-    passed("and both see the next move")
+    passed("both see the next move")
 
     for i in range(moves, 1, -1):
         cluster.withdraw(f"c{i}", cluster.urls[2])
@@ -133,8 +133,8 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
     for name, program in programs.items():
         program.next(none(".+"))
         if not program.is_running():
-            raise AssertionError(f"{name} has ended\n{program.transcript()}")
-    passed("coordinators that withdraw, the newest first: both fall back to the one before, then to none")
+            raise AssertionError(f"{name} has exited\n{program.transcript()}")
+    passed("coordinators withdraw, the newest first: both fall back to the previous one, then to none")
 
 
 def main() -> None:
@@ -143,7 +143,7 @@ def main() -> None:
     try:
         for name, command in ("Python", python_command()), ("Java", java_command()):
             if command is None:
-                sys.exit("no java on the PATH: set JAVA to that of a JDK")
+                sys.exit("no java on the PATH: set JAVA to the java of a JDK")
             programs[name] = Program(command, cluster.urls)
         check(cluster, programs)
     except AssertionError as error:

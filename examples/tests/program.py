@@ -95,12 +95,12 @@ class Program:
 
 
 def coordinator(uri: str) -> str:
-    """The line of a coordinator at `uri`; its first group is the server that told it."""
-    return rf"coordinator {re.escape(uri)} \(told by (.*)\)"
+    """The line of a coordinator at `uri`; its first group is the server that reported it."""
+    return rf"coordinator {re.escape(uri)} \(reported by (.*)\)"
 
 
 def none(reason: str) -> str:
-    return rf"no coordinator: {reason} \(told by (.*)\)"
+    return rf"no coordinator: {reason} \(reported by (.*)\)"
 
 
 def unconfirmed(line: str) -> str:

@@ -112,7 +112,7 @@ class PythonProgramTest(Scenarios, unittest.TestCase):
 
 class JavaProgramTest(Scenarios, unittest.TestCase):
     def command(self) -> "list[str]":
-        return java_command() or self.skipTest("no java on the PATH: set JAVA to that of a JDK")
+        return java_command() or self.skipTest("no java on the PATH: set JAVA to the java of a JDK")
 
 
 class SilenceTest(unittest.TestCase):

@@ -4,20 +4,20 @@ use clap::{Parser, ValueEnum};
 use quorate::config::CommandLine;
 use std::path::PathBuf;
 
-/// What to do with the server.
+/// The command for the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum CliCommand {
     /// Run the server in the foreground.
     Run,
-    /// Start it detached.
+    /// Start the server in the background.
     Start,
-    /// Stop it (SIGTERM) and wait for it.
+    /// Stop the server with SIGTERM and wait until it has exited.
     Stop,
-    /// Stop it, then start it.
+    /// Stop the server, then start it in the background.
     Restart,
-    /// End it at once (SIGKILL).
+    /// Kill the server with SIGKILL.
     Kill,
-    /// Say whether it runs: exit code 0 or 3.
+    /// Print whether the server is running; exit with code 0 if it is, and 3 if it is not.
     Status,
 }
 
@@ -26,55 +26,57 @@ pub enum CliCommand {
 #[command(
     name = "quorate",
     version,
-    after_help = "To ask a running cluster (each has its own --help):
-  quorate cluster              its state
-  quorate coordinator          the address of the present coordinator
-  quorate services [TYPE]      what is announced
-  quorate watch TYPE           each change of it
-  quorate log DIR              what a stopped node's log holds
-  quorate bench WORKLOAD       how much load it bears"
+    after_help = "Commands that query a running cluster (each has its own --help):
+  quorate cluster              Show the state of the cluster
+  quorate coordinator          Print the address of the current coordinator
+  quorate services [TYPE]      Print the announced services
+  quorate watch TYPE           Print the services of a type, then each change
+  quorate bench WORKLOAD       Measure throughput and latency under load
+
+Command that reads the data directory of a stopped node:
+  quorate log DIR              Print the committed log"
 )]
 pub struct CliArguments {
-    /// What to do.
+    /// Command to run.
     #[arg(value_enum)]
     pub command: CliCommand,
-    /// Run verbosely: print every path that is used.
+    /// Print the path of every file and directory in use.
     #[arg(short, long)]
     pub verbose: bool,
-    /// Defaults to INSTALL_PATH/etc.
+    /// Configuration directory; defaults to INSTALL_PATH/etc.
     #[arg(long, value_name = "DIR")]
     etc_dir: Option<PathBuf>,
-    /// Accepted for airlift's sake and not read.
+    /// Accepted for compatibility with airlift's launcher; not read.
     #[arg(long, value_name = "FILE")]
     launcher_config: Option<PathBuf>,
-    /// Defaults to ETC_DIR/node.properties.
+    /// Node properties; defaults to ETC_DIR/node.properties.
     #[arg(long, value_name = "FILE")]
     node_config: Option<PathBuf>,
-    /// Accepted for airlift's sake and not read.
+    /// Accepted for compatibility with airlift's launcher; not read.
     #[arg(long, value_name = "FILE")]
     jvm_config: Option<PathBuf>,
-    /// Defaults to ETC_DIR/config.properties.
+    /// Configuration file; defaults to ETC_DIR/config.properties.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Defaults to ETC_DIR/log.properties.
+    /// Log levels; defaults to ETC_DIR/log.properties.
     #[arg(long, value_name = "FILE")]
     log_levels_file: Option<PathBuf>,
-    /// Defaults to node.data-dir, else to INSTALL_PATH.
+    /// Data directory; defaults to node.data-dir, else to INSTALL_PATH.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Defaults to DATA_DIR/var/run/launcher.pid.
+    /// Pid file; defaults to DATA_DIR/var/run/launcher.pid.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Defaults to DATA_DIR/var/log/launcher.log (only with `start`).
+    /// Launcher log; defaults to DATA_DIR/var/log/launcher.log (only with `start` and `restart`).
     #[arg(long, value_name = "FILE")]
     launcher_log_file: Option<PathBuf>,
-    /// Defaults to DATA_DIR/var/log/server.log (only with `start`).
+    /// Server log; defaults to DATA_DIR/var/log/server.log (only with `start` and `restart`).
     #[arg(long, value_name = "FILE")]
     server_log_file: Option<PathBuf>,
-    /// Accepted for airlift's sake: there is no JVM.
+    /// Accepted for compatibility with airlift's launcher; ignored, because there is no JVM.
     #[arg(short = 'J', value_name = "OPT", allow_hyphen_values = true)]
     jvm_options: Vec<String>,
-    /// Set a property; beats the files.
+    /// Set a property; overrides the configuration files.
     #[arg(short = 'D', value_name = "NAME=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
     /// Set by `start`: the pid file is inherited, already locked.

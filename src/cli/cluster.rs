@@ -16,16 +16,16 @@ const ANSWER_TIME_LIMIT: Duration = Duration::from_secs(2);
 /// Time between two readiness checks of a server.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Show the state of a cluster, or wait until it serves.
+/// Show the state of a cluster, or wait until it is ready.
 #[derive(Debug, Parser)]
 #[command(name = "quorate cluster", bin_name = "quorate cluster", version)]
 pub struct ClusterArguments {
     #[command(flatten)]
     servers: ServerList,
-    /// Wait until every one of them is a voter that serves; exit code 19 when they are not in time.
+    /// Wait until every server is a voter that serves requests; exit with code 19 on a timeout.
     #[arg(long)]
     wait_ready: bool,
-    /// How long to wait.
+    /// Maximum time to wait.
     #[arg(
         long,
         value_name = "DURATION",
@@ -41,7 +41,7 @@ pub struct ClusterArguments {
 /// # Errors
 /// Fails when no HTTP client can be built.
 pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
-    let client = config::http_client(ANSWER_TIME_LIMIT).context("no HTTP client")?;
+    let client = config::http_client(ANSWER_TIME_LIMIT).context("cannot create the HTTP client")?;
     let (text, code) = if arguments.wait_ready {
         wait_ready(&client, arguments).await
     } else {
@@ -147,7 +147,10 @@ fn report(servers: &[(&str, Result<Status, String>)]) -> String {
                 let other =
                     best.is_some_and(|(_, best)| best.group.cluster != status.group.cluster);
                 if let Some(why) = &status.group.waits_for {
-                    text.push_str(&format!("{server}  {} waits: {why}\n", status.node));
+                    text.push_str(&format!(
+                        "{server}  {} does not serve: {why}\n",
+                        status.node
+                    ));
                 } else if other {
                     let cluster = status.group.cluster.as_deref().unwrap_or("none");
                     text.push_str(&format!(
@@ -168,7 +171,7 @@ fn push_group(text: &mut String, server: &str, status: &Status) {
     text.push_str(&format!(
         "cluster {cluster}  leader {leader}  term {term}  applied {applied}  services {services}\n"
     ));
-    text.push_str(&format!("as {} sees it ({server})\n\n", status.node));
+    text.push_str(&format!("as seen by {} ({server})\n\n", status.node));
     let mut rows = vec![["NODE", "ROLE", "ADDRESS", "REACHABLE", "LAG"].map(str::to_owned)];
     for member in &status.members {
         let role = if status.leader.as_ref() == Some(&member.node) {
@@ -240,7 +243,7 @@ mod tests {
         ];
         let expected = "\
 cluster 3f2a  leader node1  term 4  applied 100  services 12
-as node2 sees it (http://node2:8411)
+as seen by node2 (http://node2:8411)
 
 NODE        ROLE    ADDRESS                 REACHABLE  LAG
 node1       leader  http://node1:8411       yes        0
@@ -248,7 +251,7 @@ node2       voter   http://node2:8411       yes        0
 node-three  voter   http://node-three:8411  NO         71
 
 http://node3:8411  unreachable: Connection refused (os error 111)
-http://node4:8411  node4 waits: waits for node5
+http://node4:8411  node4 does not serve: waits for node5
 ";
         assert_eq!(report(&servers), expected);
     }

@@ -12,11 +12,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Print the committed log of a stopped node as JSON, an entry a line, with what became of each.
+/// Print the committed log of a stopped node as JSON: one entry per line, with its outcome.
 #[derive(Debug, Parser)]
 #[command(name = "quorate log", bin_name = "quorate log", version)]
 pub struct LogArguments {
-    /// The node's data directory (node.data-dir).
+    /// Data directory of the node (node.data-dir).
     data_dir: PathBuf,
 }
 
@@ -37,7 +37,7 @@ fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     // Opening a missing directory would create it.
     if !dir.is_dir() {
         let dir = arguments.data_dir.display();
-        let problem = anyhow!("{dir} is no data directory: nothing of a node is in it");
+        let problem = anyhow!("{dir} is not a data directory: it contains no data of a node");
         return Err((config::exit_code::DATA_UNUSABLE, problem));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

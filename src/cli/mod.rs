@@ -61,7 +61,7 @@ fn finish_on(mut threads: Builder, command: impl Future<Output = anyhow::Result<
     let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::print_error(&format!("cannot start: {error}"));
+            output::print_error(&format!("cannot start the runtime: {error}"));
             return exit_code::INTERNAL;
         }
     };

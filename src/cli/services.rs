@@ -9,22 +9,22 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Print what is announced: all of it, a type, or a pool of a type.
+/// Print the announced services: all, those of a type, or those of a pool of a type.
 #[derive(Debug, Parser)]
 #[command(name = "quorate services", bin_name = "quorate services", version)]
 pub struct ServicesArguments {
-    /// Such as `trino`, `presto` or `trino-coordinator`.
+    /// Type of the services, such as `trino`, `presto` or `trino-coordinator`.
     #[arg(value_name = "TYPE", value_parser = name)]
     of_type: Option<String>,
-    /// Such as `general`.
+    /// Pool of the services, such as `general`.
     #[arg(value_parser = name)]
     pool: Option<String>,
     #[command(flatten)]
     servers: ServerList,
-    /// The lookup as JSON, just as it came.
+    /// Print the lookup as JSON, unchanged.
     #[arg(long)]
     json: bool,
-    /// How long to ask for it; exit code 19 when no server answers in time.
+    /// Maximum time to wait for an answer; exit with code 19 on a timeout.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
     timeout: Duration,
 }
@@ -58,7 +58,7 @@ pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
         .chain(names.into_iter().filter_map(Option::as_deref));
     let read = |text: &str| {
         let lookup: LookupBody = serde_json::from_str(text)
-            .map_err(|error| format!("its answer is no lookup: {error}"))?;
+            .map_err(|error| format!("the response is not a lookup: {error}"))?;
         Ok(if arguments.json {
             text.to_owned()
         } else {

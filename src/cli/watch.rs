@@ -10,15 +10,14 @@ use quorate::config::exit_code;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Print the services of a type, then each change of them: one line of JSON an event, until
-/// stopped.
+/// Print the services of a type, then each change until stopped: one line of JSON per event.
 #[derive(Debug, Parser)]
 #[command(name = "quorate watch", bin_name = "quorate watch", version)]
 pub struct WatchArguments {
-    /// Such as `trino`, `presto` or `trino-coordinator`.
+    /// Type of the services, such as `trino`, `presto` or `trino-coordinator`.
     #[arg(value_name = "TYPE", value_parser = name)]
     of_type: String,
-    /// Such as `general`.
+    /// Pool of the services, such as `general`.
     #[arg(value_parser = name)]
     pool: Option<String>,
     #[command(flatten)]
@@ -58,5 +57,5 @@ fn line(event: &SseEvent) -> anyhow::Result<String> {
         id: event.id.as_deref(),
         data: &event.data,
     });
-    line.context("an event cannot be printed")
+    line.context("cannot format an event")
 }

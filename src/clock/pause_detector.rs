@@ -149,8 +149,8 @@ impl PauseDetector {
         if woke {
             tracing::warn!(
                 target: "quorate::clock::beat",
-                "this process was stopped for over a second: \
-                 it closes the connections opened before"
+                "this process was paused for over a second: \
+                 closing the connections that were opened before"
             );
         }
     }

@@ -85,17 +85,17 @@ pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     (
         "http-server.https.enabled",
         ValueKind::Boolean,
-        "TLS is not supported yet, and plain text is not served in its place",
+        "TLS is not supported yet, and the server does not fall back to plain text",
     ),
     (
         "http-server.https.automatic-shared-secret",
         ValueKind::Text,
-        "TLS is not supported yet, and plain text is not served in its place",
+        "TLS is not supported yet, and the server does not fall back to plain text",
     ),
     (
         "http-server.auth.users-file",
         ValueKind::Text,
-        "authentication is not supported, and open access is not given in its place",
+        "authentication is not supported, and the server does not fall back to open access",
     ),
 ];
 

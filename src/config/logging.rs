@@ -99,7 +99,7 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
         {
             sources
                 .notices
-                .push(format!("log.levels-file is not read: {path} is there"));
+                .push(format!("log.levels-file is ignored: {path} exists"));
         }
         sources.set(
             "log.levels-file",
@@ -163,7 +163,9 @@ fn at_least(bytes: u64) -> Result<u64, String> {
     if bytes >= LOG_FILE_BYTES_MIN {
         Ok(bytes)
     } else {
-        Err(format!("{bytes}B is less than {LOG_FILE_BYTES_MIN}B"))
+        Err(format!(
+            "{bytes}B is less than the minimum of {LOG_FILE_BYTES_MIN}B"
+        ))
     }
 }
 

@@ -142,7 +142,7 @@ fn absolute(path: &Path) -> Result<PathBuf, ConfigErrors> {
     absolute.map_err(|error| {
         ConfigErrors::one(
             SourceLocation::file(path),
-            format!("is no usable path: {error}"),
+            format!("is not a usable path: {error}"),
         )
     })
 }

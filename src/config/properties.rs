@@ -152,7 +152,7 @@ fn unescape(text: &str) -> Result<String, String> {
     }
     // Decoded as UTF-16, because `\uD83D\uDE00` is one character in two escapes.
     String::from_utf16(&units)
-        .map_err(|_| "has a \\u escape that is half of a character".to_owned())
+        .map_err(|_| "has a \\u escape that is only half of a surrogate pair".to_owned())
 }
 
 fn unicode(chars: &mut std::str::Chars<'_>) -> Result<u16, String> {

@@ -114,9 +114,9 @@ pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
     let paths = Paths::resolve(options)?;
     let mut sources = Sources::collect(options, &paths, &environment::process)?;
     if sources.text("node.id").is_none() {
-        sources
-            .notices
-            .push("node.id is not set: the data directory's is used, or a random one".to_owned());
+        sources.notices.push(
+            "node.id is not set: using that of the data directory or a random one".to_owned(),
+        );
     }
     let settings = read(&mut sources, options, &paths);
     settings.validate(&mut sources);
@@ -135,7 +135,7 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
     if !sources.read("http-server.http.enabled", true, values::boolean) {
         sources.invalid(
             "http-server.http.enabled",
-            "the server has no other port than the one for HTTP",
+            "cannot be false: the server has no other port",
         );
     }
     let max_age_ms = sources.read("discovery.max-age", 30_000, bounded_ms(1_000, DAY_MS));
@@ -325,7 +325,7 @@ fn host(text: &str) -> Result<Host, String> {
     let wrong = |what: &str| format!("'{}' {what}", values::shown(text));
     match text.parse().map_err(wrong)? {
         Host::Ip(ip) if ip.is_unspecified() => {
-            Err(wrong("is no address at which anybody is reached"))
+            Err(wrong("is not an address at which a node can be reached"))
         }
         host => Ok(host),
     }

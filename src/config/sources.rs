@@ -68,7 +68,7 @@ impl Sources {
             }
             if let Some(earlier) = self.properties.get(&key) {
                 self.notices.push(format!(
-                    "{place}: '{key}' is set a second time (first at {}); this one counts",
+                    "{place}: '{key}' is set again (first at {}); this value is used",
                     earlier.place
                 ));
             }
@@ -176,7 +176,7 @@ impl Sources {
         }
         if !idle.is_empty() {
             self.notices.push(format!(
-                "these configuration properties are accepted and have no effect: {}",
+                "these configuration properties are accepted but have no effect: {}",
                 idle.join(", ")
             ));
         }

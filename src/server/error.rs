@@ -11,7 +11,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ServerError {
     /// The server cannot listen on the port.
-    #[error("http-server.http.port={port} on {at}")]
+    #[error("http-server.http.port={port}: cannot listen on {at}")]
     Port {
         port: u16,
         /// The address, as a setting if it is configured.

@@ -50,7 +50,7 @@ pub fn run(settings: Settings) -> anyhow::Result<()> {
     let runtime = runtime
         .enable_all()
         .build()
-        .context("threads cannot be started")?;
+        .context("the worker threads cannot be started")?;
     let result = runtime.block_on(serve(settings));
     // A blocking disk call in progress must not delay the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -66,8 +66,8 @@ fn workers() -> usize {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let state = Arc::new(StateReport::new());
-    let mut stop = StopSignals::new().context("signals cannot be received")?;
-    signals::answer(state.clone()).context("signals cannot be received")?;
+    let mut stop = StopSignals::new().context("the signal handlers cannot be installed")?;
+    signals::answer(state.clone()).context("the signal handlers cannot be installed")?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         environment = settings.environment,
@@ -210,12 +210,12 @@ async fn until_stopped(
     drop(stop);
     let ended = tokio::time::timeout(STOP_TIMEOUT, async {
         if let Err(error) = wire.await {
-            tracing::error!("the wire ended with {error}");
+            tracing::error!("the HTTP server failed: {error}");
         }
         node.stop().await;
     });
     if ended.await.is_err() {
-        tracing::warn!("some requests or the disk did not end in time");
+        tracing::warn!("some requests or disk operations did not finish in time");
     }
     tracing::info!("stopped");
     Ok(())
@@ -254,7 +254,9 @@ async fn inventory(
         Err(error @ (InventoryError::Unreachable { .. } | InventoryError::File { .. }))
             if is_member =>
         {
-            tracing::warn!("{error}; this node is a member of its group and starts without it");
+            tracing::warn!(
+                "{error}; this node is a member of its group and starts without the inventory"
+            );
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -269,7 +271,7 @@ fn check_inventory(
 ) -> Result<(), ServerError> {
     if inventory.environment != settings.environment {
         return Err(ServerError::Inventory(format!(
-            "{uri}: environment is {:?}, and node.environment is {:?}",
+            "{uri}: environment is {:?}, but node.environment is {:?}",
             inventory.environment, settings.environment
         )));
     }
@@ -290,8 +292,8 @@ async fn never_reached(node: &Node, port: u16, address: &str) -> ServerError {
         return std::future::pending().await;
     }
     ServerError::Inventory(format!(
-        "service-inventory.uri: this node is reached at {address}, \
-         http-server.http.port is {port}, and nobody forwards the one to the other: \
+        "service-inventory.uri: the inventory lists this node at {address}, but it listens on \
+         http-server.http.port={port}, and connections to that address do not reach it: \
          peers would not find it"
     ))
 }

@@ -75,7 +75,7 @@ pub(super) async fn withdraw(node: &Node, node_id: &str) {
     {
         tracing::debug!(
             target: "quorate::server::own",
-            "this node's own announcement stays until max-age: {error}"
+            "this node's own announcement is not withdrawn and expires after max-age: {error}"
         );
     }
 }

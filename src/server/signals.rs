@@ -60,7 +60,9 @@ pub(super) fn answer(state: Arc<StateReport>) -> io::Result<()> {
         let mut ignored = unix::signal(SignalKind::from_raw(signal.as_raw()))?;
         tokio::spawn(async move {
             while ignored.recv().await.is_some() {
-                tracing::info!("{name} is ignored: settings are read at start; SIGTERM stops");
+                tracing::info!(
+                    "{name} is ignored: settings are read only at start; use SIGTERM to stop"
+                );
             }
         });
     }

@@ -46,7 +46,7 @@ impl StateReport {
         match self.node.get() {
             Some(node) => lines.extend(node.report().await),
             None => {
-                lines.push("group: the node is starting, its data directory is read".to_owned())
+                lines.push("group: the node is starting and reads its data directory".to_owned())
             }
         }
         lines.push(wire(self.wire.read()));
@@ -64,7 +64,7 @@ impl StateReport {
         let kb = |name: &str| field(&status, name).unwrap_or("unknown").to_owned();
         let descriptors = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         format!(
-            "process: version {}, pid {}, up {up_s} s, resident {}, at most {}, \
+            "process: version {}, pid {}, up {up_s} s, resident {}, peak {}, \
              threads {}, descriptors {descriptors}",
             env!("CARGO_PKG_VERSION"),
             std::process::id(),
@@ -85,7 +85,7 @@ fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 fn wire(usage: Option<WireUsage>) -> String {
     match usage {
-        None => "http: not served yet".to_owned(),
+        None => "http: not serving yet".to_owned(),
         Some(usage) => format!(
             "http: connections {} of {}, held lookups {} of {}, watchers {} of {}",
             usage.connections,
@@ -101,7 +101,7 @@ fn wire(usage: Option<WireUsage>) -> String {
 fn runtime() -> String {
     let metrics = tokio::runtime::Handle::current().metrics();
     format!(
-        "runtime: workers {}, tasks {}, tasks that wait for a worker {}",
+        "runtime: workers {}, tasks {}, tasks waiting for a worker {}",
         metrics.num_workers(),
         metrics.num_alive_tasks(),
         metrics.global_queue_depth(),
@@ -120,7 +120,7 @@ fn threads() -> Vec<String> {
         .collect();
     if lines.len() > THREADS_MAX {
         lines.truncate(THREADS_MAX);
-        lines.push("thread: and more".to_owned());
+        lines.push("thread: further threads are not listed".to_owned());
     }
     lines
 }

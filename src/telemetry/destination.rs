@@ -117,7 +117,7 @@ pub(super) fn append(path: &Path) -> io::Result<File> {
     let file = open(path, flags)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(io::Error::other("is not a regular file any more")),
+        false => Err(io::Error::other("is no longer a regular file")),
     }
 }
 

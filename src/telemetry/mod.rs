@@ -47,7 +47,7 @@ pub enum TelemetryError {
         source: io::Error,
     },
     /// The process already has a log.
-    #[error("the log is set up already")]
+    #[error("the log is already set up")]
     Twice,
 }
 

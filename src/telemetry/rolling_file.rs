@@ -150,7 +150,7 @@ impl RollingFile {
         let work = move || {
             if let Err(error) = keep_house(&path, &retention, now_ms) {
                 tracing::warn!(
-                    "{}: rotated files cannot be kept in order: {error}",
+                    "{}: rotated files cannot be compressed or removed: {error}",
                     path.display()
                 );
             }

@@ -136,7 +136,7 @@ fn all_errors_at_once() {
     let expected = "\
 config.properties:1: Invalid configuration property node.environment: is malformed: 'Test' must match [a-z0-9][_a-z0-9]* and have at most 256 bytes
 config.properties:2: Invalid configuration property http-server.http.port: '84x1' is not a whole number
-config.properties:3: http-server.https.enabled=true: TLS is not supported yet, and plain text is not served in its place
+config.properties:3: http-server.https.enabled=true: TLS is not supported yet, and the server does not fall back to plain text
 config.properties:4: Configuration property 'discovery.max-agee' was not used. Did you mean to use 'discovery.max-age', 'discovery.max-announcement-size' or 'discovery.recovery-gap'?
 config.properties:5: Invalid configuration property discovery.max-age: '3 parsecs' is not a duration such as 500ms, 10s, 1m, 2h or 1d
 config.properties:6: Configuration property 'node.data-dir' was not used. It is read from node.properties and --data-dir
@@ -148,7 +148,7 @@ config.properties:12: Invalid configuration property dynamic.store.gc-interval: 
 config.properties:13: Defunct property 'jetty.ip' cannot be configured.
 config.properties:14: Invalid configuration property cluster.election-timeout: 200ms is less than three times cluster.heartbeat-interval (100ms)
 config.properties:15: Invalid configuration property cluster.auto-rejoin: 'yes' is neither true nor false
-config.properties:16: http-server.https.automatic-shared-secret: TLS is not supported yet, and plain text is not served in its place
+config.properties:16: http-server.https.automatic-shared-secret: TLS is not supported yet, and the server does not fall back to plain text
 config.properties:17: has a malformed \\uxxxx escape: \\u12
 log.properties:1: level of 'io.airlift': 'LOUD' is not one of OFF, ERROR, WARN, INFO, DEBUG, TRACE
 node.properties:1: Invalid configuration property node.id: is malformed: '-a' must match [A-Za-z0-9][_A-Za-z0-9-]* and have at most 256 bytes";
@@ -189,15 +189,15 @@ fn notices() {
     assert_eq!(
         notices,
         [
-            "config.properties:8: 'http-server.http.port' is set a second time \
-             (first at config.properties:7); this one counts",
+            "config.properties:8: 'http-server.http.port' is set again \
+             (first at config.properties:7); this value is used",
             "node.properties:1: 'discovery.max-agee' is not known and is ignored. \
              Did you mean to use 'discovery.max-age', \
              'discovery.max-announcement-size' or 'discovery.recovery-gap'?",
             "node.properties:2: 'something.else' is not known and is ignored",
             "config.properties:3: Configuration property 'node.ip' has been replaced. \
              Use 'node.internal-address' instead.",
-            "these configuration properties are accepted and have no effect: \
+            "these configuration properties are accepted but have no effect: \
              discovery.uri, dynamic.http-client.connect-timeout, \
              http-server.threads.max",
         ]
@@ -434,10 +434,10 @@ fn the_usual_levels_file_wins() {
     );
     let notice = settings.notices.first().expect("said");
     assert!(
-        notice.starts_with("log.levels-file is not read: "),
+        notice.starts_with("log.levels-file is ignored: "),
         "{notice}"
     );
-    assert!(notice.ends_with("etc/log.properties is there"), "{notice}");
+    assert!(notice.ends_with("etc/log.properties exists"), "{notice}");
 }
 
 /// Values that contradict one another are refused at start.

@@ -29,9 +29,10 @@ ask_directly() { query "select count(*) from tpch.tiny.nation" | tr -d '[]'; }
 # Each client knows only one node of the cluster, before and after the move.
 check_moved() {
   local announced both direct name who end tries answer title asked_pids=()
-  check "the $cli_name asks node 2 of quorate, and has the coordinator's answer" \
+  check "the $cli_name, pointed at node 2 of quorate, gets the coordinator's answer" \
     test "$(ask_cli 1)" = 25
-  check "so does the Python client, $python_client, at node 3" test "$(ask_python 2)" = 25
+  check "the Python client, $python_client, pointed at node 3, gets it, too" \
+    test "$(ask_python 2)" = 25
   end_engine coordinator KILL 5
   start_engine coordinator2 3 "$(by_inventory "$(front_url)")"
   POLL_S=0.02 within 120 lists_coordinator coordinator2 || {
@@ -45,14 +46,14 @@ check_moved() {
   wait "${asked_pids[@]}"
   announced=$(writes_of PUT coordinator2 0 | head -n 1 | cut -d' ' -f2)
   title="the coordinator is killed with -9 and started on another port as coordinator2:"
-  title+=" the dead one is listed still ($both)"
+  title+=" the dead one is still listed ($both)"
   check "$title" \
     test "$both" = "coordinator coordinator2"
   read -r direct _ <"$work/direct.asked"
   for name in cli python; do
     [[ $name == cli ]] && who="the $cli_name" || who="the Python client"
     read -r end tries answer <"$work/$name.asked"
-    title="$who, not changed, has its answer $((end - announced)) ms after the announcement of"
+    title="$who, unchanged, gets its answer $((end - announced)) ms after the announcement of"
     title+=" coordinator2 (at its own address: $((direct - announced)) ms)"
     check "$title" \
       test "$answer $tries" = "25 1"
@@ -62,7 +63,7 @@ check_moved() {
     }
   done
   within 45 all_list "$everyone"
-  check "the dead one leaves the list by max-age" all_list "$everyone"
+  check "the dead coordinator leaves the list after max-age" all_list "$everyone"
   within 60 sees_workers 2
   check "the new coordinator sees two active workers" sees_workers 2
 }
@@ -107,7 +108,7 @@ check_holders_killed() {
     # airlift draws a node when it reads the inventory, every 10 s, and keeps it until the next
     # time.
     title="$name, with service-inventory.uri, lost $cut held lookups with the nodes,"
-    title+=" and was answered or held by another $most ms later at most"
+    title+=" and another node answered or held them at most $most ms later"
     check "$title" \
       test "$most" -le 12000 -a "$open" = 0 -a "$name$cut" != coordinator20
   done
@@ -116,7 +117,7 @@ check_holders_killed() {
     '$1 * 1000 >= from && $3 == path && /\[[0-9.:]+, / { n++ } END { print n + 0 }' \
     "$work/front/access.log")
   title="worker1, with discovery.uri at nginx, lost $cut;"
-  title+=" nginx sent $moved lookups on to another node"
+  title+=" nginx passed $moved lookups to another node"
   check "$title" test "$cut" = 0
 }
 

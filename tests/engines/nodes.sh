@@ -126,7 +126,7 @@ query() {
     grep -o '"data":\[.*\]\]' <<<"$answer" | sed 's/^"data"://'
     next=$(grep -o '"nextUri":"[^"]*"' <<<"$answer" | cut -d'"' -f4)
     if [[ -z $next ]]; then
-      [[ $answer == *'"stats"'* ]] || { echo "no answer of the engine: ${answer:0:200}"; return 1; }
+      [[ $answer == *'"stats"'* ]] || { echo "no engine response: ${answer:0:200}"; return 1; }
       return 0
     fi
     answer=$(curl -sS -m 10 -H "$user_header: engines" "$next" 2>&1) || {
@@ -136,7 +136,7 @@ query() {
   done
   # Cancels the query, because a worker that still has a task of it takes 5 s to stop.
   curl -s -m 5 -X DELETE -H "$user_header: engines" "$next" >/dev/null
-  echo "not done after 30 s"
+  echo "not finished after 30 s"
   return 1
 }
 

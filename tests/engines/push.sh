@@ -47,7 +47,7 @@ known_after() {
 settle_logs() { sleep 2.5; }
 
 check_idle() {
-  local title="an engine node asks once in 20 s on an idle cluster"
+  local title="an engine node sends one lookup every 20 s to an idle cluster"
   local from_ms name log counts="" wrong=0 count
   title+=", not every 10 s: lookups in $IDLE_S s"
   from_ms=$(now_ms)
@@ -84,7 +84,7 @@ check_push() {
   for ((i = 1; i <= CHANGES; i++)); do
     # This waits for the pause of 1 s after the last answer.
     sleep "1.$((RANDOM % 5 + 3))"
-    if ((i % 2)); then announce push-a; else withdraw push-a; fi || fail "change $i is taken"
+    if ((i % 2)); then announce push-a; else withdraw push-a; fi || fail "change $i is accepted"
     ((i % 4)) || { sleep "0.$((RANDOM % 6 + 1))"; announce push-b; sleep 1.5; withdraw push-b; }
   done
   settle_logs
@@ -92,7 +92,7 @@ check_push() {
     writes_of PUT "$i" "$from_ms" | sed "s/$/ $i/"
     writes_of DELETE "$i" "$from_ms" | sed "s/$/ $i/"
   done; } | sort -n | known_after)
-  report_push "a change of an announcement is with the coordinator's discovery client" \
+  report_push "a change of an announcement reaches the coordinator's discovery client" \
     "$((CHANGES * 3 / 4))" "$results"
 }
 
@@ -106,7 +106,7 @@ report_push() {
   check "$title of $held while a lookup was held" \
     test "$late" = 0 -a "$held" -ge "$2"
   ((late == 0)) || awk '{ print "      " $0 }' <<<"$3"
-  title="      and within the client's own pause of 1 s:"
+  title="      and during the client's own pause of 1 s:"
   title+=" $(sed -n 's/^pause \([0-9]*\).*/\1/p' <<<"$3" | median_and_most)"
   check "$title of $(grep -c '^pause' <<<"$3")" \
     test "$(awk '$1 == "pause" && $2 > 1100' <<<"$3" | wc -l)" = 0
@@ -145,7 +145,7 @@ check_workers_come_and_go() {
     within 120 lists_all || fail "worker2 is listed again"
     within 60 sees_workers 2 || fail "the coordinator sees worker2 again"
   done
-  echo "      the engine's own list of nodes, which it makes every 5 s, was without the worker" \
+  echo "      the engine's own list of nodes, refreshed every 5 s, no longer had the worker" \
     "${noticed[*]:-(never)} ms after SIGTERM"
 }
 
@@ -158,9 +158,9 @@ check_workers_pushed() {
     writes_of "$method" "$name" "$since" | head -n 1 | sed "s/$/ $name-$what/"
   done <"$work/events" | sort -n | known_after)
   check \
-    "each worker that joined or stopped did so with one announcement: $(wc -l <"$work/events")" \
+    "each worker joined or stopped with a single write: $(wc -l <"$work/events")" \
     test "$(wc -l <<<"$results")" = "$(wc -l <"$work/events")"
-  report_push "a worker that joins or stops is known to the coordinator's discovery client" 1 \
+  report_push "a worker's start or stop reaches the coordinator's discovery client" 1 \
     "$results"
   awk '{ printf "      %s: %s, %s ms\n", $3, $1, $2 }' <<<"$results"
 }

@@ -68,7 +68,7 @@ end_load() {
   if ((lists >= 40 && bad_lists == 0)); then
     pass "no worker leaves the list meanwhile: $lists lists, the cluster's and the coordinator's"
   else
-    fail "no worker leaves the list meanwhile: $bad_lists of $lists lists are short"
+    fail "no worker leaves the list meanwhile: $bad_lists of $lists lists are incomplete"
     grep -vx -e "node [1-3]: $everyone" -e 'workers: \[\[2\]\]' "$work/lists" |
       sort | uniq -c | head -5
   fi
@@ -76,7 +76,7 @@ end_load() {
 
 check_leader_killed() {
   local down back
-  down=$(leader) || { fail "a node says that it leads"; return; }
+  down=$(leader) || { fail "one node reports itself as leader"; return; }
   begin_load
   sleep 3
   cluster kill "$((down + 1))" >/dev/null || fail "node $((down + 1)), the leader, can be killed"
@@ -90,7 +90,7 @@ check_leader_killed() {
   sleep "$((MAX_AGE_MS / 1000 + 5))"
   end_load "while the leader is killed and comes back"
   ((back == 0)) && back=$(all_list "$everyone"; echo $?)
-  check "the killed leader is back and lists the same" test "$back" = 0
+  check "the killed leader is back and lists the same engine nodes" test "$back" = 0
 }
 
 # gone NAME NODE: succeeds if node NODE answers and lists no service of NAME.
@@ -127,7 +127,7 @@ check_worker_killed() {
     done
     sleep 0.1
   done
-  renewed=$(last_renewal worker1) || { fail "$title: no renewal of it in any access log"; return; }
+  renewed=$(last_renewal worker1) || { fail "$title: no access log has a renewal of it"; return; }
   read -r renewed renewal_end <<<"$renewed"
   for i in 0 1 2; do
     [[ -n ${gone_ms[$i]} ]] || { wrong=1; continue; }
@@ -180,17 +180,17 @@ check_cluster_killed() {
   deadline=$((SECONDS + 20))
   while [[ -z ${first[0]} || -z ${first[1]} || -z ${first[2]} ]] && ((SECONDS < deadline)); do
     for i in 0 1 2; do
-      [[ -n ${first[$i]} ]] || ! ids=$(listed "$i") || first[i]=${ids:-nobody}
+      [[ -n ${first[$i]} ]] || ! ids=$(listed "$i") || first[i]=${ids:-none}
     done
     sleep 0.05
   done
   wait "${pids[@]}"
   for i in 0 1 2; do [[ ${first[$i]} == "$everyone" ]] || wrong=1; done
   local title="the whole cluster killed with -9 and restarted:"
-  check "$title the first lookup on every node lists all three" \
+  check "$title the first lookup on every node lists all three engine nodes" \
     test "$wrong" = 0
   ((wrong == 0)) || for i in 0 1 2; do
     echo "      node $((i + 1)) listed first: ${first[$i]:-(no answer)}"
   done
-  check "and a query still gives 25" counts_nations
+  check "a query still returns 25" counts_nations
 }

@@ -182,7 +182,7 @@ fn start_notices_an_early_end() {
     if code != 0 {
         assert_eq!(code, 4);
         assert!(
-            text.starts_with("ERROR: the server ended at once (exit status: 12): "),
+            text.starts_with("ERROR: the server exited immediately (exit status: 12): "),
             "{text}"
         );
     }

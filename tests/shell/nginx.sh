@@ -45,7 +45,7 @@ write_front() {
     -e "s/172\.17\.31\.247:8411/127.0.0.1:$(($1 + 2))/" -e "s/listen 8411;/listen 127.0.0.1:$2;/" \
     "$repo/etc/nginx.conf" >"$work/front/quorate.conf"
   [[ $(grep -c "127\.0\.0\.1:" "$work/front/quorate.conf") == 4 ]] || {
-    echo "etc/nginx.conf has other addresses than are replaced" >&2
+    echo "etc/nginx.conf has addresses that this script does not replace" >&2
     return 1
   }
   # This turns gzip on, as on many machines: etc/nginx.conf must turn it off where necessary.

@@ -149,7 +149,9 @@ impl SimCluster {
             // Also restarts hosts that were still stopping at the time of healing.
             (0..self.up.len()).for_each(|host| self.start(host));
             if self.sim.elapsed() > healed + RESTS_WITHIN {
-                return Err(format!("liveness: no rest after healing: {why}"));
+                return Err(format!(
+                    "liveness: the cluster does not settle after healing: {why}"
+                ));
             }
             self.step()?;
         }
@@ -164,7 +166,7 @@ impl SimCluster {
             }
             if self.sim.elapsed() > rested + PROVES_WITHIN {
                 return Err(format!(
-                    "liveness: hosts {:?} do not serve, {:?} do not take writes",
+                    "liveness: hosts {:?} serve no lookup, {:?} accept no write",
                     unproved.0, unproved.1
                 ));
             }
@@ -177,7 +179,7 @@ impl SimCluster {
         let at = self.sim.elapsed();
         for host in 0..self.up.len() {
             if let Some(reason) = &self.world.slot(host).ended {
-                return Err(format!("host {host} ended by itself: {reason}"));
+                return Err(format!("host {host} exited by itself: {reason}"));
             }
             if self.up[host] && self.world.slot(host).stopped {
                 self.world.say(at, format_args!("{host} has stopped"));
@@ -216,7 +218,7 @@ impl SimCluster {
         for host in 0..hosts {
             match self.nodes.last(host) {
                 Some(probe) => probes.push(probe),
-                None => return Some(format!("{host} is in no group")),
+                None => return Some(format!("host {host} is in no group")),
             }
         }
         let first = probes[0];
@@ -225,7 +227,7 @@ impl SimCluster {
             return Some(format!("the voters are {:?}", first.voters));
         }
         if probes.iter().filter(|probe| probe.leads).count() != 1 {
-            return Some("not one leads".to_owned());
+            return Some("the number of leaders is not one".to_owned());
         }
         let differs = probes.iter().any(|probe| {
             (probe.term, probe.applied, probe.digest, &probe.voters)
@@ -236,7 +238,9 @@ impl SimCluster {
                 .iter()
                 .map(|probe| (probe.term, probe.applied))
                 .collect();
-            return Some(format!("(term, applied) are {shown:?}"));
+            return Some(format!(
+                "the nodes differ, their (term, applied) are {shown:?}"
+            ));
         }
         None
     }
@@ -331,7 +335,7 @@ impl SimCluster {
     /// Repairs all links and starts every process.
     fn heal(&mut self) {
         self.world
-            .say(self.sim.elapsed(), format_args!("- all is healed"));
+            .say(self.sim.elapsed(), format_args!("- all faults are healed"));
         self.heal_links();
         self.sim.set_fail_rate(0.0);
         for host in 0..self.up.len() {

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: quorate-sim SEED | FROM..TO [an error to be planted]");
+    eprintln!("usage: quorate-sim SEED | FROM..TO [BUG TO PLANT]");
     ExitCode::from(2)
 }
 
@@ -45,7 +45,7 @@ fn one(seed: u64, planted: Planted) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(what) => {
-            println!("seed {seed}: {what}\nagain: scripts/sim {seed}");
+            println!("seed {seed}: {what}\nto repeat: scripts/sim {seed}");
             ExitCode::FAILURE
         }
     }

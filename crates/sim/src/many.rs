@@ -74,7 +74,7 @@ pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) 
             let lines: Vec<&str> = text.lines().collect();
             let shown = lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n");
             Err(format!(
-                "{shown}\nseed {seed} ended badly; again: scripts/sim {seed}"
+                "{shown}\nseed {seed} failed; to repeat: scripts/sim {seed}"
             ))
         }
     };

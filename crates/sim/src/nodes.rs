@@ -206,7 +206,7 @@ impl SimNodes {
         match node.entries(last.index..last.index + 1).first() {
             Some(held) if held == last => Ok(()),
             held => Err(format!(
-                "leader completeness: {host} leads in term {} and holds {held:?}, \
+                "leader completeness: {host} leads in term {} with {held:?}, \
                  where {last:?} was committed",
                 probe.term
             )),
@@ -244,8 +244,8 @@ impl SimNodes {
         match committed {
             true => Ok(()),
             false => Err(format!(
-                "commit on a quorum: entry {index} is committed, the disks hold {:?}, \
-                 the voters are {:?}",
+                "commit on a quorum: entry {index} is committed, but the disks hold {:?} \
+                 and the voters are {:?}",
                 self.disks, self.memberships
             )),
         }
@@ -259,7 +259,7 @@ fn judge_committed(probe: &Probe, history: &History) -> Result<(), String> {
     match history.entry(index) {
         Some(known) if known.leader == (term, leader) => Ok(()),
         known => Err(format!(
-            "log matching: {:?} is committed, and at that index {known:?}",
+            "log matching: {:?} is committed, but the history has {known:?} at that index",
             probe.committed
         )),
     }
@@ -270,7 +270,7 @@ fn judge_state(probe: &Probe, history: &History) -> Result<(), String> {
         return match history.next() {
             0 => Ok(()),
             next => Err(format!(
-                "equal states: {} is applied, and {next} not committed",
+                "equal states: {} is applied, but {next} is not committed",
                 probe.applied
             )),
         };
@@ -278,7 +278,7 @@ fn judge_state(probe: &Probe, history: &History) -> Result<(), String> {
     match state.digest == probe.digest {
         true => Ok(()),
         false => Err(format!(
-            "equal states: its digest at {} is not what the committed log makes",
+            "equal states: the digest at {} differs from that of the committed log",
             probe.applied
         )),
     }

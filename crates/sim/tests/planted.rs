@@ -38,7 +38,10 @@ fn a_lost_vote_is_found() {
 /// A lookup served without asking the leader is detected.
 #[test]
 fn a_stale_read_is_found() {
-    found(Planted::StaleReads, "less than was acknowledged before");
+    found(
+        Planted::StaleReads,
+        "the index is below an acknowledged one",
+    );
 }
 
 /// An announcement that expires too early is detected.

@@ -32,7 +32,7 @@ pub fn addresses(servers: &[String]) -> Result<Vec<Address>, CommandError> {
                 "{host}:{}",
                 url.port_or_known_default().unwrap_or(80)
             ))),
-            _ => Err("only http://host:port can be put under load".to_owned()),
+            _ => Err("bench supports only http://host:port".to_owned()),
         }
     };
     servers

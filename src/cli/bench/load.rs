@@ -58,7 +58,7 @@ impl LoadRunner {
         progress.finish();
         let unasked = schedule.unasked();
         if unasked > 0 {
-            let error = "not asked at all: every client was waiting for an answer".to_owned();
+            let error = "not sent: every client was waiting for a response".to_owned();
             figures.note_errors(error, unasked);
         }
         figures

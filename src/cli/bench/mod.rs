@@ -29,63 +29,63 @@ const RATE_MAX: u32 = 1_000_000;
 const NODES_MAX: u32 = 100_000;
 const SERVICES_MAX: u32 = 1_000;
 
-/// Put load on a running cluster, and print how many requests a second it served, and how soon.
+/// Put load on a running cluster and print its throughput and latency.
 ///
-/// Announces nodes of its own first, renews them meanwhile as engines do, and withdraws them at the
-/// end. It changes nothing else; but a cluster that serves others is slower for them while it runs.
+/// Announces nodes of its own first, renews them during the load as engines do, and withdraws them
+/// at the end. It changes nothing else, but the cluster is slower for other clients meanwhile.
 #[derive(Debug, Parser)]
 #[command(name = "quorate bench", bin_name = "quorate bench", version)]
 pub struct BenchArguments {
-    /// What the clients ask.
+    /// Requests that the clients send.
     #[arg(value_enum)]
     workload: Workload,
     #[command(flatten)]
     servers: ServerList,
-    /// How many at once, spread over all servers, each with a connection of its own.
+    /// Number of concurrent clients, spread over all servers, each with its own connection.
     #[arg(
         long,
         default_value_t = 64,
         value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX as i64)
     )]
     clients: u32,
-    /// How many nodes are announced: what lookups show, and what is changed and renewed.
+    /// Number of nodes to announce, which lookups return and which are changed and renewed.
     #[arg(
         long,
         default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(1..=NODES_MAX as i64)
     )]
     nodes: u32,
-    /// How many services each node has.
+    /// Number of services of each node.
     #[arg(
         long,
         default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=SERVICES_MAX as i64)
     )]
     services: u32,
-    /// How long it is measured.
+    /// Duration of the measurement.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = time_limit)]
     duration: Duration,
-    /// How long the load lasts before that.
+    /// Duration of the load before the measurement.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
     warm_up: Duration,
-    /// Requests a second, begun at this pace however late the answers are: a latency counts from
-    /// when its request should have begun. Without it each client asks again as soon as it is
-    /// answered.
+    /// Requests per second, sent at this rate even if responses are late: a latency is measured
+    /// from the time at which its request was due. Without it, each client sends its next request
+    /// as soon as the last one is answered.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=RATE_MAX as i64))]
     rate: Option<u32>,
-    /// Of `mix`: the shares.
+    /// Shares of the requests of the workload `mix`, in percent.
     #[arg(long, default_value = "lookup=80,renew=15,change=5")]
     mix: Mix,
-    /// How often each node is renewed besides.
+    /// Interval at which each node is renewed, in addition to the workload.
     #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = time_limit)]
     renew_interval: Duration,
-    /// The type of the services; nothing else should have it.
+    /// Type of the announced services; no other services may have it.
     #[arg(long, value_name = "TYPE", default_value = "bench", value_parser = name)]
     of_type: String,
-    /// Leave the nodes announced: they expire.
+    /// Leave the nodes announced at the end; they expire.
     #[arg(long)]
     keep: bool,
-    /// The figures as JSON.
+    /// Print the figures as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -123,7 +123,7 @@ pub async fn run(arguments: &BenchArguments) -> anyhow::Result<u8> {
     let figures = load.run(&nodes).await;
     match renewing.stop().await {
         0 => {}
-        failed => figures.note_errors("a renewal besides failed".to_owned(), failed),
+        failed => figures.note_errors("a background renewal failed".to_owned(), failed),
     }
     if !arguments.keep {
         nodes.withdraw_all(&servers).await;

@@ -140,7 +140,7 @@ impl SimulatedEngines {
     pub async fn withdraw_all(self: &Arc<Self>, servers: &[Address]) {
         if let Err(why) = self.all(servers, Method::DELETE).await {
             output::notice(&format!(
-                "some nodes stay announced until they expire: {why}"
+                "some nodes could not be withdrawn and stay announced until they expire: {why}"
             ));
         }
     }
@@ -160,7 +160,7 @@ impl SimulatedEngines {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            done.unwrap_or_else(|_| Err("a task was lost".to_owned()))?;
+            done.unwrap_or_else(|_| Err("a task panicked".to_owned()))?;
         }
         Ok(())
     }

@@ -87,10 +87,10 @@ impl fmt::Display for BenchReport {
             Workload::Lookup => "lookups",
             Workload::Change => "changed announcements",
             Workload::Renew => "renewals",
-            Workload::Mix => "requests of all kinds",
+            Workload::Mix => "mixed requests",
         };
         let pace = match self.asked_per_second {
-            Some(rate) => format!("{rate} a second asked for"),
+            Some(rate) => format!("at {rate}/s"),
             None => "as fast as they are answered".to_owned(),
         };
         writeln!(
@@ -100,7 +100,7 @@ impl fmt::Display for BenchReport {
         )?;
         writeln!(
             f,
-            "rate    {:.0}/s, {} bytes an answer",
+            "rate    {:.0}/s, {} bytes per response",
             self.rate_per_second, self.bytes_per_answer
         )?;
         let BenchLatency {

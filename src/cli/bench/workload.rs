@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
-/// What a load consists of.
+/// The requests of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
@@ -14,9 +14,9 @@ pub enum Workload {
     Lookup,
     /// Announcements that change something.
     Change,
-    /// Announcements that change nothing, as a node sends them every few seconds.
+    /// Announcements that change nothing, which a node sends every few seconds.
     Renew,
-    /// All of these, by shares.
+    /// All of these, in the shares of --mix.
     Mix,
 }
 
@@ -53,7 +53,7 @@ impl FromStr for Mix {
                 "lookup" => &mut mix.lookup,
                 "renew" => &mut mix.renew,
                 "change" => &mut mix.change,
-                other => return Err(format!("'{other}' is none of lookup, renew and change")),
+                other => return Err(format!("'{other}' is not one of lookup, renew, change")),
             };
             *place = share
                 .trim()
@@ -66,7 +66,7 @@ impl FromStr for Mix {
             .and_then(|sum| sum.checked_add(mix.change))
         {
             Some(100) => Ok(mix),
-            Some(sum) => Err(format!("the shares add up to {sum}, not to 100")),
+            Some(sum) => Err(format!("the shares add up to {sum}, not 100")),
             None => Err("the shares are too large".to_owned()),
         }
     }
@@ -107,12 +107,12 @@ pub async fn environment(
     let text = connection.text(&path).await;
     let text = text.map_err(|why| CommandError::Unanswered(vec![why]))?;
     let lookup: LookupMix = serde_json::from_str(&text)
-        .map_err(|error| CommandError::Refused(format!("the answer is no lookup: {error}")))?;
+        .map_err(|error| CommandError::Refused(format!("the response is not a lookup: {error}")))?;
     match lookup.services.len() {
         0 => Ok(lookup.environment),
         others => Err(CommandError::Refused(format!(
-            "{others} services of type {of_type} are announced already: \
-             wait until they expire, or take another --of-type"
+            "{others} services of type {of_type} are already announced: \
+             wait until they expire, or choose another --of-type"
         ))),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The servers to ask, the same for every command.
 #[derive(Debug, clap::Args)]
 pub struct ServerList {
-    /// The servers to ask, separated by commas.
+    /// Servers to query, separated by commas.
     #[arg(
         long,
         env = "QUORATE_SERVERS",
@@ -23,15 +23,15 @@ pub struct ServerList {
 /// Parses a server, given as `host:port` or as a URL with `http` or `https`, a host and a port.
 /// Anything more would address another program than a quorate server.
 fn server(text: &str) -> Result<String, String> {
-    const EXAMPLE: &str = "a server is written as http://host:port";
-    let wrong = |what: &str| Err(format!("{what}: {EXAMPLE}"));
+    const EXAMPLE: &str = "expected http://host:port";
+    let wrong = |what: &str| Err(format!("{what}; {EXAMPLE}"));
     let text = text.trim();
     if text.is_empty() {
         return wrong("it is empty");
     }
     // The URL parser skips these characters, or reads them as slashes.
     if text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
-        return wrong("it holds a character that no address has");
+        return wrong("it contains a character that is not allowed in an address");
     }
     let url = match text.parse::<Ipv6Addr>() {
         Ok(ip) => format!("http://[{ip}]"),
@@ -39,13 +39,13 @@ fn server(text: &str) -> Result<String, String> {
         Err(_) => format!("http://{text}"),
     };
     if url.contains('@') {
-        return wrong("it holds a user name, which no server asks for");
+        return wrong("it contains a user name, but servers have no authentication");
     }
     if url.contains('?') {
-        return wrong("it holds a query");
+        return wrong("it contains a query");
     }
     if url.contains('#') {
-        return wrong("it holds a fragment");
+        return wrong("it contains a fragment");
     }
     let parsed = match Url::parse(&url) {
         Ok(parsed) => parsed,
@@ -61,7 +61,7 @@ fn server(text: &str) -> Result<String, String> {
         .split_once('/')
         .is_some_and(|(_, path)| !path.is_empty())
     {
-        return wrong("it has a path, and servers answer at the root alone");
+        return wrong("it has a path, but servers answer only at the root");
     }
     let Some(host) = parsed.host_str() else {
         return wrong("it has no host");
@@ -82,7 +82,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn time_limit(text: &str) -> Result<Duration, String> {
     let limit = duration(text)?;
     if limit.is_zero() {
-        return Err("nothing can be asked in no time".to_owned());
+        return Err("it must be longer than zero".to_owned());
     }
     Ok(limit)
 }
@@ -92,7 +92,7 @@ pub fn name(text: &str) -> Result<String, String> {
     match text {
         "" => Err("it is empty".to_owned()),
         // URLs treat these as relative path segments, even if they are percent-encoded.
-        "." | ".." => Err(format!("'{text}' cannot be asked for")),
+        "." | ".." => Err(format!("'{text}' is not allowed in a path")),
         _ => Ok(text.to_owned()),
     }
 }
@@ -133,7 +133,7 @@ impl Query {
     pub fn url(&self, server: &str) -> Result<Url, String> {
         let mut url = Url::parse(server).map_err(|error| error.to_string())?;
         url.path_segments_mut()
-            .map_err(|()| "takes no path".to_owned())?
+            .map_err(|()| "cannot have a path".to_owned())?
             .pop_if_empty()
             .extend(&self.segments);
         if !self.parameters.is_empty() {
@@ -191,9 +191,9 @@ mod tests {
             ("http:/h:8411", "port"),
             ("http://h:0", "port 0"),
             ("http://h:99999", "port"),
-            ("http://h:8411\\foo", "no address has"),
-            ("http://h\t:8411", "no address has"),
-            ("http://h :8411", "no address has"),
+            ("http://h:8411\\foo", "is not allowed"),
+            ("http://h\t:8411", "is not allowed"),
+            ("http://h :8411", "is not allowed"),
             ("", "is empty"),
             ("http://", "host"),
             ("http://:8411", "host"),

@@ -12,8 +12,7 @@ use serde::Deserialize;
 use std::pin::pin;
 use std::time::Duration;
 
-/// Print the address of the present coordinator, so that `trino --server $(quorate coordinator)`
-/// works.
+/// Print the address of the current coordinator, as in `trino --server $(quorate coordinator)`.
 #[derive(Debug, Parser)]
 #[command(
     name = "quorate coordinator",
@@ -23,27 +22,26 @@ use std::time::Duration;
 pub struct CoordinatorArguments {
     #[command(flatten)]
     servers: ServerList,
-    /// Of this engine only.
+    /// Consider only coordinators of this engine.
     #[arg(long, value_parser = ["presto", "trino"])]
     engine: Option<String>,
-    /// Of this pool only.
+    /// Consider only coordinators of this pool.
     #[arg(long, value_parser = name)]
     pool: Option<String>,
-    /// All coordinators, the best first: one a line, with --watch one line for all.
+    /// Print all coordinators, best first: one per line, or with --watch all on one line.
     #[arg(long)]
     all: bool,
-    /// All that is known of it, as JSON.
+    /// Print everything that is known about the coordinator, as JSON.
     #[arg(long)]
     json: bool,
-    /// Print it now and whenever it changes, until stopped.
+    /// Print the coordinator now and whenever it changes, until stopped.
     #[arg(long)]
     watch: bool,
-    /// Run `sh -c CMD` with QUORATE_COORDINATOR, QUORATE_COORDINATOR_NODE and
-    /// QUORATE_COORDINATOR_ENGINE set, instead of printing: once, or with --watch for each new
-    /// coordinator.
+    /// Instead of printing, run `sh -c CMD` with QUORATE_COORDINATOR, QUORATE_COORDINATOR_NODE and
+    /// QUORATE_COORDINATOR_ENGINE set: once, or with --watch for each new coordinator.
     #[arg(long, value_name = "CMD", conflicts_with_all = ["all", "json"])]
     exec: Option<String>,
-    /// How long to ask for one; exit code 19 when there is none in time.
+    /// Maximum time to wait for a coordinator; exit with code 19 on a timeout.
     #[arg(
         long,
         value_name = "DURATION",
@@ -66,9 +64,9 @@ fn coordinators(json: &str, all: bool) -> Result<Vec<CoordinatorLine>, String> {
     } else {
         serde_json::from_str(json).map(|one| vec![one])
     };
-    let found = read.map_err(|error| format!("its answer is none: {error}"))?;
+    let found = read.map_err(|error| format!("the response is not a coordinator: {error}"))?;
     if found.is_empty() {
-        return Err("its answer names no coordinator".to_owned());
+        return Err("the response names no coordinator".to_owned());
     }
     Ok(found)
 }
@@ -175,7 +173,7 @@ impl LastCoordinator {
         let (state, line) = match event.kind.as_str() {
             "coordinator" => {
                 let found = coordinators(json, arguments.all)
-                    .inspect_err(|why| output::notice(&format!("an event says nothing: {why}")))
+                    .inspect_err(|why| output::notice(&format!("ignoring an event: {why}")))
                     .ok()?;
                 let words: Vec<String> = found.iter().map(CoordinatorLine::word).collect();
                 let line = if arguments.json {

@@ -34,7 +34,7 @@ pub enum LauncherError {
         source: io::Error,
     },
     /// The server did not end in time.
-    #[error("pid {pid} has not stopped within {seconds} s; `kill` ends it at once")]
+    #[error("pid {pid} has not stopped within {seconds} s; use `kill` to end it immediately")]
     StillRunning {
         /// The pid of the server.
         pid: i32,
@@ -42,10 +42,10 @@ pub enum LauncherError {
         seconds: u64,
     },
     /// This binary cannot be started as the server.
-    #[error("cannot start")]
+    #[error("cannot start the server")]
     Spawn(#[source] io::Error),
     /// The server ended right after it was started.
-    #[error("the server ended at once ({status}): {reason}")]
+    #[error("the server exited immediately ({status}): {reason}")]
     EndedAtOnce {
         /// The exit code or signal of the server.
         status: ExitStatus,

@@ -178,7 +178,7 @@ pub fn wait_recorded(paths: &Paths) -> anyhow::Result<()> {
         if clock::now() >= deadline {
             let error = LauncherError::PidFile {
                 path: paths.pid_file.display().to_string(),
-                what: format!("does not name this server ({own}), which nobody could stop then"),
+                what: format!("does not name this server ({own}), so `stop` could not find it"),
             };
             return Err(error.into());
         }

@@ -97,8 +97,8 @@ impl PidFile {
                 return Err(LauncherError::PidFile {
                     path: self.path.display().to_string(),
                     what: format!(
-                        "is locked, but its process {pid} is not to be found: \
-                         does it run in another container?"
+                        "is locked, but process {pid} does not exist: \
+                         is it running in another container?"
                     ),
                 });
             }

@@ -31,7 +31,7 @@ impl Coding {
     ) -> Result<Vec<Coding>, String> {
         let mut codings = Vec::new();
         for value in values {
-            let names = value.to_str().map_err(|_| unknown("which is not text"))?;
+            let names = value.to_str().map_err(|_| unknown("that is not text"))?;
             for name in names.split(',').map(str::trim) {
                 match name.to_ascii_lowercase().as_str() {
                     "" | "identity" => {}
@@ -43,13 +43,13 @@ impl Coding {
         }
         match codings.len() <= LAYERS_MAX {
             true => Ok(codings),
-            false => Err(unknown("too many times")),
+            false => Err(unknown(&format!("with over {LAYERS_MAX} codings"))),
         }
     }
 }
 
 fn unknown(what: &str) -> String {
-    format!("the server answered with Content-Encoding {what}, which was not asked for")
+    format!("the server answered with Content-Encoding {what}, which was not requested")
 }
 
 /// Decodes the codings, and then gzip if the first bytes indicate a compressed file. A result that
@@ -84,7 +84,7 @@ fn read(decoder: impl Read, name: &str) -> Result<Vec<u8>, String> {
     decoder
         .take(INVENTORY_BYTES_MAX as u64 + 1)
         .read_to_end(&mut inflated)
-        .map_err(|error| format!("is not valid {name}: {error}"))?;
+        .map_err(|error| format!("it is not valid {name}: {error}"))?;
     Ok(inflated)
 }
 

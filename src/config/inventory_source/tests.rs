@@ -160,13 +160,13 @@ async fn marks_and_gzip_are_taken() {
         error,
         format!(
             "{uri}: cannot be fetched: the server answered with Content-Encoding br, which was \
-             not asked for"
+             not requested"
         )
     );
     let uri = coded("gzip", b"{}");
     let error = fetch(&uri).await.expect_err("no gzip").to_string();
     assert!(
-        error.starts_with(&format!("{uri}: cannot be fetched: is not valid gzip")),
+        error.starts_with(&format!("{uri}: cannot be fetched: it is not valid gzip")),
         "{error}"
     );
     let uri = coded("gzip", &gzip(&vec![b' '; 50 * INVENTORY_BYTES_MAX]));

@@ -114,7 +114,7 @@ impl DeviceStream {
             }
             None if self.lost_lines > 0 => {
                 let lost = std::mem::take(&mut self.lost_lines);
-                self.say(&format!("is written again; {lost} lines were lost"));
+                self.say(&format!("can be written again; {lost} lines were lost"));
             }
             None => {}
         }
@@ -197,7 +197,7 @@ impl DeviceStream {
 }
 
 fn stalled() -> io::Error {
-    io::Error::other("its reader takes nothing")
+    io::Error::other("its reader does not read")
 }
 
 /// Returns whether a write would not block. An error counts as writable, because the write then

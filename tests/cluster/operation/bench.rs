@@ -74,7 +74,7 @@ fn what_is_wrong_is_told() {
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(refused(&["lookup", "--of-type", "taken"]).contains("announced already"));
+    assert!(refused(&["lookup", "--of-type", "taken"]).contains("already announced"));
     assert!(refused(&["lookup", "--server", "http://127.0.0.1:1"]).contains("cannot connect"));
     assert!(refused(&["lookup", "--server", "https://h"]).contains("only http://"));
     assert!(refused(&["mix", "--mix", "lookup=50"]).contains("add up to 50"));

@@ -280,8 +280,8 @@ impl Answers {
                     ..
                 } = &served;
                 format!(
-                    "linearizable lookups: host {host} answered {lookup:?} at {index}, \
-                     {floor} was told before: {why}"
+                    "linearizable lookups: host {host} answered {lookup:?} at index {index}, \
+                     when {floor} was already known to clients: {why}"
                 )
             })?;
         }
@@ -292,18 +292,18 @@ impl Answers {
 
 fn judge_lookup(served: &Served, history: &History) -> Result<(), String> {
     if served.index < served.floor {
-        return Err("less than was acknowledged before".to_owned());
+        return Err("the index is below an acknowledged one".to_owned());
     }
     let state = history
         .state(served.index)
-        .ok_or("of an index that is not committed")?;
+        .ok_or("the index is not committed")?;
     let expected = match served.lookup {
         Lookup::Type(_) => &state.workers,
         _ => &state.all,
     };
     match *expected == served.tag {
         true => Ok(()),
-        false => Err("not what the committed log makes of it".to_owned()),
+        false => Err("the response differs from the state of the committed log".to_owned()),
     }
 }
 

@@ -83,13 +83,13 @@ impl History {
             return match *known == entry {
                 true => Ok(()),
                 false => Err(format!(
-                    "log matching: {entry:?} is committed, and so is {known:?}"
+                    "log matching: {entry:?} is committed, but also {known:?}"
                 )),
             };
         }
         if entry.index != self.next() {
             return Err(format!(
-                "entry {} is committed, and {} was never seen",
+                "entry {} is committed, but {} was never seen",
                 entry.index,
                 self.next()
             ));
@@ -167,13 +167,13 @@ impl History {
     fn judge_expiry(&mut self, node_id: &str, index: u64, at: Duration) -> Result<(), String> {
         self.expired += 1;
         let Some((renewed, committed)) = self.renewed.get(node_id) else {
-            return Err(format!("{node_id} expired and was never announced"));
+            return Err(format!("{node_id} expired, but was never announced"));
         };
         // Both are observed at the end of the step in which they happen.
         if at.saturating_sub(*committed) + STEP < self.max_age {
             return Err(format!(
                 "no early expiry: {node_id} expired by entry {index} at {at:?}, \
-                 and entry {renewed} was committed at {committed:?}"
+                 but its renewal, entry {renewed}, was committed at {committed:?}"
             ));
         }
         Ok(())
@@ -201,7 +201,7 @@ impl History {
             .entry(index)
             .ok_or_else(|| format!("entry {index} is not committed"))?;
         let EntryContent::Commands(commands) = &entry.content else {
-            return Err(format!("entry {index} holds no write: {entry:?}"));
+            return Err(format!("entry {index} contains no write: {entry:?}"));
         };
         let applied = commands
             .iter()
@@ -210,7 +210,7 @@ impl History {
         match applied {
             true => Ok(()),
             false => Err(format!(
-                "entry {index} does not hold it: {commands:?} came to {:?}",
+                "entry {index} does not apply it: the outcomes of {commands:?} are {:?}",
                 self.outcomes[index as usize]
             )),
         }

@@ -91,7 +91,7 @@ impl FailoverClient {
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.silence)
             .build()
-            .context("no HTTP client")?;
+            .context("cannot create the HTTP client")?;
         let servers = servers.iter().map(|url| ServerState {
             url: url.clone(),
             error: None,
@@ -290,14 +290,14 @@ async fn body(mut response: Response, bytes_max: usize) -> Result<String, String
     while let Some(chunk) = response
         .chunk()
         .await
-        .map_err(|error| format!("the answer broke off: {}", innermost_cause(&error)))?
+        .map_err(|error| format!("the response is incomplete: {}", innermost_cause(&error)))?
     {
         if bytes.len() + chunk.len() > bytes_max {
-            return Err(format!("its answer is over {bytes_max} bytes"));
+            return Err(format!("the response is larger than {bytes_max} bytes"));
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| "its answer is no text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "the response is not UTF-8".to_owned())
 }
 
 #[cfg(test)]

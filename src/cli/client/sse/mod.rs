@@ -132,11 +132,11 @@ impl EventReader {
         };
         // In JSON, line breaks occur only between tokens.
         let data = RawValue::from_string(data.replace('\n', " "))
-            .map_err(|error| format!("sent what is no JSON: {error}"))?;
+            .map_err(|error| format!("sent invalid JSON: {error}"))?;
         let kind = block.event.unwrap_or_else(|| "message".to_owned());
         if kind == "end" {
             let reason = serde_json::from_str::<BreakReason>(data.get());
-            return Err(reason.map_or_else(|_| "ended".to_owned(), |end| end.reason));
+            return Err(reason.map_or_else(|_| "the stream ended".to_owned(), |end| end.reason));
         }
         Ok(Some(SseEvent {
             kind,
@@ -166,7 +166,7 @@ impl EventReader {
                 self.unanswered = 0;
                 if std::mem::take(&mut self.is_cut_off) {
                     let server = self.failover.current();
-                    output::notice(&format!("{server} answers"));
+                    output::notice(&format!("connected to {server}"));
                 }
                 self.open = Some(open);
             }
@@ -178,7 +178,7 @@ impl EventReader {
                 if self.unanswered >= self.failover.count() && !self.is_cut_off {
                     self.is_cut_off = true;
                     let troubles = self.failover.troubles().join("; ");
-                    output::notice(&format!("no server answers, asking on: {troubles}"));
+                    output::notice(&format!("no server answers, retrying: {troubles}"));
                 }
             }
         }
@@ -206,7 +206,7 @@ impl EventReader {
         headers.extend(resumed.map(|id| (LAST_EVENT_ID, id)));
         let response = self.failover.open(&self.query, &headers).await?;
         if !is_event_stream(&response) {
-            let why = "answered with no event stream: is it a quorate server?";
+            let why = "the response is not an event stream: is it a quorate server?";
             return Err(RequestError::Unexpected(why.to_owned()));
         }
         let silence = self.failover.timeouts().silence;
@@ -243,7 +243,7 @@ fn blocks(
         let chunk = chunk?;
         if counted.fetch_add(chunk.len(), Ordering::Relaxed) + chunk.len() > event_bytes_max {
             return Err(BrokenStream(format!(
-                "sent an event of over {event_bytes_max} bytes"
+                "sent an event larger than {event_bytes_max} bytes"
             )));
         }
         Ok(chunk)

@@ -58,10 +58,10 @@ public final class Scenarios
         Map<String, Scenario> all = Map.of(
                 "an announcement is in the selector on every node at once", scenarios::announcement,
                 "a lookup by type alone reaches every pool, a selector only its own", scenarios::pools,
-                "a changed announcement takes the place of the old one everywhere", scenarios::change,
+                "a changed announcement replaces the old one on every node", scenarios::change,
                 "an unchanged announcement renews and changes nothing", scenarios::renewal,
-                "a conditional lookup shows what changed since", scenarios::conditional,
-                "an unannounced node is gone from every node at once, and may go twice", scenarios::unannouncement,
+                "a conditional lookup shows a change", scenarios::conditional,
+                "an unannounced node disappears at once, and can be unannounced again", scenarios::unannouncement,
                 "an announcement of another environment is refused by name and not listed", scenarios::announcementElsewhere,
                 "a lookup by a client of another environment fails", scenarios::lookupElsewhere,
                 "a discovery.uri that ends in a slash works", scenarios::trailingSlash,
