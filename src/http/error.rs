@@ -101,15 +101,18 @@ impl Refusal {
             | Refusal::NotApplied(text)
             | Refusal::Unknown(text) => text.clone(),
             Refusal::NotFound => "Nothing is served at this path".to_owned(),
-            Refusal::MethodNotAllowed(allow) => format!("This resource takes only {allow}"),
-            Refusal::NotAcceptable => "This resource is application/json only".to_owned(),
-            Refusal::NoEventStream => "This resource is text/event-stream only".to_owned(),
+            Refusal::MethodNotAllowed(allow) => format!("This resource allows only {allow}"),
+            Refusal::NotAcceptable => {
+                "This resource is available only as application/json".to_owned()
+            }
+            Refusal::NoEventStream => {
+                "This resource is available only as text/event-stream".to_owned()
+            }
             Refusal::TooManyWatchers => {
-                "As many clients watch on this node as may; another node may have a place"
-                    .to_owned()
+                "This node has too many watchers; try another node".to_owned()
             }
             Refusal::TooManyBodies => {
-                "This node holds as many bytes of request bodies as it may; send it again"
+                "This node is at its limit for request bodies in memory; send the request again"
                     .to_owned()
             }
             Refusal::BodyTimeout => "The request body did not arrive in time".to_owned(),
@@ -127,16 +130,17 @@ impl Refusal {
                 "The request body must have Content-Type: application/json".to_owned()
             }
             Refusal::UnknownEncoding => {
-                "The request body may have Content-Encoding gzip or none".to_owned()
+                "The request body must be uncompressed or have Content-Encoding: gzip".to_owned()
             }
             Refusal::UpgradeRequired(protocol) => {
-                format!("This resource needs Upgrade: {protocol}")
+                format!("This resource requires Upgrade: {protocol}")
             }
             Refusal::HeadersTooLarge(limit) => {
                 format!("The request headers are larger than {limit} bytes")
             }
             Refusal::Woken => {
-                "This node was stopped and has just woken; the request may be old, send it again"
+                "This node was suspended and has just resumed; the request may be old, send it \
+                 again"
                     .to_owned()
             }
             Refusal::TooManyConnections => "This node has too many connections".to_owned(),

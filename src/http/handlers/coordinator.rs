@@ -80,8 +80,9 @@ pub(in crate::http) async fn find<D: Discovery>(
 }
 
 fn engine(name: &str) -> Result<Engine, Refusal> {
-    Engine::of_name(name)
-        .ok_or_else(|| Refusal::BadRequest("The parameter engine is presto or trino".to_owned()))
+    Engine::of_name(name).ok_or_else(|| {
+        Refusal::BadRequest("The parameter engine must be presto or trino".to_owned())
+    })
 }
 
 async fn watch<D: Discovery>(

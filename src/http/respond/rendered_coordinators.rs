@@ -193,7 +193,7 @@ fn place<D: Discovery>(discovery: &D, lookups: &[Lookup]) -> Result<Place, Refus
             changed_index: before.max(progress.changed_index),
         });
     }
-    place.ok_or_else(|| Refusal::Internal("a question about no lookup".to_owned()))
+    place.ok_or_else(|| Refusal::Internal("the coordinator query covers no lookup".to_owned()))
 }
 
 /// Returns the coordinators with the chosen one first.
@@ -225,7 +225,7 @@ pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordi
             .take(NAMED_MAX)
             .map(UnusableCoordinator::to_string)
             .collect();
-        text += " with an address that a client can be sent to: ";
+        text += " with a usable address: ";
         text += &named.join("; ");
     }
     text

@@ -264,7 +264,7 @@ fn a_later_level_is_told() {
     assert_eq!(refused, BadSnapshot::Level { needed: LEVEL + 1 });
     assert_eq!(
         refused.to_string(),
-        "it needs a release that knows level 5; this one knows level 4"
+        "it needs a release that supports level 5; this one supports level 4"
     );
 }
 

@@ -248,7 +248,7 @@ fn broken_text_is_refused() {
     );
     let key = service(r#"{"id":"i","type":"t","properties":{"\ud800":1}}"#).unwrap_err();
     assert!(
-        key.starts_with("services[0].properties has a wrong key: "),
+        key.starts_with("services[0].properties has an invalid key: "),
         "{key}"
     );
 }
@@ -282,7 +282,7 @@ fn long_names_are_refused() {
             .map_err(|e| e.to_string())
     };
     assert_eq!(with(&fits, &fits, &fits, &fits), Ok(()));
-    let refused = |field: &str| Err(format!("{field} has 1025 bytes; the most is 1024"));
+    let refused = |field: &str| Err(format!("{field} has 1025 bytes; the limit is 1024"));
     assert_eq!(with(&long, "p", "i", "t"), refused("node id"));
     assert_eq!(with("w", &long, "i", "t"), refused("pool"));
     assert_eq!(with("w", "p", &long, "t"), refused("services[0].id"));
@@ -311,7 +311,8 @@ fn what_would_take_much_memory_is_refused() {
     assert_eq!(
         property(&format!("\"{long}\\n\"")),
         Err(
-            "services[0].properties.a has escapes and 100004 bytes; the most with escapes is 32768"
+            "services[0].properties.a has 100004 bytes; the limit for a string with escapes is \
+             32768"
                 .to_owned()
         )
     );
