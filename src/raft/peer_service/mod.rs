@@ -63,14 +63,15 @@ impl Service {
         message_checks::hello(hello).map_err(Objection::Refuse)?;
         if hello.version != MESSAGES_VERSION {
             return Err(Objection::Refuse(format!(
-                "it speaks version {}, this node {MESSAGES_VERSION}",
-                hello.version
+                "it speaks peer protocol version {}, but {} speaks version {MESSAGES_VERSION}",
+                hello.version, own.node_id
             )));
         }
         if hello.from.environment != own.environment {
             return Err(Objection::Refuse(format!(
-                "it is of environment {}, this node of {}",
+                "its environment is {}, but that of {} is {}",
                 shown(&hello.from.environment),
+                own.node_id,
                 own.environment
             )));
         }
@@ -100,7 +101,7 @@ impl Service {
         }
         if target != group.raft_id() {
             return Err(Objection::Refuse(format!(
-                "another incarnation of {node_id} is meant"
+                "the connection is meant for another incarnation of {node_id}"
             )));
         }
         if id == group.raft_id() {
@@ -199,11 +200,13 @@ impl PeerService for Service {
             (_, Request::Join(wish)) => Answer::Join(match self.group() {
                 Some(group) => handle_join::take_wish(&group, wish).await,
                 None => JoinAnswer::Refused(format!(
-                    "{} is in no group yet",
+                    "{} is not in a group yet",
                     self.forming.options.node_id
                 )),
             }),
-            (Session::Stranger, _) => Answer::Failed("only a member may ask this".to_owned()),
+            (Session::Stranger, _) => {
+                Answer::Failed("only a member may send this request".to_owned())
+            }
             (
                 Session::Member {
                     id,
@@ -249,7 +252,7 @@ async fn serve_member(
             .map_or_else(|error| failed(&error), Answer::Transfer),
         Request::ReadIndex(vote) => Answer::ReadIndex(match group.leads() {
             true => read_index::confirm_for(group, from, vote).await,
-            false => Err(format!("{} does not lead", group.options.node_id)),
+            false => Err(format!("{} is not the leader", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {
             Answer::Forward(proposer::take_forwarded(group, forwarded).await)
@@ -260,7 +263,9 @@ async fn serve_member(
             group.replica.evidence().note_committed(theirs.applied);
             Answer::Pulse(own)
         }
-        Request::Look | Request::Join(_) => Answer::Failed("answered elsewhere".to_owned()),
+        Request::Look | Request::Join(_) => {
+            Answer::Failed("this request is handled elsewhere".to_owned())
+        }
     }
 }
 

@@ -17,7 +17,7 @@ const CLIENTS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SERVICES: usize = 4_096;
 /// The body of the answer when the registry is full.
-const FULL: &str = "the registry holds as much as it may\n";
+const FULL: &str = "the registry is full: the limit is 256 MB\n";
 const SHORT_BYTES: u64 = 1_000;
 
 /// A family of announcements. `put` maps the number of a request to its method, path and body;
