@@ -142,7 +142,8 @@ mod tests {
             (&*location, "", "location has 1025 bytes; the limit is 1024"),
         ] {
             let body = format!(
-                r#"{{"environment":"test","pool":"p","location":"{location}","services":[{services}]}}"#
+                r#"{{"environment":"test","pool":"p","location":"{location}",
+                    "services":[{services}]}}"#
             );
             let refused = put_by_n(&app, body.leak()).await;
             assert_eq!(refused, Err(Refusal::BadRequest(line.to_owned())));

@@ -274,7 +274,8 @@ mod tests {
 
     async fn announce(lone: &Lone, node_id: &str, kind: &str) {
         let body = format!(
-            r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}","properties":{{"http":"http://{node_id}:1"}}}}]}}"#
+            r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}",
+                "properties":{{"http":"http://{node_id}:1"}}}}]}}"#
         );
         let announcement =
             Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");

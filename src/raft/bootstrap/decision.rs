@@ -125,8 +125,9 @@ mod tests {
     fn inventory() -> Inventory {
         let entry = |id: &str, port: u16| {
             format!(
-                r#"{{"id": "{id}", "nodeId": "{id}", "type": "discovery", "pool": "general", "location": "/{id}",
-                    "state": "RUNNING", "properties": {{"http": "http://127.0.0.1:{port}"}}}}"#
+                r#"{{"id": "{id}", "nodeId": "{id}", "type": "discovery", "pool": "general",
+                    "location": "/{id}", "state": "RUNNING",
+                    "properties": {{"http": "http://127.0.0.1:{port}"}}}}"#
             )
         };
         let json = format!(

@@ -45,8 +45,9 @@ impl Turns {
     /// same lock.
     ///
     /// The two must be atomic. A write may follow the write ahead of it in its queue, and so every
-    /// write that the one ahead may follow. If the one ahead collected its evidence after this write
-    /// took its place, this write could follow one that was acknowledged after its own arrival.
+    /// write that the one ahead may follow. If the one ahead collected its evidence after this
+    /// write took its place, this write could follow one that was acknowledged after its own
+    /// arrival.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,

@@ -297,8 +297,8 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let empty_kb = wait_installed(&cluster.nodes[away]);
     let leader_kb = peak_kb(&cluster.nodes[leader]);
     println!(
-        "{entries} entries; resident at most {full_kb} kB where the registry was full, {empty_kb} kB \
-         where it was empty, {leader_kb} kB at the leader, of {LIMIT_KB}"
+        "{entries} entries; resident at most {full_kb} kB where the registry was full, {empty_kb} \
+         kB where it was empty, {leader_kb} kB at the leader, of {LIMIT_KB}"
     );
     for kb in [full_kb, empty_kb, leader_kb] {
         assert!(kb <= LIMIT_KB, "{kb} kB");

@@ -67,8 +67,8 @@ impl Rendered {
         }
     }
 
-    /// Returns the JSON body, with the trailing newline that airlift adds. Renders a large one on the
-    /// first call.
+    /// Returns the JSON body, with the trailing newline that airlift adds. Renders a large one on
+    /// the first call.
     pub fn json(&self) -> &Bytes {
         let mut is_new = false;
         let json = self.json.get_or_init(|| {
@@ -82,7 +82,8 @@ impl Rendered {
         json
     }
 
-    /// Returns whether [`Rendered::make`] takes long enough to delay other tasks of the caller's thread.
+    /// Returns whether [`Rendered::make`] takes long enough to delay other tasks of the caller's
+    /// thread.
     pub fn takes_long(&self, with_gzip: bool) -> bool {
         let is_large = self.json.get().is_none_or(|json| json.len() >= LARGE_BYTES);
         let is_made = self.json.get().is_some() && self.tag.get().is_some();
