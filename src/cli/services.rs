@@ -105,7 +105,8 @@ mod tests {
         let lookup = serde_json::from_str(
             r#"{"environment":"test","services":[
             {"id":"1","nodeId":"c1","type":"trino","pool":"general","location":"/rack/1",
-             "properties":{"http":"http://10.0.0.9:8080","https":"https://c1:8443","coordinator":"true"}},
+             "properties":{"http":"http://10.0.0.9:8080","https":"https://c1:8443",
+                "coordinator":"true"}},
             {"id":"2","type":"jdbc","pool":"a\nb","properties":{}}]}"#,
         )
         .expect("a lookup");

@@ -101,15 +101,18 @@ impl ApiError {
             | ApiError::NotApplied(text)
             | ApiError::Unknown(text) => text.clone(),
             ApiError::NotFound => "Nothing is served at this path".to_owned(),
-            ApiError::MethodNotAllowed(allow) => format!("This resource takes only {allow}"),
-            ApiError::NotAcceptable => "This resource is application/json only".to_owned(),
-            ApiError::NoEventStream => "This resource is text/event-stream only".to_owned(),
+            ApiError::MethodNotAllowed(allow) => format!("This resource allows only {allow}"),
+            ApiError::NotAcceptable => {
+                "This resource is available only as application/json".to_owned()
+            }
+            ApiError::NoEventStream => {
+                "This resource is available only as text/event-stream".to_owned()
+            }
             ApiError::TooManyWatchers => {
-                "As many clients watch on this node as may; another node may have a place"
-                    .to_owned()
+                "This node has too many watchers; try another node".to_owned()
             }
             ApiError::TooManyBodies => {
-                "This node holds as many bytes of request bodies as it may; send it again"
+                "This node is at its limit for request bodies in memory; send the request again"
                     .to_owned()
             }
             ApiError::BodyTimeout => "The request body did not arrive in time".to_owned(),
@@ -127,16 +130,17 @@ impl ApiError {
                 "The request body must have Content-Type: application/json".to_owned()
             }
             ApiError::UnknownEncoding => {
-                "The request body may have Content-Encoding gzip or none".to_owned()
+                "The request body must be uncompressed or have Content-Encoding: gzip".to_owned()
             }
             ApiError::UpgradeRequired(protocol) => {
-                format!("This resource needs Upgrade: {protocol}")
+                format!("This resource requires Upgrade: {protocol}")
             }
             ApiError::HeadersTooLarge(limit) => {
                 format!("The request headers are larger than {limit} bytes")
             }
             ApiError::ProcessResumed => {
-                "This node was stopped and has just woken; the request may be old, send it again"
+                "This node was suspended and has just resumed; the request may be old, send it \
+                 again"
                     .to_owned()
             }
             ApiError::TooManyConnections => "This node has too many connections".to_owned(),

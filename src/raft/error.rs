@@ -33,13 +33,13 @@ pub enum WriteError {
 impl WriteError {
     /// Returns the error for a write that would exceed the registry's size limit.
     pub(super) fn full() -> WriteError {
-        WriteError::NotApplied("the registry holds as much as it may".to_owned())
+        WriteError::NotApplied("the registry is full: the limit is 256 MB".to_owned())
     }
 
     /// Returns the error for an announcement that the registry refused. This node, which may have
     /// been behind, had not refused it.
     pub(super) fn over_limit() -> WriteError {
-        let reason = "services or location is larger than an announcement may have";
+        let reason = "services or location exceeds the limit for an announcement";
         WriteError::Refused(reason.to_owned())
     }
 }

@@ -7,7 +7,7 @@ use super::group::Group;
 /// operator who knows what to do.
 pub(super) fn unavailable_reason(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
-        return format!("{full}: it takes nothing of the log until there is space");
+        return format!("{full}: it accepts no log entries until there is space");
     }
     let voters = group.view().borrow().voters();
     let missing = unreachable_members(group);
@@ -15,10 +15,10 @@ pub(super) fn unavailable_reason(group: &Group) -> String {
         return "this node has not received the log of its group yet".to_owned();
     }
     if missing.is_empty() {
-        return format!("a majority of the {voters} voters has to elect a leader and to answer");
+        return format!("a majority of the {voters} voters must elect a leader and respond");
     }
     format!(
-        "a majority of the {voters} voters is needed, and not reached: {}. If a majority's disks \
+        "a majority of the {voters} voters is needed; unreachable: {}. If the disks of a majority \
          are lost for good, see \"A majority is lost\" in docs/OPERATIONS.md",
         missing.join(", ")
     )

@@ -38,7 +38,7 @@ pub(super) async fn lines(bootstrap: &Bootstrap, group: Option<&Group>) -> Vec<S
         ));
         lines.push(match group.read_queue.since_served() {
             Some(ago) => format!("reads: the last was served {} ms ago", ago.as_millis()),
-            None => "reads: none was served yet".to_owned(),
+            None => "reads: none served yet".to_owned(),
         });
     }
     lines.push(of_disk(bootstrap).await);
@@ -93,8 +93,8 @@ async fn of_disk(bootstrap: &Bootstrap) -> String {
             space.free_bytes,
             space.floor_bytes,
             match space.below_floor {
-                true => "almost full: no writes are taken",
-                false => "writes are taken",
+                true => "almost full: no writes are accepted",
+                false => "writes are accepted",
             }
         ),
         Ok(Ok(Err(error))) => format!("disk: {error}"),

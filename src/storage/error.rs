@@ -23,8 +23,8 @@ pub enum OpenError {
     },
     /// The content of the directory cannot be trusted.
     #[error(
-        "{} cannot be trusted: {what}{}; the way out: make sure that the other nodes are well, \
-         empty {} and start the node again: it rejoins by itself",
+        "{} cannot be trusted: {what}{}. To recover, make sure that the other nodes are healthy, \
+         empty {} and start the node again; it rejoins by itself",
         file.display(),
         log_index.map_or_else(String::new, |i| format!(" (log index {i})")),
         dir.display()
@@ -41,7 +41,7 @@ pub enum OpenError {
     },
     /// The directory was written by a newer release.
     #[error(
-        "{} has format {found}, and this release knows formats up to {known}: \
+        "{} has format {found}, but this release supports formats up to {known}: \
          start the release that wrote it, or a newer one",
         file.display()
     )]

@@ -111,7 +111,7 @@ fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Corrupt {
             dir: dir.to_path_buf(),
             file: dir.join(layout::DATABASE),
-            what: format!("it is missing beside {rest}"),
+            what: format!("it is missing, although {rest} exists"),
             log_index: None,
         });
     }

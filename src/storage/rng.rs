@@ -33,7 +33,7 @@ pub fn random_u64() -> std::io::Result<u64> {
     match next_seeded() {
         Some(number) => Ok(number),
         None => getrandom::u64()
-            .map_err(|error| std::io::Error::other(format!("no randomness: {error}"))),
+            .map_err(|error| std::io::Error::other(format!("cannot get a random number: {error}"))),
     }
 }
 

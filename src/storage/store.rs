@@ -247,7 +247,7 @@ impl Store {
         if let Err(error) = self.inner.stop_writer().await {
             tracing::warn!(
                 target: log_target::STORE,
-                %error, "the store was not closed in order"
+                %error, "the store was not closed cleanly"
             );
         }
         let thread = self
@@ -334,7 +334,7 @@ impl StoreInner {
             .find(|((e, _), next)| e.log_id.index != *next);
         if let Some(((entry, _), next)) = holes {
             let text = format!(
-                "log index {} was appended where {next} follows",
+                "log index {} was appended where {next} was expected",
                 entry.log_id.index
             );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));

@@ -311,7 +311,10 @@ mod tests {
     /// The columns are airlift's, in its order, and a client cannot add any.
     #[test]
     fn columns_are_airlifts() {
-        let expected = "2024-02-29T12:00:00.000Z\t127.0.0.1\tPUT\t/v1/announcement/a?x=1\tnull\tMozilla\\tforged\\n\t202\t480\t0\t3\tnull\tHTTP/1.1\t0\t3\t-1\tnull\n";
+        let expected = concat!(
+            "2024-02-29T12:00:00.000Z\t127.0.0.1\tPUT\t/v1/announcement/a?x=1\tnull\t",
+            "Mozilla\\tforged\\n\t202\t480\t0\t3\tnull\tHTTP/1.1\t0\t3\t-1\tnull\n"
+        );
         assert_eq!(line(&record()), expected);
         assert_eq!(expected.matches('\t').count(), 15);
     }

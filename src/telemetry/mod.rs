@@ -187,7 +187,8 @@ mod tests {
             ),
             (
                 LogFormat::Json,
-                "Z\",\"level\":\"INFO\",\"message\":\"leads\",\"term\":3,\"node\":\"a\",\"target\":\"quorate::raft\"}\n",
+                "Z\",\"level\":\"INFO\",\"message\":\"leads\",\"term\":3,\"node\":\"a\",\
+                 \"target\":\"quorate::raft\"}\n",
             ),
         ] {
             let path = dir.path().join("server.log");

@@ -5,7 +5,10 @@ use crate::process::{EndedCommand, Followed, quorate, run};
 use quorate::config::exit_code;
 use rustix::process::Signal;
 
-pub const C1: &str = r#"{"uri":"http://10.0.0.5:8080","engine":"trino","nodeId":"c1","pool":"general","location":"/c1","joinedIndex":1200,"properties":{}}"#;
+pub const C1: &str = concat!(
+    r#"{"uri":"http://10.0.0.5:8080","engine":"trino","nodeId":"c1","pool":"general","#,
+    r#""location":"/c1","joinedIndex":1200,"properties":{}}"#
+);
 pub const C2: &str = r#"{"uri":"http://10.0.0.6:8080","engine":"trino","nodeId":"c2"}"#;
 pub const C3: &str = r#"{"uri":"http://10.0.0.7:8080","engine":"presto"}"#;
 

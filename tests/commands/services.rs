@@ -3,7 +3,10 @@
 use crate::fake_server::{FakeServer, Reply};
 use crate::process::{quorate, run};
 
-const LOOKUP: &str = r#"{"environment":"test","services":[{"id":"1","nodeId":"c1","type":"trino","pool":"general","location":"/c1","properties":{"http":"http://10.0.0.5:8080"}}]}"#;
+const LOOKUP: &str = concat!(
+    r#"{"environment":"test","services":[{"id":"1","nodeId":"c1","type":"trino","#,
+    r#""pool":"general","location":"/c1","properties":{"http":"http://10.0.0.5:8080"}}]}"#
+);
 
 /// Each lookup has its path, and the output is a table or the unchanged answer.
 #[test]

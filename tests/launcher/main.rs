@@ -342,8 +342,9 @@ fn cluster_waits_until_ready() {
 fn cluster_shows_the_group() {
     let status = concat!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n",
-        r#"{"node":"a","role":"leader","leader":"a","term":3,"applied":17,"services":2,"cluster":"3f2a","#,
-        r#""members":[{"node":"a","role":"voter","address":"http://h:1","reachable":true,"lag":0}]}"#
+        r#"{"node":"a","role":"leader","leader":"a","term":3,"applied":17,"services":2,"#,
+        r#""cluster":"3f2a","members":[{"node":"a","role":"voter","address":"http://h:1","#,
+        r#""reachable":true,"lag":0}]}"#
     );
     let (up, down) = (serve(status), closed());
     let (text, code) = printed(

@@ -62,9 +62,10 @@ fn has_key(properties: &str, key: &str) -> bool {
 
 #[test]
 fn an_undocumented_key_is_found() {
-    let keys = our_keys(
-        r#"let a = "cluster.auto-rejoin"; let b = "discovery.max-age"; let c = "discovery."; // "cluster.not""#,
-    );
+    let keys = our_keys(concat!(
+        r#"let a = "cluster.auto-rejoin"; let b = "discovery.max-age"; "#,
+        r#"let c = "discovery."; // "cluster.not""#
+    ));
     assert_eq!(
         keys,
         ["cluster.auto-rejoin", "discovery.max-age"]

@@ -149,7 +149,8 @@ fn comments_use_terms_that_can_be_looked_up() {
 
 #[test]
 fn a_comment_in_dialect_is_found() {
-    let source = "/// What came of it.\n///\n/// Returns\n/// whoever waits.\nfn f() {} // no\n// `is told`\n";
+    let source = "/// What came of it.\n///\n/// Returns\n/// whoever waits.\n\
+                  fn f() {} // no\n// `is told`\n";
     let comments = comments(source, &["///", "//!", "//"]);
     assert_eq!(
         comments,

@@ -18,8 +18,9 @@ const STEP_MS: u64 = 500;
 pub fn announcement(node: usize, version: usize) -> Announcement {
     let body = format!(
         r#"{{"environment":"test","pool":"general","location":"/rack-{}/w{node}","services":[{{
-            "id":"00000000-0000-4000-8000-{node:012}","type":"presto","properties":{{"node_version":"0.{version}",
-            "coordinator":"false","http":"http://10.0.{}.{}:8080","connectorIds":"tpch,hive,iceberg"}}}}]}}"#,
+            "id":"00000000-0000-4000-8000-{node:012}","type":"presto","properties":{{
+            "node_version":"0.{version}","coordinator":"false","http":"http://10.0.{}.{}:8080",
+            "connectorIds":"tpch,hive,iceberg"}}}}]}}"#,
         node % 40,
         node / 256 % 256,
         node % 256,

@@ -79,7 +79,8 @@ impl SimWorld {
         let services: Vec<String> = (0..settings.hosts)
             .map(|host| {
                 format!(
-                    r#"{{"id":"{0}","nodeId":"{0}","type":"discovery","pool":"general","location":"/{0}","properties":{{"http":"{1}"}}}}"#,
+                    r#"{{"id":"{0}","nodeId":"{0}","type":"discovery","pool":"general",
+                        "location":"/{0}","properties":{{"http":"{1}"}}}}"#,
                     name_of(host),
                     address_of(host)
                 )

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-const INVENTORY: &str = r#"{"environment":"test","services":[{"nodeId":"a","type":"discovery","properties":{"http":"http://h:1"}}]}"#;
+const INVENTORY: &str = concat!(
+    r#"{"environment":"test","services":[{"nodeId":"a","type":"discovery","#,
+    r#""properties":{"http":"http://h:1"}}]}"#
+);
 
 fn normalized(text: &str) -> Result<String, String> {
     normalize(text, |path| Path::new("/data").join(path))

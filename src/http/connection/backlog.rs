@@ -92,7 +92,7 @@ impl Backlog {
                     if self.paused_until.is_none() {
                         tracing::warn!(
                             target: "quorate::http::accept::backlog",
-                            "no connection can be accepted for now: {error}"
+                            "cannot accept connections for now: {error}"
                         );
                     }
                     self.paused_until = Some(now() + PAUSE);

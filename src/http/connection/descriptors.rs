@@ -36,7 +36,7 @@ pub(super) fn fit_descriptors(wanted: usize) -> usize {
     if fitting < wanted {
         tracing::warn!(
             target: "quorate::http::limits",
-            "the limit of {} descriptors allows {fitting} connections, not {wanted}: \
+            "the limit of {} file descriptors allows {fitting} connections, not {wanted}: \
             raise it (ulimit -n, LimitNOFILE)",
             descriptors.unwrap_or(0)
         );

@@ -144,12 +144,13 @@ mod tests {
             (
                 "/",
                 &*services,
-                "services has 4097 entries; the most is 4096",
+                "services has 4097 entries; the limit is 4096",
             ),
-            (&*location, "", "location has 1025 bytes; the most is 1024"),
+            (&*location, "", "location has 1025 bytes; the limit is 1024"),
         ] {
             let body = format!(
-                r#"{{"environment":"test","pool":"p","location":"{location}","services":[{services}]}}"#
+                r#"{{"environment":"test","pool":"p","location":"{location}",
+                    "services":[{services}]}}"#
             );
             let refused = put_by_n(&app, body.leak()).await;
             assert_eq!(refused, Err(ApiError::BadRequest(line.to_owned())));

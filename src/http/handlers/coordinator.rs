@@ -82,8 +82,9 @@ pub(in crate::http) async fn find<D: Backend>(
 }
 
 fn engine(name: &str) -> Result<Engine, ApiError> {
-    Engine::of_name(name)
-        .ok_or_else(|| ApiError::BadRequest("The parameter engine is presto or trino".to_owned()))
+    Engine::of_name(name).ok_or_else(|| {
+        ApiError::BadRequest("The parameter engine must be presto or trino".to_owned())
+    })
 }
 
 async fn watch<D: Backend>(

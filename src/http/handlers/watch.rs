@@ -69,9 +69,9 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiE
         (_, Some(id)) => ("The parameter from", id),
         (_, None) => return Ok(None),
     };
-    Position::parse(text).map(Some).ok_or_else(|| {
-        ApiError::BadRequest(format!("{name} is not the id of an event of this service"))
-    })
+    Position::parse(text)
+        .map(Some)
+        .ok_or_else(|| ApiError::BadRequest(format!("{name} is not an event id of this service")))
 }
 
 /// A lookup, as the source of a stream.

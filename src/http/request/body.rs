@@ -123,7 +123,7 @@ async fn collect(
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame =
-            frame.map_err(|_| ApiError::BadRequest("The request body broke off".to_owned()))?;
+            frame.map_err(|_| ApiError::BadRequest("The request body ended early".to_owned()))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };

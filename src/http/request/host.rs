@@ -22,7 +22,7 @@ pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
         .authority()
         .map(|authority| authority.as_str());
     if authority.is_some_and(|authority| authority.contains('@')) {
-        return bad("The request target holds a user name");
+        return bad("The request target contains a user name");
     }
     let Some(host) = host else {
         return match request.version() {
@@ -31,7 +31,7 @@ pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
         };
     };
     if !is_host(host.as_bytes()) {
-        return bad("The Host header is no host, or no host and port");
+        return bad("The Host header is not a valid host or host:port");
     }
     let names_another = authority
         .is_some_and(|authority| !authority.as_bytes().eq_ignore_ascii_case(host.as_bytes()));

@@ -64,7 +64,7 @@ impl Parameters {
     pub(in crate::http) fn of(uri: &Uri) -> Result<Parameters, ApiError> {
         Query::try_from_uri(uri)
             .map(|Query(pairs)| Parameters(pairs))
-            .map_err(|_| ApiError::BadRequest("The query cannot be read".to_owned()))
+            .map_err(|_| ApiError::BadRequest("The query string is malformed".to_owned()))
     }
 
     pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
@@ -82,7 +82,7 @@ impl Parameters {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),
             Some(_) => Err(ApiError::BadRequest(format!(
-                "The parameter {name} is true or false"
+                "The parameter {name} must be true or false"
             ))),
         }
     }
@@ -93,15 +93,15 @@ fn asked(parameters: &Parameters) -> Result<Asked, ApiError> {
     let stale = match parameters.get("consistency") {
         None | Some("linearizable") => false,
         Some("stale") => true,
-        Some(_) => return bad("The parameter consistency is linearizable or stale"),
+        Some(_) => return bad("The parameter consistency must be linearizable or stale"),
     };
     match (parameters.get("index"), parameters.get("wait")) {
         (None, None) if stale => Ok(Asked::Stale),
         (None, None) => Ok(Asked::Now),
-        (None, Some(_)) => bad("The parameter wait needs the parameter index"),
-        (Some(_), _) if stale => {
-            bad("The parameter index waits for a change, which consistency=stale does not")
-        }
+        (None, Some(_)) => bad("The parameter wait requires the parameter index"),
+        (Some(_), _) if stale => bad(
+            "The parameter index waits for a change and cannot be combined with consistency=stale",
+        ),
         (Some(index), wait) => {
             let Ok(index) = index.parse() else {
                 return bad("The parameter index is not a log index");
@@ -120,7 +120,7 @@ fn wait_of(text: &str) -> Result<Duration, ApiError> {
         Ok(wait)
     } else {
         Err(ApiError::BadRequest(
-            "The parameter wait is from 1ms to 1m".to_owned(),
+            "The parameter wait must be from 1ms to 1m".to_owned(),
         ))
     }
 }

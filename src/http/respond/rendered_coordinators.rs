@@ -207,7 +207,7 @@ fn place<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress
             changed_index: before.max(progress.changed_index),
         });
     }
-    place.ok_or_else(|| ApiError::Internal("a question about no lookup".to_owned()))
+    place.ok_or_else(|| ApiError::Internal("the coordinator query covers no lookup".to_owned()))
 }
 
 /// Returns the coordinators with the chosen one first.
@@ -239,7 +239,7 @@ pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordi
             .take(NAMED_MAX)
             .map(UnusableCoordinator::to_string)
             .collect();
-        text += " with an address that a client can be sent to: ";
+        text += " with a usable address: ";
         text += &named.join("; ");
     }
     text
@@ -288,7 +288,8 @@ mod tests {
 
     async fn announce(backend: &FakeBackend, node_id: &str, kind: &str) {
         let body = format!(
-            r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}","properties":{{"http":"http://{node_id}:1"}}}}]}}"#
+            r#"{{"environment":"test","pool":"p","services":[{{"id":"{node_id}","type":"{kind}",
+                "properties":{{"http":"http://{node_id}:1"}}}}]}}"#
         );
         let announcement =
             Announcement::from_json(node_id, body.as_bytes(), "test").expect("a good one");

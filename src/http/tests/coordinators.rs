@@ -181,7 +181,7 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
     let bad = format!("http://c2:99999/{}\u{1b}", "x".repeat(1_000));
     announce(&server, "c2", "trino-coordinator", &bad);
     let says = "No coordinator of Presto or Trino is announced \
-        with an address that a client can be sent to: c2: http is 'http://c2:99999/xxx";
+        with a usable address: c2: http is 'http://c2:99999/xxx";
     let none = stream.event().await;
     assert_eq!(none.name.as_deref(), Some("none"));
     assert!(
@@ -221,7 +221,7 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
         assert_eq!(unusable[0]["nodeId"], "c3", "{json}");
         assert_eq!(
             unusable[0]["reason"],
-            "http is 'http://u:p@c3:1': it holds a user name"
+            "http is 'http://u:p@c3:1': it contains a user name"
         );
         assert_eq!(unusable[1]["nodeId"], "c2", "{json}");
     }

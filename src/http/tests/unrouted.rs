@@ -6,7 +6,8 @@ use crate::model::Announcement;
 use crate::registry::Command;
 
 const NODE: &str = r#"{"environment":"test","pool":"p","location":"/n","services":[
-    {"id":"00000000-0000-0000-0000-000000000001","type":"presto","properties":{"http":"http://n:8080"}}]}"#;
+    {"id":"00000000-0000-0000-0000-000000000001","type":"presto",
+     "properties":{"http":"http://n:8080"}}]}"#;
 
 fn announce(backend: &FakeBackend) {
     let announcement = Announcement::from_json("n", NODE.as_bytes(), "test").expect("a good one");

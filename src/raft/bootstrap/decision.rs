@@ -58,7 +58,10 @@ pub(crate) fn decide(
         .map(|entry| entry.node_id.as_str())
         .min();
     if smallest != Some(own.node_id.as_str()) {
-        return Decision::Wait(format!("{} forms the group", smallest.unwrap_or("nobody")));
+        return Decision::Wait(format!(
+            "{} has not formed the group yet",
+            smallest.unwrap_or("nobody")
+        ));
     }
     let mut pairs: Vec<(NodeIdentity, String)> = views()
         .map(|(entry, view)| (view.name.clone(), entry.address.clone()))
@@ -83,8 +86,8 @@ fn blocking_reason(
         .collect();
     if !silent.is_empty() {
         return Some(format!(
-            "the first start needs every node of the inventory: no answer from {}. Start it, or \
-             take it off every node's inventory",
+            "the first start needs every node in the inventory: no answer from {}. Start the \
+             missing nodes, or remove them from every node's inventory",
             silent.join(", ")
         ));
     }
@@ -92,13 +95,13 @@ fn blocking_reason(
         let Ok(view) = view else { continue };
         if view.name.node_id != entry.node_id {
             return Some(format!(
-                "the inventory has {} at {}, where {} answers",
+                "the inventory lists {} at {}, but {} answers there",
                 entry.node_id, entry.address, view.name.node_id
             ));
         }
         if view.inventory_digest != Some(inventory.digest()) {
             return Some(format!(
-                "{} has another inventory: the group forms when all have the same",
+                "{} has a different inventory: the group forms once every node has the same one",
                 entry.node_id
             ));
         }
@@ -122,8 +125,9 @@ mod tests {
     fn inventory() -> Inventory {
         let entry = |id: &str, port: u16| {
             format!(
-                r#"{{"id": "{id}", "nodeId": "{id}", "type": "discovery", "pool": "general", "location": "/{id}",
-                    "state": "RUNNING", "properties": {{"http": "http://127.0.0.1:{port}"}}}}"#
+                r#"{{"id": "{id}", "nodeId": "{id}", "type": "discovery", "pool": "general",
+                    "location": "/{id}", "state": "RUNNING",
+                    "properties": {{"http": "http://127.0.0.1:{port}"}}}}"#
             )
         };
         let json = format!(
@@ -227,10 +231,10 @@ mod tests {
         let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(non_member)]) else {
             panic!("it must wait")
         };
-        assert!(reason.contains("c has another inventory"), "{reason}");
+        assert!(reason.contains("c has a different inventory"), "{reason}");
         let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(none("d"))]) else {
             panic!("it must wait")
         };
-        assert!(reason.contains("where d answers"), "{reason}");
+        assert!(reason.contains("but d answers there"), "{reason}");
     }
 }

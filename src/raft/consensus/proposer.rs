@@ -37,7 +37,7 @@ enum Attempt {
 
 /// Retries until every write of a batch is decided or its client no longer waits.
 async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
-    let mut reason = String::from("its client no longer waits");
+    let mut reason = String::from("the write was not proposed in time");
     loop {
         batch = drop_overdue(batch, &reason);
         if batch.is_empty() {
@@ -105,7 +105,7 @@ async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
             Attempt::NotApplied(batch, unavailable_reason(group))
         }
         Ok(Err(error)) => {
-            let why = format!("the leader changed while it was written: {error}");
+            let why = format!("the leader changed while the write was in progress: {error}");
             unknown(batch, why)
         }
         Err(_) => {
@@ -159,10 +159,13 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<PendingWrite>) -> At
             batch,
             format!("the leader {name} cannot be reached: {error}"),
         ),
-        Ok(_) => fail(batch, format!("the leader {name} answered something else")),
+        Ok(_) => fail(
+            batch,
+            format!("the leader {name} sent an unexpected answer"),
+        ),
         Err(error) => fail(
             batch,
-            format!("the write was on its way to the leader {name}: {error}"),
+            format!("the write was sent to the leader {name}, but not confirmed: {error}"),
         ),
     }
 }
@@ -176,7 +179,7 @@ pub(crate) async fn take_forwarded(group: &Group, forwarded: Forwarded) -> Vec<W
     let now = clock::now();
     if !group.leads() {
         return vec![
-            WriteResult::NotApplied("this node does not lead".to_owned());
+            WriteResult::NotApplied("this node is not the leader".to_owned());
             forwarded.writes.len()
         ];
     }

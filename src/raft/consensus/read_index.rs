@@ -61,11 +61,11 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     {
         Ok(Response::ReadIndex(result)) => result,
         Ok(_) => Err(format!(
-            "the leader {} answered something else",
+            "the leader {} sent an unexpected answer",
             leader.member.node_id
         )),
         Err(error) => Err(format!(
-            "the leader {} cannot be asked: {error}",
+            "the read request to the leader {} failed: {error}",
             leader.member.node_id
         )),
     }

@@ -21,12 +21,12 @@ pub(crate) async fn change(
         Ok(Err(error)) => {
             tracing::warn!(
                 target: log_target::MEMBERSHIP,
-                %error, "{what} failed and is tried again"
+                %error, "{what} failed; retrying"
             );
             false
         }
         Err(_) => {
-            tracing::warn!(target: log_target::MEMBERSHIP, "{what} takes long and is tried again");
+            tracing::warn!(target: log_target::MEMBERSHIP, "{what} is taking long; retrying");
             false
         }
     }
@@ -47,7 +47,7 @@ pub(crate) async fn finish_joint(group: &Group) {
     change(
         group,
         ChangeMembers::ReplaceAllVoters(second),
-        "finishing a change of membership",
+        "finishing a membership change",
     )
     .await;
 }

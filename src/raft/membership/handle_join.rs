@@ -27,8 +27,10 @@ pub(crate) async fn handle_join(group: &Group, request: JoinRequest) -> JoinResp
                 .await
             {
                 Ok(Response::Join(answer)) => answer,
-                Ok(_) => JoinResponse::Refused("the leader answered something else".to_owned()),
-                Err(error) => JoinResponse::Refused(format!("the leader cannot be asked: {error}")),
+                Ok(_) => JoinResponse::Refused("the leader sent an unexpected answer".to_owned()),
+                Err(error) => {
+                    JoinResponse::Refused(format!("the request to the leader failed: {error}"))
+                }
             }
         }
     }
@@ -53,16 +55,16 @@ fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinRespo
     }
     let Some(address) = vouched_address(group, view, node_id) else {
         return JoinResponse::Refused(format!(
-            "the group does not hold a node {node_id}; its members are {}. A node is added to the \
-             inventory of all and the group formed anew, by the recipe of \"A majority is lost\" \
-             in docs/OPERATIONS.md; one that takes a member's place needs that member's node.id",
+            "the group has no member {node_id}; its members are {}. To add a node, add it to every \
+             node's inventory and form the group again, as described under \"A majority is lost\" \
+             in docs/OPERATIONS.md. A node that replaces a member needs that member's node.id",
             member_names(view)
         ));
     };
     if !group.options.auto_rejoin {
         return JoinResponse::Refused(format!(
-            "cluster.auto-rejoin is false on {}: an emptied node is not taken back by itself. Set \
-             it to true there and restart that node, or put the node's disk back",
+            "cluster.auto-rejoin is false on {}: an emptied node does not rejoin by itself. Set it \
+             to true there and restart that node, or reattach the emptied node's old disk",
             group.options.node_id
         ));
     }

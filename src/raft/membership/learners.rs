@@ -96,10 +96,10 @@ impl LearnerProgress {
             .old_self_answered
             .is_some_and(|at| at > self.seen_first)
         {
-            return Some("the voter of its node.id answers");
+            return Some("the voter with its node.id answers");
         }
         if now.duration_since(progressed) > IDLE_AFTER {
-            return Some("it has taken nothing of the log for a minute");
+            return Some("it has accepted no log entries for a minute");
         }
         if state.is_level && now.duration_since(asked) > IDLE_AFTER {
             return Some("it has not asked to join for a minute");

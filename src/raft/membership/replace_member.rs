@@ -123,7 +123,7 @@ async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
         Ok(Ok(_)) => tracing::info!(
             target: log_target::MEMBERSHIP,
             node = node_id,
-            "an emptied node comes back: it receives the log as a learner"
+            "an emptied node rejoins: it receives the log as a learner"
         ),
         Ok(Err(error)) => {
             tracing::warn!(
@@ -263,6 +263,6 @@ async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Membe
     tracing::info!(
         target: log_target::MEMBERSHIP,
         node = node_id,
-        "an emptied node is a voter again, in the place of its old self"
+        "an emptied node is a voter again, in place of its old incarnation"
     );
 }

@@ -71,7 +71,7 @@ fn compare_one(own: StateDigest, others: &[u128], ballot: VoterCount) -> DigestV
     let unheard = voters.saturating_sub(usize::from(own_counts) + others.len());
     if largest_other >= majority {
         return DigestVerdict::Stop(format!(
-            "what this node holds at log index {} differs from what the majority holds. \
+            "the state of this node at log index {} differs from that of the majority. \
              Empty its data directory and start it again; it rejoins by itself",
             own.index
         ));

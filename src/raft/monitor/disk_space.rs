@@ -32,7 +32,7 @@ pub(crate) async fn run(group: Arc<Group>) {
                 target: log_target::SPACE,
                 free_bytes = space.free_bytes,
                 floor_bytes = space.floor_bytes,
-                "the disk is almost full: this node takes no writes until there is space"
+                "the disk is almost full: this node accepts no writes until there is space"
             ),
             (true, false) => tracing::info!(
                 target: log_target::SPACE,

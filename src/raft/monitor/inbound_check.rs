@@ -41,7 +41,7 @@ pub(crate) async fn run(group: Arc<Group>) {
         if group.leads() && is_unreached(&group, &led) {
             tracing::warn!(
                 target: log_target::HEARING,
-                "a majority answers this node and cannot reach it: it hands over the leadership"
+                "a majority answers this node but cannot reach it: handing over the leadership"
             );
             transfer_leadership::run(&group).await;
             // If there was no successor, try again after another silence of the same length, not at

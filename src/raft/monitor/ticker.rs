@@ -99,8 +99,8 @@ async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
         tracing::info!(
             target: log_target::TICKER,
             grace_ms,
-            "the cluster could not take renewals for a while: nothing expires before the \
-             grace is over"
+            "the cluster could not accept renewals for a while: nothing expires until the \
+             grace period is over"
         );
     }
     let command = Command::Tick {

@@ -235,7 +235,7 @@ impl Node {
         }
         let group = self.group().map_err(|unavailable| unavailable.reason)?;
         if !group.view().borrow().is_voter(group.raft_id()) {
-            return Err("this node is no voter yet".to_owned());
+            return Err("this node is not a voter yet".to_owned());
         }
         match group.serves() {
             true => Ok(()),
@@ -281,7 +281,7 @@ impl Node {
             if led && others && !another_leads {
                 tracing::warn!(
                     target: log_target::NODE,
-                    "no other voter could take the leadership"
+                    "no other voter could take over the leadership"
                 );
             }
         }

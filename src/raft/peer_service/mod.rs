@@ -63,14 +63,15 @@ impl RaftPeerService {
         message_checks::hello(hello).map_err(Rejection::Refused)?;
         if hello.version != MESSAGES_VERSION {
             return Err(Rejection::Refused(format!(
-                "it speaks version {}, this node {MESSAGES_VERSION}",
-                hello.version
+                "it speaks peer protocol version {}, but {} speaks version {MESSAGES_VERSION}",
+                hello.version, own.node_id
             )));
         }
         if hello.from.environment != own.environment {
             return Err(Rejection::Refused(format!(
-                "it is of environment {}, this node of {}",
+                "its environment is {}, but that of {} is {}",
                 shown(&hello.from.environment),
+                own.node_id,
                 own.environment
             )));
         }
@@ -100,7 +101,7 @@ impl RaftPeerService {
         }
         if target != group.raft_id() {
             return Err(Rejection::Refused(format!(
-                "another incarnation of {node_id} is meant"
+                "the connection is meant for another incarnation of {node_id}"
             )));
         }
         if id == group.raft_id() {
@@ -202,12 +203,12 @@ impl PeerService for RaftPeerService {
             (_, Request::Join(request)) => Response::Join(match self.group() {
                 Some(group) => handle_join::handle_join(&group, request).await,
                 None => JoinResponse::Refused(format!(
-                    "{} is in no group yet",
+                    "{} is not in a group yet",
                     self.bootstrap.options.node_id
                 )),
             }),
             (PeerSession::NonMember, _) => {
-                Response::Failed("only a member may ask this".to_owned())
+                Response::Failed("only a member may send this request".to_owned())
             }
             (
                 PeerSession::Member {
@@ -254,7 +255,7 @@ async fn serve_member(
             .map_or_else(|error| failed(&error), Response::Transfer),
         Request::ReadIndex(vote) => Response::ReadIndex(match group.leads() {
             true => read_index::confirm_for(group, from, vote).await,
-            false => Err(format!("{} does not lead", group.options.node_id)),
+            false => Err(format!("{} is not the leader", group.options.node_id)),
         }),
         Request::Forward(forwarded) => {
             Response::Forward(proposer::take_forwarded(group, forwarded).await)
@@ -265,7 +266,9 @@ async fn serve_member(
             group.replica.evidence().note_committed(theirs.applied);
             Response::Status(own)
         }
-        Request::Probe | Request::Join(_) => Response::Failed("answered elsewhere".to_owned()),
+        Request::Probe | Request::Join(_) => {
+            Response::Failed("this request is handled elsewhere".to_owned())
+        }
     }
 }
 

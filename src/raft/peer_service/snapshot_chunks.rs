@@ -28,10 +28,7 @@ pub(super) async fn take_chunk(
     let registry = match restore(group, &chunk.meta, pieces).await {
         Ok(registry) => registry,
         Err(reason) => {
-            let reason = format!(
-                "{} does not take the snapshot: {reason}",
-                group.options.node_id
-            );
+            let reason = format!("{} refuses the snapshot: {reason}", group.options.node_id);
             group.peers.log_failure(from, &reason);
             return Response::Failed(reason);
         }
@@ -67,11 +64,14 @@ fn add(
     }
     if chunk.offset != buffer.bytes {
         let next = buffer.bytes;
-        return Err(format!("a piece at {} where {next} was next", chunk.offset));
+        return Err(format!(
+            "a piece at byte {} arrived where byte {next} was expected",
+            chunk.offset
+        ));
     }
     let data = std::mem::take(&mut chunk.data);
     if buffer.bytes.saturating_add(data.len() as u64) > SNAPSHOT_BYTES_MAX {
-        return Err(format!("it has over {SNAPSHOT_BYTES_MAX} bytes"));
+        return Err(format!("it is larger than {SNAPSHOT_BYTES_MAX} bytes"));
     }
     message_checks::snapshot_meta(&chunk.meta)?;
     buffer.bytes += data.len() as u64;
@@ -104,12 +104,12 @@ async fn restore(
         let registry = registry.map_err(|error| error.to_string())?;
         if registry.environment() != environment {
             let other = shown(registry.environment());
-            return Err(format!("it is of environment {other}"));
+            return Err(format!("it belongs to environment {other}"));
         }
         match registry.applied_index() == last {
             true => Ok(Box::new(registry)),
             false => Err(format!(
-                "it holds the state at log index {}, and says {last}",
+                "it contains the state at log index {}, but its metadata says {last}",
                 registry.applied_index()
             )),
         }

@@ -208,7 +208,7 @@ async fn a_snapshot_that_cannot_be_installed_is_refused() {
         .refuses(whole(&other, body.clone()), "says 2000000")
         .await;
     stage
-        .refuses(piece(meta.clone(), 5, body.clone(), true), "was next")
+        .refuses(piece(meta.clone(), 5, body.clone(), true), "was expected")
         .await;
     let long = Member {
         node_id: "a".to_owned(),

@@ -103,7 +103,7 @@ impl MemberClient {
         snapshot: RaftSnapshot,
     ) -> RpcResult<SnapshotResponse<TypeConfig>> {
         let SnapshotBody::Encoded(body) = snapshot.snapshot else {
-            let why = "a snapshot without its body is not sent";
+            let why = "a snapshot cannot be sent without its body";
             return Err(RPCError::Network(NetworkError::from_string(why)));
         };
         let total = body.len();
@@ -227,6 +227,6 @@ fn mismatch(answer: &Response) -> RPCError<TypeConfig> {
     let text = format!("{answer:?}");
     let short: String = text.chars().take(80).collect();
     RPCError::Network(NetworkError::from_string(format!(
-        "an answer to another question: {short}"
+        "the answer does not match the request: {short}"
     )))
 }

@@ -109,7 +109,7 @@ impl StoredMembers {
             return Ok(Membership::default());
         }
         Membership::new(self.configs, self.nodes)
-            .map_err(|e| Unreadable::damaged(format!("it holds no valid membership: {e}")))
+            .map_err(|e| Unreadable::damaged(format!("it contains no valid membership: {e}")))
     }
 }
 
@@ -119,18 +119,16 @@ impl StoredMembers {
 /// A description of the first problem found.
 pub fn check_members(members: &Membership) -> Result<(), String> {
     if members.get_joint_config().is_empty() {
-        return Err("it holds no voter".to_owned());
+        return Err("it has no voters".to_owned());
     }
     let nodes = members.nodes().count();
     if nodes > NODES_MAX {
-        return Err(format!(
-            "it holds {nodes} members, at most {NODES_MAX} are taken"
-        ));
+        return Err(format!("it has {nodes} members; the limit is {NODES_MAX}"));
     }
     for (_, member) in members.nodes() {
         if !is_node_id(&member.node_id) || member.address.len() > ADDRESS_BYTES_MAX {
             return Err(format!(
-                "it holds a member {} at {}",
+                "it has an invalid member, {} at {}",
                 shown(&member.node_id),
                 shown(&member.address)
             ));
@@ -184,7 +182,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable>
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(Unreadable::damaged(format!(
-            "a record ends {} bytes early",
+            "a record has {} bytes after its end",
             rest.len()
         ))),
         Err(e) => Err(Unreadable::damaged(format!(
@@ -210,7 +208,7 @@ pub(crate) fn decode_entry(index: u64, bytes: &[u8]) -> Result<Entry, Unreadable
     let stored: StoredEntry = decode(bytes)?;
     if stored.log_id.index != index {
         return Err(Unreadable::damaged(format!(
-            "the record of log index {} is in its place",
+            "it contains the record of log index {}",
             stored.log_id.index
         )));
     }

@@ -93,7 +93,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
             || (index + 1 == next_index(last) && Some(entry.log_id) != last)
         {
             return Err(damaged(
-                "the log does not end with the entry noted as its last",
+                "the log does not end with the entry recorded as its last",
             ));
         }
         let bytes = record.value().len() as u64;
@@ -123,7 +123,7 @@ fn values(redb: &redb::Database) -> Result<(RecoveredState, Option<WalEpoch>), F
     let format = get(key::FORMAT)?
         .and_then(|f| f.try_into().ok())
         .map(u32::from_le_bytes);
-    let found = format.ok_or_else(|| Unreadable::damaged("it has no format"))?;
+    let found = format.ok_or_else(|| Unreadable::damaged("it has no format number"))?;
     if found == 0 {
         return Err(Unreadable::damaged("its format is 0").into());
     }
@@ -167,7 +167,7 @@ pub(crate) fn check_ends(recovered: &RecoveredState) -> Result<(), Unreadable> {
         < next_index(recovered.purged).max(next_index(recovered.committed))
     {
         return Err(Unreadable::damaged(
-            "the log ends before what was purged or committed",
+            "the log ends before the last purged or committed entry",
         ));
     }
     Ok(())

@@ -172,7 +172,7 @@ impl Snapshots {
             LoadError::Io(e) => LoadError::Io(e),
         })?;
         if file_name(meta.last_log_id) != name {
-            let what = format!("it holds the snapshot {}", file_name(meta.last_log_id));
+            let what = format!("it contains the snapshot {}", file_name(meta.last_log_id));
             return Err(LoadError::Unreadable(path, Unreadable::damaged(what)));
         }
         Ok(Some((meta, body)))

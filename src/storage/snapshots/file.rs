@@ -71,7 +71,7 @@ pub fn check_snapshot_meta(meta: &SnapshotMeta) -> io::Result<Vec<u8>> {
     if encoded.len() > META_BYTES_MAX as usize {
         let bytes = encoded.len();
         return Err(refused(format!(
-            "it has {bytes} bytes, at most {META_BYTES_MAX} are read"
+            "it has {bytes} bytes; the limit is {META_BYTES_MAX}"
         )));
     }
     match codec::decode_snapshot_meta(&encoded) {
@@ -85,7 +85,7 @@ pub(crate) fn check_body(bytes: u64) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("a snapshot has {bytes} bytes, at most {SNAPSHOT_BYTES_MAX} are read"),
+            format!("a snapshot has {bytes} bytes; the limit is {SNAPSHOT_BYTES_MAX}"),
         )),
     }
 }
@@ -148,7 +148,7 @@ impl Blocks<'_> {
         }
         if self.written != body_bytes {
             let why = format!(
-                "a snapshot of {} bytes was to have {body_bytes}",
+                "a snapshot has {} bytes instead of {body_bytes}",
                 self.written
             );
             return Err(io::Error::other(why));

@@ -197,7 +197,7 @@ fn a_hole_is_refused() {
             .err()
             .expect("a hole")
             .to_string();
-        assert_eq!(refused, "log index 5 was appended where 2 follows");
+        assert_eq!(refused, "log index 5 was appended where 2 was expected");
     });
 }
 
@@ -337,7 +337,7 @@ fn a_snapshot_that_no_reader_takes_is_not_written() {
             .snapshots()
             .save(&meta, &too_large)
             .expect_err("its body is too large");
-        assert!(error.to_string().contains("at most 536870912"), "{error}");
+        assert!(error.to_string().contains("limit is 536870912"), "{error}");
         assert_eq!(store.snapshots().load().expect("none is there"), None);
         store
             .snapshots()

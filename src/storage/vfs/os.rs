@@ -145,8 +145,8 @@ impl Vfs for OsFs {
     }
 
     fn space(&self, dir: &Path) -> io::Result<FsSpace> {
-        let stat =
-            rustix::fs::statvfs(dir).map_err(|e| in_context("ask the space of", dir, &e.into()))?;
+        let stat = rustix::fs::statvfs(dir)
+            .map_err(|e| in_context("read the free space of", dir, &e.into()))?;
         Ok(FsSpace {
             free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
@@ -185,7 +185,7 @@ impl VfsFile for OsFile {
                 }
                 Ok(())
             }
-            Err(e) => self.named("take space for", Err(e.into())),
+            Err(e) => self.named("allocate space for", Err(e.into())),
         }
     }
 

@@ -71,7 +71,10 @@ impl WalRecovery<'_> {
     fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {
         let is_used = Wal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {
-            let what = format!("it knows nothing of {} beside it", layout::JOURNAL);
+            let what = format!(
+                "it does not refer to {}, which contains entries",
+                layout::JOURNAL
+            );
             let path = self.dir.join(layout::DATABASE);
             return Err(Unreadable::damaged(what).in_file(self.dir, &path, None));
         }
@@ -124,7 +127,9 @@ fn follow(
     for (index, record) in &frame.records {
         let next = recovered.last.map_or(*index, |last| next_index(Some(last)));
         if *index != next {
-            let what = Unreadable::damaged(format!("it is in the place of log index {next}"));
+            let what = Unreadable::damaged(format!(
+                "log index {next} was expected, but another was found"
+            ));
             return Err((Some(*index), what));
         }
         let entry = codec::decode_entry(*index, record).map_err(|what| (Some(*index), what))?;

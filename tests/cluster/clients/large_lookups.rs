@@ -23,7 +23,8 @@ fn put(client: &mut LoadClient, i: usize, round: usize) {
         .map(|k| format!("{:016x}", (k * (i + 1)) as u64 * 0x9e37_79b9))
         .collect();
     let body = format!(
-        r#"{{"environment":"test","pool":"p","location":"/","services":[{{"id":"s","type":"large","properties":{{"k":"{round}{text}"}}}}]}}"#
+        r#"{{"environment":"test","pool":"p","location":"/","services":[
+            {{"id":"s","type":"large","properties":{{"k":"{round}{text}"}}}}]}}"#
     );
     let path = announcement_path(&format!("n{i}"));
     let (status, line, _) = client.ask("PUT", &path, "", &body);

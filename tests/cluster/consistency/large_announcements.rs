@@ -103,7 +103,7 @@ fn announcements_of_many_services_hold_up_nobody() {
                 assert_eq!(answer.status, status, "{}", answer.body);
                 if status == 400 {
                     let line =
-                        format!("services has {count} entries; the most is {MAX_SERVICES}\n");
+                        format!("services has {count} entries; the limit is {MAX_SERVICES}\n");
                     assert_eq!(answer.body, line);
                 }
                 assert!(took < ANSWER_LIMIT, "{took:?}");

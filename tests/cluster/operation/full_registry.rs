@@ -17,7 +17,7 @@ const CLIENTS: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(60);
 const SERVICES: usize = 4_096;
 /// The body of the answer when the registry is full.
-const FULL: &str = "the registry holds as much as it may\n";
+const FULL: &str = "the registry is full: the limit is 256 MB\n";
 const SHORT_BYTES: u64 = 1_000;
 
 /// A family of announcements. `put` maps the number of a request to its method, path and body;
@@ -297,8 +297,8 @@ fn a_snapshot_of_a_full_registry_is_installed_within_the_limit() {
     let empty_kb = wait_installed(&cluster.nodes[away]);
     let leader_kb = peak_kb(&cluster.nodes[leader]);
     println!(
-        "{entries} entries; resident at most {full_kb} kB where the registry was full, {empty_kb} kB \
-         where it was empty, {leader_kb} kB at the leader, of {LIMIT_KB}"
+        "{entries} entries; resident at most {full_kb} kB where the registry was full, {empty_kb} \
+         kB where it was empty, {leader_kb} kB at the leader, of {LIMIT_KB}"
     );
     for kb in [full_kb, empty_kb, leader_kb] {
         assert!(kb <= LIMIT_KB, "{kb} kB");

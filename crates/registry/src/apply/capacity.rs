@@ -35,11 +35,11 @@ impl Registry {
             held.map_or((0, 0), |held| (held.services.len(), held.location.len()));
         if services > MAX_SERVICES.max(held_services) {
             return Some(format!(
-                "services has {services} entries; the most is {MAX_SERVICES}"
+                "services has {services} entries; the limit is {MAX_SERVICES}"
             ));
         }
         (location > MAX_LOCATION_BYTES.max(held_location))
-            .then(|| format!("location has {location} bytes; the most is {MAX_LOCATION_BYTES}"))
+            .then(|| format!("location has {location} bytes; the limit is {MAX_LOCATION_BYTES}"))
     }
 
     /// Returns the bytes that count towards [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).

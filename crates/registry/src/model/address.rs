@@ -23,10 +23,10 @@ pub enum BadAddress {
     #[error("it does not begin with http:// or https://")]
     Scheme,
     /// Contains a control character, a space or a non-ASCII character.
-    #[error("it holds a character that no address has")]
+    #[error("it contains a character that is not allowed in an address")]
     Character,
     /// Has a user name or a password.
-    #[error("it holds a user name")]
+    #[error("it contains a user name")]
     UserInfo,
     /// Has a query.
     #[error("it has a query")]
@@ -38,7 +38,7 @@ pub enum BadAddress {
     #[error("it has a path")]
     Path,
     /// Has no host, or one that is neither a name nor an IP address.
-    #[error("it has no host that is a name or an address")]
+    #[error("it has no valid host name or IP address")]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("its port is not a number from 1 to 65535")]

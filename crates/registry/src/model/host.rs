@@ -48,7 +48,7 @@ impl FromStr for Host {
     fn from_str(text: &str) -> Result<Host, &'static str> {
         let bracketed = text
             .strip_prefix('[')
-            .map(|rest| rest.strip_suffix(']').ok_or("lacks a bracket"));
+            .map(|rest| rest.strip_suffix(']').ok_or("lacks a closing bracket"));
         if let Some(inside) = bracketed {
             let inside = inside?;
             return match inside.parse() {
@@ -62,7 +62,7 @@ impl FromStr for Host {
         if text.contains(':') {
             return Err(match text.split_once(':') {
                 Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-                    "has a port, which is http-server.http.port"
+                    "has a port; set http-server.http.port instead"
                 }
                 _ => not_ipv6(text),
             });

@@ -10,7 +10,7 @@ use super::fingerprint::Fingerprint;
 pub fn random_uuid() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
-        .map_err(|error| std::io::Error::other(format!("no random id could be drawn: {error}")))?;
+        .map_err(|error| std::io::Error::other(format!("cannot generate a random id: {error}")))?;
     Ok(uuid::Builder::from_random_bytes(bytes)
         .into_uuid()
         .to_string())

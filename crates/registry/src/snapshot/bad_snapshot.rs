@@ -12,19 +12,19 @@ pub(super) const DIGEST_BYTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSnapshot {
     /// Not a snapshot at all.
-    #[error("it does not begin as a registry snapshot does")]
+    #[error("it does not begin like a registry snapshot")]
     NotASnapshot,
     /// Written in a later format.
     #[error(
         "it is in format {found}; this release reads up to format {FORMAT}: \
-         a later release is needed"
+         a newer release is needed"
     )]
     Format {
         /// Its format.
         found: u8,
     },
     /// Uses commands or fields of a later level.
-    #[error("it needs a release that knows level {needed}; this one knows level {LEVEL}")]
+    #[error("it needs a release that supports level {needed}; this one supports level {LEVEL}")]
     Level {
         /// Its level.
         needed: u32,
@@ -40,7 +40,7 @@ pub enum BadSnapshot {
         why: String,
     },
     /// Readable, but different from what was written.
-    #[error("its digest is {stated:032x}, but what it holds has {computed:032x}")]
+    #[error("its digest is {stated:032x}, but its contents have {computed:032x}")]
     Digest {
         /// The digest stored at the end.
         stated: u128,

@@ -121,7 +121,7 @@ impl Registry {
         let header: SnapshotHeader = reader.take("the header")?;
         let mut registry = Self::from_header(level, &header)?;
         if level >= LEVEL_OF_ORDER {
-            registry.ticked_ms = reader.take("the time that ticks have counted")?;
+            registry.ticked_ms = reader.take("the time counted by ticks")?;
         }
         for _ in 0..header.nodes {
             registry.restore_node(&mut reader)?;
@@ -140,7 +140,7 @@ impl Registry {
             return Err(damaged(
                 "the header",
                 PREFIX_BYTES,
-                "its types are not those of the services",
+                "its types do not match its services",
             ));
         }
         let stated = reader
@@ -186,7 +186,8 @@ impl Registry {
     where
         P: Iterator<Item = Vec<u8>>,
     {
-        let (deadline_ms, indexes): (u64, [u64; 3]) = reader.take("a node's numbers")?;
+        let (deadline_ms, indexes): (u64, [u64; 3]) =
+            reader.take("a node's deadline and log indexes")?;
         let at = reader.at;
         let (announcement, packed): (Announcement, Arc<[u8]>) =
             reader.take_packed("a node's announcement")?;

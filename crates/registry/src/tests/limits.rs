@@ -105,7 +105,7 @@ fn too_many_services_are_refused_from_a_level_on() {
     let line = registry.objection(&of_one_type("w3", "c", 20_000));
     assert_eq!(
         line.as_deref(),
-        Some("services has 20000 entries; the most is 4096")
+        Some("services has 20000 entries; the limit is 4096")
     );
 }
 
@@ -130,7 +130,7 @@ fn a_long_location_is_refused_from_a_level_on() {
     let line = registry.objection(&long(1_025));
     assert_eq!(
         line.as_deref(),
-        Some("location has 1025 bytes; the most is 1024")
+        Some("location has 1025 bytes; the limit is 1024")
     );
 }
 

@@ -22,8 +22,8 @@ fn a_lookup_is_byte_for_byte_airlifts() {
     registry.advance(0);
     registry.apply(1, &batch(vec![announce("w1", "presto", "x")]));
     let expected = concat!(
-        r#"{"environment":"test","services":[{"id":"s-w1","nodeId":"w1","type":"presto","pool":"general","#,
-        r#""location":"/w1","properties":{"coordinator":"false","note":"x"}}]}"#,
+        r#"{"environment":"test","services":[{"id":"s-w1","nodeId":"w1","type":"presto","#,
+        r#""pool":"general","location":"/w1","properties":{"coordinator":"false","note":"x"}}]}"#,
         "\n"
     );
     assert_eq!(registry.lookup(&of_type("presto")).json(), expected);
@@ -267,7 +267,7 @@ fn a_later_level_is_told() {
     assert_eq!(refused, BadSnapshot::Level { needed: LEVEL + 1 });
     assert_eq!(
         refused.to_string(),
-        "it needs a release that knows level 5; this one knows level 4"
+        "it needs a release that supports level 5; this one supports level 4"
     );
 }
 
@@ -341,9 +341,10 @@ fn digests_tell_states_apart() {
 #[test]
 fn the_first_format_stays_readable() {
     let written = concat!(
-        "7172656701010000000474657374010009ffffffffffffffffff01010000000104676f6e65010107010670726573746f010107",
-        "67656e6572616c010100a01f0101010277310767656e6572616c032f77310104732d77310670726573746f020b636f6f7264",
-        "696e61746f720566616c7365046e6f746501780832a14a708767a22b868893f9249e18"
+        "7172656701010000000474657374010009ffffffffffffffffff01010000000104676f6e65010107",
+        "010670726573746f01010767656e6572616c010100a01f0101010277310767656e6572616c032f7731",
+        "0104732d77310670726573746f020b636f6f7264696e61746f720566616c7365046e6f746501780832",
+        "a14a708767a22b868893f9249e18"
     );
     let bytes: Vec<u8> = (0..written.len())
         .step_by(2)

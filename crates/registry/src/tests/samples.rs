@@ -6,7 +6,8 @@ use crate::{Batch, Command};
 pub(super) fn announcement(node: &str, service_type: &str, note: &str) -> Announcement {
     let body = format!(
         r#"{{"environment":"test","pool":"general","location":"/{node}","services":[
-            {{"id":"s-{node}","type":"{service_type}","properties":{{"note":"{note}","coordinator":false}}}}]}}"#
+            {{"id":"s-{node}","type":"{service_type}","properties":{{
+                "note":"{note}","coordinator":false}}}}]}}"#
     );
     Announcement::from_json(node, body.as_bytes(), "test").unwrap()
 }

@@ -47,7 +47,8 @@ impl StateMachine {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         format!(
-                            "the snapshot is of environment {:?}, this node of {environment:?}",
+                            "the snapshot belongs to environment {:?}, but this node is in \
+                             {environment:?}",
                             registry.environment()
                         ),
                     ));
@@ -90,8 +91,8 @@ impl StateMachine {
         let (outcomes, changes) = self.replica.apply(&entry.log_id, batch);
         match self.replica.registry().unknown_level() {
             Some(level) => Err(io::Error::other(format!(
-                "the log uses level {level}, which this release does not know: start the release \
-                 of the other members"
+                "the log uses command level {level}, which this release does not support: run the \
+                 release of the other members"
             ))),
             None => Ok((Outcomes(outcomes), changes)),
         }
@@ -172,7 +173,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let registry = registry_of(&bytes)?;
                 snapshots.save(&saved, &bytes).map(|()| registry)
             }
-            SnapshotBody::OnDisk => Err(io::Error::other("a snapshot came without its body")),
+            SnapshotBody::OnDisk => Err(io::Error::other("a snapshot arrived without its body")),
         })
         .await?;
         self.last_applied = meta.last_log_id;

@@ -195,14 +195,14 @@ impl Bootstrap {
         self.options.store.save_identity(&identity).await?;
         *write(&self.group) = Some(group.clone());
         let how = if joined_late {
-            "joins"
+            "this node joins the group"
         } else {
-            "is formed with"
+            "the group is formed with this node"
         };
         tracing::info!(
             target: log_target::FORMING,
             cluster = format!("{:016x}", group.cluster_id),
-            "the group {how} this node"
+            "{how}"
         );
         Ok(group)
     }
@@ -273,9 +273,9 @@ impl Bootstrap {
         match self.ask(address, Request::Probe).await? {
             Response::Probe(view) => match message_checks::group_info(&view) {
                 Ok(()) => Ok(view),
-                Err(what) => Err(format!("answered what makes no sense: {what}")),
+                Err(what) => Err(format!("sent an invalid answer: {what}")),
             },
-            _ => Err("answered something else".to_owned()),
+            _ => Err("sent an unexpected answer".to_owned()),
         }
     }
 
@@ -308,11 +308,11 @@ impl Bootstrap {
                     JoinResponse::Pending { founders, .. } | JoinResponse::Voter { founders, .. },
                 )) => match message_checks::founders(&founders) {
                     Ok(()) => return Ok(founders),
-                    Err(what) => reason = format!("{address} answered what makes no sense: {what}"),
+                    Err(what) => reason = format!("{address} sent an invalid answer: {what}"),
                 },
                 Ok(Response::Join(JoinResponse::Refused(why))) => {
                     let why: String = why.chars().take(SHOWN_REASON_CHARS_MAX).collect();
-                    reason = format!("the group does not take this node in: {why}")
+                    reason = format!("the group does not accept this node: {why}")
                 }
                 Ok(_) => {}
                 Err(why) => reason = why,
@@ -325,20 +325,20 @@ impl Bootstrap {
 fn check_identity(options: &Options, identity: &Identity) -> Result<(), RaftError> {
     if identity.node_id != options.node_id {
         return Err(RaftError::Identity(format!(
-            "the data directory belongs to node.id {}, and this node is {}",
+            "the data directory belongs to node.id {}, but this node is {}",
             identity.node_id, options.node_id
         )));
     }
     if identity.environment != options.environment {
         return Err(RaftError::Identity(format!(
-            "the data directory is of node.environment {}, and this node is of {}",
+            "the data directory belongs to node.environment {}, but this node is in {}",
             identity.environment, options.environment
         )));
     }
     if identity.diverged {
         return Err(RaftError::Diverged(
-            "what the data directory holds differs from what the other members hold, as was \
-             found before the last stop. Empty it and start the node again; it rejoins by itself"
+            "the state in the data directory differs from that of the other members, as was found \
+             before the last stop. Empty it and start the node again; it rejoins by itself"
                 .to_owned(),
         ));
     }

@@ -89,5 +89,5 @@ async fn a_directory_of_another_node_or_environment_is_refused() {
     let refused = reopened(dir.path(), "b", "test").await;
     assert!(matches!(refused, Err(RaftError::Identity(reason)) if reason.contains("node.id a")));
     let refused = reopened(dir.path(), "a", "prod").await;
-    assert!(matches!(refused, Err(RaftError::Identity(reason)) if reason.contains("of prod")));
+    assert!(matches!(refused, Err(RaftError::Identity(reason)) if reason.contains("in prod")));
 }

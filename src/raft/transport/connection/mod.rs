@@ -244,7 +244,7 @@ where
         .await
         .map_err(|error| not_sent(&error))?
     {
-        None => return Err(not_sent(&"closed before its welcome")),
+        None => return Err(not_sent(&"the connection was closed during the handshake")),
         Some((_, HelloReply::Refused { reason, fatal })) => {
             let reason = shown_reason(&reason);
             return Err(CallError::Refused { reason, fatal });

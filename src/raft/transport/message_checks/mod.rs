@@ -30,7 +30,7 @@ pub(crate) fn join_request(request: &JoinRequest, environment: &str) -> Result<(
     match request.environment == environment {
         true => Ok(()),
         false => Err(format!(
-            "it is of environment {}, this node of {environment}",
+            "its environment is {}, but the environment of the group is {environment}",
             shown(&request.environment)
         )),
     }
@@ -52,11 +52,14 @@ pub(crate) fn group_info(view: &GroupInfo) -> Result<(), String> {
 /// Names the pair.
 pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), String> {
     if founders.is_empty() || founders.len() > MEMBERS_MAX {
-        return Err(format!("a group has {} founders", founders.len()));
+        return Err(format!(
+            "a group has 1 to {MEMBERS_MAX} founders, not {}",
+            founders.len()
+        ));
     }
     for (founder, address) in founders {
         name(founder)?;
-        short("address of a founder", address, ADDRESS_BYTES_MAX)?;
+        short("founder address", address, ADDRESS_BYTES_MAX)?;
     }
     Ok(())
 }
@@ -101,7 +104,7 @@ fn name(name: &NodeIdentity) -> Result<(), String> {
     match is_node_id(&name.node_id) {
         true => Ok(()),
         false => Err(format!(
-            "it calls itself {}, which is no node.id",
+            "it calls itself {}, which is not a valid node.id",
             shown(&name.node_id)
         )),
     }
@@ -111,7 +114,7 @@ fn short(field: &str, text: &str, bytes_max: usize) -> Result<(), String> {
     match text.len() <= bytes_max {
         true => Ok(()),
         false => Err(format!(
-            "its {field} has {} bytes, at most {bytes_max} are taken: {}",
+            "its {field} has {} bytes; the limit is {bytes_max}: {}",
             text.len(),
             shown(text)
         )),

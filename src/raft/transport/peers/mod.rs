@@ -336,7 +336,7 @@ impl Peers {
         let shows_less = from.last_log_id < known.acknowledged;
         if is_new && !cut_back && shows_less && !is_planted(Bug::EmptyNodeVotes) {
             return Err(format!(
-                "{} acknowledged more of the log than its data directory holds: it was put back \
+                "{} acknowledged more of the log than its data directory holds: it was restored \
                  from a copy. Empty its data directory and start it again; it rejoins by itself",
                 from.name
             ));

@@ -78,7 +78,7 @@ impl Resolution {
     pub(crate) async fn answer(&mut self) -> Resolved {
         match self.done.wait_for(Option::is_some).await {
             Ok(answer) => answer.clone().unwrap_or_else(|| Ok(Vec::new())),
-            Err(_) => Err("the resolution was broken off".to_owned()),
+            Err(_) => Err("the name resolution was aborted".to_owned()),
         }
     }
 }
@@ -128,7 +128,7 @@ impl Resolver {
         let done = match at_once < MAX_AT_ONCE {
             true => self.begin(host, name, since),
             false => {
-                let why = format!("{at_once} other names are being resolved, and none of them is");
+                let why = format!("{at_once} other names are still being resolved");
                 watch::Sender::new(Some(Err(why))).subscribe()
             }
         };
@@ -166,7 +166,7 @@ impl Resolver {
                 name.under_way = Some(PendingResolution { since, done });
             }
             Err(error) => {
-                let why = format!("no thread can be started: {error}");
+                let why = format!("cannot start a thread: {error}");
                 return watch::Sender::new(Some(Err(why))).subscribe();
             }
         }

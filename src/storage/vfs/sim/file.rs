@@ -76,10 +76,10 @@ impl VfsFile for SimFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let mut state = self.operate("take space for")?;
+        let mut state = self.operate("allocate space for")?;
         if state.used() + len > state.capacity_bytes {
             return Err(in_context(
-                "take space for",
+                "allocate space for",
                 &self.path,
                 &os_error(IoFault::Full),
             ));

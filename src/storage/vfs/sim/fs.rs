@@ -270,7 +270,9 @@ impl Vfs for SimFs {
     }
 
     fn space(&self, dir: &Path) -> io::Result<FsSpace> {
-        let state = self.operate("ask the space of", dir).map_err(|(_, e)| e)?;
+        let state = self
+            .operate("read the free space of", dir)
+            .map_err(|(_, e)| e)?;
         let free_bytes = state.capacity_bytes.saturating_sub(state.used());
         Ok(FsSpace {
             free_bytes,

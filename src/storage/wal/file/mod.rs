@@ -104,7 +104,9 @@ impl Wal {
             _ => unusable(error),
         })?;
         if file.len().map_err(unusable)? != epoch.length_bytes {
-            return Err(damaged("it has not the length that it was made with"));
+            return Err(damaged(
+                "its length differs from the one that it was created with",
+            ));
         }
         let mut bytes = vec![0; epoch.length_bytes as usize];
         file.read_at(0, &mut bytes).map_err(unusable)?;
@@ -114,11 +116,11 @@ impl Wal {
         match follows {
             TailState::Nothing | TailState::Torn => {}
             TailState::Frames => {
-                return Err(damaged("a frame is damaged, and others follow it"));
+                return Err(damaged("a frame is damaged, but intact frames follow it"));
             }
             TailState::Generation => {
                 let what = format!(
-                    "it is older than {} beside it, as if it had gone back",
+                    "it is older than {}, as if it had been restored from a copy",
                     layout::JOURNAL
                 );
                 let database = dir.join(layout::DATABASE);

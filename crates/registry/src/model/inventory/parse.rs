@@ -143,7 +143,7 @@ fn address(service: &Map<String, Value>) -> Result<String, (&'static str, String
         (Some(_), _) => Err(("properties.http", "must be a string".to_owned())),
         (None, Some(_)) => Err((
             "properties.https",
-            "TLS between the discovery nodes is not supported yet; give properties.http".to_owned(),
+            "TLS between the discovery nodes is not supported yet; set properties.http".to_owned(),
         )),
         (None, None) => Err((
             "properties.http",
@@ -165,7 +165,7 @@ pub(super) fn http_address(text: &str) -> Result<String, String> {
     }
     let authority = uri.authority().ok_or_else(|| bad("has no host"))?;
     if authority.as_str().contains('@') {
-        return Err(bad("must not hold a user name"));
+        return Err(bad("must not contain a user name"));
     }
     let host = authority.host();
     if host.is_empty() {

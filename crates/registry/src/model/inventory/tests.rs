@@ -5,10 +5,12 @@ use super::limits::{
 use super::parse::http_address;
 
 const TWO: &str = r#"{"environment": "test", "services": [
-  {"id": "C8A9EE64-0476-452C-8638-8E72F3EE3CA6", "nodeId": "597A741E-9968-40E2-BB4D-7AF26DE18689", "type": "discovery", "pool": "general",
-   "location": "/172.17.31.245", "state": "RUNNING", "properties": {"http": "http://172.17.31.245:8411"}},
-  {"id": "370AF416-5F44-47D3-BFB6-D93A92676D49", "nodeId": "0BA42FDB-5DBA-4A2C-BE26-9596B7B4368E", "type": "discovery", "pool": "general",
-   "location": "/172.17.31.246", "state": "RUNNING", "properties": {"http": "http://172.17.31.246:8411"}}]}"#;
+  {"id": "C8A9EE64-0476-452C-8638-8E72F3EE3CA6", "nodeId": "597A741E-9968-40E2-BB4D-7AF26DE18689",
+   "type": "discovery", "pool": "general", "location": "/172.17.31.245", "state": "RUNNING",
+   "properties": {"http": "http://172.17.31.245:8411"}},
+  {"id": "370AF416-5F44-47D3-BFB6-D93A92676D49", "nodeId": "0BA42FDB-5DBA-4A2C-BE26-9596B7B4368E",
+   "type": "discovery", "pool": "general", "location": "/172.17.31.246", "state": "RUNNING",
+   "properties": {"http": "http://172.17.31.246:8411"}}]}"#;
 
 fn problem(text: &str) -> String {
     Inventory::parse(text.as_bytes(), "inventory.json")
@@ -18,7 +20,8 @@ fn problem(text: &str) -> String {
 
 fn one(properties: &str) -> String {
     format!(
-        r#"{{"environment":"test","services":[{{"nodeId":"a","type":"discovery","properties":{properties}}}]}}"#
+        r#"{{"environment":"test","services":[
+            {{"nodeId":"a","type":"discovery","properties":{properties}}}]}}"#
     )
 }
 
@@ -214,7 +217,8 @@ fn refusals_name_entry_and_field() {
 fn duplicates_are_refused() {
     let both = |a: &str, b: &str, port: u16| {
         problem(&format!(
-            r#"{{"environment":"t","services":[{{"nodeId":"{a}","type":"discovery","properties":{{"http":"http://h:1"}}}},
+            r#"{{"environment":"t","services":[
+            {{"nodeId":"{a}","type":"discovery","properties":{{"http":"http://h:1"}}}},
             {{"nodeId":"{b}","type":"discovery","properties":{{"http":"http://h:{port}"}}}}]}}"#
         ))
     };
@@ -245,7 +249,8 @@ fn node_ids_are_checked() {
     }
     let long = "a".repeat(10_000);
     let text = format!(
-        r#"{{"environment":"t","services":[{{"nodeId":"{long}","type":"discovery","properties":{{}}}}]}}"#
+        r#"{{"environment":"t","services":[
+            {{"nodeId":"{long}","type":"discovery","properties":{{}}}}]}}"#
     );
     assert!(problem(&text).len() < 300);
 }

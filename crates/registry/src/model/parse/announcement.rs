@@ -172,7 +172,7 @@ pub fn check_name(field: &str, name: &str) -> Result<(), BadAnnouncement> {
 fn check_length(path: Path, field: &str, name: &str) -> Result<(), BadAnnouncement> {
     if name.len() > MAX_NAME_BYTES {
         return Err(BadAnnouncement::new(format!(
-            "{path}{field} has {} bytes; the most is {MAX_NAME_BYTES}",
+            "{path}{field} has {} bytes; the limit is {MAX_NAME_BYTES}",
             name.len()
         )));
     }

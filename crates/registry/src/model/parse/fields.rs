@@ -169,7 +169,7 @@ impl<'a, const N: usize> Fields<'a, N> {
             let path = Path::Element { of: field, at };
             let taken = match Json::of(element.get()) {
                 Json::Object => Fields::from_text(path, element.get(), names, || {
-                    format!("{field}[{at}] has a wrong key")
+                    format!("{field}[{at}] has an invalid key")
                 })
                 .and_then(&mut each),
                 other => Err(BadAnnouncement::new(format!(
@@ -206,7 +206,7 @@ impl<'a, const N: usize> Fields<'a, N> {
                 self.name(field)
             )));
         }
-        let what = || format!("{} has a wrong key", self.name(field));
+        let what = || format!("{} has an invalid key", self.name(field));
         let read = each_entry(value.get(), what, |key, value| {
             let name = || format!("{}.{}", self.name(field), quoted(key));
             each(key, &scalar(name, value)?)
@@ -282,7 +282,7 @@ fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>
     match Json::of(text) {
         Json::Text if text.len() > MAX_ESCAPED_BYTES && text.contains('\\') => {
             Err(BadAnnouncement::new(format!(
-                "{} has escapes and {} bytes; the most with escapes is {MAX_ESCAPED_BYTES}",
+                "{} has {} bytes; the limit for a string with escapes is {MAX_ESCAPED_BYTES}",
                 name(),
                 text.len()
             )))

@@ -68,7 +68,8 @@ fn scalars_keep_their_text() {
         assert_eq!(property(json).as_deref(), Ok(text), "{json}");
     }
     let read = read(
-        r#"{"environment":"test","pool":7,"location":false,"services":[{"id":"i","type":1.0,"properties":{}}]}"#,
+        r#"{"environment":"test","pool":7,"location":false,"services":[
+            {"id":"i","type":1.0,"properties":{}}]}"#,
     );
     let read = read.unwrap();
     assert_eq!(
@@ -248,7 +249,7 @@ fn broken_text_is_refused() {
     );
     let key = service(r#"{"id":"i","type":"t","properties":{"\ud800":1}}"#).unwrap_err();
     assert!(
-        key.starts_with("services[0].properties has a wrong key: "),
+        key.starts_with("services[0].properties has an invalid key: "),
         "{key}"
     );
 }
@@ -275,14 +276,15 @@ fn long_names_are_refused() {
     let (fits, long) = ("n".repeat(MAX_NAME_BYTES), "n".repeat(MAX_NAME_BYTES + 1));
     let with = |node: &str, pool: &str, id: &str, service_type: &str| {
         let body = format!(
-            r#"{{{ENVIRONMENT},"pool":"{pool}","services":[{{"id":"{id}","type":"{service_type}","properties":{{}}}}]}}"#
+            r#"{{{ENVIRONMENT},"pool":"{pool}","services":[
+                {{"id":"{id}","type":"{service_type}","properties":{{}}}}]}}"#
         );
         Announcement::from_json(node, body.as_bytes(), "test")
             .map(drop)
             .map_err(|e| e.to_string())
     };
     assert_eq!(with(&fits, &fits, &fits, &fits), Ok(()));
-    let refused = |field: &str| Err(format!("{field} has 1025 bytes; the most is 1024"));
+    let refused = |field: &str| Err(format!("{field} has 1025 bytes; the limit is 1024"));
     assert_eq!(with(&long, "p", "i", "t"), refused("node id"));
     assert_eq!(with("w", &long, "i", "t"), refused("pool"));
     assert_eq!(with("w", "p", &long, "t"), refused("services[0].id"));
@@ -311,7 +313,8 @@ fn what_would_take_much_memory_is_refused() {
     assert_eq!(
         property(&format!("\"{long}\\n\"")),
         Err(
-            "services[0].properties.a has escapes and 100004 bytes; the most with escapes is 32768"
+            "services[0].properties.a has 100004 bytes; the limit for a string with escapes is \
+             32768"
                 .to_owned()
         )
     );
@@ -341,13 +344,15 @@ fn statics() {
     let read = |body: &str| {
         StaticService::from_json("s1", body.as_bytes(), "test").map_err(|e| e.to_string())
     };
-    let whole = read(
-        r#"{"environment":"test","type":"st","pool":"red","location":"/a/b","properties":{"http":"http://host"}}"#,
-    );
+    let whole = read(concat!(
+        r#"{"environment":"test","type":"st","pool":"red","location":"/a/b","#,
+        r#""properties":{"http":"http://host"}}"#
+    ));
     assert_eq!(
         String::from_utf8(whole.unwrap().to_json()).unwrap(),
         concat!(
-            r#"{"id":"s1","type":"st","pool":"red","location":"/a/b","properties":{"http":"http://host"}}"#,
+            r#"{"id":"s1","type":"st","pool":"red","location":"/a/b","#,
+            r#""properties":{"http":"http://host"}}"#,
             "\n"
         )
     );
@@ -384,15 +389,21 @@ fn statics() {
 #[test]
 fn digest_is_of_the_parsed_form() {
     let digest = |body: &str| read(body).unwrap().digest();
-    let one = digest(
-        r#"{"environment":"test","pool":"p","location":"/l","services":[{"id":"i","type":"t","properties":{"a":"1","b":"x"}},{"id":"j","type":"t","properties":{}}]}"#,
-    );
-    let same = digest(
-        r#"{ "services":[{"properties":{},"type":"t","id":"j"},{"properties":{"b":"\u0078","a":1},"type":"t","id":"i"}], "location":"/l", "new":0, "pool":"p", "environment":"test" }"#,
-    );
-    let other = digest(
-        r#"{"environment":"test","pool":"p","location":"/l","services":[{"id":"i","type":"t","properties":{"a":"1","bx":""}},{"id":"j","type":"t","properties":{}}]}"#,
-    );
+    let one = digest(concat!(
+        r#"{"environment":"test","pool":"p","location":"/l","services":["#,
+        r#"{"id":"i","type":"t","properties":{"a":"1","b":"x"}},"#,
+        r#"{"id":"j","type":"t","properties":{}}]}"#
+    ));
+    let same = digest(concat!(
+        r#"{ "services":[{"properties":{},"type":"t","id":"j"},"#,
+        r#"{"properties":{"b":"\u0078","a":1},"type":"t","id":"i"}], "#,
+        r#""location":"/l", "new":0, "pool":"p", "environment":"test" }"#
+    ));
+    let other = digest(concat!(
+        r#"{"environment":"test","pool":"p","location":"/l","services":["#,
+        r#"{"id":"i","type":"t","properties":{"a":"1","bx":""}},"#,
+        r#"{"id":"j","type":"t","properties":{}}]}"#
+    ));
     assert_eq!(one, same);
     assert_ne!(one, other);
 }
@@ -402,7 +413,10 @@ proptest! {
 
     /// No input causes a panic, and an error is always one line.
     #[test]
-    fn any_bytes(body in prop::collection::vec(any::<u8>(), 0..200), json in "[{\\[\"a:1,\\]} \\\\u]{0,60}") {
+    fn any_bytes(
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        json in "[{\\[\"a:1,\\]} \\\\u]{0,60}",
+    ) {
         for body in [&*body, json.as_bytes()] {
             if let Err(e) = Announcement::from_json("w1", body, "test") {
                 prop_assert!(!e.to_string().contains(['\n', '\r']));
