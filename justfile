@@ -1,4 +1,5 @@
-# `just` lists these; each calls the script or command of the same meaning. CONTRIBUTING.md explains them.
+# `just` lists these; each calls the script or command of the same meaning. CONTRIBUTING.md explains
+# them.
 
 [private]
 default:

@@ -33,22 +33,27 @@ import java.util.regex.Pattern;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 /**
- * Follows a Presto or Trino coordinator that moves, by watching quorate. Needs only Java 11 or newer. Copy this file into
- * your application.
+ * Follows a Presto or Trino coordinator that moves, by watching quorate. Needs only Java 11 or
+ * newer. Copy this file into your application.
  *
  * <pre>
- *   var watch = new CoordinatorWatch(List.of("http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"));
- *   watch.await(Duration.ofSeconds(30)).uri();   // at the start: blocks until the coordinator is known
- *   watch.current().uri();                       // from then on: at once, from memory
+ *   var servers = List.of("http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411");
+ *   var watch = new CoordinatorWatch(servers);
+ *   // At the start: blocks until the coordinator is known.
+ *   watch.await(Duration.ofSeconds(30)).uri();
+ *   // From then on: at once, from memory.
+ *   watch.current().uri();
  * </pre>
  *
- * It does not poll: a node sends the coordinator's address, and again within milliseconds of each move. When the node
- * goes away, the next one is asked. When all are away, the last answer stays, with the time at which it was last
- * confirmed.
+ * It does not poll: a node sends the coordinator's address, and again within milliseconds of each
+ * move. When the node goes away, the next one is asked. When all are away, the last answer stays,
+ * with the time at which it was last confirmed.
  *
  * <ul>
- *   <li>{@link #current} never blocks and never forgets: after the first answer there always is one.
- *   <li>No call fails during an outage of one node, or of all; {@link Answer#unconfirmedSince} reports it.
+ *   <li>{@link #current} never blocks and never forgets: after the first answer there always is
+ *       one.
+ *   <li>No call fails during an outage of one node, or of all; {@link Answer#unconfirmedSince}
+ *       reports it.
  *   <li>It never spins: a pause that grows from PAUSE_MIN to PAUSE_MAX separates failed attempts.
  * </ul>
  */
@@ -59,7 +64,10 @@ public final class CoordinatorWatch implements AutoCloseable {
     /** A node begins its response within 2 s, if need be with 503. */
     private static final Duration RESPONSE = Duration.ofSeconds(5);
 
-    /** After an attempt that took this long the next one follows at once, so a failover has no pause. */
+    /**
+     * After an attempt that took this long the next one follows at once, so a failover has no
+     * pause.
+     */
     private static final Duration STEADY = Duration.ofSeconds(5);
 
     private static final Duration PAUSE_MIN = Duration.ofMillis(100);
@@ -75,7 +83,12 @@ public final class CoordinatorWatch implements AutoCloseable {
         private final String server;
         private final Instant unconfirmedSince;
 
-        private Answer(String uri, Map<String, String> fields, String json, String server, Instant unconfirmedSince) {
+        private Answer(
+                String uri,
+                Map<String, String> fields,
+                String json,
+                String server,
+                Instant unconfirmedSince) {
             this.uri = uri;
             this.fields = fields;
             this.json = json;
@@ -83,17 +96,25 @@ public final class CoordinatorWatch implements AutoCloseable {
             this.unconfirmedSince = unconfirmedSince;
         }
 
-        /** {@code http://host:port}; null while the cluster knows no coordinator, with the reason in {@link #fields}. */
+        /**
+         * {@code http://host:port}; null while the cluster knows no coordinator, with the reason in
+         * {@link #fields}.
+         */
         public String uri() {
             return uri;
         }
 
-        /** The plain fields of what the node sent: engine, nodeId, pool, location, joinedIndex; or reason. */
+        /**
+         * The plain fields of what the node sent: engine, nodeId, pool, location, joinedIndex; or
+         * reason.
+         */
         public Map<String, String> fields() {
             return fields;
         }
 
-        /** Everything the node sent, for a JSON library: also the properties of the announcement. */
+        /**
+         * Everything the node sent, for a JSON library: also the properties of the announcement.
+         */
         public String json() {
             return json;
         }
@@ -103,7 +124,10 @@ public final class CoordinatorWatch implements AutoCloseable {
             return server;
         }
 
-        /** Null while a node confirms it. Otherwise the time of the last confirmation: no node has been reachable since. */
+        /**
+         * Null while a node confirms it. Otherwise the time of the last confirmation: no node has
+         * been reachable since.
+         */
         public Instant unconfirmedSince() {
             return unconfirmedSince;
         }
@@ -114,7 +138,9 @@ public final class CoordinatorWatch implements AutoCloseable {
 
         /** Returns whether both have the same content, even from different nodes. */
         private boolean isSameAs(Answer other) {
-            return other != null && json.equals(other.json) && Objects.equals(unconfirmedSince, other.unconfirmedSince);
+            return other != null
+                    && json.equals(other.json)
+                    && Objects.equals(unconfirmedSince, other.unconfirmedSince);
         }
     }
 
@@ -122,8 +148,14 @@ public final class CoordinatorWatch implements AutoCloseable {
     private final String query;
     private final Consumer<Answer> onChange;
     private final HttpClient http =
-        HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(RESPONSE).proxy(HttpClient.Builder.NO_PROXY).build();
-    private final ScheduledExecutorService alarms = Executors.newSingleThreadScheduledExecutor(task -> daemon(task, "coordinator-watch-alarm"));
+            HttpClient.newBuilder()
+                    .version(HttpClient.Version.HTTP_1_1)
+                    .connectTimeout(RESPONSE)
+                    .proxy(HttpClient.Builder.NO_PROXY)
+                    .build();
+    private final ScheduledExecutorService alarms =
+            Executors.newSingleThreadScheduledExecutor(
+                    task -> daemon(task, "coordinator-watch-alarm"));
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Object changed = new Object();
 
@@ -143,11 +175,16 @@ public final class CoordinatorWatch implements AutoCloseable {
      * @param pool null: any
      * @param onChange gets each new answer, on the thread of the watch, and should return soon
      */
-    public CoordinatorWatch(List<String> servers, String engine, String pool, Consumer<Answer> onChange) {
-        if (servers.isEmpty() || !servers.stream().allMatch(server -> server.matches("https?://.+"))) {
-            throw new IllegalArgumentException("servers must be one or more addresses such as http://host:8411, not " + servers);
+    public CoordinatorWatch(
+            List<String> servers, String engine, String pool, Consumer<Answer> onChange) {
+        if (servers.isEmpty()
+                || !servers.stream().allMatch(server -> server.matches("https?://.+"))) {
+            throw new IllegalArgumentException(
+                    "servers must be one or more addresses such as http://host:8411, not "
+                            + servers);
         }
-        // A random order for each watch, so that the watchers of a node that dies spread over the others.
+        // A random order for each watch, so that the watchers of a node that dies spread over the
+        // others.
         this.servers = new ArrayList<>(servers);
         Collections.shuffle(this.servers);
         this.query = parameter("engine", engine) + parameter("pool", pool);
@@ -196,13 +233,17 @@ public final class CoordinatorWatch implements AutoCloseable {
             try {
                 follow(server);
             } catch (Exception error) {
-                // The watch survives anything that a server sends: a dead thread would silently be wrong.
+                // The watch survives anything that a server sends: a dead thread would silently be
+                // wrong.
                 trouble = server + ": " + (error.getMessage() == null ? error : error.getMessage());
                 LOG.log(System.Logger.Level.INFO, "lost {0}", trouble);
             }
             unanswered = answer == before ? unanswered + 1 : 0;
             Answer last = answer;
-            if (unanswered >= servers.size() && last != null && last.unconfirmedSince() == null && closed.getCount() > 0) {
+            if (unanswered >= servers.size()
+                    && last != null
+                    && last.unconfirmedSince() == null
+                    && closed.getCount() > 0) {
                 learn(last.unconfirmed(heardAt));
             }
             brief = System.nanoTime() - began < STEADY.toNanos() ? brief + 1 : 0;
@@ -229,13 +270,16 @@ public final class CoordinatorWatch implements AutoCloseable {
     /** Reads one node's stream until it ends, which is an exception. */
     private void follow(String server) throws IOException, InterruptedException {
         URI address = URI.create(server.replaceAll("/+$", "") + "/v1/coordinator?watch" + query);
-        HttpResponse<InputStream> response = send(HttpRequest.newBuilder(address).header("Accept", "text/event-stream").build());
+        HttpRequest request =
+                HttpRequest.newBuilder(address).header("Accept", "text/event-stream").build();
+        HttpResponse<InputStream> response = send(request);
         try (InputStream stream = response.body()) {
             body = stream;
             if (closed.getCount() == 0) {
                 return; // close() was called too early to find the stream.
             }
-            if (response.statusCode() != 200 || !response.headers().firstValue("Content-Type").orElse("").startsWith("text/event-stream")) {
+            String type = response.headers().firstValue("Content-Type").orElse("");
+            if (response.statusCode() != 200 || !type.startsWith("text/event-stream")) {
                 Future<?> alarm = closeAfterSilence(stream);
                 String text = new String(stream.readNBytes(300), UTF_8);
                 alarm.cancel(false);
@@ -247,15 +291,22 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** Sends with a limit on the time to the response's head. Not HttpRequest.timeout: since JDK 26 that ends the body too. */
-    private HttpResponse<InputStream> send(HttpRequest request) throws IOException, InterruptedException {
-        CompletableFuture<HttpResponse<InputStream>> sent = http.sendAsync(request, HttpResponse.BodyHandlers.ofInputStream());
+    /**
+     * Sends with a limit on the time to the response's head. Not HttpRequest.timeout: since JDK 26
+     * that ends the body too.
+     */
+    private HttpResponse<InputStream> send(HttpRequest request)
+            throws IOException, InterruptedException {
+        CompletableFuture<HttpResponse<InputStream>> sent =
+                http.sendAsync(request, HttpResponse.BodyHandlers.ofInputStream());
         try {
             return sent.get(RESPONSE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
-            throw new IOException(e.getCause().getMessage() == null ? "cannot be reached" : e.getCause().getMessage(), e);
+            String reason = e.getCause().getMessage();
+            throw new IOException(reason == null ? "cannot be reached" : reason, e);
         } catch (TimeoutException e) {
-            // Before JDK 16 cancel does not stop the exchange: a late response must not keep its connection.
+            // Before JDK 16 cancel does not stop the exchange: a late response must not keep its
+            // connection.
             sent.thenAccept(response -> closeQuietly(response.body()));
             sent.cancel(true);
             throw new IOException("no response within " + RESPONSE, e);
@@ -301,7 +352,8 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     /** A body has no time limit of its own: closing it wakes the reader. */
     private Future<?> closeAfterSilence(InputStream stream) {
-        return alarms.schedule(() -> closeQuietly(stream), SILENCE.toMillis(), TimeUnit.MILLISECONDS);
+        return alarms.schedule(
+                () -> closeQuietly(stream), SILENCE.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     private void handle(String server, String name, String data) throws IOException {
@@ -320,26 +372,34 @@ public final class CoordinatorWatch implements AutoCloseable {
         boolean isNews;
         synchronized (changed) {
             isNews = !next.isSameAs(answer);
-            answer = next; // An equal answer is stored too: it is confirmed, perhaps by another node.
+            // An equal answer is stored too: it is confirmed, perhaps by another node.
+            answer = next;
             changed.notifyAll();
         }
         if (isNews) {
             try {
                 onChange.accept(next);
             } catch (RuntimeException e) {
-                LOG.log(System.Logger.Level.WARNING, "onChange failed", e); // The watch continues: this failure is the application's.
+                // The watch continues: this failure is the application's.
+                LOG.log(System.Logger.Level.WARNING, "onChange failed", e);
             }
         }
     }
 
     // ---- JSON: as much as an answer needs -------------------------------------------------------
 
-    /** A string, a bracket, a colon, a comma, or a number or word. Possessive, so that no text makes it slow. */
-    private static final Pattern TOKEN = Pattern.compile("\"((?:[^\"\\\\]++|\\\\.)*+)\"|([{}\\[\\]:,])|([^\\s{}\\[\\]:,\"]++)");
+    /**
+     * A string, a bracket, a colon, a comma, or a number or word. Possessive, so that no text makes
+     * it slow.
+     */
+    private static final Pattern TOKEN =
+            Pattern.compile("\"((?:[^\"\\\\]++|\\\\.)*+)\"|([{}\\[\\]:,])|([^\\s{}\\[\\]:,\"]++)");
 
     private static final Pattern ESCAPE = Pattern.compile("\\\\(?:u([0-9a-fA-F]{4})|(.))");
 
-    /** The strings, numbers and words that are fields of the object itself; nested ones are skipped. */
+    /**
+     * The strings, numbers and words that are fields of the object itself; nested ones are skipped.
+     */
     static Map<String, String> plainFields(String json) {
         Map<String, String> fields = new LinkedHashMap<>();
         Matcher token = TOKEN.matcher(json);
@@ -358,14 +418,26 @@ public final class CoordinatorWatch implements AutoCloseable {
                 key = text;
             }
             depth += mark == '{' || mark == '[' ? 1 : mark == '}' || mark == ']' ? -1 : 0;
-            text = token.group(1) != null ? unescape(token.group(1)) : "null".equals(token.group(3)) ? null : token.group(3);
+            text =
+                    token.group(1) != null
+                            ? unescape(token.group(1))
+                            : "null".equals(token.group(3)) ? null : token.group(3);
         }
         return fields;
     }
 
     private static String unescape(String text) {
-        return ESCAPE.matcher(text).replaceAll(escape -> Matcher.quoteReplacement(
-            escape.group(1) != null ? String.valueOf((char) Integer.parseInt(escape.group(1), 16)) : plain(escape.group(2))));
+        return ESCAPE.matcher(text)
+                .replaceAll(
+                        escape -> {
+                            String code = escape.group(1);
+                            String plain = code == null ? plain(escape.group(2)) : coded(code);
+                            return Matcher.quoteReplacement(plain);
+                        });
+    }
+
+    private static String coded(String hexadecimal) {
+        return String.valueOf((char) Integer.parseInt(hexadecimal, 16));
     }
 
     private static String plain(String letter) {
@@ -404,19 +476,26 @@ public final class CoordinatorWatch implements AutoCloseable {
     }
 
     private static void show(Answer answer) {
-        String what = answer.uri() != null ? "coordinator " + answer.uri() : "no coordinator: " + answer.fields().get("reason");
+        String what =
+                answer.uri() != null
+                        ? "coordinator " + answer.uri()
+                        : "no coordinator: " + answer.fields().get("reason");
         Instant since = answer.unconfirmedSince();
-        String prefix = since == null ? ""
-            : "unconfirmed since " + DateTimeFormatter.ofPattern("HH:mm:ss").withZone(ZoneId.systemDefault()).format(since) + ": ";
+        DateTimeFormatter time =
+                DateTimeFormatter.ofPattern("HH:mm:ss").withZone(ZoneId.systemDefault());
+        String prefix = since == null ? "" : "unconfirmed since " + time.format(since) + ": ";
         System.out.println(prefix + what + " (reported by " + answer.server() + ")");
     }
 
     public static void main(String[] arguments) throws InterruptedException {
         if (arguments.length != 1) {
-            System.err.println("usage: java CoordinatorWatch.java http://n1:8411,http://n2:8411,...");
+            System.err.println(
+                    "usage: java CoordinatorWatch.java http://n1:8411,http://n2:8411,...");
             System.exit(2);
         }
-        CoordinatorWatch watch = new CoordinatorWatch(List.of(arguments[0].split(",")), null, null, CoordinatorWatch::show);
+        CoordinatorWatch watch =
+                new CoordinatorWatch(
+                        List.of(arguments[0].split(",")), null, null, CoordinatorWatch::show);
         watch.closed.await(); // Nobody closes it: the program runs until it is killed.
     }
 }

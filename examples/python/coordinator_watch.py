@@ -3,13 +3,14 @@
 
 Needs only Python 3.9 or newer. Copy this file into your application.
 
-    watch = CoordinatorWatch(["http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"])
+    servers = ["http://10.0.0.1:8411", "http://10.0.0.2:8411", "http://10.0.0.3:8411"]
+    watch = CoordinatorWatch(servers)
     watch.wait(30).uri     # at the start: blocks until the coordinator is known
     watch.current().uri    # from then on: at once, from memory
 
-It does not poll: a node sends the coordinator's address, and again within milliseconds of each move.
-When the node goes away, the next one is asked. When all are away, the last answer stays, with the time
-at which it was last confirmed.
+It does not poll: a node sends the coordinator's address, and again within milliseconds of each
+move. When the node goes away, the next one is asked. When all are away, the last answer stays, with
+the time at which it was last confirmed.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ class Answer:
     """The coordinator's address, as a node sent it last."""
 
     uri: Optional[str]
-    """`http://host:port`; None while the cluster knows no coordinator, with the reason in `fields`."""
+    """`http://host:port`; None while the cluster knows no coordinator, with the reason in
+    `fields`."""
 
     fields: dict
-    """Everything the node sent: engine, nodeId, pool, location, joinedIndex, properties; or reason."""
+    """Everything the node sent: engine, nodeId, pool, location, joinedIndex, properties; or
+    reason."""
 
     server: str = field(compare=False)
     """The node that sent it."""
@@ -63,7 +66,8 @@ class CoordinatorWatch:
     """A node begins its response within 2 s, if need be with 503."""
 
     STEADY_S = 5.0
-    """After an attempt that took this long the next one follows at once, so a failover has no pause."""
+    """After an attempt that took this long the next one follows at once, so a failover has no
+    pause."""
 
     PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0
 
@@ -78,16 +82,25 @@ class CoordinatorWatch:
         engine: Optional[str] = None,
         pool: Optional[str] = None,
     ):
-        """Starts watching. `engine` is `presto` or `trino`; without it, and without `pool`, any matches.
+        """Starts watching.
 
+        `engine` is `presto` or `trino`; without it, and without `pool`, any matches.
         `on_change` gets each new answer, on the thread of the watch, and should return soon.
         """
-        if not servers or any(urlsplit(server).scheme not in ("http", "https") for server in servers):
-            raise ValueError(f"servers must be one or more addresses such as http://host:8411, not {list(servers)}")
-        # A random order for each watch, so that the watchers of a node that dies spread over the others.
+        if not servers or any(
+            urlsplit(server).scheme not in ("http", "https") for server in servers
+        ):
+            raise ValueError(
+                "servers must be one or more addresses such as http://host:8411, "
+                f"not {list(servers)}"
+            )
+        # A random order for each watch, so that the watchers of a node that dies spread over the
+        # others.
         self._servers = random.sample(list(servers), len(servers))
         asked = {"engine": engine, "pool": pool}
-        self._query = "".join("&" + urlencode({name: value}) for name, value in asked.items() if value is not None)
+        self._query = "".join(
+            "&" + urlencode({name: value}) for name, value in asked.items() if value is not None
+        )
         self._on_change = on_change
         self._changed = threading.Condition()
         self._answer: Optional[Answer] = None
@@ -139,13 +152,18 @@ class CoordinatorWatch:
             try:
                 self._follow(server)
             except Exception as error:  # pylint: disable=broad-except
-                # The watch survives anything that a server sends: a dead thread would silently be wrong.
+                # The watch survives anything that a server sends: a dead thread would silently be
+                # wrong.
                 self._trouble = f"{server}: {error or type(error).__name__}"
                 log.info("lost %s", self._trouble)
             if self._closed.is_set():
                 return
             unanswered = unanswered + 1 if self._answer is before else 0
-            if unanswered >= len(self._servers) and self._answer and not self._answer.unconfirmed_since:
+            if (
+                unanswered >= len(self._servers)
+                and self._answer
+                and not self._answer.unconfirmed_since
+            ):
                 self._learn(replace(self._answer, unconfirmed_since=self._heard_at))
             brief = brief + 1 if time.monotonic() - began < self.STEADY_S else 0
             if brief and self._closed.wait(self._pause(brief)):
@@ -153,7 +171,8 @@ class CoordinatorWatch:
 
     def _pause(self, brief: int) -> float:
         # Random, so that the watchers of a node that returns do not all connect at once.
-        return random.uniform(0.5, 1.0) * min(self.PAUSE_MAX_S, self.PAUSE_MIN_S * 2 ** min(brief - 1, 16))
+        most = min(self.PAUSE_MAX_S, self.PAUSE_MIN_S * 2 ** min(brief - 1, 16))
+        return random.uniform(0.5, 1.0) * most
 
     def _follow(self, server: str) -> None:
         """Reads one node's stream until it ends, which raises unless the watch is closed."""
@@ -168,8 +187,13 @@ class CoordinatorWatch:
             path = base.path.rstrip("/") + "/v1/coordinator?watch" + self._query
             connection.request("GET", path, headers={"Accept": "text/event-stream"})
             with connection.getresponse() as response:
-                if response.status != 200 or response.headers.get_content_type() != "text/event-stream":
-                    raise ValueError(f"{response.status} {response.read(300).decode(errors='replace').strip()}")
+                if (
+                    response.status != 200
+                    or response.headers.get_content_type() != "text/event-stream"
+                ):
+                    raise ValueError(
+                        f"{response.status} {response.read(300).decode(errors='replace').strip()}"
+                    )
                 connected.settimeout(self.SILENCE_S)
                 self._take(server, response)
         finally:
@@ -188,7 +212,8 @@ class CoordinatorWatch:
         raise ValueError("the stream was interrupted")
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[tuple[str, str]]:
-        """Yields server-sent events, each by name and data. A heartbeat has no data and yields nothing."""
+        """Yields server-sent events, each by name and data. A heartbeat has no data and yields
+        nothing."""
         name, data = "message", ""
         while line := response.readline(self.LINE_MAX_BYTES):
             if not line.endswith(b"\n"):
@@ -214,7 +239,8 @@ class CoordinatorWatch:
             try:
                 self._on_change(answer)
             except Exception:  # pylint: disable=broad-except
-                log.exception("on_change failed")  # The watch continues: this failure is the application's.
+                # The watch continues: this failure is the application's.
+                log.exception("on_change failed")
 
 
 def show(answer: Answer) -> None:
@@ -223,7 +249,8 @@ def show(answer: Answer) -> None:
     else:
         line = f"no coordinator: {answer.fields.get('reason')} (reported by {answer.server})"
     if answer.unconfirmed_since:
-        line = time.strftime("unconfirmed since %H:%M:%S: ", time.localtime(answer.unconfirmed_since)) + line
+        since = time.localtime(answer.unconfirmed_since)
+        line = time.strftime("unconfirmed since %H:%M:%S: ", since) + line
     print(line, flush=True)
 
 

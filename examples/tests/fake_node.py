@@ -1,4 +1,5 @@
-"""A node that does as the test says: the part of quorate's wire that a watch of the coordinator sees."""
+"""A node that does as the test says: the part of quorate's wire that a watch of the coordinator
+sees."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ import threading
 from typing import Optional
 
 PATIENCE_S = 30.0
-"""How long a test waits for an event before it fails. Long, since the machine may be busy; nothing waits for its end."""
+"""How long a test waits for an event before it fails. Long, since the machine may be busy; nothing
+waits for its end."""
 
 
 class Stream:
@@ -22,8 +24,15 @@ class Stream:
         self._index = 1000
 
     def coordinator(self, uri: str, **fields: object) -> None:
-        # Numbers, nested objects and a field of the same name in one: a reader must tell them apart.
-        known = {"uri": uri, "engine": "trino", "nodeId": "c1", "joinedIndex": 12, "properties": {"uri": "http://wrong:1"}}
+        # Numbers, nested objects and a field of the same name in one: a reader must tell them
+        # apart.
+        known = {
+            "uri": uri,
+            "engine": "trino",
+            "nodeId": "c1",
+            "joinedIndex": 12,
+            "properties": {"uri": "http://wrong:1"},
+        }
         self.event("coordinator", {**known, **fields})
 
     def none(self, reason: str) -> None:
@@ -60,7 +69,8 @@ class Stream:
 class FakeNode:
     """A server on a port of its own, which it keeps while it is down: then connections are refused.
 
-    Each watch asked for is put on `streams`, which several nodes may share: the test takes it from there.
+    Each watch asked for is put on `streams`, which several nodes may share: the test takes it from
+    there.
     """
 
     def __init__(self, streams: "queue.Queue[Stream]"):
@@ -139,13 +149,17 @@ class FakeNode:
             if self.refusal is not None:
                 body = self.refusal.encode() + b"\n"
                 connection.sendall(
-                    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\n"
-                    b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+                    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
+                    b"Retry-After: 1\r\nConnection: close\r\n"
+                    b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
                 )
                 self.drop(connection)
                 self.refused.put(target)
                 return None
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n"
+            )
         except OSError:
             return self.drop(connection)
         with self._lock:

@@ -17,7 +17,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_node import PATIENCE_S  # noqa: E402
-from program import EXAMPLES, Program, coordinator, java_command, none, python_command, unconfirmed  # noqa: E402
+from program import (  # noqa: E402
+    EXAMPLES,
+    Program,
+    coordinator,
+    java_command,
+    none,
+    python_command,
+    unconfirmed,
+)
 
 START_LIMIT_S = 1500.0
 """`up` may have to build the product."""
@@ -28,13 +36,19 @@ class Cluster:
         self._directory = directory
         self.urls = [f"http://127.0.0.1:{port + i}" for i in range(3)]
         # Announcements that nobody renews must outlast a slow run.
-        self._script("up", "3", "--port", str(port), "--set", "discovery.max-age=1h", *options, limit_s=START_LIMIT_S)
+        options = ["--port", str(port), "--set", "discovery.max-age=1h", *options]
+        self._script("up", "3", *options, limit_s=START_LIMIT_S)
 
     def _script(self, *arguments: str, limit_s: float = 4 * PATIENCE_S) -> None:
-        command = [str(EXAMPLES.parent / "scripts" / "cluster.sh"), *arguments, "--dir", self._directory]
-        done = subprocess.run(command, timeout=limit_s, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        script = EXAMPLES.parent / "scripts" / "cluster.sh"
+        command = [str(script), *arguments, "--dir", self._directory]
+        done = subprocess.run(
+            command, timeout=limit_s, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         if done.returncode:
-            raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+            raise AssertionError(
+                f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+            )
 
     def kill(self, url: str) -> None:
         self._script("kill", str(self.urls.index(url) + 1))
@@ -47,8 +61,17 @@ class Cluster:
             self._until_ok("GET", f"{url}/v1/cluster/ready")
 
     def announce(self, node: str, uri: str, first: str) -> None:
-        service = {"id": f"00000000-0000-4000-8000-0000000000{int(node[1:]):02}", "type": "trino-coordinator", "properties": {"http": uri}}
-        body = {"environment": "test", "pool": "general", "location": f"/{node}", "services": [service]}
+        service = {
+            "id": f"00000000-0000-4000-8000-0000000000{int(node[1:]):02}",
+            "type": "trino-coordinator",
+            "properties": {"http": uri},
+        }
+        body = {
+            "environment": "test",
+            "pool": "general",
+            "location": f"/{node}",
+            "services": [service],
+        }
         self._until_ok("PUT", f"{first}/v1/announcement/{node}", body)
 
     def withdraw(self, node: str, first: str) -> None:
@@ -60,7 +83,9 @@ class Cluster:
         data = None if body is None else json.dumps(body).encode()
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+            request = urllib.request.Request(
+                url, data, {"Content-Type": "application/json"}, method=method
+            )
             try:
                 with urllib.request.urlopen(request, timeout=PATIENCE_S):
                     return
@@ -79,7 +104,8 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
     moves = 0
 
     def move(through: str) -> str:
-        """Another node announces a coordinator; those before it stay listed, as if they had been killed."""
+        """Another node announces a coordinator; those before it stay listed, as if they had been
+        killed."""
         nonlocal moves
         moves += 1
         uri = f"http://10.0.0.{moves}:8080"
@@ -93,7 +119,9 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
     for _ in range(2):
         uri = move(cluster.urls[0])
         watched = {name: program.next(coordinator(uri))[1] for name, program in programs.items()}
-    passed("both print each move to the newest coordinator, although the previous one is still listed")
+    passed(
+        "both print each move to the newest coordinator, although the previous one is still listed"
+    )
 
     for name, program in programs.items():
         down = watched[name]
@@ -108,7 +136,8 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
 
     for url in cluster.urls:
         cluster.kill(url)
-    # Nodes die one after the other, so the last may end its stream in between, and others take it up again.
+    # Nodes die one after the other, so the last may end its stream in between, and others take it
+    # up again.
     for program in programs.values():
         program.until(unconfirmed(coordinator(uri)))
     passed("all three are killed: the last answer stays, marked as unconfirmed")
@@ -134,7 +163,9 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
         program.next(none(".+"))
         if not program.is_running():
             raise AssertionError(f"{name} has exited\n{program.transcript()}")
-    passed("coordinators withdraw, the newest first: both fall back to the previous one, then to none")
+    passed(
+        "coordinators withdraw, the newest first: both fall back to the previous one, then to none"
+    )
 
 
 def main() -> None:

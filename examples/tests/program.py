@@ -35,7 +35,8 @@ def java_command() -> "Optional[list[str]]":
 
 
 class Program:
-    """A program that watches `servers`. Its log is kept for a failure; what it prints is taken line by line."""
+    """A program that watches `servers`. Its log is kept for a failure; what it prints is taken line
+    by line."""
 
     def __init__(self, command: "list[str]", servers: "list[str]"):
         self._process = subprocess.Popen(
@@ -81,7 +82,9 @@ class Program:
         except queue.Empty:
             code = self._process.poll()
             state = "it still runs" if code is None else f"it has ended with {code}"
-            raise AssertionError(f"no {expected!r} after {PATIENCE_S} s; {state}\n{self.transcript()}") from None
+            raise AssertionError(
+                f"no {expected!r} after {PATIENCE_S} s; {state}\n{self.transcript()}"
+            ) from None
 
     def transcript(self) -> str:
         return "all that it printed and logged:\n" + "".join(self._transcript)

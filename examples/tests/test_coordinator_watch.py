@@ -1,4 +1,5 @@
-"""The Python client by itself: what it answers, when it changes its mind, and that it never spins. No network but loopback."""
+"""The Python client by itself: what it answers, when it changes its mind, and that it never spins.
+No network but loopback."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ class WatchTest(unittest.TestCase):
             self.addCleanup(node.close)
         return nodes
 
-    def watch(self, nodes: "list[FakeNode]", kind: type = CoordinatorWatch, **options: str) -> CoordinatorWatch:
+    def watch(
+        self, nodes: "list[FakeNode]", kind: type = CoordinatorWatch, **options: str
+    ) -> CoordinatorWatch:
         watch = kind([node.url for node in nodes], self.changes.put, **options)
         self.addCleanup(watch.close)
         return watch
@@ -40,7 +43,8 @@ class WatchTest(unittest.TestCase):
         return self.changes.get(timeout=PATIENCE_S)
 
     def test_the_answer_is_in_memory_and_follows_each_move(self) -> None:
-        """Before the first answer there is none; after it, current() is what the stream said last."""
+        """Before the first answer there is none; after it, current() is what the stream said
+        last."""
         watch = self.watch([self.nodes(1)[0].start()])
         stream = self.stream()
         self.assertEqual(stream.target, "/v1/coordinator?watch")
@@ -54,7 +58,8 @@ class WatchTest(unittest.TestCase):
         self.assertEqual((watch.current().uri, watch.current().fields["nodeId"]), (B, "c2"))
 
     def test_none_is_an_answer_and_wait_waits_on(self) -> None:
-        """A cluster without a coordinator says so at once, with the reason; wait() is for one that has a name."""
+        """A cluster without a coordinator says so at once, with the reason; wait() is for one that
+        has a name."""
         watch = self.watch([self.nodes(1)[0].start()])
         stream = self.stream()
         stream.none("no node announces a coordinator")
@@ -103,7 +108,8 @@ class WatchTest(unittest.TestCase):
         first.wait_gone()
 
     def test_a_503_is_no_answer(self) -> None:
-        """A node without a quorum knows nothing: the answer stays, another node is asked, and wait() says why."""
+        """A node without a quorum knows nothing: the answer stays, another node is asked, and
+        wait() says why."""
         refusing, good = self.nodes(2)
         refusing.refusal = "no majority of the cluster answers"
         watch = self.watch([refusing.start()])
@@ -116,7 +122,8 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(both.wait(PATIENCE_S).uri, A)
 
     def test_the_last_answer_stays_when_all_are_away(self) -> None:
-        """All nodes down: the address is still there, marked since when. Back again: the mark goes, and moves come."""
+        """All nodes down: the address is still there, marked since when. Back again: the mark goes,
+        and moves come."""
         nodes = self.nodes(3)
         watch = self.watch([node.start() for node in nodes])
         before = time.time()
@@ -127,7 +134,10 @@ class WatchTest(unittest.TestCase):
             node.stop()
         lost = self.change()
         self.assertEqual(lost.uri, A)
-        self.assertTrue(before <= lost.unconfirmed_since <= heard_by, "it is the time of the last word, not of the loss")
+        self.assertTrue(
+            before <= lost.unconfirmed_since <= heard_by,
+            "it is the time of the last word, not of the loss",
+        )
         self.assertEqual(watch.current(), lost)
         self.assertEqual(watch.wait(0).uri, A)
         while not self.streams.empty():
@@ -152,7 +162,8 @@ class WatchTest(unittest.TestCase):
         long_line = "x" * (CoordinatorWatch.LINE_MAX_BYTES + 1)
         for data in "[1]", "7", "{}", '{"uri":', '{"uri":"cut off', "\ud800", long_line:
             try:
-                stream.raw(f"event: coordinator\ndata: {data}" + ("" if "cut off" in data else "\n\n"))
+                end = "" if "cut off" in data else "\n\n"
+                stream.raw(f"event: coordinator\ndata: {data}{end}")
             except ConnectionError:
                 pass  # The reader has left in the middle of it.
             if "cut off" in data:
@@ -165,7 +176,8 @@ class WatchTest(unittest.TestCase):
         self.assertIsNone(watch.current().unconfirmed_since)
 
     def test_it_never_spins(self) -> None:
-        """Streams that end at once are asked for again after pauses that grow: five need 0.05 + 0.1 + 0.2 + 0.4 s at least."""
+        """Streams that end at once are asked for again after pauses that grow: five need 0.05 + 0.1
+        + 0.2 + 0.4 s at least."""
         self.watch([node.start() for node in self.nodes(2)])
         began = time.monotonic()
         for _ in range(5):

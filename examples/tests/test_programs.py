@@ -10,7 +10,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_node import PATIENCE_S, FakeNode, Stream  # noqa: E402
-from program import Program, coordinator, java_command, none, python_command, unconfirmed  # noqa: E402
+from program import (  # noqa: E402
+    Program,
+    coordinator,
+    java_command,
+    none,
+    python_command,
+    unconfirmed,
+)
 
 A, B, C = "http://10.0.0.5:8080", "http://10.0.0.6:18080", "https://10.0.0.7:8443"
 
@@ -44,7 +51,8 @@ class Scenarios:
         return program
 
     def test_each_move_is_printed_once(self) -> None:
-        """A coordinator, none, another, and the same one again, which is no change; JSON's escapes are read."""
+        """A coordinator, none, another, and the same one again, which is no change; JSON's escapes
+        are read."""
         group = Group(self, 1)
         program = self.run_on(group)
         stream = group.stream()
@@ -55,7 +63,8 @@ class Scenarios:
         stream.none('no node announces a "coordinator" \u2026 \\')
         program.next(none('no node announces a "coordinator" \u2026 \\\\'))
         escaped = B.replace("/", "\\/").replace(":", "\\u003a")
-        same = 'event: coordinator\ndata: {"properties":{"uri":"http://wrong:1"},"uri":"%s"}\n\n' % escaped
+        data = '{"properties":{"uri":"http://wrong:1"},"uri":"%s"}' % escaped
+        same = f"event: coordinator\ndata: {data}\n\n"
         stream.raw(same)
         stream.raw(same)
         stream.coordinator(C)
@@ -63,7 +72,8 @@ class Scenarios:
         program.next(coordinator(C))
 
     def test_the_next_node_goes_on(self) -> None:
-        """A node that dies, one that ends its stream and one that sends rubbish show in no line: only the next move does."""
+        """A node that dies, one that ends its stream and one that sends rubbish show in no line:
+        only the next move does."""
         group = Group(self, 3)
         program = self.run_on(group)
         first = group.stream()
@@ -83,7 +93,8 @@ class Scenarios:
         self.assertEqual(program.next(coordinator(B))[1], fourth.node.url)
 
     def test_the_last_answer_stays_when_all_are_away(self) -> None:
-        """All down, then back without a quorum, then well: the address stays, marked, until a node stands by it again."""
+        """All down, then back without a quorum, then well: the address stays, marked, until a node
+        stands by it again."""
         group = Group(self, 3)
         program = self.run_on(group)
         group.stream().coordinator(A)
@@ -117,7 +128,8 @@ class JavaProgramTest(Scenarios, unittest.TestCase):
 
 class SilenceTest(unittest.TestCase):
     def test_a_silent_node_is_given_up(self) -> None:
-        """A stream that stays open and brings nothing is left after 10 s, by both at once so that it takes only 10 s."""
+        """A stream that stays open and brings nothing is left after 10 s, by both at once so that
+        it takes only 10 s."""
         programs = []
         for command in filter(None, [python_command(), java_command()]):
             group = Group(self, 2)

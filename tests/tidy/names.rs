@@ -52,7 +52,8 @@ fn a_name_of_a_type_has_one_meaning_in_tests() {
 
 #[test]
 fn a_type_is_found() {
-    let source = "pub(super) struct Held<'a> {\n    enum Inner {\nfn f(x: struct No)\nenum Answer {}\n\
-                  pub trait Sized2: Send {\n// struct Comment\npub(in crate::http) union U {";
+    let source = "pub(super) struct Held<'a> {\n    enum Inner {\n\
+                  fn f(x: struct No)\nenum Answer {}\npub trait Sized2: Send {\n\
+                  // struct Comment\npub(in crate::http) union U {";
     assert_eq!(types(source), ["Held", "Inner", "Answer", "Sized2", "U"]);
 }

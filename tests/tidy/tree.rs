@@ -15,6 +15,12 @@ pub fn read(path: &Path) -> String {
 
 /// Returns every Rust file below a directory of the repository, by its path in it.
 pub fn rust_files(below: &str) -> Vec<PathBuf> {
+    files_of(below, &["rs"])
+}
+
+/// Returns every file with one of these extensions below a directory of the repository, by its path
+/// in it.
+pub fn files_of(below: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![PathBuf::from(below)];
     while let Some(dir) = open.pop() {
@@ -25,7 +31,10 @@ pub fn rust_files(below: &str) -> Vec<PathBuf> {
             let path = dir.join(entry.file_name());
             if entry.path().is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted))
+            {
                 files.push(path);
             }
         }

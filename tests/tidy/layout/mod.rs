@@ -1,7 +1,8 @@
 //! Checks the layout of files: no import cycles, no imports from a parent module, small files,
-//! small folders, one module style.
+//! small folders, narrow lines, one module style.
 
 mod imports;
+mod width;
 
 use crate::tree::{all_files, assert_none, is_test_file, product_files, read, rust_files};
 use imports::{Imports, Modules, is_root};

@@ -34,19 +34,35 @@ fn the_lines_are_as_they_were() {
     let line = |operation: history::Operation| operation.to_string();
     assert_eq!(
         line(announce("n1", 7).at(1, 2, 9)),
-        r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"outcome":"acked","index":9}"#
+        concat!(
+            r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"#,
+            r#""input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"#,
+            r#""outcome":"acked","index":9}"#
+        )
     );
     assert_eq!(
         line(announce("n1", 7).at(1, 3, 9).arrived(2)),
-        r#"{"client":0,"server":0,"call_ns":1000000,"arrived_ns":2000000,"return_ns":3000000,"input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"outcome":"acked","index":9}"#
+        concat!(
+            r#"{"client":0,"server":0,"call_ns":1000000,"arrived_ns":2000000,"#,
+            r#""return_ns":3000000,"#,
+            r#""input":{"announce":{"node":"n1","pool":"p","types":["t"],"token":7}},"#,
+            r#""outcome":"acked","index":9}"#
+        )
     );
     assert_eq!(
         line(withdraw("n1").unknown(1)),
-        r#"{"client":0,"server":0,"call_ns":1000000,"input":{"withdraw":{"node":"n1"}},"outcome":"unknown"}"#
+        concat!(
+            r#"{"client":0,"server":0,"call_ns":1000000,"#,
+            r#""input":{"withdraw":{"node":"n1"}},"outcome":"unknown"}"#
+        )
     );
     assert_eq!(
         line(lookup(&[("n1", 7)]).at(1, 2, 9)),
-        r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"input":{"lookup":{"type":"t","pool":"p"}},"outcome":{"found":[["n1","t","p",7]]},"index":9}"#
+        concat!(
+            r#"{"client":0,"server":0,"call_ns":1000000,"return_ns":2000000,"#,
+            r#""input":{"lookup":{"type":"t","pool":"p"}},"#,
+            r#""outcome":{"found":[["n1","t","p",7]]},"index":9}"#
+        )
     );
 }
 

@@ -15,9 +15,19 @@ fn a_printed_log_is_read() {
                 {"id":"s2","service_type":"u","properties":{"token":"7"}}]},"seen":1},
             {"announce":{"node_id":"b","pool":"p","location":"/b","services":[]},"seen":1},
             {"withdraw":"c","seen":1}],"outcomes":["applied","applied","overtaken"],"changes":[]}"#,
-        r#"{"index":3,"term":1,"commands":[{"renew":"a","seen":2,"digest":"00"},{"withdraw":"b","seen":2},{"renew":"z","seen":2,"digest":"00"}],"outcomes":["applied","applied","notHeld"]}"#,
-        r#"{"index":4,"term":1,"commands":[{"tick":{"advanceMs":500,"graceMs":null}}],"outcomes":[{"expired":["a"]}]}"#,
-        r#"{"index":5,"term":1,"commands":[{"level":1},{"retire":[3]}],"outcomes":["applied","applied"]}"#,
+        concat!(
+            r#"{"index":3,"term":1,"commands":[{"renew":"a","seen":2,"digest":"00"},"#,
+            r#"{"withdraw":"b","seen":2},{"renew":"z","seen":2,"digest":"00"}],"#,
+            r#""outcomes":["applied","applied","notHeld"]}"#
+        ),
+        concat!(
+            r#"{"index":4,"term":1,"commands":[{"tick":{"advanceMs":500,"graceMs":null}}],"#,
+            r#""outcomes":[{"expired":["a"]}]}"#
+        ),
+        concat!(
+            r#"{"index":5,"term":1,"commands":[{"level":1},{"retire":[3]}],"#,
+            r#""outcomes":["applied","applied"]}"#
+        ),
     ]
     .map(|line| line.replace('\n', ""))
     .join("\n");

@@ -40,7 +40,8 @@ public final class Airlift
     public Client open(URI server, String environment, String nodeId, String pool)
     {
         Injector injector = new Bootstrap(
-                binder -> binder.bind(MBeanServer.class).toInstance(MBeanServerFactory.newMBeanServer()),
+                binder -> binder.bind(MBeanServer.class)
+                        .toInstance(MBeanServerFactory.newMBeanServer()),
                 new NodeModule(),
                 new JsonModule(),
                 new DiscoveryModule())
@@ -62,7 +63,9 @@ public final class Airlift
         @Override
         public Offer offer(String type, Map<String, String> properties)
         {
-            ServiceAnnouncement announcement = ServiceAnnouncement.serviceAnnouncement(type).addProperties(properties).build();
+            ServiceAnnouncement announcement = ServiceAnnouncement.serviceAnnouncement(type)
+                    .addProperties(properties)
+                    .build();
             return new Offer(announcement.getId(), announcement);
         }
 
@@ -70,8 +73,12 @@ public final class Airlift
         public double announce(Offer... offers)
                 throws Exception
         {
-            Set<ServiceAnnouncement> services = Arrays.stream(offers).map(offer -> (ServiceAnnouncement) offer.raw()).collect(Collectors.toSet());
-            return answer(injector.getInstance(DiscoveryAnnouncementClient.class).announce(services)).getValue(TimeUnit.SECONDS);
+            Set<ServiceAnnouncement> services = Arrays.stream(offers)
+                    .map(offer -> (ServiceAnnouncement) offer.raw())
+                    .collect(Collectors.toSet());
+            return answer(injector.getInstance(DiscoveryAnnouncementClient.class)
+                    .announce(services))
+                    .getValue(TimeUnit.SECONDS);
         }
 
         @Override
@@ -96,21 +103,25 @@ public final class Airlift
                 throws Exception
         {
             ServiceSelectorConfig config = new ServiceSelectorConfig().setPool(pool);
-            return listed(answer(injector.getInstance(ServiceSelectorFactory.class).createServiceSelector(type, config).refresh()));
+            return listed(answer(injector.getInstance(ServiceSelectorFactory.class)
+                    .createServiceSelector(type, config)
+                    .refresh()));
         }
 
         @Override
         public Picture lookup(String type)
                 throws Exception
         {
-            return picture(answer(injector.getInstance(DiscoveryLookupClient.class).getServices(type)));
+            return picture(answer(injector.getInstance(DiscoveryLookupClient.class)
+                    .getServices(type)));
         }
 
         @Override
         public Picture refresh(Picture earlier)
                 throws Exception
         {
-            return picture(answer(injector.getInstance(DiscoveryLookupClient.class).refreshServices((ServiceDescriptors) earlier.raw())));
+            return picture(answer(injector.getInstance(DiscoveryLookupClient.class)
+                    .refreshServices((ServiceDescriptors) earlier.raw())));
         }
 
         @Override
@@ -138,7 +149,13 @@ public final class Airlift
         private static List<Listed> listed(List<ServiceDescriptor> descriptors)
         {
             return descriptors.stream()
-                    .map(it -> new Listed(it.getId(), it.getNodeId(), it.getType(), it.getPool(), it.getLocation(), it.getProperties()))
+                    .map(it -> new Listed(
+                            it.getId(),
+                            it.getNodeId(),
+                            it.getType(),
+                            it.getPool(),
+                            it.getLocation(),
+                            it.getProperties()))
                     .toList();
         }
     }

@@ -65,7 +65,13 @@ public interface Library
     record Offer(UUID id, Object raw) {}
 
     /** A service in the result of a lookup. */
-    record Listed(UUID id, String nodeId, String type, String pool, String location, Map<String, String> properties) {}
+    record Listed(
+            UUID id,
+            String nodeId,
+            String type,
+            String pool,
+            String location,
+            Map<String, String> properties) {}
 
     /**
      * The answer to a lookup; {@code raw} is the library's own object, for {@link Client#refresh}.

@@ -44,7 +44,13 @@ public final class Scenarios
         this.library = library;
         this.servers = servers;
         this.environment = environment;
-        this.readers = servers.stream().map(server -> library.open(server, environment, "reader-" + UUID.randomUUID(), POOL)).toList();
+        this.readers = servers.stream()
+                .map(server -> library.open(
+                        server,
+                        environment,
+                        "reader-" + UUID.randomUUID(),
+                        POOL))
+                .toList();
     }
 
     /**
@@ -56,16 +62,26 @@ public final class Scenarios
         List<URI> servers = Arrays.stream(required("servers").split(",")).map(URI::create).toList();
         Scenarios scenarios = new Scenarios(library, servers, required("environment"));
         Map<String, Scenario> all = Map.of(
-                "an announcement is in the selector on every node at once", scenarios::announcement,
-                "a lookup by type alone reaches every pool, a selector only its own", scenarios::pools,
-                "a changed announcement replaces the old one on every node", scenarios::change,
-                "an unchanged announcement renews and changes nothing", scenarios::renewal,
-                "a conditional lookup shows a change", scenarios::conditional,
-                "an unannounced node disappears at once, and can be unannounced again", scenarios::unannouncement,
-                "an announcement of another environment is refused by name and not listed", scenarios::announcementElsewhere,
-                "a lookup by a client of another environment fails", scenarios::lookupElsewhere,
-                "a discovery.uri that ends in a slash works", scenarios::trailingSlash,
-                "the announcer lists its node from start to stop", scenarios::announcer);
+                "an announcement is in the selector on every node at once",
+                scenarios::announcement,
+                "a lookup by type alone reaches every pool, a selector only its own",
+                scenarios::pools,
+                "a changed announcement replaces the old one on every node",
+                scenarios::change,
+                "an unchanged announcement renews and changes nothing",
+                scenarios::renewal,
+                "a conditional lookup shows a change",
+                scenarios::conditional,
+                "an unannounced node disappears at once, and can be unannounced again",
+                scenarios::unannouncement,
+                "an announcement of another environment is refused by name and not listed",
+                scenarios::announcementElsewhere,
+                "a lookup by a client of another environment fails",
+                scenarios::lookupElsewhere,
+                "a discovery.uri that ends in a slash works",
+                scenarios::trailingSlash,
+                "the announcer lists its node from start to stop",
+                scenarios::announcer);
         scenarios.warmUp();
         int failed = 0;
         for (String title : all.keySet().stream().sorted().toList()) {
@@ -107,7 +123,10 @@ public final class Scenarios
             throws Exception
     {
         String type = freshType();
-        Map<String, String> properties = Map.of("http", "http://10.0.0.1:8080", "node_version", "476 \"quoted\" \u00e9\u2713", "coordinator", "false");
+        Map<String, String> properties = Map.of(
+                "http", "http://10.0.0.1:8080",
+                "node_version", "476 \"quoted\" \u00e9\u2713",
+                "coordinator", "false");
         for (int taker = 0; taker < servers.size(); taker++) {
             String nodeId = "announced-by-" + taker;
             try (Client node = open(taker, nodeId)) {
@@ -115,7 +134,9 @@ public final class Scenarios
                 double nextSeconds = node.announce(offer);
                 check(nextSeconds > 0, "the next announcement is due in " + nextSeconds + " s");
                 for (int reader = 0; reader < servers.size(); reader++) {
-                    Listed listed = only(select(reader, type, POOL), "node " + reader + " after node " + taker + " took it");
+                    Listed listed = only(
+                            select(reader, type, POOL),
+                            "node " + reader + " after node " + taker + " took it");
                     same(offer.id(), listed.id(), "id");
                     same(nodeId, listed.nodeId(), "nodeId");
                     same(type, listed.type(), "type");
@@ -131,14 +152,21 @@ public final class Scenarios
             throws Exception
     {
         String type = freshType();
-        try (Client general = open(0, "of-general"); Client other = library.open(server(1), environment, "of-other", "other")) {
+        try (Client general = open(0, "of-general");
+                Client other = library.open(server(1), environment, "of-other", "other")) {
             general.announce(general.offer(type, Map.of()));
             other.announce(other.offer(type, Map.of()), other.offer(type + "-second", Map.of()));
             same(Set.of("of-general"), nodes(select(2, type, POOL)), "pool general");
             same(Set.of("of-other"), nodes(select(2, type, "other")), "pool other");
             same(Set.of(), nodes(select(2, type, "third")), "a pool that nobody is in");
-            same(Set.of("of-general", "of-other"), nodes(general.lookup(type).services()), "the type in every pool");
-            same(Set.of("of-other"), nodes(select(2, type + "-second", "other")), "the second service of one node");
+            same(
+                    Set.of("of-general", "of-other"),
+                    nodes(general.lookup(type).services()),
+                    "the type in every pool");
+            same(
+                    Set.of("of-other"),
+                    nodes(select(2, type + "-second", "other")),
+                    "the second service of one node");
         }
     }
 
@@ -147,14 +175,19 @@ public final class Scenarios
     {
         String type = freshType();
         try (Client node = open(0, "changing"); Client elsewhere = open(1, "changing")) {
-            node.announce(node.offer(type, Map.of("connectorIds", "")), node.offer(type + "-dropped", Map.of()));
+            node.announce(
+                    node.offer(type, Map.of("connectorIds", "")),
+                    node.offer(type + "-dropped", Map.of()));
             Offer changed = elsewhere.offer(type, Map.of("connectorIds", "tpch,jmx"));
             elsewhere.announce(changed);
             for (int reader = 0; reader < servers.size(); reader++) {
                 Listed listed = only(select(reader, type, POOL), "node " + reader);
                 same(changed.id(), listed.id(), "id");
                 same(Map.of("connectorIds", "tpch,jmx"), listed.properties(), "properties");
-                same(List.of(), select(reader, type + "-dropped", POOL), "the service that is no longer announced");
+                same(
+                        List.of(),
+                        select(reader, type + "-dropped", POOL),
+                        "the service that is no longer announced");
             }
         }
     }
@@ -194,7 +227,9 @@ public final class Scenarios
             throws Exception
     {
         String type = freshType();
-        try (Client node = open(0, "leaving"); Client elsewhere = open(1, "leaving"); Client staying = open(2, "staying")) {
+        try (Client node = open(0, "leaving");
+                Client elsewhere = open(1, "leaving");
+                Client staying = open(2, "staying")) {
             staying.announce(staying.offer(type, Map.of()));
             node.announce(node.offer(type, Map.of()));
             elsewhere.unannounce();
@@ -211,9 +246,11 @@ public final class Scenarios
         String type = freshType();
         try (Client node = library.open(server(0), "elsewhere", "stranger", POOL)) {
             ExecutionException refusal = fails(() -> node.announce(node.offer(type, Map.of())));
-            String said = "Environment mismatch. Expected: " + environment + ", Provided: elsewhere";
-            check(String.valueOf(refusal.getCause()).contains("status code 400"), "not refused with 400: " + refusal.getCause());
-            check(String.valueOf(refusal.getCause()).contains(said), "the refusal does not say \"" + said + "\": " + refusal.getCause());
+            String cause = String.valueOf(refusal.getCause());
+            String said =
+                    "Environment mismatch. Expected: " + environment + ", Provided: elsewhere";
+            check(cause.contains("status code 400"), "not refused with 400: " + cause);
+            check(cause.contains(said), "the refusal does not say \"" + said + "\": " + cause);
         }
         same(Set.of(), nodes(select(1, type, POOL)), "after the refusal");
     }
@@ -223,7 +260,10 @@ public final class Scenarios
     {
         try (Client node = library.open(server(0), "elsewhere", "stranger", POOL)) {
             ExecutionException refusal = fails(() -> node.lookup("discovery"));
-            check(String.valueOf(refusal.getCause()).contains(environment), "it does not name the server's environment: " + refusal.getCause());
+            String cause = String.valueOf(refusal.getCause());
+            check(
+                    cause.contains(environment),
+                    "it does not name the server's environment: " + cause);
         }
     }
 
@@ -231,7 +271,8 @@ public final class Scenarios
             throws Exception
     {
         String type = freshType();
-        try (Client node = library.open(URI.create(server(0) + "/"), environment, "slashed", POOL)) {
+        URI slashed = URI.create(server(0) + "/");
+        try (Client node = library.open(slashed, environment, "slashed", POOL)) {
             node.announce(node.offer(type, Map.of()));
             same(Set.of("slashed"), nodes(node.select(type, POOL)), "by type and pool");
             same(Set.of("slashed"), nodes(node.lookup(type).services()), "by type");
