@@ -1,8 +1,9 @@
 //! quorate: a consensus-based, strongly consistent service-discovery cluster that replaces the
 //! airlift discovery server for Presto and Trino.
 //!
-//! The modules form one chain, each using only those before it (enforced by `tests/tidy`):
-//! `model <- registry <- storage <- raft <- http <- server <- main`.
+//! The modules form one chain, each using only those before it:
+//! `model <- registry <- storage <- raft <- http <- server <- main`. The first three are crates, so
+//! that cargo enforces their part of it; `tests/tidy` enforces the rest.
 
 pub mod clock;
 pub mod config;
@@ -10,10 +11,10 @@ pub mod http;
 mod locks;
 pub mod raft;
 pub mod server;
-pub mod storage;
 pub mod telemetry;
 
 pub use quorate_registry as registry;
 pub use quorate_registry::model;
+pub use quorate_storage as storage;
 
 use quorate_planted as planted;

@@ -28,7 +28,7 @@ fn log_lines_of_consensus_and_storage_name_their_target() {
     let mut complaints = Vec::new();
     let files = rust_files("src/raft")
         .into_iter()
-        .chain(rust_files("src/storage"));
+        .chain(rust_files("crates/storage/src"));
     for path in files.filter(|path| !is_test_file(path)) {
         for line in without_target(&read(&path)) {
             complaints.push(format!(

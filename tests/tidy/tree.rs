@@ -44,7 +44,7 @@ pub fn files_of(below: &str, extensions: &[&str]) -> Vec<PathBuf> {
 }
 
 /// The folders of the product; the other crates only test it.
-const PRODUCT: [&str; 3] = ["src", "crates/planted", "crates/registry"];
+const PRODUCT: [&str; 4] = ["src", "crates/planted", "crates/registry", "crates/storage"];
 
 /// Returns every Rust file of the product.
 pub fn product_files() -> Vec<PathBuf> {

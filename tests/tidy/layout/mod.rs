@@ -23,6 +23,7 @@ const CRATES: &[&[(&str, &str)]] = &[
     &[("crates/compare/src", "")],
     &[("crates/registry/src", "")],
     &[("crates/sim/src", "")],
+    &[("crates/storage/src", "")],
     &[("fuzz/src", "")],
     &[("tests/cluster", ""), ("tests/support", "support")],
     &[("tests/commands", "")],

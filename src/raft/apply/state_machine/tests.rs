@@ -3,10 +3,63 @@
 use super::*;
 use crate::model::StaticService;
 use crate::registry::{Batch, Command};
-use crate::storage::{SimFs, Store, Vfs};
+use crate::storage::{FileLock, FsSpace, OsFs, Store, Vfs, VfsFile};
 use openraft::impls::leader_id_adv::LeaderId;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// A file system whose free space the test sets.
+#[derive(Debug)]
+struct FullFs {
+    os: OsFs,
+    free_bytes: AtomicU64,
+}
+
+impl Vfs for FullFs {
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.os.create_dir_all(dir)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        self.os.open(path)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        self.os.create_new(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.os.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.os.remove(path)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.os.list(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.os.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn FileLock>>> {
+        self.os.lock(path)
+    }
+
+    fn allocated_bytes(&self, path: &Path) -> io::Result<u64> {
+        self.os.allocated_bytes(path)
+    }
+
+    fn space(&self, _: &Path) -> io::Result<FsSpace> {
+        Ok(FsSpace {
+            total_bytes: SMALL,
+            free_bytes: self.free_bytes.load(Ordering::Relaxed),
+        })
+    }
+}
 
 const SMALL: u64 = 12 << 20;
 
@@ -15,8 +68,12 @@ const SMALL: u64 = 12 << 20;
 /// process continues.
 #[tokio::test]
 async fn a_snapshot_without_room_is_put_off() {
-    let fs = SimFs::new(SMALL);
-    let store = Store::open(Arc::new(fs.clone()), Path::new("/data/raft")).expect("a new store");
+    let dir = tempfile::tempdir().expect("a directory");
+    let fs = Arc::new(FullFs {
+        os: OsFs,
+        free_bytes: AtomicU64::new(SMALL),
+    });
+    let store = Store::open(fs.clone(), dir.path()).expect("a new store");
     let snapshots = store.snapshots();
     let gap = Duration::from_secs(5);
     let opened =
@@ -28,15 +85,15 @@ async fn a_snapshot_without_room_is_put_off() {
     assert!(machine.try_create_snapshot_builder(false).await.is_some());
 
     // Other files occupy the disk, except for the space of the snapshot and the minimum for the
-    // log.
+    // log. The ballast counts as free.
     let floor_bytes = store.space().expect("space").floor_bytes;
-    let used_bytes = SMALL - fs.space(Path::new("/data/raft")).expect("asked").free_bytes;
     let ballast_bytes = floor_bytes;
     let needed_bytes = body_bytes + floor_bytes / 4;
-    fs.set_capacity(used_bytes + needed_bytes - ballast_bytes);
+    let set_free = |bytes| fs.free_bytes.store(bytes, Ordering::Relaxed);
+    set_free(needed_bytes - ballast_bytes);
     assert!(snapshots.have_room(body_bytes).expect("asked"));
     assert!(machine.try_create_snapshot_builder(false).await.is_some());
-    fs.set_capacity(used_bytes + needed_bytes - ballast_bytes - 1);
+    set_free(needed_bytes - ballast_bytes - 1);
     assert!(!snapshots.have_room(body_bytes).expect("asked"));
     assert!(machine.try_create_snapshot_builder(false).await.is_none());
     assert!(

@@ -199,7 +199,7 @@ fn refusals_name_entry_and_field() {
         (
             one(r#"{"https":"https://h:1"}"#),
             "inventory.json: services[0] (nodeId a): properties.https: \
-             TLS between the discovery nodes is not supported yet; give properties.http",
+             TLS between the discovery nodes is not supported yet; set properties.http",
         ),
         (
             one(r#"{"http":"https://h:1"}"#),

@@ -1,0 +1,235 @@
+//! The redb database of a data directory: opening, checking, reading and writing.
+
+use super::schema::{FORMAT, LOG, LogTable, META, MetaTable, WalEpoch, key};
+use super::verify;
+use crate::error::{OpenError, Unreadable};
+use crate::fail_stop::FailStop;
+use crate::log::recovered_state::RecoveredState;
+use crate::log::size_index::LogSizeIndex;
+use crate::types::Entry;
+use crate::vfs::fail_stop_file::FailStopFile;
+use crate::vfs::{Vfs, parent_of};
+use crate::{codec, layout};
+use quorate_planted::{Bug, is_planted};
+use redb::{Builder, DatabaseError, ReadableDatabase, StorageError};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Size of redb's page cache. redb's default is 1 GiB; the tail of the log is in memory already, so
+/// the pages need little.
+const CACHE_BYTES: usize = 4 << 20;
+/// The durability of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitMode {
+    /// A commit with a single fsync.
+    OnePhase,
+    /// A commit that can be reliably distinguished from a torn one, at the cost of a second fsync.
+    TwoPhases,
+    /// A commit that becomes durable only some time later: an injected bug.
+    #[cfg(feature = "planted")]
+    Unsynced,
+}
+
+impl CommitMode {
+    /// Returns whether the transaction is on disk when the commit returns.
+    pub(crate) fn is_synced(self) -> bool {
+        match self {
+            CommitMode::OnePhase | CommitMode::TwoPhases => true,
+            #[cfg(feature = "planted")]
+            CommitMode::Unsynced => false,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Database {
+    redb: redb::Database,
+    path: PathBuf,
+    growth: LogSizeIndex,
+    /// `None` before the first journal was created.
+    epoch: Option<WalEpoch>,
+}
+
+impl Database {
+    /// Creates a new database. It is written to a temporary file, closed, and renamed into place;
+    /// all of it is durable on return.
+    pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
+        let path = dir.join(layout::DATABASE);
+        let tmp = dir.join(format!("{}{}", layout::DATABASE, layout::TEMPORARY_SUFFIX));
+        let backend = FailStopFile::new(vfs.create_new(&tmp)?, &FailStop::new());
+        let redb = Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(backend)
+            .map_err(|e| io_error(&tmp, e))?;
+        let database = Self {
+            redb,
+            path: tmp.clone(),
+            growth: LogSizeIndex::default(),
+            epoch: None,
+        };
+        database.write(CommitMode::TwoPhases, |_, meta| {
+            meta.insert(key::FORMAT, &FORMAT.to_le_bytes()[..])?;
+            Ok(())
+        })?;
+        database.close()?;
+        vfs.open(&tmp)?.sync_all()?;
+        vfs.rename(&tmp, &path)?;
+        vfs.sync_dir(dir)?;
+        vfs.sync_dir(&parent_of(dir))
+    }
+
+    /// Opens the database and checks everything: every page, every record, and that the log has no
+    /// gap.
+    pub(crate) fn open(
+        vfs: &dyn Vfs,
+        dir: &Path,
+        fail_stop: &FailStop,
+    ) -> Result<(Self, RecoveredState), OpenError> {
+        let path = dir.join(layout::DATABASE);
+        let corrupt = |what: String| Unreadable::Damaged(what).in_file(dir, &path, None);
+        let io = |source| OpenError::NotWritable {
+            dir: dir.to_path_buf(),
+            source,
+        };
+        let file = vfs.open(&path).map_err(io)?;
+        if file.is_empty().map_err(io)? {
+            // redb would create a new database in an empty file.
+            return Err(corrupt("it is empty".to_owned()));
+        }
+        let opened = Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(true)
+            .create_with_backend(FailStopFile::new(file, fail_stop));
+        if opened.is_err() && is_planted(Bug::DamageTruncates) {
+            for file in [layout::DATABASE, layout::JOURNAL] {
+                vfs.remove(&dir.join(file)).map_err(io)?;
+            }
+            Self::create(vfs, dir).map_err(io)?;
+            return Self::open(vfs, dir, fail_stop);
+        }
+        let redb = opened.map_err(|e| match e {
+            DatabaseError::Storage(StorageError::Io(e))
+                if !matches!(
+                    e.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                io(e)
+            }
+            other => corrupt(other.to_string()),
+        })?;
+        let mut database = Self {
+            redb,
+            path: path.clone(),
+            growth: LogSizeIndex::default(),
+            epoch: None,
+        };
+        let checked = verify::database(&database.redb).map_err(|e| match e {
+            verify::Failure::Redb(redb::Error::Io(source)) => io(source),
+            verify::Failure::Redb(other) => corrupt(other.to_string()),
+            verify::Failure::Content(index, what) => what.in_file(dir, &path, index),
+        })?;
+        (database.growth, database.epoch) = (checked.growth, checked.epoch);
+        if let Some(upto) = checked.leftover {
+            database
+                .write(CommitMode::OnePhase, |log, _| {
+                    log.retain_in(..=upto, |_, _| false)
+                })
+                .map_err(io)?;
+        }
+        Ok((database, checked.recovered))
+    }
+
+    /// Returns the map from log indexes to log size, as of when the log was opened, including the
+    /// frames of the journal.
+    pub(crate) fn growth(&self) -> &LogSizeIndex {
+        &self.growth
+    }
+
+    /// Returns the mark that tells which frames of the journal the database did not have when it
+    /// was opened; `None` before the first journal was created.
+    pub(crate) fn epoch(&self) -> Option<WalEpoch> {
+        self.epoch
+    }
+
+    /// Records that the log has `bytes` more than when it was opened, and now ends with index
+    /// `last`.
+    pub(crate) fn grow_by(&mut self, last: Option<u64>, bytes: u64) {
+        self.growth.note_opened(last, bytes);
+    }
+
+    /// Runs a transaction over both tables. With a synced `commit` it is durable on return.
+    pub(crate) fn write(
+        &self,
+        commit: CommitMode,
+        change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
+    ) -> io::Result<()> {
+        let run = || -> Result<(), redb::Error> {
+            let mut txn = self.redb.begin_write()?;
+            txn.set_two_phase_commit(commit == CommitMode::TwoPhases);
+            #[cfg(feature = "planted")]
+            if commit == CommitMode::Unsynced {
+                txn.set_durability(redb::Durability::None)?;
+            }
+            {
+                let mut log = txn.open_table(LOG)?;
+                let mut meta = txn.open_table(META)?;
+                change(&mut log, &mut meta)?;
+            }
+            Ok(txn.commit()?)
+        };
+        run().map_err(|e| io_error(&self.path, e))
+    }
+
+    /// Reads entries with the sizes of their records, up to `bytes_max` but at least one.
+    pub(crate) fn read(
+        &self,
+        range: Range<u64>,
+        bytes_max: usize,
+    ) -> io::Result<Vec<(Entry, usize)>> {
+        let mut records = Vec::new();
+        let collect = |records: &mut Vec<(u64, Vec<u8>)>| -> Result<(), redb::Error> {
+            let mut bytes = 0;
+            for item in self.redb.begin_read()?.open_table(LOG)?.range(range)? {
+                let (index, record) = item?;
+                bytes += record.value().len();
+                if bytes > bytes_max && !records.is_empty() {
+                    break;
+                }
+                records.push((index.value(), record.value().to_vec()));
+            }
+            Ok(())
+        };
+        collect(&mut records).map_err(|e| io_error(&self.path, e))?;
+        let damaged = |index, what| {
+            let text = format!("{}: log index {index}: {what}", self.path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        records
+            .into_iter()
+            .map(
+                |(index, record)| match codec::decode_entry(index, &record) {
+                    Ok(entry) => Ok((entry, record.len())),
+                    Err(what) => Err(damaged(index, what)),
+                },
+            )
+            .collect()
+    }
+
+    /// Closes the database cleanly, so that the next open has nothing to repair.
+    pub(crate) fn close(self) -> io::Result<()> {
+        self.redb.close().map_err(|e| io_error(&self.path, e))
+    }
+}
+
+fn io_error(path: &Path, error: impl Into<redb::Error>) -> io::Error {
+    match error.into() {
+        redb::Error::Io(e) => e,
+        redb::Error::Corrupted(what) => io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{} is damaged: {what}", path.display()),
+        ),
+        other => io::Error::other(format!("{}: {other}", path.display())),
+    }
+}

@@ -1,0 +1,113 @@
+//! The operations that the writer performs, and the channels that report their results.
+
+use super::identity::Identity;
+use crate::types::{LogId, TypeConfig, Vote};
+use openraft::storage::IOFlushed;
+use std::io;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+/// The channel that reports the result of an operation to its caller.
+pub(crate) type ResultSender = oneshot::Sender<io::Result<()>>;
+
+/// openraft's I/O callback. If it is dropped without being called, it reports a failure, so that no
+/// callback is ever lost.
+pub(crate) struct Callback(Option<IOFlushed<TypeConfig>>);
+
+impl Callback {
+    pub(crate) fn new(callback: IOFlushed<TypeConfig>) -> Self {
+        Self(Some(callback))
+    }
+
+    pub(crate) fn complete(mut self, result: io::Result<()>) {
+        if let Some(callback) = self.0.take() {
+            callback.io_completed(result);
+        }
+    }
+}
+
+impl Drop for Callback {
+    fn drop(&mut self) {
+        if let Some(callback) = self.0.take() {
+            callback.io_completed(Err(io::Error::other(
+                "the storage stopped before this was written",
+            )));
+        }
+    }
+}
+
+/// One operation for the writer.
+pub(crate) enum WriteRequest {
+    Append {
+        records: Vec<(u64, Vec<u8>)>,
+        last: Option<LogId>,
+        sequence: u64,
+        callback: Callback,
+    },
+    TruncateAfter {
+        last: Option<LogId>,
+        done: ResultSender,
+    },
+    Purge {
+        upto: LogId,
+    },
+    Vote {
+        vote: Vote,
+        done: ResultSender,
+    },
+    Identity {
+        identity: Identity,
+        done: ResultSender,
+    },
+    Wipe {
+        done: ResultSender,
+    },
+    Close {
+        done: ResultSender,
+    },
+}
+
+impl WriteRequest {
+    /// Returns the number of bytes that the operation adds to a batch.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Append { records, .. } => records.iter().map(|(_, r)| r.len()).sum(),
+            _ => 0,
+        }
+    }
+
+    /// Returns whether the operation requires a two-phase commit. These operations are rare and too
+    /// important: after silent corruption of a one-phase commit the database would roll them back.
+    pub(crate) fn needs_two_phases(&self) -> bool {
+        matches!(
+            self,
+            Self::Vote { .. } | Self::Identity { .. } | Self::Wipe { .. }
+        )
+    }
+
+    /// Reports the result to the caller.
+    pub(crate) fn reply(self, result: io::Result<()>) {
+        match self {
+            Self::Append { callback, .. } => callback.complete(result),
+            Self::Purge { .. } => {}
+            Self::TruncateAfter { done, .. }
+            | Self::Vote { done, .. }
+            | Self::Identity { done, .. }
+            | Self::Wipe { done }
+            | Self::Close { done } => {
+                // The caller may be gone; the operation was still performed.
+                let _ = done.send(result);
+            }
+        }
+    }
+}
+
+/// An operation with its share of the queue.
+pub(crate) struct QueuedRequest {
+    pub(crate) request: WriteRequest,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+/// Returns the error of a store whose writer has stopped.
+pub(crate) fn closed() -> io::Error {
+    io::Error::other("the store is closed")
+}

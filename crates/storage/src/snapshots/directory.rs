@@ -1,0 +1,185 @@
+//! The snapshots of a data directory.
+
+use super::file::{LoadError, check_body, check_snapshot_meta, read_file, write_file};
+use crate::blocking::BlockingExecutor;
+use crate::error::Unreadable;
+use crate::fail_stop::FailStop;
+use crate::layout::{SNAPSHOT_PREFIX, SNAPSHOT_SUFFIX, TEMPORARY_SUFFIX};
+use crate::space::Space;
+use crate::types::{LogId, SnapshotMeta};
+use crate::vfs::Vfs;
+use quorate_planted::{Bug, is_planted};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The snapshots of a data directory. Only the newest one is used; older ones are removed once it
+/// is durable.
+///
+/// Every method that accesses the disk blocks; call it where blocking is allowed.
+#[derive(Debug, Clone)]
+pub struct Snapshots {
+    inner: Arc<DirectoryState>,
+}
+
+#[derive(Debug)]
+struct DirectoryState {
+    vfs: Arc<dyn Vfs>,
+    dir: PathBuf,
+    fail_stop: FailStop,
+    space: Arc<Space>,
+    work: BlockingExecutor,
+    /// Serializes saves: two snapshots of the same index would share a temporary file.
+    saving: Mutex<()>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        fail_stop: FailStop,
+        space: Arc<Space>,
+        work: BlockingExecutor,
+    ) -> Self {
+        let inner = DirectoryState {
+            vfs,
+            dir: dir.to_path_buf(),
+            fail_stop,
+            space,
+            work,
+            saving: Mutex::new(()),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Returns where the other methods must be called.
+    pub fn work(&self) -> &BlockingExecutor {
+        &self.inner.work
+    }
+
+    /// Writes a snapshot. It is durable on return, and older ones are removed.
+    ///
+    /// # Errors
+    /// - When a reader would reject the file; nothing is written then.
+    /// - When a write or an fsync failed. The failure is latched: the process must stop.
+    pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+        self.save_with(meta, body.len() as u64, |out| out.write_all(body))
+    }
+
+    /// Like [`Snapshots::save`], with a body of `body_bytes` bytes that is written piece by piece.
+    ///
+    /// # Errors
+    /// Those of [`Snapshots::save`] and of `write_body`.
+    pub fn save_with(
+        &self,
+        meta: &SnapshotMeta,
+        body_bytes: u64,
+        write_body: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let encoded = check_snapshot_meta(meta)?;
+        check_body(body_bytes)?;
+        let _one_at_a_time = self
+            .inner
+            .saving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.inner.fail_stop.check()?;
+        self.inner
+            .fail_stop
+            .watch(self.write(meta, &encoded, body_bytes, write_body))
+    }
+
+    /// Reads the newest snapshot.
+    ///
+    /// # Errors
+    /// When it cannot be read or cannot be trusted. The error names the file and the block. It is
+    /// latched.
+    pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
+        self.inner.fail_stop.check()?;
+        self.inner
+            .fail_stop
+            .watch(self.read_newest().map_err(io::Error::from))
+    }
+
+    /// Returns whether the disk has room for a snapshot of this many bytes. Blocks briefly, since
+    /// it queries the file system.
+    ///
+    /// # Errors
+    /// As reported by the system.
+    pub fn have_room(&self, body_bytes: u64) -> io::Result<bool> {
+        self.inner.space.could_take(body_bytes)
+    }
+
+    fn write(
+        &self,
+        meta: &SnapshotMeta,
+        encoded: &[u8],
+        body_bytes: u64,
+        write_body: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let DirectoryState {
+            vfs, dir, space, ..
+        } = &*self.inner;
+        let name = file_name(meta.last_log_id);
+        let tmp = dir.join(format!("{name}{TEMPORARY_SUFFIX}"));
+        space.make_room(body_bytes)?;
+        match vfs.remove(&tmp) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let file = vfs.create_new(&tmp)?;
+        write_file(&*file, encoded, body_bytes, write_body)?;
+        file.sync_all()?;
+        drop(file);
+        vfs.rename(&tmp, &dir.join(&name))?;
+        if !is_planted(Bug::NameUnsynced) {
+            vfs.sync_dir(dir)?;
+        }
+        for older in self.names()?.into_iter().filter(|n| *n < name) {
+            vfs.remove(&dir.join(older))?;
+        }
+        if is_planted(Bug::NameUnsynced) {
+            return Ok(());
+        }
+        vfs.sync_dir(dir)
+    }
+
+    /// Returns the names of the snapshot files, oldest first: the index is zero-padded in the name.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = self.inner.vfs.list(&self.inner.dir)?;
+        names.retain(|n| n.starts_with(SNAPSHOT_PREFIX) && n.ends_with(SNAPSHOT_SUFFIX));
+        Ok(names)
+    }
+
+    /// Removes every snapshot. The removal is durable on return.
+    pub(crate) fn remove_all(&self) -> io::Result<()> {
+        for name in self.names()? {
+            self.inner.vfs.remove(&self.inner.dir.join(name))?;
+        }
+        self.inner.vfs.sync_dir(&self.inner.dir)
+    }
+
+    pub(crate) fn read_newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, LoadError> {
+        let Some(name) = self.names()?.pop() else {
+            return Ok(None);
+        };
+        let path = self.inner.dir.join(&name);
+        let file = self.inner.vfs.open(&path)?;
+        let (meta, body) = read_file(&*file).map_err(|e| match e {
+            LoadError::Unreadable(_, what) => LoadError::Unreadable(path.clone(), what),
+            LoadError::Io(e) => LoadError::Io(e),
+        })?;
+        if file_name(meta.last_log_id) != name {
+            let what = format!("it contains the snapshot {}", file_name(meta.last_log_id));
+            return Err(LoadError::Unreadable(path, Unreadable::damaged(what)));
+        }
+        Ok(Some((meta, body)))
+    }
+}
+
+fn file_name(last: Option<LogId>) -> String {
+    let (index, term) = last.map_or((0, 0), |id| (id.index, id.leader_id.term));
+    format!("{SNAPSHOT_PREFIX}{index:020}-{term:020}{SNAPSHOT_SUFFIX}")
+}

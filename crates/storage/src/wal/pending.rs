@@ -1,0 +1,99 @@
+//! The entries that are in the journal but not in the database yet.
+
+use super::file::Wal;
+use crate::codec;
+use crate::db::durable_state::put;
+use crate::db::schema::{LogTable, MetaTable, WalEpoch, key};
+use crate::request::{QueuedRequest, WriteRequest};
+use crate::types::LogId;
+use redb::StorageError;
+use std::io;
+
+/// The journal, with the records of its frames.
+#[derive(Debug)]
+pub(crate) struct PendingWal {
+    wal: Wal,
+    records: Vec<(u64, Vec<u8>)>,
+}
+
+impl PendingWal {
+    pub(crate) fn new(wal: Wal) -> PendingWal {
+        PendingWal {
+            wal,
+            records: Vec::new(),
+        }
+    }
+
+    /// Returns whether the database has all records of the journal.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Returns whether a batch can be written to the journal: it consists of appends only, and
+    /// there is room for it.
+    pub(crate) fn accepts(&self, batch: &[QueuedRequest]) -> bool {
+        let (mut records, mut bytes) = (0, 0);
+        for QueuedRequest { request, .. } in batch {
+            let WriteRequest::Append { records: more, .. } = request else {
+                return false;
+            };
+            records += more.len();
+            bytes += request.bytes();
+        }
+        records > 0 && self.wal.has_room(records, bytes)
+    }
+
+    /// Writes a batch to the journal. It must satisfy [`PendingWal::accepts`].
+    ///
+    /// # Errors
+    /// Same as [`Wal::append`].
+    pub(crate) fn append(
+        &mut self,
+        batch: &[QueuedRequest],
+        committed: Option<LogId>,
+        is_synced: bool,
+    ) -> io::Result<()> {
+        let records = batch
+            .iter()
+            .flat_map(|QueuedRequest { request, .. }| match request {
+                WriteRequest::Append { records, .. } => records.as_slice(),
+                _ => &[],
+            });
+        self.wal.append(committed, records, is_synced)
+    }
+
+    /// Keeps the records of an operation that was written to the journal.
+    pub(crate) fn keep(&mut self, request: &mut WriteRequest) {
+        if let WriteRequest::Append { records, .. } = request {
+            self.records.append(records);
+        }
+    }
+
+    /// Writes all records to the database, within the caller's transaction. Returns the mark that
+    /// was stored, which must be passed to [`PendingWal::checkpointed`] after the commit.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) fn checkpoint(
+        &self,
+        log: &mut LogTable<'_>,
+        meta: &mut MetaTable<'_>,
+    ) -> Result<Option<WalEpoch>, StorageError> {
+        let epoch = self.wal.next_epoch();
+        if let Some(epoch) = epoch {
+            for (index, record) in &self.records {
+                log.insert(index, record.as_slice())?;
+            }
+            put(meta, key::JOURNAL, Some(codec::encode(&epoch)))?;
+        }
+        Ok(epoch)
+    }
+
+    /// Discards the records, after the transaction is durable in the database.
+    pub(crate) fn checkpointed(&mut self, epoch: Option<WalEpoch>) {
+        self.records.clear();
+        if let Some(epoch) = epoch {
+            self.wal.start_over(epoch);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Batches of the group commit: the requests in one write, and the kind of commit that they need.
+
+use crate::db::database::CommitMode;
+use crate::request::{QueuedRequest, ResultSender, WriteRequest};
+#[cfg(feature = "planted")]
+use quorate_planted::{Bug, is_planted};
+use std::sync::mpsc::Receiver;
+
+/// Maximum number of operations in a batch; the bytes are limited approximately too. An operation
+/// queued behind a batch thus waits for a single commit (including the frames in the journal), not
+/// for a whole backlog.
+const REQUESTS_MAX: usize = 4096;
+pub(super) const BYTES_MAX: usize = 4 << 20;
+
+/// Collects the queued operations into a batch, without waiting for more. A close is returned
+/// separately, since it comes last.
+pub(super) fn collect(
+    queue: &Receiver<QueuedRequest>,
+    first: QueuedRequest,
+) -> (Vec<QueuedRequest>, Option<ResultSender>) {
+    let mut bytes = first.request.bytes();
+    let mut batch = vec![first];
+    while batch.len() < REQUESTS_MAX && bytes < BYTES_MAX {
+        match queue.try_recv() {
+            Ok(QueuedRequest {
+                request: WriteRequest::Close { done },
+                ..
+            }) => return (batch, Some(done)),
+            Ok(request) => {
+                bytes += request.request.bytes();
+                batch.push(request);
+            }
+            Err(_) => break,
+        }
+    }
+    (batch, None)
+}
+
+/// Returns the kind of commit for a batch.
+pub(super) fn commit_mode(batch: &[QueuedRequest]) -> CommitMode {
+    #[cfg(feature = "planted")]
+    if is_planted(Bug::VoteUnsynced)
+        && batch
+            .iter()
+            .any(|q| matches!(q.request, WriteRequest::Vote { .. }))
+    {
+        return CommitMode::Unsynced;
+    }
+    match batch.iter().any(|q| q.request.needs_two_phases()) {
+        true => CommitMode::TwoPhases,
+        #[cfg(feature = "planted")]
+        false if is_planted(Bug::EntryUnsynced) => CommitMode::Unsynced,
+        false => CommitMode::OnePhase,
+    }
+}

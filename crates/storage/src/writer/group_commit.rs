@@ -1,0 +1,384 @@
+//! The single writer thread (group commit). It takes all queued operations, writes them as one
+//! journal frame or one database transaction with one fsync, and then runs the callbacks in order.
+
+use super::batch;
+use super::shared::WriterState;
+use crate::blocking::{SimDisk, await_durable};
+use crate::codec;
+use crate::db::database::{CommitMode, Database};
+use crate::db::durable_state::{DurableState, put};
+use crate::db::schema::{LogTable, MetaTable, key};
+use crate::log::bounds::next_index;
+use crate::request::{QueuedRequest, WriteRequest, closed};
+use crate::types::LogId;
+use crate::vfs::FileLock;
+use crate::wal::file::{DATABASE_RESERVE_BYTES, Wal};
+use crate::wal::pending::PendingWal;
+use redb::StorageError;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Idle time after which the last batch is sealed and the frames in the journal are moved to the
+/// database. A one-phase commit that is corrupted later looks like a torn one and is rolled back,
+/// and so is the last frame of the journal. Sealed data that is corrupted is rejected instead.
+const SEAL_AFTER: Duration = Duration::from_millis(50);
+
+enum NextStep {
+    Op(QueuedRequest),
+    /// The queue is empty, but part of a purge is left to do.
+    PurgeSlice,
+    Idle,
+    Gone,
+}
+
+/// The destination of a batch.
+enum BatchWritten {
+    Journal(DurableState),
+    Database(DurableState),
+}
+
+pub(crate) struct GroupCommitWriter {
+    shared: Arc<WriterState>,
+    queue: Receiver<QueuedRequest>,
+    on_disk: DurableState,
+    pending_wal: PendingWal,
+    /// The sequence number of the last append on disk.
+    sequence: u64,
+    sealed: bool,
+}
+
+impl GroupCommitWriter {
+    pub(crate) fn new(
+        shared: Arc<WriterState>,
+        queue: Receiver<QueuedRequest>,
+        on_disk: DurableState,
+        wal: Wal,
+    ) -> Self {
+        Self {
+            shared,
+            queue,
+            on_disk,
+            pending_wal: PendingWal::new(wal),
+            sequence: 0,
+            sealed: true,
+        }
+    }
+
+    /// Runs until the store is closed or its last handle is dropped.
+    pub(crate) fn run(mut self) {
+        let done = loop {
+            match self.next() {
+                NextStep::Op(QueuedRequest {
+                    request: WriteRequest::Close { done },
+                    ..
+                }) => break Some(done),
+                NextStep::Op(first) => {
+                    let (batch, close) = batch::collect(&self.queue, first);
+                    self.commit(batch);
+                    if close.is_some() {
+                        break close;
+                    }
+                }
+                NextStep::PurgeSlice => self.commit(Vec::new()),
+                NextStep::Idle => self.seal(),
+                NextStep::Gone => break None,
+            }
+        };
+        let result = self.shut_down();
+        if let Some(done) = done {
+            let _ = done.send(result);
+        }
+    }
+
+    /// Like [`GroupCommitWriter::run`], as a task of a simulation: the simulated delay of the disk
+    /// passes between a batch and its replies.
+    pub(crate) async fn run_as_task(
+        mut self,
+        wake: Arc<Notify>,
+        disk: Arc<dyn SimDisk>,
+        lock: Box<dyn FileLock>,
+    ) {
+        let done = loop {
+            let next = match self.next_at_once() {
+                Some(next) => next,
+                None if self.sealed || self.shared.fail_stop.check().is_err() => {
+                    wake.notified().await;
+                    continue;
+                }
+                None => match tokio::time::timeout(SEAL_AFTER, wake.notified()).await {
+                    Ok(()) => continue,
+                    Err(_) => NextStep::Idle,
+                },
+            };
+            match next {
+                NextStep::Op(QueuedRequest {
+                    request: WriteRequest::Close { done },
+                    ..
+                }) => break Some(done),
+                NextStep::Op(first) => {
+                    let (batch, close) = batch::collect(&self.queue, first);
+                    let (written, commit) = self.write_batch(&batch);
+                    await_durable(&disk).await;
+                    self.complete_batch(batch, written, commit);
+                    if close.is_some() {
+                        break close;
+                    }
+                }
+                NextStep::PurgeSlice => self.commit(Vec::new()),
+                NextStep::Idle => self.seal(),
+                NextStep::Gone => break None,
+            }
+        };
+        let result = self.shut_down();
+        drop(lock);
+        if let Some(done) = done {
+            let _ = done.send(result);
+        }
+    }
+
+    /// Returns the next thing to do, if there is one, without waiting.
+    fn next_at_once(&self) -> Option<NextStep> {
+        match self.queue.try_recv() {
+            Ok(request) => Some(NextStep::Op(request)),
+            Err(TryRecvError::Disconnected) => Some(NextStep::Gone),
+            Err(TryRecvError::Empty) => {
+                let purges = self.on_disk.purging && self.shared.fail_stop.check().is_ok();
+                purges.then_some(NextStep::PurgeSlice)
+            }
+        }
+    }
+
+    fn next(&self) -> NextStep {
+        let failed = self.shared.fail_stop.check().is_err();
+        if self.on_disk.purging && !failed {
+            return match self.queue.try_recv() {
+                Ok(request) => NextStep::Op(request),
+                Err(TryRecvError::Empty) => NextStep::PurgeSlice,
+                Err(TryRecvError::Disconnected) => NextStep::Gone,
+            };
+        }
+        if self.sealed || failed {
+            return self.queue.recv().map_or(NextStep::Gone, NextStep::Op);
+        }
+        match self.queue.recv_timeout(SEAL_AFTER) {
+            Ok(request) => NextStep::Op(request),
+            Err(RecvTimeoutError::Timeout) => NextStep::Idle,
+            Err(RecvTimeoutError::Disconnected) => NextStep::Gone,
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<QueuedRequest>) {
+        let (written, commit) = self.write_batch(&batch);
+        self.complete_batch(batch, written, commit);
+    }
+
+    /// Writes a batch. Returns the resulting state on disk, and the kind of commit that was used.
+    fn write_batch(&mut self, batch: &[QueuedRequest]) -> (io::Result<BatchWritten>, CommitMode) {
+        let mut commit = batch::commit_mode(batch);
+        let written = self.shared.fail_stop.check().and_then(|()| {
+            if self.goes_to_wal(batch)? {
+                return self.append_to_wal(batch, commit).map(BatchWritten::Journal);
+            }
+            if commit == CommitMode::OnePhase && !self.pending_wal.is_empty() {
+                commit = CommitMode::TwoPhases;
+            }
+            self.write(batch, commit).map(BatchWritten::Database)
+        });
+        (written, commit)
+    }
+
+    /// Returns whether a batch goes into the journal. The database must then have the space to take
+    /// it over later. While a purge is in progress, batches go to the database, since slices of the
+    /// purge are part of its transactions.
+    fn goes_to_wal(&self, batch: &[QueuedRequest]) -> io::Result<bool> {
+        let may = !self.on_disk.purging && self.pending_wal.accepts(batch);
+        Ok(may && self.shared.space.has(DATABASE_RESERVE_BYTES)?)
+    }
+
+    /// Reports the result of a batch to its callers.
+    fn complete_batch(
+        &mut self,
+        batch: Vec<QueuedRequest>,
+        written: io::Result<BatchWritten>,
+        commit: CommitMode,
+    ) {
+        match self.shared.fail_stop.watch(written) {
+            Ok(written) => {
+                let (on_disk, in_database) = match written {
+                    BatchWritten::Journal(on_disk) => (on_disk, false),
+                    BatchWritten::Database(on_disk) => (on_disk, true),
+                };
+                self.on_disk = on_disk;
+                self.sealed = in_database && commit == CommitMode::TwoPhases;
+                self.publish(&batch, in_database);
+                for QueuedRequest {
+                    mut request,
+                    permit,
+                } in batch
+                {
+                    if !in_database {
+                        self.pending_wal.keep(&mut request);
+                    }
+                    request.reply(Ok(()));
+                    drop(permit);
+                }
+            }
+            Err(failure) => {
+                for QueuedRequest { request, permit } in batch {
+                    request.reply(Err(io::Error::new(failure.kind(), failure.to_string())));
+                    drop(permit);
+                }
+            }
+        }
+    }
+
+    /// Writes a batch to the journal.
+    fn append_to_wal(
+        &mut self,
+        batch: &[QueuedRequest],
+        commit: CommitMode,
+    ) -> io::Result<DurableState> {
+        let mut after = self.on_disk;
+        for QueuedRequest { request, .. } in batch {
+            after.record_wal_append(request);
+        }
+        let committed = self.committed_with(&after);
+        after.committed = committed.or(after.committed);
+        let is_synced = commit.is_synced();
+        self.pending_wal.append(batch, committed, is_synced)?;
+        Ok(after)
+    }
+
+    /// Returns the latest committed log id reported by openraft, if it is new and the log on disk,
+    /// including this batch, reaches that far.
+    fn committed_with(&self, after: &DurableState) -> Option<LogId> {
+        let told = self.shared.view().committed;
+        told.filter(|_| told != after.committed && next_index(told) <= next_index(after.last))
+    }
+
+    fn write(&mut self, batch: &[QueuedRequest], commit: CommitMode) -> io::Result<DurableState> {
+        if !commit.is_synced() && !self.pending_wal.is_empty() {
+            self.on_disk = self.write(&[], CommitMode::TwoPhases)?;
+        }
+        self.make_room(batch)?;
+        let mut after = self.on_disk;
+        let mut epoch = None;
+        self.transact(commit, |log, meta| {
+            epoch = self.pending_wal.checkpoint(log, meta)?;
+            for QueuedRequest { request, .. } in batch {
+                after.apply(request, log, meta)?;
+            }
+            after.purge_slice(log)?;
+            let told = self.committed_with(&after);
+            if told.is_some() || epoch.is_some() {
+                after.committed = told.or(after.committed);
+                let committed = after.committed.map(codec::encode_log_id);
+                put(meta, key::COMMITTED, committed)?;
+            }
+            put(meta, key::LAST, after.last.map(codec::encode_log_id))
+        })?;
+        self.pending_wal.checkpointed(epoch);
+        if batch
+            .iter()
+            .any(|q| matches!(q.request, WriteRequest::Wipe { .. }))
+        {
+            self.shared.snapshots.remove_all()?;
+        }
+        Ok(after)
+    }
+
+    /// Ensures that there is space. A purge must be able to commit, since it frees space, and the
+    /// entries in the journal must fit into the database, since they are already acknowledged.
+    fn make_room(&self, batch: &[QueuedRequest]) -> io::Result<()> {
+        if batch
+            .iter()
+            .any(|q| matches!(q.request, WriteRequest::Purge { .. }))
+        {
+            self.shared.space.make_room(batch::BYTES_MAX as u64)?;
+        }
+        match self.pending_wal.is_empty() {
+            true => Ok(()),
+            false => self.shared.space.make_room_for(DATABASE_RESERVE_BYTES),
+        }
+    }
+
+    fn transact(
+        &self,
+        commit: CommitMode,
+        change: impl FnOnce(&mut LogTable<'_>, &mut MetaTable<'_>) -> Result<(), StorageError>,
+    ) -> io::Result<()> {
+        let database = self
+            .shared
+            .database
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        database.as_ref().ok_or_else(closed)?.write(commit, change)
+    }
+
+    /// Publishes the state on disk to the readers.
+    fn publish(&mut self, batch: &[QueuedRequest], in_database: bool) {
+        let mut view = self.shared.view();
+        let DurableState {
+            last, log_bytes, ..
+        } = self.on_disk;
+        (view.last_on_disk, view.log_bytes) = (last, log_bytes);
+        let appended_bytes = batch
+            .iter()
+            .map(|request| request.request.bytes() as u64)
+            .sum();
+        view.growth
+            .note(last.map(|id| id.index), appended_bytes, log_bytes);
+        for QueuedRequest { request, .. } in batch {
+            match request {
+                WriteRequest::Append { sequence, .. } => self.sequence = *sequence,
+                WriteRequest::Vote { vote, .. } => view.vote = Some(*vote),
+                WriteRequest::Identity { identity, .. } => view.identity = Some(identity.clone()),
+                WriteRequest::Wipe { .. } => view.wipe(),
+                WriteRequest::TruncateAfter { .. }
+                | WriteRequest::Purge { .. }
+                | WriteRequest::Close { .. } => {}
+            }
+        }
+        if in_database {
+            // Entries that are only in the journal are read from memory.
+            view.flushed(self.sequence);
+        }
+    }
+
+    /// Seals the last batch with a two-phase commit, and restores the ballast if a purge took it.
+    fn seal(&mut self) {
+        let sealed = self.write(&[], CommitMode::TwoPhases);
+        if let Ok(on_disk) = self.shared.fail_stop.watch(sealed) {
+            self.on_disk = on_disk;
+            self.sealed = true;
+            self.publish(&[], true);
+            // A failure is latched, and the next operation sees it.
+            let _ = self
+                .shared
+                .fail_stop
+                .watch(self.shared.space.restore_ballast());
+        }
+    }
+
+    fn shut_down(&mut self) -> io::Result<()> {
+        let committed = self.shared.view().committed;
+        if self.shared.fail_stop.check().is_ok()
+            && (!self.sealed || committed != self.on_disk.committed)
+        {
+            self.seal();
+        }
+        let database = self
+            .shared
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.shared.fail_stop.check()?;
+        self.shared
+            .fail_stop
+            .watch(database.map_or(Ok(()), Database::close))
+    }
+}
