@@ -36,8 +36,8 @@ pub(super) struct AcceptedConnection {
 ///   suspension.
 /// - `emptied_epoch` advances only when the kernel itself reports an empty backlog: just after a
 ///   wake, the runtime may not have seen a connection yet.
-/// - `emptied` is false if a connection may have arrived, or the process may have woken, since the
-///   kernel's report.
+/// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
+///   the kernel's report.
 pub(super) struct Backlog {
     listener: TcpListener,
     pause_detector: PauseDetector,
@@ -240,7 +240,7 @@ mod tests {
             let _waited = [connect(), connect()];
             let mut resumes = pause_detector.resumes();
             pause_detector.pretend_stopped(Duration::from_secs(60));
-            resumes.changed().await.expect("the beat goes on");
+            resumes.changed().await.expect("the detector runs");
             assert_eq!(pause_detector.epoch(), stops);
             assert_eq!(backlog.next().await.opened_epoch, stops - 1);
             assert_eq!(backlog.next().await.opened_epoch, stops - 1);

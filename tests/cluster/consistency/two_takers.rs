@@ -110,7 +110,8 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
 /// acknowledged before this one arrived.
 const MAX_REFUSED: usize = ALTERNATING as usize / 50;
 
-/// Asserts that few writes were refused, and that each refusal lets the client send the write again.
+/// Asserts that few writes were refused, and that each refusal lets the client send the write
+/// again.
 fn assert_seldom_refused(refused: &[Write]) {
     let few = refused.len() <= MAX_REFUSED;
     let may_retry = refused.iter().all(|it| matches!(it, Write::NotApplied(_)));

@@ -32,8 +32,8 @@ fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinRequest {
     }
 }
 
-/// A peer's description of itself is limited in size. A refusal repeats little of it, in printable
-/// characters.
+/// A peer's description of itself is limited in size. A rejection repeats little of it, in
+/// printable characters.
 #[test]
 fn a_name_has_an_end() {
     assert_eq!(hello(&hello_of("a", "test")), Ok(()));
