@@ -101,12 +101,12 @@
 //! | `node` | the façade |
 //! | `lifecycle.rs`, `tasks.rs`, `group` | the life of a group; the state that its tasks share |
 //! | `bootstrap` | finding a group or founding one; only the smallest `node.id` founds |
-//! | `membership` | joins, learners, replacement of incarnations, leadership transfer, levels of commands |
+//! | `membership` | joins, learners, replacement of incarnations, leadership transfer, levels |
 //! | `consensus` | proposals, order of writes, ReadIndex rounds, follower votes, commit notices |
 //! | `queue` | a mutex for each node id, queues of reads and writes, adaptive batches |
 //! | `apply` | the replica, snapshots, evidence, ticks and gaps, the committed log for operators |
 //! | `watch` | recent changes and their subscribers |
-//! | `monitor` | ticks, peer status, digests, log size, disk space, lost reads, unreachable leaders |
+//! | `monitor` | ticks, status, digests, log size, disk space, lost reads, unreachable leaders |
 //! | `transport` | messages, connections, names and addresses of peers, openraft's network |
 //! | `peer_service` | requests of peers, and who may send them |
 //! | `error.rs`, `health.rs`, `status.rs`, `report.rs` | errors, and explanations for people |

@@ -15,7 +15,7 @@ pub trait SimDisk: Debug + Send + Sync + 'static {
     fn rely_on(&self, position: usize);
 }
 
-/// The place where a store's blocking work runs.
+/// The executor of a store's blocking work.
 #[derive(Debug, Clone, Default)]
 pub enum BlockingExecutor {
     /// On separate threads.
