@@ -93,7 +93,7 @@ async fn watch<D: Backend>(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     sse::check_accepted(headers)?;
-    let place = app.watcher()?;
+    let permit = app.watcher()?;
     let lookups = question.lookups();
     let watcher = app.backend.watch(&lookups)?;
     let (rendered, index) = answer(&app, &question, &lookups).await?;
@@ -106,7 +106,7 @@ async fn watch<D: Backend>(
     };
     let mut first = EventBuffer::default();
     followed.show(&rendered, index, &mut first);
-    Ok(sse::answer(&app, followed, first, index, place))
+    Ok(sse::answer(&app, followed, first, index, permit))
 }
 
 /// A coordinator query, as the source of a stream.
