@@ -146,14 +146,14 @@ impl SimulatedEngines {
     }
 
     async fn all(self: &Arc<Self>, servers: &[Address], method: Method) -> Result<(), String> {
-        let tasks = CONNECTIONS * servers.len() as u32;
+        let count = CONNECTIONS * servers.len() as u32;
         let mut tasks = JoinSet::new();
-        for task in 0..tasks {
-            let address = servers[task as usize % servers.len()].clone();
+        for number in 0..count {
+            let address = servers[number as usize % servers.len()].clone();
             let (nodes, method) = (self.clone(), method.clone());
             tasks.spawn(async move {
                 let mut connection = HttpConnection::new(address);
-                for node in (task..nodes.count()).step_by(tasks as usize) {
+                for node in (number..nodes.count()).step_by(count as usize) {
                     nodes.one(&mut connection, node, &method).await?;
                 }
                 Ok(())
