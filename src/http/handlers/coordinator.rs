@@ -147,8 +147,8 @@ impl<D: Backend> Source for Followed<D> {
         let answer =
             app.coordinators
                 .answer(&app.backend, &app.settings, &self.question, &self.lookups);
-        let (rendered, index) = answer.map_err(|refusal| Unavailable {
-            reason: crate::http::error::refusal_line(&refusal),
+        let (rendered, index) = answer.map_err(|error| Unavailable {
+            reason: crate::http::error::error_line(&error),
         })?;
         self.show(&rendered, index, events);
         Ok(index)
