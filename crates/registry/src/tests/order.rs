@@ -309,7 +309,10 @@ proptest! {
             (
                 0..TAKERS,
                 0..NODES,
-                prop_oneof![Just(ModelRequest::Withdraw), (0..2u8).prop_map(ModelRequest::Announce)],
+                prop_oneof![
+                    Just(ModelRequest::Withdraw),
+                    (0..2u8).prop_map(ModelRequest::Announce)
+                ],
             ),
             1..40,
         ),
