@@ -11,7 +11,7 @@ pub trait SimDisk: Debug + Send + Sync + 'static {
     fn position(&self) -> usize;
     /// Returns the duration of the next operation.
     fn delay(&self) -> Duration;
-    /// Records that callers were told that the changes up to `position` are durable.
+    /// Records that callers rely on the changes up to `position`.
     fn rely_on(&self, position: usize);
 }
 

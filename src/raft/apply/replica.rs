@@ -130,13 +130,13 @@ impl Replica {
 
     /// Replaces the whole state with that of a snapshot.
     pub(crate) fn install(&self, registry: Registry) {
-        let mut held = write(&self.registry);
-        *held = registry;
+        let mut guard = write(&self.registry);
+        *guard = registry;
         // Must happen before the lock is released: no reader of the new state may be given changes
         // of the old one.
-        self.watch_hub.start_over(held.applied_index());
-        let (index, ticked_ms) = (held.applied_index(), held.ticked_ms());
-        drop(held);
+        self.watch_hub.start_over(guard.applied_index());
+        let (index, ticked_ms) = (guard.applied_index(), guard.ticked_ms());
+        drop(guard);
         self.pause_detector.observe_cluster_time(ticked_ms);
         self.evidence.note_committed(index);
         self.tick_history().installed(clock::now());

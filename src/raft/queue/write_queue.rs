@@ -99,7 +99,7 @@ impl WriteQueue {
             WriteQueue { queue, bytes },
             WriteWorker {
                 waiting,
-                held: Vec::new(),
+                taken: Vec::new(),
                 batcher: AdaptiveBatcher::new(BATCH_DELAY),
             },
         )
@@ -154,7 +154,7 @@ impl WriteQueue {
 pub(crate) struct WriteWorker {
     waiting: mpsc::Receiver<PendingWrite>,
     /// Writes already taken from the queue, for the next batch.
-    held: Vec<PendingWrite>,
+    taken: Vec<PendingWrite>,
     batcher: AdaptiveBatcher,
 }
 
@@ -175,7 +175,7 @@ impl WriteWorker {
                         let completed = send(batch).await;
                         // Counted before answering, since an answered client may send its next
                         // write immediately.
-                        let waiting = self.held.len() + self.waiting.len();
+                        let waiting = self.taken.len() + self.waiting.len();
                         self.batcher.on_complete(completed.len(), waiting);
                         answer(completed);
                     }
@@ -189,19 +189,19 @@ impl WriteWorker {
     /// Returns the next batch: the waiting writes, those that arrive once the runtime has read its
     /// sockets, and the expected ones. The busier the node is, the larger the batch. Cancel-safe.
     async fn gather(&mut self) -> Option<Vec<PendingWrite>> {
-        if self.held.is_empty() {
+        if self.taken.is_empty() {
             let first = self.waiting.recv().await?;
-            self.held.push(first);
+            self.taken.push(first);
         }
         tokio::task::yield_now().await;
         let mut size = BatchSize::default();
-        let (held, waiting) = (&mut self.held, &mut self.waiting);
-        let is_full = |held: &[PendingWrite]| size.is_full(held);
-        self.batcher.fill(held, waiting, is_full).await;
+        let (taken, waiting) = (&mut self.taken, &mut self.waiting);
+        let is_full = |taken: &[PendingWrite]| size.is_full(taken);
+        self.batcher.fill(taken, waiting, is_full).await;
         // The last arrivals may not have been measured yet.
-        size.is_full(&self.held);
-        let rest = self.held.split_off(size.fitting.max(1));
-        Some(std::mem::replace(&mut self.held, rest))
+        size.is_full(&self.taken);
+        let rest = self.taken.split_off(size.fitting.max(1));
+        Some(std::mem::replace(&mut self.taken, rest))
     }
 }
 

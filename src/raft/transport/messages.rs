@@ -234,7 +234,7 @@ mod tests {
             Ok((7, FirstReadIndex::ReadIndex))
         );
         let read: (u64, Request) = postcard::from_bytes(&bytes).expect("a request");
-        assert!(matches!(read, (7, Request::ReadIndex(told)) if told == vote));
+        assert!(matches!(read, (7, Request::ReadIndex(sent)) if sent == vote));
     }
 
     /// A status message is understood in both directions between this release and the first

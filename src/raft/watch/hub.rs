@@ -90,9 +90,9 @@ pub enum WatchEvent {
 
 /// Follows lookups on one node, starting at [`Node::watch`](crate::raft::Node::watch).
 ///
-/// - A change after the watcher was created is never missed: it is an event, now or at the next
+/// - A change after the watcher was created is never missed: it is reported, now or at the next
 ///   [`Watcher::next`].
-/// - A change that is an event is applied: a lookup from local state shows it.
+/// - A reported change is applied: a lookup from local state shows it.
 #[derive(Debug)]
 pub struct Watcher {
     cluster_id: u64,

@@ -46,7 +46,7 @@ impl Slots {
 }
 
 /// Waits for the lock that is held while a test waits for slots. Without it, tests that need one
-/// slot would overtake a test that needs all, again and again.
+/// slot would pass a test that needs all, again and again.
 fn queue_lock() -> File {
     until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
 }

@@ -58,7 +58,7 @@ impl Device {
         state.relied + state.fs.change_count()
     }
 
-    /// Records that a caller was told that the operations up to `position` are durable.
+    /// Records that a caller relies on the operations up to `position`.
     pub fn rely_on(&self, position: usize) {
         let mut state = self.state();
         if state.lies || position <= state.relied {
