@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Time between two beats. Ten beats fit into the threshold for a pause (one second), so that a
-/// single late beat decides nothing.
+/// Time between two checks. Ten checks fit into the threshold for a pause (one second), so that a
+/// single late check decides nothing.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A periodic beat by which the process detects that it was paused and has just resumed.
+/// A periodic check by which the process detects that it was paused and has just resumed.
 ///
 /// A paused process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
 /// socket buffers that look new but are old. Before a write is accepted, the caller passes the
@@ -19,33 +19,34 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// if the result is `false`.
 ///
 /// - The epoch increases each time a pause is detected, and at no other time.
-/// - Between the end of a pause and the beat that detects it, `is_current` is `false` for every
+/// - Between the end of a pause and the check that detects it, `is_current` is `false` for every
 ///   connection.
-/// - The beat is a task, not a thread: a runtime that does not schedule its tasks counts as paused.
+/// - The checks run in a task, not in a thread: a runtime that does not schedule its tasks counts
+///   as paused.
 /// - Two clocks are read, since a paused machine may stop either of them. If both stopped, cluster
 ///   time reveals the pause, because it advanced in the meantime. `is_current` is then `false`
 ///   until a read that began after the pause is confirmed, so that the process has learned
 ///   everything that happened during the pause.
 ///
-/// The beat is the second line of defense. Whether a write may overwrite another one is decided by
-/// log indexes and cluster time ([`crate::registry::Arrival`]). The beat closes connections,
+/// The detector is the second line of defense. Whether a write may overwrite another one is decided
+/// by log indexes and cluster time ([`crate::registry::Arrival`]). The detector closes connections,
 /// rejects old requests earlier, and provides the upper bound on cluster time that a write carries.
 #[derive(Clone)]
 pub struct PauseDetector(Arc<PauseShared>);
 
 struct PauseShared {
-    pulse: Mutex<PauseState>,
+    state: Mutex<PauseState>,
     epoch: watch::Sender<u64>,
     since_boot: fn() -> Duration,
 }
 
 impl PauseDetector {
-    /// Starts the beat on the current tokio runtime. It runs until the last clone is dropped.
+    /// Starts a detector on the current tokio runtime. It runs until the last clone is dropped.
     pub fn start() -> PauseDetector {
         PauseDetector::start_with(since_boot)
     }
 
-    /// Starts a beat that uses only tokio's clock, which a simulation controls.
+    /// Starts a detector that uses only tokio's clock, which a simulation controls.
     #[cfg(any(test, feature = "sim", feature = "fuzzing"))]
     pub fn start_simulated() -> PauseDetector {
         PauseDetector::start_with(|| Duration::ZERO)
@@ -57,7 +58,7 @@ impl PauseDetector {
             since_boot: since_boot(),
         };
         let pause_detector = PauseDetector(Arc::new(PauseShared {
-            pulse: Mutex::new(PauseState::new(at)),
+            state: Mutex::new(PauseState::new(at)),
             epoch: watch::Sender::new(0),
             since_boot,
         }));
@@ -67,14 +68,14 @@ impl PauseDetector {
 
     /// Returns the number of pauses detected so far. Store it when a connection is opened.
     pub fn epoch(&self) -> u64 {
-        self.with_pulse(|pulse| pulse.epoch())
+        self.with_state(|state| state.epoch())
     }
 
     /// Returns whether data read now from a connection that was opened in `opened_epoch` can be
     /// treated as new.
     pub fn is_current(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.is_current(opened_epoch, at))
+        self.with_state(|state| state.is_current(opened_epoch, at))
     }
 
     /// Returns whether the process ran without a pause since `opened_epoch`. Used for connections
@@ -82,7 +83,7 @@ impl PauseDetector {
     /// are served before [`PauseDetector::is_current`] is `true` again.
     pub fn runs(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.runs(opened_epoch, at))
+        self.with_state(|state| state.runs(opened_epoch, at))
     }
 
     /// Returns a receiver that changes after each detected pause, so that connections opened before
@@ -103,7 +104,7 @@ impl PauseDetector {
     /// machine's clocks give, the process was paused and its epoch ends.
     pub fn observe_cluster_time(&self, cluster_ms: u64) {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.observe(cluster_ms, at));
+        self.with_state(|state| state.observe(cluster_ms, at));
         self.notify_resumed();
     }
 
@@ -111,7 +112,7 @@ impl PauseDetector {
     /// now `cluster_ms`. Later cluster times are checked against this reference.
     pub fn confirm_cluster_time(&self, began: Moment, cluster_ms: u64) {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.confirm(began, cluster_ms, at));
+        self.with_state(|state| state.confirm(began, cluster_ms, at));
         self.notify_resumed();
     }
 
@@ -120,33 +121,33 @@ impl PauseDetector {
     /// process has yet to learn what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.highest_cluster_ms(later, at))
+        self.with_state(|state| state.highest_cluster_ms(later, at))
     }
 
     /// Simulates a pause of duration `time` that ends now.
     #[cfg(test)]
     pub(crate) fn pretend_stopped(&self, time: Duration) {
-        self.with_pulse(|pulse| pulse.pretend_stopped(time));
+        self.with_state(|state| state.pretend_stopped(time));
     }
 
-    fn with_pulse<T>(&self, f: impl FnOnce(&mut PauseState) -> T) -> T {
-        f(&mut self.0.pulse.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_state<T>(&self, f: impl FnOnce(&mut PauseState) -> T) -> T {
+        f(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn pause_detector(&self) {
+    fn check(&self) {
         let at = self.moment();
-        self.with_pulse(|pulse| pulse.pause_detector(at));
+        self.with_state(|state| state.check(at));
         self.notify_resumed();
     }
 
     fn notify_resumed(&self) {
         let epoch = self.epoch();
-        let woke = self.0.epoch.send_if_modified(|told| {
-            let is_new = epoch > *told;
-            *told = epoch.max(*told);
+        let has_resumed = self.0.epoch.send_if_modified(|notified| {
+            let is_new = epoch > *notified;
+            *notified = epoch.max(*notified);
             is_new
         });
-        if woke {
+        if has_resumed {
             tracing::warn!(
                 target: "quorate::clock::beat",
                 "this process was paused for over a second: \
@@ -162,7 +163,7 @@ async fn keep(shared: Weak<PauseShared>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        PauseDetector(shared).pause_detector();
+        PauseDetector(shared).check();
     }
 }
 
@@ -172,7 +173,7 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
-    /// The task beats on its own, detects a jump of the monotonic clock, and notifies the receivers
+    /// The task runs on its own, detects a jump of the monotonic clock, and notifies the receivers
     /// of [`PauseDetector::resumes`].
     #[tokio::test(start_paused = true)]
     async fn the_task_notices_a_stop() {
@@ -185,12 +186,12 @@ mod tests {
         tokio::time::advance(5 * S).await;
         assert!(!pause_detector.is_current(opened));
         let resumed = tokio::time::timeout(60 * S, resumes.changed()).await;
-        resumed.expect("it is told").expect("the beat goes on");
+        resumed.expect("it is notified").expect("the detector runs");
         assert!(!pause_detector.is_current(opened));
         assert!(pause_detector.is_current(pause_detector.epoch()));
     }
 
-    /// A jump of cluster time is reported as a wake, and peers are served before clients are.
+    /// A jump of cluster time is reported as a resume, and peers are served before clients are.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
         let pause_detector = PauseDetector::start_simulated();
@@ -202,7 +203,7 @@ mod tests {
 
         pause_detector.observe_cluster_time(9_000);
         let resumed = tokio::time::timeout(60 * S, resumes.changed()).await;
-        resumed.expect("it is told").expect("the beat goes on");
+        resumed.expect("it is notified").expect("the detector runs");
         assert!(!pause_detector.is_current(1) && pause_detector.runs(1) && !pause_detector.runs(0));
         tokio::time::sleep(S).await;
         pause_detector.confirm_cluster_time(pause_detector.moment(), 10_000);

@@ -3,8 +3,9 @@
 use super::system::Instant;
 use std::time::Duration;
 
-/// Maximum age of the last beat. An older one means that the process was paused: a request read now
-/// may have waited in a socket buffer for at least as long, and must not overwrite a newer write.
+/// Maximum age of the last check. An older one means that the process was paused: a request read
+/// now may have waited in a socket buffer for at least as long, and must not overwrite a newer
+/// write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
@@ -87,7 +88,7 @@ impl PauseState {
         self.epoch
     }
 
-    pub(super) fn pause_detector(&mut self, at: Moment) {
+    pub(super) fn check(&mut self, at: Moment) {
         if at.since(&self.last) > STOPPED_AFTER {
             self.epoch += 1;
         }
@@ -144,7 +145,7 @@ impl PauseState {
         Some(highest_ms.saturating_add(later.as_millis() as u64))
     }
 
-    /// Moves the last beat into the past, as if the process had been paused since.
+    /// Moves the last check into the past, as if the process had been paused since.
     #[cfg(test)]
     pub(super) fn pretend_stopped(&mut self, time: Duration) {
         self.last.monotonic -= time;
@@ -179,22 +180,22 @@ mod tests {
         later(start, by, by)
     }
 
-    /// A connection that was opened before a pause is never awake again; one that is opened after
-    /// it is awake.
+    /// A connection that was opened before a pause is never current again; one that is opened after
+    /// it is.
     #[test]
     fn a_stop_ends_the_epoch() {
         let start = start();
-        let mut pulse = PauseState::new(start);
-        assert!(pulse.is_current(0, both(start, S)));
+        let mut state = PauseState::new(start);
+        assert!(state.is_current(0, both(start, S)));
 
         let resumed = both(start, 60 * S);
         assert!(
-            !pulse.is_current(0, resumed),
-            "the beat has not come round yet: nothing is awake"
+            !state.is_current(0, resumed),
+            "there was no check yet: nothing is current"
         );
-        pulse.pause_detector(resumed);
-        assert!(!pulse.is_current(0, resumed), "opened before the stop");
-        assert!(pulse.is_current(1, both(resumed, S)), "opened after it");
+        state.check(resumed);
+        assert!(!state.is_current(0, resumed), "opened before the stop");
+        assert!(state.is_current(1, both(resumed, S)), "opened after it");
     }
 
     /// A pause is detected if either of the two clocks kept running.
@@ -202,24 +203,24 @@ mod tests {
     fn either_clock_tells_of_a_stop() {
         let start = start();
         for resumed in [later(start, 60 * S, MS), later(start, MS, 60 * S)] {
-            let mut pulse = PauseState::new(start);
-            assert!(!pulse.is_current(0, resumed), "{resumed:?}");
-            pulse.pause_detector(resumed);
-            assert_eq!(pulse.epoch(), 1, "{resumed:?}");
+            let mut state = PauseState::new(start);
+            assert!(!state.is_current(0, resumed), "{resumed:?}");
+            state.check(resumed);
+            assert_eq!(state.epoch(), 1, "{resumed:?}");
         }
     }
 
-    /// Beats that are late by less than a second do not count as a pause, regardless of their
+    /// Checks that are late by less than a second do not count as a pause, regardless of their
     /// number.
     #[test]
     fn a_busy_machine_is_not_a_stop() {
         let start = start();
-        let mut pulse = PauseState::new(start);
+        let mut state = PauseState::new(start);
         for n in 1..100 {
-            pulse.pause_detector(both(start, n * S));
+            state.check(both(start, n * S));
         }
-        assert!(pulse.is_current(0, both(start, 100 * S)));
-        assert!(!pulse.is_current(0, both(start, 100 * S + MS)));
+        assert!(state.is_current(0, both(start, 100 * S)));
+        assert!(!state.is_current(0, both(start, 100 * S + MS)));
     }
 
     /// A machine on which both clocks stopped detects the pause by the ticks that it missed,
@@ -228,39 +229,39 @@ mod tests {
     #[test]
     fn cluster_time_tells_of_a_stop_that_no_clock_saw() {
         let start = start();
-        let mut pulse = PauseState::new(start);
-        pulse.confirm(start, 10_000, start);
+        let mut state = PauseState::new(start);
+        state.confirm(start, 10_000, start);
         let read_before = both(start, MS);
         let resumed = both(start, 2 * MS);
         for missed in 1..=16 {
-            pulse.observe(10_000 + missed * TICK_MS, resumed);
+            state.observe(10_000 + missed * TICK_MS, resumed);
         }
-        assert_eq!(pulse.epoch(), 1);
-        assert!(!pulse.runs(0, resumed), "opened before the stop");
+        assert_eq!(state.epoch(), 1);
+        assert!(!state.runs(0, resumed), "opened before the stop");
         assert!(
-            !pulse.is_current(1, resumed),
+            !state.is_current(1, resumed),
             "it may lack what came meanwhile"
         );
-        assert_eq!(pulse.highest_cluster_ms(S, resumed), Some(0));
-        pulse.confirm(read_before, 18_000, both(resumed, MS));
+        assert_eq!(state.highest_cluster_ms(S, resumed), Some(0));
+        state.confirm(read_before, 18_000, both(resumed, MS));
         assert!(
-            !pulse.is_current(1, both(resumed, MS)),
+            !state.is_current(1, both(resumed, MS)),
             "the read began before the stop"
         );
-        pulse.confirm(both(resumed, MS), 18_000, both(resumed, 2 * MS));
-        assert!(pulse.is_current(1, both(resumed, 2 * MS)));
-        assert_eq!(pulse.epoch(), 1);
+        state.confirm(both(resumed, MS), 18_000, both(resumed, 2 * MS));
+        assert!(state.is_current(1, both(resumed, 2 * MS)));
+        assert_eq!(state.epoch(), 1);
     }
 
     /// A write that is read before the missed ticks are applied cannot outlive them.
     #[test]
     fn a_write_read_at_the_wake_ends_with_what_its_taker_knew() {
         let start = start();
-        let mut pulse = PauseState::new(start);
-        assert_eq!(pulse.highest_cluster_ms(S, start), None);
-        pulse.confirm(start, 10_000, start);
+        let mut state = PauseState::new(start);
+        assert_eq!(state.highest_cluster_ms(S, start), None);
+        state.confirm(start, 10_000, start);
         let resumed = both(start, 100 * MS);
-        let until = pulse.highest_cluster_ms(2 * S, resumed);
+        let until = state.highest_cluster_ms(2 * S, resumed);
         assert_eq!(until, Some(10_000 + 101 + 1_250 + 2_000));
     }
 
@@ -269,14 +270,14 @@ mod tests {
     #[test]
     fn a_process_whose_clocks_ran_is_not_accused() {
         let start = start();
-        let ahead = |pulse: &mut PauseState, cluster_ms, at| {
-            pulse.observe(cluster_ms, at);
-            pulse.epoch() > 0
+        let ahead = |state: &mut PauseState, cluster_ms, at| {
+            state.observe(cluster_ms, at);
+            state.epoch() > 0
         };
         let confirmed = || {
-            let mut pulse = PauseState::new(start);
-            pulse.confirm(start, 10_000, start);
-            pulse
+            let mut state = PauseState::new(start);
+            state.confirm(start, 10_000, start);
+            state
         };
 
         // A replay, before the first confirmed read.
@@ -284,17 +285,17 @@ mod tests {
         // A partition of one minute, followed by all the ticks at once, or by a snapshot.
         assert!(!ahead(&mut confirmed(), 71_000, both(start, 60 * S)));
         // A cluster that was stalled for one minute; its first tick counts a whole step.
-        let mut pulse = confirmed();
-        pulse.confirm(both(start, 60 * S), 10_000, both(start, 60 * S));
-        assert!(!ahead(&mut pulse, 11_000, both(start, 60 * S + MS)));
+        let mut state = confirmed();
+        state.confirm(both(start, 60 * S), 10_000, both(start, 60 * S));
+        assert!(!ahead(&mut state, 11_000, both(start, 60 * S + MS)));
         // A leader whose clock is set forward at the time of a leader change.
         assert!(!ahead(&mut confirmed(), 12_000, both(start, MS)));
         // A leader whose clock runs at twice the correct rate.
-        let mut pulse = confirmed();
+        let mut state = confirmed();
         for n in 1..1_000u32 {
             let at = both(start, n * S / 2);
-            pulse.confirm(at, 10_000 + u64::from(n) * 1_000, at);
+            state.confirm(at, 10_000 + u64::from(n) * 1_000, at);
         }
-        assert_eq!(pulse.epoch(), 0);
+        assert_eq!(state.epoch(), 0);
     }
 }

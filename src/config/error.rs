@@ -8,13 +8,13 @@ use std::path::Path;
 /// Errors are ordered as a person reads the files.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigError {
-    /// The place of the error.
-    pub place: SourceLocation,
+    /// The location of the error.
+    pub location: SourceLocation,
     /// The message, which includes the key.
     pub message: String,
 }
 
-/// A place in the configuration. Displays as `FILE`, `FILE:LINE` or `-D`.
+/// A location in the configuration. Displays as `FILE`, `FILE:LINE` or `-D`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceLocation {
     /// The file, or the option.
@@ -49,7 +49,7 @@ impl fmt::Display for SourceLocation {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
+        write!(f, "{}: {}", self.location, self.message)
     }
 }
 
@@ -73,9 +73,9 @@ impl std::error::Error for ConfigErrors {}
 
 impl ConfigErrors {
     /// Creates a list with a single error.
-    pub(super) fn one(place: SourceLocation, message: impl Into<String>) -> Self {
+    pub(super) fn one(location: SourceLocation, message: impl Into<String>) -> Self {
         Self(vec![ConfigError {
-            place,
+            location,
             message: message.into(),
         }])
     }

@@ -52,7 +52,7 @@ fn read(path: &Path) -> io::Result<String> {
 /// Returns the errors of lines that cannot be read.
 pub(super) fn bad_lines(path: &Path, lines: &[BadLine]) -> ConfigErrors {
     let error = |bad: &BadLine| ConfigError {
-        place: SourceLocation::new(path.display().to_string(), bad.line),
+        location: SourceLocation::new(path.display().to_string(), bad.line),
         message: bad.what.clone(),
     };
     ConfigErrors(lines.iter().map(error).collect())

@@ -195,9 +195,9 @@ fn read_levels(path: &Path) -> Result<BTreeMap<String, LogLevel>, ConfigErrors> 
         match values::one_of(&property.value, LEVELS) {
             Ok(level) => drop(levels.insert(property.key, level)),
             Err(what) => {
-                let place = SourceLocation::new(path.display().to_string(), property.line);
+                let location = SourceLocation::new(path.display().to_string(), property.line);
                 let message = format!("level of '{}': {what}", values::shown(&property.key));
-                errors.0.extend(ConfigErrors::one(place, message).0);
+                errors.0.extend(ConfigErrors::one(location, message).0);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The validated settings, read from the gathered properties.
+//! The validated settings, read from the collected properties.
 
 use super::error::ConfigErrors;
 use super::paths::{CommandLine, Paths};
@@ -208,7 +208,7 @@ impl Settings {
     /// Checks the relations between values.
     ///
     /// - The election timeout is at least three heartbeats: one lost or late packet must not cost
-    ///   the leader its place.
+    ///   the leader its role.
     /// - The maximum age of an announcement is at least two renewals. Clients renew after 0.8 of
     ///   the announced interval.
     /// - The recovery gap is at least two elections: a mere change of leader must not count as an

@@ -8,11 +8,11 @@ use super::properties::{Property, parse_java};
 use super::{file, values};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A property's value, with the place that set it.
+/// A property's value, with the location that set it.
 #[derive(Debug, Clone)]
 struct Sourced {
     value: String,
-    place: SourceLocation,
+    location: SourceLocation,
 }
 
 /// The effective properties. Reading an invalid value records the error and returns the default, so
@@ -61,31 +61,31 @@ impl Sources {
         let (properties, bad) = parse_java(&text);
         self.errors.extend(file::bad_lines(&paths.config, &bad).0);
         for Property { key, value, line } in properties {
-            let place = SourceLocation::new(&self.config_file, line);
+            let location = SourceLocation::new(&self.config_file, line);
             if keys::effect(&key).is_none() {
-                self.error(place, unknown(&key));
+                self.error(location, unknown(&key));
                 continue;
             }
             if let Some(earlier) = self.properties.get(&key) {
                 self.notices.push(format!(
-                    "{place}: '{key}' is set again (first at {}); this value is used",
-                    earlier.place
+                    "{location}: '{key}' is set again (first at {}); this value is used",
+                    earlier.location
                 ));
             }
-            self.properties.insert(key, Sourced { value, place });
+            self.properties.insert(key, Sourced { value, location });
         }
         Ok(())
     }
 
     /// Adds a property of a source in which airlift ignores unknown keys, because it passes them to
     /// Java as system properties.
-    fn add_optional(&mut self, key: String, value: String, place: SourceLocation) {
+    fn add_optional(&mut self, key: String, value: String, location: SourceLocation) {
         if keys::effect(&key).is_some() {
-            self.properties.insert(key, Sourced { value, place });
+            self.properties.insert(key, Sourced { value, location });
         } else if key != "node.data-dir" {
             let key = values::shown(&key);
             self.notices.push(format!(
-                "{place}: '{key}' is not known and is ignored{}",
+                "{location}: '{key}' is not known and is ignored{}",
                 did_you_mean(&key)
             ));
         }
@@ -103,7 +103,7 @@ impl Sources {
                          '{variable}'"
                     );
                     errors.push(ConfigError {
-                        place: sourced.place.clone(),
+                        location: sourced.location.clone(),
                         message,
                     });
                     self.unusable.insert(key.clone());
@@ -130,7 +130,7 @@ impl Sources {
             };
             self.notices.push(format!(
                 "{}: Configuration property '{old}' has been replaced. Use '{new}' instead.",
-                sourced.place
+                sourced.location
             ));
             match self.properties.get(new) {
                 None => drop(self.properties.insert(new.to_owned(), sourced)),
@@ -141,7 +141,7 @@ impl Sources {
                         values::shown(&sourced.value),
                         values::shown(&other.value)
                     );
-                    self.error(sourced.place, message);
+                    self.error(sourced.location, message);
                 }
             }
         }
@@ -152,7 +152,7 @@ impl Sources {
     fn check_ignored(&mut self) {
         let mut idle = Vec::new();
         let mut wrong = Vec::new();
-        for (key, Sourced { value, place }) in &self.properties {
+        for (key, Sourced { value, location }) in &self.properties {
             let message = match keys::effect(key) {
                 Some(KeyEffect::None(kind)) => {
                     idle.push(key.as_str());
@@ -170,7 +170,7 @@ impl Sources {
                 Some(KeyEffect::Acts | KeyEffect::Renamed(_)) | None => None,
             };
             wrong.extend(message.map(|message| ConfigError {
-                place: place.clone(),
+                location: location.clone(),
                 message,
             }));
         }
@@ -229,25 +229,25 @@ impl Sources {
 
     /// Records that a key's value is invalid.
     pub(super) fn invalid(&mut self, key: &str, what: &str) {
-        let place = self
+        let location = self
             .properties
             .get(key)
-            .map(|sourced| sourced.place.clone());
+            .map(|sourced| sourced.location.clone());
         self.error(
-            place.unwrap_or_else(|| SourceLocation::new(&self.config_file, 0)),
+            location.unwrap_or_else(|| SourceLocation::new(&self.config_file, 0)),
             invalid(key, what),
         );
     }
 
-    /// Records an error at a place.
-    pub(super) fn error(&mut self, place: SourceLocation, message: String) {
-        self.errors.push(ConfigError { place, message });
+    /// Records an error at a location.
+    pub(super) fn error(&mut self, location: SourceLocation, message: String) {
+        self.errors.push(ConfigError { location, message });
     }
 
     /// Sets a property that comes from outside the files.
-    pub(super) fn set(&mut self, key: &str, value: String, place: SourceLocation) {
+    pub(super) fn set(&mut self, key: &str, value: String, location: SourceLocation) {
         self.properties
-            .insert(key.to_owned(), Sourced { value, place });
+            .insert(key.to_owned(), Sourced { value, location });
     }
 }
 

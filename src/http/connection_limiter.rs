@@ -1,4 +1,4 @@
-//! The limit on the number of connections. Each connection holds a place. When all places are
+//! The limit on the number of connections. Each connection holds a permit. When all permits are
 //! taken, the connection that has been idle longest is closed, so that clients cannot lock out the
 //! other nodes (docs/decisions/0010).
 
@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Places reserved for `/v1/cluster`, so that clients cannot cut the members off from each other.
+/// Number of permits reserved for `/v1/cluster`, so that clients cannot cut the members off from
+/// each other.
 const RESERVED_FOR_PEERS: usize = 64;
 
 /// Maximum number of connections that were asked to close and are still open: each still uses a
@@ -25,16 +26,16 @@ pub(super) struct ConnectionLimiter(Arc<LimiterShared>);
 struct LimiterShared {
     max: usize,
     max_per_address: usize,
-    held: Mutex<LimiterState>,
+    state: Mutex<LimiterState>,
 }
 
-/// The limiter's counts.
+/// The limiter's state.
 ///
 /// - `total` is the number of living [`ConnectionPermit`]s that are not leaving.
-/// - `unproven` has an entry for an address only while the address has such a place, so it is no
+/// - `unproven` has an entry for an address only while the address has such a permit, so it is no
 ///   larger than `total`.
 /// - `idle` holds the idle connections, in the order in which they became idle.
-/// - A place whose number is no longer in `idle` is leaving.
+/// - A permit whose number is no longer in `idle` is leaving.
 #[derive(Default)]
 struct LimiterState {
     total: usize,
@@ -44,25 +45,25 @@ struct LimiterState {
     last_idle: u64,
 }
 
-/// The reason why there is no place for a connection.
+/// The reason why there is no permit for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LimitReached {
-    /// All places are taken by connections that are not idle.
+    /// All permits are taken by connections that are not idle.
     Total,
     /// Too many connections from this address have not sent a request yet.
     PerAddress,
 }
 
-/// A connection's place; counted until the last clone is dropped.
+/// A connection's permit; counted until the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct ConnectionPermit(Arc<PermitState>);
 
 struct PermitState {
-    counts: Arc<LimiterShared>,
+    shared: Arc<LimiterShared>,
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// The number in `LimiterState::idle`, or [`BUSY`]. Written under the lock of the counts.
+    /// The number in `LimiterState::idle`, or [`BUSY`]. Written under the lock of the state.
     idle: AtomicU64,
     close_requested: Arc<Notify>,
 }
@@ -72,37 +73,37 @@ impl ConnectionLimiter {
         ConnectionLimiter(Arc::new(LimiterShared {
             max,
             max_per_address,
-            held: Mutex::default(),
+            state: Mutex::default(),
         }))
     }
 
-    /// Reserves a place for a new connection. If clients have none left, the connection that has
+    /// Acquires a permit for a new connection. If clients have none left, the connection that has
     /// been idle longest is asked to close: it is between requests, so nothing is lost.
     ///
     /// # Errors
-    /// If there is no place.
+    /// If there is no permit.
     pub(super) fn acquire(&self, address: IpAddr) -> Result<ConnectionPermit, LimitReached> {
-        let counts = &self.0;
-        let for_clients = counts.max - RESERVED_FOR_PEERS.min(counts.max / 4);
-        let mut held = counts.lock();
-        if held
+        let shared = &self.0;
+        let for_clients = shared.max - RESERVED_FOR_PEERS.min(shared.max / 4);
+        let mut state = shared.lock();
+        if state
             .unproven
             .get(&address)
-            .is_some_and(|count| *count >= counts.max_per_address)
+            .is_some_and(|count| *count >= shared.max_per_address)
         {
             return Err(LimitReached::PerAddress);
         }
-        if held.total >= for_clients {
-            held.make_room();
+        if state.total >= for_clients {
+            state.make_room();
         }
-        if held.total >= counts.max {
+        if state.total >= shared.max {
             return Err(LimitReached::Total);
         }
-        let for_peers = held.total >= for_clients;
-        held.total += 1;
-        *held.unproven.entry(address).or_default() += 1;
+        let for_peers = state.total >= for_clients;
+        state.total += 1;
+        *state.unproven.entry(address).or_default() += 1;
         Ok(ConnectionPermit(Arc::new(PermitState {
-            counts: counts.clone(),
+            shared: shared.clone(),
             address,
             for_peers,
             proven: AtomicBool::new(false),
@@ -111,8 +112,8 @@ impl ConnectionLimiter {
         })))
     }
 
-    /// Returns the number of taken places.
-    pub(super) fn held(&self) -> usize {
+    /// Returns the number of taken permits.
+    pub(super) fn taken(&self) -> usize {
         self.0.lock().total
     }
 
@@ -125,7 +126,7 @@ impl ConnectionLimiter {
 
 impl LimiterShared {
     fn lock(&self) -> MutexGuard<'_, LimiterState> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,14 +148,14 @@ impl LimiterState {
         }
     }
 
-    /// Removes a place from the idle ones. Returns false if it was asked to leave in the meantime.
+    /// Removes a permit from the idle ones. Returns false if it was asked to leave in the meantime.
     fn is_still_idle(&mut self, number: u64) -> bool {
         self.idle.remove(&number).is_some()
     }
 }
 
 impl ConnectionPermit {
-    /// Whether this place is one of those reserved for `/v1/cluster`.
+    /// Whether this permit is one of those reserved for `/v1/cluster`.
     pub(super) fn for_peers(&self) -> bool {
         self.0.for_peers
     }
@@ -162,17 +163,17 @@ impl ConnectionPermit {
     /// Records that the connection sent a whole request: it no longer counts against its address.
     pub(super) fn mark_active(&self) {
         if !self.0.proven.swap(true, Ordering::Relaxed) {
-            self.0.counts.lock().forget_unproven(self.0.address);
+            self.0.shared.lock().forget_unproven(self.0.address);
         }
     }
 
     /// Records that the connection waits for its next request, and may be asked to leave.
     pub(super) fn idle(&self) {
-        let mut held = self.0.counts.lock();
+        let mut state = self.0.shared.lock();
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
-            held.last_idle += 1;
-            let number = held.last_idle;
-            held.idle.insert(number, self.0.close_requested.clone());
+            state.last_idle += 1;
+            let number = state.last_idle;
+            state.idle.insert(number, self.0.close_requested.clone());
             self.0.idle.store(number, Ordering::Relaxed);
         }
     }
@@ -183,11 +184,11 @@ impl ConnectionPermit {
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
             return;
         }
-        let mut held = self.0.counts.lock();
+        let mut state = self.0.shared.lock();
         let number = self.0.idle.swap(BUSY, Ordering::Relaxed);
-        if number != BUSY && !held.is_still_idle(number) {
-            held.leaving -= 1;
-            held.total += 1;
+        if number != BUSY && !state.is_still_idle(number) {
+            state.leaving -= 1;
+            state.total += 1;
         }
     }
 
@@ -200,15 +201,15 @@ impl ConnectionPermit {
 
 impl Drop for PermitState {
     fn drop(&mut self) {
-        let mut held = self.counts.lock();
+        let mut state = self.shared.lock();
         let number = *self.idle.get_mut();
-        if number == BUSY || held.is_still_idle(number) {
-            held.total -= 1;
+        if number == BUSY || state.is_still_idle(number) {
+            state.total -= 1;
         } else {
-            held.leaving -= 1;
+            state.leaving -= 1;
         }
         if !*self.proven.get_mut() {
-            held.forget_unproven(self.address);
+            state.forget_unproven(self.address);
         }
     }
 }
@@ -221,31 +222,31 @@ mod tests {
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
-    /// Returns the total number of places, and the number of leaving ones.
+    /// Returns the total number of permits, and the number of leaving ones.
     fn counts(limiter: &ConnectionLimiter) -> (usize, usize) {
-        let held = limiter.0.lock();
-        (held.total, held.leaving)
+        let state = limiter.0.lock();
+        (state.total, state.leaving)
     }
 
-    fn is_told(permit: &ConnectionPermit) -> bool {
+    fn is_asked_to_close(permit: &ConnectionPermit) -> bool {
         permit.asked_to_close().now_or_never().is_some()
     }
 
-    /// The last quarter of the places (at most 64) is for peers, and no connection is admitted past
-    /// the cap until a place is released.
+    /// The last quarter of the permits (at most 64) is for peers, and no connection is admitted
+    /// past the cap until a permit is released.
     #[test]
     fn the_last_places_are_for_peers() {
         let limiter = ConnectionLimiter::new(8, 100);
-        let mut held: Vec<_> = (0..8)
-            .map(|_| limiter.acquire(A).expect("a place"))
+        let mut permits: Vec<_> = (0..8)
+            .map(|_| limiter.acquire(A).expect("a permit"))
             .collect();
-        let for_peers: Vec<_> = held.iter().map(ConnectionPermit::for_peers).collect();
+        let for_peers: Vec<_> = permits.iter().map(ConnectionPermit::for_peers).collect();
         assert_eq!(
             for_peers,
             [false, false, false, false, false, false, true, true]
         );
         assert_eq!(limiter.acquire(B).err(), Some(LimitReached::Total));
-        held.pop();
+        permits.pop();
         assert!(limiter.acquire(B).is_ok_and(|permit| permit.for_peers()));
     }
 
@@ -255,7 +256,7 @@ mod tests {
         let limiter = ConnectionLimiter::new(1_000, 2);
         let mut proven = Vec::new();
         for _ in 0..100 {
-            let permit = limiter.acquire(A).expect("a place");
+            let permit = limiter.acquire(A).expect("a permit");
             permit.mark_active();
             permit.mark_active();
             proven.push(permit);
@@ -278,35 +279,35 @@ mod tests {
         );
     }
 
-    /// At the cap, the connection that has been idle longest leaves, a new one gets its place, and
-    /// the peers' places stay free.
+    /// At the cap, the connection that has been idle longest leaves, a new one gets its permit, and
+    /// the peers' permits stay free.
     #[test]
     fn the_longest_idle_makes_room() {
         let limiter = ConnectionLimiter::new(8, 100);
-        let held: Vec<_> = (0..6)
-            .map(|_| limiter.acquire(A).expect("a place"))
+        let permits: Vec<_> = (0..6)
+            .map(|_| limiter.acquire(A).expect("a permit"))
             .collect();
         for idle in [3, 1, 5] {
-            held[idle].idle();
+            permits[idle].idle();
         }
-        held[3].busy();
-        held[3].idle();
-        held[1].idle();
-        let new = limiter.acquire(B).expect("the place of 1");
+        permits[3].busy();
+        permits[3].idle();
+        permits[1].idle();
+        let new = limiter.acquire(B).expect("the permit of 1");
         assert!(!new.for_peers());
-        let asked: Vec<_> = held.iter().map(is_told).collect();
+        let asked: Vec<_> = permits.iter().map(is_asked_to_close).collect();
         assert_eq!(asked, [false, true, false, false, false, false]);
-        let _another = limiter.acquire(B).expect("the place of 5");
-        let asked: Vec<_> = held.iter().map(is_told).collect();
+        let _another = limiter.acquire(B).expect("the permit of 5");
+        let asked: Vec<_> = permits.iter().map(is_asked_to_close).collect();
         assert_eq!(asked, [false, false, false, false, false, true]);
-        held[3].busy();
+        permits[3].busy();
         let all_busy = limiter.acquire(B).expect("one of the peers'");
         assert!(all_busy.for_peers());
         assert_eq!(counts(&limiter), (7, 2));
         // A request that crosses the notice to leave is counted until it is answered.
-        held[1].busy();
+        permits[1].busy();
         assert_eq!(counts(&limiter), (8, 1));
-        drop((held, new, _another, all_busy));
+        drop((permits, new, _another, all_busy));
         assert_eq!(counts(&limiter), (0, 0));
         assert!(limiter.0.lock().idle.is_empty());
     }
@@ -315,16 +316,16 @@ mod tests {
     #[test]
     fn few_are_leaving_at_once() {
         let limiter = ConnectionLimiter::new(4 * CLOSING_MAX, usize::MAX);
-        let held: Vec<_> = (0..3 * CLOSING_MAX)
-            .map(|_| limiter.acquire(A).expect("a place"))
+        let permits: Vec<_> = (0..3 * CLOSING_MAX)
+            .map(|_| limiter.acquire(A).expect("a permit"))
             .collect();
-        held.iter().for_each(ConnectionPermit::idle);
+        permits.iter().for_each(ConnectionPermit::idle);
         let mut new = Vec::new();
         while !limiter.is_closing() {
             new.push(limiter.acquire(B).expect("room"));
         }
         assert_eq!(new.len(), CLOSING_MAX);
-        drop(held);
+        drop(permits);
         assert!(!limiter.is_closing());
     }
 }

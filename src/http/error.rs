@@ -177,7 +177,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(refusal_line(&self)));
+        let mut response = Response::new(Body::from(error_line(&self)));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(
@@ -206,8 +206,8 @@ impl From<WriteError> for ApiError {
 }
 
 /// Returns the body of an error response.
-pub(super) fn refusal_line(refusal: &ApiError) -> String {
-    one_line(&refusal.line())
+pub(super) fn error_line(error: &ApiError) -> String {
+    one_line(&error.line())
 }
 
 /// Returns the text as one line, with its newline. Control characters become spaces, so that a
@@ -237,8 +237,8 @@ mod tests {
     /// applied.
     #[test]
     fn an_unacknowledged_write_says_its_fate() {
-        let fate = |refusal: ApiError| {
-            let response = refusal.into_response();
+        let fate = |error: ApiError| {
+            let response = error.into_response();
             assert_eq!(response.status(), 503);
             assert_eq!(response.headers()["retry-after"], "1");
             response.headers()[QUORATE_APPLIED]

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// tokio runtime.
 pub struct Wire {
     service: RootService<FakeBackend>,
-    places: ConnectionLimiter,
+    limiter: ConnectionLimiter,
     pause_detector: PauseDetector,
     _stop: watch::Sender<bool>,
 }
@@ -29,7 +29,7 @@ impl Wire {
             hold_time_ms: 0,
             ..HttpSettings::new("test")
         };
-        let places = ConnectionLimiter::new(
+        let limiter = ConnectionLimiter::new(
             settings.max_connections,
             settings.max_connections_per_address,
         );
@@ -42,20 +42,21 @@ impl Wire {
                 pause_detector.clone(),
                 stopping,
             )),
-            places,
+            limiter,
             pause_detector,
             _stop: stop,
         }
     }
 
-    /// Returns the response to a request, or `None` if the limiter has no place for its connection.
+    /// Returns the response to a request, or `None` if the limiter has no permit for its
+    /// connection.
     pub async fn answer(&self, request: Request<Body>) -> Option<Response> {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
         let connection_info = ConnectionInfo {
             address,
             opened_epoch: self.pause_detector.epoch(),
         };
-        let place = self.places.acquire(address.ip()).ok()?;
-        Some(self.service.answer(connection_info, place, request).await)
+        let permit = self.limiter.acquire(address.ip()).ok()?;
+        Some(self.service.answer(connection_info, permit, request).await)
     }
 }

@@ -67,7 +67,7 @@ impl<D: Backend> RootService<D> {
         }
         request.extensions_mut().insert(connection_info);
         if request.uri().path().starts_with(CLUSTER_PATH) {
-            // A peer's connection keeps its place after its upgrade.
+            // A peer's connection keeps its permit after its upgrade.
             request.extensions_mut().insert(permit);
         }
         let answered = self.router.clone().oneshot(request);

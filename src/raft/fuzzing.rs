@@ -20,7 +20,7 @@ pub fn log_record(content: &[u8]) -> bool {
     read_log_record(content)
 }
 
-/// Decodes the body of a journal frame whose checksums are right, and encodes it again. Returns
+/// Decodes the body of a WAL frame whose checksums are right, and encodes it again. Returns
 /// `None` when it is not valid.
 pub fn log_frame(body: &[u8]) -> Option<Vec<u8>> {
     log_frame_again(body)
@@ -36,7 +36,7 @@ pub fn log_record_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     entries(commands).iter().map(log_record_of).collect()
 }
 
-/// Returns sample bodies of journal frames: without an entry, with one, and with all of them.
+/// Returns sample bodies of WAL frames: without an entry, with one, and with all of them.
 pub fn log_frame_samples(commands: Vec<Command>) -> Vec<Vec<u8>> {
     let entries = entries(commands);
     let parts = [&entries[..0], &entries[..1], &entries[..]];

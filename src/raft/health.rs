@@ -32,8 +32,8 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
     view.members()
         .filter(|(id, _, voter)| *voter && *id != own && !group.peers.is_reachable(*id))
         .map(|(id, member, _)| {
-            let refusal = group.peers.state(id).refusal;
-            match refusal.or_else(|| group.peers.resolve_error(member)) {
+            let rejection = group.peers.state(id).rejection;
+            match rejection.or_else(|| group.peers.resolve_error(member)) {
                 Some(reason) => format!("{} ({reason})", member.node_id),
                 None => member.node_id.clone(),
             }
@@ -44,9 +44,9 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
 /// Returns the reason, followed by the cause for which the group does not serve, if there is one.
 pub(super) fn explain(group: &Group, reason: String) -> String {
     let is_well = group.serves() && unreachable_members(group).is_empty();
-    let plight = unavailable_reason(group);
-    match is_well || reason.contains(&plight) {
+    let cause = unavailable_reason(group);
+    match is_well || reason.contains(&cause) {
         true => reason,
-        false => format!("{reason}; {plight}"),
+        false => format!("{reason}; {cause}"),
     }
 }

@@ -29,8 +29,8 @@ pub(super) async fn run(
         let group = start_group(bootstrap, &identity).await?;
         *write(&service.group) = Some(group.clone());
         initialize::spawn_tasks(group.clone(), bootstrap.clone(), identity.joined_late);
-        let stranded = watch_over(bootstrap, &group, &identity, stop).await?;
-        if !stranded {
+        let is_orphaned = watch_over(bootstrap, &group, &identity, stop).await?;
+        if !is_orphaned {
             return Ok(());
         }
         *write(&service.group) = None;
@@ -71,12 +71,12 @@ async fn watch_over(
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
     // Changes at the end of openraft and otherwise rarely, whereas the full metrics change at each
-    // turn of openraft's core.
-    let mut seldom = group.raft.server_metrics();
+    // iteration of openraft's core loop.
+    let mut running_changes = group.raft.server_metrics();
     let mut stop = stop.subscribe();
     // Created once, outside the loop: its timer must outlive the iterations.
-    let stranded = initialize::orphaned(group, bootstrap, identity);
-    tokio::pin!(stranded);
+    let orphaned = initialize::orphaned(group, bootstrap, identity);
+    tokio::pin!(orphaned);
     loop {
         tokio::select! {
             reason = fatal.wait_for(Option::is_some) => {
@@ -88,7 +88,7 @@ async fn watch_over(
                 let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
                 return Err(RaftError::Storage(reason));
             }
-            changed = seldom.changed() => {
+            changed = running_changes.changed() => {
                 let running = metrics.borrow_watched().running_state.clone();
                 if *stop.borrow() {
                     return Ok(false);
@@ -100,7 +100,7 @@ async fn watch_over(
                     return Err(RaftError::Storage("consensus has ended".to_owned()));
                 }
             }
-            () = &mut stranded => return Ok(true),
+            () = &mut orphaned => return Ok(true),
             _ = stop.changed() => {}
         }
     }

@@ -17,7 +17,7 @@
 //!   [`Node::coordinators_stale`] may be stale.
 //! - **Order of writes of one node id.** A write that arrived at any node before another write of
 //!   the same node id began never takes effect after that one was acknowledged. A write whose order
-//!   is uncertain is refused with [`WriteError::NotApplied`], and its client sends it again.
+//!   is uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.
 //! - **At most one proposal.** A write that may have been applied is never proposed again. It ends
 //!   with [`WriteError::Unknown`] if its fate is not known by its deadline.
 //! - **No early expiry.** An announcement does not expire before its max-age has passed in cluster
@@ -25,9 +25,9 @@
 //!   clocks do not affect it. After an outage of more than [`Options::recovery_gap`], nothing
 //!   expires for [`Options::recovery_grace`].
 //! - **Timely expiry.** In a healthy cluster a silent node expires at most 2 s after max-age.
-//! - **Complete watches.** A [`Watcher`] is woken by every change of its lookups, or reports that
-//!   this node may be stale. [`Watcher::since`] never omits a change: it returns `None` when one
-//!   may have been dropped from the history.
+//! - **Complete watches.** A [`Watcher`] is notified of every change of its lookups, or reports
+//!   that this node may be stale. [`Watcher::since`] never omits a change: it returns `None` when
+//!   one may have been dropped from the history.
 //! - **Bounded waiting.** Reads and writes that cannot be served fail at about their deadline, with
 //!   a reason. The error of a write says whether the write may have been applied.
 //!
@@ -46,7 +46,7 @@
 //! - cluster time, which only a `Tick` in the log moves;
 //! - founding a group, replacing the old incarnation of an emptied node, and finishing a membership
 //!   change that a dead leader left half done;
-//! - digest comparison, which stops a diverged member; hand-over of leadership before a stop, on a
+//! - digest comparison, which stops a diverged member; leadership transfer before a stop, on a
 //!   full disk and when the other members cannot reach the leader; snapshots and purges by bytes.
 //!
 //! Two features of openraft are not used on purpose. Lease reads depend on clocks, which a paused
@@ -56,9 +56,9 @@
 //! # The life of a write
 //!
 //! 1. [`Node::announce`] or [`Node::withdraw`] calls `consensus/ordered_write.rs`. The write takes
-//!    a place behind earlier writes of its node id (`queue/keyed_mutex.rs`), records this node's
+//!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`), records this node's
 //!    knowledge of the log as evidence of its arrival (`apply/evidence.rs`), and waits for its
-//!    turn. If the registry has the same announcement already, the command is a short renewal by
+//!    guard. If the registry has the same announcement already, the command is a short renewal by
 //!    digest.
 //! 2. The command enters this node's queue (`queue/write_queue.rs`). Commands that arrive while a
 //!    batch is in flight form the next batch. Under load a batch also waits briefly for the clients
@@ -70,13 +70,13 @@
 //!    a majority.
 //! 5. Each member applies the entry (`apply/state_machine`, `apply/replica.rs`). The registry gives
 //!    every command an outcome, comparing its evidence with the last write of the node id. Then the
-//!    subscribers of the changed lookups wake (`watch`).
+//!    subscribers of the changed lookups are notified (`watch`).
 //! 6. The leader notifies the followers to which the entry has not been sent yet
 //!    (`consensus/commit_notice.rs`) and returns the outcomes. An applied write returns the entry's
 //!    index. A renewal that found nothing to renew is followed by the full announcement with the
-//!    original evidence. An overtaken write is refused.
+//!    original evidence. A superseded write is rejected.
 //!
-//! Static services ([`Node::add_static`]) skip step 1, since no other write can overtake them.
+//! Static services ([`Node::add_static`]) skip step 1, since no other write can supersede them.
 //!
 //! # The life of a read
 //!
@@ -101,12 +101,12 @@
 //! | `node` | the façade |
 //! | `lifecycle.rs`, `tasks.rs`, `group` | the life of a group; the state that its tasks share |
 //! | `bootstrap` | finding a group or founding one; only the smallest `node.id` founds |
-//! | `membership` | joins, learners, replacement of incarnations, hand-over, levels of commands |
+//! | `membership` | joins, learners, replacement of incarnations, leadership transfer, levels |
 //! | `consensus` | proposals, order of writes, ReadIndex rounds, follower votes, commit notices |
-//! | `queue` | turns of one node id, queues of reads and writes, adaptive batches |
+//! | `queue` | a mutex for each node id, queues of reads and writes, adaptive batches |
 //! | `apply` | the replica, snapshots, evidence, ticks and gaps, the committed log for operators |
 //! | `watch` | recent changes and their subscribers |
-//! | `monitor` | ticks, pulses, digests, log size, disk space, lost reads, unreachable leaders |
+//! | `monitor` | ticks, status, digests, log size, disk space, lost reads, unreachable leaders |
 //! | `transport` | messages, connections, names and addresses of peers, openraft's network |
 //! | `peer_service` | requests of peers, and who may send them |
 //! | `error.rs`, `health.rs`, `status.rs`, `report.rs` | errors, and explanations for people |

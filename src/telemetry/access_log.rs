@@ -325,8 +325,8 @@ mod tests {
         let mut waiting = QueuedLines::default();
         let time_bytes = timestamp::rfc3339(0).len();
         let rest = format!("{}\n", "x".repeat(WAITING_BYTES_MAX / 4 - time_bytes - 1));
-        let told: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &rest)).collect();
-        assert_eq!(told, [true, true, false, false, false, false]);
+        let notified: Vec<_> = (0..6).map(|time_ms| waiting.push(time_ms, &rest)).collect();
+        assert_eq!(notified, [true, true, false, false, false, false]);
         assert_eq!((waiting.lines.len(), waiting.lost), (WAITING_BYTES_MAX, 2));
         assert_eq!(waiting.newest_ms, 3, "of those that are kept");
     }

@@ -81,17 +81,17 @@ fn no_answer_is_explained() {
     );
     assert!(late.stderr.starts_with(&expected), "{}", late.stderr);
 
-    let stranger = FakeServer::saying(404, "");
-    let refused = run(&mut quorate(&["coordinator"], &[&stranger.url()]));
+    let unexpected = FakeServer::saying(404, "");
+    let refused = run(&mut quorate(&["coordinator"], &[&unexpected.url()]));
     assert_eq!(refused.code, Some(exit_code::USAGE.into()));
     assert_eq!(
         refused.stderr,
         format!(
             "ERROR: {}: answered 404 Not Found: is it a quorate server?\n",
-            stranger.url()
+            unexpected.url()
         )
     );
-    assert_eq!(stranger.requests().len(), 1);
+    assert_eq!(unexpected.requests().len(), 1);
 }
 
 /// A watch prints the present coordinator and each new one. Gaps are reported on standard error.

@@ -25,7 +25,7 @@ fn every_command_refuses_alike() {
         "http://127.0.0.1:1,http://127.0.0.1:1/v1",
         "ftp://127.0.0.1",
     ] {
-        let refusals: Vec<String> = COMMANDS
+        let errors: Vec<String> = COMMANDS
             .iter()
             .flat_map(|words| {
                 let by_option = run(&mut quorate(words, &[wrong]));
@@ -39,10 +39,7 @@ fn every_command_refuses_alike() {
                 line
             })
             .collect();
-        assert!(
-            refusals.iter().all(|line| *line == refusals[0]),
-            "{refusals:#?}"
-        );
+        assert!(errors.iter().all(|line| *line == errors[0]), "{errors:#?}");
     }
 }
 

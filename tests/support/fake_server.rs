@@ -1,4 +1,4 @@
-//! A server with answers that a test provides, so that commands meet refusals, broken streams and
+//! A server with answers that a test provides, so that commands meet errors, broken streams and
 //! silence on demand.
 
 use std::collections::BTreeMap;

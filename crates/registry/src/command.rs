@@ -66,9 +66,9 @@ pub enum Command {
         /// The node.
         node_id: String,
     },
-    /// Renews a node that sent its stored announcement again. It cannot be overtaken: it changes
+    /// Renews a node that sent its stored announcement again. It cannot be superseded: it changes
     /// only the deadline of exactly that announcement. From level 4 on, `OrderedRenew` is proposed
-    /// instead, which can be overtaken.
+    /// instead, which can be superseded.
     Renew {
         /// The same as in `Announce`. It is not read.
         seen: u64,

@@ -26,12 +26,12 @@ impl Registry {
     }
 
     pub(crate) fn recompute_sum(&self) -> u128 {
-        let nodes = self.nodes.values().fold(0u128, |sum, held| {
-            sum.wrapping_add(held.element(self.level))
+        let nodes = self.nodes.values().fold(0u128, |sum, entry| {
+            sum.wrapping_add(entry.element(self.level))
         });
         self.statics
             .values()
-            .fold(nodes, |sum, held| sum.wrapping_add(held.element()))
+            .fold(nodes, |sum, entry| sum.wrapping_add(entry.element()))
     }
 
     fn digest_with(&self, sums: [u128; 3]) -> u128 {

@@ -132,7 +132,7 @@ impl Registry {
     pub fn holds(&self, node_id: &str, digest: u128) -> bool {
         self.nodes
             .get(node_id)
-            .is_some_and(|held| held.digest == digest)
+            .is_some_and(|entry| entry.digest == digest)
     }
 
     /// Returns the stored announcement of a node.
@@ -142,12 +142,14 @@ impl Registry {
 
     /// Returns all registered nodes, sorted by id.
     pub fn nodes(&self) -> impl Iterator<Item = (&str, &NodeEntry)> {
-        self.nodes.iter().map(|(node_id, held)| (&**node_id, held))
+        self.nodes
+            .iter()
+            .map(|(node_id, entry)| (&**node_id, entry))
     }
 
     /// Returns a static service.
     pub fn static_service(&self, id: &str) -> Option<&StaticService> {
-        self.statics.get(id).map(|held| &*held.service)
+        self.statics.get(id).map(|entry| &*entry.service)
     }
 
     /// Returns whether there are no nodes, and thus nothing that could expire.

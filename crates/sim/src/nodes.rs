@@ -204,9 +204,9 @@ impl SimNodes {
             return Ok(());
         }
         match node.entries(last.index..last.index + 1).first() {
-            Some(held) if held == last => Ok(()),
-            held => Err(format!(
-                "leader completeness: {host} leads in term {} with {held:?}, \
+            Some(found) if found == last => Ok(()),
+            found => Err(format!(
+                "leader completeness: {host} leads in term {} with {found:?}, \
                  where {last:?} was committed",
                 probe.term
             )),
@@ -226,13 +226,13 @@ impl SimNodes {
         let index = next - 1;
         let holds = |id: &RaftId| {
             let on_disk = self.disks.get(id).copied().flatten();
-            let held = probed
+            let has_entry = probed
                 .iter()
                 .find(|(.., probe)| probe.raft_id == *id)
                 .is_none_or(|(_, node, probe)| {
                     probe.first > index || node.entries(index..next).first() == history.entry(index)
                 });
-            held && on_disk.is_some_and(|on_disk| on_disk >= index)
+            has_entry && on_disk.is_some_and(|on_disk| on_disk >= index)
         };
         let is_quorum = |voters: &BTreeSet<RaftId>| {
             voters.iter().filter(|id| holds(id)).count() > voters.len() / 2

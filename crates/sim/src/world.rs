@@ -112,22 +112,22 @@ impl SimWorld {
 
     /// Returns the state of a host.
     pub fn slot(&self, host: usize) -> MutexGuard<'_, Slot> {
-        held(&self.slots[host])
+        lock(&self.slots[host])
     }
 
     /// Returns the requests and responses of clients.
     pub fn answers(&self) -> MutexGuard<'_, Answers> {
-        held(&self.answers)
+        lock(&self.answers)
     }
 
     /// Returns the writes of clients.
     pub fn writes(&self) -> MutexGuard<'_, RecordedWrites> {
-        held(&self.writes)
+        lock(&self.writes)
     }
 
     /// Returns the trace.
     pub fn trace(&self) -> MutexGuard<'_, Trace> {
-        held(&self.trace)
+        lock(&self.trace)
     }
 
     /// Adds a line to the trace.
@@ -137,16 +137,16 @@ impl SimWorld {
 
     /// Returns the current phase.
     pub fn phase(&self) -> Phase {
-        *held(&self.phase)
+        *lock(&self.phase)
     }
 
     /// Starts a phase.
     pub fn set_phase(&self, phase: Phase) {
-        *held(&self.phase) = phase;
+        *lock(&self.phase) = phase;
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -11,11 +11,11 @@ pub trait SimDisk: Debug + Send + Sync + 'static {
     fn position(&self) -> usize;
     /// Returns the duration of the next operation.
     fn delay(&self) -> Duration;
-    /// Records that callers were told that the changes up to `position` are durable.
+    /// Records that callers rely on the changes up to `position`.
     fn rely_on(&self, position: usize);
 }
 
-/// The place where a store's blocking work runs.
+/// The executor of a store's blocking work.
 #[derive(Debug, Clone, Default)]
 pub enum BlockingExecutor {
     /// On separate threads.

@@ -1,10 +1,10 @@
-//! The latch that records the first storage failure permanently.
+//! The fail-stop, which records the first storage failure permanently.
 
 use super::log_target;
 use std::io;
 use tokio::sync::watch;
 
-/// A latch for the first storage failure. Once it is set, nothing is written or acknowledged any
+/// The record of the first storage failure. Once it is set, nothing is written or acknowledged any
 /// more: after a failed fsync the content of the device is unknown, so a retry would prove nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct FailStop(watch::Sender<Option<String>>);
@@ -14,7 +14,7 @@ impl FailStop {
         Self(watch::Sender::new(None))
     }
 
-    /// Returns the latched failure as an error, if there is one.
+    /// Returns the recorded failure as an error, if there is one.
     pub(crate) fn check(&self) -> io::Result<()> {
         match &*self.0.borrow() {
             None => Ok(()),
@@ -22,7 +22,7 @@ impl FailStop {
         }
     }
 
-    /// Latches a failure unless one is already latched, and returns the latched one.
+    /// Records a failure unless one is already recorded, and returns the recorded one.
     pub(crate) fn set(&self, failure: &io::Error) -> io::Error {
         self.0.send_if_modified(|current| {
             let first = current.is_none();
@@ -41,7 +41,7 @@ impl FailStop {
         }
     }
 
-    /// Latches the error of a result.
+    /// Records the error of a result.
     pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|e| self.set(&e))
     }

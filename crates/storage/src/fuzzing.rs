@@ -1,7 +1,7 @@
-//! Entry points for fuzzing: log records and journal frames with valid checksums.
+//! Entry points for fuzzing: log records and WAL frames with valid checksums.
 
 use super::codec::{HEADER, decode_entry, encode_entry, entry_index, seal};
-use super::wal::frame::{WalFrame, fuzzing as journal};
+use super::wal::frame::{WalFrame, fuzzing as wal};
 use crate::types::Entry;
 
 /// Decodes the content of a log record. Returns whether it is a valid record.
@@ -20,7 +20,7 @@ pub fn log_record_of(entry: &Entry) -> Vec<u8> {
 
 /// Decodes the body of a frame and encodes it again. Returns `None` when it is not a valid frame.
 pub fn log_frame_again(body: &[u8]) -> Option<Vec<u8>> {
-    journal::body_of(&journal::read(body)?)
+    wal::body_of(&wal::read(body)?)
 }
 
 /// Returns the body of a frame that contains the entries and marks all but the last as committed.
@@ -30,5 +30,5 @@ pub fn log_frame_of(entries: &[Entry]) -> Vec<u8> {
         committed: entries.iter().rev().nth(1).map(|entry| entry.log_id),
         records: entries.iter().filter_map(record).collect(),
     };
-    journal::body_of(&frame).unwrap_or_default()
+    wal::body_of(&frame).unwrap_or_default()
 }

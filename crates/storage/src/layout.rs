@@ -2,7 +2,7 @@
 
 /// The database.
 pub(crate) const DATABASE: &str = "raft.redb";
-/// The journal.
+/// The WAL.
 pub(crate) const JOURNAL: &str = "raft.journal";
 /// The lock file. It is not removed on unlock: otherwise two processes could lock two different
 /// files.

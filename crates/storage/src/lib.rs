@@ -1,14 +1,14 @@
 //! The persistent storage of a node: its log, vote, identity and snapshots.
 //!
 //! The log, the vote, the committed and purged log ids and the identity are in one `redb` database,
-//! which is written by a single thread. In front of it is a journal (a write-ahead log) for the
+//! which is written by a single thread. In front of it is a write-ahead log (WAL) for the
 //! most recently appended entries. A snapshot is a separate file in the same directory. All file
 //! access goes through [`Vfs`]. The rules:
 //!
 //! - The vote, the entries and their order follow openraft's contract: entries are readable when
 //!   `append` returns and durable when its callback runs, and everything is written in order.
 //! - A snapshot is durable before the purge that relies on it is queued.
-//! - The first failed operation is latched. After it nothing is acknowledged and nothing is
+//! - The first failed operation is recorded. After it nothing is acknowledged and nothing is
 //!   retried.
 //! - A directory whose content cannot be trusted is not opened.
 

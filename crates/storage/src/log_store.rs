@@ -86,8 +86,8 @@ impl LogStore {
         bytes_max: usize,
     ) -> io::Result<Option<Vec<(Entry, usize)>>> {
         let shared = Arc::clone(&self.inner.shared);
-        let work = shared.snapshots.work().clone();
-        let read = work.run(move || {
+        let executor = shared.snapshots.work().clone();
+        let read = executor.run(move || {
             let database = shared
                 .database
                 .read()

@@ -46,7 +46,7 @@ impl Opened {
 pub(crate) fn open_directory(
     vfs: Arc<dyn Vfs>,
     dir: &Path,
-    work: BlockingExecutor,
+    executor: BlockingExecutor,
 ) -> Result<Opened, OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
@@ -73,7 +73,7 @@ pub(crate) fn open_directory(
         space: &space,
     }
     .open_wal(&mut database, &mut recovered)?;
-    let snapshots = Snapshots::new(vfs, dir, fail_stop.clone(), Arc::clone(&space), work);
+    let snapshots = Snapshots::new(vfs, dir, fail_stop.clone(), Arc::clone(&space), executor);
     let covered = check_snapshots(&snapshots, dir, &recovered)?;
     space.restore_ballast().map_err(unusable)?;
     Ok(Opened {

@@ -1,4 +1,4 @@
-//! The operations that the writer performs, and the channels that report their results.
+//! The requests that the writer handles, and the channels that report their results.
 
 use super::identity::Identity;
 use crate::types::{LogId, TypeConfig, Vote};
@@ -6,7 +6,7 @@ use openraft::storage::IOFlushed;
 use std::io;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-/// The channel that reports the result of an operation to its caller.
+/// The channel that reports the result of a request to its caller.
 pub(crate) type ResultSender = oneshot::Sender<io::Result<()>>;
 
 /// openraft's I/O callback. If it is dropped without being called, it reports a failure, so that no
@@ -35,7 +35,7 @@ impl Drop for Callback {
     }
 }
 
-/// One operation for the writer.
+/// One request for the writer.
 pub(crate) enum WriteRequest {
     Append {
         records: Vec<(u64, Vec<u8>)>,
@@ -67,7 +67,7 @@ pub(crate) enum WriteRequest {
 }
 
 impl WriteRequest {
-    /// Returns the number of bytes that the operation adds to a batch.
+    /// Returns the number of bytes that the request adds to a batch.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Append { records, .. } => records.iter().map(|(_, r)| r.len()).sum(),
@@ -75,7 +75,7 @@ impl WriteRequest {
         }
     }
 
-    /// Returns whether the operation requires a two-phase commit. These operations are rare and too
+    /// Returns whether the request requires a two-phase commit. These requests are rare and too
     /// important: after silent corruption of a one-phase commit the database would roll them back.
     pub(crate) fn needs_two_phases(&self) -> bool {
         matches!(
@@ -94,14 +94,14 @@ impl WriteRequest {
             | Self::Identity { done, .. }
             | Self::Wipe { done }
             | Self::Close { done } => {
-                // The caller may be gone; the operation was still performed.
+                // The caller may be gone; the request was still carried out.
                 let _ = done.send(result);
             }
         }
     }
 }
 
-/// An operation with its share of the queue.
+/// A request with its share of the queue.
 pub(crate) struct QueuedRequest {
     pub(crate) request: WriteRequest,
     pub(crate) permit: OwnedSemaphorePermit,

@@ -27,10 +27,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 /// Maximum number of bytes in the writer's queue. When it is full, an append waits, and so in turn
 /// do new proposals.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
-/// Minimum number of bytes that an operation counts for, which also limits the number of queued
-/// operations.
-const OP_BYTES_MIN: usize = 4 << 10;
-const QUEUE_OPS_MAX: usize = QUEUE_BYTES_MAX / OP_BYTES_MIN;
+/// Minimum number of bytes that a request counts for, which also limits the number of queued
+/// requests.
+const REQUEST_BYTES_MIN: usize = 4 << 10;
+const QUEUE_REQUESTS_MAX: usize = QUEUE_BYTES_MAX / REQUEST_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
@@ -46,7 +46,7 @@ pub(crate) struct StoreInner {
     pub(crate) shared: Arc<WriterState>,
     /// `None` only while the last handle is dropped.
     queue: Option<SyncSender<QueuedRequest>>,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     sequence: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Wakes the writer if it runs as a task.
@@ -74,9 +74,9 @@ impl Store {
     pub fn open_with(
         vfs: Arc<dyn Vfs>,
         dir: &Path,
-        work: BlockingExecutor,
+        executor: BlockingExecutor,
     ) -> Result<Self, OpenError> {
-        let opened = open_directory(vfs, dir, work.clone())?;
+        let opened = open_directory(vfs, dir, executor.clone())?;
         let reach = opened.reach();
         let Opened {
             database,
@@ -88,18 +88,18 @@ impl Store {
             snapshots,
             covered: _,
         } = opened;
-        let growth = database.growth().clone();
-        let on_disk = DurableState::new(&recovered, growth.appended_bytes());
+        let size_index = database.size_index().clone();
+        let on_disk = DurableState::new(&recovered, size_index.appended_bytes());
         let shared = Arc::new(WriterState::new(
             database,
             fail_stop.clone(),
             space,
             snapshots,
-            LogView::new(recovered, growth),
+            LogView::new(recovered, size_index),
         ));
-        let (queue, receiver) = sync_channel(QUEUE_OPS_MAX);
+        let (queue, receiver) = sync_channel(QUEUE_REQUESTS_MAX);
         let writer = GroupCommitWriter::new(Arc::clone(&shared), receiver, on_disk, wal);
-        let (thread, wake) = match work {
+        let (thread, wake) = match executor {
             BlockingExecutor::Threads => {
                 let thread = writer::thread::spawn(writer, lock, fail_stop).map_err(|source| {
                     OpenError::NotWritable {
@@ -118,7 +118,7 @@ impl Store {
         let inner = StoreInner {
             shared,
             queue: Some(queue),
-            room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            permits: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             sequence: AtomicU64::new(0),
             thread: Mutex::new(thread),
             wake,
@@ -177,7 +177,7 @@ impl Store {
 
     /// Returns the map from log indexes to cumulative log size.
     pub fn log_growth(&self) -> LogSizeIndex {
-        self.inner.shared.view().growth.clone()
+        self.inner.shared.view().size_index.clone()
     }
 
     /// Returns the id of the last log entry, which may not be on disk yet.
@@ -233,7 +233,7 @@ impl Store {
 
     /// Removes the log, the vote, the identity and the snapshots. The removal is durable on return.
     /// The caller must then save a new identity, because the old one must never be used again. No
-    /// other operation may write to the store until this one returns.
+    /// other request may write to the store until this one returns.
     ///
     /// # Errors
     /// When storage failed, now or before; the process must stop.
@@ -266,20 +266,20 @@ impl Store {
 impl StoreInner {
     /// Waits until the queue has room for this number of bytes.
     pub(crate) async fn permit(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
-        let share = bytes.clamp(OP_BYTES_MIN, QUEUE_BYTES_MAX) as u32;
-        Arc::clone(&self.room)
+        let share = bytes.clamp(REQUEST_BYTES_MIN, QUEUE_BYTES_MAX) as u32;
+        Arc::clone(&self.permits)
             .acquire_many_owned(share)
             .await
             .map_err(io::Error::other)
     }
 
-    /// Queues an operation and waits until it is on disk.
+    /// Queues a request and waits until it is on disk.
     pub(crate) async fn ask(
         &self,
-        op: impl FnOnce(ResultSender) -> WriteRequest,
+        request: impl FnOnce(ResultSender) -> WriteRequest,
     ) -> io::Result<()> {
         let permit = self.permit(0).await?;
-        let answer = self.send_with(permit, |_, done| op(done))?;
+        let answer = self.send_with(permit, |_, done| request(done))?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -294,21 +294,18 @@ impl StoreInner {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Changes the view and queues the operation that writes the change to disk. Both happen under
+    /// Changes the view and queues the request that writes the change to disk. Both happen under
     /// one lock, so that view and disk change in the same order.
     pub(crate) fn send_with(
         &self,
         permit: OwnedSemaphorePermit,
-        op: impl FnOnce(&mut LogView, ResultSender) -> WriteRequest,
+        request: impl FnOnce(&mut LogView, ResultSender) -> WriteRequest,
     ) -> io::Result<oneshot::Receiver<io::Result<()>>> {
         let (done, answer) = oneshot::channel();
         let mut view = self.shared.view();
         self.shared.fail_stop.check()?;
-        let op = op(&mut view, done);
-        self.send(QueuedRequest {
-            request: op,
-            permit,
-        })?;
+        let request = request(&mut view, done);
+        self.send(QueuedRequest { request, permit })?;
         Ok(answer)
     }
 
@@ -360,7 +357,7 @@ impl StoreInner {
         })
     }
 
-    /// Queues an operation. Never waits: a permit guarantees a place in the queue.
+    /// Queues a request. Never waits: a permit guarantees space in the queue.
     fn send(&self, request: QueuedRequest) -> io::Result<()> {
         self.queue
             .as_ref()

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// of the result.
 const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
 
-/// Tolerance for timers: they wake up to a millisecond late, and a little later on a busy machine.
+/// Tolerance for timers: they fire up to a millisecond late, and a little later on a busy machine.
 const TIMER_ROUNDS: Duration = Duration::from_millis(2);
 
 /// The parameters of a load.
@@ -142,9 +142,9 @@ impl BenchClient {
         while let Some((number, begins)) = self.schedule.next().await {
             let step = self.load.workload.step(self.load.mix, number);
             let node = own.next().unwrap_or_default();
-            let turn = match step {
+            let guard = match step {
                 BenchStep::Lookup => None,
-                BenchStep::Change | BenchStep::Renew => Some(self.nodes.turn(node).await),
+                BenchStep::Change | BenchStep::Renew => Some(self.nodes.write_lock(node).await),
             };
             let (method, path, body) = match step {
                 BenchStep::Lookup => (Method::GET, lookup.clone(), Bytes::new()),
@@ -152,7 +152,7 @@ impl BenchClient {
                 BenchStep::Renew => (Method::PUT, self.nodes.path(node), self.nodes.renewal(node)),
             };
             let asked = connection.ask(method, &path, body).await;
-            drop(turn);
+            drop(guard);
             let is_lost = asked.is_err();
             self.figures
                 .note(self.number, self.schedule.window, begins, asked);

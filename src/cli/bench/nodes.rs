@@ -31,7 +31,7 @@ pub struct SimulatedEngines {
     tokens: Vec<AtomicU64>,
     /// One lock per node, so that a node has one writer at a time, as with an engine. Of two
     /// concurrent writes of one node through different servers, one is refused.
-    turns: Vec<Mutex<()>>,
+    write_locks: Vec<Mutex<()>>,
 }
 
 /// All characters except the unreserved ones (RFC 3986, section 2.3), as engines encode a type:
@@ -61,7 +61,7 @@ impl SimulatedEngines {
             run: rand::random(),
             services,
             tokens: (0..count).map(|_| AtomicU64::new(0)).collect(),
-            turns: (0..count).map(|_| Mutex::new(())).collect(),
+            write_locks: (0..count).map(|_| Mutex::new(())).collect(),
         }
     }
 
@@ -76,8 +76,8 @@ impl SimulatedEngines {
     }
 
     /// Waits until no other task writes the node.
-    pub async fn turn(&self, node: u32) -> MutexGuard<'_, ()> {
-        self.turns[node as usize].lock().await
+    pub async fn write_lock(&self, node: u32) -> MutexGuard<'_, ()> {
+        self.write_locks[node as usize].lock().await
     }
 
     /// Returns the path of the lookup that shows these nodes.
@@ -146,14 +146,14 @@ impl SimulatedEngines {
     }
 
     async fn all(self: &Arc<Self>, servers: &[Address], method: Method) -> Result<(), String> {
-        let lanes = CONNECTIONS * servers.len() as u32;
+        let count = CONNECTIONS * servers.len() as u32;
         let mut tasks = JoinSet::new();
-        for lane in 0..lanes {
-            let address = servers[lane as usize % servers.len()].clone();
+        for number in 0..count {
+            let address = servers[number as usize % servers.len()].clone();
             let (nodes, method) = (self.clone(), method.clone());
             tasks.spawn(async move {
                 let mut connection = HttpConnection::new(address);
-                for node in (lane..nodes.count()).step_by(lanes as usize) {
+                for node in (number..nodes.count()).step_by(count as usize) {
                     nodes.one(&mut connection, node, &method).await?;
                 }
                 Ok(())
@@ -190,24 +190,24 @@ impl SimulatedEngines {
     /// Starts to renew each node once per `every`.
     pub fn keep_renewed(self: Arc<Self>, servers: &[Address], every: Duration) -> Renewing {
         let (stop, stopped) = watch::channel(false);
-        let mut lanes = JoinSet::new();
+        let mut tasks = JoinSet::new();
         let count = CONNECTIONS * servers.len() as u32;
         for number in 0..count.min(self.count()) {
-            let lane = RenewalTask {
+            let task = RenewalTask {
                 nodes: self.clone(),
                 own: (number..self.count()).step_by(count as usize).collect(),
                 connection: HttpConnection::new(servers[number as usize % servers.len()].clone()),
             };
-            lanes.spawn(lane.run(every, stopped.clone()));
+            tasks.spawn(task.run(every, stopped.clone()));
         }
-        Renewing { stop, lanes }
+        Renewing { stop, tasks }
     }
 }
 
 /// The running renewals of the nodes.
 pub struct Renewing {
     stop: watch::Sender<bool>,
-    lanes: JoinSet<u64>,
+    tasks: JoinSet<u64>,
 }
 
 impl Renewing {
@@ -215,7 +215,7 @@ impl Renewing {
     /// withdrawal would undo it.
     pub async fn stop(self) -> u64 {
         self.stop.send_replace(true);
-        self.lanes.join_all().await.into_iter().sum()
+        self.tasks.join_all().await.into_iter().sum()
     }
 }
 
@@ -239,7 +239,7 @@ impl RenewalTask {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
             // A write in progress renews the node anyway.
-            let Ok(_turn) = self.nodes.turns[*node as usize].try_lock() else {
+            let Ok(_guard) = self.nodes.write_locks[*node as usize].try_lock() else {
                 continue;
             };
             let (path, body) = (self.nodes.path(*node), self.nodes.renewal(*node));

@@ -49,13 +49,13 @@ impl FromStr for Mix {
             let (name, share) = part
                 .split_once('=')
                 .ok_or_else(|| format!("'{part}' is not a share such as lookup=80"))?;
-            let place = match name.trim() {
+            let share_of_step = match name.trim() {
                 "lookup" => &mut mix.lookup,
                 "renew" => &mut mix.renew,
                 "change" => &mut mix.change,
                 other => return Err(format!("'{other}' is not one of lookup, renew, change")),
             };
-            *place = share
+            *share_of_step = share
                 .trim()
                 .parse()
                 .map_err(|_| format!("'{share}' is not a whole number"))?;

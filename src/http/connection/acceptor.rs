@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 /// (2 s), and some time to send it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The response on a connection for which there is no place, if its socket accepts it immediately.
+/// The response on a connection for which there is no permit, if its socket accepts it immediately.
 const LIMIT_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
@@ -52,7 +52,7 @@ pub async fn serve<D: Backend>(
     let app = AppState::shared(backend, settings, pause_detector.clone(), stopping.clone());
     {
         let (app, limiter) = (app.clone(), limiter.clone());
-        usage.fill(move || app.usage(limiter.held()));
+        usage.fill(move || app.usage(limiter.taken()));
     }
     let shared = Arc::new(ServerContext {
         service: RootService::new(app),
@@ -110,17 +110,17 @@ fn admit<D: Backend>(
                 shutdown.clone(),
             ))
         }
-        Err(full) => {
-            reject(&stream, full);
+        Err(limit) => {
+            reject(&stream, limit);
             None
         }
     }
 }
 
-fn reject(stream: &TcpStream, full: LimitReached) {
+fn reject(stream: &TcpStream, limit: LimitReached) {
     // Best effort: the acceptor must not wait for a client that does not read.
     let _ = stream.try_write(LIMIT_RESPONSE);
-    tracing::debug!(target: "quorate::http::accept", ?full, "a connection was turned away");
+    tracing::debug!(target: "quorate::http::accept", full = ?limit, "a connection was turned away");
 }
 
 async fn drain(mut connections: JoinSet<()>) {
@@ -139,7 +139,7 @@ async fn drain(mut connections: JoinSet<()>) {
 mod tests {
     use super::*;
 
-    /// The response to a connection without a place has the right `Content-Length`.
+    /// The response to a connection without a permit has the right `Content-Length`.
     #[test]
     fn the_full_answer_is_well_formed() {
         let text = std::str::from_utf8(LIMIT_RESPONSE).expect("ascii");

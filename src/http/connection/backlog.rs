@@ -14,7 +14,7 @@ use tokio::sync::watch;
 /// connection that could not be accepted stays in the backlog, so an immediate retry would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Range of idle times, in seconds, after which a connection is probed. A dead connection is
-/// detected within 30 s, before another client has to wait for its place. The times differ, since
+/// detected within 30 s, before another client has to wait for its permit. The times differ, since
 /// thousands of connections opened together would otherwise be probed together while clients wait
 /// for responses.
 const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
@@ -35,9 +35,9 @@ pub(super) struct AcceptedConnection {
 /// - A connection that waited there while the process was suspended has an epoch from before the
 ///   suspension.
 /// - `emptied_epoch` advances only when the kernel itself reports an empty backlog: just after a
-///   wake, the runtime may not have seen a connection yet.
-/// - `emptied` is false if a connection may have arrived, or the process may have woken, since the
-///   kernel's report.
+///   resume, the runtime may not have seen a connection yet.
+/// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
+///   the kernel's report.
 pub(super) struct Backlog {
     listener: TcpListener,
     pause_detector: PauseDetector,
@@ -127,8 +127,8 @@ impl Backlog {
                 let (stream, address) = accepted?;
                 self.configure(stream, address)
             }
-            // After a wake, the kernel is asked even if no connection arrives. Otherwise the first
-            // connection opened after the wake would count as opened before it.
+            // After a resume, the kernel is asked even if no connection arrives. Otherwise the
+            // first connection opened after the resume would count as opened before it.
             _ = self.resumes.changed() => {
                 self.emptied = false;
                 Ok(None)
@@ -137,7 +137,7 @@ impl Backlog {
     }
 
     /// Configures an accepted connection. `TCP_NODELAY` sends responses without delay. Keepalive
-    /// detects a peer or client whose machine is gone, which would otherwise keep its place
+    /// detects a peer or client whose machine is gone, which would otherwise keep its permit
     /// forever.
     fn configure(
         &mut self,
@@ -225,7 +225,7 @@ mod tests {
     }
 
     /// A connection that waited while the process was suspended has the epoch from before the
-    /// suspension, even when it is accepted after the `PauseDetector` noticed the wake. One that
+    /// suspension, even when it is accepted after the `PauseDetector` noticed the resume. One that
     /// arrived afterwards does not, even when none arrived in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
@@ -240,7 +240,7 @@ mod tests {
             let _waited = [connect(), connect()];
             let mut resumes = pause_detector.resumes();
             pause_detector.pretend_stopped(Duration::from_secs(60));
-            resumes.changed().await.expect("the beat goes on");
+            resumes.changed().await.expect("the detector runs");
             assert_eq!(pause_detector.epoch(), stops);
             assert_eq!(backlog.next().await.opened_epoch, stops - 1);
             assert_eq!(backlog.next().await.opened_epoch, stops - 1);

@@ -1,4 +1,4 @@
-//! The life of one connection: its time limits, and its end when the process stops or wakes.
+//! The life of one connection: its time limits, and its end when the process stops or resumes.
 
 use super::error_bodies::ErrorBodies;
 use super::exchange::{ServerContext, respond};
@@ -32,7 +32,7 @@ use tokio::sync::watch;
 /// are for a last response and for a node that is busy with many of them.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The same limit for a place reserved for peers, which send their first byte immediately.
+/// The same limit for a permit reserved for peers, which send their first byte immediately.
 const PEER_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time without activity after which a connection may make room for another one.
@@ -41,8 +41,8 @@ const PARK_AFTER: Duration = Duration::from_secs(1);
 /// Time that an ending HTTP/2 connection may take to close while nothing is in progress.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Grace period of a silent connection after the process wakes. A request that was sent during the
-/// suspension is read in this time and rejected with a reason; then the connection is closed.
+/// Grace period of a silent connection after the process resumes. A request that was sent during
+/// the suspension is read in this time and rejected with a reason; then the connection is closed.
 const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Maximum time that a client that has half-closed waits for its response: longer than any request
@@ -61,7 +61,7 @@ const MAX_STREAMS: u32 = 128;
 pub(super) struct Shutdown {
     /// A flag that becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
-    /// The epoch, which changes when the process wakes from a suspension.
+    /// The epoch, which changes when the process resumes from a suspension.
     pub(super) resumes: watch::Receiver<u64>,
 }
 
@@ -100,10 +100,10 @@ pub(super) async fn run<D: Backend>(
         state: &state,
         permit: &permit,
     };
-    let told_to_leave = permit.asked_to_close();
+    let asked_to_close = permit.asked_to_close();
     let mut ended = PollOnWake::new(async {
         tokio::select! {
-            () = told_to_leave => {}
+            () = asked_to_close => {}
             () = shutdown.stopping() => {}
             () = shutdown.resumed(connection_info.opened_epoch) => {}
         }
@@ -122,8 +122,8 @@ pub(super) async fn run<D: Backend>(
             .serve_connection(io(unread), service.clone())
             .with_upgrades();
         let shut_down = |it: Pin<&mut _>| http1::UpgradeableConnection::graceful_shutdown(it);
-        let turn = serve(Pin::new(&mut connection), shut_down, tracked, &mut ended).await;
-        unread = match (turn, connection.into_parts()) {
+        let step = serve(Pin::new(&mut connection), shut_down, tracked, &mut ended).await;
+        unread = match (step, connection.into_parts()) {
             (Step::Parked, Some(parts)) => parts.read_buf,
             _ => return,
         };
@@ -212,7 +212,7 @@ async fn drive<C: Future>(
     parts: ConnectionParts<'_>,
     ended: &mut PollOnWake<impl Future<Output = ()>>,
 ) -> Step {
-    let mut left = pin!(idle_or_gone(parts));
+    let mut idle_or_gone = pin!(idle_or_gone(parts));
     let mut ending = false;
     loop {
         tokio::select! {
@@ -238,7 +238,7 @@ async fn drive<C: Future>(
             }
             // Polled each time, since another future may have replaced the waker of the socket's
             // only reader.
-            turn = left.as_mut() => return if ending { Step::Over } else { turn },
+            step = idle_or_gone.as_mut() => return if ending { Step::Over } else { step },
         }
     }
 }
@@ -260,16 +260,16 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
         if state.is_to_be_parked(at) {
             return Step::Parked;
         }
-        let mut look_again = state.deadline(at);
-        if look_again <= at {
+        let mut recheck_at = state.deadline(at);
+        if recheck_at <= at {
             return Step::Over;
         }
         if state.is_idle() {
             permit.idle();
         } else if state.has_nothing_under_way() {
-            look_again = look_again.min(at + PARK_AFTER);
+            recheck_at = recheck_at.min(at + PARK_AFTER);
         }
-        tokio::time::sleep_until(look_again).await;
+        tokio::time::sleep_until(recheck_at).await;
     }
 }
 
@@ -294,7 +294,7 @@ impl Shutdown {
         stopped(&mut self.stopping.clone()).await;
     }
 
-    /// Waits until the process wakes in an epoch other than `opened_epoch`.
+    /// Waits until the process resumes in an epoch other than `opened_epoch`.
     async fn resumed(&self, opened_epoch: u64) {
         let _ = self
             .resumes
@@ -311,7 +311,7 @@ async fn first_bytes(
     permit: &ConnectionPermit,
     shutdown: &Shutdown,
 ) -> Option<Protocol> {
-    let patience = if permit.for_peers() {
+    let timeout = if permit.for_peers() {
         PEER_FIRST_BYTE_TIMEOUT
     } else {
         FIRST_BYTE_TIMEOUT
@@ -319,7 +319,7 @@ async fn first_bytes(
     let silent = async {
         tokio::time::sleep(PARK_AFTER).await;
         permit.idle();
-        tokio::time::sleep(patience.saturating_sub(PARK_AFTER)).await;
+        tokio::time::sleep(timeout.saturating_sub(PARK_AFTER)).await;
     };
     let given_up = async {
         tokio::select! {

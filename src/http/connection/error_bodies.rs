@@ -1,6 +1,6 @@
 //! A line of text for the error responses that hyper sends before there is a request.
 
-use crate::http::error::{ApiError, refusal_line};
+use crate::http::error::{ApiError, error_line};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -63,7 +63,7 @@ fn with_error_body(bytes: &[u8]) -> Option<Vec<u8>> {
         b"431" => ApiError::UnreadableHeaders,
         _ => ApiError::BadRequest("This is not an HTTP request".to_owned()),
     };
-    let line = refusal_line(&error);
+    let line = error_line(&error);
     let headers = format!(
         "\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n",
         line.len()

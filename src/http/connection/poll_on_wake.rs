@@ -18,7 +18,7 @@ pub(super) struct PollOnWake<F> {
 }
 
 struct WakeFlag {
-    resumed: AtomicBool,
+    woken: AtomicBool,
     task: Waker,
 }
 
@@ -36,17 +36,15 @@ impl<F: Future> Future for PollOnWake<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let PollOnWake { future, wake } = &mut *self;
-        let (resumed, waker) = wake.get_or_insert_with(|| {
-            let resumed = Arc::new(WakeFlag {
-                resumed: AtomicBool::new(true),
+        let (flag, waker) = wake.get_or_insert_with(|| {
+            let flag = Arc::new(WakeFlag {
+                woken: AtomicBool::new(true),
                 task: cx.waker().clone(),
             });
-            (resumed.clone(), resumed.into())
+            (flag.clone(), flag.into())
         });
         // Cleared before the poll, so that no wake-up from here on is lost.
-        if !resumed.resumed.load(Ordering::Acquire)
-            || !resumed.resumed.swap(false, Ordering::AcqRel)
-        {
+        if !flag.woken.load(Ordering::Acquire) || !flag.woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
         }
         future.as_mut().poll(&mut Context::from_waker(waker))
@@ -61,7 +59,7 @@ impl Wake for WakeFlag {
     fn wake_by_ref(self: &Arc<Self>) {
         // A swap rather than a store, so that the poll also sees what precedes the first of two
         // wake-ups.
-        self.resumed.swap(true, Ordering::AcqRel);
+        self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }
 }
@@ -91,7 +89,7 @@ mod tests {
         let mut often = std::pin::pin!(often);
         tokio::select! {
             biased;
-            _ = &mut on_wake => panic!("nobody told it"),
+            _ = &mut on_wake => panic!("nobody woke it"),
             () = &mut often => {}
         }
         let (_, ended) = tokio::join!(async { tell.send(()) }, &mut on_wake);

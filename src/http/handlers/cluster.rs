@@ -52,7 +52,7 @@ pub(in crate::http) async fn peer<D: Backend>(
         return Err(ApiError::UpgradeRequired(PEER_PROTOCOL));
     }
     // Held for the lifetime of the connection, so that it counts.
-    let place = request
+    let permit = request
         .extensions_mut()
         .remove::<crate::http::connection_limiter::ConnectionPermit>();
     let upgrade = hyper::upgrade::on(&mut request);
@@ -72,7 +72,7 @@ pub(in crate::http) async fn peer<D: Backend>(
                 )
             }
         }
-        drop(place);
+        drop(permit);
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -93,7 +93,7 @@ async fn watch<D: Backend>(
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     sse::check_accepted(headers)?;
-    let place = app.watcher()?;
+    let permit = app.watcher()?;
     let lookups = question.lookups();
     let watcher = app.backend.watch(&lookups)?;
     let (rendered, index) = answer(&app, &question, &lookups).await?;
@@ -106,7 +106,7 @@ async fn watch<D: Backend>(
     };
     let mut first = EventBuffer::default();
     followed.show(&rendered, index, &mut first);
-    Ok(sse::answer(&app, followed, first, index, place))
+    Ok(sse::answer(&app, followed, first, index, permit))
 }
 
 /// A coordinator query, as the source of a stream.
@@ -147,8 +147,8 @@ impl<D: Backend> Source for Followed<D> {
         let answer =
             app.coordinators
                 .answer(&app.backend, &app.settings, &self.question, &self.lookups);
-        let (rendered, index) = answer.map_err(|refusal| Unavailable {
-            reason: crate::http::error::refusal_line(&refusal),
+        let (rendered, index) = answer.map_err(|error| Unavailable {
+            reason: crate::http::error::error_line(&error),
         })?;
         self.show(&rendered, index, events);
         Ok(index)

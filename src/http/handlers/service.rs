@@ -189,7 +189,7 @@ async fn hold<D: Backend>(
     answer: LookupResult,
 ) -> Result<(LookupResult, bool), ApiError> {
     // A 503 is an error to an engine; an immediate response is not.
-    let Ok(_place) = app.holds.try_acquire() else {
+    let Ok(_permit) = app.holds.try_acquire() else {
         return Ok((answer, false));
     };
     let tag = answer.rendered.tag();
@@ -211,7 +211,7 @@ async fn after<D: Backend>(
     if answer.changed_index > index || index > answer.index {
         return Ok(answer);
     }
-    let Ok(_place) = app.watchers.try_acquire() else {
+    let Ok(_permit) = app.watchers.try_acquire() else {
         return Err(ApiError::TooManyWatchers);
     };
     app.hold(lookup, |now| now.changed_index <= index, until)

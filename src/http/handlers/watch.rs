@@ -42,9 +42,9 @@ async fn watch<D: Backend>(
 ) -> Result<Response, ApiError> {
     sse::check_accepted(headers)?;
     let from = resumes_from(uri, headers)?;
-    let place = app.watcher()?;
+    let permit = app.watcher()?;
     let watcher = app.backend.watch(std::slice::from_ref(&lookup))?;
-    // Read after the feed began, so that no change between the two is lost.
+    // Read after the watcher was created, so that no change between the two is lost.
     let answer = app.look_up(&lookup).await?;
     app.make(&answer, false).await?;
     let mut tracked = WatchedLookup {
@@ -56,7 +56,7 @@ async fn watch<D: Backend>(
     let mut first = EventBuffer::default();
     tracked.begin(from, &answer, &mut first);
     let index = tracked.index;
-    Ok(sse::answer(&app, tracked, first, index, place))
+    Ok(sse::answer(&app, tracked, first, index, permit))
 }
 
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
@@ -104,7 +104,7 @@ impl<D: Backend> WatchedLookup<D> {
                     self.index = change.index;
                     events.push("change", self.position(), change.json);
                 }
-                // The feed had all changes up to there: a change is added to the feed before the
+                // The history had all changes up to there: a change is added to it before the
                 // state shows it.
                 self.index = self.index.max(now.index);
                 true
@@ -133,7 +133,7 @@ impl<D: Backend> Source for WatchedLookup<D> {
     }
 
     fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
-        // Read before the changes: by then, the feed has all changes up to this progress.
+        // Read before the changes: by then, the history has all changes up to this progress.
         let now = self.backend.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
             let answer = self.backend.lookup_stale(&self.lookup)?;

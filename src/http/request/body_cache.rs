@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Number of slots. With 10,000 bodies, one in seven finds its slot taken by another. The slots
 /// take 2 MB together.
-const PLACES: usize = 1 << 16;
+const SLOTS: usize = 1 << 16;
 
-/// A cache from body to digest, with one slot for each hash value modulo `PLACES`.
+/// A cache from body to digest, with one slot for each hash value modulo `SLOTS`.
 ///
 /// - A body is identified by 128 bits of SipHash under a key drawn at start: without the key, no
 ///   one can construct two bodies with the same hash.
@@ -20,7 +20,7 @@ const PLACES: usize = 1 << 16;
 pub(in crate::http) struct KnownBodies {
     hasher: SipHasher13,
     /// Pairs of hash and digest; an empty slot holds zeros.
-    places: Mutex<Vec<[u128; 2]>>,
+    slots: Mutex<Vec<[u128; 2]>>,
 }
 
 /// The hash of a body and its node id.
@@ -32,7 +32,7 @@ impl KnownBodies {
         let key = rand::random();
         KnownBodies {
             hasher: SipHasher13::new_with_key(&key),
-            places: Mutex::new(vec![[0; 2]; PLACES]),
+            slots: Mutex::new(vec![[0; 2]; SLOTS]),
         }
     }
 
@@ -47,21 +47,21 @@ impl KnownBodies {
 
     /// Returns the digest of the body's announcement, if it is cached.
     pub(in crate::http) fn digest(&self, hash: BodyHash) -> Option<u128> {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let [known, digest] = places[hash.place()];
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let [known, digest] = slots[hash.slot()];
         (known == hash.0).then_some(digest)
     }
 
     /// Records that the body was parsed, and that its announcement has this digest.
     pub(in crate::http) fn note(&self, hash: BodyHash, digest: u128) {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places[hash.place()] = [hash.0, digest];
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots[hash.slot()] = [hash.0, digest];
     }
 }
 
 impl BodyHash {
-    fn place(self) -> usize {
-        self.0 as usize % PLACES
+    fn slot(self) -> usize {
+        self.0 as usize % SLOTS
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     fn the_last_has_the_place() {
         let bodies = KnownBodies::new();
         let first = BodyHash(5);
-        let second = BodyHash(5 + PLACES as u128);
+        let second = BodyHash(5 + SLOTS as u128);
         bodies.note(first, 1);
         bodies.note(second, 2);
         assert_eq!(bodies.digest(first), None);

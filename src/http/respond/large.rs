@@ -36,8 +36,8 @@ impl<D: Backend> AppState<D> {
     }
 
     async fn make_elsewhere(&self, answer: &LookupResult, with_gzip: bool) -> Result<(), ApiError> {
-        let place = self.large.clone().acquire_owned();
-        let Ok(Ok(place)) = tokio::time::timeout_at(deadline(), place).await else {
+        let permit = self.large.clone().acquire_owned();
+        let Ok(Ok(permit)) = tokio::time::timeout_at(deadline(), permit).await else {
             let reason = "too many large lookups are being rendered on this node";
             return Err(ApiError::Unavailable(reason.to_owned()));
         };
@@ -45,7 +45,7 @@ impl<D: Backend> AppState<D> {
         let made = tokio::task::spawn_blocking(move || {
             rendered.make(with_gzip);
             // Released when rendering ends, even if the request was cancelled.
-            drop(place);
+            drop(permit);
         });
         // If it panicked, the answer's own call does so too.
         let _ = made.await;

@@ -20,9 +20,10 @@ impl<D: Backend> AppState<D> {
     /// Waits until the result of a lookup differs from the one that the client has, or until
     /// `until`.
     ///
-    /// Must be called after this request's own read round. A change seen on a wake was applied here
-    /// after that round, so it was the cluster's state at some moment between call and return, even
-    /// on a node that lags. If the wait ends without a change, a new round confirms the result.
+    /// Must be called after this request's own read round. A change that the watcher reported was
+    /// applied here after that round, so it was the cluster's state at some moment between call and
+    /// return, even on a node that lags. If the wait ends without a change, a new round confirms
+    /// the result.
     ///
     /// # Errors
     /// If this node no longer serves reads: its state may be stale.
@@ -34,14 +35,14 @@ impl<D: Backend> AppState<D> {
     ) -> Result<LookupResult, ApiError> {
         let mut watcher = self.backend.watch(std::slice::from_ref(lookup))?;
         loop {
-            // Read after the feed began, so that no change is missed between the two.
+            // Read after the watcher was created, so that no change is missed between the two.
             let answer = self.backend.lookup_stale(lookup)?;
             self.make(&answer, false).await?;
             if !has(&answer) {
                 return Ok(answer);
             }
             tokio::select! {
-                wake = watcher.next() => match wake {
+                event = watcher.next() => match event {
                     WatchEvent::Changed => {}
                     WatchEvent::Lost(reason) => return Err(ApiError::Unavailable(reason)),
                 },

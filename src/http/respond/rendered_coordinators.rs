@@ -102,7 +102,7 @@ impl RenderedCoordinators {
         question: &CoordinatorQuestion,
         lookups: &[Lookup],
     ) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
-        let before = place(backend, lookups)?;
+        let before = progress_of(backend, lookups)?;
         if let Some(rendered) = self.find(question, before.changed_index) {
             // No lookup has changed since, at least up to the index at which the first one was
             // read.
@@ -111,7 +111,7 @@ impl RenderedCoordinators {
         let (found, index) = backend.coordinators_stale(&question.query)?;
         let rendered = Arc::new(self.render(chosen_first(found, settings), question)?);
         // If the state changed in the meantime, the rendering may or may not include the change.
-        if place(backend, lookups)?.changed_index == before.changed_index {
+        if progress_of(backend, lookups)?.changed_index == before.changed_index {
             self.keep(question, before.changed_index, &rendered);
         }
         Ok((rendered, index))
@@ -195,19 +195,20 @@ impl CoordinatorsBody {
 
 /// Returns this node's progress. A lookup may change while the others are read, so `index` is that
 /// of the first one.
-fn place<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
-    let mut place: Option<QuestionProgress> = None;
+fn progress_of<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
+    let mut progress_so_far: Option<QuestionProgress> = None;
     for lookup in lookups {
         let progress = backend.progress(lookup)?;
-        let (index, before) = place.map_or((progress.index, 0), |place| {
-            (place.index, place.changed_index)
+        let (index, before) = progress_so_far.map_or((progress.index, 0), |progress_so_far| {
+            (progress_so_far.index, progress_so_far.changed_index)
         });
-        place = Some(QuestionProgress {
+        progress_so_far = Some(QuestionProgress {
             index,
             changed_index: before.max(progress.changed_index),
         });
     }
-    place.ok_or_else(|| ApiError::Internal("the coordinator query covers no lookup".to_owned()))
+    progress_so_far
+        .ok_or_else(|| ApiError::Internal("the coordinator query covers no lookup".to_owned()))
 }
 
 /// Returns the coordinators with the chosen one first.

@@ -48,7 +48,7 @@ pub(in crate::http) struct Position {
 }
 
 impl Position {
-    /// Returns the position at an index of the feed's cluster.
+    /// Returns the position at an index of the watcher's cluster.
     pub(in crate::http) fn on(watcher: &Watcher, index: u64) -> Position {
         Position {
             cluster_id: watcher.cluster_id(),
@@ -120,10 +120,10 @@ impl EventBuffer {
 ///
 /// - `poll_changes` appends the changes since its last call, in order, and returns the index up to
 ///   which the stream is complete.
-/// - It never lags behind the feed: it reads local state, which includes everything that the feed
-///   has woken for.
+/// - It never lags behind the watcher: it reads local state, which includes every change that the
+///   watcher has reported.
 pub(in crate::http) trait Source: Send + 'static {
-    /// Returns the feed that wakes the stream.
+    /// Returns the watcher whose events wake the stream.
     fn watcher(&mut self) -> &mut Watcher;
 
     /// Appends the changes since the last call.
@@ -140,7 +140,7 @@ pub(in crate::http) fn answer<D: Backend>(
     source: impl Source,
     first: EventBuffer,
     index: u64,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Response {
     let mut heartbeat = tokio::time::interval_at(now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,7 +151,7 @@ pub(in crate::http) fn answer<D: Backend>(
         index,
         heartbeat,
         ended: false,
-        _place: place,
+        _permit: permit,
     };
     // The connection pulls chunks when its socket accepts more, so that a slow reader costs no
     // memory. On HTTP/1, the connection's own limit cuts off a reader that takes nothing at all.
@@ -181,7 +181,7 @@ struct EventStream<S> {
     index: u64,
     heartbeat: Interval,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl<S: Source> EventStream<S> {
@@ -194,7 +194,7 @@ impl<S: Source> EventStream<S> {
                 return None;
             }
             let alive = tokio::select! {
-                wake = self.source.watcher().next() => match wake {
+                event = self.source.watcher().next() => match event {
                     WatchEvent::Changed => self.poll_changes(),
                     WatchEvent::Lost(reason) => Err(Unavailable { reason }),
                 },

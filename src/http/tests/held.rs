@@ -253,7 +253,7 @@ async fn past_the_places_nobody_is_held() {
     assert_eq!(
         server.ask(get(PATH, "")).await.headers["cache-control"],
         "max-age=1",
-        "the places are given back"
+        "the permits are given back"
     );
 }
 

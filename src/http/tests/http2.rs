@@ -108,7 +108,7 @@ async fn an_idle_connection_makes_room() {
         ..HttpSettings::new("test")
     })
     .await;
-    // Three places are for clients.
+    // Three permits are for clients.
     let mut idle = Http2::connect(&server).await;
     assert_eq!(idle.get(LOOKUP, &[]).await, 200);
     let mut waits = Http2::connect(&server).await;

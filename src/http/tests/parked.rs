@@ -127,7 +127,7 @@ async fn silent_connections_end_with_the_server() {
     assert!(closed(&mut stream).await);
 }
 
-/// When all places are taken, the connection that has been parked longest leaves, and those that
+/// When all permits are taken, the connection that has been parked longest leaves, and those that
 /// are not parked stay.
 #[tokio::test]
 async fn the_longest_parked_makes_room() {

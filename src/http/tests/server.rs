@@ -237,7 +237,7 @@ async fn nothing_old_is_proposed_after_a_wake() {
     }
     assert!(
         closed(&mut silent).await,
-        "opened before the wake, and closed by it"
+        "opened before the resume, and closed by it"
     );
     assert_eq!(server.backend.applied(), applied, "nothing was proposed");
     assert_eq!(server.pause_detector.epoch(), 1);
@@ -245,7 +245,7 @@ async fn nothing_old_is_proposed_after_a_wake() {
     assert_eq!(
         server.ask(put(BODY, "")).await.status,
         202,
-        "a connection opened after the wake is served"
+        "a connection opened after the resume is served"
     );
 }
 
@@ -455,7 +455,7 @@ async fn a_peer_is_handed_the_connection() {
     assert_eq!(&back, b"both ways");
 }
 
-/// When all places for clients are taken, clients are rejected with a reason, while the places of
+/// When all permits for clients are taken, clients are rejected with a reason, while the permits of
 /// the members stay free.
 #[tokio::test]
 async fn the_last_places_serve_peers_only() {

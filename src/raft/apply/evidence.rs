@@ -5,10 +5,10 @@ use crate::registry::{Leadership, Tail};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The highest committed index, and the last entry of a leader, that this node has heard of.
+/// The highest committed index, and the last entry of a leader, that this node knows of.
 ///
 /// A client may be acknowledged by one node and write through another a millisecond later. That
-/// node has often heard of the entry but rarely applied it. Therefore every source counts, not only
+/// node often knows of the entry but rarely applied it. Therefore every source counts, not only
 /// the applied entries: appends from leaders, applied indexes reported by peers, and the results of
 /// this node's own writes and reads.
 #[derive(Debug, Default)]
@@ -29,12 +29,13 @@ impl Evidence {
 
     /// Records that a leader has the entry at `index` in its log.
     pub(crate) fn note_tail(&self, leadership: Leadership, index: u64) {
-        let heard = Tail { leadership, index };
+        let reported = Tail { leadership, index };
         let mut tail = lock(&self.tail);
-        let is_newer = tail
-            .is_none_or(|known| (known.leadership, known.index) < (heard.leadership, heard.index));
+        let is_newer = tail.is_none_or(|known| {
+            (known.leadership, known.index) < (reported.leadership, reported.index)
+        });
         if is_newer {
-            *tail = Some(heard);
+            *tail = Some(reported);
         }
     }
 
@@ -64,8 +65,8 @@ mod tests {
         for index in [7, 9, 8] {
             evidence.note_committed(index);
         }
-        for heard in [tail(2, 1, 20), tail(2, 1, 19), tail(1, 5, 30)] {
-            evidence.note_tail(heard.leadership, heard.index);
+        for reported in [tail(2, 1, 20), tail(2, 1, 19), tail(1, 5, 30)] {
+            evidence.note_tail(reported.leadership, reported.index);
         }
         assert_eq!(evidence.known(), (9, Some(tail(2, 1, 20))));
         let newer = tail(3, 4, 12);

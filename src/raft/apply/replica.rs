@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Digests are compared at every multiple of this index. That is frequent enough to stop a diverged
-/// node within a few seconds of ticks, and rare enough that one pulse carries all kept digests.
+/// node within a few seconds of ticks, and rare enough that one status message carries all kept
+/// digests.
 const DIGEST_EVERY: u64 = 16;
 /// Number of digests kept. At full load they cover a member that lags by several seconds.
 pub(crate) const DIGESTS_KEPT: usize = 64;
@@ -26,7 +27,7 @@ pub(crate) const DIGESTS_KEPT: usize = 64;
 pub(crate) struct Replica {
     registry: RwLock<Registry>,
     applied: watch::Sender<u64>,
-    feeds: WatchHub,
+    watch_hub: WatchHub,
     checkpoints: Mutex<VecDeque<StateDigest>>,
     history: Mutex<TickHistory>,
     evidence: Evidence,
@@ -43,12 +44,12 @@ impl Replica {
     ) -> Replica {
         let evidence = Evidence::default();
         evidence.note_committed(registry.applied_index());
-        let feeds = WatchHub::new(cluster_id, registry.applied_index());
+        let watch_hub = WatchHub::new(cluster_id, registry.applied_index());
         let applied = watch::Sender::new(registry.applied_index());
         Replica {
             registry: RwLock::new(registry),
             applied,
-            feeds,
+            watch_hub,
             checkpoints: Mutex::default(),
             history: Mutex::new(TickHistory::new(recovery_gap)),
             evidence,
@@ -61,7 +62,7 @@ impl Replica {
     }
 
     pub(crate) fn watch_hub(&self) -> &WatchHub {
-        &self.feeds
+        &self.watch_hub
     }
 
     /// Returns this node's knowledge of the log.
@@ -104,7 +105,7 @@ impl Replica {
             });
         }
         let changes = registry.take_changes();
-        self.feeds.keep(&changes);
+        self.watch_hub.keep(&changes);
         let ticked_ms = registry.ticked_ms();
         drop(registry);
         self.note(log_id, batch, ticked_ms);
@@ -113,7 +114,7 @@ impl Replica {
 
     /// Wakes the subscribers of the changed lookups.
     pub(crate) fn notify(&self, changes: &[Change]) {
-        self.feeds.notify(changes);
+        self.watch_hub.notify(changes);
     }
 
     /// Announces the applied index to waiting readers. Called after each run of entries, not after
@@ -129,13 +130,13 @@ impl Replica {
 
     /// Replaces the whole state with that of a snapshot.
     pub(crate) fn install(&self, registry: Registry) {
-        let mut held = write(&self.registry);
-        *held = registry;
+        let mut guard = write(&self.registry);
+        *guard = registry;
         // Must happen before the lock is released: no reader of the new state may be given changes
         // of the old one.
-        self.feeds.start_over(held.applied_index());
-        let (index, ticked_ms) = (held.applied_index(), held.ticked_ms());
-        drop(held);
+        self.watch_hub.start_over(guard.applied_index());
+        let (index, ticked_ms) = (guard.applied_index(), guard.ticked_ms());
+        drop(guard);
         self.pause_detector.observe_cluster_time(ticked_ms);
         self.evidence.note_committed(index);
         self.tick_history().installed(clock::now());

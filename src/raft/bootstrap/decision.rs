@@ -199,7 +199,7 @@ mod tests {
         assert!(reason.contains("no answer from c (refused)"), "{reason}");
     }
 
-    /// A founder takes its place as a voter, regardless of which peer reports the group.
+    /// A founder becomes a voter, regardless of which peer reports the group.
     #[test]
     fn a_founder_takes_its_group_over() {
         let founders = [name("a", 1), name("b", 1), name("c", 1)];
@@ -207,7 +207,7 @@ mod tests {
         assert!(matches!(decision, Decision::Form(pairs) if pairs.len() == 3));
     }
 
-    /// An emptied node is a stranger to its old group: it asks to join and does not vote.
+    /// An emptied node is not a member of its old group: it asks to join and does not vote.
     #[test]
     fn an_emptied_node_asks_to_join() {
         let founders = [name("a", 1), name("b", 9), name("c", 1)];
@@ -224,11 +224,11 @@ mod tests {
     /// A different inventory or a wrong address prevents the founding, and the reason names it.
     #[test]
     fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
-        let non_member = GroupInfo {
+        let other = GroupInfo {
             inventory_digest: Some(1),
             ..none("c")
         };
-        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(non_member)]) else {
+        let Decision::Wait(reason) = decide_as("a", vec![Ok(none("b")), Ok(other)]) else {
             panic!("it must wait")
         };
         assert!(reason.contains("c has a different inventory"), "{reason}");

@@ -1,14 +1,14 @@
 //! Notifies a lagging follower of a commit before its log replication does.
 //!
-//! A write that arrives at a follower is refused if it touches a node id that was written after the
-//! last log position the follower has heard of ([`crate::raft::apply::evidence`]). openraft sends a
-//! follower one append at a time, so a follower learns nothing while a slow disk takes the current
-//! one. A client that is acknowledged by another node and then writes through this follower would
-//! be refused. Therefore the leader sends such a follower a pulse, which needs no disk, before it
-//! acknowledges.
+//! A write that arrives at a follower is rejected if it touches a node id that was written after
+//! the last log position the follower knows of ([`crate::raft::apply::evidence`]). openraft
+//! sends a follower one append at a time, so a follower learns nothing while a slow disk takes the
+//! current one. A client that is acknowledged by another node and then writes through this follower
+//! would be rejected. Therefore the leader sends such a follower a status message, which needs no
+//! disk, before it acknowledges.
 //!
 //! An entry with a single client's write waits briefly for the responses, because that client may
-//! turn to the follower as soon as it is acknowledged.
+//! write through the follower as soon as it is acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
@@ -16,15 +16,17 @@ use crate::raft::transport::{Channel, Request};
 use futures_util::future::join_all;
 use std::time::Duration;
 
-/// Minimum time between two pulses to one follower under load, where each entry carries the writes
-/// of many clients and few of them change to another node. An entry with a single write has no such
-/// limit.
+/// Minimum time between two status messages to one follower under load, where each entry carries
+/// the writes of many clients and few of them change to another node. An entry with a single write
+/// has no such limit.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
-/// Maximum time that the acknowledgement of a single write waits for the responses to its pulses.
+/// Maximum time that the acknowledgement of a single write waits for the responses to its status
+/// messages.
 const MAX_WAIT: Duration = Duration::from_millis(20);
 
-/// Sends a pulse to each reachable follower to which the entry at `index` has not been sent yet.
+/// Sends a status message to each reachable follower to which the entry at `index` has not been
+/// sent yet.
 pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
     let is_alone = commands == 1;
     let pace = if is_alone { Duration::ZERO } else { PACE };
@@ -32,7 +34,7 @@ pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
     if lagging.is_empty() {
         return;
     }
-    let mut told = Vec::new();
+    let mut notices = Vec::new();
     for (id, member, _) in peer_status::other_members(group) {
         if !lagging.contains(&id) {
             continue;
@@ -41,7 +43,7 @@ pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
             group.peers.clone(),
             Request::Status(peer_status::own(group)),
         );
-        told.push(tokio::spawn(async move {
+        notices.push(tokio::spawn(async move {
             // Failure is harmless: the next append carries the commit index too.
             let _ = peers
                 .call(
@@ -49,7 +51,7 @@ pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
                     &member,
                     Channel::Control,
                     request,
-                    peer_status::PULSE_TIMEOUT,
+                    peer_status::STATUS_TIMEOUT,
                 )
                 .await;
             peers.note_notified(id);
@@ -57,6 +59,6 @@ pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
     }
     if is_alone {
         // The result does not matter: the write is committed.
-        let _ = tokio::time::timeout(MAX_WAIT, join_all(told)).await;
+        let _ = tokio::time::timeout(MAX_WAIT, join_all(notices)).await;
     }
 }

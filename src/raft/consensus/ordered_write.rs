@@ -39,15 +39,15 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
         arrival: &Arrival,
         may_renew: bool,
     ) -> Result<Command, WriteError> {
-        let (is_ordered, is_held) = {
+        let (is_ordered, is_registered) = {
             let registry = group.replica.registry();
-            let is_held = match self {
+            let is_registered = match self {
                 RequestedWrite::Announce {
                     node_id, digest, ..
                 } => registry.holds(node_id, *digest),
                 RequestedWrite::Withdraw { .. } => false,
             };
-            (registry.level() >= LEVEL_OF_ORDER, is_held)
+            (registry.level() >= LEVEL_OF_ORDER, is_registered)
         };
         // Below that level the evidence is a single index, which every voter understands. `tail` is
         // omitted, since it counts only in an entry of the same leader.
@@ -56,7 +56,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
         Ok(match self {
             RequestedWrite::Announce {
                 node_id, digest, ..
-            } if is_held && may_renew => {
+            } if is_registered && may_renew => {
                 let (node_id, digest) = ((*node_id).to_owned(), *digest);
                 // See [`Command`] for the reason why a renewal needs no end.
                 let until_ms = None;
@@ -106,29 +106,32 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
 /// Proposes a write of a node id with evidence collected on arrival; see [`Command`] for the use of
 /// the evidence.
 ///
-/// A write that may have been applied is never proposed again. An overtaken write is never proposed
+/// A write that may have been applied is never proposed again. A superseded write is never proposed
 /// again with later evidence: its client gets an error and must send it again, as a new arrival. If
 /// a renewal finds nothing to renew, the full announcement is proposed with the evidence of the
 /// original arrival.
 pub(crate) async fn write<F>(
     group: &Group,
-    mut wish: RequestedWrite<'_, F>,
+    mut request: RequestedWrite<'_, F>,
     deadline: Instant,
 ) -> Result<u64, WriteError>
 where
     F: FnMut() -> Result<Announcement, BadAnnouncement> + Send,
 {
     let noted = || arrival(group, deadline);
-    let (place, mut arrival) = group.write_order.enter_noting(wish.node_id(), noted);
-    let Ok(guard) = tokio::time::timeout_at(deadline, place.guard()).await else {
-        let reason = format!("an earlier write of {} is still under way", wish.node_id());
+    let (ticket, mut arrival) = group.write_order.enter_noting(request.node_id(), noted);
+    let Ok(guard) = tokio::time::timeout_at(deadline, ticket.guard()).await else {
+        let reason = format!(
+            "an earlier write of {} is still under way",
+            request.node_id()
+        );
         return Err(WriteError::NotApplied(explain(group, reason)));
     };
     arrival.previous = guard.previous();
     feature_level::settled(group, deadline).await;
     let (mut may_renew, mut is_level) = (true, false);
     loop {
-        let command = match wish.command(group, &arrival, may_renew) {
+        let command = match request.command(group, &arrival, may_renew) {
             // A renewal is allowed whatever the size of the stored announcement, and this node may
             // be behind.
             Err(WriteError::Refused(_)) if !is_level => {
@@ -150,7 +153,7 @@ where
                     Outcome::Superseded => {
                         return Err(WriteError::NotApplied(format!(
                             "overtaken by another write of node {}; send it again",
-                            wish.node_id()
+                            request.node_id()
                         )));
                     }
                     Outcome::CapacityExceeded => return Err(WriteError::full()),

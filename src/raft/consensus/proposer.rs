@@ -45,12 +45,12 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
         }
         let mut view = group.view();
         let leader = view.borrow_and_update().leader.clone();
-        let tried = match leader {
+        let attempt = match leader {
             None => Attempt::NotApplied(batch, unavailable_reason(group)),
             Some(leader) if leader.id == group.raft_id() => propose(group, batch).await,
             Some(leader) => forward(group, &leader, batch).await,
         };
-        match tried {
+        match attempt {
             Attempt::Decided(decided) => return decided,
             Attempt::NotApplied(again, why) => {
                 batch = again;

@@ -13,7 +13,7 @@ pub(crate) struct Leader {
     pub(crate) member: Member,
 }
 
-/// This node's place in the group, as openraft last reported it.
+/// This node's role in the group, as openraft last reported it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RaftView {
     pub(crate) term: u64,

@@ -2,9 +2,9 @@
 //! (docs/decisions/0008).
 //!
 //! A release that changes the effect of a command applies the change only from a certain level on.
-//! Each member reports in its pulse which level it knows. The leader proposes the lowest of these
-//! levels when it is above the current one. Nodes of two releases therefore hold equal states while
-//! a cluster is upgraded node by node.
+//! Each member reports in its status message which level it knows. The leader proposes the lowest
+//! of these levels when it is above the current one. Nodes of two releases therefore hold equal
+//! states while a cluster is upgraded node by node.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::{Group, paced};
@@ -16,8 +16,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Time between two checks. It is short because a new group begins at the first level, where its
-/// clients are refused more often ([`Command`]). A check costs next to nothing.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// clients are rejected more often ([`Command`]). A check costs next to nothing.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 /// Maximum time that the members of a new group need to exchange the levels they know.
 const FIRST_MOMENT: Duration = Duration::from_secs(1);
 /// Deadline of a proposal. The next check makes another one.
@@ -25,7 +25,7 @@ const PROPOSAL_TIME: Duration = Duration::from_secs(2);
 
 /// Checks the voters' levels until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
-    let mut pace = paced(LOOK_INTERVAL);
+    let mut pace = paced(CHECK_INTERVAL);
     while group.next(&mut pace).await {
         let level = level_of_voters(&group);
         if !group.leads() || level <= group.replica.registry().level() {
@@ -46,7 +46,7 @@ pub(crate) async fn run(group: Arc<Group>) {
 /// second.
 ///
 /// A new group begins at the first level and raises it as soon as its members have exchanged the
-/// levels they know. A write that arrives earlier would often be refused. There is no wait if a
+/// levels they know. A write that arrives earlier would often be rejected. There is no wait if a
 /// voter is known to be of a lower level, as during an upgrade of the cluster, or once the first
 /// second is over.
 pub(crate) async fn settled(group: &Group, deadline: Instant) {
@@ -56,7 +56,7 @@ pub(crate) async fn settled(group: &Group, deadline: Instant) {
     let mut applied = group.replica.applied();
     let end = group.started + FIRST_MOMENT;
     while !is_settled(group) && clock::now() < end {
-        let limit = deadline.min(end).min(clock::now() + LOOK_INTERVAL);
+        let limit = deadline.min(end).min(clock::now() + CHECK_INTERVAL);
         // The loop checks again in either case.
         let _ = tokio::time::timeout_at(limit, applied.changed()).await;
         if clock::now() >= deadline {

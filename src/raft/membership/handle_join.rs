@@ -53,7 +53,7 @@ fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinRespo
             request.name
         ));
     }
-    let Some(address) = vouched_address(group, view, node_id) else {
+    let Some(address) = inventory_address(group, view, node_id) else {
         return JoinResponse::Refused(format!(
             "the group has no member {node_id}; its members are {}. To add a node, add it to every \
              node's inventory and form the group again, as described under \"A majority is lost\" \
@@ -80,7 +80,7 @@ fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinRespo
 /// Returns the address of a node of the group. It comes from this node's inventory, or, if that has
 /// none, from the log. The address that the joining node reports is not used: the node may see
 /// itself under another name, and anyone can claim an address.
-fn vouched_address(group: &Group, view: &RaftView, node_id: &str) -> Option<String> {
+fn inventory_address(group: &Group, view: &RaftView, node_id: &str) -> Option<String> {
     let mut members = view.members();
     let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;
     let address = group.peers.inventory_address(node_id);

@@ -6,11 +6,11 @@ use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;
 
-/// Number of heartbeat intervals within which a voter must have been heard to receive the
+/// Number of heartbeat intervals within which a voter must have answered to receive the
 /// leadership. A transfer to a voter that is gone would never complete.
 const HEARTBEATS: u32 = 2;
 /// Maximum time to wait until another node is seen to lead.
-const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_000);
+const TRANSFER_TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// Transfers the leadership if this node leads and another voter can take it. Returns whether
 /// another node leads afterwards.
@@ -35,12 +35,12 @@ pub(crate) async fn run(group: &Group) -> bool {
     let another_leads =
         view.wait_for(|view| view.leader.as_ref().is_some_and(|leader| leader.id != own));
     matches!(
-        tokio::time::timeout(HAND_OVER_TIMEOUT, another_leads).await,
+        tokio::time::timeout(TRANSFER_TIMEOUT, another_leads).await,
         Ok(Ok(_))
     )
 }
 
-/// Returns the voter with the longest log among those heard recently.
+/// Returns the voter with the longest log among those that answered recently.
 fn successor(group: &Group) -> Option<RaftId> {
     let metrics = group.raft.metrics().borrow_watched().clone();
     let pending = metrics.heartbeat?;

@@ -13,26 +13,27 @@ pub(crate) enum DigestVerdict {
 }
 
 /// Compares the digests of this node with the digests last reported by the other members.
-pub(crate) fn compare(group: &Group, heard: &BTreeMap<RaftId, Vec<StateDigest>>) -> DigestVerdict {
+pub(crate) fn compare(
+    group: &Group,
+    last_digests: &BTreeMap<RaftId, Vec<StateDigest>>,
+) -> DigestVerdict {
     let voters: BTreeSet<RaftId> = {
         let view = group.view();
         let view = view.borrow();
         view.membership.membership().voter_ids().collect()
     };
-    let ballot = VoterCount {
+    let count = VoterCount {
         voters: voters.len(),
         own_counts: voters.contains(&group.raft_id()),
     };
     for own in group.replica.last_digests() {
-        let others: Vec<u128> = heard
+        let others: Vec<u128> = last_digests
             .iter()
             .filter(|(id, _)| voters.contains(id))
-            .filter_map(|(_, checkpoints)| {
-                checkpoints.iter().find(|other| other.index == own.index)
-            })
+            .filter_map(|(_, digests)| digests.iter().find(|other| other.index == own.index))
             .map(|other| other.digest)
             .collect();
-        let verdict = compare_one(own, &others, ballot);
+        let verdict = compare_one(own, &others, count);
         if verdict != DigestVerdict::Agreed {
             return verdict;
         }
@@ -51,8 +52,8 @@ struct VoterCount {
 /// Compares this node's digest with the reported digests of the other voters.
 ///
 /// The minority stops. When no majority can agree any more, all nodes stop (docs/decisions/0008).
-fn compare_one(own: StateDigest, others: &[u128], ballot: VoterCount) -> DigestVerdict {
-    let VoterCount { voters, own_counts } = ballot;
+fn compare_one(own: StateDigest, others: &[u128], count: VoterCount) -> DigestVerdict {
+    let VoterCount { voters, own_counts } = count;
     let majority = voters / 2 + 1;
     let agreeing = others
         .iter()
@@ -68,7 +69,7 @@ fn compare_one(own: StateDigest, others: &[u128], ballot: VoterCount) -> DigestV
         .map(|digest| others.iter().filter(|other| *other == digest).count())
         .max()
         .unwrap_or(0);
-    let unheard = voters.saturating_sub(usize::from(own_counts) + others.len());
+    let unreported = voters.saturating_sub(usize::from(own_counts) + others.len());
     if largest_other >= majority {
         return DigestVerdict::Stop(format!(
             "the state of this node at log index {} differs from that of the majority. \
@@ -76,7 +77,7 @@ fn compare_one(own: StateDigest, others: &[u128], ballot: VoterCount) -> DigestV
             own.index
         ));
     }
-    if with_own + unheard < majority && largest_other + unheard < majority {
+    if with_own + unreported < majority && largest_other + unreported < majority {
         return DigestVerdict::Stop(format!(
             "the members hold different states at log index {}, and no majority agrees",
             own.index

@@ -18,7 +18,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// nothing.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 /// Time without a request after which a member counts as silent. Every member sends each other
-/// member a request at least twice a second: its pulse.
+/// member a request at least twice a second: its status message.
 const SILENT_AFTER: Duration = Duration::from_millis(1_000);
 /// Maximum age of a member's last answer for the member to count as alive. A member that neither
 /// sends requests nor answers is dead or frozen, and cannot take over the leadership. Live members
@@ -28,17 +28,17 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// Checks whether the other members reach this node while it leads, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(CHECK_INTERVAL);
-    let mut led = UnchangedView::new(&group);
-    let mut looked = clock::now();
+    let mut leadership = UnchangedView::new(&group);
+    let mut checked = clock::now();
     while group.next(&mut pace).await {
         let now = clock::now();
         // A paused process cannot receive requests.
-        let was_stopped = now.duration_since(looked) > STOPPED_AFTER;
-        looked = now;
-        if was_stopped || led.view != *group.view().borrow() {
-            led = UnchangedView::new(&group);
+        let was_stopped = now.duration_since(checked) > STOPPED_AFTER;
+        checked = now;
+        if was_stopped || leadership.view != *group.view().borrow() {
+            leadership = UnchangedView::new(&group);
         }
-        if group.leads() && is_unreached(&group, &led) {
+        if group.leads() && is_unreached(&group, &leadership) {
             tracing::warn!(
                 target: log_target::HEARING,
                 "a majority answers this node but cannot reach it: handing over the leadership"
@@ -46,8 +46,8 @@ pub(crate) async fn run(group: Arc<Group>) {
             transfer_leadership::run(&group).await;
             // If there was no successor, try again after another silence of the same length, not at
             // every check.
-            led = UnchangedView::new(&group);
-            looked = led.since;
+            leadership = UnchangedView::new(&group);
+            checked = leadership.since;
         }
     }
 }
@@ -68,20 +68,20 @@ impl UnchangedView {
     }
 }
 
-fn is_unreached(group: &Group, led: &UnchangedView) -> bool {
+fn is_unreached(group: &Group, leadership: &UnchangedView) -> bool {
     let own = group.raft_id();
-    let others = led.view.members();
+    let others = leadership.view.members();
     let others = others.filter(|(id, _, voter)| *voter && *id != own);
     let now = clock::now();
     let silent = others
         .map(|(id, ..)| group.peers.state(id))
         .filter(|known| {
-            answers_and_is_silent(known.last_answer, known.last_request, led.since, now)
+            answers_and_is_silent(known.last_answer, known.last_request, leadership.since, now)
         })
         .count();
     // The silent voters must be a majority without this node, since a new leader could not reach
     // it.
-    silent > led.view.voters() / 2
+    silent > leadership.view.voters() / 2
 }
 
 fn answers_and_is_silent(

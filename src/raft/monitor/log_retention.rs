@@ -24,15 +24,16 @@ pub(crate) async fn run(group: Arc<Group>) {
             snapshot.map(|id| id.index)
         };
         let applied = group.replica.registry().applied_index();
-        let growth = group.store().log_growth();
-        let is_large = growth.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
+        let size_index = group.store().log_growth();
+        let is_large = size_index.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
         // A node whose disk is full takes no entries, so it takes no snapshot either. The triggers
         // fail only once the group has ended, so their errors are ignored.
         if is_large && !group.disk_low.load(Ordering::Relaxed) {
             let _ = group.raft.trigger().snapshot().await;
         }
         if group.store().log_bytes() > limits.max_bytes
-            && let (Some(snapshot), Some(old)) = (snapshot, growth.index_before(limits.kept_bytes))
+            && let (Some(snapshot), Some(old)) =
+                (snapshot, size_index.index_before(limits.kept_bytes))
         {
             let _ = group.raft.trigger().purge_log(old.min(snapshot)).await;
         }

@@ -1,5 +1,5 @@
-//! The exchange of pulses: twice a second the members report their applied index and the digests of
-//! their state to each other.
+//! The exchange of status messages: twice a second the members report their applied index and the
+//! digests of their state to each other.
 
 use super::corruption_check::{DigestVerdict, compare};
 use crate::clock;
@@ -14,17 +14,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Time between two pulses.
-const PULSE_INTERVAL: Duration = Duration::from_millis(500);
-/// Timeout of a pulse. A peer answers it immediately or not at all.
-pub(crate) const PULSE_TIMEOUT: Duration = Duration::from_millis(400);
+/// Time between two status messages.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+/// Timeout of a status message. A peer answers it immediately or not at all.
+pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_millis(400);
 /// Deadline of this node's own read. A slower read would not count as fresh.
 const READ_DEADLINE: Duration = Duration::from_millis(900);
 
-/// Exchanges pulses until the group stops.
+/// Exchanges status messages until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
-    let mut pace = paced(PULSE_INTERVAL);
-    let mut heard: BTreeMap<RaftId, Vec<StateDigest>> = BTreeMap::new();
+    let mut pace = paced(STATUS_INTERVAL);
+    let mut last_digests: BTreeMap<RaftId, Vec<StateDigest>> = BTreeMap::new();
     let mut view = group.view();
     loop {
         tokio::select! {
@@ -38,24 +38,24 @@ pub(crate) async fn run(group: Arc<Group>) {
         group
             .peers
             .retain(|id| members.iter().any(|(member, ..)| *member == id));
-        heard.retain(|id, _| members.iter().any(|(member, ..)| member == id));
-        for (id, pulse) in exchange(&group, &members).await {
+        last_digests.retain(|id, _| members.iter().any(|(member, ..)| member == id));
+        for (id, status) in exchange(&group, &members).await {
             let own = group.replica.registry().applied_index();
-            group.peers.note_applied(id, pulse.applied, own);
-            group.replica.evidence().note_committed(pulse.applied);
-            group.peers.note_disk(id, pulse.disk_low);
-            group.peers.note_level(id, pulse.level);
-            let mut checkpoints = pulse.digests;
-            checkpoints.truncate(DIGESTS_KEPT);
-            heard.insert(id, checkpoints);
+            group.peers.note_applied(id, status.applied, own);
+            group.replica.evidence().note_committed(status.applied);
+            group.peers.note_disk(id, status.disk_low);
+            group.peers.note_level(id, status.level);
+            let mut digests = status.digests;
+            digests.truncate(DIGESTS_KEPT);
+            last_digests.insert(id, digests);
         }
-        if let DigestVerdict::Stop(reason) = compare(&group, &heard) {
+        if let DigestVerdict::Stop(reason) = compare(&group, &last_digests) {
             group.peers.set_fatal(RaftError::Diverged(reason));
         }
     }
 }
 
-/// Returns this node's own pulse.
+/// Returns this node's own status.
 pub(crate) fn own(group: &Group) -> PeerStatus {
     PeerStatus {
         applied: group.replica.registry().applied_index(),
@@ -95,10 +95,10 @@ async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(Raf
         let request = Request::Status(own(group));
         match group
             .peers
-            .call(*id, member, Channel::Control, request, PULSE_TIMEOUT)
+            .call(*id, member, Channel::Control, request, STATUS_TIMEOUT)
             .await
         {
-            Ok(Response::Status(pulse)) => Some((*id, pulse)),
+            Ok(Response::Status(status)) => Some((*id, status)),
             Ok(_) | Err(_) => None,
         }
     });

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 /// Keeps the narrow view up to date, and logs the changes that an operator wants to know about.
 pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
-    // openraft publishes all metrics at each turn of its core, thousands of times a second. The
-    // server metrics are a part of them that seldom changes, and are published right before the
-    // full metrics.
+    // openraft publishes all metrics at each iteration of its core loop, thousands of times a
+    // second. The server metrics are a part of them that seldom changes, and are published right
+    // before the full metrics.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
     loop {

@@ -7,25 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Time between two checks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Time without a served read after which watchers are notified. The promise is 2 s. A node reads
 /// for itself twice a second (`peer_status`), and a killed leader is replaced within about a
 /// second, so an ordinary change of leader stays below this limit. Ending ten thousand held
 /// requests with an error would make every engine retry at the same time.
-const LOST_AFTER: Duration = Duration::from_millis(1_800);
+const UNAVAILABLE_AFTER: Duration = Duration::from_millis(1_800);
 
 /// Checks the reads until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
-    let mut pace = paced(LOOK_INTERVAL);
+    let mut pace = paced(CHECK_INTERVAL);
     while group.next(&mut pace).await {
-        if is_lost(&group) {
+        if is_unavailable(&group) {
             group
                 .replica
                 .watch_hub()
                 .set_unavailable(Some(unavailable_reason(&group)));
-            // Check again: a read served after the first check cleared the loss before it was set
+            // Check again: a read served after the first check cleared the reason before it was set
             // here.
-            if !is_lost(&group) {
+            if !is_unavailable(&group) {
                 group.replica.watch_hub().set_unavailable(None);
             }
         }
@@ -38,10 +38,10 @@ pub(crate) async fn run(group: Arc<Group>) {
 
 /// Returns whether the last served read is too old.
 ///
-/// A node that has never served a read is not lost: no watcher depends on it yet.
-fn is_lost(group: &Group) -> bool {
+/// A node that has never served a read is not unavailable: no watcher depends on it yet.
+fn is_unavailable(group: &Group) -> bool {
     group
         .read_queue
         .since_served()
-        .is_some_and(|ago| ago > LOST_AFTER)
+        .is_some_and(|ago| ago > UNAVAILABLE_AFTER)
 }

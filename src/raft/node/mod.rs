@@ -49,7 +49,7 @@ impl Node {
         let bootstrap = Arc::new(Bootstrap::open(options).await?);
         let node = Node {
             service: Arc::new(RaftPeerService {
-                bootstrap: bootstrap,
+                bootstrap,
                 group: RwLock::new(None),
             }),
             fatal: Arc::new(watch::Sender::new(None)),
@@ -260,8 +260,8 @@ impl Node {
             || bootstrap.dialer().is_unknown(address)
     }
 
-    /// Serves a peer's connection until it closes. `opened_epoch` is the beat's epoch when it was
-    /// opened.
+    /// Serves a peer's connection until it closes. `opened_epoch` is the epoch of the
+    /// [`PauseDetector`](crate::clock::PauseDetector) when it was opened.
     pub async fn serve_peer<IO>(&self, io: IO, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -341,7 +341,7 @@ impl Node {
             .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))
     }
 
-    /// Proposes a command that no other write can overtake.
+    /// Proposes a command that no other write can supersede.
     async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
         let group = self.group_to_write()?;
         loop {

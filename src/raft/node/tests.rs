@@ -168,7 +168,7 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
     node.stop().await;
 }
 
-/// Proposes a command as another node would, without waiting for a turn here.
+/// Proposes a command as another node would, without waiting for a guard here.
 async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     let group = node.group().expect("a group");
     match group.write_queue.write(command, soon()).await {
@@ -204,9 +204,9 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps the evidence of its arrival, however long it waits for its turn. A write committed
-/// through another node in the meantime overtakes it; it is refused, and not proposed again with
-/// later evidence.
+/// A write keeps the evidence of its arrival, however long it waits for its guard. A write
+/// committed through another node in the meantime supersedes it; it is rejected, and not proposed
+/// again with later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_overtaken_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");

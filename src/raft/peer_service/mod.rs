@@ -166,11 +166,11 @@ impl PeerService for RaftPeerService {
     type Session = PeerSession;
 
     fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<PeerSession>) {
-        let objection = match self.accept(hello) {
+        let rejection = match self.accept(hello) {
             Ok(session) => return (HelloReply::Accepted(self.identity()), Some(session)),
-            Err(objection) => objection,
+            Err(rejection) => rejection,
         };
-        let (reason, fatal) = match objection {
+        let (reason, fatal) = match rejection {
             Rejection::Retry(reason) => return (HelloReply::NotYet { reason }, None),
             Rejection::Refused(reason) => (reason, false),
             Rejection::Fatal(reason) => (reason, true),

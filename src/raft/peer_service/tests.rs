@@ -277,8 +277,8 @@ async fn entries_that_the_log_cannot_hold_are_refused() {
     );
 }
 
-/// The data that strangers supply about themselves is bounded where it is stored: a refusal is one
-/// line, and few refusals are kept.
+/// The data that nodes supply about themselves before they are members is bounded where it is
+/// stored: a rejection is one line, and few rejections are kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_remembered_within_bounds() {
     let stage = ServiceStage::set().await;

@@ -53,13 +53,13 @@ pub(crate) struct AdaptiveBatcher {
 
 impl AdaptiveBatcher {
     /// Creates a tracker that waits at most as long as `delay` allows.
-    pub(crate) fn new(patience: BatchDelay) -> AdaptiveBatcher {
+    pub(crate) fn new(delay: BatchDelay) -> AdaptiveBatcher {
         let now = clock::now();
         AdaptiveBatcher {
             expected: 0,
             answered_at: now,
             filled_at: now,
-            delay: patience,
+            delay,
             backoff: 0,
             next_backoff: BACKOFF_MIN,
         }
@@ -159,15 +159,15 @@ mod tests {
     use super::*;
     use tokio::sync::mpsc::Sender;
 
-    const MOST: usize = 50;
-    const PATIENCE: BatchDelay = BatchDelay {
+    const MAX_BATCH: usize = 50;
+    const DELAY: BatchDelay = BatchDelay {
         batches: 2,
         max: Duration::from_millis(5),
     };
 
-    async fn gathered(batcher: &mut AdaptiveBatcher, coming: &mut mpsc::Receiver<u32>) -> usize {
+    async fn filled(batcher: &mut AdaptiveBatcher, coming: &mut mpsc::Receiver<u32>) -> usize {
         let mut batch = Vec::new();
-        let is_full = |batch: &[u32]| batch.len() >= MOST;
+        let is_full = |batch: &[u32]| batch.len() >= MAX_BATCH;
         batcher.fill(&mut batch, coming, is_full).await;
         batch.len()
     }
@@ -184,14 +184,14 @@ mod tests {
         let (clients, mut coming) = mpsc::channel(100);
         // The second size is below the minimum for each group alone.
         for half in [20, 5] {
-            let mut batcher = AdaptiveBatcher::new(PATIENCE);
+            let mut batcher = AdaptiveBatcher::new(DELAY);
             ask(&clients, half);
             batcher.on_complete(half as usize, half as usize);
             let again = async {
                 tokio::task::yield_now().await;
                 ask(&clients, half);
             };
-            let (all, ()) = tokio::join!(gathered(&mut batcher, &mut coming), again);
+            let (all, ()) = tokio::join!(filled(&mut batcher, &mut coming), again);
             assert_eq!(all, 2 * half as usize);
             assert_eq!(batcher.backoff, 0);
         }
@@ -201,12 +201,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn few_are_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut batcher = AdaptiveBatcher::new(PATIENCE);
+        let mut batcher = AdaptiveBatcher::new(DELAY);
         let began = clock::now();
         for _ in 0..100 {
             batcher.on_complete(4, 3);
             ask(&clients, 1);
-            assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
+            assert_eq!(filled(&mut batcher, &mut coming).await, 1);
         }
         assert_eq!(clock::now(), began);
     }
@@ -216,12 +216,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut batcher = AdaptiveBatcher::new(PATIENCE);
+        let mut batcher = AdaptiveBatcher::new(DELAY);
         let began = clock::now();
         for _ in 0..2_000 {
             batcher.on_complete(20, 0);
             ask(&clients, 1);
-            assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
+            assert_eq!(filled(&mut batcher, &mut coming).await, 1);
         }
         let waited = clock::now().duration_since(began);
         // A timer takes up to a millisecond more.
@@ -229,7 +229,7 @@ mod tests {
         batcher.backoff = 0;
         batcher.on_complete(20, 0);
         ask(&clients, 20);
-        assert_eq!(gathered(&mut batcher, &mut coming).await, 20);
+        assert_eq!(filled(&mut batcher, &mut coming).await, 20);
         assert_eq!(batcher.next_backoff, BACKOFF_MIN);
     }
 
@@ -239,14 +239,14 @@ mod tests {
     async fn as_long_as_a_batch_takes_is_waited() {
         let (clients, mut coming) = mpsc::channel(100);
         for (took_ms, waits_ms) in [(0, 1), (2, 4), (500, 5)] {
-            let mut batcher = AdaptiveBatcher::new(PATIENCE);
+            let mut batcher = AdaptiveBatcher::new(DELAY);
             ask(&clients, 20);
-            assert_eq!(gathered(&mut batcher, &mut coming).await, 20);
+            assert_eq!(filled(&mut batcher, &mut coming).await, 20);
             tokio::time::advance(Duration::from_millis(took_ms)).await;
             batcher.on_complete(20, 0);
             ask(&clients, 1);
             let began = clock::now();
-            assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
+            assert_eq!(filled(&mut batcher, &mut coming).await, 1);
             let waited = clock::now().duration_since(began);
             // A timer takes up to a millisecond more.
             let least = Duration::from_millis(waits_ms);
@@ -261,12 +261,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut batcher = AdaptiveBatcher::new(PATIENCE);
+        let mut batcher = AdaptiveBatcher::new(DELAY);
         batcher.on_complete(60, 0);
         tokio::time::advance(2 * EXPECT_WITHIN).await;
         let began = clock::now();
         ask(&clients, 1);
-        assert_eq!(gathered(&mut batcher, &mut coming).await, 1);
+        assert_eq!(filled(&mut batcher, &mut coming).await, 1);
         assert_eq!(clock::now(), began);
     }
 
@@ -274,10 +274,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);
-        let mut batcher = AdaptiveBatcher::new(PATIENCE);
+        let mut batcher = AdaptiveBatcher::new(DELAY);
         batcher.on_complete(60, 10);
         ask(&clients, 70);
-        assert_eq!(gathered(&mut batcher, &mut coming).await, MOST);
-        assert_eq!(gathered(&mut batcher, &mut coming).await, 70 - MOST);
+        assert_eq!(filled(&mut batcher, &mut coming).await, MAX_BATCH);
+        assert_eq!(filled(&mut batcher, &mut coming).await, 70 - MAX_BATCH);
     }
 }

@@ -1,7 +1,7 @@
 //! Serializes writes of one `node.id` in order of arrival (docs/decisions/0004).
 //!
 //! The last PUT and the DELETE of a Java node arrive on two connections. If both were in flight
-//! together, the DELETE might be applied first, and the PUT would then have to be refused.
+//! together, the DELETE might be applied first, and the PUT would then have to be rejected.
 
 use crate::locks::lock;
 use std::collections::{BTreeMap, VecDeque};
@@ -19,34 +19,34 @@ pub(crate) struct KeyedMutex {
 #[derive(Default)]
 struct KeyQueue {
     waiting: VecDeque<oneshot::Sender<()>>,
-    /// Index of the last write that was accepted in a turn of this queue.
+    /// Index of the last write that was accepted in this queue.
     accepted: Option<u64>,
 }
 
-/// A write's place in the queue of its node.
+/// A write's position in the queue of its node.
 pub(crate) struct KeyedTicket<'a> {
     mutex: &'a KeyedMutex,
     node_id: String,
-    /// Absent once this write has the turn.
+    /// Absent once this write holds the mutex.
     waits_for: Option<oneshot::Receiver<()>>,
 }
 
-/// The turn of one write; dropping it starts the next turn.
+/// The mutex, held by one write; dropping it passes the mutex to the next write.
 pub(crate) struct KeyedGuard<'a>(KeyedTicket<'a>);
 
 impl KeyedMutex {
-    /// Takes a place in the queue of a node, synchronously, ahead of all later calls.
+    /// Takes a ticket in the queue of a node, synchronously, ahead of all later calls.
     #[cfg(test)]
     pub(crate) fn enter(&self, node_id: &str) -> KeyedTicket<'_> {
         self.enter_noting(node_id, || ()).0
     }
 
-    /// Takes a place in the queue of a node, ahead of all later calls, and runs `note` under the
+    /// Takes a ticket in the queue of a node, ahead of all later calls, and runs `note` under the
     /// same lock.
     ///
     /// The two must be atomic. A write may follow the write ahead of it in its queue, and so every
     /// write that the one ahead may follow. If the one ahead collected its evidence after this
-    /// write took its place, this write could follow one that was acknowledged after its own
+    /// write took its ticket, this write could follow one that was acknowledged after its own
     /// arrival.
     pub(crate) fn enter_noting<T>(
         &self,
@@ -66,15 +66,15 @@ impl KeyedMutex {
             }
         };
         let noted = note();
-        let place = KeyedTicket {
+        let ticket = KeyedTicket {
             mutex: self,
             node_id: node_id.to_owned(),
             waits_for,
         };
-        (place, noted)
+        (ticket, noted)
     }
 
-    /// Passes the turn to the next write that still waits.
+    /// Passes the mutex to the next write that still waits.
     fn pass_on(&self, node_id: &str) {
         let mut by_node = lock(&self.by_node);
         let Some(queue) = by_node.get_mut(node_id) else {
@@ -90,10 +90,10 @@ impl KeyedMutex {
 }
 
 impl<'a> KeyedTicket<'a> {
-    /// Waits for the turn. A write that stops waiting loses its place.
+    /// Waits for the mutex. A write that stops waiting leaves the queue.
     pub(crate) async fn guard(mut self) -> KeyedGuard<'a> {
         if let Some(waits_for) = &mut self.waits_for {
-            // The sender is dropped unused only if this place is dropped first.
+            // The sender is dropped unused only if this ticket is dropped first.
             let _ = waits_for.await;
             self.waits_for = None;
         }
@@ -103,23 +103,23 @@ impl<'a> KeyedTicket<'a> {
 
 impl Drop for KeyedTicket<'_> {
     fn drop(&mut self) {
-        let holds_turn = match &mut self.waits_for {
+        let holds_mutex = match &mut self.waits_for {
             None => true,
             Some(waits_for) => {
                 waits_for.close();
-                // The turn may have been passed just before the wait ended.
+                // The mutex may have been passed just before the wait ended.
                 waits_for.try_recv().is_ok()
             }
         };
-        if holds_turn {
+        if holds_mutex {
             self.mutex.pass_on(&self.node_id);
         }
     }
 }
 
 impl KeyedGuard<'_> {
-    /// Returns the index of the last write of this node that was accepted in an earlier turn, if
-    /// the current write arrived while that one was in flight.
+    /// Returns the index of the last write of this node that was accepted under an earlier guard,
+    /// if the current write arrived while that one was in flight.
     pub(crate) fn previous(&self) -> Option<u64> {
         let by_node = lock(&self.0.mutex.by_node);
         by_node
@@ -154,17 +154,18 @@ mod tests {
         assert!(lock(&mutex.by_node).is_empty());
     }
 
-    /// The evidence of a write is collected at the moment that it takes its place, so that later
+    /// The evidence of a write is collected at the moment that it takes its ticket, so that later
     /// writes of a node have at least the evidence of earlier ones.
     #[tokio::test]
     async fn a_place_is_taken_with_what_is_known() {
         let mutex = KeyedMutex::default();
-        let (place, is_one_moment) = mutex.enter_noting("w1", || mutex.by_node.try_lock().is_err());
-        drop(place.guard().await);
-        assert!(is_one_moment, "another could take a place meanwhile");
+        let (ticket, is_one_moment) =
+            mutex.enter_noting("w1", || mutex.by_node.try_lock().is_err());
+        drop(ticket.guard().await);
+        assert!(is_one_moment, "another could take a ticket meanwhile");
     }
 
-    /// A client that stops waiting frees its place, both before it has the turn and after.
+    /// A client that stops waiting leaves the queue, both before it holds the mutex and after.
     #[tokio::test]
     async fn a_write_given_up_holds_nobody() {
         let mutex = KeyedMutex::default();
@@ -175,7 +176,7 @@ mod tests {
         drop(given_up);
         drop(first);
         drop(given_late);
-        drop(last.now_or_never().expect("its turn has come"));
+        drop(last.now_or_never().expect("the mutex is passed on"));
         assert!(lock(&mutex.by_node).is_empty());
         assert!(mutex.enter("w1").guard().now_or_never().is_some());
     }
@@ -192,10 +193,13 @@ mod tests {
         assert_eq!(first.previous(), None);
         first.accepted(7);
         drop(first);
-        let second = second.guard().now_or_never().expect("its turn has come");
+        let second = second
+            .guard()
+            .now_or_never()
+            .expect("the mutex is passed on");
         assert_eq!(second.previous(), Some(7));
         drop(second);
-        let third = third.now_or_never().expect("its turn has come");
+        let third = third.now_or_never().expect("the mutex is passed on");
         assert_eq!(third.previous(), Some(7), "the second was not accepted");
         drop(third);
         assert_eq!(mutex.enter("w1").guard().await.previous(), None);

@@ -24,7 +24,7 @@ const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 16,
     max: Duration::from_millis(8),
 };
-/// Maximum number of reads that wait for a round. Beyond it a read is refused at once, since the
+/// Maximum number of reads that wait for a round. Beyond it a read is rejected at once, since the
 /// node is far over its capacity.
 const MAX_WAITING_READS: usize = 20_000;
 /// Maximum duration of a round. After it a new round starts: a paused leader must not block the
@@ -53,16 +53,16 @@ struct PendingRead {
 impl ReadQueue {
     pub(crate) fn new() -> (ReadQueue, ReadWorker) {
         let (waiting, queue) = mpsc::channel(MAX_WAITING_READS);
-        let rounds = ReadQueue {
+        let read_queue = ReadQueue {
             waiting,
             started: clock::now(),
             last_served: Arc::default(),
         };
-        let to_run = ReadWorker {
+        let worker = ReadWorker {
             queue,
             batcher: AdaptiveBatcher::new(BATCH_DELAY),
         };
-        (rounds, to_run)
+        (read_queue, worker)
     }
 
     /// Returns the number of reads that wait for a round.
@@ -76,7 +76,7 @@ impl ReadQueue {
         let (reply, answer) = oneshot::channel();
         self.waiting
             .try_send(PendingRead { deadline, reply })
-            .map_err(|refused| unavailable(refused_for(&refused)))?;
+            .map_err(|rejected| unavailable(reason_of(&rejected)))?;
         match answer.await {
             Ok(result) => result.map_err(unavailable),
             Err(_) => Err(unavailable(STOPPING)),
@@ -178,8 +178,8 @@ impl ReadWorker {
     }
 }
 
-fn refused_for(refused: &mpsc::error::TrySendError<PendingRead>) -> &'static str {
-    match refused {
+fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> &'static str {
+    match rejected {
         mpsc::error::TrySendError::Full(_) => "too many lookups are waiting on this node",
         mpsc::error::TrySendError::Closed(_) => STOPPING,
     }

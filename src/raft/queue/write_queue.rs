@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// Maximum number of writes that wait for a batch. Beyond it a write is refused at once, and is
+/// Maximum number of writes that wait for a batch. Beyond it a write is rejected at once, and is
 /// certainly not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
 /// Maximum total size of the undecided writes. The HTTP server limits what this node's own clients
@@ -51,7 +51,7 @@ pub(crate) struct PendingWrite {
     pub(crate) command: Command,
     pub(crate) deadline: Instant,
     reply: oneshot::Sender<WriteResult>,
-    _room: QueuedBytes,
+    _bytes: QueuedBytes,
 }
 
 /// A write's share of the total size; returned when dropped.
@@ -65,11 +65,11 @@ impl QueuedBytes {
     /// always fits.
     fn take(all: &Arc<AtomicUsize>, bytes: usize) -> (QueuedBytes, bool) {
         let before = all.fetch_add(bytes, Ordering::Relaxed);
-        let room = QueuedBytes {
+        let queued = QueuedBytes {
             all: all.clone(),
             bytes,
         };
-        (room, before == 0 || before + bytes <= MAX_WAITING_BYTES)
+        (queued, before == 0 || before + bytes <= MAX_WAITING_BYTES)
     }
 }
 
@@ -99,7 +99,7 @@ impl WriteQueue {
             WriteQueue { queue, bytes },
             WriteWorker {
                 waiting,
-                held: Vec::new(),
+                taken: Vec::new(),
                 batcher: AdaptiveBatcher::new(BATCH_DELAY),
             },
         )
@@ -112,18 +112,21 @@ impl WriteQueue {
         deadline: Instant,
     ) -> oneshot::Receiver<WriteResult> {
         let (reply, result) = oneshot::channel();
-        let (room, fits) = QueuedBytes::take(&self.bytes, size_of(&command));
+        let (queued_bytes, fits) = QueuedBytes::take(&self.bytes, size_of(&command));
         let write = PendingWrite {
             command,
             deadline,
             reply,
-            _room: room,
+            _bytes: queued_bytes,
         };
         let queued = match fits {
-            true => self.queue.try_send(write).map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(write)
-                | mpsc::error::TrySendError::Closed(write) => write,
-            }),
+            true => self
+                .queue
+                .try_send(write)
+                .map_err(|rejected| match rejected {
+                    mpsc::error::TrySendError::Full(write)
+                    | mpsc::error::TrySendError::Closed(write) => write,
+                }),
             false => Err(write),
         };
         if let Err(write) = queued {
@@ -151,7 +154,7 @@ impl WriteQueue {
 pub(crate) struct WriteWorker {
     waiting: mpsc::Receiver<PendingWrite>,
     /// Writes already taken from the queue, for the next batch.
-    held: Vec<PendingWrite>,
+    taken: Vec<PendingWrite>,
     batcher: AdaptiveBatcher,
 }
 
@@ -169,12 +172,12 @@ impl WriteWorker {
             tokio::select! {
                 batch = self.gather() => match batch {
                     Some(batch) => {
-                        let decided = send(batch).await;
+                        let completed = send(batch).await;
                         // Counted before answering, since an answered client may send its next
                         // write immediately.
-                        let waiting = self.held.len() + self.waiting.len();
-                        self.batcher.on_complete(decided.len(), waiting);
-                        answer(decided);
+                        let waiting = self.taken.len() + self.waiting.len();
+                        self.batcher.on_complete(completed.len(), waiting);
+                        answer(completed);
                     }
                     None => return,
                 },
@@ -186,19 +189,19 @@ impl WriteWorker {
     /// Returns the next batch: the waiting writes, those that arrive once the runtime has read its
     /// sockets, and the expected ones. The busier the node is, the larger the batch. Cancel-safe.
     async fn gather(&mut self) -> Option<Vec<PendingWrite>> {
-        if self.held.is_empty() {
+        if self.taken.is_empty() {
             let first = self.waiting.recv().await?;
-            self.held.push(first);
+            self.taken.push(first);
         }
         tokio::task::yield_now().await;
-        let mut measure = BatchSize::default();
-        let (held, waiting) = (&mut self.held, &mut self.waiting);
-        let is_full = |held: &[PendingWrite]| measure.is_full(held);
-        self.batcher.fill(held, waiting, is_full).await;
+        let mut size = BatchSize::default();
+        let (taken, waiting) = (&mut self.taken, &mut self.waiting);
+        let is_full = |taken: &[PendingWrite]| size.is_full(taken);
+        self.batcher.fill(taken, waiting, is_full).await;
         // The last arrivals may not have been measured yet.
-        measure.is_full(&self.held);
-        let rest = self.held.split_off(measure.fitting.max(1));
-        Some(std::mem::replace(&mut self.held, rest))
+        size.is_full(&self.taken);
+        let rest = self.taken.split_off(size.fitting.max(1));
+        Some(std::mem::replace(&mut self.taken, rest))
     }
 }
 
@@ -236,8 +239,8 @@ pub(crate) fn all(batch: Vec<PendingWrite>, result: &WriteResult) -> Completed {
 }
 
 /// Sends each result to the client that waits for it.
-pub(crate) fn answer(decided: Completed) {
-    for (write, result) in decided {
+pub(crate) fn answer(completed: Completed) {
+    for (write, result) in completed {
         write.answer(result);
     }
 }
@@ -263,7 +266,7 @@ mod tests {
         postcard::to_stdvec(command).expect("it encodes").len()
     }
 
-    /// Waiting writes that together exceed the byte limit are refused, certainly not applied, long
+    /// Waiting writes that together exceed the byte limit are rejected, certainly not applied, long
     /// before their number reaches its limit. Decided writes free their space.
     #[tokio::test]
     async fn waiting_writes_keep_a_limit_in_bytes() {

@@ -47,7 +47,7 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
         data: vec![1; 40],
         last: true,
     };
-    let pulse = PeerStatus {
+    let status = PeerStatus {
         applied: 5,
         disk_low: false,
         digests: vec![StateDigest {
@@ -87,7 +87,7 @@ pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) ->
                 .map(|(c, ms)| (ms, c))
                 .collect(),
         })),
-        frame(&Request::Status(pulse)),
+        frame(&Request::Status(status)),
         frame(&Response::Probe(view)),
         frame(&Response::Failed("why".to_owned())),
     ]

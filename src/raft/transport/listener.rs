@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 
-/// Maximum time for a peer to send its hello, and to receive the welcome. A real peer sends its
+/// Maximum time for a peer to send its hello, and to receive the reply. A real peer sends its
 /// hello immediately.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum duration of a connection of a node that is not a member. Such a node sends one request
@@ -29,14 +29,14 @@ pub(crate) trait PeerService: Send + Sync + 'static {
     /// The state of an accepted connection, which determines what it may do.
     type Session: Send + Sync + 'static;
 
-    /// Accepts a connection, or gives the reason for refusing it.
+    /// Accepts a connection, or gives the reason for rejecting it.
     fn accept_hello(&self, hello: &Hello) -> (HelloReply, Option<Self::Session>);
     /// Returns the slots for connections of nodes that are not members.
     fn non_members(&self) -> &NonMembers;
     /// Returns whether a session belongs to a node that is not a member.
     fn is_non_member(&self, session: &Self::Session) -> bool;
     /// Returns whether a request that is read now may be served. It may not if the process has just
-    /// woken, since its sockets hold old requests, or if the session has ended.
+    /// resumed, since its sockets hold old requests, or if the session has ended.
     fn is_current(&self, session: &Self::Session, opened_epoch: u64) -> bool;
     /// Serves one request.
     fn serve(
@@ -88,7 +88,7 @@ struct InboundConnection<S: PeerService> {
 
 impl<S: PeerService> InboundConnection<S> {
     /// Serves a node that is not a member: small requests, one after the other, until the slot is
-    /// needed for another guest or the time limit is reached.
+    /// needed for another non-member or the time limit is reached.
     async fn serve_non_member<IO>(self, mut sender: Sender<IO>, mut receiver: Receiver<IO>)
     where
         IO: AsyncRead + AsyncWrite + Send + 'static,

@@ -115,7 +115,7 @@ pub(crate) struct GroupInfo {
     pub(crate) founders: Option<Vec<(NodeIdentity, String)>>,
 }
 
-/// An emptied node's request to take the place of its old incarnation.
+/// An emptied node's request to replace its old incarnation.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct JoinRequest {
     pub(crate) name: NodeIdentity,
@@ -195,7 +195,7 @@ fn vote_or_none<'de, D: serde::Deserializer<'de>>(
     Ok(Option::deserialize(deserializer).unwrap_or(None))
 }
 
-/// The answer to a pulse: the pulse of the other node.
+/// The answer to a status message: the status of the other node.
 pub(crate) type PeerStatusReply = PeerStatus;
 
 /// The digest of the registry at an applied index.
@@ -234,11 +234,11 @@ mod tests {
             Ok((7, FirstReadIndex::ReadIndex))
         );
         let read: (u64, Request) = postcard::from_bytes(&bytes).expect("a request");
-        assert!(matches!(read, (7, Request::ReadIndex(told)) if told == vote));
+        assert!(matches!(read, (7, Request::ReadIndex(sent)) if sent == vote));
     }
 
-    /// A pulse is understood in both directions between this release and the first release, which
-    /// sends no level.
+    /// A status message is understood in both directions between this release and the first
+    /// release, which sends no level.
     #[test]
     fn a_pulse_of_the_first_release_is_understood() {
         #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,13 +257,13 @@ mod tests {
             checkpoints: vec![checkpoint],
         };
         let bytes = postcard::to_allocvec(&first).expect("to memory");
-        let read: PeerStatus = postcard::from_bytes(&bytes).expect("a pulse");
+        let read: PeerStatus = postcard::from_bytes(&bytes).expect("a status");
         assert_eq!((read.applied, read.disk_low, read.level), (300, true, 1));
-        let pulse = PeerStatus { level: 2, ..read };
-        let bytes = postcard::to_allocvec(&pulse).expect("to memory");
+        let status = PeerStatus { level: 2, ..read };
+        let bytes = postcard::to_allocvec(&status).expect("to memory");
         assert_eq!(postcard::from_bytes::<FirstStatus>(&bytes), Ok(first));
         assert_eq!(
-            postcard::from_bytes::<PeerStatus>(&bytes).map(|pulse| pulse.level),
+            postcard::from_bytes::<PeerStatus>(&bytes).map(|status| status.level),
             Ok(2)
         );
     }

@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
-/// Maximum number of guests at a time. Every node of the largest inventory may look for its group
-/// several times at the same moment.
+/// Maximum number of non-members at a time. Every node of the largest inventory may look for its
+/// group several times at the same moment.
 const MAX_NON_MEMBERS: usize = 256;
 
-/// The current guests. At the limit, the oldest guest makes room.
+/// The connected non-members. At the limit, the oldest one makes room.
 #[derive(Default)]
 pub(crate) struct NonMembers {
-    present: Mutex<OpenNonMembers>,
+    open: Mutex<OpenNonMembers>,
 }
 
 #[derive(Default)]
 struct OpenNonMembers {
-    came: u64,
-    /// The guests by number, so the oldest comes first.
+    admitted: u64,
+    /// The non-members by number, so the oldest comes first.
     non_members: BTreeMap<u64, oneshot::Sender<()>>,
 }
 
-/// A guest's slot, which is freed on drop.
+/// A non-member's slot, which is freed on drop.
 pub(crate) struct NonMember<'a> {
     non_members: &'a NonMembers,
     number: u64,
@@ -30,17 +30,17 @@ pub(crate) struct NonMember<'a> {
 }
 
 impl NonMembers {
-    /// Admits a new guest.
+    /// Admits a new non-member.
     pub(crate) fn admit(&self) -> NonMember<'_> {
         let (sender, sent_away) = oneshot::channel();
-        let mut present = lock(&self.present);
-        present.came += 1;
-        let number = present.came;
-        if present.non_members.len() >= MAX_NON_MEMBERS {
-            // The drop of the sender notifies the guest's receiver.
-            present.non_members.pop_first();
+        let mut open = lock(&self.open);
+        open.admitted += 1;
+        let number = open.admitted;
+        if open.non_members.len() >= MAX_NON_MEMBERS {
+            // The drop of the sender notifies the non-member's receiver.
+            open.non_members.pop_first();
         }
-        present.non_members.insert(number, sender);
+        open.non_members.insert(number, sender);
         NonMember {
             non_members: self,
             number,
@@ -50,7 +50,7 @@ impl NonMembers {
 }
 
 impl NonMember<'_> {
-    /// Resolves when this guest has to make room. Cancel-safe.
+    /// Resolves when this non-member has to make room. Cancel-safe.
     pub(crate) async fn sent_away(&mut self) {
         // No message is ever sent: the drop of the sender is the signal.
         let _ = (&mut self.sent_away).await;
@@ -59,7 +59,7 @@ impl NonMember<'_> {
 
 impl Drop for NonMember<'_> {
     fn drop(&mut self) {
-        lock(&self.non_members.present)
+        lock(&self.non_members.open)
             .non_members
             .remove(&self.number);
     }
@@ -70,16 +70,16 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// At the limit, the oldest guest makes room. A guest that leaves frees its slot.
+    /// At the limit, the oldest non-member makes room. One that leaves frees its slot.
     #[tokio::test]
     async fn the_oldest_non_member_makes_room() {
         let non_members = NonMembers::default();
-        let mut present: Vec<_> = (0..MAX_NON_MEMBERS).map(|_| non_members.admit()).collect();
-        drop(present.pop());
+        let mut open: Vec<_> = (0..MAX_NON_MEMBERS).map(|_| non_members.admit()).collect();
+        drop(open.pop());
         let _last = non_members.admit();
-        assert!(present[0].sent_away().now_or_never().is_none());
+        assert!(open[0].sent_away().now_or_never().is_none());
         let _one_more = non_members.admit();
-        assert!(present[0].sent_away().now_or_never().is_some());
-        assert!(present[1].sent_away().now_or_never().is_none());
+        assert!(open[0].sent_away().now_or_never().is_some());
+        assert!(open[1].sent_away().now_or_never().is_none());
     }
 }

@@ -18,17 +18,17 @@ pub(crate) struct PeerState {
     pub(crate) disk_low: bool,
     /// The highest level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
-    /// The reason of the peer's last refusal, until it answers.
-    pub(crate) refusal: Option<String>,
+    /// The reason of the peer's last rejection, until it answers.
+    pub(crate) rejection: Option<String>,
     /// The time at which this node last logged a complaint about the peer's messages.
     pub(crate) complained: Option<Instant>,
     /// The highest index that an append to the peer carried, even if it has not answered.
     pub(crate) sent: u64,
-    /// The number of pulses in flight to the peer that report a higher index. The last one was sent
-    /// at `told_at`.
-    pub(crate) being_told: usize,
-    pub(crate) told_at: Option<Instant>,
-    /// The process that last sent a hello or a welcome.
+    /// The number of status messages in flight to the peer that report a higher index. The last one
+    /// was sent at `notified_at`.
+    pub(crate) notices_in_flight: usize,
+    pub(crate) notified_at: Option<Instant>,
+    /// The process that last sent a hello or the reply to one.
     pub(crate) process: Option<u64>,
     /// The highest log id that the peer acknowledged to this process.
     pub(crate) acknowledged: Option<LogId>,

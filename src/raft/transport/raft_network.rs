@@ -1,4 +1,4 @@
-//! openraft's network, implemented over the links to the peers.
+//! openraft's network, implemented over the connections to the peers.
 
 use super::super::apply::snapshot_body::{RaftSnapshot, SnapshotBody};
 use super::peers::Peers;

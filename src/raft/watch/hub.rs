@@ -1,5 +1,5 @@
-//! Feeds for clients that follow lookups on this node: changes as they are applied, and the loss of
-//! freshness.
+//! Watchers for clients that follow lookups on this node: changes as they are applied, and the loss
+//! of freshness.
 
 use super::history::{ChangeHistory, LookupChange, Subscription};
 use crate::model::Lookup;
@@ -17,7 +17,7 @@ pub(crate) struct WatchHub {
 }
 
 impl WatchHub {
-    /// Creates the feeds of a cluster whose changes are known after `floor`.
+    /// Creates the hub of a cluster whose changes are known after `floor`.
     pub(crate) fn new(cluster_id: u64, floor: u64) -> WatchHub {
         WatchHub {
             cluster_id,
@@ -44,7 +44,7 @@ impl WatchHub {
         self.changes.keep(changes);
     }
 
-    /// Wakes the subscribers of the changed lookups. Must be called once the registry shows the
+    /// Notifies the subscribers of the changed lookups. Must be called once the registry shows the
     /// changes.
     pub(crate) fn notify(&self, changes: &[Change]) {
         self.changes.notify(changes);
@@ -70,16 +70,16 @@ impl WatchHub {
         self.lost.send_if_modified(|lost| {
             // The wording of a reason may vary from call to call; only presence or absence is a
             // change.
-            let turns = lost.is_some() != reason.is_some();
-            if turns {
+            let has_changed = lost.is_some() != reason.is_some();
+            if has_changed {
                 *lost = reason.map(Arc::from);
             }
-            turns
+            has_changed
         });
     }
 }
 
-/// The reason why a [`Watcher`] woke up.
+/// An event of a [`Watcher`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchEvent {
     /// One of its lookups changed.
@@ -90,9 +90,9 @@ pub enum WatchEvent {
 
 /// Follows lookups on one node, starting at [`Node::watch`](crate::raft::Node::watch).
 ///
-/// - A change after the feed began is never missed: it wakes the feed, now or at its next
+/// - A change after the watcher was created is never missed: it is reported, now or at the next
 ///   [`Watcher::next`].
-/// - A change that wakes it is applied: a lookup from local state shows it.
+/// - A reported change is applied: a lookup from local state shows it.
 #[derive(Debug)]
 pub struct Watcher {
     cluster_id: u64,
@@ -130,8 +130,8 @@ impl Watcher {
 }
 
 async fn any_changed(subscriptions: &mut [Subscription]) {
-    // Most feeds have a single subscription. It needs no boxes, which matters when thousands wake
-    // together.
+    // Most watchers have a single subscription. It needs no boxes, which matters when thousands are
+    // notified together.
     if let [one] = subscriptions {
         return one.changed().await;
     }

@@ -161,11 +161,11 @@ impl DeviceStream {
             let Some(mut file) = self.open.as_ref() else {
                 break;
             };
-            let patience = match self.is_stalled {
+            let timeout = match self.is_stalled {
                 true => NO_TIMEOUT,
                 false => WRITE_TIMEOUT,
             };
-            self.is_stalled = !is_writable(file, &patience);
+            self.is_stalled = !is_writable(file, &timeout);
             if self.is_stalled {
                 break;
             }
@@ -202,9 +202,9 @@ fn stalled() -> io::Error {
 
 /// Returns whether a write would not block. An error counts as writable, because the write then
 /// returns it.
-fn is_writable(file: &File, patience: &Timespec) -> bool {
+fn is_writable(file: &File, timeout: &Timespec) -> bool {
     let mut asked = [PollFd::new(file, PollFlags::OUT)];
-    match poll(&mut asked, Some(patience)) {
+    match poll(&mut asked, Some(timeout)) {
         Ok(0) => false,
         Ok(_) | Err(_) => true,
     }

@@ -51,9 +51,9 @@ fn clients_that_wait_take_little() {
     });
 }
 
-/// A client that occupies all places with connections that have each sent one request blocks no
+/// A client that occupies all permits with connections that have each sent one request blocks no
 /// other client. Others are served as fast as before, on connections of their own, and the other
-/// members keep their places.
+/// members keep their permits.
 #[cfg(target_os = "linux")]
 #[test]
 fn idle_connections_make_room_for_others() {
@@ -61,12 +61,12 @@ fn idle_connections_make_room_for_others() {
     let allowed = getrlimit(Resource::Nofile)
         .maximum
         .map_or(usize::MAX, |limit| limit as usize);
-    let places = CONNECTIONS_MAX.min(allowed.saturating_sub(OTHER_DESCRIPTORS));
+    let permits = CONNECTIONS_MAX.min(allowed.saturating_sub(OTHER_DESCRIPTORS));
     let cluster = Cluster::start(3, Options::max_age("10m").alone());
     let node = &cluster.nodes[0];
     node.announce_acked("presto", "w1", 1);
     let runtime = runtime();
-    let idle = runtime.block_on(connected(node.address(), places - KEPT_FOR_PEERS));
+    let idle = runtime.block_on(connected(node.address(), permits - KEPT_FOR_PEERS));
     let mut took = Vec::with_capacity(OTHERS);
     for nth in 0..OTHERS {
         let began = clock::now();

@@ -47,7 +47,7 @@ fn a_withdrawn_node_is_in_no_lookup_any_more() {
     for round in 0..30 {
         let node_id = format!("engine-{round}");
         cluster.nodes[round % 3].announce_acked("leaving", &node_id, 1);
-        // A node that has not heard of the announcement yet refuses its withdrawal, with a request
+        // A node that does not know of the announcement yet rejects its withdrawal, with a request
         // to send it again (two_takers.rs limits how often).
         until(
             "the withdrawal is acknowledged",

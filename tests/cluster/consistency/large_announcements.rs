@@ -158,7 +158,10 @@ fn give_old_log(node: &Node) {
             .append(entries, IOFlushed::signal(done))
             .await;
         appended.expect("it is taken");
-        on_disk.await.expect("it is told").expect("it is on disk");
+        on_disk
+            .await
+            .expect("it is notified")
+            .expect("it is on disk");
         store.close().await;
     });
 }

@@ -14,14 +14,14 @@ use std::time::Duration;
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 const KIND: &str = "rival";
 /// The requests of the earlier and of the later writer. Each round has one node id for each pair.
-const DUELS: [(Wish, Wish); 7] = [
-    (Wish::Renew, Wish::Leave),
-    (Wish::Change, Wish::Leave),
-    (Wish::Change, Wish::Change),
-    (Wish::Leave, Wish::Change),
-    (Wish::Change, Wish::Renew),
-    (Wish::Leave, Wish::Renew),
-    (Wish::Renew, Wish::Change),
+const DUELS: [(RivalRequest, RivalRequest); 7] = [
+    (RivalRequest::Renew, RivalRequest::Leave),
+    (RivalRequest::Change, RivalRequest::Leave),
+    (RivalRequest::Change, RivalRequest::Change),
+    (RivalRequest::Leave, RivalRequest::Change),
+    (RivalRequest::Change, RivalRequest::Renew),
+    (RivalRequest::Leave, RivalRequest::Renew),
+    (RivalRequest::Renew, RivalRequest::Change),
 ];
 /// Time between the two writes. The node has received the first long before it ends.
 const HEAD_START: Duration = Duration::from_millis(150);
@@ -32,7 +32,7 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 const CONTESTED_SHARE: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum RivalRequest {
     Renew,
     Change,
     Leave,
@@ -99,12 +99,12 @@ impl Rivals {
         let nodes: Vec<String> = (0..DUELS.len())
             .map(|duel| format!("rival-{}-{duel}", self.round))
             .collect();
-        let held: Vec<u64> = nodes
+        let tokens: Vec<u64> = nodes
             .iter()
             .map(|node| self.announced(cluster, one, node))
             .collect();
         // Both nodes know the announcements before the leader is killed.
-        self.look(cluster, other);
+        self.look_up(cluster, other);
         cluster.nodes[leader].kill9();
 
         let began = self.began;
@@ -116,10 +116,10 @@ impl Rivals {
                 0 => [one, other],
                 _ => [other, one],
             };
-            let mut ask = |client: u32, server: usize, wish| Ask {
+            let mut ask = |client: u32, server: usize, request| Ask {
                 client,
                 server: (server as u32, cluster.nodes[server].address()),
-                input: self.input(wish, &nodes[duel], held[duel]),
+                input: self.input(request, &nodes[duel], tokens[duel]),
                 now_ns: &now_ns,
             };
             firsts.push(ask(2 * duel as u32, by[0], first).send());
@@ -135,7 +135,7 @@ impl Rivals {
 
         cluster.leader_other_than(Some(leader));
         for survivor in [one, other] {
-            self.look(cluster, survivor);
+            self.look_up(cluster, survivor);
         }
         cluster.nodes[leader].start();
         cluster.nodes[leader].wait_ready(FORM_LIMIT);
@@ -143,7 +143,7 @@ impl Rivals {
 
     /// Announces a node through a server, and returns the token that the node holds from now on.
     fn announced(&mut self, cluster: &Cluster, server: usize, node: &str) -> u64 {
-        let input = self.input(Wish::Change, node, 0);
+        let input = self.input(RivalRequest::Change, node, 0);
         let Input::Announce { token, .. } = input else {
             panic!("a change announces");
         };
@@ -160,26 +160,26 @@ impl Rivals {
         token
     }
 
-    fn input(&mut self, wish: Wish, node: &str, held: u64) -> Input {
-        if wish == Wish::Leave {
+    fn input(&mut self, request: RivalRequest, node: &str, token: u64) -> Input {
+        if request == RivalRequest::Leave {
             return Input::Withdraw { node: node.into() };
         }
-        if wish == Wish::Change {
+        if request == RivalRequest::Change {
             self.tokens += 1;
         }
         Input::Announce {
             node: node.into(),
             pool: "general".into(),
             types: vec![KIND.into()],
-            token: match wish {
-                Wish::Renew => held,
+            token: match request {
+                RivalRequest::Renew => token,
                 _ => self.tokens,
             },
         }
     }
 
     /// Looks up all rivals at a server, once it serves.
-    fn look(&mut self, cluster: &Cluster, server: usize) {
+    fn look_up(&mut self, cluster: &Cluster, server: usize) {
         let began = self.began;
         let (call_ns, answer) = until("a lookup is served", FORM_LIMIT, || {
             let call_ns = began.elapsed().as_nanos() as u64;

@@ -60,7 +60,7 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
         let withdrawn = node.withdraw("left");
         let changed = node.announce("two", "changed", token + 2);
         let replaced = node.announce("two", "replaced", token + 2);
-        let told: Vec<Write> = earlier
+        let results: Vec<Write> = earlier
             .into_iter()
             .map(|pending| write_of(pending.answer()))
             .collect();
@@ -68,7 +68,7 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
             cluster.nodes[late].tokens("two")
         });
         let story = format!(
-            "round {round}: the earlier writes were told {told:?}, \
+            "round {round}: the earlier writes got {results:?}, \
              the later ones {withdrawn:?}, {changed:?}, {replaced:?}"
         );
         if matches!(withdrawn, Write::Acked(_)) {
@@ -110,7 +110,7 @@ fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Wri
 /// acknowledged before this one arrived.
 const MAX_REFUSED: usize = ALTERNATING as usize / 50;
 
-/// Asserts that few writes were refused, and that each refusal lets the client send the write
+/// Asserts that few writes were refused, and that each rejection lets the client send the write
 /// again.
 fn assert_seldom_refused(refused: &[Write]) {
     let few = refused.len() <= MAX_REFUSED;
@@ -118,7 +118,7 @@ fn assert_seldom_refused(refused: &[Write]) {
     assert!(few && may_retry, "{}: {refused:?}", refused.len());
 }
 
-/// Refusals are rare in a healthy cluster: a client that is acknowledged by one node and
+/// Rejections are rare in a healthy cluster: a client that is acknowledged by one node and
 /// immediately writes through another almost always succeeds at its first attempt.
 #[test]
 fn a_client_that_changes_nodes_at_once_is_seldom_refused() {

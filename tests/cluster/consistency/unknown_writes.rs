@@ -41,10 +41,10 @@ fn a_write_of_unknown_fate_is_not_made_again() {
     mesh.set_pace(taker, leader, Pace::Prompt);
     mesh.break_off(taker, leader);
 
-    let told = write_of(first.and_then(http::Pending::answer));
+    let result = write_of(first.and_then(http::Pending::answer));
     assert!(
-        matches!(told, Write::Unknown(_)),
-        "it was made again: {told:?}"
+        matches!(result, Write::Unknown(_)),
+        "it was made again: {result:?}"
     );
     for node in &cluster.nodes {
         let seen = node.tokens("once").expect("it serves");

@@ -1,7 +1,7 @@
 use crate::support::Options;
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::faults::{Burst, Happened, Kind, Pattern, Stage, Timeline};
-use crate::support::recorded::{Crowd, Recorded};
+use crate::support::recorded::{Recorded, Workload};
 use crate::support::until;
 use crate::support::workers::Workers;
 use quorate::clock;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const MAX_AGE: Duration = Duration::from_secs(3);
-const CROWD: Crowd = Crowd {
+const WORKLOAD: Workload = Workload {
     clients: 24,
     groups: 8,
     nodes_per_client: 4,
@@ -45,11 +45,11 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(60);
 /// indexes name, against the log that the nodes kept. No worker that renews is ever missing.
 #[test]
 fn what_clients_see_has_one_order_whatever_fails() {
-    let mut stage = Stage::start(3, Options::max_age("3s"), CROWD.seed);
+    let mut stage = Stage::start(3, Options::max_age("3s"), WORKLOAD.seed);
     let addresses: Vec<_> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
     let workers = Workers::start(WORKERS, MAX_AGE, &addresses);
-    let clients = Recorded::start(CROWD, addresses);
-    let mut timeline = Timeline::new(PATTERN, CROWD.seed);
+    let clients = Recorded::start(WORKLOAD, addresses);
+    let mut timeline = Timeline::new(PATTERN, WORKLOAD.seed);
     let mut bursts = Vec::new();
     // Every kind of fault happens at least once, and the run continues until there is enough to
     // judge. Whether a power cut loses anything depends on chance.

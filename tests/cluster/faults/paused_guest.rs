@@ -17,8 +17,8 @@ use tempfile::TempDir;
 const PAUSE: Duration = Duration::from_secs(8);
 /// Longer than one second, the time after which a process detects that it was stopped.
 const SHORT_PAUSE: Duration = Duration::from_millis(2_500);
-/// The beat runs well within this time.
-const BEATS_WITHIN: Duration = Duration::from_millis(500);
+/// The detector checks well within this time.
+const CHECKS_WITHIN: Duration = Duration::from_millis(500);
 const GOES_ON_WITHIN: Duration = Duration::from_secs(10);
 /// The environment variable that is set in the process that prints its clocks.
 const STOPPED_CLOCK: &str = "STOPPED_CLOCK";
@@ -135,12 +135,12 @@ fn the_clocks_of_the_product_can_be_stopped() {
         let_pass(SHORT_PAUSE);
         clock.take_out(&pause, stopped);
         shown.signal(Signal::CONT);
-        let_pass(BEATS_WITHIN);
+        let_pass(CHECKS_WITHIN);
         let after = shown.now();
         let has_slept = after.0 - before.0 > SHORT_PAUSE;
-        let woke = after.1 - before.1;
+        let pauses = after.1 - before.1;
         println!(
-            "{stopped:?}: {:?} by its clock, {woke} wakes",
+            "{stopped:?}: {:?} by its clock, {pauses} pauses",
             after.0 - before.0
         );
         assert_eq!(
@@ -149,7 +149,7 @@ fn the_clocks_of_the_product_can_be_stopped() {
             "{stopped:?}: CLOCK_MONOTONIC"
         );
         assert_eq!(
-            woke,
+            pauses,
             u64::from(stopped != Stopped::Both),
             "{stopped:?}: CLOCK_BOOTTIME"
         );
@@ -233,8 +233,12 @@ fn shows_its_clocks() {
         .expect("a runtime");
     let _entered = runtime.enter();
     let began = clock::now();
-    let beat = PauseDetector::start();
+    let pause_detector = PauseDetector::start();
     for _ in stdin().lines() {
-        println!("clocks: {} {}", began.elapsed().as_millis(), beat.epoch());
+        println!(
+            "clocks: {} {}",
+            began.elapsed().as_millis(),
+            pause_detector.epoch()
+        );
     }
 }

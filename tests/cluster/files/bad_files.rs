@@ -232,7 +232,7 @@ fn a_bad_node_id_is_refused() {
     config_refused("empty", with_id(""), &["node.id"]);
     config_refused("characters", with_id("a/b"), &["node.id"]);
     let said = config_refused("10 kB", with_id(&"x".repeat(10_000)), &["node.id"]);
-    assert!(said.len() < 5_000, "the refusal repeats 10 kB");
+    assert!(said.len() < 5_000, "the error repeats 10 kB");
 }
 
 /// An inventory that cannot seed a group is refused, with the entry at fault.

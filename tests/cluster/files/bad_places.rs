@@ -128,7 +128,7 @@ fn a_spoiled_database_is_refused() {
 }
 
 fn must_end(node: &mut Node, code: u8, says: &[&str]) {
-    let status = node.ended("the refusal");
+    let status = node.ended("the rejection");
     let said = node.log();
     assert_eq!(status.code(), Some(i32::from(code)), "{said}");
     for word in says {

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 /// Prepares a node that is a group of its own; it does not run. `lines` replace the `node.bind-ip`
 /// of node.properties.
-fn lone(lines: &str) -> Cluster {
+fn single(lines: &str) -> Cluster {
     let mut cluster = Cluster::prepare(1, Options::default());
     let node = &mut cluster.nodes[0];
     node.etc.inventory.clear();
@@ -40,7 +40,7 @@ fn a_node_answers_over_both_families() {
         eprintln!("skipped: this machine has no IPv6");
         return;
     }
-    let mut cluster = lone("");
+    let mut cluster = single("");
     let node = &mut cluster.nodes[0];
     node.start();
     node.wait_serving(FORM_LIMIT);
@@ -67,7 +67,7 @@ fn a_node_answers_over_both_families() {
 fn a_node_starts_without_ipv6() {
     let disable = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
     for (commands, is_absent) in [(disable, false), ("true", true)] {
-        let mut cluster = lone("");
+        let mut cluster = single("");
         let node = &mut cluster.nodes[0];
         if is_absent {
             preload(node, "no_ipv6.c");
@@ -130,7 +130,7 @@ fn a_lone_node_says_where_others_reach_it() {
         ("node.bind-ip=::1\n", format!("{device}; {v4}"), "[::1]"),
         ("", device.to_owned(), "127.0.0.1"),
     ] {
-        let mut cluster = lone(lines);
+        let mut cluster = single(lines);
         let node = &mut cluster.nodes[0];
         if let Err(reason) = enclose(node, &addresses) {
             eprintln!("skipped: no network of its own with an interface: {reason}");

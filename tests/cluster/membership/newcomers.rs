@@ -26,7 +26,7 @@ fn three_voters_and_no_learner(cluster: &Cluster) {
     });
 }
 
-/// A join request cannot take the place of a member that is down: neither with another address, nor
+/// A join request cannot replace a member that is down: neither with another address, nor
 /// with the member's own, which does not respond. When the member returns it is a voter as before.
 #[test]
 fn a_wish_in_the_name_of_a_member_that_is_down_changes_nothing() {

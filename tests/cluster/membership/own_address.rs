@@ -12,7 +12,7 @@ fn a_port_that_is_not_in_the_inventory_is_refused() {
     node.etc.inventory[0].1 = listed;
     node.etc.write();
     node.start();
-    let status = node.ended("the refusal");
+    let status = node.ended("the rejection");
     let said = node.log();
     assert_eq!(
         status.code(),

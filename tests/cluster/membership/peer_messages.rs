@@ -3,7 +3,7 @@
 
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::peer_wire::{
-    APPEND, Hello, JOIN, KINDS, LOOK, LogId, PeerIdentity, PeerWire, SNAPSHOT, Vote, join_request,
+    APPEND, Hello, JOIN, KINDS, LogId, PROBE, PeerIdentity, PeerWire, SNAPSHOT, Vote, join_request,
     request,
 };
 use crate::support::{Cluster, Options, let_pass, until};
@@ -43,7 +43,7 @@ impl StrangerTest {
         for token in 0..50 {
             cluster.nodes[0].announce_acked("kept", "engine", token);
         }
-        // The first stranger has a cost that occurs only once.
+        // The first non-member has a cost that occurs only once.
         for node in &cluster.nodes {
             PeerWire::as_non_member(node).expect("it is let in");
         }
@@ -124,8 +124,8 @@ fn garbage() -> Vec<Vec<u8>> {
     all
 }
 
-/// Nothing that a stranger sends before, in or after its hello stops a node, takes memory for long,
-/// or fills the node's log, however large it is or claims to be.
+/// Nothing that a non-member sends before, in or after its hello stops a node, takes memory for
+/// long, or fills the node's log, however large it is or claims to be.
 #[test]
 fn a_stranger_may_send_anything() {
     let stage = StrangerTest::set();
@@ -155,7 +155,7 @@ fn a_stranger_may_send_anything() {
                 to: None,
             };
             // The connection may be closed before everything is sent.
-            let _ = PeerWire::greeted(node, &hello);
+            let _ = PeerWire::handshake(node, &hello);
         }
         stage.assert_small(&format!("hellos of {bytes} bytes"));
     }
@@ -174,7 +174,7 @@ fn a_stranger_may_send_anything() {
             to: None,
         };
         assert!(
-            PeerWire::greeted(node, &hello).is_err(),
+            PeerWire::handshake(node, &hello).is_err(),
             "{version}, {environment}"
         );
     }
@@ -185,8 +185,8 @@ fn a_stranger_may_send_anything() {
         for content in garbage() {
             let (mut wire, _) = PeerWire::as_non_member(node).expect("it is let in");
             let _ = wire.frame(&request(kind, &content));
-            if kind == LOOK {
-                wire.receive().expect("a look is answered");
+            if kind == PROBE {
+                wire.receive().expect("a probe is answered");
             }
         }
         for length in LENGTHS {
@@ -215,7 +215,7 @@ fn a_stranger_may_send_anything() {
         let _ = wire.frame(&request(JOIN, &content));
     }
     stage.assert_small("requests to join");
-    let guests = many(|_| {
+    let non_members = many(|_| {
         let (mut wire, _) = PeerWire::as_non_member(node)?;
         // The whole request except its end.
         wire.claim(16_000)?;
@@ -223,11 +223,11 @@ fn a_stranger_may_send_anything() {
         Ok(wire)
     });
     let_pass(A_MOMENT);
-    stage.assert_small(&format!("{} strangers that stay", guests.len()));
+    stage.assert_small(&format!("{} non-members that stay", non_members.len()));
     let (mut wire, _) = PeerWire::as_non_member(node).expect("one more is let in");
-    wire.frame(&request(LOOK, &[])).expect("it is sent");
+    wire.frame(&request(PROBE, &[])).expect("it is sent");
     wire.receive().expect("one more is answered");
-    drop(guests);
+    drop(non_members);
     stage.ends_well();
 }
 
@@ -238,7 +238,7 @@ fn a_malformed_message_in_a_members_name_harms_nothing() {
     let stage = StrangerTest::set();
     let (node, other) = (&stage.cluster.nodes[0], &stage.cluster.nodes[1]);
     let hello = Hello::in_the_name_of(other, node).expect("both answer");
-    let wire = || PeerWire::greeted(node, &hello).expect("it is let in").0;
+    let wire = || PeerWire::handshake(node, &hello).expect("it is let in").0;
     for length in LENGTHS {
         let claimed: Vec<_> = (0..20)
             .map(|_| {
@@ -347,7 +347,7 @@ fn malformed() -> Vec<Vec<u8>> {
     ]
 }
 
-/// The group forms while strangers occupy all the places available to them.
+/// The group forms while non-members occupy all the slots available to them.
 #[test]
 fn strangers_do_not_keep_a_group_from_forming() {
     let mut cluster = Cluster::prepare(3, Options::default());

@@ -4,7 +4,7 @@ use super::liveness::Liveness;
 use super::resources::{Resources, descriptors};
 use crate::support::cluster::FORM_LIMIT;
 use crate::support::faults::{Burst, Pattern, Stage, Timeline};
-use crate::support::recorded::{Crowd, Recorded};
+use crate::support::recorded::{Recorded, Workload};
 use crate::support::workers::{SeenLookup, Workers};
 use crate::support::{Options, http, let_pass, until};
 use quorate::clock;
@@ -104,7 +104,7 @@ pub fn run(make: Make, dir: &Path) -> Segment {
     let mut resources = Resources::before(&stage.cluster);
     let addresses: Vec<_> = stage.cluster.nodes.iter().map(|n| n.address()).collect();
     let workers = Workers::start(WORKERS, max_age, &addresses);
-    let crowd = Crowd {
+    let workload = Workload {
         clients: CLIENTS,
         groups: GROUPS,
         nodes_per_client: NODES_PER_CLIENT,
@@ -112,7 +112,7 @@ pub fn run(make: Make, dir: &Path) -> Segment {
         seed,
     };
     let began_wall_ms = clock::wall_ms();
-    let clients = Recorded::start(crowd, addresses);
+    let clients = Recorded::start(workload, addresses);
     let mut timeline = Timeline::new(PATTERN, seed);
     let mut bursts = Vec::new();
     while clients.now_ns() < make.lasts_s * 1_000_000_000 {

@@ -1,5 +1,5 @@
-//! A minimal implementation of the protocol between nodes. It sends what a stranger, or a peer that
-//! uses a member's name, may send.
+//! A minimal implementation of the protocol between nodes. It sends what a node that is not a
+//! member, or a peer that uses a member's name, may send.
 //!
 //! It is independent of the product's own code, which would refuse to send most of it.
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const HTTP_HEAD_BYTES_MAX: usize = 4096;
 
 /// The kinds of requests, in the order of the protocol.
-pub const LOOK: u8 = 0;
+pub const PROBE: u8 = 0;
 pub const JOIN: u8 = 1;
 pub const APPEND: u8 = 4;
 pub const SNAPSHOT: u8 = 5;
@@ -49,7 +49,7 @@ pub struct PeerIdentity {
 }
 
 impl PeerIdentity {
-    /// Returns the introduction of an unknown node.
+    /// Returns the identity of an unknown node.
     pub fn of_nobody() -> PeerIdentity {
         PeerIdentity {
             node_id: "nobody".to_owned(),
@@ -102,7 +102,7 @@ impl Hello {
 }
 
 #[derive(Debug, Deserialize)]
-enum Welcome {
+enum HelloReply {
     Accepted(PeerIdentity),
     #[expect(dead_code, reason = "read to be shown")]
     NotYet {
@@ -145,25 +145,25 @@ impl PeerWire {
         }
     }
 
-    /// Connects and sends a hello. Returns the connection and the node's introduction.
-    pub fn greeted(node: &Node, hello: &Hello) -> Result<(PeerWire, PeerIdentity), Error> {
+    /// Connects and sends a hello. Returns the connection and the node's identity.
+    pub fn handshake(node: &Node, hello: &Hello) -> Result<(PeerWire, PeerIdentity), Error> {
         let mut wire = PeerWire::connect(node)?;
         wire.frame(&message(0, hello))?;
-        let welcome = wire.receive()?;
-        match postcard::from_bytes::<(u64, Welcome)>(&welcome) {
-            Ok((_, Welcome::Accepted(introduction))) => Ok((wire, introduction)),
+        let reply = wire.receive()?;
+        match postcard::from_bytes::<(u64, HelloReply)>(&reply) {
+            Ok((_, HelloReply::Accepted(identity))) => Ok((wire, identity)),
             other => Err(Error::other(format!("{other:?}"))),
         }
     }
 
-    /// Connects as a node that is not a member. Returns the connection and the node's introduction.
+    /// Connects as a node that is not a member. Returns the connection and the node's identity.
     pub fn as_non_member(node: &Node) -> Result<(PeerWire, PeerIdentity), Error> {
         let hello = Hello {
             version: 1,
             from: PeerIdentity::of_nobody(),
             to: None,
         };
-        PeerWire::greeted(node, &hello)
+        PeerWire::handshake(node, &hello)
     }
 
     /// Sends bytes unchanged.

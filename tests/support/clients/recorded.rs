@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The pool of all announcements. With the type it forms a group, and each operation except a few
 /// lookups touches one group only.
 const POOL: &str = "general";
-/// Pause after a refusal, similar to that of real clients.
+/// Pause after a rejection, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(20);
 /// One in this many served requests is the client's last at its server. After a request that was
 /// not served, the client moves to the next server at once, as the engines' clients do. Clients
@@ -31,7 +31,7 @@ const HEAD_START: Duration = Duration::from_millis(25);
 
 /// The number of clients, and of their groups.
 #[derive(Debug, Clone, Copy)]
-pub struct Crowd {
+pub struct Workload {
     pub clients: u32,
     pub groups: u32,
     /// Node ids of each client: while one is idle, the changes of the others are observed.
@@ -59,7 +59,7 @@ struct Shared {
 }
 
 impl Recorded {
-    pub fn start(crowd: Crowd, servers: Vec<SocketAddr>) -> Recorded {
+    pub fn start(workload: Workload, servers: Vec<SocketAddr>) -> Recorded {
         let shared = Arc::new(Shared {
             began: clock::now(),
             servers,
@@ -67,13 +67,13 @@ impl Recorded {
             served: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
-        let alone = (0..crowd.clients).map(|number| {
-            let client = Client::new(number, crowd, shared.clone());
+        let alone = (0..workload.clients).map(|number| {
+            let client = Client::new(number, workload, shared.clone());
             std::thread::spawn(move || client.run(Client::write))
         });
         // The second client of a pair has the number after that of the first.
-        let pairs = (0..crowd.rivals).map(|pair| {
-            let client = Client::new(crowd.clients + 2 * pair, crowd, shared.clone());
+        let pairs = (0..workload.rivals).map(|pair| {
+            let client = Client::new(workload.clients + 2 * pair, workload, shared.clone());
             std::thread::spawn(move || client.run(Client::write_as_two))
         });
         let threads = alone.chain(pairs).collect();
@@ -138,11 +138,11 @@ struct Announced {
 }
 
 impl Client {
-    fn new(number: u32, crowd: Crowd, shared: Arc<Shared>) -> Client {
+    fn new(number: u32, workload: Workload, shared: Arc<Shared>) -> Client {
         let mut client = Client {
             number,
-            group: format!("group-{}", number % crowd.groups).into(),
-            random: Random::new(crowd.seed ^ u64::from(number).wrapping_mul(0x9E37_79B9)),
+            group: format!("group-{}", number % workload.groups).into(),
+            random: Random::new(workload.seed ^ u64::from(number).wrapping_mul(0x9E37_79B9)),
             shared,
             nodes: Vec::new(),
             server: number,
@@ -150,7 +150,7 @@ impl Client {
             generation: 0,
             operations: Vec::new(),
         };
-        for _ in 0..crowd.nodes_per_client {
+        for _ in 0..workload.nodes_per_client {
             let node = client.fresh();
             client.nodes.push(node);
         }
@@ -228,7 +228,7 @@ impl Client {
     /// the first one is answered.
     fn write_as_two(&mut self, server: u32) -> bool {
         let at = self.random.below(self.nodes.len() as u64) as usize;
-        let inputs = [self.wish(at), self.wish(at)];
+        let inputs = [self.next_input(at), self.next_input(at)];
         let count = self.shared.servers.len() as u32;
         let other = (server + 1 + self.random.below(u64::from(count) - 1) as u32) % count;
         let has_head_start = self.random.below(2) == 0;
@@ -265,7 +265,7 @@ impl Client {
     }
 
     /// Returns a write for a node: a renewal, a new announcement, or a withdrawal.
-    fn wish(&mut self, at: usize) -> Input {
+    fn next_input(&mut self, at: usize) -> Input {
         let node = self.nodes[at].node.clone();
         match (self.nodes[at].token, self.random.below(3)) {
             (Some(token), 0) => self.announcement(node, token),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Number of node ids that each writer announces in rotation.
 const IDS_PER_WRITER: u64 = 20;
-/// Pause after a refusal, similar to that of real clients.
+/// Pause after a rejection, similar to that of real clients.
 const BACK_OFF: Duration = Duration::from_millis(5);
 
 /// The record of all writers.

@@ -67,9 +67,9 @@ impl Stage {
             node.kill9();
         } else {
             let status = node.ended("a wrong bit");
-            let refusals =
+            let rejections =
                 [exit_code::DATA_CORRUPT, exit_code::IDENTITY].map(|code| Some(code.into()));
-            assert!(refusals.contains(&status.code()), "{status}");
+            assert!(rejections.contains(&status.code()), "{status}");
             self.flips_refused += 1;
         }
         self.empty(victim);

@@ -17,7 +17,7 @@ pub struct Slots(#[expect(dead_code, reason = "held for its lock")] Vec<File>);
 impl Slots {
     /// Waits for a permit for one cluster beside others.
     pub fn one() -> Slots {
-        let _turn = turn();
+        let _queue = queue_lock();
         until("a free slot for a cluster", LIMIT, || {
             (0..SLOTS)
                 .find_map(|slot| try_lock(&slot.to_string()))
@@ -32,7 +32,7 @@ impl Slots {
 
     /// Waits for the whole machine, for tests that measure time.
     pub fn all() -> Slots {
-        let _turn = turn();
+        let _queue = queue_lock();
         Slots(
             (0..SLOTS)
                 .map(|slot| {
@@ -46,8 +46,8 @@ impl Slots {
 }
 
 /// Waits for the lock that is held while a test waits for slots. Without it, tests that need one
-/// slot would overtake a test that needs all, again and again.
-fn turn() -> File {
+/// slot would pass a test that needs all, again and again.
+fn queue_lock() -> File {
     until("the turn to wait for a slot", LIMIT, || try_lock("turn"))
 }
 

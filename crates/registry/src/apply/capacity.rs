@@ -30,9 +30,9 @@ impl Registry {
         if services <= MAX_SERVICES && location <= MAX_LOCATION_BYTES {
             return None;
         }
-        let held = self.held(&announcement.node_id).map(NodeEntry::unpack);
+        let entry = self.held(&announcement.node_id).map(NodeEntry::unpack);
         let (held_services, held_location) =
-            held.map_or((0, 0), |held| (held.services.len(), held.location.len()));
+            entry.map_or((0, 0), |entry| (entry.services.len(), entry.location.len()));
         if services > MAX_SERVICES.max(held_services) {
             return Some(format!(
                 "services has {services} entries; the limit is {MAX_SERVICES}"
@@ -53,29 +53,32 @@ impl Registry {
     /// Recomputes the same number without types and pools: from some levels on, entries are counted
     /// differently.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
-        let nodes = self.nodes.values().map(|held| held.cost_bytes(self.level));
+        let nodes = self
+            .nodes
+            .values()
+            .map(|entry| entry.cost_bytes(self.level));
         let statics = self
             .statics
             .values()
-            .map(|held| held.cost_bytes(self.level));
+            .map(|entry| entry.cost_bytes(self.level));
         nodes.chain(statics).sum()
     }
 
-    /// Returns whether there is room for an announcement in place of the node's previous one. This
+    /// Returns whether there is room for an announcement instead of the node's previous one. This
     /// is always the case if its cost does not increase.
     pub(crate) fn fits_announcement(
         &self,
         before: Option<(&NodeEntry, &BorrowedAnnouncement<'_>)>,
         after: (&NodeEntry, &BorrowedAnnouncement<'_>),
     ) -> bool {
-        let before_bytes = before.map_or(0, |(held, _)| held.cost_bytes(self.level));
+        let before_bytes = before.map_or(0, |(entry, _)| entry.cost_bytes(self.level));
         let after_bytes = after.0.cost_bytes(self.level);
         if self.level < LEVEL_OF_LIMITS {
             return self.fits(before_bytes, after_bytes);
         }
-        // Far from the limit, an upper bound saves looking up each group.
-        let group_bytes = TYPE_BYTES + POOL_BYTES + after.1.pool.len();
-        let most = after.0.packed().len() + after.1.services.len() * group_bytes;
+        // Far from the limit, an upper bound saves looking up each pool.
+        let pool_bytes = TYPE_BYTES + POOL_BYTES + after.1.pool.len();
+        let most = after.0.packed().len() + after.1.services.len() * pool_bytes;
         if self.counted_bytes() + after_bytes + most <= self.max_held_bytes {
             return true;
         }
@@ -88,23 +91,23 @@ impl Registry {
 
     /// Returns whether there is room for a static service.
     pub(crate) fn fits_static(&self, before: Option<&StaticEntry>, after: &StaticEntry) -> bool {
-        let before_bytes = before.map_or(0, |held| held.cost_bytes(self.level));
+        let before_bytes = before.map_or(0, |entry| entry.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);
         if self.level >= LEVEL_OF_LIMITS {
-            let group = (&*after.service.service_type, &*after.service.pool);
-            after_bytes += self.index.arising_bytes([group].into_iter());
+            let key = (&*after.service.service_type, &*after.service.pool);
+            after_bytes += self.index.arising_bytes([key].into_iter());
         }
         self.fits(before_bytes, after_bytes)
     }
 
-    /// Returns whether there is room for `after` bytes in place of `before`.
+    /// Returns whether there is room for `after` bytes instead of `before`.
     fn fits(&self, before: usize, after: usize) -> bool {
         after <= before || self.counted_bytes() - before + after <= self.max_held_bytes
     }
 }
 
 impl TypeIndex {
-    /// Returns the cost of the groups of which a node would be the first member.
+    /// Returns the cost of the pools of which a node would be the first member.
     fn arising_bytes<'a>(&self, index: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         index
             .map(|(service_type, pool)| match self.of_type(service_type) {
@@ -115,16 +118,16 @@ impl TypeIndex {
             .sum()
     }
 
-    /// Returns the cost of the groups that would have no members after a node moved from `old` to
+    /// Returns the cost of the pools that would have no members after a node moved from `old` to
     /// `new`.
     fn vanishing_bytes(&self, old: &Parts<'_, '_>, new: &Parts<'_, '_>) -> usize {
         let new_types: BTreeSet<&str> = new.keys().map(|(service_type, _)| *service_type).collect();
         old.keys()
-            .filter(|group| !new.contains_key(*group))
+            .filter(|key| !new.contains_key(*key))
             .map(|(service_type, pool)| {
                 let is_alone = self
                     .of_pool(service_type, pool)
-                    .is_some_and(|group| group.nodes.len() == 1 && group.statics.is_empty());
+                    .is_some_and(|of_pool| of_pool.nodes.len() == 1 && of_pool.statics.is_empty());
                 let of_type = self.of_type(service_type);
                 let is_only_pool = of_type.is_some_and(|of_type| of_type.pools.len() == 1);
                 match (is_alone, is_only_pool && !new_types.contains(service_type)) {

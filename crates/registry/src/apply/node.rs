@@ -22,50 +22,50 @@ impl Registry {
         let digest = announcement.digest();
         let known = self.nodes.get_key_value(name);
         let (node_id, before) = match known {
-            Some((_, held)) if held.digest == digest => {
+            Some((_, entry)) if entry.digest == digest => {
                 return self.renew(index, batch, order, (name, digest));
             }
-            Some((_, held)) if order.is_superseded_by(held.written_index) => {
+            Some((_, entry)) if order.is_superseded_by(entry.written_index) => {
                 return Outcome::Superseded;
             }
             None if order.is_superseded_by(self.tombstones.last(name)) => {
                 return Outcome::Superseded;
             }
-            Some((node_id, held)) => (node_id.clone(), Some(held.clone())),
+            Some((node_id, entry)) => (node_id.clone(), Some(entry.clone())),
             None => (Arc::from(name), None),
         };
         if self.level >= LEVEL_OF_LIMITS && self.objection(announcement).is_some() {
             return Outcome::OverLimit;
         }
-        let mut held = NodeEntry::new(announcement, digest, index);
-        let packed = held.share();
+        let mut entry = NodeEntry::new(announcement, digest, index);
+        let packed = entry.share();
         let (old, new) = (before.as_ref().map(NodeEntry::unpack), packed.unpack());
-        if !self.fits_announcement(before.as_ref().zip(old.as_ref()), (&held, &new)) {
+        if !self.fits_announcement(before.as_ref().zip(old.as_ref()), (&entry, &new)) {
             return Outcome::CapacityExceeded;
         }
-        let cost_bytes = |held: &NodeEntry| held.cost_bytes(self.level);
+        let cost_bytes = |entry: &NodeEntry| entry.cost_bytes(self.level);
         self.held_bytes -= before.as_ref().map_or(0, cost_bytes);
-        self.held_bytes += cost_bytes(&held);
+        self.held_bytes += cost_bytes(&entry);
         if let (Some(before), Some(old)) = (&before, &old) {
             if self.level < LEVEL_OF_PROCESSES || same_process(old, &new) {
-                held.joined_index = before.joined_index;
+                entry.joined_index = before.joined_index;
             }
             self.deadlines
                 .remove(&(before.deadline_ms, node_id.clone()));
             self.sum = self.sum.wrapping_sub(before.element(self.level));
         }
-        held.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
+        entry.deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
         self.reindex(&node_id, old.as_ref(), Some(&new), index);
         self.tombstones.forget(&node_id);
-        self.sum = self.sum.wrapping_add(held.element(self.level));
-        self.deadlines.insert((held.deadline_ms, node_id.clone()));
-        self.nodes.insert(node_id, held);
+        self.sum = self.sum.wrapping_add(entry.element(self.level));
+        self.deadlines.insert((entry.deadline_ms, node_id.clone()));
+        self.nodes.insert(node_id, entry);
         Outcome::Applied
     }
 
     pub(crate) fn withdraw(&mut self, index: u64, order: WriteOrder, node_id: &str) -> Outcome {
         match self.nodes.get_key_value(node_id) {
-            Some((_, held)) if order.is_superseded_by(held.written_index) => {
+            Some((_, entry)) if order.is_superseded_by(entry.written_index) => {
                 return Outcome::Superseded;
             }
             None if order.is_superseded_without_effect_by(self.tombstones.last(node_id)) => {
@@ -90,17 +90,17 @@ impl Registry {
         (node_id, digest): (&str, u128),
     ) -> Outcome {
         let known = self.nodes.get_mut(node_id);
-        let Some(held) = known.filter(|held| held.digest == digest) else {
+        let Some(entry) = known.filter(|entry| entry.digest == digest) else {
             return Outcome::NotRegistered;
         };
-        if order.is_superseded_without_effect_by(held.written_index) {
+        if order.is_superseded_without_effect_by(entry.written_index) {
             return Outcome::Superseded;
         }
         let deadline_ms = next_deadline(&mut self.step_limit_ms, self.cluster_ms, batch);
-        self.sum = self.sum.wrapping_sub(held.element(self.level));
-        let before_ms = std::mem::replace(&mut held.deadline_ms, deadline_ms);
-        held.written_index = index;
-        self.sum = self.sum.wrapping_add(held.element(self.level));
+        self.sum = self.sum.wrapping_sub(entry.element(self.level));
+        let before_ms = std::mem::replace(&mut entry.deadline_ms, deadline_ms);
+        entry.written_index = index;
+        self.sum = self.sum.wrapping_add(entry.element(self.level));
         // A node that renews twice between two ticks keeps its deadline.
         if before_ms != deadline_ms {
             self.move_deadline(node_id, before_ms, deadline_ms);
@@ -120,13 +120,13 @@ impl Registry {
 
     /// Removes a node if it is present.
     pub(crate) fn remove_node(&mut self, node_id: &Arc<str>, index: u64) {
-        let Some(held) = self.nodes.remove(node_id) else {
+        let Some(entry) = self.nodes.remove(node_id) else {
             return;
         };
-        self.deadlines.remove(&(held.deadline_ms, node_id.clone()));
-        self.sum = self.sum.wrapping_sub(held.element(self.level));
-        self.held_bytes -= held.cost_bytes(self.level);
-        self.reindex(node_id, Some(&held.unpack()), None, index);
+        self.deadlines.remove(&(entry.deadline_ms, node_id.clone()));
+        self.sum = self.sum.wrapping_sub(entry.element(self.level));
+        self.held_bytes -= entry.cost_bytes(self.level);
+        self.reindex(node_id, Some(&entry.unpack()), None, index);
         self.tombstones.record(node_id, index);
     }
 }

@@ -1,4 +1,4 @@
-//! Moves a node between groups when its announcement changes.
+//! Moves a node between types and pools when its announcement changes.
 
 use crate::registry::Registry;
 use crate::state::by_type_and_pool::parts;
@@ -8,8 +8,8 @@ use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
-    /// Moves a node from the groups of its previous announcement to those of the next. A group in
-    /// which nothing about the node changes is skipped, so its rendered bytes stay valid.
+    /// Moves a node from the types and pools of its previous announcement to those of the next. A
+    /// pool in which nothing about the node changes is skipped, so its rendered bytes stay valid.
     pub(crate) fn reindex(
         &mut self,
         node_id: &Arc<str>,
@@ -26,35 +26,32 @@ impl Registry {
             true => 1,
             false => entered.len(),
         };
-        for (group, services) in entered.iter().take(brought_in) {
-            if same_place && left.get(group) == Some(services) {
+        for (key, services) in entered.iter().take(brought_in) {
+            if same_place && left.get(key) == Some(services) {
                 continue;
             }
-            self.change_pool(group.0, group.1, index, |group| {
-                group.enter(node_id, services);
+            self.change_pool(key.0, key.1, index, |of_pool| {
+                of_pool.enter(node_id, services);
             });
             self.effects.of_node(
-                [group.0, group.1],
+                [key.0, key.1],
                 node_id,
-                left.get(group).map_or(&[][..], Vec::as_slice),
+                left.get(key).map_or(&[][..], Vec::as_slice),
                 after.map(|node| (node, services.as_slice())),
                 same_place,
             );
         }
-        for (group, services) in left
-            .iter()
-            .filter(|(group, _)| !entered.contains_key(*group))
-        {
-            self.change_pool(group.0, group.1, index, |group| group.leave(node_id));
+        for (key, services) in left.iter().filter(|(key, _)| !entered.contains_key(*key)) {
+            self.change_pool(key.0, key.1, index, |of_pool| of_pool.leave(node_id));
             self.effects
-                .of_node([group.0, group.1], node_id, services, None, same_place);
+                .of_node([key.0, key.1], node_id, services, None, same_place);
         }
         let count =
             |node: Option<&BorrowedAnnouncement<'_>>| node.map_or(0, |node| node.services.len());
         self.services = self.services + count(after) - count(before);
     }
 
-    /// Changes the members of a group, and invalidates the renderings that contain it.
+    /// Changes the members of a type in a pool, and invalidates the renderings that contain them.
     pub(crate) fn change_pool(
         &mut self,
         service_type: &str,

@@ -11,35 +11,35 @@ impl Registry {
         if self.static_service(&service.id) == Some(service) {
             return Outcome::Applied;
         }
-        let held = StaticEntry {
+        let entry = StaticEntry {
             service: Arc::new(service.clone()),
             changed_index: index,
         };
-        if !self.fits_static(self.statics.get(service.id.as_str()), &held) {
+        if !self.fits_static(self.statics.get(service.id.as_str()), &entry) {
             return Outcome::CapacityExceeded;
         }
         self.remove_static(index, &service.id);
-        self.held_bytes += held.cost_bytes(self.level);
+        self.held_bytes += entry.cost_bytes(self.level);
         let id: Arc<str> = Arc::from(service.id.as_str());
-        self.change_pool(&service.service_type, &service.pool, index, |group| {
-            group.statics.insert(id.clone());
+        self.change_pool(&service.service_type, &service.pool, index, |of_pool| {
+            of_pool.statics.insert(id.clone());
         });
         self.effects.static_put(service);
-        self.sum = self.sum.wrapping_add(held.element());
-        self.statics.insert(id, held);
+        self.sum = self.sum.wrapping_add(entry.element());
+        self.statics.insert(id, entry);
         self.services += 1;
         self.static_changed(index);
         Outcome::Applied
     }
 
     pub(crate) fn remove_static(&mut self, index: u64, id: &str) -> Outcome {
-        if let Some(held) = self.statics.remove(id) {
-            let service = &held.service;
-            self.sum = self.sum.wrapping_sub(held.element());
-            self.held_bytes -= held.cost_bytes(self.level);
+        if let Some(entry) = self.statics.remove(id) {
+            let service = &entry.service;
+            self.sum = self.sum.wrapping_sub(entry.element());
+            self.held_bytes -= entry.cost_bytes(self.level);
             self.services -= 1;
-            self.change_pool(&service.service_type, &service.pool, index, |group| {
-                group.statics.remove(id);
+            self.change_pool(&service.service_type, &service.pool, index, |of_pool| {
+                of_pool.statics.remove(id);
             });
             self.effects.static_removed(service);
             self.static_changed(index);

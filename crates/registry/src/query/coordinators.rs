@@ -58,29 +58,32 @@ impl Registry {
         let mut by_name: BTreeMap<&str, Found> = BTreeMap::new();
         for service_type in [engine.coordinator_type(), engine.service_type()] {
             let every_node = service_type == engine.coordinator_type();
-            let pools = self.index.of_type(service_type).map(|group| &group.pools);
-            for (_, group) in pools
+            let pools = self
+                .index
+                .of_type(service_type)
+                .map(|of_type| &of_type.pools);
+            for (_, of_pool) in pools
                 .into_iter()
                 .flatten()
                 .filter(|(name, _)| pool.is_none_or(|wanted| wanted == &***name))
             {
                 let nodes = if every_node {
-                    &group.nodes
+                    &of_pool.nodes
                 } else {
-                    &group.coordinators
+                    &of_pool.coordinators
                 };
                 for node_id in nodes {
                     // A node's services of one type may have a usable address even if those of the
                     // other have none.
-                    if let Some(held) = self.nodes.get(node_id)
+                    if let Some(entry) = self.nodes.get(node_id)
                         && !matches!(by_name.get(&**node_id), Some(Ok(_)))
-                        && let Some(found) = of_node(engine, service_type, held)
+                        && let Some(found) = of_node(engine, service_type, entry)
                     {
                         by_name.insert(node_id, found);
                     }
                 }
                 all.extend(
-                    group
+                    of_pool
                         .statics
                         .iter()
                         .filter_map(|id| self.of_static(engine, every_node, id)),
@@ -91,8 +94,8 @@ impl Registry {
     }
 
     fn of_static(&self, engine: Engine, of_coordinator_type: bool, id: &str) -> Option<Found> {
-        let held = self.statics.get(id)?;
-        let service = &held.service;
+        let entry = self.statics.get(id)?;
+        let service = &entry.service;
         let property = |name: &str| service.properties.get(name);
         if !of_coordinator_type && !is_true(property("coordinator")) {
             return None;
@@ -103,7 +106,7 @@ impl Registry {
             node_id: None,
             pool: service.pool.clone(),
             location: service.location.clone(),
-            joined_index: held.changed_index,
+            joined_index: entry.changed_index,
             properties: service.properties.iter().to_map(),
         };
         let unusable = |reason| UnusableCoordinator {
@@ -111,7 +114,7 @@ impl Registry {
             node_id: None,
             pool: service.pool.clone(),
             reason,
-            joined_index: held.changed_index,
+            joined_index: entry.changed_index,
         };
         Some(address(property).map(coordinator).map_err(unusable))
     }
@@ -119,8 +122,8 @@ impl Registry {
 
 /// Returns the first service that makes a node a coordinator and has a usable address, or the
 /// problem with the first one that has none.
-fn of_node(engine: Engine, service_type: &str, held: &NodeEntry) -> Option<Found> {
-    let node = held.unpack();
+fn of_node(engine: Engine, service_type: &str, entry: &NodeEntry) -> Option<Found> {
+    let node = entry.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();
     let mut unusable = None;
     for service in node.services.iter() {
@@ -137,7 +140,7 @@ fn of_node(engine: Engine, service_type: &str, held: &NodeEntry) -> Option<Found
                     node_id: Some(node.node_id.to_owned()),
                     pool: node.pool.to_owned(),
                     location: node.location.to_owned(),
-                    joined_index: held.joined_index,
+                    joined_index: entry.joined_index,
                     properties: service
                         .properties
                         .iter()
@@ -156,7 +159,7 @@ fn of_node(engine: Engine, service_type: &str, held: &NodeEntry) -> Option<Found
             node_id: Some(node.node_id.to_owned()),
             pool: node.pool.to_owned(),
             reason,
-            joined_index: held.joined_index,
+            joined_index: entry.joined_index,
         })
     })
 }

@@ -35,19 +35,19 @@ impl Registry {
     /// Returns the log index of the last change of a lookup's bytes. It never decreases: for a
     /// lookup without services it is the index at which a type last vanished from a pool.
     pub fn changed_index(&self, lookup: &Lookup) -> u64 {
-        let of_group = match lookup {
+        let of_lookup = match lookup {
             Lookup::All => Some(self.changed_index),
             Lookup::Statics => Some(self.statics_changed_index),
             Lookup::Type(service_type) => self
                 .index
                 .of_type(service_type)
-                .map(|group| group.changed_index),
+                .map(|of_type| of_type.changed_index),
             Lookup::TypeAndPool(service_type, pool) => self
                 .index
                 .of_pool(service_type, pool)
-                .map(|group| group.changed_index),
+                .map(|of_pool| of_pool.changed_index),
         };
-        of_group.unwrap_or(self.vanished_index)
+        of_lookup.unwrap_or(self.vanished_index)
     }
 
     /// Renders a lookup from scratch. A large one is only listed, and rendered on first use.
@@ -72,35 +72,38 @@ impl Registry {
                 .extend(self.statics_by_id(self.statics.keys())),
             Lookup::Type(service_type) => {
                 listed.only_type = Some(service_type.clone());
-                let pools = self.index.of_type(service_type).map(|group| &group.pools);
+                let pools = self
+                    .index
+                    .of_type(service_type)
+                    .map(|of_type| &of_type.pools);
                 let index = || pools.into_iter().flat_map(|pools| pools.values());
                 listed
                     .nodes
-                    .extend(index().flat_map(|group| self.nodes_of(group)));
-                let statics = index().flat_map(|group| self.statics_by_id(&group.statics));
+                    .extend(index().flat_map(|of_pool| self.nodes_of(of_pool)));
+                let statics = index().flat_map(|of_pool| self.statics_by_id(&of_pool.statics));
                 listed.statics.extend(statics);
             }
             Lookup::TypeAndPool(service_type, pool) => {
                 listed.only_type = Some(service_type.clone());
-                if let Some(group) = self.index.of_pool(service_type, pool) {
-                    listed.nodes.extend(self.nodes_of(group));
-                    listed.statics.extend(self.statics_by_id(&group.statics));
+                if let Some(of_pool) = self.index.of_pool(service_type, pool) {
+                    listed.nodes.extend(self.nodes_of(of_pool));
+                    listed.statics.extend(self.statics_by_id(&of_pool.statics));
                 }
             }
         }
         Rendered::of(listed)
     }
 
-    fn nodes_of(&self, group: &PoolEntry) -> impl Iterator<Item = PackedAnnouncement> {
-        let held = group.nodes.iter().filter_map(|id| self.nodes.get(id));
-        held.map(NodeEntry::share)
+    fn nodes_of(&self, of_pool: &PoolEntry) -> impl Iterator<Item = PackedAnnouncement> {
+        let entries = of_pool.nodes.iter().filter_map(|id| self.nodes.get(id));
+        entries.map(NodeEntry::share)
     }
 
     fn statics_by_id<'a>(
         &'a self,
         ids: impl IntoIterator<Item = &'a Arc<str>>,
     ) -> impl Iterator<Item = Arc<StaticService>> {
-        let held = ids.into_iter().filter_map(|id| self.statics.get(id));
-        held.map(|held| held.service.clone())
+        let entries = ids.into_iter().filter_map(|id| self.statics.get(id));
+        entries.map(|entry| entry.service.clone())
     }
 }

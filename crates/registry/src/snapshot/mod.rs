@@ -200,9 +200,9 @@ impl Registry {
             return Err(damaged("a node's announcement", at, "it is out of order"));
         }
         let digest = announcement.digest();
-        let held = NodeEntry::from_packed(packed, &announcement, digest, deadline_ms, indexes);
-        self.held_bytes += held.cost_bytes(self.level);
-        let unpacked: BorrowedAnnouncement<'_> = held.unpack();
+        let entry = NodeEntry::from_packed(packed, &announcement, digest, deadline_ms, indexes);
+        self.held_bytes += entry.cost_bytes(self.level);
+        let unpacked: BorrowedAnnouncement<'_> = entry.unpack();
         // Walking two lists in parallel requires that both are sorted.
         if !unpacked.services.is_sorted_by(|one, next| one.id < next.id) {
             let why = "its services are out of order";
@@ -215,7 +215,7 @@ impl Registry {
                 .enter(&node_id, &services);
         }
         self.deadlines.insert((deadline_ms, node_id.clone()));
-        self.nodes.insert(node_id, held);
+        self.nodes.insert(node_id, entry);
         Ok(())
     }
 
@@ -238,12 +238,12 @@ impl Registry {
             .statics
             .insert(id.clone());
         self.services += 1;
-        let held = StaticEntry {
+        let entry = StaticEntry {
             service: Arc::new(service),
             changed_index,
         };
-        self.held_bytes += held.cost_bytes(self.level);
-        self.statics.insert(id, held);
+        self.held_bytes += entry.cost_bytes(self.level);
+        self.statics.insert(id, entry);
         Ok(())
     }
 }
@@ -270,15 +270,15 @@ impl Image {
             out.write_all(&append(Vec::new(), &self.ticked_ms))?;
         }
         let mut piece = Vec::new();
-        for held in &self.nodes {
-            let indexes = [held.joined_index, held.changed_index, held.written_index];
-            piece = append(piece, &(held.deadline_ms, indexes));
+        for entry in &self.nodes {
+            let indexes = [entry.joined_index, entry.changed_index, entry.written_index];
+            piece = append(piece, &(entry.deadline_ms, indexes));
             out.write_all(&piece)?;
             piece.clear();
-            out.write_all(held.packed())?;
+            out.write_all(entry.packed())?;
         }
-        for held in &self.statics {
-            piece = append(piece, &(held.changed_index, &*held.service));
+        for entry in &self.statics {
+            piece = append(piece, &(entry.changed_index, &*entry.service));
             out.write_all(&piece)?;
             piece.clear();
         }

@@ -64,7 +64,7 @@ impl EntryChanges {
         after: Option<(&BorrowedAnnouncement<'_>, &[&BorrowedService<'_>])>,
         same_place: bool,
     ) {
-        let group = self.group(service_type, pool);
+        let effects = self.effects_on(service_type, pool);
         let services = after.map_or(&[][..], |(_, services)| services);
         for pair in by_id(before, services) {
             let (id, effect) = match pair {
@@ -76,7 +76,7 @@ impl EntryChanges {
                 },
                 (None, None) => continue,
             };
-            group.insert((Some(node_id.clone()), id.to_owned()), effect);
+            effects.insert((Some(node_id.clone()), id.to_owned()), effect);
         }
     }
 
@@ -84,17 +84,21 @@ impl EntryChanges {
     pub fn static_put(&mut self, service: &StaticService) {
         let mut json = Vec::new();
         service.write_json(&mut json);
-        self.group(&service.service_type, &service.pool)
+        self.effects_on(&service.service_type, &service.pool)
             .insert((None, service.id.clone()), MemberChange::Put(json));
     }
 
     /// Records that a static service was removed.
     pub fn static_removed(&mut self, service: &StaticService) {
-        self.group(&service.service_type, &service.pool)
+        self.effects_on(&service.service_type, &service.pool)
             .insert((None, service.id.clone()), MemberChange::Removed);
     }
 
-    fn group(&mut self, service_type: &str, pool: &str) -> &mut BTreeMap<ServiceKey, MemberChange> {
+    fn effects_on(
+        &mut self,
+        service_type: &str,
+        pool: &str,
+    ) -> &mut BTreeMap<ServiceKey, MemberChange> {
         self.0
             .entry((service_type.to_owned(), pool.to_owned()))
             .or_default()

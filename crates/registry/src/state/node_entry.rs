@@ -22,7 +22,7 @@ pub struct NodeEntry {
     pub deadline_ms: u64,
     /// The log index at which the node joined. It is kept while the node stays registered, and
     /// reset when an announcement has no service id in common with the previous one: then another
-    /// process has taken the node's place.
+    /// process has replaced the node's.
     pub joined_index: u64,
     /// The log index at which its announcement last changed; a renewal is not a change.
     pub changed_index: u64,
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use crate::level::LEVEL;
 
-    fn held(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> NodeEntry {
+    fn entry(digest: u128, deadline_ms: u64, indexes: [u64; 3]) -> NodeEntry {
         let announcement = Announcement {
             node_id: String::new(),
             pool: String::new(),
@@ -207,14 +207,14 @@ mod tests {
     #[test]
     fn an_element_stays_what_it_is() {
         let digest = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;
-        let element = held(digest, 34_000, [7, 8, 9]).element(LEVEL);
+        let element = entry(digest, 34_000, [7, 8, 9]).element(LEVEL);
         assert_eq!(element, 0xb847_14ce_ab1b_24bf_1c8f_7f99_3796_a8f9);
         for other in [
-            held(digest + 1, 34_000, [7, 8, 9]),
-            held(digest, 34_001, [7, 8, 9]),
-            held(digest, 34_000, [6, 8, 9]),
-            held(digest, 34_000, [7, 7, 9]),
-            held(digest, 34_000, [7, 8, 8]),
+            entry(digest + 1, 34_000, [7, 8, 9]),
+            entry(digest, 34_001, [7, 8, 9]),
+            entry(digest, 34_000, [6, 8, 9]),
+            entry(digest, 34_000, [7, 7, 9]),
+            entry(digest, 34_000, [7, 8, 8]),
         ] {
             assert_ne!(other.element(LEVEL), element);
         }

@@ -165,11 +165,11 @@ pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 
 /// The entries of the cache.
 ///
-/// - `places` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
+/// - `entries` has at most [`MAX_RENDERINGS`] entries. Their bytes are at most
 ///   [`MAX_RENDERED_BYTES`], except for one that is being rendered.
 #[derive(Debug)]
 struct CacheEntries {
-    places: BTreeMap<Lookup, CacheEntry>,
+    entries: BTreeMap<Lookup, CacheEntry>,
     uses: u64,
     nothing: Arc<OnceLock<Arc<Rendered>>>,
     /// [`MAX_RENDERED_BYTES`]; less in tests.
@@ -199,7 +199,7 @@ impl Default for CachedBytes {
 impl Default for CacheEntries {
     fn default() -> CacheEntries {
         CacheEntries {
-            places: BTreeMap::new(),
+            entries: BTreeMap::new(),
             uses: 0,
             nothing: Arc::default(),
             max_bytes: MAX_RENDERED_BYTES,
@@ -207,19 +207,19 @@ impl Default for CacheEntries {
     }
 }
 
-fn lock(places: &Mutex<CacheEntries>) -> MutexGuard<'_, CacheEntries> {
-    places.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(entries: &Mutex<CacheEntries>) -> MutexGuard<'_, CacheEntries> {
+    entries.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Renderings {
     /// Returns the bytes of a lookup, and renders them if they are not cached.
     pub fn get(&self, lookup: &Lookup, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
-        let place = match self.lock().place(lookup) {
+        let cell = match self.lock().cell(lookup) {
             Ok(made) => return made,
-            Err(place) => place,
+            Err(cell) => cell,
         };
         let mut is_new = false;
-        let made = place.get_or_init(|| {
+        let made = cell.get_or_init(|| {
             is_new = true;
             let keeper = Arc::downgrade(&self.0);
             Arc::new(Rendered { keeper, ..render() })
@@ -232,19 +232,19 @@ impl Renderings {
 
     /// Returns the bytes of every lookup that finds no service.
     pub fn nothing(&self, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
-        let place = self.lock().nothing.clone();
-        place.get_or_init(|| Arc::new(render())).clone()
+        let cell = self.lock().nothing.clone();
+        cell.get_or_init(|| Arc::new(render())).clone()
     }
 
     /// Removes the renderings that contain this type and pool.
     pub fn invalidate(&mut self, service_type: &str, pool: &str) {
-        let places = &mut self.lock().places;
-        if places.is_empty() {
+        let entries = &mut self.lock().entries;
+        if entries.is_empty() {
             return;
         }
-        places.remove(&Lookup::All);
-        places.remove(&Lookup::Type(service_type.to_owned()));
-        places.remove(&Lookup::TypeAndPool(
+        entries.remove(&Lookup::All);
+        entries.remove(&Lookup::Type(service_type.to_owned()));
+        entries.remove(&Lookup::TypeAndPool(
             service_type.to_owned(),
             pool.to_owned(),
         ));
@@ -252,13 +252,13 @@ impl Renderings {
 
     /// Removes the rendering of the static services.
     pub fn invalidate_statics(&mut self) {
-        self.lock().places.remove(&Lookup::Statics);
+        self.lock().entries.remove(&Lookup::Statics);
     }
 
     /// Returns the number of cache entries.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.lock().places.len()
+        self.lock().entries.len()
     }
 
     /// Returns the size of the cached renderings in bytes.
@@ -279,25 +279,25 @@ impl Renderings {
 
 impl CacheEntries {
     /// Returns the rendering of a lookup, or else the cell in which to make it.
-    fn place(&mut self, lookup: &Lookup) -> Result<Arc<Rendered>, Arc<OnceLock<Arc<Rendered>>>> {
+    fn cell(&mut self, lookup: &Lookup) -> Result<Arc<Rendered>, Arc<OnceLock<Arc<Rendered>>>> {
         self.uses += 1;
-        if !self.places.contains_key(lookup) && self.places.len() >= MAX_RENDERINGS {
+        if !self.entries.contains_key(lookup) && self.entries.len() >= MAX_RENDERINGS {
             let oldest = self
-                .places
+                .entries
                 .iter()
-                .min_by_key(|(_, place)| place.last_use)
+                .min_by_key(|(_, entry)| entry.last_use)
                 .map(|(lookup, _)| lookup.clone());
-            oldest.map(|lookup| self.places.remove(&lookup));
+            oldest.map(|lookup| self.entries.remove(&lookup));
         }
-        let place = self.places.entry(lookup.clone()).or_default();
-        place.last_use = self.uses;
-        if let CachedBytes::Shared(shared) = &place.rendered {
+        let entry = self.entries.entry(lookup.clone()).or_default();
+        entry.last_use = self.uses;
+        if let CachedBytes::Shared(shared) = &entry.rendered {
             match shared.upgrade() {
                 Some(made) => return Ok(made),
-                None => place.rendered = CachedBytes::default(),
+                None => entry.rendered = CachedBytes::default(),
             }
         }
-        match &place.rendered {
+        match &entry.rendered {
             CachedBytes::Kept(made) => made.get().cloned().ok_or_else(|| made.clone()),
             CachedBytes::Shared(_) => Err(Arc::default()),
         }
@@ -308,19 +308,19 @@ impl CacheEntries {
         let mut bytes = self.bytes();
         while bytes > self.max_bytes {
             let kept = self
-                .places
+                .entries
                 .values_mut()
-                .filter_map(|place| Some((place.last_use, place.kept()?.clone(), place)));
-            let Some((_, made, place)) = kept.min_by_key(|(last_use, ..)| *last_use) else {
+                .filter_map(|entry| Some((entry.last_use, entry.kept()?.clone(), entry)));
+            let Some((_, made, entry)) = kept.min_by_key(|(last_use, ..)| *last_use) else {
                 return;
             };
             bytes -= made.bytes();
-            place.rendered = CachedBytes::Shared(Arc::downgrade(&made));
+            entry.rendered = CachedBytes::Shared(Arc::downgrade(&made));
         }
     }
 
     fn bytes(&self) -> usize {
-        let kept = self.places.values().filter_map(CacheEntry::kept);
+        let kept = self.entries.values().filter_map(CacheEntry::kept);
         kept.map(|made| made.bytes()).sum()
     }
 }

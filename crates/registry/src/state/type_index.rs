@@ -45,7 +45,7 @@ pub(crate) struct PoolEntry {
 }
 
 impl TypeIndex {
-    /// Changes the members of a group on behalf of the entry at `index`. Returns true if the group
+    /// Changes the members of a pool on behalf of the entry at `index`. Returns true if the pool
     /// is empty and was removed.
     pub fn change(
         &mut self,
@@ -64,15 +64,15 @@ impl TypeIndex {
         is_gone
     }
 
-    /// Returns the group, creating it if necessary, and marks it as changed by the entry at
+    /// Returns the pool, creating it if necessary, and marks it as changed by the entry at
     /// `index`.
     fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolEntry {
         // The first command of an entry already updates the indexes for all of its commands.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
             self.restored(service_type, pool).changed_index = index;
-            if let Some(type_group) = self.types.get_mut(service_type) {
-                type_group.changed_index = index;
+            if let Some(of_type) = self.types.get_mut(service_type) {
+                of_type.changed_index = index;
             }
             self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
         }
@@ -80,21 +80,21 @@ impl TypeIndex {
     }
 
     fn is_touched(&self, service_type: &str, pool: &str, index: u64) -> bool {
-        let type_group = self.types.get(service_type);
-        type_group.is_some_and(|group| {
-            let of_pool = group.pools.get(pool);
-            group.changed_index == index
-                && of_pool.is_some_and(|group| group.changed_index == index)
+        let of_type = self.types.get(service_type);
+        of_type.is_some_and(|of_type| {
+            let of_pool = of_type.pools.get(pool);
+            of_type.changed_index == index
+                && of_pool.is_some_and(|of_pool| of_pool.changed_index == index)
         })
     }
 
     fn remove(&mut self, service_type: &str, pool: &str) {
         self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
-        if let Some(type_group) = self.types.get_mut(service_type) {
-            if type_group.pools.remove(pool).is_some() {
+        if let Some(of_type) = self.types.get_mut(service_type) {
+            if of_type.pools.remove(pool).is_some() {
                 self.bytes -= POOL_BYTES + pool.len();
             }
-            if type_group.pools.is_empty() {
+            if of_type.pools.is_empty() {
                 self.types.remove(service_type);
                 self.bytes -= TYPE_BYTES + service_type.len();
             }
@@ -102,7 +102,7 @@ impl TypeIndex {
         self.sum = self.sum.wrapping_add(self.elements(service_type, pool));
     }
 
-    /// Returns the group, creating it if necessary, while a snapshot is restored. `restore_indexes`
+    /// Returns the pool, creating it if necessary, while a snapshot is restored. `restore_indexes`
     /// must be called afterwards.
     pub fn restored(&mut self, service_type: &str, pool: &str) -> &mut PoolEntry {
         if !self.types.contains_key(service_type) {
@@ -110,12 +110,12 @@ impl TypeIndex {
                 .insert(Arc::from(service_type), TypeEntry::default());
             self.bytes += TYPE_BYTES + service_type.len();
         }
-        let type_group = self.types.get_mut(service_type).expect(MADE);
-        if !type_group.pools.contains_key(pool) {
-            type_group.pools.insert(Arc::from(pool), Box::default());
+        let of_type = self.types.get_mut(service_type).expect(MADE);
+        if !of_type.pools.contains_key(pool) {
+            of_type.pools.insert(Arc::from(pool), Box::default());
             self.bytes += POOL_BYTES + pool.len();
         }
-        type_group.pools.get_mut(pool).expect(MADE)
+        of_type.pools.get_mut(pool).expect(MADE)
     }
 
     /// Returns the pools of a type, with the index of its last change.
@@ -136,62 +136,62 @@ impl TypeIndex {
     /// Returns every type and pool with the indexes of their last changes, in order, for a
     /// snapshot.
     pub fn indexes(&self) -> Vec<TypeIndexes> {
-        let pools = |group: &TypeEntry| {
-            group
+        let pools = |of_type: &TypeEntry| {
+            of_type
                 .pools
                 .iter()
-                .map(|(pool, group)| (pool.clone(), group.changed_index))
+                .map(|(pool, of_pool)| (pool.clone(), of_pool.changed_index))
                 .collect()
         };
         self.types
             .iter()
-            .map(|(name, group)| (name.clone(), group.changed_index, pools(group)))
+            .map(|(name, of_type)| (name.clone(), of_type.changed_index, pools(of_type)))
             .collect()
     }
 
-    /// Restores the indexes of a snapshot. Returns false if they do not match exactly these groups.
+    /// Restores the indexes of a snapshot. Returns false if they do not match exactly these pools.
     pub fn restore_indexes(&mut self, indexes: &[TypeIndexes]) -> bool {
         for (service_type, changed_index, pools) in indexes {
-            let Some(type_group) = self.types.get_mut(service_type) else {
+            let Some(of_type) = self.types.get_mut(service_type) else {
                 return false;
             };
-            type_group.changed_index = *changed_index;
+            of_type.changed_index = *changed_index;
             for (pool, changed_index) in pools {
-                let Some(group) = type_group.pools.get_mut(pool) else {
+                let Some(of_pool) = of_type.pools.get_mut(pool) else {
                     return false;
                 };
-                group.changed_index = *changed_index;
+                of_pool.changed_index = *changed_index;
             }
         }
         self.sum = self.recompute_sum();
         self.indexes() == indexes
     }
 
-    /// Returns the sum of the elements of all groups, which is kept up to date.
+    /// Returns the sum of the elements of all types and pools, which is kept up to date.
     pub fn sum(&self) -> u128 {
         self.sum
     }
 
     /// Recomputes the sum of the elements.
     pub fn recompute_sum(&self) -> u128 {
-        self.types.iter().fold(0u128, |sum, (name, group)| {
-            group.pools.iter().fold(
-                sum.wrapping_add(type_element(name, group.changed_index)),
-                |sum, (pool, group)| {
-                    sum.wrapping_add(pool_element(name, pool, group.changed_index))
+        self.types.iter().fold(0u128, |sum, (name, of_type)| {
+            of_type.pools.iter().fold(
+                sum.wrapping_add(type_element(name, of_type.changed_index)),
+                |sum, (pool, of_pool)| {
+                    sum.wrapping_add(pool_element(name, pool, of_pool.changed_index))
                 },
             )
         })
     }
 
     fn elements(&self, service_type: &str, pool: &str) -> u128 {
-        let Some(type_group) = self.types.get(service_type) else {
+        let Some(of_type) = self.types.get(service_type) else {
             return 0;
         };
-        let of_pool = type_group.pools.get(pool).map_or(0, |group| {
-            pool_element(service_type, pool, group.changed_index)
+        let of_pool = of_type.pools.get(pool).map_or(0, |of_pool| {
+            pool_element(service_type, pool, of_pool.changed_index)
         });
-        type_element(service_type, type_group.changed_index).wrapping_add(of_pool)
+        type_element(service_type, of_type.changed_index).wrapping_add(of_pool)
     }
 }
 

@@ -302,8 +302,8 @@ fn services_out_of_order_are_refused() {
     let mut registry = Registry::new("test");
     put(&mut registry, of_one_type("w1", "a", 2));
     let mut bytes = registry.to_snapshot();
-    let place = |id: &[u8]| bytes.windows(id.len()).position(|at| at == id).unwrap();
-    let (first, second) = (place(b"a00000"), place(b"a00001"));
+    let position = |id: &[u8]| bytes.windows(id.len()).position(|at| at == id).unwrap();
+    let (first, second) = (position(b"a00000"), position(b"a00001"));
     bytes[first + 5] = b'1';
     bytes[second + 5] = b'0';
     let refused = Registry::from_snapshot(&bytes).unwrap_err().to_string();

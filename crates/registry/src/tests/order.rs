@@ -12,7 +12,7 @@ const MAX_AGE_MS: u64 = 3_000;
 
 /// The request of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum ModelWish {
+enum ModelRequest {
     Announce(u8),
     Withdraw,
 }
@@ -21,7 +21,7 @@ enum ModelWish {
 #[derive(Debug, Clone)]
 struct ModelWrite {
     node: usize,
-    wish: ModelWish,
+    request: ModelRequest,
     /// The step in which its client began and in which it arrived.
     arrived: usize,
     arrival: Arrival,
@@ -41,7 +41,7 @@ struct ModelEntry {
 struct Taker {
     committed: u64,
     tail: Option<Tail>,
-    turns: [VecDeque<ModelWrite>; NODES],
+    queues: [VecDeque<ModelWrite>; NODES],
     under_way: [bool; NODES],
     previous: [Option<u64>; NODES],
 }
@@ -75,15 +75,15 @@ impl ModelWorld {
     }
 
     /// Returns the log index of a position in the log.
-    fn index(place: usize) -> u64 {
-        place as u64 + 2
+    fn index(position: usize) -> u64 {
+        position as u64 + 2
     }
 
-    fn take(&mut self, taker: usize, node: usize, wish: ModelWish) {
+    fn take(&mut self, taker: usize, node: usize, request: ModelRequest) {
         let taker = &mut self.takers[taker];
-        taker.turns[node].push_back(ModelWrite {
+        taker.queues[node].push_back(ModelWrite {
             node,
-            wish,
+            request,
             arrived: self.step,
             arrival: Arrival {
                 committed: taker.committed,
@@ -104,7 +104,7 @@ impl ModelWorld {
                 if !is_chosen || taker.under_way[node] {
                     continue;
                 }
-                if let Some(write) = taker.turns[node].front_mut() {
+                if let Some(write) = taker.queues[node].front_mut() {
                     write.arrival.previous = taker.previous[node];
                     taker.under_way[node] = true;
                     writes.push((i, write.clone()));
@@ -165,12 +165,12 @@ impl ModelWorld {
 
     fn command(&self, write: &ModelWrite) -> Command {
         let node_id = format!("n{}", write.node);
-        match write.wish {
-            ModelWish::Withdraw => Command::OrderedWithdraw {
+        match write.request {
+            ModelRequest::Withdraw => Command::OrderedWithdraw {
                 arrival: write.arrival,
                 node_id,
             },
-            ModelWish::Announce(content) => {
+            ModelRequest::Announce(content) => {
                 let announcement = announcement(&node_id, "presto", &content.to_string());
                 // The command that a taker would choose if it had applied all entries.
                 match write.may_renew {
@@ -195,22 +195,22 @@ impl ModelWorld {
         };
         taker.under_way[write.node] = false;
         taker.committed = taker.committed.max(index);
-        let Some(first) = taker.turns[write.node].front_mut() else {
+        let Some(first) = taker.queues[write.node].front_mut() else {
             return;
         };
         match outcome {
             Outcome::NotRegistered => first.may_renew = false,
             Outcome::Superseded => {
-                taker.turns[write.node].pop_front();
+                taker.queues[write.node].pop_front();
             }
             _ => {
-                taker.turns[write.node].pop_front();
+                taker.queues[write.node].pop_front();
                 taker.previous[write.node] = Some(index);
                 let latest = &mut self.acknowledged[write.node];
                 *latest = Some(latest.map_or(write.arrived, |at| at.max(write.arrived)));
             }
         }
-        if taker.turns[write.node].is_empty() {
+        if taker.queues[write.node].is_empty() {
             taker.previous[write.node] = None;
         }
     }
@@ -234,7 +234,7 @@ impl ModelWorld {
         for taker in &mut self.takers {
             for node in 0..NODES {
                 if std::mem::take(&mut taker.under_way[node]) {
-                    taker.turns[node].pop_front();
+                    taker.queues[node].pop_front();
                 }
             }
         }
@@ -255,10 +255,10 @@ impl ModelWorld {
         if of_commits {
             let known = upto(self.committed);
             taker.committed = taker.committed.max(ModelWorld::index(known) - 1);
-        } else if let Some(place) = self.log.len().checked_sub(1 + lag) {
+        } else if let Some(position) = self.log.len().checked_sub(1 + lag) {
             taker.tail = Some(Tail {
                 leadership: self.leadership,
-                index: ModelWorld::index(place),
+                index: ModelWorld::index(position),
             });
         }
     }
@@ -267,8 +267,8 @@ impl ModelWorld {
         self.step += 1;
         let (taker, node) = (usize::from(a) % TAKERS, usize::from(b) % NODES);
         match what {
-            0..5 => self.take(taker, node, ModelWish::Announce(b / 2 % 2)),
-            5..8 => self.take(taker, node, ModelWish::Withdraw),
+            0..5 => self.take(taker, node, ModelRequest::Announce(b / 2 % 2)),
+            5..8 => self.take(taker, node, ModelRequest::Withdraw),
             8..13 => self.propose(a, b),
             13..19 => self.commit()?,
             19..21 => self.elect(usize::from(a)),
@@ -309,21 +309,24 @@ proptest! {
             (
                 0..TAKERS,
                 0..NODES,
-                prop_oneof![Just(ModelWish::Withdraw), (0..2u8).prop_map(ModelWish::Announce)],
+                prop_oneof![
+                    Just(ModelRequest::Withdraw),
+                    (0..2u8).prop_map(ModelRequest::Announce)
+                ],
             ),
             1..40,
         ),
     ) {
         let mut world = ModelWorld::new();
-        for (taker, node, wish) in writes {
+        for (taker, node, request) in writes {
             world.step += 1;
             world.hear(taker, u8::MAX, false);
-            world.take(taker, node, wish.clone());
-            while !world.takers[taker].turns[node].is_empty() {
+            world.take(taker, node, request.clone());
+            while !world.takers[taker].queues[node].is_empty() {
                 world.propose(1 << taker, 1 << node);
                 world.commit()?;
             }
-            prop_assert_eq!(world.acknowledged[node], Some(world.step), "{:?} is refused", wish);
+            prop_assert_eq!(world.acknowledged[node], Some(world.step), "{:?} is refused", request);
         }
     }
 }

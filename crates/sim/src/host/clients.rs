@@ -60,21 +60,23 @@ impl SimClient {
 
     async fn write(&mut self) {
         let max_age = self.world.settings.max_age;
-        let wished = self
+        let requested = self
             .world
             .answers()
-            .next_wish(now(), max_age, &mut self.chance);
-        let Some((worker, wish)) = wished else { return };
+            .next_request(now(), max_age, &mut self.chance);
+        let Some((worker, request)) = requested else {
+            return;
+        };
         let began = now();
         let mut underway = Underway {
             world: &self.world,
             worker,
-            wish: wish.clone(),
-            number: self.world.writes().begin(self.host, &wish, began),
+            request: request.clone(),
+            number: self.world.writes().begin(self.host, &request, began),
             decided: false,
         };
         let deadline = clock::now() + CLIENT_WAITS;
-        let written = match &wish {
+        let written = match &request {
             SimRequest::Announce(announcement) => {
                 self.node.announce(announcement.clone(), deadline).await
             }
@@ -93,14 +95,16 @@ impl SimClient {
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         match written {
-            Ok(index) => answers.acknowledge(Some(worker), wish, index, ended + renews_after),
+            Ok(index) => answers.acknowledge(Some(worker), request, index, ended + renews_after),
             Err(WriteError::NotApplied(_) | WriteError::Refused(_)) => {
-                answers.fail(worker, &wish, true, ended + tries_after)
+                answers.fail(worker, &request, true, ended + tries_after)
             }
-            Err(WriteError::Unknown(_)) => answers.fail(worker, &wish, false, ended + tries_after),
+            Err(WriteError::Unknown(_)) => {
+                answers.fail(worker, &request, false, ended + tries_after)
+            }
         }
         drop(answers);
-        let about = underway.wish.node_id();
+        let about = underway.request.node_id();
         self.world.say(
             ended,
             format_args!("{} wrote {about}: {came_to}", self.host),
@@ -143,12 +147,12 @@ impl SimClient {
     async fn prove(&mut self) {
         let node_id = format!("proof{}", self.host);
         let token = PROOF_TOKENS + self.host as u64;
-        let wish = SimRequest::Announce(announcement(&node_id, token));
-        let SimRequest::Announce(announced) = &wish else {
+        let request = SimRequest::Announce(announcement(&node_id, token));
+        let SimRequest::Announce(announced) = &request else {
             return;
         };
         let began = now();
-        let number = self.world.writes().begin(self.host, &wish, began);
+        let number = self.world.writes().begin(self.host, &request, began);
         let deadline = clock::now() + CLIENT_WAITS;
         let written = self.node.announce(announced.clone(), deadline).await;
         let ended = now();
@@ -156,7 +160,7 @@ impl SimClient {
         let mut answers = self.world.answers();
         answers.note_time("a write", began, ended);
         if let Ok(index) = written {
-            answers.acknowledge(None, wish, index, Duration::ZERO);
+            answers.acknowledge(None, request, index, Duration::ZERO);
             answers.prove_write(self.host, index);
         }
     }
@@ -166,7 +170,7 @@ impl SimClient {
 struct Underway<'a> {
     world: &'a SimWorld,
     worker: usize,
-    wish: SimRequest,
+    request: SimRequest,
     /// Its number among all writes.
     number: usize,
     decided: bool,
@@ -178,7 +182,7 @@ impl Drop for Underway<'_> {
             self.world.writes().leave(self.number);
             self.world
                 .answers()
-                .fail(self.worker, &self.wish, false, Duration::ZERO);
+                .fail(self.worker, &self.request, false, Duration::ZERO);
         }
     }
 }

@@ -43,23 +43,23 @@ impl SimRequest {
     fn is(&self, command: &Command) -> bool {
         match (self, command) {
             (
-                SimRequest::Announce(wished),
+                SimRequest::Announce(requested),
                 Command::Announce { announcement, .. }
                 | Command::OrderedAnnounce { announcement, .. },
-            ) => wished == announcement,
+            ) => requested == announcement,
             (
-                SimRequest::Announce(wished),
+                SimRequest::Announce(requested),
                 Command::Renew {
                     node_id, digest, ..
                 }
                 | Command::OrderedRenew {
                     node_id, digest, ..
                 },
-            ) => wished.node_id == *node_id && wished.digest() == *digest,
+            ) => requested.node_id == *node_id && requested.digest() == *digest,
             (
-                SimRequest::Withdraw(wished),
+                SimRequest::Withdraw(requested),
                 Command::Withdraw { node_id, .. } | Command::OrderedWithdraw { node_id, .. },
-            ) => wished == node_id,
+            ) => requested == node_id,
             _ => false,
         }
     }
@@ -68,7 +68,7 @@ impl SimRequest {
 /// An acknowledged write.
 #[derive(Debug)]
 struct AcknowledgedWrite {
-    wish: SimRequest,
+    request: SimRequest,
     index: u64,
 }
 
@@ -91,7 +91,7 @@ pub struct Served {
 struct Worker {
     /// The number of its writes in progress.
     underway: usize,
-    held: Option<Announcement>,
+    announced: Option<Announcement>,
     next_at: Duration,
     serial: u64,
 }
@@ -103,9 +103,9 @@ pub struct Answers {
     served: Vec<Served>,
     late: Vec<String>,
     /// The highest index in any response.
-    told: u64,
-    /// The value of `told` before the current step: a response in the current step may be
-    /// concurrent with a request that begins in it.
+    highest_answered: u64,
+    /// The value of `highest_answered` before the current step: a response in the current step may
+    /// be concurrent with a request that begins in it.
     floor: u64,
     hosts: usize,
     proofs: BTreeMap<usize, u64>,
@@ -122,7 +122,7 @@ impl Answers {
             acknowledged: Vec::new(),
             served: Vec::new(),
             late: Vec::new(),
-            told: 0,
+            highest_answered: 0,
             floor: 0,
             hosts,
             proofs: BTreeMap::new(),
@@ -137,7 +137,7 @@ impl Answers {
     }
 
     /// Returns a write for a client, with the worker that it is for.
-    pub fn next_wish(
+    pub fn next_request(
         &mut self,
         now: Duration,
         max_age: Duration,
@@ -155,17 +155,17 @@ impl Answers {
             // Prefers a write that differs from the one in progress.
             _ => [1, 3, 19][chance.below(3)],
         };
-        let wish = match (&worker.held, what) {
+        let request = match (&worker.announced, what) {
             // More often for workers with a single writer: one with several rarely falls silent,
             // because the others write it.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
                 // The worker dies, and returns at a time when it must have expired.
-                worker.held = None;
+                worker.announced = None;
                 worker.next_at = now + 3 * max_age;
                 return None;
             }
             (Some(_), 1 | 2) => SimRequest::Withdraw(node_id),
-            (Some(held), 3..16) => SimRequest::Announce(held.clone()),
+            (Some(announced), 3..16) => SimRequest::Announce(announced.clone()),
             _ => {
                 worker.serial += 1;
                 let token = at as u64 * TOKENS + worker.serial;
@@ -173,36 +173,36 @@ impl Answers {
             }
         };
         worker.underway += 1;
-        Some((at, wish))
+        Some((at, request))
     }
 
     /// Records that a write was acknowledged.
     pub fn acknowledge(
         &mut self,
         worker: Option<usize>,
-        wish: SimRequest,
+        request: SimRequest,
         index: u64,
         next_at: Duration,
     ) {
         if let Some(worker) = worker {
-            self.rest(worker, &wish, next_at);
+            self.finish(worker, &request, next_at);
         }
         self.counts[0] += 1;
-        self.told = self.told.max(index);
-        self.acknowledged.push(AcknowledgedWrite { wish, index });
+        self.highest_answered = self.highest_answered.max(index);
+        self.acknowledged.push(AcknowledgedWrite { request, index });
     }
 
     /// Records that a write was refused or has an unknown outcome: its client retries.
-    pub fn fail(&mut self, worker: usize, wish: &SimRequest, is_known: bool, next_at: Duration) {
+    pub fn fail(&mut self, worker: usize, request: &SimRequest, is_known: bool, next_at: Duration) {
         self.counts[if is_known { 1 } else { 2 }] += 1;
-        self.rest(worker, wish, next_at);
+        self.finish(worker, request, next_at);
     }
 
-    fn rest(&mut self, worker: usize, wish: &SimRequest, next_at: Duration) {
+    fn finish(&mut self, worker: usize, request: &SimRequest, next_at: Duration) {
         let worker = &mut self.workers[worker];
         worker.underway -= 1;
         worker.next_at = next_at;
-        worker.held = match wish {
+        worker.announced = match request {
             SimRequest::Announce(announcement) => Some(announcement.clone()),
             SimRequest::Withdraw(_) => None,
         };
@@ -211,7 +211,7 @@ impl Answers {
     /// Records that a lookup was served.
     pub fn serve(&mut self, served: Served) {
         self.counts[3] += 1;
-        self.told = self.told.max(served.index);
+        self.highest_answered = self.highest_answered.max(served.index);
         self.served.push(served);
     }
 
@@ -265,10 +265,10 @@ impl Answers {
             return Err(late);
         }
         for acknowledged in self.acknowledged.drain(..) {
-            let AcknowledgedWrite { wish, index } = acknowledged;
+            let AcknowledgedWrite { request, index } = acknowledged;
             history
-                .holds(index, |command| wish.is(command))
-                .map_err(|why| format!("acknowledged writes: {wish:?} at {index}: {why}"))?;
+                .holds(index, |command| request.is(command))
+                .map_err(|why| format!("acknowledged writes: {request:?} at {index}: {why}"))?;
         }
         for served in self.served.drain(..) {
             judge_lookup(&served, history).map_err(|why| {
@@ -285,7 +285,7 @@ impl Answers {
                 )
             })?;
         }
-        self.floor = self.told;
+        self.floor = self.highest_answered;
         Ok(())
     }
 }

@@ -32,8 +32,11 @@ pub struct RecordedWrites {
 
 impl RecordedWrites {
     /// Records that a client requests a write from a host. Returns the number of the write.
-    pub fn begin(&mut self, host: usize, wish: &SimRequest, now: Duration) -> usize {
-        let underway = self.underway.entry(wish.node_id().to_owned()).or_default();
+    pub fn begin(&mut self, host: usize, request: &SimRequest, now: Duration) -> usize {
+        let underway = self
+            .underway
+            .entry(request.node_id().to_owned())
+            .or_default();
         self.contended += usize::from(*underway > 0);
         *underway += 1;
         let number = self.operations.len();
@@ -43,7 +46,7 @@ impl RecordedWrites {
             call_ns: now.as_nanos() as u64,
             arrived_ns: Some(now.as_nanos() as u64),
             return_ns: None,
-            input: input_of(wish),
+            input: input_of(request),
             outcome: seen::RequestOutcome::Unknown,
             index: None,
         });
@@ -51,11 +54,11 @@ impl RecordedWrites {
     }
 
     /// Records the response to the client.
-    pub fn end(&mut self, number: usize, told: &Result<u64, WriteError>, now: Duration) {
+    pub fn end(&mut self, number: usize, result: &Result<u64, WriteError>, now: Duration) {
         self.leave(number);
         let operation = &mut self.operations[number];
         operation.return_ns = Some(now.as_nanos() as u64);
-        match told {
+        match result {
             Ok(index) => {
                 operation.outcome = seen::RequestOutcome::Acked;
                 operation.index = Some(*index);
@@ -108,8 +111,8 @@ impl RecordedWrites {
     }
 }
 
-fn input_of(wish: &SimRequest) -> Input {
-    match wish {
+fn input_of(request: &SimRequest) -> Input {
+    match request {
         SimRequest::Announce(announcement) => Input::Announce {
             node: announcement.node_id.as_str().into(),
             pool: POOL.into(),

@@ -46,8 +46,8 @@ impl CommitMode {
 pub(crate) struct Database {
     redb: redb::Database,
     path: PathBuf,
-    growth: LogSizeIndex,
-    /// `None` before the first journal was created.
+    size_index: LogSizeIndex,
+    /// `None` before the first WAL was created.
     epoch: Option<WalEpoch>,
 }
 
@@ -65,7 +65,7 @@ impl Database {
         let database = Self {
             redb,
             path: tmp.clone(),
-            growth: LogSizeIndex::default(),
+            size_index: LogSizeIndex::default(),
             epoch: None,
         };
         database.write(CommitMode::TwoPhases, |_, meta| {
@@ -122,7 +122,7 @@ impl Database {
         let mut database = Self {
             redb,
             path: path.clone(),
-            growth: LogSizeIndex::default(),
+            size_index: LogSizeIndex::default(),
             epoch: None,
         };
         let checked = verify::database(&database.redb).map_err(|e| match e {
@@ -130,7 +130,7 @@ impl Database {
             verify::Failure::Redb(other) => corrupt(other.to_string()),
             verify::Failure::Content(index, what) => what.in_file(dir, &path, index),
         })?;
-        (database.growth, database.epoch) = (checked.growth, checked.epoch);
+        (database.size_index, database.epoch) = (checked.size_index, checked.epoch);
         if let Some(upto) = checked.leftover {
             database
                 .write(CommitMode::OnePhase, |log, _| {
@@ -142,13 +142,13 @@ impl Database {
     }
 
     /// Returns the map from log indexes to log size, as of when the log was opened, including the
-    /// frames of the journal.
-    pub(crate) fn growth(&self) -> &LogSizeIndex {
-        &self.growth
+    /// frames of the WAL.
+    pub(crate) fn size_index(&self) -> &LogSizeIndex {
+        &self.size_index
     }
 
-    /// Returns the mark that tells which frames of the journal the database did not have when it
-    /// was opened; `None` before the first journal was created.
+    /// Returns the epoch that tells which frames of the WAL the database did not have when it
+    /// was opened; `None` before the first WAL was created.
     pub(crate) fn epoch(&self) -> Option<WalEpoch> {
         self.epoch
     }
@@ -156,7 +156,7 @@ impl Database {
     /// Records that the log has `bytes` more than when it was opened, and now ends with index
     /// `last`.
     pub(crate) fn grow_by(&mut self, last: Option<u64>, bytes: u64) {
-        self.growth.note_opened(last, bytes);
+        self.size_index.note_opened(last, bytes);
     }
 
     /// Runs a transaction over both tables. With a synced `commit` it is durable on return.

@@ -1,4 +1,4 @@
-//! The bounds of the log on disk, and how an operation changes them within a transaction.
+//! The bounds of the log on disk, and how a request changes them within a transaction.
 
 use super::schema::{LogTable, MetaTable, key};
 use crate::codec;
@@ -37,7 +37,7 @@ impl DurableState {
         }
     }
 
-    /// Accounts for an append that is written to the journal.
+    /// Accounts for an append that is written to the WAL.
     pub(crate) fn record_wal_append(&mut self, request: &WriteRequest) {
         if let WriteRequest::Append { last, .. } = request {
             self.last = *last;
@@ -45,7 +45,7 @@ impl DurableState {
         }
     }
 
-    /// Applies an operation to the tables.
+    /// Applies a request to the tables.
     pub(crate) fn apply(
         &mut self,
         request: &WriteRequest,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The format of the database as a whole: its tables and keys.
 ///
 /// - 1: the whole log is in the database.
-/// - 2: the most recent appends may be in a journal. Before the journal is created, the whole log
+/// - 2: the most recent appends may be in a WAL. Before the WAL is created, the whole log
 ///   is in the database.
 pub(crate) const FORMAT: u32 = 2;
 
@@ -31,14 +31,14 @@ pub(crate) mod key {
     pub(crate) const JOURNAL: &str = "journal";
 }
 
-/// The description of the journal frames that the database does not have yet.
+/// The description of the WAL frames that the database does not have yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WalEpoch {
-    /// A random number that identifies the frames of this journal.
+    /// A random number that identifies the frames of this WAL.
     pub(crate) salt: u64,
     /// The generation of these frames.
     pub(crate) generation: u64,
-    /// The length of the journal file. It is stored because a later release may choose a different
+    /// The length of the WAL file. It is stored because a later release may choose a different
     /// length.
     pub(crate) length_bytes: u64,
 }

@@ -50,8 +50,8 @@ impl From<Unreadable> for Failure {
 pub(crate) struct Checked {
     pub(crate) recovered: RecoveredState,
     /// The map from log indexes to cumulative log size.
-    pub(crate) growth: LogSizeIndex,
-    /// The mark that tells which frames of the journal are not in the database.
+    pub(crate) size_index: LogSizeIndex,
+    /// The epoch that tells which frames of the WAL are not in the database.
     pub(crate) epoch: Option<WalEpoch>,
     /// The last entry that an interrupted purge has not deleted.
     pub(crate) leftover: Option<u64>,
@@ -70,7 +70,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     let first = next_index(recovered.purged);
     let mut checked = Checked {
         recovered,
-        growth: LogSizeIndex::default(),
+        size_index: LogSizeIndex::default(),
         epoch,
         leftover: None,
     };
@@ -97,7 +97,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
             ));
         }
         let bytes = record.value().len() as u64;
-        checked.growth.note_opened(Some(index), bytes);
+        checked.size_index.note_opened(Some(index), bytes);
         next += 1;
     }
     if next != next_index(checked.recovered.last) {

@@ -80,26 +80,26 @@ mod tests {
     const KB: u64 = 1 << 10;
 
     fn opened() -> LogSizeIndex {
-        let mut growth = LogSizeIndex::default();
-        growth.note_opened(Some(10), 500 * KB);
-        growth
+        let mut size_index = LogSizeIndex::default();
+        size_index.note_opened(Some(10), 500 * KB);
+        size_index
     }
 
     /// The bytes between two indexes are known to the resolution of a mark. Bytes from before the
     /// first mark are attributed to it.
     #[test]
     fn bytes_are_found_by_index() {
-        let mut growth = opened();
-        growth.note(Some(20), 200 * KB, 700 * KB);
-        growth.note(Some(21), 1, 700 * KB);
-        growth.note(Some(30), 200 * KB - 1, 900 * KB);
-        assert_eq!(growth.appended_bytes(), 900 * KB);
-        assert_eq!(growth.bytes_between(None, 30), 900 * KB);
-        assert_eq!(growth.bytes_between(Some(9), 30), 900 * KB);
-        assert_eq!(growth.bytes_between(Some(10), 30), 400 * KB);
-        assert_eq!(growth.bytes_between(Some(15), 29), 200 * KB);
-        assert_eq!(growth.bytes_between(Some(25), 30), 200 * KB);
-        assert_eq!(growth.bytes_between(Some(40), 30), 0);
+        let mut size_index = opened();
+        size_index.note(Some(20), 200 * KB, 700 * KB);
+        size_index.note(Some(21), 1, 700 * KB);
+        size_index.note(Some(30), 200 * KB - 1, 900 * KB);
+        assert_eq!(size_index.appended_bytes(), 900 * KB);
+        assert_eq!(size_index.bytes_between(None, 30), 900 * KB);
+        assert_eq!(size_index.bytes_between(Some(9), 30), 900 * KB);
+        assert_eq!(size_index.bytes_between(Some(10), 30), 400 * KB);
+        assert_eq!(size_index.bytes_between(Some(15), 29), 200 * KB);
+        assert_eq!(size_index.bytes_between(Some(25), 30), 200 * KB);
+        assert_eq!(size_index.bytes_between(Some(40), 30), 0);
         assert_eq!(LogSizeIndex::default().bytes_between(None, 0), 0);
     }
 
@@ -107,13 +107,13 @@ mod tests {
     /// index is returned.
     #[test]
     fn what_is_to_stay_is_found() {
-        let mut growth = opened();
-        growth.note(Some(20), 200 * KB, 700 * KB);
-        growth.note(Some(30), 200 * KB, 900 * KB);
-        assert_eq!(growth.index_before(0), Some(30));
-        assert_eq!(growth.index_before(200 * KB), Some(20));
-        assert_eq!(growth.index_before(200 * KB + 1), Some(10));
-        assert_eq!(growth.index_before(401 * KB), None);
+        let mut size_index = opened();
+        size_index.note(Some(20), 200 * KB, 700 * KB);
+        size_index.note(Some(30), 200 * KB, 900 * KB);
+        assert_eq!(size_index.index_before(0), Some(30));
+        assert_eq!(size_index.index_before(200 * KB), Some(20));
+        assert_eq!(size_index.index_before(200 * KB + 1), Some(10));
+        assert_eq!(size_index.index_before(401 * KB), None);
         assert_eq!(LogSizeIndex::default().index_before(0), None);
     }
 
@@ -121,46 +121,46 @@ mod tests {
     /// assigned to new entries.
     #[test]
     fn a_cut_takes_its_marks() {
-        let mut growth = opened();
-        growth.note(Some(20), 200 * KB, 700 * KB);
-        growth.note(Some(15), 100 * KB, 600 * KB);
-        assert_eq!(growth.bytes_between(Some(10), 15), 300 * KB);
-        growth.note(Some(20), 1, 600 * KB);
+        let mut size_index = opened();
+        size_index.note(Some(20), 200 * KB, 700 * KB);
+        size_index.note(Some(15), 100 * KB, 600 * KB);
+        assert_eq!(size_index.bytes_between(Some(10), 15), 300 * KB);
+        size_index.note(Some(20), 1, 600 * KB);
         assert_eq!(
-            growth.bytes_between(Some(15), 20),
+            size_index.bytes_between(Some(15), 20),
             0,
             "too close for a mark"
         );
-        assert_eq!(growth.index_before(300 * KB), Some(10));
+        assert_eq!(size_index.index_before(300 * KB), Some(10));
     }
 
     /// The parts of a log that is opened are known individually, so that it can be purged without
     /// first being covered by another snapshot.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
-        let mut growth = LogSizeIndex::default();
+        let mut size_index = LogSizeIndex::default();
         for nth in 0..100_000 {
-            growth.note_opened(Some(nth), KB);
+            size_index.note_opened(Some(nth), KB);
         }
-        assert_eq!(growth.appended_bytes(), 100_000 * KB);
+        assert_eq!(size_index.appended_bytes(), 100_000 * KB);
         let near = |bytes: u64, exact: u64| bytes.abs_diff(exact) <= 100_000 / PART_OF_LOG;
         assert!(near(
-            growth.bytes_between(Some(70_000), 99_999) / KB,
+            size_index.bytes_between(Some(70_000), 99_999) / KB,
             29_999
         ));
-        let old = growth.index_before(32_000 * KB).expect("a larger log");
+        let old = size_index.index_before(32_000 * KB).expect("a larger log");
         assert!(near(old, 67_999), "{old}");
     }
 
     /// The number of marks is limited, regardless of the length of the log.
     #[test]
     fn the_oldest_marks_go() {
-        let mut growth = LogSizeIndex::default();
+        let mut size_index = LogSizeIndex::default();
         for nth in 0..2 * MARKS_MAX as u64 {
-            growth.note(Some(nth), KB, PART_OF_LOG * KB);
+            size_index.note(Some(nth), KB, PART_OF_LOG * KB);
         }
-        assert_eq!(growth.marks.len(), MARKS_MAX);
+        assert_eq!(size_index.marks.len(), MARKS_MAX);
         let newest = 2 * MARKS_MAX as u64 - 1;
-        assert_eq!(growth.index_before(3 * KB), Some(newest - 3));
+        assert_eq!(size_index.index_before(3 * KB), Some(newest - 3));
     }
 }

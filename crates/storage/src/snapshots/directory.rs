@@ -28,7 +28,7 @@ struct DirectoryState {
     dir: PathBuf,
     fail_stop: FailStop,
     space: Arc<Space>,
-    work: BlockingExecutor,
+    executor: BlockingExecutor,
     /// Serializes saves: two snapshots of the same index would share a temporary file.
     saving: Mutex<()>,
 }
@@ -39,14 +39,14 @@ impl Snapshots {
         dir: &Path,
         fail_stop: FailStop,
         space: Arc<Space>,
-        work: BlockingExecutor,
+        executor: BlockingExecutor,
     ) -> Self {
         let inner = DirectoryState {
             vfs,
             dir: dir.to_path_buf(),
             fail_stop,
             space,
-            work,
+            executor,
             saving: Mutex::new(()),
         };
         Self {
@@ -54,16 +54,16 @@ impl Snapshots {
         }
     }
 
-    /// Returns where the other methods must be called.
+    /// Returns the executor on which the other methods must be called.
     pub fn work(&self) -> &BlockingExecutor {
-        &self.inner.work
+        &self.inner.executor
     }
 
     /// Writes a snapshot. It is durable on return, and older ones are removed.
     ///
     /// # Errors
     /// - When a reader would reject the file; nothing is written then.
-    /// - When a write or an fsync failed. The failure is latched: the process must stop.
+    /// - When a write or an fsync failed. The failure is recorded: the process must stop.
     pub fn save(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
         self.save_with(meta, body.len() as u64, |out| out.write_all(body))
     }
@@ -95,7 +95,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// When it cannot be read or cannot be trusted. The error names the file and the block. It is
-    /// latched.
+    /// recorded as the failure that stops the process.
     pub fn load(&self) -> io::Result<Option<(SnapshotMeta, Vec<u8>)>> {
         self.inner.fail_stop.check()?;
         self.inner

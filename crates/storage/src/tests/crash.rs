@@ -39,12 +39,12 @@ fn played(steps: &[ScriptStep]) -> Run {
     run
 }
 
-/// The results for the images of a journal.
+/// The results for the images of a run.
 #[derive(Debug, Default)]
 struct Examined {
     /// The number of different images that were opened.
     opened: usize,
-    /// The number of times that an image was judged at a point of the journal.
+    /// The number of times that an image was judged at a point of the run.
     judged: usize,
     wrong: usize,
     first_wrong: Option<String>,
@@ -69,11 +69,11 @@ impl AddAssign for Examined {
     }
 }
 
-/// Opens every image of every crash of a journal, each only once even if several crashes can leave
+/// Opens every image of every crash of a run, each only once even if several crashes can leave
 /// it, and judges it at every point at which it can occur. `also` is called with each image.
 fn examine(
     run: &Run,
-    journal: &[DiskChange],
+    changes: &[DiskChange],
     sampled: usize,
     also: impl Fn(DiskImage, &Contents) + Sync,
 ) -> Examined {
@@ -82,7 +82,7 @@ fn examine(
         let mut seen: HashMap<u64, Result<Matches, String>> = HashMap::new();
         let mut examined = Examined::default();
         let mut point = 0;
-        Crash::default().walk(journal, |crash| {
+        Crash::default().walk(changes, |crash| {
             point += 1;
             let owed = run.owed_at(crash);
             for image in crash.images(&mut random, sampled) {
@@ -133,7 +133,7 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
     let acknowledged = Some(log_id(1, 9));
     let mut random = CrashRandom(0x9E37_79B9_7F4A_7C15);
     let (mut judged, mut behind) = (0, 0);
-    Crash::default().walk(&run.fs.journal(), |crash| {
+    Crash::default().walk(&run.fs.changes(), |crash| {
         if !crash.acknowledged.contains(&SNAPSHOT) {
             return;
         }
@@ -155,7 +155,7 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
     let run = played(&long());
-    let examined = examine(&run, &run.fs.journal(), 500, |_, _| {});
+    let examined = examine(&run, &run.fs.changes(), 500, |_, _| {});
     examined.assert_right();
     assert!(
         examined.opened >= IMAGES_MIN,
@@ -168,12 +168,12 @@ fn nothing_acknowledged_is_lost_in_a_power_cut() {
 #[test]
 fn nothing_large_is_lost_in_a_power_cut() {
     let run = played(&everything());
-    let examined = examine(&run, &run.fs.journal(), 10, |_, _| {});
+    let examined = examine(&run, &run.fs.changes(), 10, |_, _| {});
     examined.assert_right();
     assert!(examined.opened > 3_000, "only {} images", examined.opened);
 }
 
-/// The same holds while the journal is repeatedly filled and moved to the database.
+/// The same holds while the WAL is repeatedly filled and moved to the database.
 #[test]
 fn nothing_is_lost_when_the_journal_is_full() {
     let mut steps = vec![ScriptStep::Vote(1, true)];
@@ -181,7 +181,7 @@ fn nothing_is_lost_when_the_journal_is_full() {
     steps.extend([ScriptStep::Vote(2, true), ScriptStep::Truncate(30)]);
     steps.extend((0..20).map(|_| ScriptStep::Burst(vec![200, 5_000])));
     let run = played(&steps);
-    let examined = examine(&run, &run.fs.journal(), 20, |_, _| {});
+    let examined = examine(&run, &run.fs.changes(), 20, |_, _| {});
     examined.assert_right();
     assert!(examined.opened > 500, "only {} images", examined.opened);
 }
@@ -191,7 +191,7 @@ fn nothing_is_lost_when_the_journal_is_full() {
 fn a_power_cut_during_recovery_changes_nothing() {
     let run = played(&everything());
     let images = std::sync::atomic::AtomicUsize::new(0);
-    let examined = examine(&run, &run.fs.journal(), 1, |image, found| {
+    let examined = examine(&run, &run.fs.changes(), 1, |image, found| {
         let digest = digest_of(&image);
         if !digest.is_multiple_of(128) {
             return;
@@ -199,7 +199,7 @@ fn a_power_cut_during_recovery_changes_nothing() {
         let mut random = CrashRandom(digest | 1);
         let fs = SimFs::of_image(image.clone(), CAPACITY, true);
         contents_of(&fs, &dir()).expect("it opened before");
-        Crash::after(&image).walk(&fs.journal(), |crash| {
+        Crash::after(&image).walk(&fs.changes(), |crash| {
             for image in crash.images(&mut random, 1) {
                 images.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 assert_eq!(&contents_of_image(image).expect("it opens again"), found);
@@ -218,22 +218,22 @@ fn a_power_cut_during_recovery_changes_nothing() {
 #[test]
 fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     let run = played(&everything());
-    let journal = run.fs.journal();
+    let changes = run.fs.changes();
     let more = [
         ScriptStep::Vote(20, true),
         ScriptStep::Append(vec![300]),
         ScriptStep::Reopen,
     ];
     let mut images = 0;
-    for killed_at in (3..journal.len()).step_by(41) {
-        let fs = SimFs::of_journal(&journal[..killed_at], CAPACITY);
+    for killed_at in (3..changes.len()).step_by(41) {
+        let fs = SimFs::of_changes(&changes[..killed_at], CAPACITY);
         let seen =
             contents_of(&fs, &dir()).unwrap_or_else(|e| panic!("killed at {killed_at}: {e}"));
         let mut next = Run::from(fs, seen);
         next.committed.clone_from(&run.committed);
         block_on(next.play(&more)).expect("it opens");
         let mut random = CrashRandom(killed_at as u64);
-        Crash::default().walk(&next.fs.journal(), |crash| {
+        Crash::default().walk(&next.fs.changes(), |crash| {
             if crash.began == 0 {
                 return;
             }
@@ -264,15 +264,15 @@ fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
         ScriptStep::Append(vec![300]),
     ];
     let run = played(&steps);
-    let examined = examine(&run, &run.fs.journal(), 1, |_, _| {});
+    let examined = examine(&run, &run.fs.changes(), 1, |_, _| {});
     examined.assert_right();
     assert!(examined.opened > 100, "only {} images", examined.opened);
 }
 
-/// Returns the number of images of a journal that are rejected or hold something other than they
+/// Returns the number of images of a run that are rejected or hold something other than they
 /// must.
-fn wrong_images(run: &Run, journal: &[DiskChange]) -> usize {
-    examine(run, journal, 1, |_, _| {}).wrong
+fn wrong_images(run: &Run, changes: &[DiskChange]) -> usize {
+    examine(run, changes, 1, |_, _| {}).wrong
 }
 
 /// These tests can fail: a disk that lies about its syncs, a directory that is never synced, and a
@@ -280,10 +280,10 @@ fn wrong_images(run: &Run, journal: &[DiskChange]) -> usize {
 #[test]
 fn a_missing_sync_is_caught() {
     let run = played(&everything()[..18]);
-    let journal = run.fs.journal();
-    assert_eq!(wrong_images(&run, &journal), 0);
+    let changes = run.fs.changes();
+    assert_eq!(wrong_images(&run, &changes), 0);
     let without = |sync: fn(&DiskChange) -> bool| -> Vec<DiskChange> {
-        journal.iter().filter(|e| !sync(e)).cloned().collect()
+        changes.iter().filter(|e| !sync(e)).cloned().collect()
     };
     assert!(
         wrong_images(&run, &without(|e| matches!(e, DiskChange::Sync { .. }))) > 0,
@@ -293,7 +293,7 @@ fn a_missing_sync_is_caught() {
         wrong_images(&run, &without(|e| matches!(e, DiskChange::SyncDir { .. }))) > 0,
         "names that are not synced"
     );
-    let mut early = journal.clone();
+    let mut early = changes.clone();
     for at in 1..early.len() {
         if matches!(early[at], DiskChange::Acknowledged(_)) {
             let sync = early[..at]

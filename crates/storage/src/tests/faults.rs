@@ -110,7 +110,7 @@ impl FaultSession {
     /// happened to the rest, and that it is also there without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = CrashRandom(n + 1);
-        let crash = Crash::after(&self.image).at_end(&run.fs.journal());
+        let crash = Crash::after(&self.image).at_end(&run.fs.changes());
         let left = crash.images(&mut random, 1);
         let owed = run.owed_at(&crash);
         // The first image contains none of the unsynced changes, the last one all of them.
@@ -128,7 +128,7 @@ impl FaultSession {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FaultOutcome {
     /// The store was open, and rejects all writes from then on.
-    Latched,
+    Stopped,
     /// The store was not opened.
     Refused,
     /// The fault has no consequences.
@@ -156,14 +156,14 @@ fn outcome(
         // The ballast is only a precaution: without space for it, the store does without.
         Ok(()) if struck.contains("ballast") && fault != IoFault::Io => Ok(FaultOutcome::Tolerated),
         Ok(()) => {
-            let failure = run.failure().ok_or("nothing was latched")?;
+            let failure = run.failure().ok_or("nothing was recorded")?;
             if !failure.contains("/data") || !failure.contains("os error") {
                 return Err(format!("{failure} does not say where and why"));
             }
             if run.is_open() {
                 block_on(refuses_everything(&run.store()))?;
             }
-            Ok(FaultOutcome::Latched)
+            Ok(FaultOutcome::Stopped)
         }
     }
 }
@@ -190,7 +190,7 @@ fn nothing_tried_again(fs: &SimFs, struck: &str) -> Result<(), String> {
 /// The outcomes of many injected failures.
 #[derive(Debug, Default)]
 struct Tally {
-    latched: usize,
+    stopped: usize,
     refused: usize,
     /// The number of failures by operation and file.
     struck: BTreeMap<String, usize>,
@@ -199,7 +199,7 @@ struct Tally {
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
-        self.latched += other.latched;
+        self.stopped += other.stopped;
         self.refused += other.refused;
         self.wrong.extend(other.wrong);
         for (what, times) in other.struck {
@@ -217,7 +217,7 @@ fn fail_each(sessions: &[FaultSession], fault: IoFault) -> Tally {
                 match session.fail(n, fault) {
                     Ok(None) => continue,
                     Ok(Some((struck, outcome))) => {
-                        tally.latched += usize::from(outcome == FaultOutcome::Latched);
+                        tally.stopped += usize::from(outcome == FaultOutcome::Stopped);
                         tally.refused += usize::from(outcome == FaultOutcome::Refused);
                         *tally.struck.entry(struck).or_default() += 1;
                     }
@@ -234,7 +234,7 @@ fn fail_each(sessions: &[FaultSession], fault: IoFault) -> Tally {
     all
 }
 
-/// The first failed operation, at any point of a script of 200 steps, is latched with its file and
+/// The first failed operation, at any point of a script of 200 steps, is recorded with its file and
 /// reason; the failed write or sync is not retried; nothing more is acknowledged; and nothing that
 /// was acknowledged is lost.
 #[test]
@@ -245,8 +245,8 @@ fn a_failed_operation_stops_the_store() {
     assert_eq!(tally.wrong, Vec::<String>::new());
     let failed: usize = tally.struck.values().sum();
     println!(
-        "{failed} of {operations} operations failed: {} latched, {} refused at open; {:#?}",
-        tally.latched, tally.refused, tally.struck
+        "{failed} of {operations} operations failed: {} stopped, {} refused at open; {:#?}",
+        tally.stopped, tally.refused, tally.struck
     );
     // The composition of batches, and whether there is time for a seal, varies from run to run.
     assert!(
@@ -272,15 +272,15 @@ fn an_operation_without_space_stops_the_store() {
         let tally = fail_each(&sessions, fault);
         assert_eq!(tally.wrong, Vec::<String>::new());
         println!(
-            "{fault:?}: {} latched, {} refused",
-            tally.latched, tally.refused
+            "{fault:?}: {} stopped, {} refused",
+            tally.stopped, tally.refused
         );
-        assert!(tally.latched > 1_000, "{tally:?}");
+        assert!(tally.stopped > 1_000, "{tally:?}");
     }
 }
 
 /// These tests can fail: with a disk that lies about one of its syncs, every such sync is detected,
-/// since nothing is latched.
+/// since nothing is recorded.
 #[test]
 fn a_failure_that_is_not_told_is_caught() {
     let sessions = sessions(&long()[..20]);
@@ -290,7 +290,7 @@ fn a_failure_that_is_not_told_is_caught() {
     assert!(syncs > 20, "{syncs} syncs");
 }
 
-/// A failure during the idle seal, for which no caller waits, is latched too.
+/// A failure during the idle seal, for which no caller waits, is recorded too.
 #[test]
 fn a_failed_seal_stops_the_store() {
     block_on(async {
@@ -306,7 +306,7 @@ fn a_failed_seal_stops_the_store() {
         failed
             .wait_for(Option::is_some)
             .await
-            .expect("it is latched");
+            .expect("it is recorded");
         refuses_everything(&store).await.expect("it is stopped");
     });
 }

@@ -45,10 +45,10 @@ fn verdict(
         _ => return Err(format!("it is not said to be damaged: {said}")),
     };
     if named != path || what.is_empty() || !said.contains(&what) {
-        return Err(format!("the refusal does not name it: {said}"));
+        return Err(format!("the error does not name it: {said}"));
     }
     if !said.contains(&path.display().to_string()) {
-        return Err(format!("the refusal does not name it: {said}"));
+        return Err(format!("the error does not name it: {said}"));
     }
     Ok(true)
 }
@@ -160,7 +160,7 @@ fn unsealed(run: &Run) -> DiskImage {
     let last = run.history.len() - 1;
     let mut unsealed = None;
     let mut random = CrashRandom(1);
-    Crash::default().walk(&run.fs.journal(), |crash| {
+    Crash::default().walk(&run.fs.changes(), |crash| {
         if unsealed.is_none() && crash.acknowledged.last() == Some(&last) {
             unsealed = crash.images(&mut random, 0).into_iter().next();
         }
@@ -184,12 +184,12 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
         let (flipped, refused) = flip(&image, file, 5, &whole, allowed);
         println!("{flipped} flips of {file}, {refused} refused");
         assert!(flipped > 1_000, "{flipped} flips of {file}");
-        // The last append may or may not be in the journal; this varies from run to run.
+        // The last append may or may not be in the WAL; this varies from run to run.
         assert!(refused > 0 || file == "raft.journal", "nothing was refused");
     }
 }
 
-/// Returns a run, and its directory after a power cut with three frames in the journal, unless the
+/// Returns a run, and its directory after a power cut with three frames in the WAL, unless the
 /// writer had the time to move them to the database.
 fn with_frames() -> (Run, DiskImage) {
     let mut run = Run::new(SimFs::new(CAPACITY));
@@ -205,7 +205,7 @@ fn with_frames() -> (Run, DiskImage) {
     (run, image)
 }
 
-/// A flipped bit in the journal can lose only the last frame: a frame that is followed by another
+/// A flipped bit in the WAL can lose only the last frame: a frame that is followed by another
 /// one was durable.
 #[test]
 fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {

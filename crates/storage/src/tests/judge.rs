@@ -52,7 +52,7 @@ impl Run {
         }
     }
 
-    /// Returns the requirement at a point of the journal.
+    /// Returns the requirement at a point of the run.
     pub(super) fn owed_at(&self, crash: &Crash) -> Owed {
         self.owed(&crash.acknowledged, crash.began)
     }

@@ -209,7 +209,7 @@ impl Run {
         Ok(())
     }
 
-    /// Returns the latched failure.
+    /// Returns the recorded failure.
     pub(super) fn failure(&self) -> Option<String> {
         self.failed.as_ref().and_then(|f| f.borrow().clone())
     }

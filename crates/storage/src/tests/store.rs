@@ -163,7 +163,7 @@ fn appends_that_wait_share_a_sync() {
         let mut log = store.log_store();
         log.save_vote(&Vote::new(1, 1)).await.expect("saved");
         let syncs = |fs: &SimFs| {
-            fs.journal()
+            fs.changes()
                 .iter()
                 .filter(|e| matches!(e, DiskChange::Sync { .. }))
                 .count()
@@ -217,8 +217,8 @@ fn a_missing_database_is_refused() {
     );
 }
 
-/// A directory of a release without a journal is upgraded completely, no matter at which step a
-/// crash interrupts the upgrade. A release without a journal then rejects it.
+/// A directory of a release without a WAL is upgraded completely, no matter at which step a
+/// crash interrupts the upgrade. A release without a WAL then rejects it.
 #[test]
 fn a_directory_without_a_journal_gets_one() {
     block_on(async {
@@ -226,7 +226,7 @@ fn a_directory_without_a_journal_gets_one() {
         let store = open(dir.path()).expect("a new store");
         filled(&store, 10, 300).await;
         store.close().await;
-        let journal = dir.path().join(layout::JOURNAL);
+        let wal_path = dir.path().join(layout::JOURNAL);
         for left in [None, Some(vec![0; file::LENGTH_BYTES as usize])] {
             let (database, _) =
                 Database::open(&OsFs, dir.path(), &FailStop::new()).expect("it opens");
@@ -239,13 +239,13 @@ fn a_directory_without_a_journal_gets_one() {
                 .expect("it is written");
             database.close().expect("it is closed");
             match left {
-                Some(zeros) => std::fs::write(&journal, zeros).expect("it is written"),
-                None => std::fs::remove_file(&journal).expect("it is removed"),
+                Some(zeros) => std::fs::write(&wal_path, zeros).expect("it is written"),
+                None => std::fs::remove_file(&wal_path).expect("it is removed"),
             }
             let store = open(dir.path()).expect("it opens");
             assert_eq!(store.last_log_id(), Some(log_id(1, 9)));
             store.close().await;
-            assert!(journal.exists());
+            assert!(wal_path.exists());
         }
         let (database, _) = Database::open(&OsFs, dir.path(), &FailStop::new()).expect("it opens");
         database
@@ -258,7 +258,7 @@ fn a_directory_without_a_journal_gets_one() {
     });
 }
 
-/// A database and a journal that do not belong together are rejected, with an error that names the
+/// A database and a WAL that do not belong together are rejected, with an error that names the
 /// database.
 #[test]
 fn a_database_without_its_journal_is_refused() {
@@ -285,7 +285,7 @@ fn a_database_without_its_journal_is_refused() {
         });
         forget.expect("it is written");
         older.close().expect("it is closed");
-        let refused = open(dir.path()).expect_err("the journal is of another");
+        let refused = open(dir.path()).expect_err("the WAL is of another");
         let said = refused.to_string();
         assert!(
             said.contains(layout::DATABASE) && said.contains("beside"),

@@ -6,8 +6,8 @@ use quorate_planted::{Bug, is_planted};
 use redb::StorageBackend;
 use std::io;
 
-/// A file of the [`super::Vfs`] that rejects every write and sync once any failure is latched. This
-/// is necessary because redb repairs its own file when it is dropped, and does not know about
+/// A file of the [`super::Vfs`] that rejects every write and sync once any failure is recorded.
+/// This is necessary because redb repairs its own file when it is dropped, and does not know about
 /// failures of other files. The directory's lock file keeps other processes out.
 #[derive(Debug)]
 pub(crate) struct FailStopFile {

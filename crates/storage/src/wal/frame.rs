@@ -1,4 +1,4 @@
-//! The encoding of journal frames.
+//! The encoding of WAL frames.
 //!
 //! A frame is `magic u32 | generation u64 | sequence u32 | length u32 | crc32c of the body | crc32c
 //! of all before and the salt | body`, with numbers in little-endian order, padded with zeros to a
@@ -189,7 +189,7 @@ fn take_u64(bytes: &mut &[u8]) -> Option<u64> {
 pub(crate) mod fuzzing {
     use super::{FrameHeader, HEADER_BYTES, WalEpoch, WalFrame, decode, encode};
 
-    const MARK: WalEpoch = WalEpoch {
+    const EPOCH: WalEpoch = WalEpoch {
         salt: 0,
         generation: 1,
         length_bytes: 0,
@@ -199,19 +199,19 @@ pub(crate) mod fuzzing {
         let mut bytes = vec![0; HEADER_BYTES];
         bytes.extend_from_slice(body);
         FrameHeader {
-            generation: MARK.generation,
+            generation: EPOCH.generation,
             sequence: 0,
             body_bytes: u32::try_from(body.len()).ok()?,
             body_crc: crc32c::crc32c(body),
         }
-        .write(&mut bytes, MARK.salt);
-        let (frame, _) = decode(&bytes, MARK, 0).ok()??;
+        .write(&mut bytes, EPOCH.salt);
+        let (frame, _) = decode(&bytes, EPOCH, 0).ok()??;
         Some(frame)
     }
 
     pub(crate) fn body_of(frame: &WalFrame) -> Option<Vec<u8>> {
-        let bytes = encode(MARK, 0, frame.committed, frame.records.iter()).ok()?;
-        let header = FrameHeader::read(&bytes, MARK.salt)?;
+        let bytes = encode(EPOCH, 0, frame.committed, frame.records.iter()).ok()?;
+        let header = FrameHeader::read(&bytes, EPOCH.salt)?;
         let body = bytes.get(HEADER_BYTES..)?;
         body.get(..header.body_bytes as usize).map(<[u8]>::to_vec)
     }

@@ -1,4 +1,4 @@
-//! The journal, a write-ahead log in front of the database for the most recently appended entries.
+//! The write-ahead log (WAL) in front of the database for the most recently appended entries.
 
 pub(super) mod file;
 pub(super) mod frame;

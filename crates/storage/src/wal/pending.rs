@@ -1,4 +1,4 @@
-//! The entries that are in the journal but not in the database yet.
+//! The entries that are in the WAL but not in the database yet.
 
 use super::file::Wal;
 use crate::codec;
@@ -9,7 +9,7 @@ use crate::types::LogId;
 use redb::StorageError;
 use std::io;
 
-/// The journal, with the records of its frames.
+/// The WAL, with the records of its frames.
 #[derive(Debug)]
 pub(crate) struct PendingWal {
     wal: Wal,
@@ -24,12 +24,12 @@ impl PendingWal {
         }
     }
 
-    /// Returns whether the database has all records of the journal.
+    /// Returns whether the database has all records of the WAL.
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// Returns whether a batch can be written to the journal: it consists of appends only, and
+    /// Returns whether a batch can be written to the WAL: it consists of appends only, and
     /// there is room for it.
     pub(crate) fn accepts(&self, batch: &[QueuedRequest]) -> bool {
         let (mut records, mut bytes) = (0, 0);
@@ -43,7 +43,7 @@ impl PendingWal {
         records > 0 && self.wal.has_room(records, bytes)
     }
 
-    /// Writes a batch to the journal. It must satisfy [`PendingWal::accepts`].
+    /// Writes a batch to the WAL. It must satisfy [`PendingWal::accepts`].
     ///
     /// # Errors
     /// Same as [`Wal::append`].
@@ -62,14 +62,14 @@ impl PendingWal {
         self.wal.append(committed, records, is_synced)
     }
 
-    /// Keeps the records of an operation that was written to the journal.
+    /// Keeps the records of a request that was written to the WAL.
     pub(crate) fn keep(&mut self, request: &mut WriteRequest) {
         if let WriteRequest::Append { records, .. } = request {
             self.records.append(records);
         }
     }
 
-    /// Writes all records to the database, within the caller's transaction. Returns the mark that
+    /// Writes all records to the database, within the caller's transaction. Returns the epoch that
     /// was stored, which must be passed to [`PendingWal::checkpointed`] after the commit.
     ///
     /// # Errors

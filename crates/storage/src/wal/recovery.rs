@@ -1,4 +1,4 @@
-//! Recovery of the journal when a directory is opened: it is created if it does not exist, and its
+//! Recovery of the WAL when a directory is opened: it is created if it does not exist, and its
 //! frames are moved to the database.
 
 use super::file::{self, Wal};
@@ -27,14 +27,14 @@ pub(crate) struct WalRecovery<'a> {
 }
 
 impl WalRecovery<'_> {
-    /// Opens the journal. On return its frames are durable in the database and included in
+    /// Opens the WAL. On return its frames are durable in the database and included in
     /// `recovered`.
     pub(crate) fn open_wal(
         &self,
         database: &mut Database,
         recovered: &mut RecoveredState,
     ) -> Result<Wal, OpenError> {
-        let (journal_path, database_path) = (
+        let (wal_path, database_path) = (
             self.dir.join(layout::JOURNAL),
             self.dir.join(layout::DATABASE),
         );
@@ -45,12 +45,12 @@ impl WalRecovery<'_> {
         let (mut wal, frames) = Wal::open(self.vfs, self.dir, self.fail_stop, epoch)?;
         for frame in &frames {
             let bytes = follow(frame, recovered)
-                .map_err(|(index, what)| what.in_file(self.dir, &journal_path, index))?;
+                .map_err(|(index, what)| what.in_file(self.dir, &wal_path, index))?;
             database.grow_by(recovered.last.map(|id| id.index), bytes);
         }
         check_ends(recovered).map_err(|what| what.in_file(self.dir, &database_path, None))?;
         if let Some(epoch) = wal.next_epoch() {
-            self.take_over(database, &frames, recovered, epoch)
+            self.checkpoint(database, &frames, recovered, epoch)
                 .map_err(|source| self.unusable(source))?;
             wal.start_over(epoch);
         }
@@ -64,8 +64,8 @@ impl WalRecovery<'_> {
         }
     }
 
-    /// Creates the journal of a database that has no journal mark. Such a database is new, or was
-    /// written by a release without a journal. An unused journal file next to it was left by a
+    /// Creates the WAL of a database that has no WAL epoch. Such a database is new, or was
+    /// written by a release without a WAL. An unused WAL file next to it was left by a
     /// crash between the two steps below. A used one contains entries of a newer database, so the
     /// directory is rejected.
     fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {
@@ -97,7 +97,7 @@ impl WalRecovery<'_> {
         make().map_err(|source| self.unusable(source))
     }
 
-    fn take_over(
+    fn checkpoint(
         &self,
         database: &Database,
         frames: &[WalFrame],

@@ -6,13 +6,13 @@ use crate::request::{QueuedRequest, ResultSender, WriteRequest};
 use quorate_planted::{Bug, is_planted};
 use std::sync::mpsc::Receiver;
 
-/// Maximum number of operations in a batch; the bytes are limited approximately too. An operation
-/// queued behind a batch thus waits for a single commit (including the frames in the journal), not
+/// Maximum number of requests in a batch; the bytes are limited approximately too. A request
+/// queued behind a batch thus waits for a single commit (including the frames in the WAL), not
 /// for a whole backlog.
 const REQUESTS_MAX: usize = 4096;
 pub(super) const BYTES_MAX: usize = 4 << 20;
 
-/// Collects the queued operations into a batch, without waiting for more. A close is returned
+/// Collects the queued requests into a batch, without waiting for more. A close is returned
 /// separately, since it comes last.
 pub(super) fn collect(
     queue: &Receiver<QueuedRequest>,
@@ -26,9 +26,9 @@ pub(super) fn collect(
                 request: WriteRequest::Close { done },
                 ..
             }) => return (batch, Some(done)),
-            Ok(request) => {
-                bytes += request.request.bytes();
-                batch.push(request);
+            Ok(queued) => {
+                bytes += queued.request.bytes();
+                batch.push(queued);
             }
             Err(_) => break,
         }

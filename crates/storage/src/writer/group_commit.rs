@@ -1,5 +1,5 @@
-//! The single writer thread (group commit). It takes all queued operations, writes them as one
-//! journal frame or one database transaction with one fsync, and then runs the callbacks in order.
+//! The single writer thread (group commit). It takes all queued requests, writes them as one
+//! WAL frame or one database transaction with one fsync, and then runs the callbacks in order.
 
 use super::batch;
 use super::shared::WriterState;
@@ -21,13 +21,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Idle time after which the last batch is sealed and the frames in the journal are moved to the
+/// Idle time after which the last batch is sealed and the frames in the WAL are moved to the
 /// database. A one-phase commit that is corrupted later looks like a torn one and is rolled back,
-/// and so is the last frame of the journal. Sealed data that is corrupted is rejected instead.
+/// and so is the last frame of the WAL. Sealed data that is corrupted is rejected instead.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
 enum NextStep {
-    Op(QueuedRequest),
+    Request(QueuedRequest),
     /// The queue is empty, but part of a purge is left to do.
     PurgeSlice,
     Idle,
@@ -36,7 +36,7 @@ enum NextStep {
 
 /// The destination of a batch.
 enum BatchWritten {
-    Journal(DurableState),
+    Wal(DurableState),
     Database(DurableState),
 }
 
@@ -71,11 +71,11 @@ impl GroupCommitWriter {
     pub(crate) fn run(mut self) {
         let done = loop {
             match self.next() {
-                NextStep::Op(QueuedRequest {
+                NextStep::Request(QueuedRequest {
                     request: WriteRequest::Close { done },
                     ..
                 }) => break Some(done),
-                NextStep::Op(first) => {
+                NextStep::Request(first) => {
                     let (batch, close) = batch::collect(&self.queue, first);
                     self.commit(batch);
                     if close.is_some() {
@@ -114,11 +114,11 @@ impl GroupCommitWriter {
                 },
             };
             match next {
-                NextStep::Op(QueuedRequest {
+                NextStep::Request(QueuedRequest {
                     request: WriteRequest::Close { done },
                     ..
                 }) => break Some(done),
-                NextStep::Op(first) => {
+                NextStep::Request(first) => {
                     let (batch, close) = batch::collect(&self.queue, first);
                     let (written, commit) = self.write_batch(&batch);
                     await_durable(&disk).await;
@@ -142,7 +142,7 @@ impl GroupCommitWriter {
     /// Returns the next thing to do, if there is one, without waiting.
     fn next_at_once(&self) -> Option<NextStep> {
         match self.queue.try_recv() {
-            Ok(request) => Some(NextStep::Op(request)),
+            Ok(request) => Some(NextStep::Request(request)),
             Err(TryRecvError::Disconnected) => Some(NextStep::Gone),
             Err(TryRecvError::Empty) => {
                 let purges = self.on_disk.purging && self.shared.fail_stop.check().is_ok();
@@ -155,16 +155,16 @@ impl GroupCommitWriter {
         let failed = self.shared.fail_stop.check().is_err();
         if self.on_disk.purging && !failed {
             return match self.queue.try_recv() {
-                Ok(request) => NextStep::Op(request),
+                Ok(request) => NextStep::Request(request),
                 Err(TryRecvError::Empty) => NextStep::PurgeSlice,
                 Err(TryRecvError::Disconnected) => NextStep::Gone,
             };
         }
         if self.sealed || failed {
-            return self.queue.recv().map_or(NextStep::Gone, NextStep::Op);
+            return self.queue.recv().map_or(NextStep::Gone, NextStep::Request);
         }
         match self.queue.recv_timeout(SEAL_AFTER) {
-            Ok(request) => NextStep::Op(request),
+            Ok(request) => NextStep::Request(request),
             Err(RecvTimeoutError::Timeout) => NextStep::Idle,
             Err(RecvTimeoutError::Disconnected) => NextStep::Gone,
         }
@@ -180,7 +180,7 @@ impl GroupCommitWriter {
         let mut commit = batch::commit_mode(batch);
         let written = self.shared.fail_stop.check().and_then(|()| {
             if self.goes_to_wal(batch)? {
-                return self.append_to_wal(batch, commit).map(BatchWritten::Journal);
+                return self.append_to_wal(batch, commit).map(BatchWritten::Wal);
             }
             if commit == CommitMode::OnePhase && !self.pending_wal.is_empty() {
                 commit = CommitMode::TwoPhases;
@@ -190,7 +190,7 @@ impl GroupCommitWriter {
         (written, commit)
     }
 
-    /// Returns whether a batch goes into the journal. The database must then have the space to take
+    /// Returns whether a batch goes into the WAL. The database must then have the space to take
     /// it over later. While a purge is in progress, batches go to the database, since slices of the
     /// purge are part of its transactions.
     fn goes_to_wal(&self, batch: &[QueuedRequest]) -> io::Result<bool> {
@@ -208,7 +208,7 @@ impl GroupCommitWriter {
         match self.shared.fail_stop.watch(written) {
             Ok(written) => {
                 let (on_disk, in_database) = match written {
-                    BatchWritten::Journal(on_disk) => (on_disk, false),
+                    BatchWritten::Wal(on_disk) => (on_disk, false),
                     BatchWritten::Database(on_disk) => (on_disk, true),
                 };
                 self.on_disk = on_disk;
@@ -235,7 +235,7 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Writes a batch to the journal.
+    /// Writes a batch to the WAL.
     fn append_to_wal(
         &mut self,
         batch: &[QueuedRequest],
@@ -255,8 +255,10 @@ impl GroupCommitWriter {
     /// Returns the latest committed log id reported by openraft, if it is new and the log on disk,
     /// including this batch, reaches that far.
     fn committed_with(&self, after: &DurableState) -> Option<LogId> {
-        let told = self.shared.view().committed;
-        told.filter(|_| told != after.committed && next_index(told) <= next_index(after.last))
+        let reported = self.shared.view().committed;
+        reported.filter(|_| {
+            reported != after.committed && next_index(reported) <= next_index(after.last)
+        })
     }
 
     fn write(&mut self, batch: &[QueuedRequest], commit: CommitMode) -> io::Result<DurableState> {
@@ -272,9 +274,9 @@ impl GroupCommitWriter {
                 after.apply(request, log, meta)?;
             }
             after.purge_slice(log)?;
-            let told = self.committed_with(&after);
-            if told.is_some() || epoch.is_some() {
-                after.committed = told.or(after.committed);
+            let reported = self.committed_with(&after);
+            if reported.is_some() || epoch.is_some() {
+                after.committed = reported.or(after.committed);
                 let committed = after.committed.map(codec::encode_log_id);
                 put(meta, key::COMMITTED, committed)?;
             }
@@ -291,7 +293,7 @@ impl GroupCommitWriter {
     }
 
     /// Ensures that there is space. A purge must be able to commit, since it frees space, and the
-    /// entries in the journal must fit into the database, since they are already acknowledged.
+    /// entries in the WAL must fit into the database, since they are already acknowledged.
     fn make_room(&self, batch: &[QueuedRequest]) -> io::Result<()> {
         if batch
             .iter()
@@ -327,9 +329,9 @@ impl GroupCommitWriter {
         (view.last_on_disk, view.log_bytes) = (last, log_bytes);
         let appended_bytes = batch
             .iter()
-            .map(|request| request.request.bytes() as u64)
+            .map(|queued| queued.request.bytes() as u64)
             .sum();
-        view.growth
+        view.size_index
             .note(last.map(|id| id.index), appended_bytes, log_bytes);
         for QueuedRequest { request, .. } in batch {
             match request {
@@ -343,7 +345,7 @@ impl GroupCommitWriter {
             }
         }
         if in_database {
-            // Entries that are only in the journal are read from memory.
+            // Entries that are only in the WAL are read from memory.
             view.flushed(self.sequence);
         }
     }
@@ -355,7 +357,7 @@ impl GroupCommitWriter {
             self.on_disk = on_disk;
             self.sealed = true;
             self.publish(&[], true);
-            // A failure is latched, and the next operation sees it.
+            // A failure is recorded, and the next request sees it.
             let _ = self
                 .shared
                 .fail_stop

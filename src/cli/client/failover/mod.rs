@@ -130,16 +130,16 @@ impl FailoverClient {
     /// # Errors
     /// Fails when no other server can do better.
     pub fn next_server(&mut self, error: RequestError) -> Result<(), CommandError> {
-        let wrong = matches!(error, RequestError::Invalid(_));
+        let is_invalid = matches!(error, RequestError::Invalid(_));
         let url = self.current().to_owned();
         let line = format!("{url}: {}", error.line());
         if let Some(server) = self.servers.get_mut(self.at) {
             server.error = Some(error);
         }
         self.at = (self.at + 1) % self.servers.len().max(1);
-        let is_strange =
+        let is_unexpected =
             |server: &ServerState| matches!(server.error, Some(RequestError::Unexpected(_)));
-        if wrong || self.servers.iter().all(is_strange) {
+        if is_invalid || self.servers.iter().all(is_unexpected) {
             return Err(CommandError::Refused(line));
         }
         Ok(())
@@ -153,7 +153,7 @@ impl FailoverClient {
     }
 
     /// Returns one line per failed server: why it did not answer the last time.
-    pub fn troubles(&self) -> Vec<String> {
+    pub fn errors(&self) -> Vec<String> {
         self.servers
             .iter()
             .filter_map(|server| {
@@ -164,7 +164,7 @@ impl FailoverClient {
     }
 
     /// Asks until a server gives a response that `read` accepts. A server may take only its share
-    /// of the remaining time, so that each has its turn.
+    /// of the remaining time, so that each is asked.
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server has answered within `limit`. Each server is
@@ -195,7 +195,7 @@ impl FailoverClient {
                 }
             }
             if clock::now() + self.timeouts.pause >= deadline {
-                return Err(CommandError::Unanswered(self.troubles()).into());
+                return Err(CommandError::Unanswered(self.errors()).into());
             }
             sleep(self.timeouts.pause).await;
         }

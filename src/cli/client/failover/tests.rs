@@ -59,7 +59,7 @@ async fn a_silent_server_is_left() {
     let mut failover = failover(&[&silent, &well], timeouts);
     assert_eq!(ask(&mut failover, LIMIT).await.expect("answers"), "here");
     assert_eq!(silent.requests().len(), 1);
-    let error = failover.troubles().join("\n");
+    let error = failover.errors().join("\n");
     assert!(error.ends_with("no answer within 1.0 s"), "{error}");
 }
 

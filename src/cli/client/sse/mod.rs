@@ -177,8 +177,8 @@ impl EventReader {
                 self.unanswered += 1;
                 if self.unanswered >= self.failover.count() && !self.is_cut_off {
                     self.is_cut_off = true;
-                    let troubles = self.failover.troubles().join("; ");
-                    output::notice(&format!("no server answers, retrying: {troubles}"));
+                    let errors = self.failover.errors().join("; ");
+                    output::notice(&format!("no server answers, retrying: {errors}"));
                 }
             }
         }

@@ -165,9 +165,13 @@ fn stream_of(text: &str) -> (std::sync::mpsc::SyncSender<String>, Reply) {
 /// final.
 #[tokio::test]
 async fn a_stream_that_began_is_never_given_up() {
-    let stranger = FakeServer::saying(404, "");
+    let unexpected = FakeServer::saying(404, "");
     let page = FakeServer::saying(200, "<html>");
-    let mut never = events(&[&stranger, &page], Resume::AfterLast, Timeouts::default());
+    let mut never = events(
+        &[&unexpected, &page],
+        Resume::AfterLast,
+        Timeouts::default(),
+    );
     let error = never.next().await.expect_err("refused");
     assert_eq!(exit_code_of(&error), 2);
 

@@ -1,6 +1,6 @@
 //! Discovery of the group of a node that has none.
 //!
-//! The node founds a group, takes its place in one that lists it as a founder, or asks to join one
+//! The node founds a group, adopts one that lists it as a founder, or asks to join one
 //! (docs/decisions/0001).
 
 use super::decision::{Decision, decide};
@@ -41,7 +41,7 @@ pub(crate) struct Bootstrap {
     /// The connections of nodes that are not members.
     pub(crate) non_members: NonMembers,
     dialer: Dialer,
-    image: RwLock<std::sync::Arc<LocalMember>>,
+    local_member: RwLock<std::sync::Arc<LocalMember>>,
     group: RwLock<Option<GroupIdentity>>,
     waits_for: watch::Sender<String>,
     pub(crate) rejections: Rejections,
@@ -69,7 +69,7 @@ impl Bootstrap {
             }
         };
         check_identity(&options, &identity)?;
-        let image = LocalMember {
+        let local_member = LocalMember {
             name: NodeIdentity {
                 node_id: identity.node_id,
                 incarnation: identity.incarnation,
@@ -86,7 +86,7 @@ impl Bootstrap {
             dialer: options.dialer(),
             non_members: NonMembers::default(),
             options,
-            image: RwLock::new(std::sync::Arc::new(image)),
+            local_member: RwLock::new(std::sync::Arc::new(local_member)),
             group: RwLock::new(identity.group),
             waits_for: watch::Sender::new("starting".to_owned()),
             rejections: Rejections::default(),
@@ -94,7 +94,7 @@ impl Bootstrap {
     }
 
     pub(crate) fn local_member(&self) -> std::sync::Arc<LocalMember> {
-        read(&self.image).clone()
+        read(&self.local_member).clone()
     }
 
     /// Returns the dialer for all peers of this process. Its clones share the resolved names.
@@ -184,11 +184,11 @@ impl Bootstrap {
                 .collect(),
             joined_late,
         };
-        let image = self.local_member();
+        let local_member = self.local_member();
         let identity = Identity {
-            node_id: image.name.node_id.clone(),
-            incarnation: image.name.incarnation,
-            environment: image.environment.clone(),
+            node_id: local_member.name.node_id.clone(),
+            incarnation: local_member.name.incarnation,
+            environment: local_member.environment.clone(),
             group: Some(group.clone()),
             diverged: false,
         };
@@ -233,23 +233,23 @@ impl Bootstrap {
     pub(crate) async fn reset(&self) -> Result<(), RaftError> {
         let store = &self.options.store;
         store.wipe().await?;
-        let image = self.local_member();
+        let local_member = self.local_member();
         let identity = Identity {
-            node_id: image.name.node_id.clone(),
+            node_id: local_member.name.node_id.clone(),
             incarnation: random_u64()?,
-            environment: image.environment.clone(),
+            environment: local_member.environment.clone(),
             group: None,
             diverged: false,
         };
         store.save_identity(&identity).await?;
         *write(&self.group) = None;
-        *write(&self.image) = std::sync::Arc::new(LocalMember {
+        *write(&self.local_member) = std::sync::Arc::new(LocalMember {
             name: NodeIdentity {
                 node_id: identity.node_id,
                 incarnation: identity.incarnation,
             },
             environment: identity.environment,
-            process: image.process,
+            process: local_member.process,
             last_log_id: None,
             vote_term: 0,
         });
@@ -260,12 +260,12 @@ impl Bootstrap {
         &self,
         inventory: &Inventory,
     ) -> Vec<(InventoryEntry, Result<GroupInfo, String>)> {
-        let looks = inventory
+        let probes = inventory
             .entries
             .iter()
             .filter(|entry| entry.node_id != self.options.node_id)
             .map(|entry| async { (entry.clone(), self.probe(&entry.address).await) });
-        futures_util::future::join_all(looks).await
+        futures_util::future::join_all(probes).await
     }
 
     /// Asks the node at an address for its view of the group.

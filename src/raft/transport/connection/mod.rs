@@ -30,7 +30,7 @@ const MAX_IN_FLIGHT: usize = 1024;
 /// would cost an election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Channel {
-    /// Heartbeats, votes, read indexes, pulses.
+    /// Heartbeats, votes, read indexes, status messages.
     Control,
     /// Log entries.
     Log,
@@ -70,7 +70,7 @@ type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
 
 struct OutboundConnection {
     out: mpsc::Sender<(Request, ResponseSender)>,
-    heard: Arc<Mutex<Instant>>,
+    last_received: Arc<Mutex<Instant>>,
     /// The pending calls. The task that drives the connection owns them: when it ends, every
     /// waiting caller is notified immediately that the connection broke.
     pending: Weak<Mutex<PendingCalls>>,
@@ -78,7 +78,7 @@ struct OutboundConnection {
 
 impl OutboundConnection {
     fn is_silent(&self) -> bool {
-        clock::now().duration_since(*lock(&self.heard)) > SILENT_AFTER
+        clock::now().duration_since(*lock(&self.last_received)) > SILENT_AFTER
     }
 
     /// Returns whether the connection is in use: an answer arrived recently, or a caller waits for
@@ -94,7 +94,7 @@ impl OutboundConnection {
 }
 
 impl PeerClient {
-    /// Creates a link to `http://host:port`.
+    /// Creates a client for `http://host:port`.
     pub(crate) fn new(address: &str, dialer: Dialer) -> PeerClient {
         PeerClient {
             address: address.to_owned(),
@@ -265,14 +265,14 @@ where
         false => MAX_FRAME_BYTES,
     });
     let (out, requests) = mpsc::channel(MAX_IN_FLIGHT);
-    let heard = Arc::new(Mutex::new(clock::now()));
+    let last_received = Arc::new(Mutex::new(clock::now()));
     let pending = Arc::default();
     let connection = OutboundConnection {
         out,
-        heard: heard.clone(),
+        last_received: last_received.clone(),
         pending: Arc::downgrade(&pending),
     };
-    tokio::spawn(run(sender, receiver, requests, heard, pending));
+    tokio::spawn(run(sender, receiver, requests, last_received, pending));
     Ok(connection)
 }
 
@@ -296,7 +296,7 @@ async fn run<IO>(
     mut sender: frame::Sender<IO>,
     mut receiver: Receiver<IO>,
     mut requests: mpsc::Receiver<(Request, ResponseSender)>,
-    heard: Arc<Mutex<Instant>>,
+    last_received: Arc<Mutex<Instant>>,
     pending: Arc<Mutex<PendingCalls>>,
 ) where
     IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send,
@@ -335,7 +335,7 @@ async fn run<IO>(
     };
     let receive = async {
         while let Ok(Some((number, answer))) = receiver.receive::<Response>().await {
-            *lock(&heard) = clock::now();
+            *lock(&last_received) = clock::now();
             let reply = lock(&pending).remove(&number);
             if let Some(reply) = reply {
                 // If the caller has given up, its answer is no longer needed.

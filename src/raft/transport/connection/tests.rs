@@ -249,7 +249,7 @@ async fn who_waits_on_a_closed_connection_is_told_at_once() {
     let (client, _) = link_to(1, usize::MAX, Then::Hangs, true);
     assert!(call(&client).await.is_ok());
     let began = clock::now();
-    let told = call(&client).await;
-    assert!(matches!(told, Err(CallError::NoAnswer(_))), "{told:?}");
+    let result = call(&client).await;
+    assert!(matches!(result, Err(CallError::NoAnswer(_))), "{result:?}");
     assert!(began.elapsed() < SILENT_AFTER, "{:?}", began.elapsed());
 }

@@ -103,7 +103,7 @@ pub(crate) struct Receiver<IO> {
 }
 
 /// Splits a connection into its two directions. The size limit for received frames is that for
-/// strangers until [`Receiver::set_max_frame_bytes`] raises it.
+/// non-members until [`Receiver::set_max_frame_bytes`] raises it.
 pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver<IO>) {
     let (read, write) = tokio::io::split(io);
     let (sent, received) = (
@@ -139,8 +139,8 @@ impl<IO: AsyncWrite> Sender<IO> {
         SinkExt::<Bytes>::flush(&mut self.frames).await
     }
 
-    /// Sends one message of the kinds that strangers exchange: a hello, a welcome, an answer to a
-    /// stranger.
+    /// Sends one message of the kinds that non-members exchange: a hello, the reply to one, an
+    /// answer to a non-member.
     pub(crate) async fn send<T: Serialize>(
         &mut self,
         number: u64,

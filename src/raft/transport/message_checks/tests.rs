@@ -24,7 +24,7 @@ fn hello_of(node_id: &str, environment: &str) -> Hello {
     })
 }
 
-fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinRequest {
+fn request_of(node_id: &str, address: &str, environment: &str) -> JoinRequest {
     JoinRequest {
         name: named(node_id),
         address: address.to_owned(),
@@ -32,8 +32,8 @@ fn wish_of(node_id: &str, address: &str, environment: &str) -> JoinRequest {
     }
 }
 
-/// A peer's description of itself is limited in size. A refusal repeats little of it, in printable
-/// characters.
+/// A peer's description of itself is limited in size. A rejection repeats little of it, in
+/// printable characters.
 #[test]
 fn a_name_has_an_end() {
     assert_eq!(hello(&hello_of("a", "test")), Ok(()));
@@ -53,12 +53,15 @@ fn a_name_has_an_end() {
 #[test]
 fn a_join_request_has_an_end() {
     let address = "http://10.0.0.3:8411";
-    assert_eq!(join_request(&wish_of("c", address, "test"), "test"), Ok(()));
+    assert_eq!(
+        join_request(&request_of("c", address, "test"), "test"),
+        Ok(())
+    );
     for refused in [
-        wish_of(&"c".repeat(LONG), address, "test"),
-        wish_of("c", &"a".repeat(ADDRESS_BYTES_MAX + 1), "test"),
-        wish_of("c", address, "prod"),
-        wish_of("c", address, &"t".repeat(LONG)),
+        request_of(&"c".repeat(LONG), address, "test"),
+        request_of("c", &"a".repeat(ADDRESS_BYTES_MAX + 1), "test"),
+        request_of("c", address, "prod"),
+        request_of("c", address, &"t".repeat(LONG)),
     ] {
         let reason = join_request(&refused, "test").expect_err("it is not taken");
         assert!(reason.len() < 300, "{} bytes", reason.len());

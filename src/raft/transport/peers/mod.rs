@@ -1,4 +1,4 @@
-//! The links to the other members, and the known state of each.
+//! The connections to the other members, and the known state of each.
 
 use super::local_member::LocalMember;
 use super::peer_state::PeerState;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Maximum age of a member's last answer for the member to count as reachable. It allows for two
-/// lost pulses.
+/// lost status messages.
 const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
@@ -24,16 +24,18 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Number of known peers from which on those that never answered are removed. An unknown id costs
 /// its sender only a hello.
 const MAX_KNOWN: usize = 256;
-/// Maximum number of pulses in flight to one member that report entries not yet sent to it.
+/// Maximum number of status messages in flight to one member that report entries not yet sent to
+/// it.
 const MAX_NOTIFIED_AT_ONCE: usize = 4;
 
 /// Maximum time that a start waits for a member's answer. A busy member answers within this time,
 /// and a dead one refuses immediately.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// The links to the peers and their known state, shared by all tasks that communicate with peers.
+/// The connections to the peers and their known state, shared by all tasks that communicate with
+/// peers.
 pub(crate) struct Peers {
-    image: Arc<LocalMember>,
+    local_member: Arc<LocalMember>,
     cluster_id: u64,
     /// The addresses by `node.id`. They come from the inventory rather than the log, so a group
     /// whose addresses have all changed can reconnect.
@@ -47,13 +49,13 @@ pub(crate) struct Peers {
 
 impl Peers {
     pub(crate) fn new(
-        image: Arc<LocalMember>,
+        local_member: Arc<LocalMember>,
         cluster_id: u64,
         inventory: BTreeMap<String, String>,
         dialer: Dialer,
     ) -> Peers {
         Peers {
-            image,
+            local_member,
             cluster_id,
             inventory,
             dialer,
@@ -68,7 +70,7 @@ impl Peers {
     }
 
     pub(crate) fn raft_id(&self) -> RaftId {
-        self.image.name.raft_id()
+        self.local_member.name.raft_id()
     }
 
     /// Returns a receiver for the reason why this process must stop, once there is one.
@@ -109,7 +111,7 @@ impl Peers {
     }
 
     pub(crate) fn identity(&self) -> PeerIdentity {
-        self.image.identity()
+        self.local_member.identity()
     }
 
     /// Sends a request to a member of the group and returns its answer.
@@ -129,7 +131,7 @@ impl Peers {
                 let mut known = lock(&self.known);
                 let known = known.entry(target).or_default();
                 known.last_answer = Some(clock::now());
-                known.refusal = None;
+                known.rejection = None;
             }
             Err(CallError::Refused {
                 reason,
@@ -143,12 +145,12 @@ impl Peers {
             Err(CallError::Refused { reason, .. }) => {
                 let mut known = lock(&self.known);
                 let known = known.entry(target).or_default();
-                if known.refusal.as_ref() != Some(reason) {
+                if known.rejection.as_ref() != Some(reason) {
                     tracing::warn!(
                         target: log_target::PEERS,
                         "{} refused this node: {reason}", member.node_id
                     );
-                    known.refusal = Some(reason.clone());
+                    known.rejection = Some(reason.clone());
                 }
             }
             Err(_) => {}
@@ -157,10 +159,10 @@ impl Peers {
     }
 
     /// Sends a hello to every member before this node may vote, so that a directory restored from a
-    /// copy is refused first (docs/decisions/0002).
+    /// copy is rejected first (docs/decisions/0002).
     pub(crate) async fn handshake_all(self: &Arc<Self>, membership: &StoredMembership) {
         let own = self.raft_id();
-        let greeted = membership
+        let handshakes = membership
             .membership()
             .nodes()
             .filter(|(id, _)| **id != own)
@@ -177,7 +179,7 @@ impl Peers {
                     )
                     .await;
             });
-        futures_util::future::join_all(greeted).await;
+        futures_util::future::join_all(handshakes).await;
     }
 
     fn client(
@@ -201,7 +203,7 @@ impl Peers {
             .clone()
     }
 
-    /// Drops the links to nodes that are no longer members, and their known state.
+    /// Drops the connections to nodes that are no longer members, and their known state.
     pub(crate) fn retain(&self, is_member: impl Fn(RaftId) -> bool) {
         lock(&self.clients).retain(|(id, _, _), _| is_member(*id));
         lock(&self.known).retain(|id, _| is_member(*id));
@@ -270,33 +272,34 @@ impl Peers {
     }
 
     /// Returns the reachable members that were not sent the entry at `index` yet and should be sent
-    /// a pulse now.
+    /// a status message now.
     ///
-    /// At most `MAX_NOTIFIED_AT_ONCE` such pulses are in flight to each member, until
+    /// At most `MAX_NOTIFIED_AT_ONCE` such messages are in flight to each member, until
     /// [`Peers::note_notified`]. Two of them are at least `pace` apart.
     pub(crate) fn lagging(&self, index: u64, pace: Duration) -> Vec<RaftId> {
         let mut lagging = Vec::new();
         for (id, known) in lock(&self.known).iter_mut() {
-            if known.sent >= index || known.being_told >= MAX_NOTIFIED_AT_ONCE {
+            if known.sent >= index || known.notices_in_flight >= MAX_NOTIFIED_AT_ONCE {
                 continue;
             }
             let now = clock::now();
             let is_within = |since: Option<Instant>, limit| {
                 since.is_some_and(|at| now.duration_since(at) < limit)
             };
-            if is_within(known.last_answer, REACHABLE_WITHIN) && !is_within(known.told_at, pace) {
-                known.being_told += 1;
-                known.told_at = Some(now);
+            if is_within(known.last_answer, REACHABLE_WITHIN) && !is_within(known.notified_at, pace)
+            {
+                known.notices_in_flight += 1;
+                known.notified_at = Some(now);
                 lagging.push(*id);
             }
         }
         lagging
     }
 
-    /// Records that a pulse returned by [`Peers::lagging`] was answered or lost.
+    /// Records that the message to a member of [`Peers::lagging`] was answered or lost.
     pub(crate) fn note_notified(&self, id: RaftId) {
         if let Some(known) = lock(&self.known).get_mut(&id) {
-            known.being_told = known.being_told.saturating_sub(1);
+            known.notices_in_flight = known.notices_in_flight.saturating_sub(1);
         }
     }
 
@@ -306,14 +309,14 @@ impl Peers {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
         // Without the member's hello there is no process to compare with later, and the next
-        // process of a stranger would be refused.
+        // process of a non-member would be rejected.
         if known.process.is_some() {
             known.acknowledged = known.acknowledged.max(log_id);
         }
     }
 
-    /// Checks the process behind a Raft id that sends a hello or a welcome. A second live process,
-    /// or a log shorter than the acknowledged one, is refused (docs/decisions/0002).
+    /// Checks the process behind a Raft id that sends a hello or the reply to one. A second live
+    /// process, or a log shorter than the acknowledged one, is rejected (docs/decisions/0002).
     ///
     /// # Errors
     /// The reason why the peer is not the node it claims to be: its disk was restored from a copy,
@@ -322,7 +325,7 @@ impl Peers {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
-            // Peers that answered this node are members. The data that strangers sent about
+            // Peers that answered this node are members. The data that other nodes sent about
             // themselves makes room.
             known.retain(|_, known| known.last_answer.is_some());
         }

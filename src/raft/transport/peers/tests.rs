@@ -1,7 +1,7 @@
 use super::*;
 use crate::raft::transport::identity::NodeIdentity;
 
-fn image(node_id: &str) -> LocalMember {
+fn local_member(node_id: &str) -> LocalMember {
     LocalMember {
         name: NodeIdentity {
             node_id: node_id.to_owned(),
@@ -24,17 +24,17 @@ fn says(process: u64, last: Option<LogId>, vote_term: u64) -> PeerIdentity {
         process,
         last_log_id: last,
         vote_term,
-        ..image("b").identity()
+        ..local_member("b").identity()
     }
 }
 
-/// A member that answers but was not sent an entry gets a few pulses at a time, at the requested
-/// pace. A member that was sent the entry, or that does not answer, gets none.
+/// A member that answers but was not sent an entry gets a few status messages at a time, at the
+/// requested pace. A member that was sent the entry, or that does not answer, gets none.
 #[tokio::test(start_paused = true)]
 async fn who_lags_is_told_in_measure() {
     let pace = Duration::from_millis(20);
     let peers = peers_who_saw(None);
-    let b = image("b").name.raft_id();
+    let b = local_member("b").name.raft_id();
     assert!(peers.lagging(9, pace).is_empty(), "it never answered");
     lock(&peers.known).entry(b).or_default().last_answer = Some(clock::now());
     peers.note_sent(b, 8);
@@ -51,11 +51,16 @@ async fn who_lags_is_told_in_measure() {
 }
 
 fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
-    let peers = Peers::new(Arc::new(image("a")), 7, BTreeMap::new(), Dialer::tcp(None));
+    let peers = Peers::new(
+        Arc::new(local_member("a")),
+        7,
+        BTreeMap::new(),
+        Dialer::tcp(None),
+    );
     peers
         .verify_identity(&says(1, None, 1))
         .expect("a first hello");
-    peers.note_acknowledged(image("b").name.raft_id(), acknowledged);
+    peers.note_acknowledged(local_member("b").name.raft_id(), acknowledged);
     peers
 }
 

@@ -147,7 +147,7 @@ impl Resolver {
         name: &mut HostEntry,
         since: Instant,
     ) -> watch::Receiver<Option<Resolved>> {
-        let (told, done) = watch::channel(None);
+        let (sender, done) = watch::channel(None);
         let (resolver, of) = (self.clone(), host.to_owned());
         let spawned = std::thread::Builder::new()
             .name("name-resolver".to_owned())
@@ -158,7 +158,7 @@ impl Resolver {
                     Err(error) => Err(error.to_string()),
                 };
                 resolver.finish(&of, &resolved);
-                told.send_replace(Some(resolved));
+                sender.send_replace(Some(resolved));
             });
         match spawned {
             Ok(_) => {

@@ -14,7 +14,8 @@ const MAX_CHANGES: usize = 10_000;
 /// Maximum total size of the kept changes: one change may be as large as the announcement that made
 /// it.
 const MAX_CHANGES_BYTES: usize = 8 << 20;
-/// Overhead of a kept change beyond its bytes: the struct and its place in two queues, rounded up.
+/// Overhead of a kept change beyond its bytes: the struct and its entries in two queues, rounded
+/// up.
 const CHANGE_OVERHEAD_BYTES: usize = 256;
 
 /// The parts of an event around its lists.
@@ -80,15 +81,15 @@ impl ChangeHistory {
         if changes.is_empty() {
             return;
         }
-        let mut kept = lock(&self.0);
+        let mut history = lock(&self.0);
         for change in changes {
-            kept.push(change);
+            history.push(change);
         }
     }
 
-    /// Wakes the subscribers of the lookups affected by `changes`.
+    /// Notifies the subscribers of the lookups affected by `changes`.
     pub(crate) fn notify(&self, changes: &[Change]) {
-        // Sends without the lock, because the woken subscribers take it immediately.
+        // Sends without the lock, because the notified subscribers take it immediately.
         for (channel, index) in self.channels_of(changes) {
             channel.send_replace(index);
         }
@@ -98,8 +99,8 @@ impl ChangeHistory {
         if changes.is_empty() {
             return Vec::new();
         }
-        let kept = lock(&self.0);
-        if kept.channels.is_empty() {
+        let history = lock(&self.0);
+        if history.channels.is_empty() {
             return Vec::new();
         }
         let mut channels = Vec::new();
@@ -110,7 +111,7 @@ impl ChangeHistory {
                 Lookup::Type(service_type.clone()),
                 Lookup::TypeAndPool(service_type, pool),
             ] {
-                if let Some(channel) = kept.channels.get(&lookup) {
+                if let Some(channel) = history.channels.get(&lookup) {
                     channels.push((channel.clone(), change.index));
                 }
             }
@@ -121,20 +122,20 @@ impl ChangeHistory {
     /// Restarts the history after the state was replaced by one at `index`. The changes that led to
     /// it are unknown, so every subscriber must read the state again.
     pub(crate) fn start_over(&self, index: u64) {
-        let mut kept = lock(&self.0);
-        kept.by_type.clear();
-        kept.order.clear();
-        kept.bytes = 0;
-        kept.floor = index;
-        for channel in kept.channels.values() {
+        let mut history = lock(&self.0);
+        history.by_type.clear();
+        history.order.clear();
+        history.bytes = 0;
+        history.floor = index;
+        for channel in history.channels.values() {
             channel.send_replace(index);
         }
     }
 
     /// Subscribes to changes of a lookup from now on.
     pub(crate) fn subscribe(self: &Arc<Self>, lookup: &Lookup) -> Subscription {
-        let mut kept = lock(&self.0);
-        let channel = kept.channels.entry(lookup.clone()).or_default();
+        let mut history = lock(&self.0);
+        let channel = history.channels.entry(lookup.clone()).or_default();
         Subscription {
             receiver: Some(channel.subscribe()),
             lookup: lookup.clone(),
@@ -144,8 +145,9 @@ impl ChangeHistory {
 
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn subscriptions(&self) -> usize {
-        let kept = lock(&self.0);
-        kept.channels
+        let history = lock(&self.0);
+        history
+            .channels
             .values()
             .map(watch::Sender::receiver_count)
             .sum()
@@ -154,8 +156,8 @@ impl ChangeHistory {
     /// Returns the changes of a lookup after `index`, in order, or `None` when some of them may
     /// have been dropped.
     fn since(&self, lookup: &Lookup, index: u64) -> Option<Vec<LookupChange>> {
-        let kept = lock(&self.0);
-        if index < kept.floor {
+        let history = lock(&self.0);
+        if index < history.floor {
             return None;
         }
         let (service_type, pool) = match lookup {
@@ -163,17 +165,17 @@ impl ChangeHistory {
             Lookup::TypeAndPool(service_type, pool) => (service_type, Some(pool)),
             Lookup::All | Lookup::Statics => return None,
         };
-        let Some(of_type) = kept.by_type.get(service_type.as_str()) else {
+        let Some(of_type) = history.by_type.get(service_type.as_str()) else {
             return Some(Vec::new());
         };
-        let from = of_type.partition_point(|kept| kept.index <= index);
+        let from = of_type.partition_point(|change| change.index <= index);
         let later: Vec<Arc<RecordedChange>> = of_type
             .range(from..)
-            .filter(|kept| pool.is_none_or(|pool| *pool == kept.pool))
+            .filter(|change| pool.is_none_or(|pool| *pool == change.pool))
             .cloned()
             .collect();
         // Applying an entry needs this lock, and merging takes time.
-        drop(kept);
+        drop(history);
         Some(
             later
                 .chunk_by(|one, other| one.index == other.index)
@@ -248,16 +250,16 @@ fn merged(of_one_entry: &[Arc<RecordedChange>]) -> LookupChange {
         several @ [first, ..] => {
             let made = first.of_all_pools.get_or_init(|| {
                 event(
-                    several.iter().map(|kept| kept.json.len()).sum(),
-                    several.iter().map(|kept| &kept.removed),
-                    several.iter().map(|kept| &kept.services),
+                    several.iter().map(|change| change.json.len()).sum(),
+                    several.iter().map(|change| &change.removed),
+                    several.iter().map(|change| &change.services),
                 )
             });
             made.clone()
         }
     };
     LookupChange {
-        index: of_one_entry.first().map_or(0, |kept| kept.index),
+        index: of_one_entry.first().map_or(0, |change| change.index),
         json,
     }
 }
@@ -321,13 +323,13 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.receiver = None;
-        let mut kept = lock(&self.changes.0);
-        if kept
+        let mut history = lock(&self.changes.0);
+        if history
             .channels
             .get(&self.lookup)
             .is_some_and(|channel| channel.receiver_count() == 0)
         {
-            kept.channels.remove(&self.lookup);
+            history.channels.remove(&self.lookup);
         }
     }
 }

@@ -96,7 +96,7 @@ fn large_changes_are_bounded_by_their_bytes() {
     assert_eq!(kept.floor, 100 - kept.order.len() as u64);
 }
 
-/// A lookup has a channel while it has subscribers, and only its own changes wake them.
+/// A lookup has a channel while it has subscribers, and only its own changes notify them.
 #[tokio::test]
 async fn subscriptions_wake_and_go() {
     let changes = Arc::new(ChangeHistory::starting_at(0));

@@ -58,7 +58,7 @@ pub(crate) struct LogView {
     /// deleted yet.
     pub(crate) log_bytes: u64,
     /// The map from log indexes to cumulative log size.
-    pub(crate) growth: LogSizeIndex,
+    pub(crate) size_index: LogSizeIndex,
     /// The newest entry that was purged.
     pub(crate) purged: Option<LogId>,
     /// The vote on disk.
@@ -71,7 +71,7 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// Returns the view of a database that was just opened.
-    pub(crate) fn new(recovered: RecoveredState, growth: LogSizeIndex) -> Self {
+    pub(crate) fn new(recovered: RecoveredState, size_index: LogSizeIndex) -> Self {
         let RecoveredState {
             identity,
             vote,
@@ -83,8 +83,8 @@ impl LogView {
             first: next_index(purged),
             last,
             last_on_disk: last,
-            log_bytes: growth.appended_bytes(),
-            growth,
+            log_bytes: size_index.appended_bytes(),
+            size_index,
             purged,
             vote,
             committed,

@@ -26,7 +26,7 @@ impl CrashRandom {
     }
 }
 
-/// A point in the journal: the changes that are certainly on the device, and those that may be.
+/// A point in the changes: those that are certainly on the device, and those that may be.
 #[derive(Debug, Default)]
 pub(crate) struct Crash {
     inodes: BTreeMap<usize, FileContent>,
@@ -52,8 +52,8 @@ impl Crash {
     /// Calls `visit` at the point after each change, where the earlier syncs have already made the
     /// changes that they cover durable, and after each acknowledgement, which adds to what must be
     /// preserved.
-    pub(crate) fn walk(mut self, journal: &[DiskChange], mut visit: impl FnMut(&Self)) {
-        for event in journal {
+    pub(crate) fn walk(mut self, changes: &[DiskChange], mut visit: impl FnMut(&Self)) {
+        for event in changes {
             self.take(event);
             if !matches!(
                 event,
@@ -64,9 +64,9 @@ impl Crash {
         }
     }
 
-    /// Returns the point at the end of a journal.
-    pub(crate) fn at_end(mut self, journal: &[DiskChange]) -> Self {
-        for event in journal {
+    /// Returns the point after all changes.
+    pub(crate) fn at_end(mut self, changes: &[DiskChange]) -> Self {
+        for event in changes {
             self.take(event);
         }
         self
@@ -84,8 +84,8 @@ impl Crash {
 
     /// Advances past these events.
     #[cfg(feature = "sim")]
-    pub(super) fn take_all(&mut self, journal: &[DiskChange]) {
-        for event in journal {
+    pub(super) fn take_all(&mut self, changes: &[DiskChange]) {
+        for event in changes {
             self.take(event);
         }
     }

@@ -55,16 +55,16 @@ impl Device {
     /// power was cut.
     pub fn position(&self) -> usize {
         let state = self.state();
-        state.relied + state.fs.journal_len()
+        state.relied + state.fs.change_count()
     }
 
-    /// Records that a caller was told that the operations up to `position` are durable.
+    /// Records that a caller relies on the operations up to `position`.
     pub fn rely_on(&self, position: usize) {
         let mut state = self.state();
         if state.lies || position <= state.relied {
             return;
         }
-        let settled = state.fs.take_journal(position - state.relied);
+        let settled = state.fs.take_changes(position - state.relied);
         state.base.take_all(&settled);
         state.relied = position;
     }
@@ -74,15 +74,15 @@ impl Device {
     pub fn cut_power(&self, seed: u64) -> usize {
         let mut state = self.state();
         let mut random = CrashRandom(seed | 1);
-        let journal = state.fs.journal();
-        let cut = random.below(journal.len() + 1);
+        let changes = state.fs.changes();
+        let cut = random.below(changes.len() + 1);
         let mut crash = std::mem::take(&mut state.base);
-        crash.take_all(&journal[..cut]);
+        crash.take_all(&changes[..cut]);
         let image = crash.one_image(&mut random);
         state.base = Crash::after(&image);
         state.fs = SimFs::of_image(image, state.capacity_bytes, true);
         state.relied = 0;
-        journal.len()
+        changes.len()
     }
 
     /// Erases the device. No process may be using it.

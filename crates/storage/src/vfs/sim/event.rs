@@ -1,4 +1,4 @@
-//! The changes that a journal records, and the images that they lead to.
+//! The changes that the file system records, and the images that they lead to.
 
 use super::content::FileContent;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(crate) fn digest_of(image: &DiskImage) -> u64 {
     hasher.finish()
 }
 
-/// A change, or a mark that a test sets between changes.
+/// A change, or a step of a test between changes.
 #[derive(Debug, Clone)]
 pub(crate) enum DiskChange {
     Write {

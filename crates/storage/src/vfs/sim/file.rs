@@ -55,7 +55,7 @@ impl VfsFile for SimFile {
             Err((IoFault::Short, e)) => {
                 let mut state = self.fs.state();
                 self.put(&mut state, offset, &data[..data.len() / 2])?;
-                let at = state.journal.as_ref().map_or(0, Vec::len);
+                let at = state.changes.as_ref().map_or(0, Vec::len);
                 if let Some(struck) = &mut state.struck {
                     struck.at = at;
                 }

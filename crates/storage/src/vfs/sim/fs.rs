@@ -1,5 +1,5 @@
 //! The live side of the file system: the state that the running store sees. Every change is
-//! recorded in the journal.
+//! recorded.
 
 use super::event::{DiskChange, DiskImage};
 use super::file::SimFile;
@@ -25,11 +25,11 @@ impl Drop for SimLock {
 }
 
 impl SimFs {
-    /// Returns an empty file system of that size, which records a journal from the start.
+    /// Returns an empty file system of that size, which records its changes from the start.
     pub(crate) fn new(capacity_bytes: u64) -> Self {
         let state = SimFsState {
             capacity_bytes,
-            journal: Some(Vec::new()),
+            changes: Some(Vec::new()),
             ..SimFsState::default()
         };
         Self {
@@ -37,12 +37,12 @@ impl SimFs {
         }
     }
 
-    /// Returns the file system that a crash left, in which nothing is pending. It records a journal
-    /// only if `journals` is set.
-    pub(crate) fn of_image(image: DiskImage, capacity_bytes: u64, journals: bool) -> Self {
+    /// Returns the file system that a crash left, in which nothing is pending. It records its
+    /// changes only if `is_recorded` is set.
+    pub(crate) fn of_image(image: DiskImage, capacity_bytes: u64, is_recorded: bool) -> Self {
         let mut state = SimFsState {
             capacity_bytes,
-            journal: journals.then(Vec::new),
+            changes: is_recorded.then(Vec::new),
             ..SimFsState::default()
         };
         for (path, data) in image {
@@ -55,18 +55,18 @@ impl SimFs {
     }
 
     /// Returns the file system that the next process sees after a process was killed at the end of
-    /// a journal: all changes are visible, and those that no sync covers are still pending.
-    pub(crate) fn of_journal(journal: &[DiskChange], capacity_bytes: u64) -> Self {
-        let journal: Vec<DiskChange> = journal
+    /// these changes: all are visible, and those that no sync covers are still pending.
+    pub(crate) fn of_changes(changes: &[DiskChange], capacity_bytes: u64) -> Self {
+        let changes: Vec<DiskChange> = changes
             .iter()
             .filter(|e| !matches!(e, DiskChange::Began(_) | DiskChange::Acknowledged(_)))
             .cloned()
             .collect();
         let (mut inodes, mut names) = (BTreeMap::new(), BTreeMap::new());
-        for event in &journal {
+        for event in &changes {
             super::crash::apply(&mut inodes, &mut names, event);
         }
-        let made = journal
+        let made = changes
             .iter()
             .filter(|e| matches!(e, DiskChange::Link { .. }))
             .count();
@@ -77,7 +77,7 @@ impl SimFs {
             inodes,
             names,
             capacity_bytes,
-            journal: Some(journal),
+            changes: Some(changes),
             ..SimFsState::default()
         };
         Self {
@@ -102,7 +102,7 @@ impl SimFs {
     /// Returns the changes and syncs, since the fault, of the file or directory that it hit.
     pub(crate) fn since_struck(&self) -> Vec<DiskChange> {
         let state = self.state();
-        let (Some(struck), Some(journal)) = (&state.struck, &state.journal) else {
+        let (Some(struck), Some(changes)) = (&state.struck, &state.changes) else {
             return Vec::new();
         };
         let same = |event: &DiskChange| match event {
@@ -112,7 +112,7 @@ impl SimFs {
             DiskChange::SyncDir { dir } => *dir == struck.path,
             _ => false,
         };
-        let since = journal[struck.at..].iter();
+        let since = changes[struck.at..].iter();
         since.filter(|event| same(event)).cloned().collect()
     }
 
@@ -124,27 +124,27 @@ impl SimFs {
         self.state().capacity_bytes = capacity_bytes;
     }
 
-    pub(crate) fn mark(&self, mark: DiskChange) {
-        self.state().record(mark);
+    pub(crate) fn mark(&self, step: DiskChange) {
+        self.state().record(step);
     }
 
-    pub(crate) fn journal(&self) -> Vec<DiskChange> {
-        self.state().journal.clone().unwrap_or_default()
+    pub(crate) fn changes(&self) -> Vec<DiskChange> {
+        self.state().changes.clone().unwrap_or_default()
     }
 
-    /// Returns the number of events in the journal.
+    /// Returns the number of recorded changes.
     #[cfg(feature = "sim")]
-    pub(super) fn journal_len(&self) -> usize {
-        self.state().journal.as_ref().map_or(0, Vec::len)
+    pub(super) fn change_count(&self) -> usize {
+        self.state().changes.as_ref().map_or(0, Vec::len)
     }
 
-    /// Removes and returns the first `count` events of the journal.
+    /// Removes and returns the first `count` recorded changes.
     #[cfg(feature = "sim")]
-    pub(super) fn take_journal(&self, count: usize) -> Vec<DiskChange> {
+    pub(super) fn take_changes(&self, count: usize) -> Vec<DiskChange> {
         let mut state = self.state();
-        let journal = state.journal.get_or_insert_default();
-        let count = count.min(journal.len());
-        journal.drain(..count).collect()
+        let changes = state.changes.get_or_insert_default();
+        let count = count.min(changes.len());
+        changes.drain(..count).collect()
     }
 
     /// Returns the content that the running store sees.

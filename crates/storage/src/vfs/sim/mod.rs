@@ -1,6 +1,6 @@
 //! An in-memory file system that forgets everything that was not synced.
 //!
-//! It records every change in a journal. [`Crash`] walks the journal and produces, after each
+//! It records every change. [`Crash`] walks the changes and produces, after each
 //! change, images that a power cut at that point can leave. Of the changes that no sync covers (to
 //! content and to directory entries alike), any subset may be on the device, and a write may be
 //! torn at multiples of 512 bytes.

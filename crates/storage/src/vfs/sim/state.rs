@@ -44,7 +44,7 @@ pub(super) struct SimFsState {
     pub(super) inodes: Vec<Inode>,
     pub(super) names: BTreeMap<PathBuf, usize>,
     pub(super) locks: BTreeSet<PathBuf>,
-    pub(super) journal: Option<Vec<DiskChange>>,
+    pub(super) changes: Option<Vec<DiskChange>>,
     pub(super) capacity_bytes: u64,
     pub(super) operations: u64,
     pub(super) fault: Option<(u64, IoFault)>,
@@ -57,7 +57,7 @@ pub(super) struct Struck {
     pub(super) what: String,
     pub(super) path: PathBuf,
     pub(super) inode: Option<usize>,
-    /// The length of the journal at that time.
+    /// The number of changes at that time.
     pub(super) at: usize,
 }
 
@@ -88,7 +88,7 @@ impl SimFs {
                     what: format!("{operation} {}", path.display()),
                     path: path.to_path_buf(),
                     inode: state.names.get(path).copied(),
-                    at: state.journal.as_ref().map_or(0, Vec::len),
+                    at: state.changes.as_ref().map_or(0, Vec::len),
                 });
                 Err((fault, in_context(operation, path, &os_error(fault))))
             }
@@ -106,8 +106,8 @@ pub(super) fn os_error(fault: IoFault) -> io::Error {
 
 impl SimFsState {
     pub(super) fn record(&mut self, event: DiskChange) {
-        if let Some(journal) = &mut self.journal {
-            journal.push(event);
+        if let Some(changes) = &mut self.changes {
+            changes.push(event);
         }
     }
 

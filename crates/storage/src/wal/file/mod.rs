@@ -1,10 +1,10 @@
-//! The journal file: a write-ahead log of the most recent appends, until they are written to the
+//! The WAL file: the write-ahead log of the most recent appends, until they are written to the
 //! database.
 //!
 //! A redb commit writes about nine pages and takes half a millisecond of CPU time, whereas a
-//! journal frame is a single write to blocks that are already allocated. Appends are therefore
-//! written to the journal, with one frame and one fsync for each batch. They are moved to the
-//! database together: when the journal is full, when anything other than an append is written, and
+//! WAL frame is a single write to blocks that are already allocated. Appends are therefore
+//! written to the WAL, with one frame and one fsync for each batch. They are moved to the
+//! database together: when the WAL is full, when anything other than an append is written, and
 //! when nothing was written for a while.
 //!
 //! - A frame starts at a block boundary and shares no block with another frame, so that a torn
@@ -14,7 +14,7 @@
 //!   distinguished from a torn write, and is treated as if it had never been written.
 //! - The frames of a generation are contiguous from the start of the file. The transaction that
 //!   moves them to the database also stores the next generation there, so that each frame counts
-//!   either as in the journal or as in the database.
+//!   either as in the WAL or as in the database.
 //! - That transaction uses a two-phase commit: the frames that it moved are overwritten next, so it
 //!   must not be mistaken for a torn commit and rolled back.
 
@@ -31,7 +31,7 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-/// Length of the journal in bytes, and so the maximum amount of data that waits to be moved to the
+/// Length of the WAL in bytes, and so the maximum amount of data that waits to be moved to the
 /// database, which takes some milliseconds. A larger batch is written directly to the database.
 pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 
@@ -39,11 +39,11 @@ pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 }
 /// single unit, and walks through all of it on every later write into it.
 const READ_BYTES: usize = 64 << 10;
 
-/// Maximum space that the frames of a full journal take in the database: page sizes are powers of
+/// Maximum space that the frames of a full WAL take in the database: page sizes are powers of
 /// two.
 pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 
-/// The journal of a data directory, open for writing.
+/// The WAL of a data directory, open for writing.
 #[derive(Debug)]
 pub(crate) struct Wal {
     file: FailStopFile,
@@ -58,7 +58,7 @@ pub(crate) struct Wal {
 }
 
 impl Wal {
-    /// Creates an empty journal, replacing one that no database refers to. It is durable on return.
+    /// Creates an empty WAL, replacing one that no database refers to. It is durable on return.
     pub(crate) fn create(vfs: &dyn Vfs, dir: &Path) -> io::Result<()> {
         let path = dir.join(layout::JOURNAL);
         let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
@@ -72,8 +72,8 @@ impl Wal {
         vfs.sync_dir(dir)
     }
 
-    /// Returns whether anything was ever written to the journal of a directory; `None` when there
-    /// is no journal.
+    /// Returns whether anything was ever written to the WAL of a directory; `None` when there
+    /// is no WAL.
     pub(crate) fn is_used(vfs: &dyn Vfs, dir: &Path) -> io::Result<Option<bool>> {
         let file = match vfs.open(&dir.join(layout::JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -86,7 +86,7 @@ impl Wal {
         Ok(Some(is_used))
     }
 
-    /// Opens the journal of a directory. Also returns the frames that its database does not have.
+    /// Opens the WAL of a directory. Also returns the frames that its database does not have.
     pub(crate) fn open(
         vfs: &dyn Vfs,
         dir: &Path,
@@ -112,8 +112,8 @@ impl Wal {
         file.read_at(0, &mut bytes).map_err(unusable)?;
         let read = read_frames(&bytes, epoch);
         let (frames, end) = read.map_err(|what| what.in_file(dir, &path, None))?;
-        let follows = tail_state(&bytes, end, epoch, frames.len());
-        match follows {
+        let tail = tail_state(&bytes, end, epoch, frames.len());
+        match tail {
             TailState::Nothing | TailState::Torn => {}
             TailState::Frames => {
                 return Err(damaged("a frame is damaged, but intact frames follow it"));
@@ -132,7 +132,7 @@ impl Wal {
             epoch,
             frames: frames.len() as u32,
             end: end as u64,
-            is_torn: follows == TailState::Torn,
+            is_torn: tail == TailState::Torn,
         };
         Ok((wal, frames))
     }
@@ -165,8 +165,8 @@ impl Wal {
         Ok(())
     }
 
-    /// Returns the mark that the database must store in the transaction that takes over the frames.
-    /// Returns `None` when there is no frame, not even a torn one.
+    /// Returns the epoch that the database must store in the transaction that takes over the
+    /// frames. Returns `None` when there is no frame, not even a torn one.
     pub(crate) fn next_epoch(&self) -> Option<WalEpoch> {
         (self.frames > 0 || self.is_torn).then_some(WalEpoch {
             generation: self.epoch.generation + 1,
@@ -175,7 +175,7 @@ impl Wal {
     }
 
     /// Starts the next generation, after the database has taken over the frames and stored the
-    /// mark. The next frame overwrites the first one.
+    /// epoch. The next frame overwrites the first one.
     pub(crate) fn start_over(&mut self, epoch: WalEpoch) {
         self.epoch = epoch;
         self.frames = 0;
@@ -214,13 +214,13 @@ enum TailState {
 fn tail_state(bytes: &[u8], end: usize, epoch: WalEpoch, frames: usize) -> TailState {
     let blocks = bytes.chunks(BLOCK_BYTES).skip(end / BLOCK_BYTES);
     let headers = blocks.filter_map(|block| FrameHeader::read(block, epoch.salt));
-    let follows = headers.map(|header| match header.generation.cmp(&epoch.generation) {
+    let states = headers.map(|header| match header.generation.cmp(&epoch.generation) {
         Ordering::Greater => TailState::Generation,
         Ordering::Equal if header.sequence as usize == frames => TailState::Torn,
         Ordering::Equal => TailState::Frames,
         Ordering::Less => TailState::Nothing,
     });
-    follows.max().unwrap_or(TailState::Nothing)
+    states.max().unwrap_or(TailState::Nothing)
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@ use super::*;
 use crate::tests::script::log_id;
 use crate::vfs::sim::SimFs;
 
-const MARK: WalEpoch = WalEpoch {
+const EPOCH: WalEpoch = WalEpoch {
     salt: 0x5EED,
     generation: 7,
     length_bytes: LENGTH_BYTES,
 };
 const NEXT: WalEpoch = WalEpoch {
     generation: 8,
-    ..MARK
+    ..EPOCH
 };
 
 fn dir() -> &'static Path {
@@ -32,11 +32,11 @@ fn records(from: u64, sizes: &[usize]) -> Vec<(u64, Vec<u8>)> {
     sizes.iter().zip(from..).map(record).collect()
 }
 
-/// Returns a journal with frames of one, two and three records. The last frame spans several
+/// Returns a WAL with frames of one, two and three records. The last frame spans several
 /// blocks.
 fn written() -> (SimFs, Vec<WalFrame>) {
     let fs = made();
-    let (mut wal, none) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, none) = opened(&fs, EPOCH).expect("it opens");
     assert_eq!(none, []);
     let frames = [
         (None, records(1, &[300])),
@@ -55,7 +55,7 @@ fn flipped(fs: &SimFs, at: u64) -> SimFs {
     let mut image = fs.live();
     let file = image
         .get_mut(&dir().join(layout::JOURNAL))
-        .expect("the journal");
+        .expect("the WAL");
     file.flip(at, 1 << (at % 8));
     SimFs::of_image(image, 1 << 20, false)
 }
@@ -65,11 +65,11 @@ fn flipped(fs: &SimFs, at: u64) -> SimFs {
 #[test]
 fn frames_are_read_as_they_were_written() {
     let (fs, frames) = written();
-    let (mut wal, found) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, found) = opened(&fs, EPOCH).expect("it opens");
     assert_eq!(found, frames);
     let more = records(7, &[40]);
     wal.append(None, more.iter(), true).expect("it is written");
-    let (_, found) = opened(&fs, MARK).expect("it opens");
+    let (_, found) = opened(&fs, EPOCH).expect("it opens");
     assert_eq!(found.len(), 4);
     assert_eq!(found[3].records, more);
 }
@@ -78,7 +78,7 @@ fn frames_are_read_as_they_were_written() {
 #[test]
 fn a_new_generation_is_written_over_the_last() {
     let (fs, _) = written();
-    let (mut wal, _) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, _) = opened(&fs, EPOCH).expect("it opens");
     assert_eq!(wal.next_epoch(), Some(NEXT));
     wal.start_over(NEXT);
     assert_eq!(wal.next_epoch(), None);
@@ -92,21 +92,21 @@ fn a_new_generation_is_written_over_the_last() {
 }
 
 /// A database that was rolled back to an earlier generation is rejected, and frames of another
-/// journal are ignored.
+/// WAL are ignored.
 #[test]
 fn a_generation_that_the_database_does_not_know_is_refused() {
     let (fs, _) = written();
     let before = WalEpoch {
         generation: 6,
-        ..MARK
+        ..EPOCH
     };
     let refused = opened(&fs, before).expect_err("a later generation");
     assert!(refused.to_string().contains("raft.redb"), "{refused}");
-    let other = WalEpoch { salt: 1, ..MARK };
+    let other = WalEpoch { salt: 1, ..EPOCH };
     assert_eq!(opened(&fs, other).expect("it opens").1, []);
 }
 
-/// With any wrong byte, either the original frames are read or the journal is rejected; only the
+/// With any wrong byte, either the original frames are read or the WAL is rejected; only the
 /// last frame may be dropped as if it were torn.
 #[test]
 fn no_wrong_byte_is_read_as_data() {
@@ -114,7 +114,7 @@ fn no_wrong_byte_is_read_as_data() {
     let (mut refused, mut torn) = (0, 0);
     let end = 2 * BLOCK_BYTES as u64 + 9_500;
     for at in (0..end).step_by(3) {
-        match opened(&flipped(&fs, at), MARK) {
+        match opened(&flipped(&fs, at), EPOCH) {
             Ok((_, found)) if found == frames => {}
             Ok((_, found)) if found == frames[..2] && at >= 2 * BLOCK_BYTES as u64 => torn += 1,
             Ok((_, found)) => panic!("byte {at}: {} frames", found.len()),
@@ -130,7 +130,7 @@ fn no_wrong_byte_is_read_as_data() {
     );
 }
 
-/// A missing or truncated journal is rejected with an error that names it.
+/// A missing or truncated WAL is rejected with an error that names it.
 #[test]
 fn a_journal_that_is_gone_is_refused() {
     let (fs, _) = written();
@@ -138,17 +138,17 @@ fn a_journal_that_is_gone_is_refused() {
     let path = dir().join(layout::JOURNAL);
     image
         .get_mut(&path)
-        .expect("the journal")
+        .expect("the WAL")
         .set_len(LENGTH_BYTES - 1);
     let cut = SimFs::of_image(image.clone(), 1 << 20, false);
-    let refused = opened(&cut, MARK).expect_err("it is cut").to_string();
+    let refused = opened(&cut, EPOCH).expect_err("it is cut").to_string();
     assert!(
         refused.contains("length") && refused.contains(layout::JOURNAL),
         "{refused}"
     );
     image.remove(&path);
     let gone = SimFs::of_image(image, 1 << 20, false);
-    let refused = opened(&gone, MARK).expect_err("it is gone").to_string();
+    let refused = opened(&gone, EPOCH).expect_err("it is gone").to_string();
     assert!(
         refused.contains("missing") && refused.contains(layout::JOURNAL),
         "{refused}"
@@ -160,7 +160,7 @@ fn a_journal_that_is_gone_is_refused() {
 #[test]
 fn a_journal_has_its_length() {
     let fs = made();
-    let (mut wal, _) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, _) = opened(&fs, EPOCH).expect("it opens");
     let one = records(1, &[3_900]);
     let mut frames = 0;
     while wal.has_room(1, 3_900) {
@@ -170,28 +170,28 @@ fn a_journal_has_its_length() {
     }
     assert_eq!(frames, LENGTH_BYTES / BLOCK_BYTES as u64);
     assert!(!wal.has_room(1, 0));
-    assert_eq!(opened(&fs, MARK).expect("it opens").1.len() as u64, frames);
+    assert_eq!(opened(&fs, EPOCH).expect("it opens").1.len() as u64, frames);
 }
 
 /// A torn frame is not read later, because the next generation begins.
 #[test]
 fn a_torn_frame_ends_its_generation() {
     let fs = made();
-    let (mut wal, _) = opened(&fs, MARK).expect("it opens");
+    let (mut wal, _) = opened(&fs, EPOCH).expect("it opens");
     assert_eq!(wal.next_epoch(), None);
     let first = records(1, &[9_000]);
     wal.append(None, first.iter(), true).expect("it is written");
-    let (wal, found) = opened(&flipped(&fs, 5_000), MARK).expect("it opens");
+    let (wal, found) = opened(&flipped(&fs, 5_000), EPOCH).expect("it opens");
     assert_eq!(found, []);
     assert_eq!(wal.next_epoch(), Some(NEXT));
 }
 
-/// The bytes of frames and of the journal mark in the database do not change: existing directories
+/// The bytes of frames and of the WAL epoch in the database do not change: existing directories
 /// contain them.
 #[test]
 fn the_bytes_of_frames_stay() {
-    let frame = frame::encode(MARK, 3, Some(log_id(2, 9)), records(10, &[3, 0]).iter());
-    let epoch = crate::codec::encode(&MARK).expect("encoded");
+    let frame = frame::encode(EPOCH, 3, Some(log_id(2, 9)), records(10, &[3, 0]).iter());
+    let epoch = crate::codec::encode(&EPOCH).expect("encoded");
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
     let frame = hex(&frame.expect("encoded"));
     insta::assert_snapshot!(format!("{}\n{}", frame.trim_end_matches("00"), hex(&epoch)));
