@@ -32,15 +32,15 @@ pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-con
 /// (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
 /// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. It is
-/// their default. An interval of 1 s would cause ten times the load, for example when all permits
-/// for held lookups are taken.
+/// their default. An interval of 1 s would cause ten times the load, which is worst when all
+/// permits for held lookups are taken.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
 /// Capacity reserved for all headers of a 200 response, including those that hyper adds.
 const WHOLE_HEADERS: usize = 12;
 
 /// Returns the lookup of a `GET` that takes the shortcut past the router. The shortcut is for
-/// canonical paths with nothing to decode, which most requests have. The router serves the same
+/// canonical paths with nothing to decode, as most requests have them. The router serves the same
 /// paths, but routing is a considerable part of the cost of a small response.
 pub(in crate::http) fn direct_lookup(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
