@@ -8,21 +8,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// Number of permits reserved for `/v1/cluster`, so that clients cannot cut the members off from
-/// each other.
+/// Number of permits reserved for `/v1/cluster`, but at most a quarter of all permits. Without
+/// them, clients could cut the members off from each other.
 const RESERVED_FOR_PEERS: usize = 64;
 
-/// Maximum number of connections that were asked to close and are still open: each still uses a
-/// file descriptor.
+/// Maximum number of connections that were asked to close and are still open. They no longer count
+/// against the limit, but each still uses a file descriptor.
 const CLOSING_MAX: usize = 64;
 
-/// The number of a connection that is not idle; the first idle connection has number 1.
+/// Value of `PermitState::idle` for a connection that is not idle. Idle connections are numbered
+/// from 1.
 const BUSY: u64 = 0;
 
-/// The connection limiter.
+/// The limiter of the number of connections, which hands out [`ConnectionPermit`]s.
 #[derive(Clone)]
 pub(super) struct ConnectionLimiter(Arc<LimiterShared>);
 
+/// The limits and the state that the limiter shares with its permits.
 struct LimiterShared {
     max: usize,
     max_per_address: usize,
@@ -31,11 +33,12 @@ struct LimiterShared {
 
 /// The limiter's state.
 ///
-/// - `total` is the number of living [`ConnectionPermit`]s that are not leaving.
-/// - `unproven` has an entry for an address only while the address has such a permit, so it is no
-///   larger than `total`.
+/// - `leaving` is the number of permits whose connections were asked to close while they were idle.
+///   `total` is the number of all other [`ConnectionPermit`]s.
+/// - `unproven` is the number of permits, for each address, whose connections have not sent a whole
+///   request yet. An address without such permits has no entry, which bounds the size of the map.
 /// - `idle` holds the idle connections, in the order in which they became idle.
-/// - A permit whose number is no longer in `idle` is leaving.
+/// - A permit whose number was removed from `idle` by another connection is leaving.
 #[derive(Default)]
 struct LimiterState {
     total: usize,
@@ -58,12 +61,14 @@ pub(super) enum LimitReached {
 #[derive(Clone)]
 pub(super) struct ConnectionPermit(Arc<PermitState>);
 
+/// The state that the clones of a permit share.
 struct PermitState {
     shared: Arc<LimiterShared>,
     address: IpAddr,
     for_peers: bool,
     proven: AtomicBool,
-    /// The number in `LimiterState::idle`, or [`BUSY`]. Written under the lock of the state.
+    /// The permit's number in `LimiterState::idle`, or [`BUSY`]. Written under the lock of the
+    /// state.
     idle: AtomicU64,
     close_requested: Arc<Notify>,
 }
@@ -77,8 +82,8 @@ impl ConnectionLimiter {
         }))
     }
 
-    /// Acquires a permit for a new connection. If clients have none left, the connection that has
-    /// been idle longest is asked to close: it is between requests, so nothing is lost.
+    /// Acquires a permit for a new connection. If no permit for clients is left, the connection
+    /// that has been idle longest is asked to close. It is between requests, so nothing is lost.
     ///
     /// # Errors
     /// If there is no permit.
@@ -117,8 +122,8 @@ impl ConnectionLimiter {
         self.0.lock().total
     }
 
-    /// Whether the maximum number of connections is about to close. A new connection must then wait
-    /// for the first of them.
+    /// Whether [`CLOSING_MAX`] connections are about to close. A new connection must then wait
+    /// until one of them has closed.
     pub(super) fn is_closing(&self) -> bool {
         self.0.lock().leaving >= CLOSING_MAX
     }
@@ -131,6 +136,7 @@ impl LimiterShared {
 }
 
 impl LimiterState {
+    /// Stops counting a permit against the limit of its address.
     fn forget_unproven(&mut self, address: IpAddr) {
         if let Some(count) = self.unproven.get_mut(&address) {
             *count -= 1;
@@ -140,6 +146,7 @@ impl LimiterState {
         }
     }
 
+    /// Asks the connection that has been idle longest to close.
     fn make_room(&mut self) {
         if let Some((_, longest)) = self.idle.pop_first() {
             longest.notify_one();
@@ -148,7 +155,8 @@ impl LimiterState {
         }
     }
 
-    /// Removes a permit from the idle ones. Returns false if it was asked to leave in the meantime.
+    /// Removes a permit from the idle ones. Returns false if its connection was asked to close in
+    /// the meantime.
     fn is_still_idle(&mut self, number: u64) -> bool {
         self.idle.remove(&number).is_some()
     }
@@ -160,14 +168,15 @@ impl ConnectionPermit {
         self.0.for_peers
     }
 
-    /// Records that the connection sent a whole request: it no longer counts against its address.
+    /// Records that the connection sent a whole request, so that it no longer counts against the
+    /// limit of its address.
     pub(super) fn mark_active(&self) {
         if !self.0.proven.swap(true, Ordering::Relaxed) {
             self.0.shared.lock().forget_unproven(self.0.address);
         }
     }
 
-    /// Records that the connection waits for its next request, and may be asked to leave.
+    /// Records that the connection waits for its next request, and may be asked to close.
     pub(super) fn idle(&self) {
         let mut state = self.0.shared.lock();
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
@@ -178,7 +187,7 @@ impl ConnectionPermit {
         }
     }
 
-    /// Records that the connection is busy. If it was asked to leave, it finishes its request
+    /// Records that the connection is busy. If it was asked to close, it finishes its request
     /// first.
     pub(super) fn busy(&self) {
         if self.0.idle.load(Ordering::Relaxed) == BUSY {
@@ -192,7 +201,7 @@ impl ConnectionPermit {
         }
     }
 
-    /// Waits until the connection is asked to leave.
+    /// Waits until the connection is asked to close.
     pub(super) fn asked_to_close(&self) -> impl Future<Output = ()> + Send + 'static {
         let asked = self.0.close_requested.clone();
         async move { asked.notified().await }
@@ -222,7 +231,7 @@ mod tests {
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
-    /// Returns the total number of permits, and the number of leaving ones.
+    /// Returns `total` and `leaving` of the state.
     fn counts(limiter: &ConnectionLimiter) -> (usize, usize) {
         let state = limiter.0.lock();
         (state.total, state.leaving)
@@ -232,8 +241,8 @@ mod tests {
         permit.asked_to_close().now_or_never().is_some()
     }
 
-    /// The last quarter of the permits (at most 64) is for peers, and no connection is admitted
-    /// past the cap until a permit is released.
+    /// The last quarter of the permits (at most 64) is reserved for peers. When all permits are
+    /// taken, no connection is admitted until one is released.
     #[test]
     fn the_last_places_are_for_peers() {
         let limiter = ConnectionLimiter::new(8, 100);
@@ -250,7 +259,8 @@ mod tests {
         assert!(limiter.acquire(B).is_ok_and(|permit| permit.for_peers()));
     }
 
-    /// One address may hold any number of connections that sent a request, and few that did not.
+    /// One address may have any number of connections that sent a request, but only a limited
+    /// number that did not.
     #[test]
     fn only_silent_connections_count_against_an_address() {
         let limiter = ConnectionLimiter::new(1_000, 2);
@@ -279,8 +289,8 @@ mod tests {
         );
     }
 
-    /// At the cap, the connection that has been idle longest leaves, a new one gets its permit, and
-    /// the peers' permits stay free.
+    /// When all permits for clients are taken, the connection that has been idle longest is asked
+    /// to close, the new connection gets a permit, and the permits reserved for peers stay free.
     #[test]
     fn the_longest_idle_makes_room() {
         let limiter = ConnectionLimiter::new(8, 100);
@@ -304,7 +314,8 @@ mod tests {
         let all_busy = limiter.acquire(B).expect("one of the peers'");
         assert!(all_busy.for_peers());
         assert_eq!(counts(&limiter), (7, 2));
-        // A request that crosses the notice to leave is counted until it is answered.
+        // A connection that receives a request just when it is asked to close counts again until
+        // the request is answered.
         permits[1].busy();
         assert_eq!(counts(&limiter), (8, 1));
         drop((permits, new, _another, all_busy));
@@ -312,7 +323,8 @@ mod tests {
         assert!(limiter.0.lock().idle.is_empty());
     }
 
-    /// At most `CLOSING_MAX` connections are about to close; then the next one waits.
+    /// At most `CLOSING_MAX` connections are about to close at once. A new connection then waits
+    /// until one of them has closed.
     #[test]
     fn few_are_leaving_at_once() {
         let limiter = ConnectionLimiter::new(4 * CLOSING_MAX, usize::MAX);

@@ -11,16 +11,16 @@ use http::{HeaderName, HeaderValue, StatusCode};
 /// The header of a failed write that tells the client whether the write may have been applied.
 pub const QUORATE_APPLIED: HeaderName = HeaderName::from_static("quorate-applied");
 
-/// Maximum length of the line. Error messages quote the client's input and need not quote all of
-/// it.
+/// Maximum length of the line of text, in characters. The line may quote a client's input, and need
+/// not quote all of it.
 const LINE_MAX_CHARS: usize = 500;
 
 /// The reason why a request was not served.
 ///
-/// Lower layers know no status codes; each of their errors is mapped to one here, explicitly.
+/// Lower layers do not know status codes. Each of their errors is mapped here explicitly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ApiError {
-    /// 400 with this text, which names the field.
+    /// 400 with this text, which names the field or parameter that is wrong.
     BadRequest(String),
     /// 404.
     NotFound,
@@ -42,7 +42,7 @@ pub(super) enum ApiError {
     NotJson,
     /// 415: the content coding is not supported.
     UnknownEncoding,
-    /// 426: the peer protocol requires an upgrade to this protocol.
+    /// 426: the path is only for connections that are upgraded to this protocol.
     UpgradeRequired(&'static str),
     /// 431 with the limit in bytes.
     HeadersTooLarge(usize),
@@ -50,11 +50,12 @@ pub(super) enum ApiError {
     UnreadableHeaders,
     /// 500: the failure is not the client's fault; the text describes it.
     Internal(String),
-    /// 503 for a lookup.
+    /// 503 for a request that is not a write, with the reason.
     Unavailable(String),
     /// 503: the maximum number of watchers is reached.
     TooManyWatchers,
-    /// 503 for a write whose body is not read, since other bodies use up the budget.
+    /// 503 for a write whose body is not read, because the bodies of other requests use up the
+    /// budget.
     TooManyBodies,
     /// 503 for a write that was certainly not applied.
     NotApplied(String),
@@ -205,7 +206,7 @@ impl From<WriteError> for ApiError {
     }
 }
 
-/// Returns the body of an error response.
+/// Renders the body of an error response, one line of text.
 pub(super) fn error_line(error: &ApiError) -> String {
     one_line(&error.line())
 }
@@ -226,7 +227,8 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A client's input cannot break the one line, nor make it long.
+    /// A client's input can neither split the line of an error response nor make it longer than
+    /// `LINE_MAX_CHARS`.
     #[test]
     fn a_line_stays_one_line() {
         assert_eq!(one_line("a\r\nb\u{1b}"), "a  b \n");

@@ -22,8 +22,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Creates an empty registry of environment `test`. The hold time is 0, so that no lookup
-    /// waits.
+    /// Starts the server with an empty registry of environment `test`. The hold time is 0, so that
+    /// no lookup waits.
     pub fn start() -> Wire {
         let settings = HttpSettings {
             hold_time_ms: 0,

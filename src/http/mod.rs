@@ -1,8 +1,9 @@
 //! The HTTP server: airlift's endpoints and the cluster's own, on one port.
 //!
-//! `connection` accepts connections and enforces their time limits, and `connection_limiter` counts
-//! them. `service` checks each request (host, size of the head, path, `PauseDetector`) and passes
-//! it to the handler that `router` selects. The two most frequent kinds of request, lookups and
+//! `connection` accepts connections, enforces their time limits and parks the idle ones, and
+//! `connection_limiter` counts them. `service` checks each request (its host, the size of its head,
+//! its path, and that the process was not suspended since the connection was opened) and passes it
+//! to the handler that `router` selects. The two most frequent kinds of request, lookups and
 //! announcements, bypass the router.
 //!
 //! `error` defines the error responses. `request::airlift_compat` lists the behaviour that
@@ -13,7 +14,7 @@ mod backend;
 mod connection;
 mod connection_limiter;
 mod error;
-// Compiled with the tests, since it replaces the Raft group with a bare registry.
+// Compiled only for tests and fuzzing: it replaces the Raft group with a bare registry.
 #[cfg(any(test, feature = "fuzzing"))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing never makes it fail"))]
 #[path = "tests/fake_backend.rs"]

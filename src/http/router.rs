@@ -1,4 +1,5 @@
-//! The table of all routes.
+//! The router: the table that maps each path and method to its handler. Plain lookups and
+//! announcements bypass it ([`super::service::RootService::answer`]).
 
 use super::backend::Backend;
 use super::error::ApiError;
@@ -63,7 +64,8 @@ pub(super) fn router<D: Backend>(app: App<D>) -> Router {
         .with_state(app)
 }
 
-/// Routes of the engine, which redirect to its coordinator.
+/// Returns the routes of the engine (Presto or Trino) itself, which redirect its SQL clients to its
+/// coordinator.
 fn engine<D: Backend>() -> Router<App<D>> {
     Router::new()
         .route("/", read_only(get(redirect::to_coordinator)))
@@ -76,29 +78,34 @@ fn engine<D: Backend>() -> Router<App<D>> {
         )
 }
 
+/// Adds OPTIONS and 405 to the announcement of a node.
 fn dynamic<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("DELETE, OPTIONS, PUT", "DELETE, OPTIONS, PUT", methods)
 }
 
+/// Adds OPTIONS and 405 to a resource that lists and adds services.
 fn list_and_add<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("GET, OPTIONS, POST", "GET, HEAD, OPTIONS, POST", methods)
 }
 
+/// Adds OPTIONS and 405 to a resource that can only be deleted.
 fn delete_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("DELETE, OPTIONS", "DELETE, OPTIONS", methods)
 }
 
-/// Allows HEAD too: Trino's JDBC driver tests a connection with it.
+/// Adds OPTIONS and 405 to the routes of `/v1/statement`. It also allows HEAD, with which Trino's
+/// JDBC driver tests a connection.
 fn statement<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("OPTIONS, POST", "HEAD, OPTIONS, POST", methods)
 }
 
+/// Adds OPTIONS and 405 to a resource that can only be read.
 fn read_only<S: Clone + Send + Sync + 'static>(methods: MethodRouter<S>) -> MethodRouter<S> {
     resource("GET, OPTIONS", "GET, HEAD, OPTIONS", methods)
 }
 
-/// Adds the same as [`read_only`], except that OPTIONS behaves like GET: HAProxy's health checks
-/// use OPTIONS by default.
+/// Adds OPTIONS and 405 to a GET resource like [`read_only`], except that OPTIONS behaves like GET,
+/// because HAProxy's health checks use OPTIONS by default.
 fn checked<D: Backend>(methods: MethodRouter<App<D>>) -> MethodRouter<App<D>> {
     methods
         .options(async |app: State<App<D>>| {

@@ -1,4 +1,5 @@
-//! The checks that every request passes before its handler.
+//! The entry point of every HTTP request: checks it and passes it to its handler, directly for
+//! plain lookups and announcements, and through `router` otherwise.
 
 use super::backend::Backend;
 use super::connection_limiter::ConnectionPermit;
@@ -20,13 +21,14 @@ use std::borrow::Cow;
 use tower::ServiceExt;
 
 /// The path prefix for peers, monitoring, and the operators who repair a cluster. These requests
-/// are admitted when client requests are not.
+/// are admitted even on a connection that is reserved for peers, or was opened before the process
+/// was suspended.
 const CLUSTER_PATH: &str = "/v1/cluster/";
 
 /// The target of a request about the server itself rather than a resource (RFC 9110, 7.1).
 const SERVER_ITSELF: &str = "*";
 
-/// The router, behind the checks.
+/// The service that receives every request: the checks, and the router behind them.
 pub(super) struct RootService<D> {
     app: App<D>,
     router: Router,
@@ -40,7 +42,8 @@ impl<D: Backend> RootService<D> {
         }
     }
 
-    /// Returns the response to a request on the connection `connection_info`, which holds `permit`.
+    /// Answers a request on the connection `connection_info`, which holds `permit`: checks it and
+    /// runs its handler.
     pub(super) fn answer(
         &self,
         connection_info: ConnectionInfo,
@@ -55,25 +58,31 @@ impl<D: Backend> RootService<D> {
         if asks_server {
             return Either::Right(ready(of_server(request.method())));
         }
-        // Nearly all requests are of these two kinds, which bypass the router.
-        if let Some(lookup) = service::fast_path(&request) {
+        // Nearly all requests are plain lookups and announcements. They bypass the router, whose
+        // cost is considerable beside that of a small response.
+        if let Some(lookup) = service::direct_lookup(&request) {
             let answered = service::answer(self.app.clone(), lookup, request);
             return Either::Left(Either::Left(answered));
         }
-        if let Some(node_id) = announcement::fast_path(&request) {
+        if let Some(node_id) = announcement::direct_put(&request) {
             let answered =
                 announcement::answer(self.app.clone(), connection_info, node_id, request);
             return Either::Left(Either::Left(answered));
         }
         request.extensions_mut().insert(connection_info);
         if request.uri().path().starts_with(CLUSTER_PATH) {
-            // A peer's connection keeps its permit after its upgrade.
+            // The peer handler keeps the permit for as long as the upgraded connection lasts.
             request.extensions_mut().insert(permit);
         }
         let answered = self.router.clone().oneshot(request);
         Either::Left(Either::Right(answered.map(IntoResponse::into_response)))
     }
 
+    /// Admits a request: checks its host, the size of its head, its path and its connection, and
+    /// returns it with a canonical path.
+    ///
+    /// # Errors
+    /// The error response of the first check that fails.
     fn admit(
         &self,
         connection_info: ConnectionInfo,
@@ -123,7 +132,7 @@ impl<D: Backend> RootService<D> {
     }
 }
 
-/// Returns the response to a request about the server itself.
+/// Returns the response to a request whose target is `*`, the server itself.
 fn of_server(method: &Method) -> Response {
     const ALLOW_ALL: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
     match *method {
@@ -147,6 +156,7 @@ fn header_bytes(headers: &HeaderMap) -> usize {
         .sum()
 }
 
+/// Returns the target with another path and the same query.
 fn with_path(uri: &Uri, path: &str) -> Result<Uri, ApiError> {
     let target = match uri.query() {
         Some(query) => format!("{path}?{query}"),

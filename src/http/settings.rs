@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Time after which an idle connection is parked. Most clients send one request every few seconds.
+/// Default time after which an idle connection is parked: its buffers are released until its next
+/// request. Most clients send one request every few seconds.
 const PARKED_AFTER: Duration = Duration::from_secs(1);
 
-/// The coordinator to return when there are several. `discovery.coordinator-choice`
+/// `discovery.coordinator-choice`: the coordinator to return when there are several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CoordinatorChoice {
     /// The coordinator that joined last. A killed coordinator stays listed until max-age has
-    /// passed, and clients must not wait for that.
+    /// passed, and clients must reach its replacement before that.
     Newest,
     /// The coordinator that joined first, for operators who run several on purpose.
     Oldest,
@@ -25,13 +26,13 @@ pub struct HttpSettings {
     pub environment: String,
     /// `discovery.max-announcement-size`: maximum body size, both as received and decompressed.
     pub max_announcement_bytes: usize,
-    /// Maximum number of bytes of request bodies in memory: being read, or with a write in
-    /// progress. At least eight times the maximum body size.
+    /// Maximum number of bytes of request bodies in memory, which are being read or whose writes
+    /// are in progress. A smaller value than eight maximum-size bodies is raised to that.
     pub max_pending_body_bytes: usize,
-    /// Maximum size of the request target, and of all headers together.
+    /// Maximum size in bytes of the request target, and separately of all headers together.
     pub max_header_bytes: usize,
-    /// The same limit for the paths that redirect to the coordinator: an engine's clients send
-    /// prepared statements in headers.
+    /// Like [`HttpSettings::max_header_bytes`], for the paths that redirect to the coordinator. It
+    /// is larger, because an engine's clients send prepared statements in headers.
     pub max_redirected_header_bytes: usize,
     /// Maximum number of connections. Lowered to what the process's file descriptors allow.
     pub max_connections: usize,
@@ -40,15 +41,15 @@ pub struct HttpSettings {
     /// `discovery.hold-time`: maximum time to hold a lookup whose current result the client already
     /// has; 0 disables holding.
     pub hold_time_ms: u64,
-    /// `discovery.announce-interval`, in seconds: the interval to the next announcement that
-    /// clients are given.
+    /// `discovery.announce-interval`: time in seconds until a client's next announcement, which the
+    /// response to each announcement states as `max-age`; `None` states none.
     pub announce_interval_s: Option<u64>,
     /// `discovery.coordinator-choice`
     pub coordinator_choice: CoordinatorChoice,
     /// `discovery.coordinator-redirect`: whether the engine's own paths redirect to its
     /// coordinator.
     pub coordinator_redirect: bool,
-    /// Maximum number of held lookups, and also of clients that watch or wait for an index.
+    /// Maximum number of held lookups, and separately of clients that watch or wait for an index.
     pub max_waiting: usize,
     /// Time without activity between two requests after which a connection is parked.
     pub parked_after: Duration,
@@ -66,7 +67,8 @@ impl HttpSettings {
         self.max_redirected_header_bytes = bytes;
     }
 
-    /// Returns the larger of the two limits. No request's target or headers may exceed it.
+    /// Returns the larger of `max_header_bytes` and `max_redirected_header_bytes`, which no
+    /// request's target or headers may exceed.
     pub(crate) fn max_head_bytes(&self) -> usize {
         self.max_header_bytes.max(self.max_redirected_header_bytes)
     }

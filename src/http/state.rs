@@ -4,7 +4,7 @@ use super::backend::Backend;
 use super::error::ApiError;
 use super::request::body::BodyLimits;
 use super::request::body_budget::Budget;
-use super::request::body_cache::KnownBodies;
+use super::request::body_cache::BodyCache;
 use super::respond::rendered_coordinators::RenderedCoordinators;
 use super::settings::HttpSettings;
 use super::usage::WireUsage;
@@ -21,49 +21,53 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 /// The header with the log index at which a lookup was read or a write was applied.
 pub const QUORATE_INDEX: HeaderName = HeaderName::from_static("quorate-index");
 
-/// Maximum time to wait for the cluster before responding 503. The documented limit is 2 s from the
-/// client's call; the rest is for the network and for a busy machine.
+/// Maximum time to wait for the cluster before responding 503. It is shorter than the documented
+/// limit of 2 s from the client's call, which leaves time for the network and for a busy machine.
 const ANSWER_TIME: Duration = Duration::from_millis(1_800);
 
-/// Maximum number of large lookups rendered at once. Each takes a processor, and as much memory as
-/// its body.
+/// Maximum number of large lookups rendered at once. Each occupies a processor, and as much memory
+/// as its body.
 const LARGE_AT_ONCE_MAX: usize = 2;
 
-/// Minimum number of maximum-size bodies that fit the body budget.
+/// Minimum number of maximum-size bodies that fit the body budget, even if a smaller budget is
+/// configured.
 const BODIES_MIN: usize = 8;
 
-/// The state of all handlers, shared.
+/// A shared handle of the state of all handlers.
 pub(super) type App<D> = Arc<AppState<D>>;
 
+/// The state that all handlers share.
 pub(super) struct AppState<D> {
     pub(super) backend: D,
     pub(super) settings: Arc<HttpSettings>,
     pub(super) pause_detector: PauseDetector,
-    pub(super) bodies: KnownBodies,
-    /// The budget for bodies that are read and whose writes are in progress.
+    pub(super) bodies: BodyCache,
+    /// The budget for request bodies that are being read, or whose writes are in progress.
     body_budget: Budget,
     pub(super) coordinators: RenderedCoordinators,
     /// Permits for rendering large lookups.
     pub(super) large: Arc<Semaphore>,
-    /// Permits for held lookups.
+    /// Permits for lookups that are held until their result changes.
     pub(super) holds: Semaphore,
-    /// Permits for clients that watch, or wait for an index.
+    /// Permits for event streams, and for lookups that wait for an index (`?index=`).
     pub(super) watchers: Arc<Semaphore>,
     /// A flag that becomes true when the server stops.
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// The identity of a request's connection; an extension of each request that is routed.
+/// The identity of a request's connection. It is an extension (`http::Extensions`) of each request
+/// that goes through the router.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConnectionInfo {
     /// The client's address.
     pub(super) address: SocketAddr,
-    /// The `PauseDetector` epoch at or before the moment when the connection was opened.
+    /// The `PauseDetector` epoch (its count of suspensions) in which the connection was opened, or
+    /// an earlier one.
     pub(super) opened_epoch: u64,
 }
 
-/// The request target as the client sent it, if its path was not canonical; an extension of the
-/// request.
+/// The request target as the client sent it. It is an extension (`http::Extensions`) of each
+/// request whose path was not canonical.
 #[derive(Debug, Clone)]
 pub(super) struct RequestTarget(pub(super) Uri);
 
@@ -72,12 +76,14 @@ pub(super) fn deadline() -> Instant {
     now() + ANSWER_TIME
 }
 
-/// Waits until the server stops. An error means that the server is gone, which counts as stopped.
+/// Waits until the server stops. If the sender of the flag was dropped, the server has already
+/// ended, which counts as stopped.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 impl<D: Backend> AppState<D> {
+    /// Creates the state of a server with these settings.
     pub(super) fn shared(
         backend: D,
         settings: HttpSettings,
@@ -93,14 +99,14 @@ impl<D: Backend> AppState<D> {
             watchers: Arc::new(Semaphore::new(settings.max_waiting)),
             settings: Arc::new(settings),
             pause_detector,
-            bodies: KnownBodies::new(),
+            bodies: BodyCache::new(),
             body_budget,
             coordinators: RenderedCoordinators::new(),
             stop,
         })
     }
 
-    /// Reserves a permit for a watcher.
+    /// Reserves a permit for an event stream.
     ///
     /// # Errors
     /// If all permits are taken.
@@ -119,7 +125,7 @@ impl<D: Backend> AppState<D> {
         }
     }
 
-    /// Returns the usage, given the number of connections.
+    /// Returns the usage of the limited resources. The caller counts the connections.
     pub(super) fn usage(&self, connections: usize) -> WireUsage {
         let waiting_max = self.settings.max_waiting;
         let taken = |limiter: &Semaphore| waiting_max.saturating_sub(limiter.available_permits());
@@ -137,8 +143,8 @@ impl<D: Backend> AppState<D> {
         stopped(&mut self.stop.clone()).await;
     }
 
-    /// Runs a write for a request on the connection `connection_info`. The write needs no timeout
-    /// here ([`Backend`]).
+    /// Runs a write for a request on the connection `connection_info`. The write completes by its
+    /// deadline ([`Backend`]), so there is no timeout here.
     ///
     /// # Errors
     /// [`ApiError::ProcessResumed`], before anything is proposed, if the process was suspended
@@ -152,8 +158,7 @@ impl<D: Backend> AppState<D> {
     where
         F: Future<Output = Result<u64, WriteError>>,
     {
-        // Taken before the check: a suspension between the two then counts as time that the client
-        // waits.
+        // Taken before the check, so that a suspension between the two counts against the deadline.
         let deadline = deadline();
         if !self.pause_detector.is_current(connection_info.opened_epoch) {
             return Err(ApiError::ProcessResumed);
@@ -161,7 +166,7 @@ impl<D: Backend> AppState<D> {
         Ok(write(deadline).await?)
     }
 
-    /// Runs a lookup. The lookup needs no timeout here ([`Backend`]).
+    /// Runs a lookup. It completes by its deadline ([`Backend`]), so there is no timeout here.
     ///
     /// # Errors
     /// If the cluster does not respond in time, or reports why it cannot.

@@ -14,7 +14,7 @@ pub struct WireUsage {
     pub held_lookups: usize,
     /// Number of clients that watch, or wait for an index.
     pub watchers: usize,
-    /// Maximum of `held_lookups`, and also of `watchers`.
+    /// Maximum of `held_lookups`, and separately of `watchers`.
     pub waiting_max: usize,
 }
 

@@ -19,18 +19,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Maximum time for requests in flight once the server stops: the cluster's limit for a response
-/// (2 s), and some time to send it.
+/// Maximum time for requests in flight once the server stops: the cluster's limit for a response (2
+/// s), and 1 s to send it.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The response on a connection for which there is no permit, if its socket accepts it immediately.
+/// The response to a connection that gets no permit. It is sent only if the socket accepts it
+/// immediately.
 const LIMIT_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Retry-After: 1\r\nQuorate-Applied: no\r\nConnection: close\r\nContent-Length: 36\r\n\r\n\
     This node has too many connections.\n";
 
-/// Runs the HTTP server until `shutdown` completes. Then stops accepting connections, finishes the
-/// requests in flight within 3 s, and returns.
+/// Runs the HTTP server until `until_stopped` completes. Then stops accepting connections, finishes
+/// the requests in flight within 3 s, and returns.
 ///
 /// At startup, raises the process's soft limit of file descriptors to the hard limit.
 pub async fn serve<D: Backend>(
@@ -71,7 +72,7 @@ pub async fn serve<D: Backend>(
         tokio::select! {
             () = &mut until_stopped => break,
             Some(_) = connections.join_next() => {}
-            // While the maximum number of connections is leaving, a new one stays in the kernel's
+            // While too many connections are about to close, a new one stays in the kernel's
             // backlog until one of them has closed its socket.
             accepted = backlog.next(), if !limiter.is_closing() => {
                 if let Some(connection) = admit(accepted, &limiter, &shared, &shutdown) {
@@ -85,6 +86,8 @@ pub async fn serve<D: Backend>(
     drain(connections).await;
 }
 
+/// Admits an accepted connection: acquires its permit and returns the future that serves it.
+/// Without a permit, rejects it.
 fn admit<D: Backend>(
     accepted: AcceptedConnection,
     limiter: &ConnectionLimiter,
@@ -117,12 +120,14 @@ fn admit<D: Backend>(
     }
 }
 
+/// Rejects a connection with 503.
 fn reject(stream: &TcpStream, limit: LimitReached) {
     // Best effort: the acceptor must not wait for a client that does not read.
     let _ = stream.try_write(LIMIT_RESPONSE);
     tracing::debug!(target: "quorate::http::accept", full = ?limit, "a connection was turned away");
 }
 
+/// Waits until all connections have ended, and cuts off the rest after [`DRAIN_TIMEOUT`].
 async fn drain(mut connections: JoinSet<()>) {
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_TIMEOUT, all).await.is_err() {

@@ -1,5 +1,6 @@
-//! The listener. It bounds how long each connection has waited in the kernel's backlog, because a
-//! request from before a suspension of the process is not served (docs/decisions/0004).
+//! The listener, which accepts connections from the kernel's backlog. It determines the earliest
+//! epoch in which each connection can have been opened, because a request from before a suspension
+//! of the process is not served (docs/decisions/0004).
 
 use crate::clock::{Instant, PauseDetector, now};
 use socket2::{SockRef, TcpKeepalive};
@@ -13,12 +14,14 @@ use tokio::sync::watch;
 /// Pause in accepting after an error of the process itself, such as no free file descriptor. The
 /// connection that could not be accepted stays in the backlog, so an immediate retry would spin.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Range of idle times, in seconds, after which a connection is probed. A dead connection is
-/// detected within 30 s, before another client has to wait for its permit. The times differ, since
-/// thousands of connections opened together would otherwise be probed together while clients wait
-/// for responses.
+/// Range of idle times, in seconds, after which a connection is probed (TCP keepalive). A dead
+/// connection is detected within 30 s, before another client has to wait for its permit. The times
+/// differ, because thousands of connections opened together would otherwise be probed together
+/// while clients wait for responses.
 const KEEPALIVE_AFTER_S: Range<u64> = 8..16;
+/// Time between two probes of a connection that does not respond.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Number of unanswered probes after which a connection is considered dead.
 const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A connection just accepted.
@@ -32,12 +35,12 @@ pub(super) struct AcceptedConnection {
 
 /// The acceptor of connections from the kernel's backlog.
 ///
-/// - A connection that waited there while the process was suspended has an epoch from before the
-///   suspension.
+/// - A connection that waited in the backlog while the process was suspended has an epoch from
+///   before the suspension.
 /// - `emptied_epoch` advances only when the kernel itself reports an empty backlog: just after a
 ///   resume, the runtime may not have seen a connection yet.
 /// - `emptied` is false if a connection may have arrived, or the process may have resumed, since
-///   the kernel's report.
+///   the kernel last reported an empty backlog.
 pub(super) struct Backlog {
     listener: TcpListener,
     pause_detector: PauseDetector,
@@ -67,8 +70,8 @@ impl Backlog {
     /// Returns the next connection. Cancel-safe: no connection is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> AcceptedConnection {
         loop {
-            // A deadline, since this future may be dropped and recreated many times during the
-            // pause.
+            // The pause ends at a fixed time, because this future may be dropped and created again
+            // many times during the pause.
             if let Some(until) = self.paused_until {
                 tokio::time::sleep_until(until).await;
             }
@@ -101,6 +104,8 @@ impl Backlog {
         }
     }
 
+    /// Accepts a connection if one is waiting. Otherwise notes the epoch in which the backlog is
+    /// empty.
     fn ask_kernel(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         // Read before the kernel is asked: a suspension between the two makes the epoch too old,
         // never too new.
@@ -120,6 +125,7 @@ impl Backlog {
         }
     }
 
+    /// Waits until a connection arrives or the process resumes.
     async fn wait(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         tokio::select! {
             accepted = self.listener.accept() => {
@@ -161,8 +167,8 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// Whether an error concerns only one connection, which is gone. The next one may be accepted
-/// immediately.
+/// Whether an error concerns only the connection being accepted, which is lost. The next connection
+/// may then be accepted immediately.
 fn is_of_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,
@@ -190,7 +196,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// A client of IPv4 has an IPv4 address on every kind of listener.
+    /// The address of an IPv4 client is an IPv4 address on every kind of listener.
     #[test]
     fn mapped_addresses_are_those_of_ipv4() {
         for (of_socket, own) in [
@@ -225,8 +231,8 @@ mod tests {
     }
 
     /// A connection that waited while the process was suspended has the epoch from before the
-    /// suspension, even when it is accepted after the `PauseDetector` noticed the resume. One that
-    /// arrived afterwards does not, even when none arrived in between.
+    /// suspension, even when it is accepted after the `PauseDetector` noticed the resume. A
+    /// connection that is opened afterwards has the new epoch, even if no other arrived in between.
     #[tokio::test]
     async fn what_waited_during_a_stop_is_from_before_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// peers, the runtime itself.
 const OTHER_DESCRIPTORS: u64 = 128;
 
-/// Minimum number of connections: a lower cap would not even serve the members.
+/// Minimum number of connections. Fewer would not even serve the members.
 const MIN_CONNECTIONS: usize = 32;
 
 /// Raises the soft limit of file descriptors to the hard limit, as a JVM does on its own. Returns
@@ -58,7 +58,8 @@ fn fitting_connections(wanted: usize, descriptors: Option<u64>) -> usize {
 mod tests {
     use super::*;
 
-    /// The cap is the number of file descriptors less those reserved for other uses.
+    /// The number of connections that fit is the number of file descriptors less those reserved for
+    /// other uses, within its bounds.
     #[test]
     fn the_cap_fits_the_descriptors() {
         assert_eq!(fitting_connections(20_000, Some(1_024)), 896);

@@ -1,4 +1,5 @@
-//! The life of one connection: its time limits, and its end when the process stops or resumes.
+//! The life of one connection: its time limits, parking of idle connections, and its end when the
+//! process stops or resumes.
 
 use super::error_bodies::ErrorBodies;
 use super::exchange::{ServerContext, respond};
@@ -28,29 +29,33 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 /// Maximum time until the first byte of a new connection. hyper's buffers are allocated only after
-/// it. A client that sends nothing, or sends too slowly, is cut off within 10 s; the remaining 2 s
-/// are for a last response and for a node that is busy with many of them.
+/// that byte. The documented limit for a client that sends nothing, or sends too slowly, is 10 s;
+/// the remaining 2 s are for a last response and for a node that is busy with many such clients.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The same limit for a permit reserved for peers, which send their first byte immediately.
+/// Like [`FIRST_BYTE_TIMEOUT`], for a connection with a permit reserved for peers. It is shorter,
+/// because peers send their first byte immediately.
 const PEER_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time without activity after which a connection may make room for another one.
+/// Time without activity after which a connection counts as idle, so that it may be closed to make
+/// room for a new one.
 const PARK_AFTER: Duration = Duration::from_secs(1);
 
-/// Time that an ending HTTP/2 connection may take to close while nothing is in progress.
+/// Time after which an HTTP/2 connection that is shutting down is closed, if nothing is in
+/// progress.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Grace period of a silent connection after the process resumes. A request that was sent during
-/// the suspension is read in this time and rejected with a reason; then the connection is closed.
+/// Time that a new connection has to send its first byte after the process resumes. A request that
+/// was sent during the suspension is read in this time, and rejected with a reason; a silent
+/// connection is closed.
 const RESUMED_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Maximum time that a client that has half-closed waits for its response: longer than any request
-/// takes that is not held.
+/// Maximum time that a connection whose client has half-closed is kept for its response. It is
+/// longer than any request takes that is not held.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Minimum size of the buffer for a request's head. A head over the limit must fit, so that it can
-/// be rejected with a line of text.
+/// Minimum size of the buffer for a request's head. The buffer is larger than the limit on heads,
+/// so that a head over the limit can be read, and rejected with a line of text.
 const HEAD_BUFFER_BYTES: usize = 128 * 1024;
 
 /// Maximum number of concurrent requests on an HTTP/2 connection.
@@ -61,11 +66,11 @@ const MAX_STREAMS: u32 = 128;
 pub(super) struct Shutdown {
     /// A flag that becomes true when the server stops.
     pub(super) stopping: watch::Receiver<bool>,
-    /// The epoch, which changes when the process resumes from a suspension.
+    /// The `PauseDetector` epoch, which changes when the process resumes from a suspension.
     pub(super) resumes: watch::Receiver<u64>,
 }
 
-/// Serves a connection until it ends.
+/// Serves a connection until it ends, and parks it while it is idle between two requests.
 pub(super) async fn run<D: Backend>(
     stream: TcpStream,
     connection_info: ConnectionInfo,
@@ -127,10 +132,10 @@ pub(super) async fn run<D: Backend>(
             (Step::Parked, Some(parts)) => parts.read_buf,
             _ => return,
         };
-        // Empty lines before a request are ignored (RFC 9112, 2.2): some clients end a body with
-        // one.
+        // Empty lines before a request are ignored (RFC 9112, 2.2), because some clients end a body
+        // with one.
         if unread.iter().all(|byte| b"\r\n".contains(byte)) {
-            // Even a short remainder would keep the whole buffer allocated.
+            // Released, because even a few unread bytes would keep hyper's whole buffer allocated.
             unread = Bytes::new();
             if !wait_for_next_request(tracked, &mut ended).await {
                 return;
@@ -152,13 +157,13 @@ struct ConnectionParts<'a> {
 enum Step {
     /// The connection has ended.
     Over,
-    /// The connection waits long for its next request, and needs neither hyper nor its buffers
-    /// (11 kB) for that.
+    /// The connection is idle between two requests, and is to be parked: until its next request,
+    /// neither hyper nor its buffers (11 kB) are needed.
     Parked,
 }
 
-/// Waits for the next request of a parked connection. Returns false if the connection is to be
-/// closed instead.
+/// Waits, while the connection is parked, for its next request. Returns false if the connection is
+/// to be closed instead.
 async fn wait_for_next_request(
     parts: ConnectionParts<'_>,
     ended: &mut PollOnWake<impl Future<Output = ()>>,
@@ -182,7 +187,7 @@ async fn wait_for_next_request(
     is_asked
 }
 
-/// Drives a connection until it ends, is to be parked, or its client is gone. Once `ended`
+/// Drives a connection until it ends, is to be parked, or its client has disconnected. Once `ended`
 /// completes, shuts the connection down gracefully.
 async fn serve<C: Future>(
     mut connection: Pin<&mut C>,
@@ -191,9 +196,9 @@ async fn serve<C: Future>(
     ended: &mut PollOnWake<impl Future<Output = ()>>,
 ) -> Step {
     while drive(connection.as_mut(), &shut_down, tracked, ended).await == Step::Parked {
-        // Another thread may have dropped a request body since hyper was last polled, and bytes
-        // that arrive now are then not a request. hyper notices this when it is polled again, and
-        // ends the connection.
+        // Another thread may have dropped an incomplete request body since hyper was last polled.
+        // Bytes that arrive now belong to that body and are not a request. hyper notices this when
+        // it is polled again, and ends the connection.
         if poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await {
             break;
         }
@@ -204,8 +209,8 @@ async fn serve<C: Future>(
     Step::Over
 }
 
-/// One pass of [`serve`]. Before parking, the caller must poll hyper again: another thread may have
-/// dropped a request body since.
+/// Runs one pass of [`serve`]. Before parking, the caller must poll hyper again, because another
+/// thread may have dropped a request body in the meantime.
 async fn drive<C: Future>(
     mut connection: Pin<&mut C>,
     shut_down: impl Fn(Pin<&mut C>),
@@ -219,13 +224,14 @@ async fn drive<C: Future>(
             // First, so that a request that has already arrived is answered before the connection
             // ends.
             biased;
-            // An error does not matter: each request has been answered, or its client is gone.
+            // An error does not matter: each request has been answered, or its client has
+            // disconnected.
             _ = connection.as_mut() => return Step::Over,
             () = &mut *ended, if !ending => {
                 ending = true;
                 shut_down(connection.as_mut());
-                // Polls once more, so that the last HTTP/2 frame is sent. hyper then waits for the
-                // client to confirm it.
+                // Polls once more, so that hyper sends the last HTTP/2 frame. hyper then waits for
+                // the client to confirm the frame, which is unnecessary if nothing is in progress.
                 let is_over = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready()));
                 if is_over.await || parts.state.has_nothing_under_way() {
                     return Step::Over;
@@ -243,7 +249,8 @@ async fn drive<C: Future>(
     }
 }
 
-/// Waits until a connection is to be parked, or closed because of its client's inactivity.
+/// Waits until a connection is to be parked, or is to be closed because its client is inactive or
+/// has disconnected.
 async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     let ConnectionParts {
         stream,
@@ -251,7 +258,8 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
         permit,
     } = parts;
     loop {
-        // Needs no timer, since ten thousand lookups may be held: an event ends the wait.
+        // While a request waits for its response, no timer runs, since ten thousand lookups may be
+        // held. The response or a disconnect ends this wait.
         let waits = state.is_answering() && !state.is_sending();
         if waits && abandoned(stream, state).await {
             return Step::Over;
@@ -273,15 +281,15 @@ async fn idle_or_gone(parts: ConnectionParts<'_>) -> Step {
     }
 }
 
-/// Waits until no request is in flight, or a response is being sent that the client may not take.
-/// Returns true if the client disconnects first.
+/// Waits until no request is in flight, or until a response is being sent, to which the limit for
+/// stalled clients applies. Returns true if the client disconnects first.
 async fn abandoned(stream: &PeekableStream, state: &ConnectionState) -> bool {
     tokio::select! {
         () = state.answered() => return false,
         () = stream.closed() => {}
     }
-    // A client that half-closed may still wait for its response, but a held lookup must not keep
-    // its permit for a client that is gone.
+    // A client that has only half-closed may still wait for its response. One that has disconnected
+    // looks the same, and its held lookup must not keep a permit, so the wait is limited.
     tokio::select! {
         () = state.answered() => false,
         () = tokio::time::sleep(HALF_CLOSED_TIMEOUT) => true,
@@ -294,7 +302,7 @@ impl Shutdown {
         stopped(&mut self.stopping.clone()).await;
     }
 
-    /// Waits until the process resumes in an epoch other than `opened_epoch`.
+    /// Waits until the process has resumed from a suspension after `opened_epoch`.
     async fn resumed(&self, opened_epoch: u64) {
         let _ = self
             .resumes
@@ -304,7 +312,8 @@ impl Shutdown {
     }
 }
 
-/// Waits for the client's first bytes. Returns `None` if the connection is to be closed instead.
+/// Waits for the client's first bytes, and detects the HTTP version. Returns `None` if the
+/// connection is to be closed instead.
 async fn first_bytes(
     stream: &TcpStream,
     connection_info: ConnectionInfo,
@@ -367,7 +376,8 @@ fn http2(max_head_bytes: usize) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Returns the maximum size of a request's head that is read at all.
+/// Returns the maximum size of a request's head that hyper reads. Larger heads are rejected by
+/// hyper.
 fn buffered_head_bytes(max_head_bytes: usize) -> usize {
     HEAD_BUFFER_BYTES.max(2 * max_head_bytes)
 }

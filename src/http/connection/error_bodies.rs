@@ -1,4 +1,5 @@
-//! A line of text for the error responses that hyper sends before there is a request.
+//! Adds a line of text to the error responses that hyper itself sends when it cannot read a
+//! request.
 
 use crate::http::error::{ApiError, error_line};
 use std::io::{self, IoSlice};
@@ -6,19 +7,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The start of such a response. An empty body (`EMPTY`) distinguishes it from ours, which all have
-/// a body.
+/// The start of an error response that hyper sends itself. Its empty body (`EMPTY`) distinguishes
+/// it from the error responses of the handlers, which all have a body.
 const BEGIN: &[u8] = b"HTTP/1.1 4";
 const EMPTY: &[u8] = b"\r\ncontent-length: 0\r\n";
 
 /// A writer that adds a body to an error response without one, and forwards everything else.
 ///
-/// - hyper writes the head of such a response, and nothing after it, in one piece.
-/// - No other output begins this way: responses have bodies, and the peer protocol begins with a
-///   length.
+/// - hyper writes its own error response in one piece, and writes nothing after it.
+/// - No other output begins with [`BEGIN`] and has an empty body: the handlers' error responses
+///   have bodies, and the peer protocol begins with a length.
 pub(super) struct ErrorBodies<IO> {
     io: IO,
-    /// The unwritten rest of a response that replaces hyper's.
+    /// The unwritten rest of a response that replaces one of hyper.
     pending: Vec<u8>,
 }
 
@@ -30,6 +31,7 @@ impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
         }
     }
 
+    /// Replaces an error response of hyper. Returns false if `bytes` is anything else.
     fn replace(&mut self, bytes: &[u8]) -> bool {
         let Some(with_bodies) = with_error_body(bytes) else {
             return false;
@@ -38,6 +40,7 @@ impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
         true
     }
 
+    /// Writes the rest of a replacing response.
     fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
             let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.pending))?;
@@ -50,7 +53,8 @@ impl<IO: AsyncWrite + Unpin> ErrorBodies<IO> {
     }
 }
 
-/// Returns the error response with a body added, or `None` if `bytes` is not one without a body.
+/// Returns hyper's error response with a body added, or `None` if `bytes` is not an error response
+/// with an empty body.
 fn with_error_body(bytes: &[u8]) -> Option<Vec<u8>> {
     if !bytes.starts_with(BEGIN) {
         return None;
@@ -135,7 +139,8 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for ErrorBodies<IO> {
 mod tests {
     use super::*;
 
-    /// Only an error response without a body gets one, and its length is right.
+    /// Only an error response with an empty body is replaced, and its new `Content-Length` is
+    /// right.
     #[test]
     fn a_bare_refusal_is_worded() {
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\

@@ -25,8 +25,9 @@ pub(super) struct ServerContext<D> {
     pub(super) parked_after: Duration,
 }
 
-/// Answers a request. Everything that need not wait is done before the future is created: its
-/// temporaries would otherwise occupy memory while a lookup is held, ten thousand times over.
+/// Answers a request. Everything that does not wait is done before the future is created. Its
+/// temporaries would otherwise be part of the future, and occupy memory for each of ten thousand
+/// held lookups.
 pub(super) fn respond<D: Backend>(
     shared: Arc<ServerContext<D>>,
     state: &Arc<ConnectionState>,
@@ -43,8 +44,9 @@ pub(super) fn respond<D: Backend>(
         .then(|| Box::new(request_record(connection_info, &request)));
     let (head, body) = request.into_parts();
     if body.is_end_stream() {
-        // Immediately: a held lookup would otherwise count against its address until it is
-        // answered, and 1,024 of them would lock out a proxy that serves all engines.
+        // Done before the response: a held lookup would otherwise count against the limit of its
+        // address until it is answered, and 1,024 of them would lock out a proxy that serves all
+        // engines.
         permit.mark_active();
     }
     let body = match body.is_end_stream() {
@@ -58,8 +60,8 @@ pub(super) fn respond<D: Backend>(
     async move {
         let mut response = answered.await;
         if response.body().size_hint().exact().is_none() {
-            // The body is sent in parts, and the connection only appears idle between two of them.
-            // `streaming` is kept until hyper drops the body.
+            // The body is sent in parts, between which the connection only appears idle.
+            // `streaming` marks it as active until hyper drops the body.
             let streaming = in_flight.streaming();
             response = response.map(|body| {
                 Body::new(body.map_frame(move |frame| {
@@ -77,6 +79,7 @@ pub(super) fn respond<D: Backend>(
     }
 }
 
+/// Begins the access log's record of a request.
 fn request_record(connection_info: ConnectionInfo, request: &Request<Incoming>) -> HttpRecord {
     let length = request.headers().get(CONTENT_LENGTH);
     HttpRecord {
@@ -94,6 +97,7 @@ fn request_record(connection_info: ConnectionInfo, request: &Request<Incoming>) 
     }
 }
 
+/// Completes the access log's record of a request with its response.
 fn record(mut record: HttpRecord, response: &Response, started: Instant) -> HttpRecord {
     record.status = response.status().as_u16();
     record.response_bytes = response.body().size_hint().exact().unwrap_or(0);

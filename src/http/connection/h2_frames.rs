@@ -1,38 +1,42 @@
 //! Tracking of the responses in progress on an HTTP/2 connection, by parsing its frames.
 //!
-//! hyper does not report which responses wait for flow-control window, and a PING counts as traffic
-//! like any other bytes. The frames show both: a response is in progress from its HEADERS to the
-//! frame that ends its stream.
+//! hyper does not report which responses wait for the flow-control window, and on the socket a PING
+//! looks like progress. The frames show which responses are in progress: a response is in progress
+//! from its HEADERS to the frame that ends its stream.
 
 use crate::clock::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
 use std::time::Duration;
 
-/// Time after which a client that takes next to nothing of its response is considered gone. It is
-/// cut off within 30 s; the remaining 5 s are for a busy node.
+/// Time after which a client that takes next to nothing of its response is cut off. The documented
+/// limit is 30 s; the remaining 5 s are for a busy node.
 pub(super) const STALL_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Minimum progress of a reader within [`STALL_TIMEOUT`] while data is available: 330 bytes per
 /// second.
 pub(super) const PROGRESS_BYTES: usize = 8 << 10;
 
+/// Length of a frame header (RFC 9113, 4.1).
 const HEAD_BYTES: usize = 9;
 
 /// Length of the client's connection preface, which precedes its first frame.
 const PREFACE_BYTES: usize = 24;
 
+/// Frame types (RFC 9113, 6).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+/// Flag of the last frame of a stream.
 const END_STREAM: u8 = 1;
 
-/// Minimum progress of an event stream within [`STALL_TIMEOUT`]. An event stream sends a heartbeat
-/// every 3 s and so exceeds this; the reader of a slower response takes nothing.
+/// Minimum progress of an event stream within [`STALL_TIMEOUT`]. Its heartbeats, one every 3 s,
+/// exceed this; a reader that takes less takes nothing at all.
 const ALIVE_BYTES: usize = 64;
 
-/// Maximum number of remembered streams that the client has reset: frames already written for them
-/// may cross with the reset.
+/// Maximum number of streams that are remembered because the client has reset them. Frames that
+/// were on their way to the socket at the reset may still be written, and must not count as a
+/// response in progress.
 const RESET_MAX: usize = 256;
 
 /// The responses in progress on a connection.
@@ -47,8 +51,8 @@ pub(super) struct FrameTracker {
 struct WriteProgress {
     since: Instant,
     bytes_since: usize,
-    /// Whether the last period's progress was less than [`PROGRESS_BYTES`], which only an event
-    /// stream may have.
+    /// Whether the reader took less than [`PROGRESS_BYTES`] in the last [`STALL_TIMEOUT`], which
+    /// only the reader of an event stream may do.
     is_slow: bool,
 }
 
@@ -119,8 +123,8 @@ impl FrameTracker {
     }
 
     /// Returns the time of the next check for stalled readers, or `at` if a reader is stalled now,
-    /// or `None` if no response is in progress. `streams` of the responses are event streams, which
-    /// may be slow.
+    /// or `None` if no response is in progress. `streams` is the number of event streams among the
+    /// responses, whose readers may be slow.
     pub(super) fn stalled_at(&mut self, streams: usize, at: Instant) -> Option<Instant> {
         let mut slow = 0;
         for taken in self.under_way.values_mut() {
@@ -178,6 +182,7 @@ impl FrameParser {
         }
     }
 
+    /// Parses the next bytes, and calls `see` for each complete frame header.
     fn pass(&mut self, mut bytes: &[u8], mut see: impl FnMut(FrameHead)) {
         while !bytes.is_empty() {
             let skipped = self.skip.min(bytes.len());
@@ -221,7 +226,8 @@ mod tests {
         frames.wrote(&[IoSlice::new(bytes)], bytes.len(), at);
     }
 
-    /// A response is in progress from its headers to its end, however its frames are split.
+    /// A response is in progress from its headers to its end or its reset, however its frames are
+    /// split.
     #[test]
     fn an_answer_is_owed_until_its_end() {
         let at = now();
@@ -254,8 +260,8 @@ mod tests {
         assert!(!frames.are_owed());
     }
 
-    /// A reader that takes nothing or next to nothing is stalled. The number of event streams is
-    /// the number of readers that may be slow.
+    /// A reader that takes nothing is stalled. At most as many readers may be slow as there are
+    /// event streams; one more slow reader is stalled.
     #[test]
     fn a_reader_that_takes_little_is_late() {
         let began = now();

@@ -1,4 +1,4 @@
-//! Request bodies that are dropped before they are fully read.
+//! Request bodies whose rest is discarded when they are dropped before their end.
 
 use super::idle::BodyGuard;
 use bytes::Bytes;
@@ -13,14 +13,15 @@ use std::time::Duration;
 /// Maximum number of bytes of the rest of a body that are read and discarded.
 const DISCARD_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Maximum duration of the discarding.
+/// Maximum time for which the rest of a body is read and discarded.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A body whose rest is read and discarded, within limits, when it is dropped before its end. A
 /// client that is still sending then receives the response (413, for example); if the connection
 /// were closed immediately, the client would see a reset.
 ///
-/// Until then it counts as an exchange: the incoming bytes are not a request.
+/// Until the rest is discarded, the body holds its [`BodyGuard`], so that the incoming bytes are
+/// not taken for a request.
 pub(super) struct LingeringBody {
     body: Option<(Incoming, BodyGuard)>,
     discards: bool,
@@ -28,8 +29,8 @@ pub(super) struct LingeringBody {
 
 impl LingeringBody {
     pub(super) fn new(headers: &HeaderMap, body: Incoming, exchange: BodyGuard) -> LingeringBody {
-        // A client that waits for 100-continue sends nothing until the body is read, so the rest
-        // must not be read.
+        // A client that waits for 100-continue has sent nothing of the body yet, and reading would
+        // ask it to send all of it.
         LingeringBody {
             body: Some((body, exchange)),
             discards: !headers.contains_key(EXPECT),
@@ -70,8 +71,8 @@ impl Drop for LingeringBody {
             .take()
             .filter(|(body, _)| self.discards && !body.is_end_stream())
         {
-            // After the end of the body, the byte limit or the timeout, any rest is cut off with
-            // the connection.
+            // Discarding stops at the end of the body, at the byte limit or after the timeout. Then
+            // the connection is closed if some of the body is left.
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(body)).await;
                 drop(exchange);
@@ -80,6 +81,7 @@ impl Drop for LingeringBody {
     }
 }
 
+/// Reads and discards the rest of a body, up to [`DISCARD_MAX_BYTES`].
 async fn discard(mut body: Incoming) {
     let mut left = DISCARD_MAX_BYTES;
     while let Some(Ok(frame)) = body.frame().await {

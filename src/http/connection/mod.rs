@@ -1,4 +1,5 @@
-//! Connections: accepting them, their time limits, and their end.
+//! Connections: `acceptor` accepts them, `driver` enforces their time limits, parks the idle ones
+//! and ends them, and `exchange` answers their requests.
 
 mod acceptor;
 mod backlog;

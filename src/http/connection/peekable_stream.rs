@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Time between two checks of a socket with unread bytes, which would otherwise cause an event each
-/// time.
+/// Time between two checks whether the client of a socket with unread bytes has closed it. Unread
+/// bytes keep the socket readable, so that waiting for readiness would not wait at all.
 const RECHECK_AFTER: Duration = Duration::from_secs(10);
 
 /// A handle of a shared socket. Supports one reader and one writer at a time.
@@ -25,10 +25,10 @@ impl PeekableStream {
     }
 
     /// Waits until the other side has closed, or at least half-closed. While there are unread
-    /// bytes, it notices only at the next check, after `RECHECK_AFTER`.
+    /// bytes, this is noticed only at the next check, after [`RECHECK_AFTER`].
     ///
-    /// Must be awaited by the task that reads: a socket wakes one reader, and a second one would
-    /// cost memory for each connection.
+    /// Must be awaited by the task that reads. A socket wakes only one reader, and a second one
+    /// would cost memory for each connection.
     pub(super) async fn closed(&self) {
         while std::future::poll_fn(|cx| self.poll_bytes(cx)).await {
             tokio::time::sleep(RECHECK_AFTER).await;

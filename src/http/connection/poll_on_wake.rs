@@ -9,14 +9,15 @@ use std::task::{Context, Poll, Wake, Waker};
 /// request. Polling the events that end it each time as well would be a considerable part of the
 /// cost of a small response.
 ///
-/// - It belongs to one task, whose waker must stay the same.
-/// - It must not wait on a resource whose waker another future of the task can replace: a socket
-///   keeps only the waker of its last reader.
+/// - The future belongs to one task, whose waker must stay the same.
+/// - The future must not wait on a resource whose waker another future of the task can replace. A
+///   socket, for example, keeps only the waker of its last reader.
 pub(super) struct PollOnWake<F> {
     future: Pin<Box<F>>,
     wake: Option<(Arc<WakeFlag>, Waker)>,
 }
 
+/// A waker that notes the wake-up before it wakes the task.
 struct WakeFlag {
     woken: AtomicBool,
     task: Waker,
@@ -57,8 +58,8 @@ impl Wake for WakeFlag {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A swap rather than a store, so that the poll also sees what precedes the first of two
-        // wake-ups.
+        // A swap rather than a store, so that the poll that follows two wake-ups also sees the
+        // writes before the first of them.
         self.woken.swap(true, Ordering::AcqRel);
         self.task.wake_by_ref();
     }

@@ -1,4 +1,5 @@
-//! `/v1/announcement/{node_id}`: the announcement of a node.
+//! `/v1/announcement/{node_id}`: announces the services of a node, renews the announcement, and
+//! withdraws it.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -14,18 +15,20 @@ use futures_util::future::BoxFuture;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Method, Request, StatusCode};
 
-/// Returns the node id of a `PUT` with a canonical path and nothing to decode. Most requests of a
-/// running cluster are of this kind. See [`super::service::fast_path`].
-pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<String> {
+/// Returns the node id of a `PUT` that takes the shortcut past the router. The shortcut is for
+/// canonical paths with nothing to decode, which most requests of a running cluster have; see
+/// [`super::service::direct_lookup`]. It is not the fast path of a renewal: [`put`] handles
+/// announcements and renewals alike.
+pub(in crate::http) fn direct_put(request: &Request<Body>) -> Option<String> {
     let node_id = request.uri().path().strip_prefix("/v1/announcement/")?;
     let is_plain = request.method() == Method::PUT
         && !node_id.contains(['%', '/'])
-        // Another resource, which does not support PUT.
+        // The path of the static services, which does not support PUT.
         && node_id != "static";
     is_plain.then(|| node_id.to_owned())
 }
 
-/// Answers a [`fast_path`] announcement.
+/// Answers a `PUT` that takes the shortcut ([`direct_put`]).
 pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
     connection_info: ConnectionInfo,
@@ -38,7 +41,8 @@ pub(in crate::http) fn answer<D: Backend>(
     answered.map(IntoResponse::into_response).boxed()
 }
 
-/// Handles `PUT`: responds 202 once the announcement is committed and applied.
+/// Handles a `PUT` that the router passes: responds 202 once the announcement is committed and
+/// applied.
 pub(in crate::http) async fn announce<D: Backend>(
     State(app): State<App<D>>,
     Extension(connection_info): Extension<ConnectionInfo>,
@@ -49,6 +53,8 @@ pub(in crate::http) async fn announce<D: Backend>(
     put(&app, connection_info, &node_id, &headers, body).await
 }
 
+/// Proposes an announcement, or only its renewal if the registry already has the same one, and
+/// responds 202 once it is committed and applied. A body that is in the cache is not parsed again.
 async fn put<D: Backend>(
     app: &App<D>,
     connection_info: ConnectionInfo,
@@ -124,7 +130,8 @@ mod tests {
         answered.map(|response| response.status())
     }
 
-    /// An announcement over a limit is rejected with the field's name, and nothing is changed.
+    /// An announcement that exceeds a limit is rejected with the name of the field, and is not
+    /// registered.
     #[tokio::test]
     async fn what_is_over_a_limit_is_refused_by_name() {
         let (_stop, stopping) = watch::channel(false);
@@ -158,8 +165,8 @@ mod tests {
         }
     }
 
-    /// Known bytes are not parsed again while their announcement is stored, and are parsed once it
-    /// is not.
+    /// A cached body is not parsed again while its announcement is registered. Once the
+    /// announcement is withdrawn, the body is parsed again.
     #[tokio::test]
     async fn known_bytes_are_read_when_they_must_be() {
         let (_stop, stopping) = watch::channel(false);
@@ -175,7 +182,8 @@ mod tests {
         let announced = Announcement::from_json("n", BODY.as_bytes(), "test").expect("it is one");
         assert_eq!(digest, Some(announced.digest()));
 
-        // Simulates that these bytes were parsed to the same announcement.
+        // Caches invalid JSON as the body of the registered announcement: it is accepted only if it
+        // is not parsed.
         const NO_JSON: &str = "{";
         let hash = app.bodies.hash("n", NO_JSON.as_bytes());
         app.bodies.note(hash, announced.digest());

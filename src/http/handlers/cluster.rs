@@ -20,7 +20,7 @@ pub(in crate::http) const PEER_PATH: &str = "/v1/cluster/peer";
 /// The name of the server-to-server protocol in `Upgrade`.
 const PEER_PROTOCOL: &str = "quorate-peer/1";
 
-/// Handles `GET /v1/cluster/status`: always responds 200, from this node's local knowledge.
+/// Handles `GET /v1/cluster/status`: always responds 200, with the status as this node sees it.
 pub(in crate::http) async fn status<D: Backend>(
     State(app): State<App<D>>,
 ) -> Result<Response, ApiError> {
@@ -51,7 +51,7 @@ pub(in crate::http) async fn peer<D: Backend>(
     if !asks_for_peer_protocol(&request) {
         return Err(ApiError::UpgradeRequired(PEER_PROTOCOL));
     }
-    // Held for the lifetime of the connection, so that it counts.
+    // Kept until the peer's connection ends, so that the connection counts against the limit.
     let permit = request
         .extensions_mut()
         .remove::<crate::http::connection_limiter::ConnectionPermit>();

@@ -1,4 +1,5 @@
-//! `/v1/coordinator`: the coordinator that SQL clients connect to.
+//! `/v1/coordinator`: the coordinator that SQL clients connect to, as one response or as an event
+//! stream.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -19,7 +20,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
 use std::sync::Arc;
 
-/// Handles `GET /v1/coordinator`.
+/// Handles `GET /v1/coordinator`: responds with the chosen coordinator, or with all (`?all`), or
+/// with an event stream of them (`?watch`).
 pub(in crate::http) async fn coordinator<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
@@ -56,21 +58,23 @@ pub(in crate::http) async fn coordinator<D: Backend>(
     Ok((headers, body).into_response())
 }
 
-/// Returns the linearizable answer to a question.
+/// Returns the linearizable answer to a question about coordinators.
 async fn answer<D: Backend>(
     app: &App<D>,
     question: &CoordinatorQuestion,
     lookups: &[Lookup],
 ) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
     if let Some(lookup) = lookups.first() {
-        // Once this returns, the local state is at least as new as the call.
+        // A linearizable lookup: once it returns, the local state, which is read below, is at least
+        // as new as the request.
         app.look_up(lookup).await?;
     }
     app.coordinators
         .answer(&app.backend, &app.settings, question, lookups)
 }
 
-/// Returns the coordinators, the chosen one first, with the index of the state that they are from.
+/// Finds the coordinators with a linearizable read. Returns them with the chosen one first, and the
+/// index of the state that they are from.
 pub(in crate::http) async fn find<D: Backend>(
     app: &App<D>,
     query: &CoordinatorQuery,
@@ -87,6 +91,8 @@ fn engine(name: &str) -> Result<Engine, ApiError> {
     })
 }
 
+/// Watches the answer to a question: opens an event stream of the current coordinators and each
+/// change of them.
 async fn watch<D: Backend>(
     app: App<D>,
     question: CoordinatorQuestion,
@@ -109,18 +115,19 @@ async fn watch<D: Backend>(
     Ok(sse::answer(&app, followed, first, index, permit))
 }
 
-/// A coordinator query, as the source of a stream.
+/// The answers to a question about coordinators, as the source of an event stream.
 struct Followed<D> {
     app: App<D>,
     question: CoordinatorQuestion,
     lookups: Vec<Lookup>,
     watcher: Watcher,
-    /// The hash of the content that the reader has; `None` before the first event. The content
-    /// itself would stay in memory for each state at which a slow reader is.
+    /// The hash of the content that the reader has; `None` before the first event. Only the hash is
+    /// kept, because slow readers would otherwise keep many old contents in memory.
     shown: Option<u128>,
 }
 
 impl<D: Backend> Followed<D> {
+    /// Writes an event with the answer, unless the reader already has it.
     fn show(&mut self, rendered: &CoordinatorsBody, index: u64, events: &mut EventBuffer) {
         if self.shown == Some(rendered.digest) {
             return;

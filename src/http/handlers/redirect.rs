@@ -1,5 +1,5 @@
-//! Redirects from the engine's own paths to its coordinator: SQL clients are configured with this
-//! address, and follow the coordinator wherever it moves.
+//! Redirects from the engine's own paths to its coordinator. SQL clients are configured with the
+//! address of a quorate node, and follow the coordinator wherever it moves.
 
 use super::coordinator::find;
 use crate::http::backend::Backend;
@@ -50,6 +50,7 @@ pub(in crate::http) async fn to_coordinator<D: Backend>(
     Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
+/// Returns the engine that the client's headers name, as `X-Trino-User` does.
 fn engine_of(headers: &HeaderMap) -> Option<Engine> {
     headers.keys().find_map(|name| {
         let name = name.as_str().strip_prefix("x-")?;

@@ -1,4 +1,6 @@
-//! `/v1/service`: the announced services, now or once they change.
+//! `/v1/service`: lookups of the announced services, answered immediately or once their result
+//! changes. The bytes come from [`crate::registry::Registry::lookup`], which renders them once for
+//! all readers.
 
 use crate::clock::{Instant, now};
 use crate::http::backend::Backend;
@@ -25,28 +27,30 @@ use std::time::Duration;
 /// The header that marks a response as possibly stale, as the client requested.
 pub const QUORATE_CONSISTENCY: HeaderName = HeaderName::from_static("quorate-consistency");
 
-/// The interval until the next lookup of airlift's clients: short, since their next lookup is held.
-/// 1 s is the shortest interval that they accept: they treat 0 as absent, and wait 10 s
+/// Interval until the next lookup of airlift's clients, sent when that lookup can be held. 1 s is
+/// the shortest interval that they accept: they treat 0 as absent, and wait 10 s
 /// (`HttpDiscoveryLookupClient`).
 const SOON: HeaderValue = HeaderValue::from_static("max-age=1");
-/// The clients' default interval, sent when no hold can follow. An interval of one second would
-/// then cause ten times the load, at the worst moment.
+/// Interval until the next lookup of airlift's clients, sent when that lookup cannot be held. It is
+/// their default. An interval of 1 s would cause ten times the load, which is worst when all
+/// permits for held lookups are taken.
 const LATER: HeaderValue = HeaderValue::from_static("max-age=10");
 
-/// Capacity for all headers of a 200 response, including those that hyper adds.
+/// Capacity reserved for all headers of a 200 response, including those that hyper adds.
 const WHOLE_HEADERS: usize = 12;
 
-/// Returns the lookup of the most frequent kind of request: a `GET` of a canonical path with
-/// nothing to decode. The router serves the same paths, but routing is a considerable part of the
-/// cost of a small response.
-pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<Lookup> {
+/// Returns the lookup of a `GET` that takes the shortcut past the router. The shortcut is for
+/// canonical paths with nothing to decode, as most requests have them. The router serves the same
+/// paths, but routing is a considerable part of the cost of a small response.
+pub(in crate::http) fn direct_lookup(request: &Request<Body>) -> Option<Lookup> {
     let path = request.uri().path();
     let below = path.strip_prefix("/v1/service")?;
     if request.method() != Method::GET || below.contains('%') {
         return None;
     }
     let mut segments = below.split('/');
-    // The text before the first slash: empty, unless the path has the prefix only by chance.
+    // The text before the first slash is empty, except for a path that only begins like the prefix,
+    // such as `/v1/services`.
     let "" = segments.next()? else {
         return None;
     };
@@ -60,7 +64,7 @@ pub(in crate::http) fn fast_path(request: &Request<Body>) -> Option<Lookup> {
     }
 }
 
-/// Answers a [`fast_path`] lookup.
+/// Answers a `GET` that takes the shortcut ([`direct_lookup`]).
 pub(in crate::http) fn answer<D: Backend>(
     app: App<D>,
     lookup: Lookup,
@@ -73,7 +77,7 @@ pub(in crate::http) fn answer<D: Backend>(
     answered.map(IntoResponse::into_response).boxed()
 }
 
-/// Handles `GET /v1/service`.
+/// Handles `GET /v1/service`: looks up all services.
 pub(in crate::http) async fn all<D: Backend>(
     State(app): State<App<D>>,
     asked: Asked,
@@ -83,7 +87,7 @@ pub(in crate::http) async fn all<D: Backend>(
     serve(&app, Lookup::All, asked, &method, &headers).await
 }
 
-/// Handles `GET /v1/service/{type}`.
+/// Handles `GET /v1/service/{type}`: looks up the services of a type.
 pub(in crate::http) async fn by_type<D: Backend>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
@@ -94,7 +98,7 @@ pub(in crate::http) async fn by_type<D: Backend>(
     serve(&app, Lookup::Type(service_type), asked, &method, &headers).await
 }
 
-/// Handles `GET /v1/service/{type}/{pool}`.
+/// Handles `GET /v1/service/{type}/{pool}`: looks up the services of a type in a pool.
 pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
@@ -106,6 +110,8 @@ pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     serve(&app, lookup, asked, &method, &headers).await
 }
 
+/// Runs a lookup and responds 200 with its result, or 304 if the client has it. Waits for a change
+/// after `?index=`, and holds a lookup with the current tag.
 async fn serve<D: Backend>(
     app: &App<D>,
     lookup: Lookup,
@@ -122,16 +128,16 @@ async fn serve<D: Backend>(
     {
         let answer = Box::pin(after(app, &lookup, index, now() + wait)).await?;
         app.make(&answer, wants_gzip(headers)).await?;
-        return Ok(whole(&answer, headers));
+        return Ok(ok_response(&answer, headers));
     }
     let answer = at_once(app, &lookup, asked).await?;
-    // For the tag; the client may have the rest.
+    // Renders the bytes and their tag, but not gzip yet, because the client may already have the
+    // result.
     app.make(&answer, false).await?;
     let may_hold = asked == Asked::Now && app.settings.hold_time_ms > 0;
     let known = etag::match_tag(headers, answer.rendered.tag());
     let (answer, held) = if may_hold && may_wait && known == TagMatch::Current {
-        // Boxed, like the other waiting futures: in one future they would occupy space side by
-        // side.
+        // Boxed, like the wait for an index: unboxed, both would take up space in this future.
         Box::pin(hold(app, &lookup, answer)).await?
     } else {
         (answer, app.holds.available_permits() > 0)
@@ -139,13 +145,13 @@ async fn serve<D: Backend>(
     let mut response = match etag::match_tag(headers, answer.rendered.tag()) {
         TagMatch::None => {
             app.make(&answer, wants_gzip(headers)).await?;
-            whole(&answer, headers)
+            ok_response(&answer, headers)
         }
         TagMatch::Current | TagMatch::Any => unchanged(&answer),
     };
     let next = if may_hold && held { SOON } else { LATER };
     let tag = etag::header(&answer.rendered, wants_gzip(headers));
-    // Set on a 304 too: airlift's client reads both headers from it.
+    // Set on a 304 too, since airlift's client reads both headers from it.
     response.headers_mut().insert(ETAG, tag);
     response.headers_mut().insert(CACHE_CONTROL, next);
     mark(&mut response, asked);
@@ -165,11 +171,13 @@ pub(in crate::http) async fn look_up<D: Backend>(
     }
     let answer = at_once(app, &lookup, asked).await?;
     app.make(&answer, wants_gzip(headers)).await?;
-    let mut response = whole(&answer, headers);
+    let mut response = ok_response(&answer, headers);
     mark(&mut response, asked);
     Ok(response)
 }
 
+/// Runs a lookup without waiting for a change: from local state for `consistency=stale`, and
+/// linearizable otherwise.
 async fn at_once<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
@@ -181,14 +189,14 @@ async fn at_once<D: Backend>(
     }
 }
 
-/// Holds a lookup whose current result the client has. Also returns whether there was a permit to
-/// hold it.
+/// Holds a lookup whose current result the client has, until the result changes or the hold time
+/// has passed. Also returns whether there was a permit to hold it.
 async fn hold<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
     answer: LookupResult,
 ) -> Result<(LookupResult, bool), ApiError> {
-    // A 503 is an error to an engine; an immediate response is not.
+    // Without a permit, responds immediately. An engine would treat a 503 as an error.
     let Ok(_permit) = app.holds.try_acquire() else {
         return Ok((answer, false));
     };
@@ -199,8 +207,9 @@ async fn hold<D: Backend>(
     Ok((answer, true))
 }
 
-/// Waits until a lookup has changed after an index. If this node has not reached the index, there
-/// is no reason to wait: it belongs to another cluster, or to a state that was lost with all disks.
+/// Waits until a lookup has changed after a log index. Does not wait if this node has not reached
+/// the index even after a linearizable read: the index then belongs to another cluster, or to a
+/// state that was lost with all disks.
 async fn after<D: Backend>(
     app: &App<D>,
     lookup: &Lookup,
@@ -218,8 +227,8 @@ async fn after<D: Backend>(
         .await
 }
 
-/// Returns a 200 response with the result.
-fn whole(answer: &LookupResult, headers: &HeaderMap) -> Response {
+/// Returns a 200 response with the result of a lookup, compressed if the client accepts gzip.
+fn ok_response(answer: &LookupResult, headers: &HeaderMap) -> Response {
     let gzip = wants_gzip(headers);
     let bytes = if gzip {
         answer.rendered.gzip()
@@ -239,7 +248,7 @@ fn whole(answer: &LookupResult, headers: &HeaderMap) -> Response {
     response
 }
 
-/// Returns a 304 response.
+/// Returns a 304 response for a client that has the result.
 fn unchanged(answer: &LookupResult) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -249,6 +258,7 @@ fn unchanged(answer: &LookupResult) -> Response {
     response
 }
 
+/// Marks the response to a stale lookup as possibly stale.
 fn mark(response: &mut Response, asked: Asked) {
     if asked == Asked::Stale {
         response

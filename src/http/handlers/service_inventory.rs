@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 
 /// Returns the inventory, immediately and even without a quorum, in the format that airlift's
 /// `service-inventory.uri` reads every 10 s. airlift shuffles the entries and takes the first of
-/// type `backend` that is `RUNNING`, so the inventory contains only those.
+/// type `discovery` that is `RUNNING`, so the inventory contains only such entries.
 ///
-/// Unless `?all` is given, a node omits itself while it reaches others: if it failed, an engine
-/// that had chosen it would lose its discovery server and its inventory together, and wait for this
-/// node to come back.
+/// Unless `?all` is given, a node omits itself while it reaches other members. An engine that had
+/// chosen it would otherwise lose its discovery server and its inventory together if it failed, and
+/// wait for it to come back.
 pub(in crate::http) async fn inventory<D: Backend>(
     State(app): State<App<D>>,
     uri: Uri,
@@ -39,7 +39,8 @@ pub(in crate::http) async fn inventory<D: Backend>(
     Ok((headers, format!("{inventory}\n")).into_response())
 }
 
-/// Returns the inventory of the members that this node reaches, and of itself if `itself` is true.
+/// Returns the inventory of the members that this node reaches, and of this node if `itself` is
+/// true.
 fn of(status: &Status, itself: bool, environment: &str) -> Value {
     let services: Vec<Value> = status
         .members
@@ -73,8 +74,8 @@ mod tests {
     use super::*;
     use crate::raft::{GroupState, MemberStatus, Role};
 
-    /// The inventory lists only healthy members, since a Java node takes the first without a health
-    /// check, and only usable addresses.
+    /// The inventory lists only members that are reachable and have a usable address, because a
+    /// Java node takes the first entry without a health check.
     #[test]
     fn only_members_that_are_well_are_listed() {
         let member = |node: &str, reachable| MemberStatus {

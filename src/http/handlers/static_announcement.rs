@@ -77,9 +77,9 @@ fn random_id() -> Result<String, ApiError> {
     random_uuid().map_err(|error| ApiError::Internal(error.to_string()))
 }
 
-/// Returns the `Location` of a new resource. This is the only use of the value of `Host`: airlift
-/// names the new resource by the address that the client used. If there is no valid authority, the
-/// path alone is equivalent.
+/// Returns the `Location` of a new static service. Only here is the value of `Host` used, because
+/// airlift names the service by the address that the client used. Without a valid authority, the
+/// path alone is returned, which is equivalent.
 fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
     let path = format!("/v1/announcement/static/{id}");
     let host = || headers.get(HOST)?.to_str().ok();
@@ -101,8 +101,7 @@ fn location(uri: &Uri, headers: &HeaderMap, id: &str) -> HeaderValue {
 mod tests {
     use super::*;
 
-    /// `Location` is absolute if the client named the host, and a path if it did not, or named an
-    /// invalid one.
+    /// `Location` is absolute if the client named a valid host, and only a path otherwise.
     #[test]
     fn location_uses_host() {
         let headers = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);

@@ -1,4 +1,5 @@
-//! `/v1/watch`: a lookup, followed by each of its changes.
+//! `/v1/watch`: an event stream of a lookup and each of its changes, which a client resumes after a
+//! reconnect.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -14,7 +15,7 @@ use http::{HeaderMap, HeaderName, Uri};
 /// The header that browsers and other readers of event streams send when they reconnect.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Handles `GET /v1/watch/{type}`.
+/// Handles `GET /v1/watch/{type}`: watches the services of a type.
 pub(in crate::http) async fn by_type<D: Backend>(
     State(app): State<App<D>>,
     Path(service_type): Path<String>,
@@ -24,7 +25,7 @@ pub(in crate::http) async fn by_type<D: Backend>(
     watch(app, Lookup::Type(service_type), &uri, &headers).await
 }
 
-/// Handles `GET /v1/watch/{type}/{pool}`.
+/// Handles `GET /v1/watch/{type}/{pool}`: watches the services of a type in a pool.
 pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     State(app): State<App<D>>,
     Path((service_type, pool)): Path<(String, String)>,
@@ -34,6 +35,8 @@ pub(in crate::http) async fn by_type_and_pool<D: Backend>(
     watch(app, Lookup::TypeAndPool(service_type, pool), &uri, &headers).await
 }
 
+/// Watches a lookup: opens an event stream that begins with the current state, or resumes from the
+/// position that the client sends, and continues with each change.
 async fn watch<D: Backend>(
     app: App<D>,
     lookup: Lookup,
@@ -59,10 +62,15 @@ async fn watch<D: Backend>(
     Ok(sse::answer(&app, tracked, first, index, permit))
 }
 
+/// Parses the position from which a reconnecting client resumes its stream: `Last-Event-ID`, or
+/// else `?from=`.
+///
+/// # Errors
+/// 400 if it is not a position.
 fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
     let parameters = Parameters::of(uri)?;
     let (name, text) = match (headers.get(LAST_EVENT_ID), parameters.get("from")) {
-        // Some readers send an id that was never set as an empty one.
+        // Some clients send an empty header if they have not received an id yet.
         (Some(id), _) if !id.is_empty() => {
             ("The header Last-Event-ID", id.to_str().unwrap_or_default())
         }
@@ -74,17 +82,18 @@ fn resumes_from(uri: &Uri, headers: &HeaderMap) -> Result<Option<Position>, ApiE
         .ok_or_else(|| ApiError::BadRequest(format!("{name} is not an event id of this service")))
 }
 
-/// A lookup, as the source of a stream.
+/// A lookup, as the source of an event stream.
 struct WatchedLookup<D> {
     backend: D,
     lookup: Lookup,
     watcher: Watcher,
-    /// The index up to which the reader has everything.
+    /// The log index up to which the reader has every change.
     index: u64,
 }
 
 impl<D: Backend> WatchedLookup<D> {
-    /// Writes the state, or the changes since the reader's last position.
+    /// Writes the first events: the whole state, or only the changes after `from` when the reader
+    /// resumes. If the changes are no longer available, writes the state as a `reset`.
     fn begin(&mut self, from: Option<Position>, answer: &LookupResult, events: &mut EventBuffer) {
         let Some(from) = from else {
             return self.push_state("state", answer, events);
@@ -96,7 +105,8 @@ impl<D: Backend> WatchedLookup<D> {
         }
     }
 
-    /// Writes the changes after `index`. Returns false if some of them are no longer available.
+    /// Writes the changes after `self.index`. Returns false if some of them are no longer
+    /// available.
     fn push_missed(&mut self, now: LookupProgress, events: &mut EventBuffer) -> bool {
         match self.watcher.since(self.index) {
             Some(changes) => {
@@ -104,8 +114,8 @@ impl<D: Backend> WatchedLookup<D> {
                     self.index = change.index;
                     events.push("change", self.position(), change.json);
                 }
-                // The history had all changes up to there: a change is added to it before the
-                // state shows it.
+                // The history contained all changes up to `now.index`, because a change is added to
+                // the history before the state shows it.
                 self.index = self.index.max(now.index);
                 true
             }
@@ -117,6 +127,7 @@ impl<D: Backend> WatchedLookup<D> {
         }
     }
 
+    /// Writes the whole state as an event with this name.
     fn push_state(&mut self, name: &str, answer: &LookupResult, events: &mut EventBuffer) {
         self.index = answer.index;
         events.push(name, self.position(), answer.rendered.json().clone());
@@ -133,7 +144,7 @@ impl<D: Backend> Source for WatchedLookup<D> {
     }
 
     fn poll_changes(&mut self, events: &mut EventBuffer) -> Result<u64, Unavailable> {
-        // Read before the changes: by then, the history has all changes up to this progress.
+        // Read before the history, which then contains all changes up to this progress.
         let now = self.backend.progress(&self.lookup)?;
         if !self.push_missed(now, events) {
             let answer = self.backend.lookup_stale(&self.lookup)?;

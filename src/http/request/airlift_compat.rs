@@ -1,5 +1,5 @@
-//! The quirks that airlift's server has and its clients depend on. Each is listed with the reason
-//! for it and the test that pins it. `tests/wire/` checks each against real clusters too.
+//! The quirks of airlift's server on which its clients depend. Each is listed with its reason or
+//! source, and the test that pins it. `tests/wire/` checks each against real clusters too.
 //!
 //! - A trailing slash is ignored: JuiceFS requests `/v1/service/presto/`. Pinned by
 //!   `slashes_collapse`.
@@ -7,16 +7,16 @@
 //!   `//v1/service/..`. Pinned by `slashes_collapse`.
 //! - `;name=value` in a segment is dropped, `%3B` is not: JAX-RS matrix parameters. Pinned by
 //!   `matrix_parameters_are_dropped`.
-//! - `Allow` of a 405 lists OPTIONS and not HEAD, that of OPTIONS lists both: Jersey's recorded
-//!   responses. Pinned by `tests/wire/rules.json`.
+//! - `Allow` of a 405 lists OPTIONS and not HEAD, and `Allow` of a response to OPTIONS lists both:
+//!   Jersey's recorded responses. Pinned by `tests/wire/rules.json`.
 //! - A body without a `Content-Type` is 415, and no body at all is 400: Jersey's recorded
 //!   responses. Pinned by `body::tests::content_type_comes_before_the_body`.
 //! - `*` alone and `q=.2` are accepted: `java.net.URL` sends `Accept: text/html, *; q=.2`. Pinned
 //!   by `content_negotiation::tests`.
 //! - JSON has `X-Content-Type-Options: nosniff`: airlift's JSON writer. Pinned by
 //!   `tests::server::json_is_not_sniffed`.
-//! - The node id of the path counts, not the body's; the location may be missing; scalars count as
-//!   strings: C++ workers. Pinned by `crate::model`.
+//! - The node id of the path counts, not the one of the body, the location may be missing, and
+//!   scalars count as strings: C++ workers send such announcements. Pinned by `crate::model`.
 //!
 //! Not supported: `?jsonp=` and `?pretty`, which no client sends, and `/v1/store`, which only
 //! airlift's own servers use.
@@ -34,7 +34,8 @@ pub(in crate::http) const JSON: &str = "application/json";
 pub(in crate::http) struct BadPath;
 
 /// Returns the path in the form that the router expects: one slash between segments and none at the
-/// end, no matrix parameters, and percent-encodings that the router decodes, each segment once.
+/// end, no matrix parameters, and valid percent-encodings, which the router decodes once per
+/// segment.
 ///
 /// # Errors
 /// If a percent-encoding is malformed.
@@ -72,6 +73,7 @@ fn without_matrix(segment: &str) -> &str {
         .map_or(segment, |(segment, _)| segment)
 }
 
+/// Checks that each percent sign encodes a byte, and that each decoded segment is UTF-8.
 fn check_encoding(path: &str) -> Result<(), BadPath> {
     if !path.contains('%') {
         return Ok(());
@@ -103,7 +105,7 @@ mod tests {
         canonical_path(raw).expect("a good path").into_owned()
     }
 
-    /// Double slashes and a trailing slash change nothing, wherever they are.
+    /// Double slashes and trailing slashes are ignored, in every position.
     #[test]
     fn slashes_collapse() {
         for raw in [

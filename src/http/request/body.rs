@@ -13,8 +13,8 @@ use std::io::Read;
 use std::ops::Deref;
 use std::time::Duration;
 
-/// Maximum time to receive a body. Announcements are a few kilobytes and arrive with their head;
-/// this limit is for clients that trickle.
+/// Maximum time to receive a body. Announcements are a few kilobytes and arrive with their head, so
+/// only a client that sends too slowly exceeds this limit.
 const BODY_TIME: Duration = Duration::from_secs(8);
 
 /// The encoding of a JSON body.
@@ -26,11 +26,11 @@ pub(in crate::http) enum Encoding {
     Gzip,
 }
 
-/// Returns the encoding of a JSON body. This check comes before all others on the request, as in
-/// Jersey.
+/// Returns the encoding of a JSON body. This check comes before all other checks of the request's
+/// headers and body, as in Jersey.
 ///
 /// # Errors
-/// 400 if there is no body, or 415.
+/// 400 if there is no body, or 415 if it is not JSON or its encoding is unknown.
 pub(in crate::http) fn json_encoding(
     headers: &HeaderMap,
     body: &Body,
@@ -55,7 +55,8 @@ pub(in crate::http) fn json_encoding(
     }
 }
 
-/// A body that was read. Must be kept until its write is decided, so that it counts until then.
+/// A body that was read. Must be kept until the outcome of its write is known, because it counts
+/// against the budget as long as it exists.
 #[derive(Debug)]
 pub(in crate::http) struct ReadBody {
     bytes: Bytes,
@@ -79,11 +80,12 @@ pub(in crate::http) struct BodyLimits<'a> {
     pub(in crate::http) budget: &'a Budget,
 }
 
-/// Returns the decoded body. It is limited to `max_bytes`, both as received and decompressed.
-/// Reading stops at the limit, so that a larger body is never in memory as a whole.
+/// Reads a body and returns it decompressed. It is limited to `max_bytes`, both as received and
+/// decompressed. Reading stops at the limit, so that a larger body is never in memory as a whole.
 ///
 /// # Errors
-/// 400, 408, 413, or 503 if all bodies together are too large.
+/// 400 if the body is malformed, 408 if it is too slow, 413 if it is too large, or 503 if all
+/// bodies together are too large.
 pub(in crate::http) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -110,6 +112,7 @@ pub(in crate::http) async fn read(
     })
 }
 
+/// Reads a body into one piece, and counts it against the budget.
 async fn collect(
     headers: &HeaderMap,
     mut body: Body,
@@ -150,6 +153,7 @@ fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Decompresses gzip, up to the limit.
 fn inflate(raw: &[u8], max_bytes: usize) -> Result<Bytes, ApiError> {
     let mut inflated = Vec::new();
     let mut bounded = MultiGzDecoder::new(raw).take(max_bytes as u64 + 1);
@@ -221,7 +225,8 @@ mod tests {
         assert_eq!(refused, Err(ApiError::BodyTooLarge(MAX_BYTES)));
     }
 
-    /// Received bytes count until the body is dropped; a `Content-Length` alone does not count.
+    /// Received bytes count against the budget until their body is dropped. A `Content-Length`
+    /// alone counts nothing.
     #[tokio::test(start_paused = true)]
     async fn bodies_count_together() {
         let budget = Budget::new(2 * MAX_BYTES);

@@ -5,9 +5,9 @@ use crate::http::error::ApiError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Maximum size of a body that may use the entire budget. A larger one may use three quarters of
-/// it, so that clients that send large bodies slowly do not keep engines from announcing
-/// themselves.
+/// Maximum size of a body that may use the entire budget. A larger body is rejected once three
+/// quarters are taken, so that clients that send large bodies slowly do not keep engines from
+/// announcing themselves.
 const SMALL_BYTES: usize = 64 << 10;
 
 /// The budget, in bytes. Its clones share one count.
@@ -57,7 +57,8 @@ impl Share {
             _ => *max_bytes / 4 * 3,
         };
         let before = taken_bytes.fetch_add(bytes, Ordering::Relaxed);
-        // Counted before the check, so that the bytes are released in any case.
+        // Counted before the check, because `drop` releases the bytes even if they are over the
+        // limit.
         self.bytes += bytes;
         match before + bytes <= limit {
             true => Ok(()),
@@ -77,7 +78,7 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    /// Large bodies may take three quarters of the budget, small ones all of it, and every byte is
+    /// Large bodies may take three quarters of the budget and small ones all of it. Every byte is
     /// released, including those of rejected bodies.
     #[test]
     fn bodies_share_a_budget() {

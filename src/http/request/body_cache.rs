@@ -1,4 +1,5 @@
-//! A cache of recently parsed bodies, with the digests of their announcements.
+//! A cache of recently parsed announcement bodies, which maps each to the digest of its
+//! announcement.
 //!
 //! A node announces the same bytes every few seconds. Parsing and digesting them again is a
 //! considerable part of the cost of a renewal (docs/PERFORMANCE.md).
@@ -11,13 +12,13 @@ use std::sync::{Mutex, PoisonError};
 /// take 2 MB together.
 const SLOTS: usize = 1 << 16;
 
-/// A cache from body to digest, with one slot for each hash value modulo `SLOTS`.
+/// A cache that maps bodies to digests, with one slot for each hash value modulo `SLOTS`.
 ///
-/// - A body is identified by 128 bits of SipHash under a key drawn at start: without the key, no
-///   one can construct two bodies with the same hash.
+/// - A body is identified by 128 bits of SipHash under a random key that is drawn at start. Without
+///   the key, no one can construct two bodies with the same hash.
 /// - When two bodies share a slot, the later one replaces the earlier one. A body that is not found
 ///   is parsed, as if it were new.
-pub(in crate::http) struct KnownBodies {
+pub(in crate::http) struct BodyCache {
     hasher: SipHasher13,
     /// Pairs of hash and digest; an empty slot holds zeros.
     slots: Mutex<Vec<[u128; 2]>>,
@@ -27,10 +28,10 @@ pub(in crate::http) struct KnownBodies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) struct BodyHash(u128);
 
-impl KnownBodies {
-    pub(in crate::http) fn new() -> KnownBodies {
+impl BodyCache {
+    pub(in crate::http) fn new() -> BodyCache {
         let key = rand::random();
-        KnownBodies {
+        BodyCache {
             hasher: SipHasher13::new_with_key(&key),
             slots: Mutex::new(vec![[0; 2]; SLOTS]),
         }
@@ -52,7 +53,7 @@ impl KnownBodies {
         (known == hash.0).then_some(digest)
     }
 
-    /// Records that the body was parsed, and that its announcement has this digest.
+    /// Caches the digest of the announcement that the body was parsed to.
     pub(in crate::http) fn note(&self, hash: BodyHash, digest: u128) {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots[hash.slot()] = [hash.0, digest];
@@ -69,11 +70,11 @@ impl BodyHash {
 mod tests {
     use super::*;
 
-    /// The hash covers the whole body and its node id, differs between processes, and is known only
-    /// once it is noted.
+    /// A body is found only once it is noted, and only with all of its bytes and its node id. Its
+    /// hash differs between processes.
     #[test]
     fn a_body_is_known_by_all_of_it() {
-        let bodies = KnownBodies::new();
+        let bodies = BodyCache::new();
         let hash = bodies.hash("w1", b"{}");
         assert_eq!(bodies.digest(hash), None);
         bodies.note(hash, 7);
@@ -86,13 +87,14 @@ mod tests {
         ] {
             assert_eq!(bodies.digest(bodies.hash(node_id, body)), None);
         }
-        assert_ne!(KnownBodies::new().hash("w1", b"{}"), hash);
+        assert_ne!(BodyCache::new().hash("w1", b"{}"), hash);
     }
 
-    /// The cache never grows beyond its slots. When two bodies share a slot, the last one has it.
+    /// The cache never grows beyond its slots. When two bodies share a slot, the later one replaces
+    /// the earlier one.
     #[test]
     fn the_last_has_the_place() {
-        let bodies = KnownBodies::new();
+        let bodies = BodyCache::new();
         let first = BodyHash(5);
         let second = BodyHash(5 + SLOTS as u128);
         bodies.note(first, 1);

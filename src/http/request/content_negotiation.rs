@@ -155,7 +155,8 @@ mod tests {
         assert!(accepts_json(&HeaderMap::new()));
     }
 
-    /// JSON replaces text only if the client names it and does not prefer text.
+    /// JSON is preferred to text only if the client names JSON or `application/*`, and does not
+    /// give text at least the same preference.
     #[test]
     fn json_is_preferred_only_when_it_is_named() {
         for accept in [
@@ -215,7 +216,7 @@ mod tests {
         assert!(!wants_gzip(&HeaderMap::new()));
     }
 
-    /// Only `application/json` is JSON, with any parameters.
+    /// A body is JSON only if its type is `application/json`, with any parameters.
     #[test]
     fn content_types() {
         for json in [

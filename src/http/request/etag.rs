@@ -9,14 +9,14 @@ use http::{HeaderName, HeaderValue};
 pub(in crate::http) enum TagMatch {
     /// The request has no tag, another tag, or a malformed one.
     None,
-    /// The client has these bytes.
+    /// The client has the bytes that the lookup returns now.
     Current,
     /// `*`: the client has some version, and does not say which.
     Any,
 }
 
-/// The headers that may hold a tag: the one of HTTP, and the response header that airlift's client
-/// sends back.
+/// The headers that may hold a tag: `If-None-Match`, as in HTTP, and `ETag`, the response header
+/// that airlift's client sends back.
 const TAG_HEADERS: [HeaderName; 2] = [IF_NONE_MATCH, ETAG];
 
 /// Compares the tags of a request with the current one. The comparison is weak, since nginx and
@@ -38,13 +38,14 @@ pub(in crate::http) fn match_tag(headers: &HeaderMap, tag: &str) -> TagMatch {
     known
 }
 
+/// Returns the tag without `W/` and quotes.
 fn opaque(element: &str) -> Option<&str> {
     let quoted = element.strip_prefix("W/").unwrap_or(element);
     quoted.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// Returns the header of a response. With gzip it is a weak tag, since two encodings of one body
-/// must not share a strong tag.
+/// Returns the `ETag` header of a response. With gzip it is a weak tag, because two encodings of
+/// one body must not share a strong tag.
 pub(in crate::http) fn header(of: &Rendered, gzip: bool) -> HeaderValue {
     let value = match gzip {
         true => HeaderValue::try_from(format!("W/\"{}\"", of.tag())),
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(match_tag(&HeaderMap::new(), "ab12"), TagMatch::None);
     }
 
-    /// The tag of an encoded body is weak, and still matches the same bytes.
+    /// The tag of a gzip response is weak, and matches when the client sends it back.
     #[test]
     fn a_tag_comes_back() {
         let rendered = Rendered::new(b"{}".to_vec());

@@ -42,8 +42,8 @@ pub(in crate::http) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whether a value is a host with an optional port. A host may be empty. The comma of two joined
-/// values is never part of a host.
+/// Whether a value is a host with an optional port. A host may be empty. A comma, which joins two
+/// values of a header, is never part of a host.
 fn is_host(value: &[u8]) -> bool {
     let (is_host, port) = match value {
         [b'[', literal @ ..] => {

@@ -10,9 +10,9 @@ use std::time::Duration;
 /// Default of `wait`: maximum time that `?index=` waits.
 const WAIT_DEFAULT: Duration = Duration::from_secs(30);
 /// Maximum `wait`: less than the time after which proxies consider a connection dead. A client that
-/// wants to wait an hour repeats it sixty times.
+/// wants to wait for an hour repeats the request sixty times.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Minimum `wait`: a shorter one gains nothing, and 0 looks like a mistake for "forever".
+/// Minimum `wait`: a shorter wait gains nothing, and 0 looks like a mistake for "forever".
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// The options of a lookup besides its type and pool. Other parameters are ignored.
@@ -88,6 +88,7 @@ impl Parameters {
     }
 }
 
+/// Parses the options of a lookup from its parameters.
 fn asked(parameters: &Parameters) -> Result<Asked, ApiError> {
     let bad = |text: &str| Err(ApiError::BadRequest(text.to_owned()));
     let stale = match parameters.get("consistency") {
@@ -112,6 +113,7 @@ fn asked(parameters: &Parameters) -> Result<Asked, ApiError> {
     }
 }
 
+/// Parses `wait`.
 fn wait_of(text: &str) -> Result<Duration, ApiError> {
     let wait = duration_ms(text)
         .map(Duration::from_millis)
@@ -134,7 +136,8 @@ mod tests {
         asked(&Parameters::of(&uri).expect("readable"))
     }
 
-    /// Only `consistency=stale` is stale. An unknown value is rejected, not taken for either.
+    /// Only `consistency=stale` makes a lookup stale. An unknown value is rejected, and is taken
+    /// neither for stale nor for linearizable.
     #[test]
     fn consistency_is_said_in_full() {
         assert_eq!(of(""), Ok(Asked::Now));
@@ -146,8 +149,8 @@ mod tests {
         }
     }
 
-    /// An index waits half a minute or for the given time, within bounds. An invalid combination is
-    /// rejected with the parameter's name.
+    /// A lookup with `index` waits 30 s, or for the time of `wait`, which is bounded. An invalid
+    /// combination is rejected with the name of the parameter.
     #[test]
     fn an_index_waits() {
         let after = |index, wait| Ok(Asked::After { index, wait });

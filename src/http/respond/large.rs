@@ -2,7 +2,7 @@
 //!
 //! Rendering a hundred megabytes, computing their tag and compressing them takes about a second. On
 //! a thread of the runtime, all other tasks would wait for it, heartbeats included. Writing them to
-//! a socket takes a tenth of that, during which hyper does not yield if they are one piece.
+//! a socket takes a tenth of that, during which hyper does not yield if the body is one piece.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -19,10 +19,11 @@ use std::task::{Context, Poll};
 const PIECE_BYTES: usize = 128 << 10;
 
 impl<D: Backend> AppState<D> {
-    /// Renders the parts of an answer on another thread, unless they are rendered or small.
+    /// Renders the result of a lookup and its tag, and its gzip if `with_gzip`, on another thread.
+    /// Does nothing if they are already rendered, or small.
     ///
     /// # Errors
-    /// When too many others are being rendered to start in time.
+    /// If rendering cannot start in time, because too many other lookups are being rendered.
     pub(in crate::http) async fn make(
         &self,
         answer: &LookupResult,
@@ -35,6 +36,7 @@ impl<D: Backend> AppState<D> {
         }
     }
 
+    /// Renders on a blocking thread, once a permit for rendering is free.
     async fn make_elsewhere(&self, answer: &LookupResult, with_gzip: bool) -> Result<(), ApiError> {
         let permit = self.large.clone().acquire_owned();
         let Ok(Ok(permit)) = tokio::time::timeout_at(deadline(), permit).await else {
@@ -47,13 +49,13 @@ impl<D: Backend> AppState<D> {
             // Released when rendering ends, even if the request was cancelled.
             drop(permit);
         });
-        // If it panicked, the answer's own call does so too.
+        // A panic is ignored here, because it recurs when the response asks for the same bytes.
         let _ = made.await;
         Ok(())
     }
 }
 
-/// Wraps the bytes of an answer.
+/// Wraps the bytes of a result in a response body, which sends large ones in pieces.
 pub(in crate::http) fn body(bytes: Bytes) -> Body {
     match bytes.len() <= PIECE_BYTES {
         true => Body::from(bytes),

@@ -17,16 +17,16 @@ impl<D: Backend> AppState<D> {
         Box::pin(self.read(|deadline| self.backend.lookup(lookup, deadline))).await
     }
 
-    /// Waits until the result of a lookup differs from the one that the client has, or until
-    /// `until`.
+    /// Holds a lookup (long polling): waits until its result differs from the one that the client
+    /// has, or until `until`.
     ///
-    /// Must be called after this request's own read round. A change that the watcher reported was
-    /// applied here after that round, so it was the cluster's state at some moment between call and
-    /// return, even on a node that lags. If the wait ends without a change, a new round confirms
-    /// the result.
+    /// Must be called after a linearizable read of the same request. A change that the watcher
+    /// reports was applied here after that read, so the changed result was current in the cluster
+    /// at some moment between call and return, even on a node that lags. If the wait ends without a
+    /// change, a new linearizable read confirms the result.
     ///
     /// # Errors
-    /// If this node no longer serves reads: its state may be stale.
+    /// If this node no longer serves reads, because its state may be stale.
     pub(in crate::http) async fn hold(
         &self,
         lookup: &Lookup,

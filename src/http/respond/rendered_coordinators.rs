@@ -1,6 +1,7 @@
 //! Coordinator responses, rendered once for all readers of one state.
 //!
-//! A coordinator may announce a megabyte of properties, and ten thousand readers may follow it.
+//! Rendering once matters, because a coordinator may announce a megabyte of properties, and ten
+//! thousand readers may follow it.
 
 use crate::http::backend::Backend;
 use crate::http::error::ApiError;
@@ -22,11 +23,11 @@ const KEPT_MAX: usize = 16;
 /// Maximum total size of the cached renderings. The newest is kept regardless of its size.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
-/// Maximum number of coordinators without a usable address that an error message names: it is one
-/// line.
+/// Maximum number of coordinators without a usable address that an error message names. The message
+/// must fit one line.
 const NAMED_MAX: usize = 3;
 
-/// A reader's question.
+/// A client's question about coordinators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::http) struct CoordinatorQuestion {
     pub(in crate::http) query: CoordinatorQuery,
@@ -34,19 +35,20 @@ pub(in crate::http) struct CoordinatorQuestion {
     pub(in crate::http) all: bool,
 }
 
-/// The answer to a question in one state.
+/// The rendered answer to a question in one state of the registry.
 #[derive(Debug)]
 pub(in crate::http) struct CoordinatorsBody {
-    /// The hash of the content.
+    /// The hash of the content, by which a stream notices a change.
     pub(in crate::http) digest: u128,
     pub(in crate::http) content: Content,
 }
 
+/// The content of an answer.
 #[derive(Debug)]
 pub(in crate::http) enum Content {
-    /// There are coordinators: their lines of text, and one line of JSON.
+    /// The coordinators, as lines of text and as one line of JSON.
     Found { text: Bytes, json: Bytes },
-    /// There are none, for this reason.
+    /// No coordinator was found, for this reason.
     None { reason: String },
 }
 
@@ -56,6 +58,7 @@ pub(in crate::http) struct RenderedCoordinators {
     kept: Mutex<VecDeque<CachedRendering>>,
 }
 
+/// A rendering in the cache, with the question and the state that it is for.
 struct CachedRendering {
     question: CoordinatorQuestion,
     /// The log index of the last change of the data that the question covers.
@@ -71,7 +74,7 @@ struct QuestionProgress {
 }
 
 impl CoordinatorQuestion {
-    /// Returns the lookups that together show each change of the answer.
+    /// Returns the lookups of which at least one changes whenever the answer does.
     pub(in crate::http) fn lookups(&self) -> Vec<Lookup> {
         Engine::ALL
             .into_iter()
@@ -90,8 +93,9 @@ impl RenderedCoordinators {
         }
     }
 
-    /// Returns the answer to a question from this node's local state, with the index of a state in
-    /// which it holds. `lookups` are the question's.
+    /// Returns the answer to a question from this node's local state, rendered unless it is cached,
+    /// and a log index at which it is valid. `lookups` are those of
+    /// [`CoordinatorQuestion::lookups`].
     ///
     /// # Errors
     /// If this node has no state to show.
@@ -104,19 +108,21 @@ impl RenderedCoordinators {
     ) -> Result<(Arc<CoordinatorsBody>, u64), ApiError> {
         let before = progress_of(backend, lookups)?;
         if let Some(rendered) = self.find(question, before.changed_index) {
-            // No lookup has changed since, at least up to the index at which the first one was
-            // read.
+            // The cached answer is valid at least up to the index at which the first lookup was
+            // read, because none of the lookups has changed between `changed_index` and that index.
             return Ok((rendered, before.index.max(before.changed_index)));
         }
         let (found, index) = backend.coordinators_stale(&question.query)?;
         let rendered = Arc::new(self.render(chosen_first(found, settings), question)?);
-        // If the state changed in the meantime, the rendering may or may not include the change.
+        // If the state changed during the rendering, the result may or may not include the change,
+        // so it is not cached.
         if progress_of(backend, lookups)?.changed_index == before.changed_index {
             self.keep(question, before.changed_index, &rendered);
         }
         Ok((rendered, index))
     }
 
+    /// Returns the cached rendering of the answer in one state.
     fn find(
         &self,
         question: &CoordinatorQuestion,
@@ -129,6 +135,8 @@ impl RenderedCoordinators {
         Some(kept.iter().find(of_state)?.rendered.clone())
     }
 
+    /// Caches a rendering instead of the earlier one of its question, and evicts the oldest ones
+    /// beyond the limits.
     fn keep(
         &self,
         question: &CoordinatorQuestion,
@@ -148,6 +156,7 @@ impl RenderedCoordinators {
         }
     }
 
+    /// Renders the answer to a question.
     fn render(
         &self,
         found: Coordinators,
@@ -193,8 +202,8 @@ impl CoordinatorsBody {
     }
 }
 
-/// Returns this node's progress. A lookup may change while the others are read, so `index` is that
-/// of the first one.
+/// Returns this node's progress on the lookups together. `index` is that of the first lookup,
+/// because a lookup may change while the next ones are read.
 fn progress_of<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionProgress, ApiError> {
     let mut progress_so_far: Option<QuestionProgress> = None;
     for lookup in lookups {
@@ -211,7 +220,7 @@ fn progress_of<D: Backend>(backend: &D, lookups: &[Lookup]) -> Result<QuestionPr
         .ok_or_else(|| ApiError::Internal("the coordinator query covers no lookup".to_owned()))
 }
 
-/// Returns the coordinators with the chosen one first.
+/// Returns the coordinators with the one chosen by `discovery.coordinator-choice` first.
 pub(in crate::http) fn chosen_first(
     mut found: Coordinators,
     settings: &HttpSettings,
@@ -222,7 +231,7 @@ pub(in crate::http) fn chosen_first(
     found
 }
 
-/// Returns the reason why there is no coordinator.
+/// Returns the line of text that states why no coordinator was found.
 pub(in crate::http) fn none(query: &CoordinatorQuery, unusable: &[UnusableCoordinator]) -> String {
     let engine = query
         .engine

@@ -1,4 +1,5 @@
-//! Server-sent event streams, with heartbeats, a final event, and a permit for each stream.
+//! Server-sent event streams, with heartbeats, a final event, a permit for each stream, and
+//! positions from which a reader resumes.
 
 use crate::clock::now;
 use crate::http::backend::Backend;
@@ -32,7 +33,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 /// Rejects a client that does not accept event streams.
 ///
 /// # Errors
-/// 406.
+/// 406 if the client does not accept them.
 pub(in crate::http) fn check_accepted(headers: &HeaderMap) -> Result<(), ApiError> {
     match accepts(headers, "text", "event-stream") {
         true => Ok(()),
@@ -56,7 +57,7 @@ impl Position {
         }
     }
 
-    /// Parses an `id` that [`EventBuffer`] wrote.
+    /// Parses the `id` of an event, as [`EventBuffer`] wrote it.
     pub(in crate::http) fn parse(text: &str) -> Option<Position> {
         let (cluster_id, index) = text.split_once(':')?;
         let is_id = cluster_id.len() == 16 && cluster_id.bytes().all(|b| b.is_ascii_hexdigit());
@@ -116,12 +117,12 @@ impl EventBuffer {
     }
 }
 
-/// The content of a stream.
+/// The source of the events of a stream.
 ///
 /// - `poll_changes` appends the changes since its last call, in order, and returns the index up to
 ///   which the stream is complete.
-/// - It never lags behind the watcher: it reads local state, which includes every change that the
-///   watcher has reported.
+/// - `poll_changes` never lags behind the watcher, because it reads local state, which includes
+///   every change that the watcher has reported.
 pub(in crate::http) trait Source: Send + 'static {
     /// Returns the watcher whose events wake the stream.
     fn watcher(&mut self) -> &mut Watcher;
@@ -154,7 +155,8 @@ pub(in crate::http) fn answer<D: Backend>(
         _permit: permit,
     };
     // The connection pulls chunks when its socket accepts more, so that a slow reader costs no
-    // memory. On HTTP/1, the connection's own limit cuts off a reader that takes nothing at all.
+    // memory. The connection's limit for stalled clients cuts off a reader that takes nothing at
+    // all.
     let chunks = stream::unfold(open, |mut open| async move {
         let chunk = open.next().await?;
         Some((Ok::<_, Infallible>(chunk), open))
@@ -175,9 +177,9 @@ struct EventStream<S> {
     /// A flag that becomes true when the server stops. Each stream has its own receiver: thousands
     /// that wake at the same time would contend for the lock while they clone one.
     stop: watch::Receiver<bool>,
-    /// Events written and not yet sent.
+    /// Events that are not yet sent.
     events: EventBuffer,
-    /// The index up to which everything is sent, or in `events`.
+    /// The log index up to which every change is sent, or is in `events`.
     index: u64,
     heartbeat: Interval,
     ended: bool,
@@ -185,6 +187,8 @@ struct EventStream<S> {
 }
 
 impl<S: Source> EventStream<S> {
+    /// Returns the next chunk to send, of a change, a heartbeat or the final event; `None` at the
+    /// end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(chunk) = self.events.take() {
@@ -222,6 +226,7 @@ impl<S: Source> EventStream<S> {
         Ok(())
     }
 
+    /// Ends the stream with a final event, which states the reason.
     fn end(&mut self, reason: &str) {
         self.ended = true;
         let data = serde_json::json!({ "reason": reason }).to_string();
@@ -238,7 +243,8 @@ impl<S: Source> EventStream<S> {
 mod tests {
     use super::*;
 
-    /// Large data is sent unchanged, shared and not copied, between the lines that belong to it.
+    /// Large data is sent unchanged, as a chunk that is shared and not copied, between the chunks
+    /// with the other lines of its event.
     #[test]
     fn large_data_is_shared() {
         let position = Position {
@@ -262,7 +268,7 @@ mod tests {
         );
     }
 
-    /// A position survives the round trip; anything else is rejected.
+    /// The `id` of an event or a heartbeat parses to its position. Any other text is rejected.
     #[test]
     fn positions_come_back() {
         let position = Position {

@@ -13,8 +13,8 @@ async fn text(server: &TestServer, path: &str) -> (u16, String) {
     (answer.status, String::from_utf8(answer.body).expect("text"))
 }
 
-/// Without a coordinator, 503 states which one is missing. Of several, the last that joined is
-/// returned, in text or JSON, alone or with the others.
+/// Without a coordinator, 503 states which coordinator is missing. If there are several, the one
+/// that joined last is returned, in text or JSON, alone or with the others.
 #[tokio::test]
 async fn the_newest_coordinator_is_answered() {
     let server = TestServer::start().await;
@@ -60,7 +60,8 @@ async fn the_newest_coordinator_is_answered() {
     }
 }
 
-/// With `discovery.coordinator-choice=oldest`, the first that joined is returned until it leaves.
+/// With `discovery.coordinator-choice=oldest`, the coordinator that joined first is returned until
+/// it leaves.
 #[tokio::test]
 async fn the_oldest_coordinator_is_answered_on_demand() {
     let server = TestServer::with(HttpSettings {
@@ -171,8 +172,9 @@ async fn sql_clients_are_led_to_the_coordinator() {
     }
 }
 
-/// A coordinator with an unusable address is never returned: the next one is. The unusable one is
-/// reported in JSON beside the others, and in the error if there is no other.
+/// A coordinator with an unusable address is never returned, and the next usable one is returned
+/// instead. The unusable one is reported in JSON beside the others, and in the error if there is no
+/// other.
 #[tokio::test]
 async fn unusable_addresses_are_told_and_not_handed_on() {
     let server = TestServer::start().await;
@@ -225,7 +227,7 @@ async fn unusable_addresses_are_told_and_not_handed_on() {
         );
         assert_eq!(unusable[1]["nodeId"], "c2", "{json}");
     }
-    // A lookup returns its announcement unchanged.
+    // A lookup returns the announcement with the unusable address unchanged.
     let found = text(&server, "/v1/service/trino-coordinator").await.1;
     assert!(found.contains("http://u:p@c3:1"), "{found}");
 }

@@ -1,4 +1,4 @@
-//! A cluster of one registry, which can be made to fail.
+//! A backend with a bare registry in place of the Raft group, which can be made to fail.
 
 use crate::clock::Instant;
 use crate::http::Backend;
@@ -14,19 +14,20 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 
-/// The behaviour of the cluster from now on.
+/// The behaviour of the backend from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Responds immediately.
     Well,
     /// Fails, with nothing applied.
     No,
-    /// Fails, with an unknown outcome.
+    /// Fails, and a write has an unknown outcome.
     Unknown,
     /// Does not respond at all.
     Silent,
 }
 
+/// A handle of the fake backend.
 #[derive(Clone)]
 pub(super) struct FakeBackend(Arc<FakeBackendState>);
 
@@ -74,12 +75,13 @@ impl FakeBackend {
         *self.0.mode.lock().expect("no panic") = mode;
     }
 
-    /// Whether the registry holds an announcement of a node.
+    /// Whether an announcement of a node is registered.
     #[cfg(test)]
     pub(super) fn lists(&self, node_id: &str) -> bool {
         self.registry().held(node_id).is_some()
     }
 
+    /// Waits for a request that [`Mode::Silent`] leaves waiting.
     pub(super) async fn asked(&self) {
         self.0.asked.notified().await;
     }
@@ -121,6 +123,7 @@ impl FakeBackend {
         }
     }
 
+    /// Applies a command as the next log entry, and notifies the watchers. Returns its index.
     pub(super) fn apply(&self, command: impl FnOnce(u64) -> Command) -> u64 {
         let mut registry = self.registry();
         let index = registry.applied_index();
@@ -133,7 +136,7 @@ impl FakeBackend {
     }
 }
 
-/// Returns an entry with one command.
+/// Returns a log entry with one command.
 pub(super) fn batch(command: Command) -> Batch {
     Batch {
         max_age_ms: 30_000,

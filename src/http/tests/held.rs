@@ -26,7 +26,8 @@ pub(super) fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: h\r\n{headers}\r\n")
 }
 
-/// Announces one service of a node, whose `http` distinguishes the announcements of the node.
+/// Announces one service of a node. `http`, the address of the service, distinguishes the
+/// announcements of one node.
 pub(super) fn announce(server: &TestServer, node_id: &str, service_type: &str, http: &str) -> u64 {
     server.backend.apply(|seen| Command::Announce {
         seen,
@@ -44,7 +45,7 @@ pub(super) fn announce(server: &TestServer, node_id: &str, service_type: &str, h
     })
 }
 
-/// Waits until the number of subscriptions is `count`: the requests are then held.
+/// Waits until `count` lookups or streams are waiting, each with a subscription of its own.
 pub(super) async fn followed(server: &TestServer, count: usize) {
     let deadline = now() + PATIENCE;
     while server.backend.followed() != count {
@@ -57,7 +58,7 @@ pub(super) async fn followed(server: &TestServer, count: usize) {
     }
 }
 
-/// Sends a lookup that will be held, and returns once it is.
+/// Sends a lookup, and returns once it is held.
 async fn held(server: &TestServer, path: &str, headers: &str) -> TcpStream {
     let before = server.backend.followed();
     let mut stream = server.connect().await;
@@ -173,8 +174,8 @@ async fn what_cannot_be_held_is_answered_at_once() {
     );
 }
 
-/// A hold that ends without a change is confirmed by another round: 304 with both headers, or 503
-/// if the round fails.
+/// A held lookup that ends without a change is confirmed by another linearizable read. It gets 304
+/// with `ETag` and `Cache-Control`, or 503 if the read fails.
 #[tokio::test]
 async fn a_hold_that_ends_is_confirmed() {
     let server = TestServer::with(settings(50, 10)).await;
@@ -257,8 +258,9 @@ async fn past_the_places_nobody_is_held() {
     );
 }
 
-/// `?index=` returns once the lookup changed after it: immediately if it already has, or if the
-/// index is not from this cluster; at the end of `wait` with the unchanged state.
+/// A lookup with `?index=` returns once its result has changed after the index. It returns
+/// immediately if the result already has, or the index is not from this cluster, and at the end of
+/// `wait` with the unchanged result.
 #[tokio::test]
 async fn an_index_is_waited_for() {
     let server = TestServer::start().await;
@@ -311,8 +313,8 @@ async fn an_index_is_waited_for() {
     }
 }
 
-/// Held lookups have sent a request, so they do not lock out later connections from the same
-/// address: one proxy may hold lookups for a whole cluster.
+/// Held lookups do not count against the limit of their address, because they have sent a whole
+/// request: one proxy may hold lookups for a whole cluster.
 #[tokio::test]
 async fn held_lookups_do_not_count_against_their_address() {
     let server = TestServer::with(HttpSettings {
@@ -341,7 +343,8 @@ async fn an_abandoned_lookup_gives_its_place_back() {
     let known = format!("ETag: {}\r\n", tag(&has));
     let mut kept = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
     drop(held(&server, PATH, &known).await);
-    // A client with pipelined bytes, which are not read before the first request is answered.
+    // This client has sent more bytes ahead, which are not read before the first request is
+    // answered.
     let mut ahead = held(&server, &format!("{PATH}?index=0&wait=1m"), "").await;
     ahead.write_all(b"G").await.expect("the server is there");
     drop(ahead);

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 const LOOKUP: &str = "/v1/service/presto/general";
 
-/// Far above the maximum duration of any response.
+/// Time limit for each response in the tests, far above the maximum duration of any.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// An HTTP/2 connection.
@@ -58,8 +58,8 @@ impl Http2 {
     }
 }
 
-/// One port accepts both versions: HTTP/2 lookups are held, several on one connection, and end with
-/// the change that ends the HTTP/1 ones.
+/// One port accepts both HTTP versions. Several HTTP/2 lookups are held on one connection, and end
+/// with the same change as those on HTTP/1.
 #[tokio::test]
 async fn lookups_are_held_on_both() {
     let server = TestServer::start().await;
@@ -99,8 +99,8 @@ async fn lookups_are_held_on_both() {
     assert!(one.1.windows(4).any(|four| four == b"w1:1"));
 }
 
-/// An HTTP/2 connection without a request is idle, even if it sends PINGs, and makes room for
-/// others. With a request in progress it does not.
+/// An HTTP/2 connection without a request in progress is idle, even if it sends PINGs, and is
+/// closed to make room for others. A connection with a request in progress stays.
 #[tokio::test]
 async fn an_idle_connection_makes_room() {
     let server = TestServer::with(HttpSettings {
@@ -108,7 +108,7 @@ async fn an_idle_connection_makes_room() {
         ..HttpSettings::new("test")
     })
     .await;
-    // Three permits are for clients.
+    // Three of the four permits are for clients, and one is reserved for peers.
     let mut idle = Http2::connect(&server).await;
     assert_eq!(idle.get(LOOKUP, &[]).await, 200);
     let mut waits = Http2::connect(&server).await;
@@ -118,7 +118,7 @@ async fn an_idle_connection_makes_room() {
     let comes = async {
         let mut new = server.connect().await;
         let mut pace = tokio::time::interval(Duration::from_millis(100));
-        // Until the first connection has rested for long enough.
+        // Repeated until the idle connection has been idle for long enough to be closed.
         while ask(&mut new, get(LOOKUP, "")).await.status != 200 {
             pace.tick().await;
             new = server.connect().await;

@@ -13,8 +13,8 @@ mod watches;
 
 use server::TestServer;
 
-/// The server's responses match the recorded responses of airlift, and the rules that go beyond
-/// them.
+/// The server's responses match the recorded responses of airlift (`airlift-wire.json`) and the
+/// rules that go beyond them (`rules.json`).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_answers_are_given() {
     for file in [

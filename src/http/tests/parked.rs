@@ -1,4 +1,4 @@
-//! Tests of connections that are silent between two requests.
+//! Tests of parking: connections that are idle between two requests.
 
 use super::server::{TestServer, answer, ask, closed};
 use crate::clock::now;
@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
-/// Well below the second for which the body of a rejected request is discarded.
+/// Time after which a connection is parked, well below the 1 s for which the body of a rejected
+/// request is discarded.
 const PARKED_AFTER: Duration = Duration::from_millis(200);
 
 async fn start() -> TestServer {
@@ -39,7 +40,8 @@ async fn send(stream: &mut TcpStream, bytes: &str) {
     sent.expect("the server reads");
 }
 
-/// A connection is served after each silence, also when two requests then arrive together.
+/// A connection that was parked serves its next request, and also two requests that then arrive
+/// together.
 #[tokio::test]
 async fn a_connection_is_served_again_after_a_silence() {
     let server = start().await;
@@ -53,8 +55,8 @@ async fn a_connection_is_served_again_after_a_silence() {
     assert_eq!(answer(&mut stream).await.status, 200);
 }
 
-/// The beginning of a request that arrived with the previous one is not lost, however long the rest
-/// takes.
+/// A connection keeps the beginning of a request that arrived together with the previous request,
+/// even if the rest arrives after a silence.
 #[tokio::test]
 async fn the_beginning_of_a_request_is_kept_over_a_silence() {
     let server = start().await;
@@ -63,12 +65,13 @@ async fn the_beginning_of_a_request_is_kept_over_a_silence() {
     assert_eq!(ask(&mut stream, [GET, begin].concat()).await.status, 200);
     silence().await;
     assert_eq!(ask(&mut stream, rest).await.status, 200);
-    // Such a request is cut off like any other that never ends.
+    // If the rest never arrives, the connection is closed as for any other incomplete request.
     send(&mut stream, begin).await;
     assert!(closed(&mut stream).await);
 }
 
-/// An empty line after a request does not begin another one, which would have to continue in time.
+/// An empty line after a request does not begin another request, to which the time limit of a head
+/// would apply.
 #[tokio::test]
 async fn an_empty_line_is_no_request() {
     let server = start().await;
@@ -79,7 +82,8 @@ async fn an_empty_line_is_no_request() {
     assert_eq!(ask(&mut stream, GET).await.status, 200);
 }
 
-/// A body may pause.
+/// A request is served even if its body arrives with a pause in which an idle connection would be
+/// parked.
 #[tokio::test]
 async fn a_body_may_pause() {
     let server = start().await;
@@ -96,7 +100,7 @@ async fn a_body_may_pause() {
     assert_eq!(ask(&mut stream, rest).await.status, 202);
 }
 
-/// Bytes after the head of a rejected request are its body, and are never taken for another
+/// The bytes after the head of a rejected request are its body, and are never taken for another
 /// request.
 #[tokio::test]
 async fn the_body_of_a_refused_request_is_none() {
@@ -127,8 +131,8 @@ async fn silent_connections_end_with_the_server() {
     assert!(closed(&mut stream).await);
 }
 
-/// When all permits are taken, the connection that has been parked longest leaves, and those that
-/// are not parked stay.
+/// When all permits are taken, the connection that has been parked longest is closed, and
+/// connections that are not parked stay.
 #[tokio::test]
 async fn the_longest_parked_makes_room() {
     let settings = HttpSettings {
@@ -144,7 +148,7 @@ async fn the_longest_parked_makes_room() {
         clients.push(client);
     }
     silence().await;
-    // The first client is now the most recent one.
+    // The request makes the first client the last one to be parked.
     assert_eq!(ask(&mut clients[0], GET).await.status, 200);
     silence().await;
     let mut others = Vec::new();

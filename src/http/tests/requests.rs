@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 const BODY_BYTES: usize = 100_000;
 
-/// All forms of a balancer's health check get the same response, and only OPTIONS may target the
-/// server itself.
+/// All forms of a balancer's health check get the same response. Only OPTIONS may have the server
+/// itself (`*`) as its target.
 #[tokio::test]
 async fn ready_is_answered_to_every_check() {
     let leaving = TestServer::start().await;
@@ -72,8 +72,8 @@ async fn a_request_without_one_host_is_refused() {
     assert_eq!(http2.get("/v1/service", &[("host", "h")]).await, 200);
 }
 
-/// The head of a request may be 64 kB where it is redirected to the coordinator and 8 kB elsewhere,
-/// on HTTP/2 as well, or as large as configured, everywhere.
+/// The head of a request may have 64 kB on paths that redirect to the coordinator and 8 kB on
+/// others, on HTTP/2 too. A configured limit replaces both.
 #[tokio::test]
 async fn the_head_of_a_request_has_a_limit() {
     let mut set = HttpSettings::new("test");
@@ -131,9 +131,9 @@ async fn put_of(server: &TestServer, nth: usize, sent_bytes: usize) -> TcpStream
     stream
 }
 
-/// Bodies that are being read share a budget. Beyond it a write is rejected as not applied, small
-/// bodies later than large ones. A `Content-Length` alone takes nothing. Once the bodies are gone,
-/// the budget is free again.
+/// Bodies that are being read share a budget. A write whose body exceeds it is rejected as not
+/// applied, and large bodies are rejected earlier than small ones. A `Content-Length` alone takes
+/// nothing. Once the bodies are dropped, the budget is free again.
 #[tokio::test]
 async fn bodies_share_their_room() {
     let server = TestServer::with(HttpSettings {
@@ -158,7 +158,7 @@ async fn bodies_share_their_room() {
     for nth in 0..7 {
         under_way.push(put_of(&server, nth, BODY_BYTES - 1).await);
     }
-    // The last one to be read exceeds the budget.
+    // Only the body that is read last exceeds the budget.
     let answers = under_way.iter_mut().map(|stream| Box::pin(answer(stream)));
     let (refused, nth, others) = select_all(answers).await;
     assert_eq!(
@@ -166,7 +166,7 @@ async fn bodies_share_their_room() {
         (503, "no")
     );
     assert_eq!(server.ask(&put_small).await.status, 202, "small ones may");
-    // The rest complete, and are not valid announcements.
+    // The other bodies are read to their end, and are not valid announcements.
     drop(others);
     under_way.remove(nth);
     for stream in &mut under_way {

@@ -19,11 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// Far above the maximum duration of any response.
+/// Time limit for each response in the tests, far above the maximum duration of any.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const BODY: &str = r#"{"environment":"test","pool":"p","services":[]}"#;
 
+/// An HTTP server on a free port, in front of a [`FakeBackend`].
 pub(super) struct TestServer {
     pub(super) address: SocketAddr,
     pub(super) backend: FakeBackend,
@@ -153,7 +154,7 @@ const GET: &str = "GET /v1/service HTTP/1.1\r\nHost: h\r\n\r\n";
 const GET_READY: &str = "GET /v1/cluster/ready HTTP/1.1\r\nHost: h\r\n\r\n";
 
 /// A failed write states whether it may have been applied, a failed read does not, and both have
-/// one line.
+/// one line of text.
 #[tokio::test]
 async fn failures_of_the_cluster_are_503() {
     let server = TestServer::start().await;
@@ -188,8 +189,8 @@ async fn failures_of_the_cluster_are_503() {
     }
 }
 
-/// Requests to an unresponsive cluster are answered within 2 s: a read fails, and a write is
-/// unknown.
+/// Requests are answered within 2 s even if the cluster does not respond: a read fails, and the
+/// outcome of a write is unknown.
 #[tokio::test]
 async fn a_silent_cluster_is_answered_for_within_two_seconds() {
     let server = TestServer::start().await;
@@ -206,8 +207,8 @@ async fn a_silent_cluster_is_answered_for_within_two_seconds() {
 }
 
 /// A request on a connection that was opened before the process was suspended is rejected and not
-/// proposed, and the connection is closed. A connection that waited in the backlog during the
-/// suspension counts as such.
+/// proposed, and the connection is closed. This includes a connection that waited in the backlog
+/// during the suspension.
 #[tokio::test]
 async fn nothing_old_is_proposed_after_a_wake() {
     let server = TestServer::start().await;
@@ -249,7 +250,8 @@ async fn nothing_old_is_proposed_after_a_wake() {
     );
 }
 
-/// Connects and writes without yielding to the runtime.
+/// Connects and sends bytes without yielding to the runtime, so that the server does not run
+/// meanwhile.
 fn connect_while_stopped(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = std::net::TcpStream::connect(address).expect("the kernel takes it");
     stream.write_all(bytes).expect("the kernel takes it");
@@ -297,7 +299,8 @@ async fn large_bodies_are_refused() {
     );
 }
 
-/// A client that sends a large body to a wrong path sees the reason, not a connection reset.
+/// A client that sends a large body to a wrong path sees the error response, not a connection
+/// reset.
 #[tokio::test]
 async fn a_refusal_is_seen_by_who_is_still_sending() {
     let server = TestServer::start().await;
@@ -336,8 +339,8 @@ async fn expect_continue() {
     assert_eq!(server.ask(head).await.status, 413);
 }
 
-/// A prefix that fits both HTTP versions is waited for: `P` begins `PUT` or HTTP/2's preface,
-/// depending on the next bytes.
+/// The server waits for more bytes after a prefix that fits both HTTP versions: `P` begins `PUT`
+/// and also HTTP/2's preface.
 #[tokio::test]
 async fn a_beginning_that_comes_in_pieces_is_understood() {
     let server = TestServer::start().await;
@@ -355,7 +358,7 @@ async fn a_beginning_that_comes_in_pieces_is_understood() {
         .write_all(b"TP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
         .await
         .expect("it reads");
-    // A SETTINGS frame: length, type 4.
+    // The server answers with a SETTINGS frame: 3 bytes of length, and type 4.
     let mut frame = [0; 4];
     for position in &mut frame {
         *position = byte(&mut http2).await.expect("a frame");
@@ -484,8 +487,8 @@ async fn the_last_places_serve_peers_only() {
     assert_eq!(answer(&mut fifth).await.status, 503, "without having asked");
 }
 
-/// Stopping reports not ready first, closes idle connections, finishes the requests in flight, and
-/// returns.
+/// A server that is about to stop first reports that it is not ready. Then it closes idle
+/// connections, finishes the requests in flight, and returns.
 #[tokio::test]
 async fn stopping_finishes_what_is_in_flight() {
     let server = TestServer::start().await;
@@ -519,7 +522,7 @@ async fn stopping_finishes_what_is_in_flight() {
     );
 }
 
-/// The access log receives the fields of each request that its line needs.
+/// The access log receives a record of each request, with the fields that its line needs.
 #[tokio::test]
 async fn requests_are_logged() {
     let server = TestServer::start().await;

@@ -1,4 +1,4 @@
-//! Tests of requests that bypass the router.
+//! Tests of the shortcut past the router (`direct_lookup` and `direct_put`).
 
 use super::server::TestServer;
 use crate::http::fake_backend::FakeBackend;
@@ -14,8 +14,8 @@ fn announce(backend: &FakeBackend) {
     backend.apply(|seen| Command::Announce { seen, announcement });
 }
 
-/// Another spelling of the same request, which the router decodes, gets the same response,
-/// including headers and errors.
+/// A lookup that bypasses the router gets the same response as one whose path is spelled
+/// differently and decoded by the router, including headers and errors.
 #[tokio::test]
 async fn every_spelling_has_one_answer() {
     let server = TestServer::start().await;
@@ -59,7 +59,8 @@ async fn every_spelling_has_one_answer() {
     }
 }
 
-/// Announcements get the same response in every spelling.
+/// An announcement that bypasses the router gets the same response as one whose path is spelled
+/// differently and decoded by the router.
 #[tokio::test]
 async fn every_spelling_announces() {
     let server = TestServer::start().await;
@@ -69,7 +70,7 @@ async fn every_spelling_announces() {
             "PUT {target} HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
         );
         let mut answer = server.ask(request).await;
-        // Each write has an index of its own.
+        // Removed before the comparison, because each write has a different index.
         let index = answer.headers.remove("quorate-index");
         assert_eq!(index.is_some(), answer.status == 202);
         answer.headers.remove("date");

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 const PATH: &str = "/v1/watch/presto/general";
-/// Maximum number of heartbeats before an expected event, which arrives much sooner.
+/// Maximum number of heartbeats before an expected event. The event arrives much sooner than that.
 const HEARTBEATS_BETWEEN_EVENTS: usize = 3;
 
 /// An event stream that is read event by event.
@@ -149,13 +149,13 @@ async fn a_stream_shows_the_state_and_each_change() {
         assert_eq!(event.data, data);
     }
     drop(stream);
-    // Noticed at the next heartbeat at the latest.
+    // The server notices the disconnect at the next heartbeat at the latest.
     followed(&server, 0).await;
 }
 
-/// A reader that reconnects with an id gets only the changes that it missed. The id may come in the
-/// header or the parameter, and may be a heartbeat's. The id of an unchanged lookup works even
-/// after the changes are discarded.
+/// A reader that reconnects with the id of an event or a heartbeat resumes: it gets only the
+/// changes that it missed. The id may come in the header or the parameter. If the lookup has not
+/// changed since, the id works even after the history is discarded.
 #[tokio::test]
 async fn a_stream_goes_on_from_an_id() {
     let server = TestServer::start().await;
@@ -192,9 +192,9 @@ async fn a_stream_goes_on_from_an_id() {
     assert!(last < next);
 }
 
-/// An id that cannot be resumed from resets the stream to the whole state: an id of another
-/// cluster, from the future, or too old. A snapshot that replaces the state while a stream is open
-/// also resets it. A malformed id is rejected.
+/// A stream begins with a `reset` and the whole state if its reader cannot resume from the id,
+/// because the id is of another cluster, from the future, or too old. A snapshot that replaces the
+/// state also resets an open stream. A malformed id is rejected.
 #[tokio::test]
 async fn what_was_missed_is_made_up_for_by_the_state() {
     let server = TestServer::start().await;
@@ -236,8 +236,8 @@ async fn what_was_missed_is_made_up_for_by_the_state() {
     }
 }
 
-/// The last event states why the stream ends, and the position to resume from: the node stops, or
-/// no longer serves reads.
+/// The last event of a stream states why the stream ends (the node stops, or no longer serves
+/// reads), and the position to resume from.
 #[tokio::test]
 async fn a_stream_says_why_it_ends() {
     for lost in [false, true] {
@@ -284,8 +284,8 @@ async fn a_stream_that_cannot_be_is_refused() {
     assert_eq!(server.ask(get(PATH, "")).await.status, 503);
 }
 
-/// A reader that takes nothing is cut off. Its permit is free again once the connection's limit has
-/// passed, and changes do not accumulate for it until then.
+/// A reader that takes nothing is cut off once the connection's limit has passed. Its permit is
+/// then free again, and until then changes do not accumulate for it.
 #[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut() {
     let server = TestServer::with(settings(20_000, 1)).await;
@@ -301,7 +301,7 @@ async fn a_reader_that_takes_nothing_is_cut() {
     let mut changes = 0;
     while server.backend.followed() > 0 {
         pace.tick().await;
-        // More than any socket buffer holds.
+        // The changes together are larger than any socket buffer.
         if changes < 100 {
             changes += 1;
             announce(&server, "w1", "presto", &format!("{changes}{large}"));

@@ -1,4 +1,5 @@
-//! Idle limits of a connection, which depend on its current activity.
+//! Idle limits of a connection, which depend on its current activity, and the decision when it is
+//! parked. `driver` parks it (`wait_for_next_request`).
 
 use super::h2_frames::{FrameTracker, PROGRESS_BYTES, STALL_TIMEOUT};
 use super::h2_preface::Protocol;
@@ -10,53 +11,56 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-/// Maximum time from the first byte of a request to the end of its head. Also the interval of
-/// checks on a connection that cannot be parked.
+/// Maximum time from the first byte of a request to the end of its head. Also the maximum interval
+/// between two checks of a connection's limits.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Maximum time between requests; airlift's default of `http-server.net.max-idle-time`.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(200);
 
-/// The time that means that no head is being read, or that no write waits. Times are in
+/// Value of a time that is not set, because no head is being read, or no write waits. Times are in
 /// milliseconds since the connection was opened.
 const NEVER: u64 = u64::MAX;
 
-/// The activity of a connection, written by its IO and its requests and read by its task.
+/// The activity of a connection. Its IO and its requests record it, and its task checks it.
 ///
-/// - While a request is in flight, its handler's limits apply instead of these.
-/// - On HTTP/2, a byte between requests need not begin one, so only the idle limit applies there.
-/// - A body that is transferred in parts, or may be, holds a [`BodyGuard`].
+/// - While a request is in flight, the time limits of its handler apply instead of the
+///   connection's.
+/// - On HTTP/2, a byte between requests need not begin a request (it may be a PING), so only
+///   [`IDLE_TIMEOUT`] applies between requests.
+/// - A body that is, or may be, transferred in parts holds a [`BodyGuard`].
 pub(super) struct ConnectionState {
     began: Instant,
     parked_after: Duration,
     last_io_ms: AtomicU64,
     head_since_ms: AtomicU64,
     in_flight: AtomicUsize,
+    /// Number of bodies in transfer, each with a [`BodyGuard`].
     exchanges: AtomicUsize,
-    /// Number of exchanges that are event streams.
+    /// Number of bodies in transfer that are event streams.
     streams: AtomicUsize,
     http2: AtomicBool,
-    /// Whether a response was produced since the connection was last checked; it may not be written
-    /// yet.
+    /// Whether a response was produced since the last check of the connection. The response may not
+    /// be written yet.
     has_answered: AtomicBool,
-    /// The time since which the socket accepts too little of the output.
+    /// The time since which the socket accepts too little of the output, or [`NEVER`].
     write_waits_since_ms: AtomicU64,
-    /// Number of bytes that the socket accepted since then.
+    /// Number of bytes that the socket accepted since `write_waits_since_ms`.
     taken_since: AtomicUsize,
-    /// The responses in progress on HTTP/2; boxed, since few connections use it.
+    /// The responses in progress on an HTTP/2 connection; boxed, since few connections use HTTP/2.
     frames: Option<Box<Mutex<FrameTracker>>>,
     /// The task to wake when the last request in flight ends.
     answered: AtomicWaker,
 }
 
-/// A request in flight; ends when dropped.
+/// A guard for a request in flight, which ends when the guard is dropped.
 pub(super) struct InFlight(Arc<ConnectionState>);
 
-/// A body that is read or written in parts, possibly after its request is answered; ends when
-/// dropped.
+/// A guard for a body in transfer, which ends when the guard is dropped. The body is read or
+/// written in parts, possibly after its request is answered.
 pub(super) struct BodyGuard(Arc<ConnectionState>);
 
-/// An event stream, which is a [`BodyGuard`] too; ends when dropped.
+/// A guard for an event stream, which ends when the guard is dropped. It includes a [`BodyGuard`].
 pub(super) struct Streaming(BodyGuard);
 
 impl ConnectionState {
@@ -113,8 +117,8 @@ impl ConnectionState {
             && self.head_since_ms.load(Ordering::Relaxed) == NEVER
     }
 
-    /// Whether an HTTP/2 connection has nothing in progress, and had nothing at the previous call.
-    /// PINGs do not count.
+    /// Whether an HTTP/2 connection has nothing in progress, and has answered nothing since the
+    /// previous call. PINGs do not count.
     pub(super) fn is_idle(&self) -> bool {
         !self.has_answered.swap(false, Ordering::AcqRel) && self.has_nothing_under_way()
     }
@@ -125,11 +129,11 @@ impl ConnectionState {
             && !self.is_answering()
             && self.exchanges.load(Ordering::SeqCst) == 0
             && !self.is_sending()
-            // Last: it is set before its request is counted as answered.
+            // Checked last, because `has_answered` is set before the request stops being in flight.
             && !self.has_answered.load(Ordering::Relaxed)
     }
 
-    /// Whether a response is being sent that the client may not take.
+    /// Whether a response is being sent, which a client that does not read can stall.
     pub(super) fn is_sending(&self) -> bool {
         self.write_waits() || self.frames().is_some_and(|frames| frames.are_owed())
     }
@@ -153,8 +157,8 @@ impl ConnectionState {
         self.in_flight.load(Ordering::SeqCst) > 0
     }
 
-    /// Waits until no request is in flight, or a response is being sent that the client may not
-    /// take. Supports one waiter: the task that writes, so that the condition is checked after each
+    /// Waits until no request is in flight, or a response is being sent. Supports only one waiter,
+    /// which must be the task that writes to the socket: it then checks the condition after each
     /// write.
     pub(super) async fn answered(&self) {
         std::future::poll_fn(|cx| {
@@ -167,8 +171,8 @@ impl ConnectionState {
         .await;
     }
 
-    /// Returns the time of the next check. The connection is to be closed if that is not after
-    /// `at`.
+    /// Returns the time of the next check of the limits. If this is not after `at`, the connection
+    /// is to be closed.
     pub(super) fn deadline(&self, at: Instant) -> Instant {
         let mut deadline = at + HEAD_TIMEOUT;
         if let Some(stalled_at) = self.stalled_at(at) {
@@ -189,7 +193,7 @@ impl ConnectionState {
     }
 
     /// Returns the time when the client counts as stalled, unless it takes more of its responses
-    /// until then.
+    /// before then. Returns `None` if no response is being sent.
     fn stalled_at(&self, at: Instant) -> Option<Instant> {
         let waits_since_ms = self.write_waits_since_ms.load(Ordering::Relaxed);
         let of_socket =
@@ -209,12 +213,13 @@ impl ConnectionState {
         self.since(self.last_io_ms.load(Ordering::Relaxed))
     }
 
+    /// Records bytes that were read, which may begin a request's head.
     pub(super) fn read(&self, bytes: &[u8], at: Instant) {
         let ms = self.moved(at);
         if let Some(mut frames) = self.frames() {
             frames.read(bytes);
         }
-        // The rest of a body that is no longer read is not a head.
+        // During a request, or while the rest of its body is discarded, bytes do not begin a head.
         if self.in_flight.load(Ordering::Relaxed) == 0 && self.exchanges.load(Ordering::SeqCst) == 0
         {
             let _ = self.head_since_ms.compare_exchange(
@@ -226,6 +231,7 @@ impl ConnectionState {
         }
     }
 
+    /// Records that the socket accepted the first `bytes` of `slices`.
     pub(super) fn wrote(&self, slices: &[IoSlice<'_>], bytes: usize, at: Instant) {
         let ms = self.moved(at);
         if let Some(mut frames) = self.frames() {
@@ -239,6 +245,7 @@ impl ConnectionState {
         }
     }
 
+    /// Records that the socket accepts no output for now.
     pub(super) fn write_must_wait(&self, at: Instant) {
         if !self.write_waits() {
             self.taken_since.store(0, Ordering::Relaxed);
@@ -254,6 +261,7 @@ impl ConnectionState {
         }
     }
 
+    /// Records the time of a transfer, and returns it in milliseconds.
     fn moved(&self, at: Instant) -> u64 {
         let ms = self.ms(at);
         self.last_io_ms.store(ms, Ordering::Relaxed);
@@ -276,7 +284,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.has_answered.store(true, Ordering::Relaxed);
-        // Ordered before the check of a task that has registered its waker.
+        // `SeqCst`, so that a task which has just registered its waker sees the new count or is
+        // woken.
         if self.0.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.0.answered.wake();
         }

@@ -1,4 +1,4 @@
-//! Tests of the waits that end a connection, and of those that do not.
+//! Tests of the idle limits of a connection, and of the decision when it is parked.
 
 use super::*;
 use crate::clock::now;
@@ -9,7 +9,7 @@ fn closed(state: &ConnectionState, at: Instant) -> bool {
     state.deadline(at) <= at
 }
 
-/// A head that trickles is cut off although bytes keep arriving.
+/// A connection whose request head arrives too slowly is cut off, even if bytes keep arriving.
 #[test]
 fn a_trickling_head_is_cut_off() {
     let began = now();
@@ -21,8 +21,8 @@ fn a_trickling_head_is_cut_off() {
     assert!(closed(&state, began + HEAD_TIMEOUT));
 }
 
-/// A connection between requests may stay idle for long. On HTTP/2, this holds also after a stray
-/// frame.
+/// A connection between requests may stay idle for 200 s. On HTTP/1, a byte then begins a head,
+/// which has its own limit; on HTTP/2 it need not, so that it may stay idle again.
 #[test]
 fn an_idle_connection_may_wait() {
     for http2 in [false, true] {
@@ -41,7 +41,7 @@ fn an_idle_connection_may_wait() {
     }
 }
 
-/// A request in flight has its handler's limits. The connection's limits apply again once it is
+/// The connection's limits do not apply while a request is in flight. They apply again once it is
 /// answered.
 #[test]
 fn a_request_in_flight_is_not_ours_to_end() {
@@ -53,7 +53,8 @@ fn a_request_in_flight_is_not_ours_to_end() {
     assert!(closed(&state, began + 1_000 * S));
 }
 
-/// A connection is parked only between two requests, and only when the last one is complete.
+/// A connection is parked only after its last request and response are complete, and before a byte
+/// of the next request arrives. An HTTP/2 connection is never parked.
 #[test]
 fn what_is_under_way_is_not_parked() {
     let began = now();
@@ -65,7 +66,7 @@ fn what_is_under_way_is_not_parked() {
     assert!(!state.is_to_be_parked(later), "in flight");
     let body = state.exchange();
     drop(in_flight);
-    // The rest of a rejected request.
+    // The rest of the body of a rejected request.
     state.read(b"x", began);
     assert!(!state.is_to_be_parked(later), "a body");
     drop(body);
@@ -107,7 +108,7 @@ fn a_stalled_reader_is_cut_off() {
     }
 }
 
-/// An HTTP/2 connection rests when nothing was in progress at two consecutive checks.
+/// An HTTP/2 connection is idle when nothing was in progress at two consecutive checks.
 #[test]
 fn a_connection_of_http2_rests_between_requests() {
     let state = Arc::new(ConnectionState::new(now(), S, Protocol::Http2));
