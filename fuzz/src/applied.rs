@@ -5,9 +5,9 @@ use quorate::registry::{Batch, Command, LEVEL, Outcome, Registry};
 
 const NODE: &str = "node";
 
-/// Applies the announcement of a body, and then variations of it: with other ids, types and places,
-/// and with fewer services. Does so at the lowest level, which has no limits, and again at the
-/// highest.
+/// Applies the announcement of a body, and then variations of it: with other ids, types, pools and
+/// locations, and with fewer services. Does so at the lowest feature level of commands, which has
+/// no limits, and again at the highest.
 pub(crate) fn applied(body: &[u8]) {
     let Ok(announcement) = Announcement::from_json(NODE, body, "test") else {
         return;
@@ -41,6 +41,7 @@ fn announce(announcement: Announcement) -> Command {
     }
 }
 
+/// Returns variations of an announcement, and the announcement itself.
 fn changes(announcement: &Announcement) -> [Announcement; 5] {
     let services = || announcement.services.to_vec().into_iter();
     let with = |services: Vec<Service>| Announcement {
@@ -87,6 +88,7 @@ fn apply(registry: &mut Registry, command: Command) -> Outcome {
     outcome
 }
 
+/// Checks that the digest is right, that lookups render, and that a snapshot restores the state.
 fn check(registry: &Registry) {
     assert_eq!(registry.digest(), registry.recompute_digest());
     registry.lookup(&Lookup::All).gzip();

@@ -23,6 +23,7 @@ impl Changer {
         input
     }
 
+    /// Applies one mutation to an input.
     fn change(&mut self, input: &mut Vec<u8>, corpus: &[Vec<u8>]) {
         let at = self.below(input.len() + 1);
         let end = (at + self.below(GROWTH_BYTES_MAX)).min(input.len());

@@ -1,9 +1,10 @@
 //! Fuzz targets: every entry point for bytes from outside, as a function from bytes that must
 //! return.
 //!
-//! A target panics when the product breaks a guarantee: no panic, no 5xx, and accepted data can be
-//! output again. The corpora in `corpus/` are replayed by `cargo test`, together with mutations of
-//! them; `scripts/fuzz` continues from them with coverage guidance.
+//! A target panics when the product breaks a guarantee. The product must not panic, must not answer
+//! with a 5xx, and must be able to output accepted data again. The corpora in `corpus/` are
+//! replayed by `cargo test`, together with mutations of them; `scripts/fuzz` continues from them
+//! with coverage guidance.
 
 #![deny(clippy::self_named_module_files)]
 
@@ -42,14 +43,14 @@ const fn target(name: &'static str, run: fn(&[u8]), memory: (usize, usize)) -> T
     }
 }
 
-/// Maximum memory for parsing a small body; `tests/shapes.rs` limits large ones to twice their
-/// size.
+/// Maximum memory for parsing a small body: base and bytes per byte of input. `tests/shapes.rs`
+/// limits large bodies to twice their size.
 const BODY: (usize, usize) = (4 << 10, 4);
 
 /// All targets.
 pub const TARGETS: [Target; 10] = [
     target("announcement", announcement, BODY),
-    // The registry with its indexes, events and lookups, and a copy of it.
+    // The memory is for the registry with its indexes, events and lookups, and for a copy of it.
     target("applied", applied::applied, (1 << 20, 256)),
     target("static_announcement", static_announcement, BODY),
     target("inventory", inventory, (4 << 10, 64)),
@@ -57,21 +58,24 @@ pub const TARGETS: [Target; 10] = [
     target("request", wire::request, (1 << 20, 64)),
     target("peer_message", peer_message, (4 << 10, 144)),
     target("log_record", log_record, (4 << 10, 144)),
-    // The record is written again, in blocks of 4 KiB.
+    // The target encodes the frame again, in blocks of 4 KiB.
     target("log_frame", log_frame, (12 << 10, 16)),
     target("snapshot", snapshot, (4 << 10, 64)),
 ];
 
+/// Parses an announcement.
 fn announcement(body: &[u8]) {
     if let Ok(announcement) = Announcement::from_json("node", body, "test") {
         announcement.digest();
     }
 }
 
+/// Parses a static announcement.
 fn static_announcement(body: &[u8]) {
     let _ = StaticService::from_json("id", body, "test");
 }
 
+/// Parses a service inventory.
 fn inventory(file: &[u8]) {
     if let Ok(inventory) = Inventory::parse(file, "inventory") {
         inventory.digest();
@@ -82,23 +86,28 @@ fn inventory(file: &[u8]) {
     }
 }
 
+/// Parses a properties file, in Java's format and in the launcher's.
 fn properties(file: &[u8]) {
     let text = String::from_utf8_lossy(file);
     parse_java(&text);
     parse_launcher(&text);
 }
 
+/// Decodes a message of a peer.
 fn peer_message(frame: &[u8]) {
     quorate::raft::fuzzing::peer_message(frame);
 }
 
+/// Decodes the content of a log record.
 fn log_record(content: &[u8]) {
     quorate::raft::fuzzing::log_record(content);
 }
 
+/// Decodes a frame of the write-ahead log, and encodes it again.
 fn log_frame(body: &[u8]) {
     if let Some(written) = quorate::raft::fuzzing::log_frame(body) {
-        // The committed log id before the records may be encoded in fewer bytes.
+        // Only the records are compared: the committed log id before them may be encoded in fewer
+        // bytes.
         assert_eq!(
             records_of(&written),
             records_of(body),
@@ -107,12 +116,13 @@ fn log_frame(body: &[u8]) {
     }
 }
 
-/// Returns the part after the first length and its log id.
+/// Returns the records of a frame: the part after the committed log id, which follows its length.
 fn records_of(frame: &[u8]) -> Option<&[u8]> {
     let (length, rest) = frame.split_first_chunk()?;
     rest.get(u32::from_le_bytes(*length) as usize..)
 }
 
+/// Decodes a snapshot, and encodes it again.
 fn snapshot(bytes: &[u8]) {
     if let Ok(registry) = Registry::from_snapshot(bytes) {
         assert_eq!(

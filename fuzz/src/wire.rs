@@ -24,8 +24,8 @@ fn started() -> (Runtime, Wire) {
     (runtime, wire)
 }
 
-/// Sends a request in the form `METHOD target`, then lines `name: value`, an empty line, and the
-/// body.
+/// Parses and sends a request, and checks the response. The text has the form `METHOD target`, then
+/// lines `name: value`, an empty line, and the body.
 pub(crate) fn request(text: &[u8]) {
     let Some(request) = parse(text) else { return };
     let (path, has_body) = (
@@ -44,7 +44,7 @@ pub(crate) fn request(text: &[u8]) {
             serde_json::from_slice::<Value>(&body).expect("JSON, as it says");
         }
         let says = String::from_utf8_lossy(&body);
-        // No coordinator is registered, so this 503 is expected.
+        // No coordinator is registered, so a 503 that says so is expected.
         let no_coordinator =
             status == StatusCode::SERVICE_UNAVAILABLE && says.contains("coordinator");
         assert!(
@@ -69,6 +69,7 @@ fn is_json(answer: &Response) -> bool {
         && !headers.contains_key(CONTENT_ENCODING)
 }
 
+/// Parses the text of a request. Returns `None` if it is not a request.
 fn parse(text: &[u8]) -> Option<Request<Body>> {
     let (head, body) = match text.windows(2).position(|two| two == b"\n\n") {
         Some(end) => (&text[..end], &text[end + 2..]),

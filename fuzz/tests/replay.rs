@@ -36,13 +36,14 @@ fn run(target: &Target, input: &[u8]) -> usize {
 }
 
 /// No input of a corpus, and no mutation of one, causes a panic or a 5xx response, or takes more
-/// memory than its size allows. A single test, since memory is counted for the whole process.
+/// memory than its size allows. It is the only test of this file, since memory is counted for the
+/// whole process.
 #[test]
 fn no_input_does_harm() {
     for target in &TARGETS {
         let corpus = corpus(target);
         let bodies: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
-        // One-time allocations are not charged to the first input.
+        // The first run makes one-time allocations, which must not be charged to an input.
         run(target, &bodies[0]);
         let mut changer = Changer::new(1);
         let changed = (0..CHANGED).map(|_| changer.next(&bodies));

@@ -7,9 +7,10 @@ use quorate_fuzz::shapes::{BODY_BYTES, filled, shapes};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Maximum memory for a body of any content: twice its size, plus the needs of parsing the longest
-/// text with escapes and the most properties of one service.
+/// Maximum memory for each byte of a body, whatever its content.
 const PER_BYTE: usize = 2;
+/// Maximum memory in addition to [`PER_BYTE`]: enough to parse the longest text with escapes and
+/// the most properties of one service.
 const BASE_BYTES: usize = 256 << 10;
 
 /// Returns the result of a call and its peak memory.
@@ -20,8 +21,8 @@ fn peak(call: impl FnOnce() -> bool) -> (bool, usize) {
     (done, MEMORY.peak_usage().saturating_sub(before))
 }
 
-/// Parsing an announcement takes at most twice its size, plus a constant, whatever its shape. A
-/// single test, since memory is counted for the whole process.
+/// Parsing an announcement takes at most twice its size, plus a constant, whatever its shape. It is
+/// the only test of this file, since memory is counted for the whole process.
 #[test]
 fn no_shape_of_a_body_takes_more_than_twice_its_size() {
     for (name, body, is_taken) in shapes() {

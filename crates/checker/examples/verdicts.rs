@@ -80,7 +80,7 @@ fn draw(seed: u64, case: u64) -> Vec<Operation> {
         garble(seed, &mut operations);
     }
     for operation in &mut operations {
-        // Porcupine cannot express an order between concurrent calls.
+        // Arrivals are removed, since porcupine cannot express an order between concurrent calls.
         operation.arrived_ns = None;
     }
     operations

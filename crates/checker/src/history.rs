@@ -85,7 +85,7 @@ pub enum RequestOutcome {
     /// lookup without an answer has this outcome too.
     Refused,
     /// The change may have happened, or may still happen: no answer, a connection reset, a 5xx
-    /// that does not say, or `Quorate-Applied: unknown`.
+    /// without `Quorate-Applied`, or `Quorate-Applied: unknown`.
     Unknown,
 }
 
@@ -227,7 +227,7 @@ pub enum ReadError {
 /// Writes a history, one operation per line.
 ///
 /// # Errors
-/// Those of the writer.
+/// Returns the errors of the writer.
 pub fn write(operations: &[Operation], mut to: impl Write) -> io::Result<()> {
     for operation in operations {
         serde_json::to_writer(&mut to, operation)?;
@@ -255,6 +255,7 @@ pub fn read(from: impl BufRead) -> Result<Vec<Operation>, ReadError> {
     Ok(operations)
 }
 
+/// Whether the outcome and the times of an operation fit its request.
 fn is_possible(operation: &Operation) -> bool {
     let outcome_fits = match operation.outcome {
         RequestOutcome::Acked => operation.is_write(),

@@ -18,15 +18,15 @@ pub struct Overstay {
     pub lookup: usize,
     /// The node's last renewal that was called before the lookup was over.
     pub renewal: usize,
-    /// The silence of the node when the lookup was called, in nanoseconds. It begins at the end of
-    /// that renewal, or at the beginning of the span if that is later.
+    /// The silence of the node when the lookup was called, in nanoseconds. It begins when that
+    /// renewal was over, or at the beginning of the span if that is later.
     pub silent_ns: u64,
 }
 
 /// Returns every lookup within a span without faults that shows a node too late.
 ///
-/// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over;
-/// silence counts from there at the earliest. `longest_ns` is the sum of max-age and the allowance.
+/// The span begins once the cluster is healthy again and any `discovery.recovery-grace` is over.
+/// Silence before the span does not count. `longest_ns` is the sum of max-age and the allowance.
 /// After an announcement with an unknown outcome, its node is no longer checked: the announcement
 /// may have renewed it.
 #[must_use]
@@ -96,6 +96,7 @@ fn renewals(history: &[Operation]) -> HashMap<&Name, Vec<Renewal>> {
     renewals
 }
 
+/// Returns the last renewal that was called at or before a time.
 fn last_before(renewals: Option<&Vec<Renewal>>, time_ns: u64) -> Option<Renewal> {
     let renewals = renewals?;
     let end = renewals.partition_point(|renewal| renewal.call_ns <= time_ns);

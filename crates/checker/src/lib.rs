@@ -1,6 +1,7 @@
 //! Checkers that judge the observations of the clients of a quorate cluster.
 //!
-//! They do not trust the cluster, and share no code with it.
+//! They do not trust the cluster, and share no code with it. Promises a to f are those of
+//! docs/PROMISES.md.
 //!
 //! | module | contents |
 //! |---|---|
@@ -8,7 +9,7 @@
 //! | [`linearizable`] | the search for an order that explains a history, for any model |
 //! | [`model`], [`groups`] | the first layer: the registry as a model, by type and pool |
 //! | [`log`], [`certificate`] | the second layer: the history in the order of `Quorate-Index` |
-//! | [`late_expiry`] | nodes that stay too long, in spans without faults |
+//! | [`late_expiry`] | nodes that stay registered too long, in spans without faults |
 //! | [`window`] | gaps, times to the first answer, percentiles |
 //! | [`simulated`] | random histories, correct and broken, for tests of the checkers |
 //!

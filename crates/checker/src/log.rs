@@ -25,8 +25,8 @@ pub struct CommittedLog {
 pub struct LogEntry {
     /// Its index.
     pub index: u64,
-    /// The applied commands, in order. Commands without effect (overtaken, not held, full) are
-    /// omitted.
+    /// The applied commands, in order. Commands without effect (outcomes `overtaken`, `notHeld` and
+    /// `full`) are omitted.
     pub applied: Vec<Applied>,
 }
 
@@ -155,7 +155,8 @@ impl CommittedLog {
                 return Err(LogError::Broken { line, problem });
             }
             if last_index.is_none() {
-                // The first entry of a group has index 0 or 1.
+                // A log that begins with the first entry of the group, which has index 0 or 1, is
+                // complete.
                 log.is_complete = entry.index <= 1;
                 log.from_index = entry.index;
             }
@@ -174,7 +175,8 @@ impl CommittedLog {
     /// the later part alone.
     ///
     /// # Errors
-    /// If the two differ at an index that both know: two nodes committed different entries.
+    /// If the two parts differ at an index that both contain, because two nodes committed different
+    /// entries.
     pub fn joined(self, other: Self) -> Result<Self, Differs> {
         let (mut first, second) = match self.from_index <= other.from_index {
             true => (self, other),
@@ -217,9 +219,11 @@ impl CommittedLog {
         Ok(first)
     }
 
+    /// Adds the applied commands of a parsed entry.
     fn take(&mut self, line: LogLine, token_property: &str) -> Result<(), &'static str> {
         let Some(outcomes) = line.outcomes else {
-            // The entry is covered by a snapshot, so its outcome is no longer known.
+            // The entry is covered by a snapshot, so its outcome is no longer known. The known part
+            // of the log begins after it.
             self.is_complete = false;
             self.from_index = line.index + 1;
             self.entries.clear();
@@ -249,6 +253,8 @@ impl CommittedLog {
 }
 
 impl LoggedCommand {
+    /// Returns the effect of an applied command, or `None` if it changes no announcement or its
+    /// announcement has no token.
     fn applied(self, token_property: &str) -> Option<Applied> {
         let Some(announcement) = self.announce else {
             let renewed = self.renew.map(|node| Applied::Renew { node });

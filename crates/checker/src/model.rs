@@ -7,7 +7,7 @@
 //! | announce k | always | k, accepted at `low` or later |
 //! | withdraw | always | absent |
 //! | a lookup shows k | k is stored | unchanged |
-//! | a lookup does not show the node | absent, or returned at least max-age after `low` | absent |
+//! | a lookup omits the node | absent, or returned max-age less 1 % or more after `low` | absent |
 //!
 //! `low` is a lower bound on the time at which the announcement was accepted: the time of its call,
 //! or the `low` of the previous announcement if that is later. The registry expires an announcement
@@ -23,10 +23,10 @@ use crate::linearizable::Model;
 use crate::max_age::MaxAge;
 use std::sync::Arc;
 
-/// The model of one type in one pool.
+/// The model of one group: one type in one pool.
 #[derive(Debug, Clone, Copy)]
 pub struct GroupModel {
-    /// Guaranteed lifetime of an announcement.
+    /// The guaranteed lifetime of an announcement without a renewal.
     pub max_age: MaxAge,
 }
 
@@ -35,7 +35,7 @@ pub struct GroupModel {
 pub struct ModelNode {
     /// The token of the announcement.
     pub token: u64,
-    /// Lower bound on the time at which it was accepted.
+    /// Lower bound on the time at which the announcement was accepted.
     pub low_ns: u64,
 }
 
@@ -44,7 +44,7 @@ pub struct ModelNode {
 pub enum GroupOp {
     /// A node announced itself, or renewed its announcement.
     Announce {
-        /// The number of the node.
+        /// The number of the node within the group.
         node: usize,
         /// The token of the announcement.
         token: u64,
@@ -53,7 +53,7 @@ pub enum GroupOp {
     },
     /// A node left the group.
     Withdraw {
-        /// The number of the node.
+        /// The number of the node within the group.
         node: usize,
     },
     /// A client read the group.
@@ -76,7 +76,7 @@ pub enum Need {
 }
 
 impl GroupOp {
-    /// Whether it is a lookup that shows a node.
+    /// Whether the operation is a lookup that shows a node.
     #[must_use]
     pub fn shows(&self, node: usize) -> bool {
         match self {
@@ -125,9 +125,10 @@ impl Model for GroupModel {
         }
     }
 
-    /// A lookup needs a change of each node whose state differs from the one that it shows, and of
-    /// no other node. A renewal of a stored announcement only delays the time from which a lookup
-    /// may omit it: it makes some lookups illegal, and none legal.
+    /// A lookup needs a change of each node whose stored state differs from the result of the
+    /// lookup, and of no other node. It never needs a renewal of a stored announcement. A renewal
+    /// only delays the time from which a lookup may omit the node, so it makes some lookups illegal
+    /// and none legal.
     fn needs(&self, state: &Self::State, op: &GroupOp) -> Option<Vec<Need>> {
         let GroupOp::Lookup { found, return_ns } = op else {
             return Some(Vec::new());
@@ -157,6 +158,8 @@ impl Model for GroupModel {
 }
 
 impl GroupModel {
+    /// Checks the result of a lookup against the state, and removes the nodes that the lookup shows
+    /// to have expired. Returns `None` if the result is wrong.
     fn look(
         &self,
         state: &Arc<[(usize, ModelNode)]>,
@@ -182,6 +185,7 @@ impl GroupModel {
         Some(only(state, |node| shows(found, node)))
     }
 
+    /// Whether an announcement may have expired by the time at which a lookup returned.
     fn may_have_expired(&self, held: &ModelNode, return_ns: u64) -> bool {
         return_ns >= held.low_ns.saturating_add(self.max_age.least_life_ns())
     }

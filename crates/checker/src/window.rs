@@ -24,8 +24,8 @@ impl Window {
         self.longest_gap_ns(acked.filter_map(|operation| operation.return_ns))
     }
 
-    /// Returns the longest time within the window without one of these times, which may be in any
-    /// order. The edges of the window count too.
+    /// Returns the longest span within the window that contains none of the given times. They may
+    /// be in any order. The edges of the window count as given times.
     #[must_use]
     pub fn longest_gap_ns(self, times_ns: impl IntoIterator<Item = u64>) -> u64 {
         let mut times_ns: Vec<u64> = times_ns

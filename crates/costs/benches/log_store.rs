@@ -56,13 +56,14 @@ impl BenchLog {
     }
 }
 
-/// Measures appends until they are durable: one entry with a single change, one with 64, and 16
-/// with 64 each.
+/// Measures appends until they are durable: one entry with a single change, one entry with 64
+/// changes, and 16 entries with 64 changes each.
 fn appends(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    // On a disk: if temporary files are in memory, a sync costs nothing.
+    // The directory is below `target`, which is on a disk. The system's temporary files may be in
+    // memory, where a sync costs nothing.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let store = Store::open(Arc::new(OsFs), dir.path()).expect("an empty store");
     let mut log = BenchLog {

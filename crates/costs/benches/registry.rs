@@ -10,10 +10,11 @@ use quorate_costs::{
 };
 use std::hint::black_box;
 
-/// The sizes of an ordinary cluster, and of the largest supported one.
+/// Number of nodes in an ordinary cluster.
 const NODES: usize = 1_000;
+/// Number of nodes in the largest supported cluster.
 const MANY_NODES: usize = 100_000;
-/// The number of services that fit in a body of 1 MB.
+/// Number of services that fit in a body of 1 MB.
 const MANY_SERVICES: usize = 27_000;
 
 fn lookup() -> Lookup {
@@ -37,6 +38,7 @@ fn allocations(what: &str, count: usize, work: impl FnOnce()) {
     println!("{what}: {each:.1} allocations, {bytes} bytes each");
 }
 
+/// Counts the allocations of applying, parsing and rendering.
 fn counted(_: &mut Criterion) {
     let mut held = registry(NODES);
     let (changed, renewed) = (batch(announce(0..BATCH, 2)), batch(renew(0..BATCH, 2)));
@@ -56,6 +58,7 @@ fn counted(_: &mut Criterion) {
     });
 }
 
+/// Measures how long a registry takes to apply an entry.
 fn entries(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("entry");
     group.throughput(Throughput::Elements(BATCH as u64));
@@ -74,6 +77,7 @@ fn entries(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Measures how long a registry takes to apply a tick.
 fn ticks(criterion: &mut Criterion) {
     let mut held = registry(MANY_NODES);
     // Cluster time does not advance, so that no node expires after some thousand rounds.
@@ -83,7 +87,8 @@ fn ticks(criterion: &mut Criterion) {
     });
 }
 
-/// Replaces all services of one node, at a level without a limit on their number.
+/// Measures two entries, of which the second replaces all services of one node. The feature level
+/// of commands is 1, which has no limit on the number of services.
 fn large_entries(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("27,000 services and then others");
     group.sample_size(10);
@@ -106,6 +111,7 @@ fn large_entries(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Measures how long a lookup takes to render, and to return from the cache.
 fn lookups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("render");
     for nodes in [100, NODES, 10_000] {
@@ -132,6 +138,7 @@ fn fresh(registry: &Registry) -> Registry {
     Registry::from_snapshot(&registry.to_snapshot()).expect("its own snapshot")
 }
 
+/// Measures how long a snapshot takes to make, encode and decode.
 fn snapshots(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("snapshot");
     group.sample_size(10);

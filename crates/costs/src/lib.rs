@@ -29,7 +29,7 @@ pub fn announcement(node: usize, version: usize) -> Announcement {
         .expect("a valid announcement")
 }
 
-/// Returns the next entry of a registry's log.
+/// Returns the batch of commands for one log entry.
 pub fn batch(commands: Vec<Command>) -> Batch {
     Batch {
         max_age_ms: MAX_AGE_MS,
@@ -70,7 +70,7 @@ pub fn registry(nodes: usize) -> Registry {
     registry
 }
 
-/// Applies an entry as the state machine does.
+/// Applies an entry at the next index, and takes its changes, as the state machine does.
 pub fn apply(registry: &mut Registry, entry: &Batch) {
     let index = registry.applied_index() + 1;
     registry.apply(index, entry);
@@ -107,11 +107,11 @@ pub enum RegistryShape {
     OneType,
     /// Each has its own type.
     TypeEach,
-    /// Same as `OneType`, with a property that differs between versions.
+    /// They have the same type, and a property that differs between versions.
     Versioned(usize),
 }
 
-/// Returns the entry of one announcement.
+/// Returns a batch of one announcement.
 pub fn announced(announcement: Announcement) -> Batch {
     batch(vec![Command::Announce {
         seen: u64::MAX,

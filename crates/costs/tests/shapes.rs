@@ -8,8 +8,8 @@ use quorate_costs::batch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 
-/// Counted bytes to fill a registry with. The result holds for any other number, since both actual
-/// and counted bytes are sums over entries.
+/// Number of counted bytes up to which a registry is filled. The result of the test holds for any
+/// other number too, since both actual and counted bytes are sums over entries.
 const COUNTED_BYTES: usize = 64 << 20;
 /// Memory that a node may use in addition to one and a half times the counted bytes.
 const BESIDE_BYTES: f64 = 40e6;
@@ -109,6 +109,7 @@ fn engine(i: usize) -> Command {
     announce(quorate_costs::announcement(i, 1))
 }
 
+/// Fills a registry with entries of a shape, up to [`COUNTED_BYTES`].
 fn filled(shape: Shape) -> Registry {
     let mut registry = Registry::new("test");
     registry.apply(1, &batch(vec![Command::Level(LEVEL)]));
@@ -140,7 +141,7 @@ fn lookups(registry: &Registry) -> Vec<Lookup> {
             Lookup::TypeAndPool(service_type, pool),
         ]
     });
-    // A sample is enough, since thousands of them are alike.
+    // A sample of these lookups is enough, since thousands of them are alike.
     let few = of_groups.step_by(7).take(300);
     [Lookup::All, Lookup::Statics]
         .into_iter()
@@ -148,8 +149,8 @@ fn lookups(registry: &Registry) -> Vec<Lookup> {
         .collect()
 }
 
-/// The registry takes at most one and a half times the counted bytes together with a snapshot, and
-/// at most that plus [`BESIDE_BYTES`] together with the largest lookup.
+/// The registry and a snapshot together take at most one and a half times the counted bytes. The
+/// registry and its largest lookup together take at most [`BESIDE_BYTES`] more than that.
 #[test]
 fn the_registry_takes_what_it_counts() {
     for (name, shape) in SHAPES {
@@ -181,7 +182,8 @@ fn the_registry_takes_what_it_counts() {
     }
 }
 
-/// 100,000 services of an engine take less than half of the limit.
+/// 100,000 services of an engine are counted as less than 120 MB, which is less than half of the
+/// limit of 256 MiB (`MAX_HELD_BYTES`).
 #[test]
 fn services_of_engines_count_little() {
     let each = {

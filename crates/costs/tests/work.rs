@@ -8,8 +8,8 @@ use std::time::Duration;
 
 /// Number of services that fit in a body of 1 MB.
 const SERVICES: usize = 27_000;
-/// About ten times the duration of an entry on an idle machine, and a fifth of the duration with a
-/// quadratic comparison of services.
+/// Maximum time to apply an entry: about ten times the usual time on an idle machine, and a fifth
+/// of the time that a quadratic comparison of services would take.
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn withdrawn() -> Batch {
@@ -19,8 +19,8 @@ fn withdrawn() -> Batch {
     }])
 }
 
-/// An entry with many services is applied quickly. The lowest level does not limit services, and a
-/// log of that level may contain any number of them.
+/// An entry with many services is applied quickly. The lowest feature level of commands does not
+/// limit the number of services, so a log of that level may contain any number.
 #[test]
 fn an_entry_of_many_services_is_applied_in_a_moment() {
     let put = |prefix, shape| announced(many_services(prefix, SERVICES, shape));

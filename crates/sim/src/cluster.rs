@@ -18,7 +18,7 @@ use turmoil::Sim;
 const FAULTS_LAST: Duration = Duration::from_secs(20);
 /// Maximum time from healing until the cluster is at rest.
 const RESTS_WITHIN: Duration = Duration::from_secs(40);
-/// Maximum time from then until every node accepts and serves writes.
+/// Maximum time from rest until every node has accepted a write and served a lookup.
 const PROVES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs a seed, with the same result in every fresh process. Returns the result and the trace.
@@ -31,6 +31,7 @@ pub fn run(seed: u64, planted: Planted) -> (Result<SimReport, String>, Vec<Strin
     (lived.map(|()| cluster.report()), lines)
 }
 
+/// The cluster of one run, and the state of the checks.
 struct SimCluster {
     sim: Sim<'static>,
     world: Arc<SimWorld>,
@@ -46,13 +47,14 @@ struct SimCluster {
     torn: usize,
 }
 
-/// Limits with which the log is compacted as often as possible: a snapshot, and a purge up to it.
+/// Limits with which a node makes a snapshot, and purges its log up to it, as often as possible.
 const NEXT_TO_NO_LOG: LogRetention = LogRetention {
     snapshot_every_bytes: 1,
     max_bytes: 1,
     kept_bytes: 0,
 };
 
+/// Draws the settings of a run from its seed.
 fn settings(seed: u64, planted: Planted) -> SimSettings {
     let mut chance = Chance::of(seed, "settings");
     SimSettings {
@@ -131,6 +133,7 @@ impl SimCluster {
         ])
     }
 
+    /// Runs all phases: faults, rest, proof. Fails at the first violation.
     fn live(&mut self) -> Result<(), String> {
         let settings = &self.world.settings;
         self.world.say(Duration::ZERO, format_args!("{settings:?}"));
@@ -174,6 +177,7 @@ impl SimCluster {
         }
     }
 
+    /// Advances the simulation by one step, and checks every invariant.
     fn step(&mut self) -> Result<(), String> {
         self.sim.step().map_err(|error| error.to_string())?;
         let at = self.sim.elapsed();
@@ -195,7 +199,8 @@ impl SimCluster {
         Ok(())
     }
 
-    /// Clears the emptied host once all nodes see it as a voter, and no other raft id of its name.
+    /// Clears `emptied` once the emptied host sees itself as a voter, in a membership that is not
+    /// joint and has as many voters as there are hosts.
     fn note_return(&mut self, at: Duration) {
         let Some(host) = self.emptied else { return };
         let Some(own) = self.nodes.last(host) else {
@@ -245,6 +250,7 @@ impl SimCluster {
         None
     }
 
+    /// Draws and injects a fault.
     fn strike(&mut self) {
         let hosts: Vec<Condition> = self.up.iter().map(|up| Condition { up: *up }).collect();
         let may_empty = self.emptied.is_none()
@@ -293,12 +299,14 @@ impl SimCluster {
         }
     }
 
+    /// Calls `what` with a host and each other host.
     fn each_other(&mut self, host: usize, what: impl Fn(&Sim<'static>, String, String)) {
         for other in (0..self.up.len()).filter(|other| *other != host) {
             what(&self.sim, name_of(host), name_of(other));
         }
     }
 
+    /// Kills the process of a host.
     fn stop(&mut self, host: usize) {
         self.world.slot(host).node = None;
         self.nodes.gone(host);
@@ -308,12 +316,14 @@ impl SimCluster {
         }
     }
 
+    /// Kills the process of a host, and cuts the power of its disk.
     fn cut_power(&mut self, host: usize) {
         self.stop(host);
         let underway = self.world.devices[host].cut_power(self.chance.next());
         self.torn += usize::from(underway > 0);
     }
 
+    /// Starts the process of a host that is down.
     fn start(&mut self, host: usize) {
         if !self.up[host] {
             self.up[host] = true;

@@ -16,26 +16,26 @@
 //! | `settings` | the settings of a run, and the bugs that can be planted in it |
 //! | `rng`, `trace`, `world` | random numbers, the trace, shared state |
 //!
-//! The checks, with the names that openraft gives its own:
+//! The checks, with the names that openraft uses for its own invariants:
 //!
-//! - *election safety*: a term and a node lead once, and of two leaders the later has every entry
-//!   that was committed before it (*leader completeness*). openraft orders leaders by term and id,
-//!   so that there may be two in one term.
+//! - *leader completeness*: a new leader has the last committed entry that an earlier leader
+//!   proposed. openraft orders leaders by term and raft id, so that one term may have two leaders.
 //! - *log matching*, *state machine safety*: an entry that one node considers committed is the same
 //!   on all nodes, with the same leader and content.
-//! - *commit on a quorum*: a committed entry is on the disks of a majority of the voters; of both
-//!   majorities in a joint membership.
-//! - *monotonic vote*: also across crashes, as read from the disk. *Monotonic commit* and
-//!   *monotonic apply*: within a process.
-//! - *monotonic leaders*: along the committed log, leaders only increase.
+//! - *commit on a quorum*: a committed entry is on the disks of a majority of the voters. In a
+//!   joint membership, it is on the disks of a majority of each of the two sets of voters.
+//! - *monotonic vote*: the vote on a node's disk never decreases, even across crashes. *monotonic
+//!   commit* and *monotonic apply*: the committed and applied indexes never decrease within a
+//!   process.
+//! - *monotonic leaders*: along the committed log, leaders (by term and raft id) never decrease.
 //! - *equal states*: nodes that have applied the same index have the digest that results from the
 //!   committed log.
 //! - *acknowledged writes*: the entry at the acknowledged index contains the write.
 //! - *linearizable lookups*: a result is the committed log's state at its index, and that index is
-//!   not less than any acknowledged before the lookup began.
-//! - *order of writes*: a write that began before another one of the same node id has no effect
-//!   after that one, if that one was acknowledged. Each entry that changes a node was requested,
-//!   and none was refused.
+//!   not less than any index that a client had received before the lookup began.
+//! - *order of writes*: a write that began before another write of the same node id has no effect
+//!   after that other write, if the other write was acknowledged. A client requested each change in
+//!   the log, and none of these requests was refused.
 //! - *refusals in time*: no lookup and no write takes longer than its client waits.
 //! - *no early expiry*: no node expires before max-age has passed since its last renewal was
 //!   committed.

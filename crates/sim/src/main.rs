@@ -1,5 +1,5 @@
-//! Runs seeds: `quorate-sim 4711` prints the trace of one, `quorate-sim 1..1000` the result of
-//! each.
+//! Runs simulations: `quorate-sim 4711` prints the trace of one seed, `quorate-sim 1..1000` the
+//! result of each of many.
 
 use quorate_sim::{Planted, run, run_seeds};
 use std::ops::Range;
@@ -29,9 +29,10 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Runs one seed, and prints its trace and result.
 fn one(seed: u64, planted: Planted) -> ExitCode {
     quorate_seeded_getrandom::seed(seed);
-    // A task that panics ends the run, not only itself.
+    // A panic in any task ends the process, not only that task.
     let tell = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         tell(panic);
@@ -51,6 +52,7 @@ fn one(seed: u64, planted: Planted) -> ExitCode {
     }
 }
 
+/// Runs many seeds, and prints the result of each.
 fn many(program: &Path, seeds: Range<u64>, planted: Planted) -> ExitCode {
     let failed = AtomicU64::new(0);
     run_seeds(program, seeds.clone(), planted, |said| {

@@ -1,7 +1,7 @@
 //! Runs many seeds on all cores, each in its own process.
 //!
 //! Separate processes are needed because futures-util's `select!` uses a thread-local random
-//! generator that cannot be seeded: it is in the same state only in a fresh process.
+//! generator that cannot be seeded. Its state is the same only in fresh processes.
 
 use crate::report::SimReport;
 use crate::settings::Planted;
@@ -51,7 +51,8 @@ pub fn run_seeds(
     });
 }
 
-/// Runs the program of this package for one seed. Returns its result and its whole output.
+/// Runs the program of this package for one seed, in a process of its own. Returns its result and
+/// its whole output.
 pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) {
     let ran = Command::new(program)
         .args([seed.to_string(), format!("{planted:?}")])
@@ -81,8 +82,8 @@ pub fn run_apart(program: &Path, seed: u64, planted: Planted) -> (Said, String) 
     (said, text)
 }
 
-/// Waits for a process. Returns whether it succeeded, and its output. Kills it after a timeout: its
-/// simulated time no longer advances.
+/// Waits for a process. Returns whether it succeeded, and its output. Kills it after [`LONGEST`],
+/// since its simulated time no longer advances then.
 fn until_ended(mut process: Child) -> io::Result<(bool, String)> {
     let (ended, watched) = sync_channel::<()>(1);
     let mut stdout = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -90,7 +91,7 @@ fn until_ended(mut process: Child) -> io::Result<(bool, String)> {
         let reader = scope.spawn(move || {
             let mut text = Vec::new();
             let read = stdout.read_to_end(&mut text);
-            // The receiver may have given up.
+            // Sending fails if the receiver has timed out.
             let _ = ended.send(());
             read.map(|_| String::from_utf8_lossy(&text).into_owned())
         });

@@ -1,4 +1,5 @@
-//! turmoil's TCP in place of TCP and the HTTP upgrade.
+//! The simulated network: peers connect through turmoil's TCP, without the HTTP upgrade of real
+//! connections.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -19,7 +20,7 @@ pub fn address_of(host: usize) -> String {
     format!("http://{}:{PORT}", name_of(host))
 }
 
-/// A dialer for the simulated network.
+/// The dialer of the simulated network.
 pub struct SimNetwork;
 
 impl Dial for SimNetwork {

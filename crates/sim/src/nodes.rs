@@ -6,12 +6,13 @@ use quorate::raft::{Node, Probe, RaftId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Number of memberships whose quorum may have committed the last entries: before a change, during
-/// it, after it.
+/// Number of memberships that are remembered. During a membership change, a quorum of any of three
+/// may have committed the last entries: of the old membership, the joint one or the new one.
 const MEMBERSHIPS: usize = 3;
 
 type Voters = Vec<BTreeSet<RaftId>>;
 
+/// The last observation of a host's process and of its group.
 #[derive(Debug, Default, Clone)]
 struct SeenGroup {
     process: u64,
@@ -47,7 +48,7 @@ impl SimNodes {
         }
     }
 
-    /// Returns the number of leaders.
+    /// Returns the number of leaders (pairs of a term and a raft id) observed so far.
     pub fn leaders(&self) -> usize {
         self.leaders.len()
     }
@@ -57,7 +58,7 @@ impl SimNodes {
         self.seen[host].last.as_ref()
     }
 
-    /// Records that the process of a host ended.
+    /// Records that a host runs no process, or that its process is in no group.
     pub fn gone(&mut self, host: usize) {
         self.seen[host].last = None;
     }
@@ -110,6 +111,8 @@ impl SimNodes {
         Ok(())
     }
 
+    /// Checks a node against its previous state, and adds the entries that it considers committed
+    /// to the history.
     fn look_at(
         &mut self,
         host: usize,
@@ -162,12 +165,13 @@ impl SimNodes {
         }
         let seen = &mut self.seen[host];
         let applied = match probe.applied {
-            // Both an empty registry and one with only the first entry applied report 0.
+            // An applied index of 0 does not show whether the first entry (index 0) is applied,
+            // since an empty registry reports 0 too.
             0 => 0,
             applied => applied + 1,
         };
-        // openraft may report a commit index on a follower before it truncates the entries that the
-        // follower has from another leader.
+        // The commit index of a follower is not used: openraft may report it before it truncates
+        // the entries that the follower has from another leader.
         let committed = match probe.leads {
             true => probe.committed.map_or(0, |(.., index)| index + 1),
             false => 0,
@@ -183,6 +187,7 @@ impl SimNodes {
         Ok(())
     }
 
+    /// Checks leader completeness when a node is first observed as the leader of a term.
     fn judge_leader(
         &mut self,
         host: usize,
@@ -213,6 +218,7 @@ impl SimNodes {
         }
     }
 
+    /// Checks that the last committed entry is on the disks of a quorum.
     fn judge_quorum(
         &mut self,
         probed: &[(usize, Node, Probe)],
@@ -252,6 +258,8 @@ impl SimNodes {
     }
 }
 
+/// Checks that the last entry that a node considers committed is in the history, with the same
+/// leader.
 fn judge_committed(probe: &Probe, history: &History) -> Result<(), String> {
     let Some((term, leader, index)) = probe.committed else {
         return Ok(());
@@ -265,6 +273,7 @@ fn judge_committed(probe: &Probe, history: &History) -> Result<(), String> {
     }
 }
 
+/// Checks that a node's state has the digest that results from the committed log.
 fn judge_state(probe: &Probe, history: &History) -> Result<(), String> {
     let Some(state) = history.state(probe.applied) else {
         return match history.next() {

@@ -35,10 +35,17 @@ impl SimReport {
         SimReport { numbers }
     }
 
-    /// Returns a number by its name: `seed`, `hosts`, `ms`, `faults`, `emptied`, `leaders`,
-    /// `entries`, `expired`; writes `written`, `refused`, `unknown`; lookups `served`, `unserved`;
-    /// writes `contended` by another of their node id; snapshots `installed`, power cuts during an
-    /// operation `torn`; of the trace `lines`, `digest`.
+    /// Returns a number by its name.
+    ///
+    /// - The run: `seed`, `hosts`, `ms` of simulated time.
+    /// - Faults: `faults`, of which `emptied` erased a disk; `torn`, the power cuts during an
+    ///   operation of a disk.
+    /// - The cluster: `leaders`, committed `entries`, `expired` nodes, snapshots `installed` from
+    ///   other nodes.
+    /// - Writes: `written`, `refused`, `unknown`; `contended`, those that began while another write
+    ///   of their node id was in progress.
+    /// - Lookups: `served`, `unserved`.
+    /// - The trace: `lines`, `digest`.
     pub fn number(&self, name: &str) -> u64 {
         let at = NAMES.iter().position(|known| *known == name);
         at.map_or(0, |at| self.numbers[at])

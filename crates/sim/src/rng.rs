@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Chance(u64);
 
 impl Chance {
-    /// Creates the generator for one of the decisions that a seed determines.
+    /// Creates the generator for the decisions named `what`. Each name has its own sequence of
+    /// numbers, derived from the seed.
     pub fn of(seed: u64, what: &str) -> Chance {
         let mut chance = Chance(seed);
         for byte in what.bytes() {

@@ -3,7 +3,7 @@
 use quorate::raft::LogRetention;
 use std::time::Duration;
 
-/// The time step of the simulation; the minimum latency of a message.
+/// The time step of the simulation, which is also the minimum latency of a message.
 pub const STEP: Duration = Duration::from_millis(2);
 
 /// The settings of a run, determined by its seed.
@@ -23,11 +23,11 @@ pub struct SimSettings {
     pub loss: f64,
     /// Limits on the log of each node.
     pub log_limits: LogRetention,
-    /// The bug to be found.
+    /// The planted bug, which the checks must find.
     pub planted: Planted,
 }
 
-/// A bug planted to show that it is found.
+/// A bug that is planted to show that the checks find it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Planted {
     /// No bug.

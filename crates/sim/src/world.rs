@@ -60,7 +60,7 @@ pub struct SimWorld {
     pub settings: SimSettings,
     /// The inventory of all hosts.
     pub inventory: Inventory,
-    /// The devices.
+    /// The device (disk) of each host.
     pub devices: Vec<Device>,
     slots: Vec<Mutex<Slot>>,
     answers: Mutex<Answers>,
@@ -69,8 +69,8 @@ pub struct SimWorld {
     phase: Mutex<Phase>,
 }
 
-/// The size of every device: an eighth of it is above the free space below which a node refuses
-/// writes.
+/// Size of every device, in bytes: 1 GiB. A node refuses writes while less than 64 MiB is free, or
+/// less than an eighth of a small disk. At this size, the 64 MiB apply.
 const DEVICE_BYTES: u64 = 1 << 30;
 
 impl SimWorld {
@@ -105,7 +105,7 @@ impl SimWorld {
         }
     }
 
-    /// Returns the generator for one of the decisions that the seed determines.
+    /// Returns the generator for the decisions named `what`, derived from the seed.
     pub fn chance(&self, what: &str) -> Chance {
         Chance::of(self.settings.seed, what)
     }

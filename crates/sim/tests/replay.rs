@@ -1,4 +1,4 @@
-//! A run is determined by its seed.
+//! Tests that a seed determines its run.
 
 use quorate_sim::{Planted, run_apart};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Runs a hundred seeds.
+//! Tests of the simulated cluster with a hundred seeds.
 
 use quorate_sim::{Planted, SimReport, run_apart, run_seeds};
 use std::path::Path;
@@ -43,13 +43,13 @@ fn a_hundred_seeds_hold() {
     }
 }
 
-/// Seeds that once found a bug that is fixed. 230: an announcement that waited for its majority
-/// expired early. The simulator drew other numbers then, so the run is another one now; the unit
-/// test `earlier_time_is_one_step_at_most` holds the repair.
+/// Seeds that once found a bug, which is fixed now. Seed 230: an announcement that waited for its
+/// majority expired early. The simulator has since changed how it draws numbers, so the seed leads
+/// to a different run now. The unit test `earlier_time_is_one_step_at_most` covers the fix.
 const FOUND: &[u64] = &[230];
 
-/// Bugs that were found stay fixed. This has value only while the seeds still lead to the same
-/// situation.
+/// No invariant is violated with the seeds that once found a bug. The test is useful only while a
+/// seed still leads to the situation of its bug.
 #[test]
 fn seeds_that_found_something_hold() {
     let program = Path::new(env!("CARGO_BIN_EXE_quorate-sim"));

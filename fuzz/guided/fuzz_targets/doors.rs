@@ -1,4 +1,4 @@
-//! Fuzzes one target, named by `QUORATE_FUZZ`.
+//! Fuzzes the target that the environment variable `QUORATE_FUZZ` names.
 
 #![no_main]
 

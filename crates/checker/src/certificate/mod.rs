@@ -3,43 +3,46 @@
 //! Its time is O(n log n).
 //!
 //! The index of a change is that of its log entry. The index of a lookup is that of the last entry
-//! applied to the state from which it was answered (docs/COMPAT.md). Together they order all
+//! applied to the state from which it was answered (docs/COMPAT.md). These indexes order all
 //! operations: by index, with changes before the lookups of the same index. If
 //!
 //! - the replay in this order reproduces the exact result of each lookup, whichever type and pool
 //!   it requested,
 //! - real time agrees: an operation that returned before another one was called has no later index,
 //!   and an earlier index if the other one is a change,
-//! - every acknowledged change is in it, no refused change is, and no change is in it twice,
-//! - no change takes effect at a later index than an acknowledged change of the same node that was
-//!   called after the first had arrived,
-//! - nothing expires before max-age has passed since its last accepted renewal, which was accepted
-//!   after its own call and after the calls of all operations with an earlier index,
+//! - every acknowledged change is in this order, no refused change is, and no change is in it
+//!   twice,
+//! - a write that had arrived at a server before another write of the same node id was called takes
+//!   no effect at a later index than the other write, if that was acknowledged,
+//! - no node expires before max-age has passed since its last renewal was accepted. The time of
+//!   that acceptance is unknown; its lower bound is the latest of the renewal's own call and the
+//!   calls of all operations with an earlier index,
 //!
 //! then the history is strictly serializable, and no search is needed. The indexes of the server
 //! are only a hint for the order: a wrong one fails these checks.
 //!
 //! **One index, several changes.** An entry is a batch. Changes of different nodes commute, so
-//! their order within a batch does not matter. Changes of one node must be the same change. A write
-//! that was received before another write of its node was decided is overtaken by that write
-//! (`crates/registry/src/command.rs`). Of two different writes in one batch, therefore, only one
-//! can be acknowledged with its index.
+//! their order within a batch does not matter. Acknowledged changes of one node in one batch must
+//! be identical. If two writes of a node differ, and one was received before the other was decided,
+//! the registry rejects one of them as overtaken (`crates/registry/src/command.rs`). Only one of
+//! the two can therefore be acknowledged with the index of the batch.
 //!
 //! **Two writers of one node id.** Promise e: a write that arrived at a node before another write
 //! of the same node id began never takes effect after that other write was acknowledged. This check
 //! uses the order of the log: if the second write was acknowledged with index i, the first has no
 //! effect after i. The log shows which commands had an effect. Three kinds of writes may come late,
-//! since they show nothing that another write has not shown: an announcement equal to the stored
-//! one, a renewal, and a withdrawal of a node that is not registered. A client knows that its write
-//! arrived once the node has answered a request that was sent after the write
-//! ([`Operation::arrived_ns`]). If several operations may have caused a change, it is attributed to
-//! the one that arrived last, so that a history that can be explained is never rejected.
+//! since they change the result of no lookup: an announcement equal to the stored one, a renewal,
+//! and a withdrawal of a node that is not registered. A client knows that its write arrived once
+//! the node has answered a request that was sent after the write ([`Operation::arrived_ns`]). If
+//! several operations may have caused a change, the change is attributed to the operation that
+//! arrived last, so that a history that can be explained is never rejected.
 //!
 //! **Unknown outcomes and expiry.** With a log, changes with unknown outcomes and expiries have the
 //! index that the log gives them. Without a log, or before its beginning, they are placed at the
-//! first lookup that needs them. This is the latest possible place, so the fewest rules forbid it.
-//! An announcement is placed where its token is first shown. An expiry is placed where a node is
-//! first missing; if that would be too early, a withdrawal with an unknown outcome takes its place.
+//! first lookup that needs them. This is the latest index that explains the lookup, and the one at
+//! which the change breaks the fewest rules. An announcement is placed where its token is first
+//! shown. An expiry is placed where a node is first missing; if the node cannot have expired by
+//! then, a withdrawal with an unknown outcome is placed there instead.
 
 mod order;
 mod replay;

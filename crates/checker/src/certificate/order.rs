@@ -1,11 +1,11 @@
-//! Consistency of the index order with real time.
+//! The check that the order of the indexes agrees with real time.
 
 use super::report::Certificate;
 use super::violation::Violation;
 use crate::history::Operation;
 
-/// The 2xx answers by index: the first answer that proves each index, and the last call before each
-/// index was assigned.
+/// The 2xx answers sorted by index. For each index, `known` has the first answer that proves the
+/// index, and `called` has the latest call that precedes the creation of all later entries.
 #[derive(Debug)]
 pub struct Order<'a> {
     history: &'a [Operation],
@@ -50,7 +50,7 @@ impl<'a> Order<'a> {
         self.known.get(from).map(|&(_, by_ns, at)| (by_ns, at))
     }
 
-    /// Returns the operation that returned this index or a later one first, if it returned before
+    /// Returns the first operation that returned this index or a later one, if it returned before
     /// `call_ns`.
     pub fn known_before(&self, index: u64, call_ns: u64) -> Option<usize> {
         self.known(index)
@@ -77,8 +77,8 @@ impl<'a> Order<'a> {
                 certificate.report(Violation::NoIndex { operation: second });
                 continue;
             };
-            // A lookup may have the same index as an operation before it. A change has an entry of
-            // its own.
+            // A lookup may have the same index as an operation that returned before it. A change
+            // needs a later index, since each has an entry of its own.
             let too_late = index.saturating_add(u64::from(!operation.is_write()));
             if let Some(first) = self.known_before(too_late, operation.call_ns) {
                 certificate.report(Violation::BackInTime { first, second });

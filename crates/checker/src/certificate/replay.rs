@@ -22,11 +22,11 @@ pub struct Replay<'a> {
     /// Nodes that an entry of the log has changed. From that entry on, the log contains every
     /// change of the node, so changes are no longer inferred from lookups.
     settled: HashSet<Name>,
-    /// The replayed acknowledged change of each node with the latest call.
+    /// For each node, the acknowledged change with the latest call among those replayed so far.
     called_last: HashMap<Name, usize>,
 }
 
-/// A change of the state.
+/// The source of a change: the history or the log.
 #[derive(Debug, Clone, Copy)]
 enum ChangeSource<'a> {
     /// An acknowledged change, as a position in the history.
@@ -58,7 +58,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Replays the whole history.
+    /// Replays the whole history, compares every lookup with the replayed state, and reports
+    /// violations.
     pub fn run(mut self) {
         let lookups = self.lookups();
         let mut changes = self.changes().into_iter().peekable();
@@ -86,6 +87,7 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Returns the answered lookups, sorted by index.
     fn lookups(&self) -> Vec<(u64, usize)> {
         let mut lookups: Vec<(u64, usize)> = self
             .history
@@ -98,8 +100,8 @@ impl<'a> Replay<'a> {
         lookups
     }
 
-    /// Returns the acknowledged changes of the history up to the beginning of the log, then those
-    /// of the log.
+    /// Returns the acknowledged changes of the history up to the beginning of the log, then the
+    /// changes in the log.
     fn changes(&self) -> Vec<(u64, ChangeSource<'a>)> {
         let log_from = self.log.map_or(u64::MAX, |log| log.from_index);
         let mut changes: Vec<(u64, ChangeSource<'a>)> = self
@@ -118,6 +120,7 @@ impl<'a> Replay<'a> {
         changes
     }
 
+    /// Applies a change to the replayed state.
     fn apply(&mut self, index: u64, source: ChangeSource<'a>) {
         match source {
             ChangeSource::Acked(at) => {
@@ -146,6 +149,8 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Returns the acceptance of an announcement or renewal: it came after `since_ns`, and after
+    /// the call of its operation.
     fn accepted(&self, operation: Option<usize>, since_ns: u64) -> Accepted {
         let call_ns = operation.map_or(0, |at| self.history[at].call_ns);
         Accepted {
@@ -176,8 +181,8 @@ impl<'a> Replay<'a> {
             return;
         };
         if !log.is_complete && !self.settled.contains(node) {
-            // The log is incomplete and has not changed this node, so its announcement is
-            // uncertain.
+            // The log is incomplete and has not changed this node yet, so it is uncertain whether
+            // the change has an effect.
             return;
         }
         let has_effect = match (self.state.held(node), change) {
@@ -204,9 +209,11 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Applies a command of the log to the replayed state.
     fn apply_logged(&mut self, index: u64, applied: &'a Applied) {
         if !self.writers.knows(applied.node()) {
-            // The node belongs to another client. Lookups of the history must not show it either.
+            // No operation of the history changes this node, so the node belongs to another client.
+            // Lookups of the history must not show it.
             return;
         }
         match applied {
@@ -240,9 +247,10 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Applies a renewal in the log.
     fn renew(&mut self, index: u64, node: &Name) {
         let Some(held) = self.state.held(node) else {
-            // It was announced before the log begins, so only the history contains the
+            // The node was announced before the log begins, so only the history contains the
             // announcement.
             if let Some(at) = self.writers.acked(index, node) {
                 if let Some(change) = change_of(&self.history[at].input) {
@@ -261,7 +269,8 @@ impl<'a> Replay<'a> {
         self.settled.insert(node.clone());
     }
 
-    /// Returns the operation that requested a change in the log.
+    /// Returns the operation that requested a change in the log. Reports the change if it was not
+    /// requested, if it was refused, or if its index was known before it was requested.
     fn asked_for(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         if let Some(at) = self.writers.take_acked(index, node, change) {
             self.note_call(at);
@@ -291,7 +300,7 @@ impl<'a> Replay<'a> {
         None
     }
 
-    /// Removes a registered node for which no withdrawal is known.
+    /// Removes a node that expired. Reports the expiry if it is too early.
     fn expire(&mut self, index: u64, node: &Name) {
         self.certificate.expiries += 1;
         if let Some(held) = self.state.held(node)
@@ -311,8 +320,8 @@ impl<'a> Replay<'a> {
         self.state.remove(node);
     }
 
-    /// Places the changes that have no place yet and that must have happened for this lookup to be
-    /// correct.
+    /// Infers changes without a known index (expiries, and changes with unknown outcomes) that must
+    /// have happened for this lookup to be correct, and applies them at its index.
     fn learn(&mut self, index: u64, at: usize) {
         let (missing, wrong) = self.difference(at);
         if missing.is_empty() && wrong.is_empty() {
@@ -340,10 +349,14 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Whether changes of a node may be inferred from lookups, because the log does not contain all
+    /// of them.
     fn may_guess(&self, node: &Name) -> bool {
         !self.log.is_some_and(|log| log.is_complete) && !self.settled.contains(node)
     }
 
+    /// Explains that a lookup does not show a node: applies a change with an unknown outcome after
+    /// which the lookup does not show it, or an expiry.
     fn learn_absence(&mut self, index: u64, at: usize, node: &Name) {
         let accepted_ns = self.accepted_ns(node);
         let expired_at_ns = accepted_ns.saturating_add(self.max_age.least_life_ns());
@@ -355,8 +368,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Places a change with an unknown outcome at an index, if there is one that can have happened
-    /// before it. Returns whether there is.
+    /// Applies a change of a node with an unknown outcome at an index, if one for which `is_it` is
+    /// true can have happened by then. Returns whether there was one.
     fn place_unknown(
         &mut self,
         index: u64,
@@ -369,7 +382,8 @@ impl<'a> Replay<'a> {
         });
         if let Some(at) = placed {
             self.certificate.unknown_placed += 1;
-            // Its index is unknown. It only certainly came after the previous announcement.
+            // The index of the change in the log is unknown. It is certain only that the change
+            // came after the previous announcement of the node.
             self.perform(at, self.accepted_ns(node));
         }
         placed.is_some()
@@ -380,6 +394,7 @@ impl<'a> Replay<'a> {
         self.state.held(node).map_or(0, |held| held.accepted.low_ns)
     }
 
+    /// Compares a lookup with the replayed state of its index.
     fn compare(&mut self, index: u64, at: usize) {
         self.certificate.lookups += 1;
         let (missing, wrong) = self.difference(at);
@@ -413,7 +428,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Whether a lookup shows part of an announcement.
+/// Whether an announcement has a service of the type and pool that a lookup requests.
 fn shows(lookup: &Input, announce: &Input) -> bool {
     match (lookup, announce) {
         (

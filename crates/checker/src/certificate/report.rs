@@ -15,7 +15,7 @@ pub struct Certificate {
     pub lookups: usize,
     /// Number of changes with an unknown outcome that turned out to have happened.
     pub unknown_placed: usize,
-    /// Number of expiries.
+    /// Number of expiries in the replay.
     pub expiries: usize,
     /// The first violations.
     pub violations: Vec<Violation>,
@@ -45,6 +45,7 @@ impl Certificate {
         text
     }
 
+    /// Counts a violation, and stores it if it is among the first [`MAX_VIOLATIONS`].
     pub(super) fn report(&mut self, violation: Violation) {
         self.violation_count += 1;
         if self.violations.len() < MAX_VIOLATIONS {

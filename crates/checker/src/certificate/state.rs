@@ -3,7 +3,7 @@
 use crate::history::{Name, RecordedService};
 use std::collections::{BTreeMap, HashMap};
 
-/// The announcements at an index.
+/// The replayed announcements of all nodes at one index.
 #[derive(Debug, Default)]
 pub struct State {
     held: HashMap<Name, CertifiedNode>,
@@ -14,9 +14,9 @@ pub struct State {
 /// The last announcement or renewal of a node.
 #[derive(Debug, Clone, Copy)]
 pub struct Accepted {
-    /// Its position in the history, if it is in the history.
+    /// The position of the announcement or renewal in the history, if it is in the history.
     pub operation: Option<usize>,
-    /// Lower bound on the time at which it was accepted.
+    /// Lower bound on the time at which the announcement or renewal was accepted.
     pub low_ns: u64,
 }
 

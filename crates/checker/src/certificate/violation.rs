@@ -3,7 +3,7 @@
 use crate::history::{Name, Operation, RecordedService};
 use std::fmt::Write;
 
-/// A broken promise. Operations are positions in the history.
+/// A broken promise, with its letter in docs/PROMISES.md. Operations are positions in the history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A 2xx answer has no index.
@@ -40,7 +40,7 @@ pub enum Violation {
         /// The change.
         operation: usize,
     },
-    /// A change happened although its answer said that it certainly did not: promise f.
+    /// A change happened although its answer said that it certainly did not happen: promise f.
     #[error("entry {index} holds a change that was refused")]
     RefusedButApplied {
         /// The refused change.
@@ -48,8 +48,8 @@ pub enum Violation {
         /// Its index in the log.
         index: u64,
     },
-    /// A change happened that no client requested, or more often than requested: it was proposed
-    /// twice.
+    /// A change happened that no client requested, or more often than requested, because it was
+    /// proposed twice.
     #[error("entry {index} changes {node} more often than clients asked")]
     NobodyAsked {
         /// The node that it changes.
@@ -81,7 +81,8 @@ pub enum Violation {
         /// The index at which the first write took effect.
         index: u64,
     },
-    /// A node expired too early, or disappeared too early for no other reason: promise c.
+    /// A node expired before max-age was over, or disappeared before that without a withdrawal:
+    /// promise c.
     #[error(
         "{node} was gone at index {index}, at most {age_ms} ms after its last accepted renewal"
     )]

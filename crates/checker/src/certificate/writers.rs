@@ -36,11 +36,12 @@ struct Acked {
 pub struct Writers<'a> {
     history: &'a [Operation],
     acked: HashMap<(u64, Name), Acked>,
-    /// Changes with an unknown outcome, sorted by the time of the call. The earliest is taken
-    /// first, since the fewest rules forbid it.
+    /// Changes with an unknown outcome, sorted by the time of the call. The earliest is attributed
+    /// first, since it is possible at every index at which a later one is.
     unknown: HashMap<&'a str, Vec<usize>>,
-    /// All operations that may have caused a change in the log: acknowledged with its index, or
-    /// with an unknown outcome. Operations that were already taken remain here.
+    /// All operations that may have caused a change in the log, because they were acknowledged with
+    /// its index or have an unknown outcome. An operation stays in this map after it was
+    /// attributed.
     suspects: HashMap<(Option<u64>, &'a str, WriterChange), Vec<usize>>,
     refused: HashMap<&'a str, Vec<usize>>,
     nodes: HashSet<&'a str>,
@@ -84,6 +85,7 @@ impl<'a> Writers<'a> {
         writers
     }
 
+    /// Adds an operation to `suspects`, if it may have had an effect.
     fn suspect(&mut self, operation: usize, node: &'a str) {
         let of = &self.history[operation];
         let index = match of.outcome {
@@ -97,8 +99,8 @@ impl<'a> Writers<'a> {
         }
     }
 
-    /// Returns the operation that arrived last of those that may have caused a change at an index,
-    /// with the time by which it had certainly arrived: `u64::MAX` if that is unknown.
+    /// Returns the operation that arrived last among those that may have caused a change at an
+    /// index, with the time by which it had certainly arrived (`u64::MAX` if that time is unknown).
     pub fn last_arrived(
         &self,
         index: u64,
@@ -114,7 +116,8 @@ impl<'a> Writers<'a> {
             .max()
     }
 
-    /// Takes the acknowledged change of a node at an index.
+    /// Removes and returns an acknowledged change of a node at an index, and marks it as contained
+    /// in the log.
     pub fn take_acked(&mut self, index: u64, node: &Name, change: WriterChange) -> Option<usize> {
         let history = self.history;
         let acked = self.acked.get_mut(&(index, node.clone()))?;
@@ -124,7 +127,8 @@ impl<'a> Writers<'a> {
         Some(acked.waiting.swap_remove(at))
     }
 
-    /// Returns the acknowledged change of a node at an index.
+    /// Returns an acknowledged change of a node at an index that is not attributed yet, without
+    /// removing it.
     pub fn acked(&self, index: u64, node: &Name) -> Option<usize> {
         self.acked
             .get(&(index, node.clone()))?
@@ -138,7 +142,8 @@ impl<'a> Writers<'a> {
         self.nodes.contains(node)
     }
 
-    /// Takes the first change of a node with an unknown outcome for which `is_it` is true.
+    /// Removes and returns the first change of a node with an unknown outcome for which `is_it` is
+    /// true.
     pub fn take_unknown(
         &mut self,
         node: &str,
@@ -150,7 +155,7 @@ impl<'a> Writers<'a> {
         Some(waiting.remove(at))
     }
 
-    /// Takes a refused change of a node.
+    /// Removes and returns a refused change of a node.
     pub fn take_refused(&mut self, node: &str, change: WriterChange) -> Option<usize> {
         let history = self.history;
         let waiting = self.refused.get_mut(node)?;

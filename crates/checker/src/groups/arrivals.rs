@@ -11,8 +11,8 @@ use crate::linearizable::Call;
 use crate::model::GroupOp;
 use std::collections::BTreeMap;
 
-/// Adds to each acknowledged write the writes that it must follow. `positions` are those of the
-/// calls in the history.
+/// Adds to each acknowledged write the writes that it must follow ([`Call::after`]). `positions`
+/// are the positions of the calls in the history.
 pub fn order(history: &[Operation], positions: &[usize], calls: &mut [Call<GroupOp>]) {
     let acked = acked(history, positions, calls);
     let mut pairs = Vec::new();
@@ -58,10 +58,10 @@ fn acked(
     acked
 }
 
-/// Returns the writes that were called after `arrived_ns` and whose order does not already follow
-/// from real time. Real time already orders the writes that were called after `return_ns`, and
-/// those that were called after one of the returned writes has returned: they come after that
-/// write.
+/// Yields the acknowledged writes of a node that must follow a given write, because they were
+/// called after the given write had arrived at `arrived_ns`. Writes that follow it by real time
+/// anyway are omitted: those called after it returned at `return_ns`, and those called after the
+/// return of a write that was already yielded.
 fn later_than<'a>(
     arrived_ns: u64,
     return_ns: u64,

@@ -2,13 +2,13 @@
 //!
 //! It does not trust the server.
 //!
-//! A history is divided into groups, and each group is judged alone. If every node announces one
-//! type in one pool and every lookup names both, each operation concerns one object. By the
-//! locality theorem of Herlihy and Wing, the whole history is then linearizable if and only if each
-//! group is. Operations that concern several groups are divided into parts. This raises no false
-//! alarm, but may miss a mixture of states across groups:
+//! A history is divided into groups, one for each type and pool, and each group is judged alone. If
+//! every node announces one type in one pool and every lookup names both, each operation concerns
+//! one object. By the locality theorem of Herlihy and Wing, the whole history is then linearizable
+//! if and only if each group is. Operations that concern several groups are divided into parts, by
+//! the rules below. This raises no false alarm, but may miss a mixture of states across groups.
 //!
-//! - An announcement of several types counts in the group of each.
+//! - An announcement of several types is an announcement in the group of each type.
 //! - An announcement that no longer names a type is a withdrawal from that group.
 //! - Lookups that do not name both type and pool are checked by the second layer only
 //!   ([`crate::certificate`]).
@@ -17,8 +17,8 @@
 //! before that other write in the order, if the other write was acknowledged
 //! (`groups/arrivals.rs`).
 //!
-//! A change with an unknown outcome may take effect at any time after its call, or never. This is
-//! the only rule, and it costs most when a history is broken. The search itself and
+//! A change with an unknown outcome may take effect at any time after its call, or never.
+//! Considering all these times costs most when a history is broken. The search itself and
 //! `groups/unknown.rs` reduce that cost without changing a verdict.
 
 mod arrivals;
@@ -45,7 +45,7 @@ pub struct GroupsReport {
     pub broken: Vec<BrokenGroup>,
 }
 
-/// A group without an order that explains it.
+/// A group that is undecided, or that no order explains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenGroup {
     /// The group.
@@ -150,6 +150,7 @@ struct Part {
     calls: Vec<(usize, Call<GroupOp>)>,
 }
 
+/// Divides a history into groups, each with its nodes and the calls that concern it.
 fn divide(history: &[Operation]) -> BTreeMap<Group, Part> {
     let mut parts: BTreeMap<Group, Part> = BTreeMap::new();
     let mut groups_of: HashMap<&Name, BTreeSet<Group>> = HashMap::new();
@@ -207,6 +208,7 @@ fn happened(history: &[Operation]) -> impl Iterator<Item = (usize, &Operation)> 
 }
 
 impl Part {
+    /// Adds a change, as an announcement in this group or a withdrawal from it.
     fn change(
         &mut self,
         position: usize,
@@ -230,6 +232,7 @@ impl Part {
         self.push(position, operation, op);
     }
 
+    /// Adds a lookup of this group.
     fn look(
         &mut self,
         position: usize,

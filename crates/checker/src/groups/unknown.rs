@@ -5,19 +5,19 @@
 //! | announces a token that no lookup after its call shows | omitted |
 //! | is the only announcement of a token that is shown | over before `first` returned |
 //! | is one of several announcements of a token | over before `last` returned, or without effect |
-//! | withdraws a node | over before the node is known to be gone for good, or without effect |
+//! | withdraws a node | over before the node is known to be absent for good, or without effect |
 //!
-//! `first` and `last` are the lookups that show the token and return first and last. The only
-//! announcement of a shown token certainly happened.
+//! Among the lookups that show the token, `first` is the one that returns first, and `last` the one
+//! that returns last. The only announcement of a shown token certainly happened.
 //!
 //! These bounds change no verdict:
 //!
-//! - Announcements: take an order that explains the history and contains an announcement that no
-//!   lookup shows before the node's next change. The lookups before that change found it expired.
-//!   Without it they find the previous state of the node: absent, or an announcement whose lower
-//!   bound of acceptance (`low`) is no later. They may find that announcement expired too, and the
-//!   operations after them start from a `low` that is no later. The order without the unseen
-//!   announcement therefore explains the history as well.
+//! - Announcements: take an order that explains the history and contains an unseen announcement,
+//!   which no lookup shows before the node's next change. Lookups between the two found the unseen
+//!   announcement expired. Without it, they find the previous state of the node: absent, or an
+//!   announcement whose lower bound of acceptance (`low`) is no later. They may find that previous
+//!   announcement expired too, and the operations after them start from a `low` that is no later.
+//!   The order without the unseen announcement therefore explains the history as well.
 //! - Withdrawals: once a lookup that was called after the end of the node's last announcement does
 //!   not show the node, the node is absent for good, and a withdrawal has no effect.
 
@@ -32,7 +32,8 @@ struct Shown {
     last_ns: u64,
 }
 
-/// Separates the calls from their positions. Calls with an unknown outcome are bounded or omitted.
+/// Bounds or omits the calls with an unknown outcome. Returns the positions of the calls, and the
+/// calls.
 pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<GroupOp>>) {
     let shown = shown(&calls);
     let announcers = announcers(&calls);
@@ -64,12 +65,14 @@ pub fn bounded(calls: Vec<(usize, Call<GroupOp>)>) -> (Vec<usize>, Vec<Call<Grou
         .unzip()
 }
 
+/// Bounds an announcement with an unknown outcome. Returns `None` if it can be omitted.
 fn bound_announcement(call: &mut Call<GroupOp>, shown: Shown, is_alone: bool) -> Option<()> {
     if shown.last_ns < call.call_ns && !is_alone {
         return None;
     }
     if is_alone {
-        // If it was shown before its call, no order explains the history, regardless of its bound.
+        // If a lookup shows the token before this call, no order explains the history, whatever the
+        // bound is.
         call.is_optional = false;
         call.return_ns = shown.first_ns.max(call.call_ns);
     } else {
@@ -78,6 +81,7 @@ fn bound_announcement(call: &mut Call<GroupOp>, shown: Shown, is_alone: bool) ->
     Some(())
 }
 
+/// Returns the first and last return of the lookups that show each token of each node.
 fn shown(calls: &[(usize, Call<GroupOp>)]) -> HashMap<(usize, u64), Shown> {
     let mut shown: HashMap<(usize, u64), Shown> = HashMap::new();
     for (_, call) in calls {
@@ -106,8 +110,8 @@ fn announcers(calls: &[(usize, Call<GroupOp>)]) -> HashMap<(usize, u64), usize> 
     announcers
 }
 
-/// Returns the time by which each node with a withdrawal of unknown outcome was known to be gone
-/// for good, if that became known.
+/// Returns, for each node with a withdrawal of unknown outcome, the time by which the node was
+/// known to be absent for good, if that became known.
 fn gone_by_ns(calls: &[(usize, Call<GroupOp>)]) -> BTreeMap<usize, u64> {
     let mut over_ns: BTreeMap<usize, u64> = BTreeMap::new();
     for (_, call) in calls {

@@ -7,17 +7,18 @@ use super::span::Span;
 /// An entry of the list.
 #[derive(Debug, Clone, Copy)]
 pub enum Entry {
-    /// The beginning of this call.
+    /// The beginning of the call with this number.
     Call(usize),
-    /// The return of this call.
+    /// The return of the call with this number.
     Return(usize),
 }
 
+/// A linked list of calls and returns in order of time. A place is an index of `entries`.
 #[derive(Debug)]
 pub struct Entries {
     entries: Vec<Entry>,
-    /// The place after each place. The last one is the head of the list, which also follows the
-    /// last entry.
+    /// The place after each place. The last element is the head of the list: it precedes the first
+    /// entry and follows the last one.
     next: Vec<usize>,
     before: Vec<usize>,
     /// The places of each call and of its return.
@@ -26,8 +27,8 @@ pub struct Entries {
 
 impl Entries {
     /// Creates the list of all calls. Entries with the same time are sorted: calls first, then
-    /// returns of required calls, then returns of optional calls, since no call can need these any
-    /// more.
+    /// returns of required calls, then returns of optional calls. A required call can therefore
+    /// still use an optional call that returns at the same time.
     pub(super) fn new(spans: &[Span]) -> Self {
         let mut by_time: Vec<(u64, bool, bool, usize)> = Vec::with_capacity(spans.len() * 2);
         for (call, span) in spans.iter().enumerate() {
@@ -89,7 +90,7 @@ impl Entries {
         self.places[call].0 < place
     }
 
-    /// Removes a call and its return.
+    /// Removes a call and its return from the list.
     pub fn take_out(&mut self, call: usize) {
         let (at, end) = self.places[call];
         for place in [at, end] {
@@ -109,7 +110,8 @@ impl Entries {
         }
     }
 
-    /// Returns the calls before the first return. One of them must be next.
+    /// Returns up to `at_most` of the calls before the first return. One of the calls before the
+    /// first return must be next in the order.
     pub fn candidates(&self, at_most: usize) -> Vec<usize> {
         let mut calls = Vec::new();
         let mut place = self.first();

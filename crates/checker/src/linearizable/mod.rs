@@ -9,15 +9,16 @@
 //! - The set of removed calls is stored as a window, not as one bit for each call of the history.
 //!   Memory therefore grows linearly with the length of the history, not quadratically.
 //! - A call with an unknown outcome is *optional*: it may take effect at any time after its call,
-//!   or not at all. The search tries no optional call for its own sake. The effect of such a call
-//!   is visible only in a later answer, and nothing that shows it comes before that answer. The
-//!   search therefore removes an optional call only together with the call whose answer needs it,
-//!   and right before that call ([`Model::needs`]). A withdrawal with an unknown outcome stays open
-//!   for the lifetime of its node. If optional calls were tried like others, ten of these
-//!   withdrawals would be removed in a thousand combinations before each lookup.
+//!   or not at all. The effect of an optional call is visible only in later answers, so it can be
+//!   delayed until right before the first call whose answer needs it. The search therefore never
+//!   tries an optional call alone. It removes one only together with the call whose answer needs
+//!   it, and right before that call ([`Model::needs`]). A withdrawal with an unknown outcome stays
+//!   open for the lifetime of its node. If optional calls were tried like required ones, ten of
+//!   these withdrawals would have a thousand combinations (2^10) before each lookup.
 //! - A call may be required to come *after* others that are concurrent with it ([`Call::after`]):
-//!   once it is removed, they can no longer be removed. This does not change the possible places of
-//!   the others in an order, so the rule for optional calls still holds.
+//!   once it is removed, those others can no longer be removed. The rule for optional calls still
+//!   holds, since only writes of one node are ordered this way: a later write replaces the effect
+//!   of an earlier one, so no answer after the later write needs the earlier one.
 
 mod entries;
 mod placed;
@@ -30,13 +31,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// Number of steps between two calls of the `give_up` closure. A step takes about a microsecond.
+/// Number of steps between two calls of the `give_up` closure. A step takes about a microsecond, so
+/// the closure is called about every millisecond.
 const STEPS_PER_QUESTION: u32 = 1_024;
 
-/// Maximum number of cached states, of some 100 bytes each. Beyond it the search gives up.
+/// Maximum number of cached states. Each takes some 100 bytes, so all of them take about 800 MB.
+/// Beyond this number, the search gives up.
 const MAX_CACHED: usize = 8_000_000;
 
-/// Maximum number of calls in an explanation.
+/// Maximum number of calls in each list of an explanation.
 const MAX_NAMED: usize = 12;
 
 /// The sequential behaviour of an object, one call after the other.
@@ -67,7 +70,7 @@ pub trait Model {
     fn meets(&self, op: &Self::Op) -> Option<Self::Need>;
 }
 
-/// A call, with the time in which it took effect.
+/// A call, with the span of time in which it took effect.
 ///
 /// Calls that only touch in time (one returns in the nanosecond in which the other is called) count
 /// as concurrent.
@@ -75,8 +78,8 @@ pub trait Model {
 pub struct Call<Op> {
     /// The earliest time of the effect.
     pub call_ns: u64,
-    /// The latest time of the effect; `u64::MAX` if the call never returns. No call that needs an
-    /// optional call returns later than the optional call.
+    /// The latest time of the effect; `u64::MAX` if the call never returns. An optional call must
+    /// not return earlier than a call that needs it.
     pub return_ns: u64,
     /// Whether the call may also have had no effect at all.
     pub is_optional: bool,
@@ -93,25 +96,25 @@ pub enum SearchVerdict {
     Ok,
     /// There is no such order.
     Illegal(Explanation),
-    /// The search gave up. This counts as a failure, since nothing was shown.
+    /// The search gave up. This counts as a failure, since nothing was proven.
     Undecided,
 }
 
 /// The farthest point of the search.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Explanation {
-    /// Number of calls in the longest order.
+    /// Number of calls in the longest order that the search reached.
     pub placed: usize,
     /// The last calls of that order, as positions in the given calls.
     pub last_placed: Vec<usize>,
-    /// The state after them.
+    /// The state after those calls.
     pub state: String,
-    /// The calls of which one had to come next, although none could.
+    /// The calls that could not come next, although one of them had to.
     pub stuck: Vec<usize>,
 }
 
 /// Searches for an order of `calls`, which may be given in any order. `give_up` is called from time
-/// to time.
+/// to time, and the search is undecided once it returns true.
 pub fn check<M: Model>(
     model: &M,
     calls: &[Call<M::Op>],
@@ -120,6 +123,7 @@ pub fn check<M: Model>(
     Search::new(model, calls).run(give_up)
 }
 
+/// A search in progress.
 struct Search<'a, M: Model> {
     model: &'a M,
     calls: &'a [Call<M::Op>],
@@ -128,6 +132,7 @@ struct Search<'a, M: Model> {
     state: M::State,
     /// The removed calls, in order.
     order: Vec<RemovedCall<M::State>>,
+    /// The searched points: the key of the removed calls, and the state.
     seen: HashSet<(Box<[u64]>, M::State)>,
     helpers: Helpers<M::Need>,
     /// For each optional call, the calls after which it has no effect.
@@ -140,7 +145,8 @@ struct RemovedCall<State> {
     call: usize,
     /// The optional calls that were removed right before it, in order.
     helpers: Vec<usize>,
-    /// The state before them. `None` if the call is optional and was removed without effect.
+    /// The state before the helpers and the call. `None` if the call is optional and was removed
+    /// without effect.
     before: Option<State>,
 }
 
@@ -161,6 +167,7 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
+    /// Searches until an order is found, all orders were tried, or `give_up` returns true.
     fn run(mut self, give_up: &mut dyn FnMut() -> bool) -> SearchVerdict {
         let mut steps = 0u32;
         let mut at = self.entries.first();
@@ -195,8 +202,8 @@ impl<'a, M: Model> Search<'a, M> {
         SearchVerdict::Ok
     }
 
-    /// Removes the call as the next one, if the model allows it and the search has not been at this
-    /// point before.
+    /// Removes the call from the list as the next one of the order, if the model allows it and the
+    /// search has not been at this point before.
     fn take_out(&mut self, call: usize, with_help: bool) -> bool {
         let Call {
             op, is_optional, ..
@@ -257,7 +264,8 @@ impl<'a, M: Model> Search<'a, M> {
         needs.into_iter().map(helper_for).collect()
     }
 
-    /// Decides that an optional call that no other call needed up to its return had no effect.
+    /// Removes an optional call at its return without an effect, since no other call needed it
+    /// before.
     fn leave_out(&mut self, call: usize) -> bool {
         let state = self.state.clone();
         if !self.is_new(call, &[], &state) {
@@ -303,6 +311,7 @@ impl<'a, M: Model> Search<'a, M> {
         None
     }
 
+    /// Records the current order for the explanation, if it is the longest so far.
     fn note_how_far(&mut self) {
         let is_first = self.best.stuck.is_empty();
         if self.order.len() <= self.best.placed && !is_first {
@@ -325,6 +334,7 @@ impl<'a, M: Model> Search<'a, M> {
     }
 }
 
+/// Returns, for each optional call, the calls after which it has no effect.
 fn barred_by<Op>(calls: &[Call<Op>]) -> Vec<Vec<usize>> {
     let mut barred_by = vec![Vec::new(); calls.len()];
     for (later, call) in calls.iter().enumerate() {
@@ -347,9 +357,9 @@ impl<Op> Call<Op> {
 
 /// Optional calls by the need that they satisfy, in the order in which they are used.
 ///
-/// If several satisfy the same need, the search uses the one that returns first, and of these the
-/// one that was called first. Each of the others can still be used wherever the chosen one could
-/// have been used later.
+/// If several satisfy the same need, the search uses the one that returns first; if several return
+/// first, the one that was called first. No order is lost: wherever the chosen call could have been
+/// used later, each of the other calls can still be used.
 struct Helpers<Need>(HashMap<Need, Vec<usize>>);
 
 impl<Need: Copy + Eq + Hash> Helpers<Need> {

@@ -7,22 +7,23 @@ const WORD_BITS: usize = 64;
 
 /// A set of calls, with a short key.
 ///
-/// Calls are numbered by the time of the call. Calls that return are removed nearly in that order.
-/// All of them before some number are therefore in the set, and all after another are not. The key
-/// consists of the first number and the words in between. Calls that never return may stay out to
-/// the end, and optional calls for a long time. They are stored separately, so that they do not
-/// keep the window open.
+/// Required calls that return are numbered by the time of the call, and the search removes them
+/// nearly in that order. All of them below some number are therefore in the set, and all from some
+/// higher number on are not. The key consists of the lower number and a window: the bits between
+/// the two numbers. Calls that never return may stay out of the set to the end, and optional calls
+/// for a long time. They are stored separately (`apart`), so that they do not widen the window.
 #[derive(Debug)]
 pub struct Placed {
     numbers: Vec<Number>,
     apart: Vec<u64>,
     ending: Vec<u64>,
-    /// Every word before this index is full.
+    /// Every word of `ending` before this index is full.
     base: usize,
-    /// Every word from this index on is empty.
+    /// Every word of `ending` from this index on is empty.
     top: usize,
 }
 
+/// The number of a call among those of its kind, which is its bit in `ending` or `apart`.
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Ending(usize),

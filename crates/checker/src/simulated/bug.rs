@@ -1,9 +1,9 @@
 //! Bugs of a simulated registry, each of which breaks a promise.
 
-/// Probability of a bug on each occasion, in percent.
+/// Probability that a bug shows on each occasion on which it can, in percent.
 pub(super) const BUG_PERCENT: u64 = 12;
 
-/// A promise that the registry breaks now and then.
+/// A bug through which the simulated registry breaks a promise now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SimulatedBug {
     /// A change is acknowledged but does not happen.

@@ -1,4 +1,4 @@
-//! The execution of a plan.
+//! The execution of a plan: the simulated registry, its log and the answers of its clients.
 
 use super::bug::{BUG_PERCENT, SimulatedBug};
 use super::plan::Planned;
@@ -8,7 +8,7 @@ use crate::log::{Applied, CommittedLog, LogEntry};
 use crate::random::Random;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A history and the log behind it.
+/// A history, and the log of the registry that produced it.
 #[derive(Debug, Clone)]
 pub struct Simulated {
     /// The observations of the clients, sorted by the time of the call.
@@ -17,7 +17,7 @@ pub struct Simulated {
     pub log: CommittedLog,
 }
 
-/// Maximum number of earlier states for stale lookups.
+/// Maximum number of earlier states that are kept for stale lookups.
 const MAX_PAST: usize = 6;
 
 type Nodes = BTreeMap<Name, SimulatedNode>;
@@ -30,7 +30,7 @@ struct SimulatedNode {
     deadline_ns: u64,
 }
 
-/// Applies the effects of all operations, in order.
+/// Applies the effects of all planned operations, in the order of their times.
 pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<SimulatedBug>) -> Simulated {
     let mut effects = Vec::with_capacity(plan.len());
     let mut history = Vec::with_capacity(plan.len());
@@ -87,6 +87,7 @@ pub fn execute(random: &mut Random, plan: Vec<Planned>, bug: Option<SimulatedBug
     Simulated { history, log }
 }
 
+/// The effect of an operation at a point in time.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Effect {
     at_ns: u64,
@@ -98,23 +99,26 @@ struct Effect {
     is_again: bool,
 }
 
+/// The state of the simulated registry.
 struct Execution<'a> {
     random: &'a mut Random,
     bug: Option<SimulatedBug>,
     nodes: Nodes,
     /// Earlier states with their indexes.
     past: VecDeque<(Nodes, u64)>,
-    /// The latest call among the acknowledged changes of each node that took effect.
+    /// For each node, the latest call of its acknowledged changes that took effect.
     called_last_ns: BTreeMap<Name, u64>,
     /// Removed nodes that may reappear.
     ghosts: Vec<(Name, SimulatedNode)>,
     index: u64,
-    /// The time at which the last entry was created, while another change may still join it.
+    /// The time at which the last entry was created. `None` once no other change may join that
+    /// entry.
     batch_ns: Option<u64>,
     entries: Vec<LogEntry>,
 }
 
 impl Execution<'_> {
+    /// Applies an effect, and sets the outcome and the index of its operation.
     fn take_effect(&mut self, effect: &Effect, operation: &mut Operation) {
         let now_ns = effect.at_ns;
         self.expire(now_ns);
@@ -150,7 +154,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Whether a later change of the node was acknowledged that this change would undo.
+    /// Whether the registry refuses a change as overtaken: it would undo a later change of the node
+    /// that was acknowledged.
     fn refuses(&self, operation: &Operation, change: &Input) -> bool {
         let Some(node) = change.node() else {
             return false;
@@ -171,6 +176,7 @@ impl Execution<'_> {
         self.bug == Some(bug) && self.random.chance(BUG_PERCENT)
     }
 
+    /// Removes the nodes whose deadline has passed, in one entry.
     fn expire(&mut self, now_ns: u64) {
         let expired: Vec<Name> = self
             .nodes
@@ -197,6 +203,7 @@ impl Execution<'_> {
         });
     }
 
+    /// Restores a removed node now and then, if [`SimulatedBug::Resurrection`] is planted.
     fn haunt(&mut self) {
         if self.bug != Some(SimulatedBug::Resurrection) {
             return;
@@ -211,6 +218,7 @@ impl Execution<'_> {
         }
     }
 
+    /// Stores the current state, if the planted bug needs earlier states.
     fn remember(&mut self) {
         if !matches!(
             self.bug,
@@ -224,6 +232,7 @@ impl Execution<'_> {
         self.past.push_back((self.nodes.clone(), self.index));
     }
 
+    /// Applies an announcement or a withdrawal, and logs it.
     fn change(&mut self, now_ns: u64, call_ns: u64, change: &Input) {
         let Some(node) = change.node().cloned() else {
             return;
@@ -285,6 +294,8 @@ impl Execution<'_> {
         });
     }
 
+    /// Returns the result of a lookup and its index, from an earlier state if the planted bug
+    /// shows.
     fn look(
         &mut self,
         service_type: Option<&Name>,
@@ -297,8 +308,8 @@ impl Execution<'_> {
         if let Some((past, past_index)) = self.past.front()
             && (is_stale || is_fractured)
         {
-            // Half of the stale lookups report the current index, the others the index of the state
-            // that they show.
+            // Half of the stale lookups report the current index, the other half the index of the
+            // state that they show.
             if is_stale && self.random.chance(50) {
                 index = *past_index;
             }

@@ -39,6 +39,7 @@ fn narrow(random: &mut Random, history: &mut [Operation], mut positions: Positio
     }
 }
 
+/// Removes one service from the result of a lookup.
 fn drop_service(random: &mut Random, history: &mut [Operation], positions: Positions) {
     for position in positions {
         if let RequestOutcome::Found(services) = &mut history[position].outcome
@@ -51,7 +52,7 @@ fn drop_service(random: &mut Random, history: &mut [Operation], positions: Posit
     }
 }
 
-/// Exchanges the results of two equal lookups, if they differ.
+/// Exchanges the different results of two lookups with equal requests.
 fn exchange(history: &mut [Operation], mut positions: Positions) {
     let is_lookup = |operation: &Operation| matches!(operation.outcome, RequestOutcome::Found(_));
     let Some(one) = positions.find(|&at| is_lookup(&history[at])) else {

@@ -33,7 +33,8 @@ pub fn max_age() -> MaxAge {
     MaxAge::from_ns(MAX_AGE_NS)
 }
 
-/// Draws a history.
+/// Draws a random history and its log, from a registry that keeps its promises or has the given
+/// bug.
 #[must_use]
 pub fn simulate(seed: u64, shape: &PlanShape, bug: Option<SimulatedBug>) -> Simulated {
     let mut random = Random::new(seed);

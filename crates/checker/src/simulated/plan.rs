@@ -49,6 +49,7 @@ pub fn draw(random: &mut Random, shape: &PlanShape) -> Vec<Planned> {
     plan
 }
 
+/// The state from which the next request is drawn.
 struct Drawing<'a> {
     random: &'a mut Random,
     shape: &'a PlanShape,

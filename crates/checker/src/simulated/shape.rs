@@ -16,12 +16,12 @@ pub struct PlanShape {
     /// Share of changes with an unknown outcome, in percent.
     pub unknown_percent: u64,
     /// Whether a node takes another id after a change with an unknown outcome, as clients of a long
-    /// run should: pending changes of one id would accumulate.
+    /// run should. Otherwise the pending changes of one id would accumulate.
     pub abandons: bool,
     /// Whether some announcements have several types, and some lookups name no pool or no type.
     pub is_wide: bool,
 }
 
-/// `discovery.max-age` of every simulated registry, in nanoseconds. Requests take 1 to 10 ms, so
-/// that silent nodes expire between them.
+/// `discovery.max-age` of every simulated registry, in nanoseconds. It is short: requests take up
+/// to 10 ms, so that silent nodes expire within a history.
 pub const MAX_AGE_NS: u64 = 60_000_000;

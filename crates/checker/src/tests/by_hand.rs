@@ -5,14 +5,15 @@
 use crate::history::{Input, Operation, RecordedService, RequestOutcome};
 use crate::max_age::MaxAge;
 
-/// Returns the max-age of histories written by hand: 100 ms, so that an absence is legal from 99 ms
-/// on.
+/// Returns the max-age of histories written by hand: 100 ms. A node may be absent from 99 ms on,
+/// since clocks may run 1 % faster.
 pub fn max_age() -> MaxAge {
     MaxAge::from_ns(100 * MS)
 }
 
 pub const MS: u64 = 1_000_000;
 
+/// Returns an acknowledged announcement of one service `t/p`.
 pub fn announce(node: &str, token: u64) -> Operation {
     announce_types(node, &["t"], token)
 }
@@ -29,10 +30,12 @@ pub fn announce_types(node: &str, types: &[&str], token: u64) -> Operation {
     )
 }
 
+/// Returns an acknowledged withdrawal.
 pub fn withdraw(node: &str) -> Operation {
     operation(Input::Withdraw { node: node.into() }, RequestOutcome::Acked)
 }
 
+/// Returns a lookup of `t/p` that found these nodes and tokens.
 pub fn lookup(found: &[(&str, u64)]) -> Operation {
     let found: Vec<(&str, &str, u64)> = found
         .iter()
@@ -47,6 +50,7 @@ pub fn lookup(found: &[(&str, u64)]) -> Operation {
     }
 }
 
+/// Returns a lookup of everything that found these nodes, types and tokens.
 pub fn lookup_all(found: &[(&str, &str, u64)]) -> Operation {
     let services = found
         .iter()

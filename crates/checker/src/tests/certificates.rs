@@ -29,6 +29,7 @@ fn log(entries: &[(u64, Applied)]) -> CommittedLog {
     }
 }
 
+/// Returns the logged announcement of a node with one service.
 pub fn announced(node: &str, token: u64) -> Applied {
     Applied::Announce {
         node: node.into(),
@@ -83,8 +84,8 @@ fn a_lookup_shows_the_state_of_its_index() {
     assert_eq!(kinds(&check(&unheard_of)), ["wrong lookup"]);
 }
 
-/// An index may not be earlier than one that was known before the call. That of a change may not be
-/// equal to it either.
+/// An answer may not have an earlier index than an answer that returned before its call. The index
+/// of a change may not be equal to such an index either.
 #[test]
 fn indexes_do_not_go_back_in_time() {
     let seen = lookup(&[("a", 1)]);
@@ -112,8 +113,8 @@ fn one_index_is_one_state() {
     assert_eq!(kinds(&check(&history)), ["wrong lookup"]);
 }
 
-/// Changes of different nodes may share an index. Changes of one node may only if they are the
-/// same.
+/// Changes of different nodes may share an index. Changes of one node may share an index only if
+/// they are identical.
 #[test]
 fn a_batch_changes_a_node_once() {
     let with = |other: Operation| [announce("a", 1).at(0, 9, 1), other.at(0, 9, 1)];
@@ -131,8 +132,8 @@ fn an_answer_without_an_index_is_found() {
     assert_eq!(kinds(&check(&[operation])), ["no index"]);
 }
 
-/// Without a log, an absence is an expiry if it can be one. Otherwise it is a withdrawal with an
-/// unknown outcome if there is one, and else a violation.
+/// Without a log, a missing node counts as expired if it can have expired. Otherwise it counts as
+/// withdrawn if there is a withdrawal with an unknown outcome. Otherwise it is a violation.
 #[test]
 fn an_absence_needs_a_reason() {
     let history = |absent_ms: u64| {
@@ -168,7 +169,8 @@ fn an_expiry_is_as_old_as_the_first_who_knew() {
     assert_eq!(kinds(&check(&history)), ["early expiry", "wrong lookup"]);
 }
 
-/// An announcement with an unknown outcome explains its token once, from its call on.
+/// An announcement with an unknown outcome explains lookups that show its token after its call.
+/// After one of them, no lookup may show the previous token.
 #[test]
 fn an_unknown_announcement_is_placed_where_it_shows() {
     let history = |call_ms: u64| {
@@ -189,7 +191,7 @@ fn an_unknown_announcement_is_placed_where_it_shows() {
     assert_eq!(kinds(&check(&back)), ["wrong lookup"]);
 }
 
-/// With a log, every acknowledged change must be in it, with its content. A change that was
+/// With a log, every acknowledged change must be in the log, with its content. A change that was
 /// refused, or that no client requested, must not be in it.
 #[test]
 fn the_log_has_what_was_acknowledged_and_nothing_else() {
@@ -234,8 +236,8 @@ fn the_log_has_what_was_acknowledged_and_nothing_else() {
     assert_eq!(kinds(&check_with(&shown, &strangers)), ["wrong lookup"]);
 }
 
-/// With a log, a change with an unknown outcome has its place in the log, which may not be earlier
-/// than its call.
+/// With a log, a change with an unknown outcome takes effect at the index of its entry. No answer
+/// may have had that index before the change was called.
 #[test]
 fn the_log_places_unknown_changes() {
     let history = |call_ms: u64, found: &[(&str, u64)]| {
@@ -265,8 +267,8 @@ fn the_log_places_unknown_changes() {
     );
 }
 
-/// With a log, an expiry has its place in the log and may not be early. An absence without an
-/// expiry in the log is a violation at any age.
+/// With a log, a node expires at the index of its logged expiry, which may not be early. A lookup
+/// that omits a node without such an entry is a violation, regardless of the node's age.
 #[test]
 fn the_log_places_expiries() {
     let expired = Applied::Expire { node: "a".into() };

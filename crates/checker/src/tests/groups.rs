@@ -35,8 +35,8 @@ fn an_acknowledged_announcement_is_seen_from_its_return_on() {
     assert!(!is_legal(&[acked, lookup(&[]).at(11, 12, 0)]), "lost");
 }
 
-/// A lookup may not show an older announcement than a lookup that returned before it was called, of
-/// any client.
+/// A lookup may not show an older announcement than a lookup of any client that returned before it
+/// was called.
 #[test]
 fn a_stale_lookup_is_found() {
     let history = |last: u64| {
@@ -75,8 +75,8 @@ fn a_fractured_lookup_is_found() {
     )));
 }
 
-/// An absence is legal once max-age less 1 % has passed since the call of the last renewal, not
-/// since the first announcement. There is no upper bound.
+/// A node may expire once max-age less 1 % has passed since the call of its last renewal, not since
+/// its first announcement. A late expiry is always legal.
 #[test]
 fn an_early_expiry_is_found_and_a_late_one_is_none() {
     let history = |absent_ms: u64| {
@@ -170,7 +170,7 @@ fn an_unknown_renewal_brings_back_what_had_gone() {
 }
 
 /// A withdrawal with an unknown outcome may take effect long after its call, after the last lookup
-/// that shows the node, but not between two such lookups.
+/// that shows the node, but not between two lookups that show it.
 #[test]
 fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
     let held = announce("a", 1).at(0, 1, 1);
@@ -182,8 +182,8 @@ fn an_unknown_withdrawal_comes_after_the_last_that_shows_the_node() {
     assert!(!is_legal(&history(&[shown(10), missed(20), shown(30)])));
 }
 
-/// Dozens of renewals and withdrawals with unknown outcomes, of nodes that stay, do not make the
-/// search longer.
+/// Dozens of renewals and withdrawals with unknown outcomes do not make the search longer if their
+/// nodes stay registered.
 #[test]
 fn many_open_changes_cost_nothing() {
     let names: Vec<String> = (0..60).map(|number| format!("n{number:02}")).collect();
@@ -207,8 +207,8 @@ fn many_open_changes_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// Withdrawals with unknown outcomes, of nodes that are announced again later, remain possible to
-/// the end. They do not make the search longer either.
+/// Withdrawals with unknown outcomes remain possible to the end if their nodes are announced again
+/// later. They do not make the search longer.
 #[test]
 fn open_withdrawals_of_nodes_that_live_on_cost_nothing() {
     let names: Vec<String> = (0..30).map(|number| format!("n{number:02}")).collect();
@@ -256,8 +256,8 @@ fn renewals_of_nodes_that_go_together_cost_nothing() {
     assert!(report.is_linearizable(), "after {questions} questions");
 }
 
-/// A renewal with an unknown outcome does not make a later absence early. A lookup that shows its
-/// token before its call is not explained by it.
+/// A renewal with an unknown outcome does not make a later expiry illegal. It does not explain a
+/// lookup that shows its token before its call.
 #[test]
 fn an_unknown_renewal_promises_nothing() {
     let acked = announce("a", 1).at(0, 1, 1);
@@ -279,7 +279,7 @@ fn an_unknown_renewal_promises_nothing() {
     ]));
 }
 
-/// A refused change explains nothing.
+/// A lookup that shows a refused announcement is a violation.
 #[test]
 fn a_refused_change_that_shows_is_found() {
     let refused = announce("a", 1).refused(0, 1);
@@ -287,7 +287,8 @@ fn a_refused_change_that_shows_is_found() {
     assert!(!is_legal(&[refused, lookup(&[("a", 1)]).at(2, 3, 1)]));
 }
 
-/// A node shown twice with two tokens is a violation. Two services of one announcement are legal.
+/// A lookup that shows a node with two tokens is a violation. A lookup may show two services of one
+/// announcement.
 #[test]
 fn a_node_with_two_tokens_is_found() {
     let history = |found: &[(&str, u64)]| {

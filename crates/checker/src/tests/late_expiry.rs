@@ -5,7 +5,7 @@ use crate::history::Operation;
 use crate::late_expiry::{Overstay, overstays};
 use crate::window::Window;
 
-/// A max-age of 100 ms and an allowance of 20 ms.
+/// Maximum silence of a node that is still shown: a max-age of 100 ms and an allowance of 20 ms.
 const LONGEST_NS: u64 = 120 * MS;
 
 fn check(from_ms: u64, history: &[Operation]) -> Vec<Overstay> {
@@ -16,7 +16,7 @@ fn check(from_ms: u64, history: &[Operation]) -> Vec<Overstay> {
     overstays(history, span, LONGEST_NS)
 }
 
-/// A node may be shown up to the limit after the return of its last renewal, and not longer.
+/// A node may be shown for at most [`LONGEST_NS`] after the return of its last renewal.
 #[test]
 fn a_node_that_stays_too_long_is_found() {
     let history = |called_ms: u64| {
@@ -45,8 +45,8 @@ fn a_node_that_stays_too_long_is_found() {
     );
 }
 
-/// A renewal keeps the node if it may have been accepted, or if it was called before the lookup was
-/// over.
+/// A late lookup may show a node if a renewal with an unknown outcome may have been accepted, or if
+/// a renewal was called before the lookup was over. A refused renewal does not count.
 #[test]
 fn what_may_have_renewed_counts() {
     let acked = announce("a", 1).at(0, 1, 1);

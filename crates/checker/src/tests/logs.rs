@@ -74,7 +74,8 @@ fn a_log_that_was_purged_begins_later() {
     assert_eq!((log.from_index, log.is_complete), (9, false));
 }
 
-/// A log is refused if it has a gap, or an entry without exactly one outcome per command.
+/// A log is refused if an index is missing, or if an entry does not have exactly one outcome for
+/// each command.
 #[test]
 fn a_log_with_a_hole_is_refused() {
     let hole = "{\"index\":1,\"outcomes\":[]}\n{\"index\":3,\"outcomes\":[]}";

@@ -1,6 +1,6 @@
-//! Tests of promise e with histories written by hand, by both layers.
+//! Tests of promise e (docs/PROMISES.md) by both layers, with histories written by hand.
 //!
-//! Two writers of one node id, `x` and `y`, use different nodes of the cluster.
+//! Each history has overlapping writes of one node id, or of two in the last test.
 //!
 //! Each history is judged with the log. Times are in ms. The earlier write arrives at 12, and the
 //! later one is called at 20.
@@ -53,8 +53,8 @@ fn a_ghost_after_a_withdrawal_is_found() {
         assert_eq!(check(&history(acked, token), &log(token)), broken());
         let unknown = announce("a", token).unknown(10).arrived(12);
         assert_eq!(check(&history(unknown, token), &log(token)), broken());
-        // These had not certainly arrived before the withdrawal was called, so they may come in any
-        // order.
+        // These announcements are not known to have arrived before the withdrawal was called, so
+        // they may take effect before it or after it.
         let late = announce("a", token).at(10, 50, 3).arrived(20);
         assert_eq!(check(&history(late, token), &log(token)), fine());
         let unheard_of = announce("a", token).at(10, 50, 3);
@@ -62,8 +62,8 @@ fn a_ghost_after_a_withdrawal_is_found() {
     }
 }
 
-/// An old announcement may not replace a newer one, nor one that was renewed. An old withdrawal may
-/// not remove a node that announced itself later.
+/// An announcement that arrived earlier may not replace a newer one, nor the stored one after its
+/// renewal. A withdrawal that arrived earlier may not remove a node that announced itself later.
 #[test]
 fn an_old_write_over_a_newer_one_is_found() {
     for (newer, logged) in [(2, announced("a", 2)), (1, RENEWED())] {
@@ -90,7 +90,7 @@ fn an_old_write_over_a_newer_one_is_found() {
     assert_eq!(check(&history, &log), broken());
 }
 
-/// The write that arrived first may come first. A write that was refused does not count.
+/// A history is legal if the write that arrived first takes effect first, or if it was refused.
 #[test]
 fn what_keeps_the_order_passes() {
     let earlier = announce("a", 7).at(10, 50, 2).arrived(12);
@@ -116,8 +116,8 @@ fn what_keeps_the_order_passes() {
     assert_eq!(check(&refused, &log), fine());
 }
 
-/// A later write that was not acknowledged forbids nothing: its client knows that the write may
-/// take effect at any time.
+/// A write may take effect after a later write of unknown outcome, whose client knows that it may
+/// still happen at any time. Only an acknowledged later write forbids that.
 #[test]
 fn a_later_write_of_unknown_fate_forbids_nothing() {
     let history = [
@@ -164,8 +164,9 @@ fn what_changes_nothing_may_come_late() {
     assert_eq!(check(&history, &log), fine());
 }
 
-/// If an entry may come from either of two writes with unknown outcomes, the one that arrived last
-/// counts. Such a write need not be in the log at all.
+/// If an entry may come from either of two writes with unknown outcomes, it is attributed to the
+/// one that arrived last, so that the history is legal. A write with an unknown outcome need not be
+/// in the log at all.
 #[test]
 fn doubt_is_no_breach() {
     let history = [

@@ -1,4 +1,4 @@
-//! Tests of the search with a register.
+//! Tests of the search with a simple model, a register.
 
 use crate::linearizable::{Call, Model, SearchVerdict, check};
 use crate::random::Random;
@@ -78,7 +78,7 @@ fn has_an_order(calls: &[Call<Op>], left: &[usize], state: u64) -> bool {
             if calls[next].after.iter().any(is_missing) || is_barred(calls, left, next) {
                 return false;
             }
-            // Optional calls that are over by now had no effect.
+            // Optional calls that returned before this call had no effect.
             let others = left
                 .iter()
                 .filter(|other| **other != next && !is_over(other));
@@ -86,7 +86,7 @@ fn has_an_order(calls: &[Call<Op>], left: &[usize], state: u64) -> bool {
         })
 }
 
-/// Whether a call that comes after the given optional call was already placed.
+/// Whether a call that must come after the given optional call was already placed.
 fn is_barred(calls: &[Call<Op>], left: &[usize], call: usize) -> bool {
     let comes_after = |later: usize| calls[later].after.contains(&call) && !left.contains(&later);
     calls[call].is_optional && (0..calls.len()).any(comes_after)
@@ -107,7 +107,8 @@ fn put_in_order(random: &mut Random, calls: &mut [Call<Op>]) {
     }
 }
 
-/// Returns the time at which the last read returns that a write may explain.
+/// Returns the return time of the last read that a write may explain, or the time of the write's
+/// call if that is later.
 fn useful_until_ns(calls: &[Call<Op>], write: &Call<Op>) -> u64 {
     let reads = calls.iter().filter(
         |read| matches!((read.op, write.op), (Op::Read(shown), Op::Write(value)) if shown == value),
@@ -166,7 +167,7 @@ fn the_search_agrees_with_trying_every_order() {
     );
 }
 
-/// A search is undecided when the closure makes it give up, and it does call the closure.
+/// A search is undecided as soon as `give_up` returns true.
 #[test]
 fn a_search_that_gives_up_is_undecided() {
     // Twenty concurrent writes and a read of another value: all orders must be tried.

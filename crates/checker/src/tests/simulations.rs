@@ -84,8 +84,8 @@ fn histories_that_keep_the_promises_pass() {
 }
 
 /// Every history that the second layer accepts, with the log or without it, is also accepted by the
-/// first. The test uses 2,100 histories with every bug and 700 garbled ones, so that the two layers
-/// must agree for different reasons.
+/// first. The test uses 2,100 histories with bugs of every kind and 700 garbled ones, so that the
+/// two layers must agree on many kinds of histories.
 #[test]
 fn what_has_a_certificate_is_linearizable() {
     let mut certified = 0;
@@ -101,8 +101,8 @@ fn what_has_a_certificate_is_linearizable() {
             certified += 1;
             assert!(is_linearizable(&history), "seed {seed}, {bug:?}");
         }
-        // Without the log, the indexes do not show which changes had an effect, so arrivals are
-        // removed.
+        // Without the log, the second layer ignores arrivals, since the indexes do not show which
+        // changes had an effect. Arrivals are removed, so that the first layer ignores them too.
         let history = without_arrivals(history);
         if holds(&history, None) {
             certified += 1;
@@ -112,8 +112,8 @@ fn what_has_a_certificate_is_linearizable() {
     assert!(certified > 100, "{certified} passed at all");
 }
 
-/// Each layer detects each bug that is visible to it in a good part of 100 histories. In the rest,
-/// the bug happens to have no visible effect.
+/// Each layer detects each bug that is visible to it in a large part of 100 histories. In the other
+/// histories, the bug happens to have no visible effect.
 #[test]
 fn every_bug_is_found() {
     for bug in SimulatedBug::ALL {

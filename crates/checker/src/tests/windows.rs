@@ -9,7 +9,7 @@ const WINDOW: Window = Window {
     to_ns: 200 * MS,
 };
 
-/// A gap is measured between answers, and from and to the edges of the window.
+/// A gap is measured between acknowledged changes, and from and to the edges of the window.
 #[test]
 fn the_longest_gap_counts_the_edges() {
     let ack = |return_ms| announce("a", 1).at(return_ms - 1, return_ms, 1);
@@ -46,7 +46,7 @@ fn first_lookups_are_by_server() {
     assert_eq!(first, expected.into());
 }
 
-/// A percentile is a measured value, by the nearest rank above.
+/// A percentile is always one of the values, by the nearest-rank method.
 #[test]
 fn percentiles_are_of_the_nearest_rank() {
     let values: Vec<u64> = (1..=200).collect();

@@ -30,6 +30,7 @@ pub fn start(world: &Arc<SimWorld>, host: usize, process: u64, node: &Node) {
     }
 }
 
+/// A client of one host's process.
 struct SimClient {
     world: Arc<SimWorld>,
     host: usize,
@@ -38,6 +39,7 @@ struct SimClient {
 }
 
 impl SimClient {
+    /// Sends the requests of the current phase until the process ends.
     async fn run(mut self, writes: bool) {
         loop {
             tokio::time::sleep(self.chance.between_ms(20, 240)).await;
@@ -58,6 +60,7 @@ impl SimClient {
         }
     }
 
+    /// Sends a write, and records its result.
     async fn write(&mut self) {
         let max_age = self.world.settings.max_age;
         let requested = self
@@ -111,12 +114,14 @@ impl SimClient {
         );
     }
 
+    /// Sends a lookup, and records its result.
     async fn look(&mut self, lookup: Lookup, proves: bool) {
         let floor = self.world.answers().floor();
         let began = now();
         let deadline = clock::now() + CLIENT_WAITS;
         let looked = match self.world.settings.planted {
-            // A node without a group cannot serve stale data yet.
+            // While no client has received an index, the node may not be in a group yet, so that it
+            // could not serve stale data.
             Planted::StaleReads if floor > 0 => self.node.lookup_stale(&lookup),
             _ => self.node.lookup(&lookup, deadline).await,
         };
@@ -144,6 +149,7 @@ impl SimClient {
             .say(ended, format_args!("{} looked up {index}", self.host));
     }
 
+    /// Announces the proof of this host, and records the result.
     async fn prove(&mut self) {
         let node_id = format!("proof{}", self.host);
         let token = PROOF_TOKENS + self.host as u64;
@@ -171,7 +177,7 @@ struct Underway<'a> {
     world: &'a SimWorld,
     worker: usize,
     request: SimRequest,
-    /// Its number among all writes.
+    /// Its number in [`RecordedWrites`](crate::records::writes::RecordedWrites).
     number: usize,
     decided: bool,
 }

@@ -14,7 +14,7 @@ pub struct Paced {
 }
 
 impl Paced {
-    /// Creates a device each of whose operations takes up to `slowest_ms`.
+    /// Creates a device whose operations take up to `slowest_ms` each.
     pub fn new(device: Device, slowest_ms: u64, chance: Chance) -> Paced {
         Paced {
             device,

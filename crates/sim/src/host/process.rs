@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use turmoil::net::TcpListener;
 
-/// Time after which a snapshot is on disk.
+/// Time after which a requested snapshot is assumed to be on disk.
 const SNAPSHOT_TAKES: Duration = Duration::from_millis(200);
 /// Time between two polls for orders.
 const ORDERS_INTERVAL: Duration = Duration::from_millis(20);
@@ -38,6 +38,7 @@ pub async fn run(world: Arc<SimWorld>, host: usize) -> turmoil::Result {
     std::future::pending().await
 }
 
+/// Starts the node of a host, its listener and its clients. Returns the reason why it failed.
 async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let settings = &world.settings;
@@ -89,6 +90,7 @@ async fn serve(world: &Arc<SimWorld>, host: usize, process: u64) -> Result<(), S
     Err(node.fatal().await.to_string())
 }
 
+/// Executes the orders to the node of a host.
 async fn take_orders(world: Arc<SimWorld>, host: usize, node: Node) {
     loop {
         tokio::time::sleep(ORDERS_INTERVAL).await;

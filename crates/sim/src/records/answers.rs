@@ -7,7 +7,7 @@ use quorate::registry::Command;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Timeout of a client.
+/// Timeout of a client's request.
 pub const CLIENT_WAITS: Duration = Duration::from_secs(2);
 /// Tolerance on top of the client's timeout: a write is given up a little after its deadline, and
 /// clocks are coarse.
@@ -16,10 +16,10 @@ const SLACK: Duration = Duration::from_millis(50);
 const WORKERS: usize = 16;
 /// Number of workers that several clients may write concurrently.
 const SHARED: usize = 8;
-/// Maximum number of concurrent writes of such a worker.
+/// Maximum number of concurrent writes of a worker that several clients may write.
 const WRITERS: usize = 3;
 
-/// Upper bound on the tokens that a worker announces.
+/// Number of tokens that each worker has: worker `n` announces tokens above `n * TOKENS`.
 pub const TOKENS: u64 = 1_000_000;
 
 /// A write that a client requests.
@@ -32,7 +32,7 @@ pub enum SimRequest {
 }
 
 impl SimRequest {
-    /// Returns the node that it is about.
+    /// Returns the node that the write changes.
     pub fn node_id(&self) -> &str {
         match self {
             SimRequest::Announce(announcement) => &announcement.node_id,
@@ -40,6 +40,7 @@ impl SimRequest {
         }
     }
 
+    /// Whether a committed command is this write.
     fn is(&self, command: &Command) -> bool {
         match (self, command) {
             (
@@ -81,12 +82,13 @@ pub struct Served {
     pub lookup: Lookup,
     /// The index of the response.
     pub index: u64,
-    /// The tag of the response.
+    /// The tag of the response: a digest of its body.
     pub tag: String,
-    /// The highest index acknowledged before it began.
+    /// The highest index in any response before the lookup began.
     pub floor: u64,
 }
 
+/// The state of a node id that clients announce.
 #[derive(Debug, Default)]
 struct Worker {
     /// The number of its writes in progress.
@@ -136,7 +138,8 @@ impl Answers {
         self.floor
     }
 
-    /// Returns a write for a client, with the worker that it is for.
+    /// Returns the next write for a client to request, with the number of the worker that it
+    /// changes. Returns `None` if the drawn worker gets no write now.
     pub fn next_request(
         &mut self,
         now: Duration,
@@ -156,8 +159,8 @@ impl Answers {
             _ => [1, 3, 19][chance.below(3)],
         };
         let request = match (&worker.announced, what) {
-            // More often for workers with a single writer: one with several rarely falls silent,
-            // because the others write it.
+            // A worker with a single writer dies more often, since a worker with several writers
+            // rarely falls silent: the other clients still write it.
             (Some(_), what) if what == 0 || at >= SHARED && what == 15 => {
                 // The worker dies, and returns at a time when it must have expired.
                 worker.announced = None;
@@ -192,7 +195,8 @@ impl Answers {
         self.acknowledged.push(AcknowledgedWrite { request, index });
     }
 
-    /// Records that a write was refused or has an unknown outcome: its client retries.
+    /// Records that a write was refused or has an unknown outcome. Its client retries from
+    /// `next_at` on.
     pub fn fail(&mut self, worker: usize, request: &SimRequest, is_known: bool, next_at: Duration) {
         self.counts[if is_known { 1 } else { 2 }] += 1;
         self.finish(worker, request, next_at);
@@ -234,7 +238,8 @@ impl Answers {
         self.proofs.insert(host, index);
     }
 
-    /// Records that a host served a lookup in which these proofs are visible.
+    /// Records that a host served a lookup of the proof phase, if it shows the proof writes of all
+    /// hosts.
     pub fn prove_read(&mut self, host: usize, shows: impl Fn(usize) -> bool) {
         if self.proofs.len() == self.hosts && (0..self.hosts).all(shows) {
             self.proved.insert(host);
@@ -290,6 +295,7 @@ impl Answers {
     }
 }
 
+/// Checks a served lookup against the committed log.
 fn judge_lookup(served: &Served, history: &History) -> Result<(), String> {
     if served.index < served.floor {
         return Err("the index is below an acknowledged one".to_owned());

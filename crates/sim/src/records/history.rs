@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct LastState {
     /// The digest of the whole state.
     pub digest: u128,
-    /// The tag of the lookup of everything.
+    /// The tag (a digest of the body) of the lookup of everything.
     pub all: String,
     /// The tag of the lookup of the workers' type.
     pub workers: String,
@@ -25,12 +25,14 @@ pub struct History {
     states: Vec<LastState>,
     registry: Registry,
     max_age: Duration,
-    /// The entry that last renewed a node, and the time at which it was seen to be committed.
+    /// For each node, the entry that last renewed it, and the time at which that entry was first
+    /// seen to be committed.
     renewed: BTreeMap<String, (u64, Duration)>,
     /// The number of nodes that expired.
     pub expired: usize,
-    /// The time at which writes were first seen to carry the receiving node's knowledge. From then
-    /// on, their order is guaranteed.
+    /// The time at which the committed log was first seen to reach [`LEVEL_OF_ORDER`], the feature
+    /// level of commands from which each write carries its `Arrival`. From then on, the order of
+    /// writes is guaranteed.
     pub ordered_from: Option<Duration>,
 }
 
@@ -128,6 +130,7 @@ impl History {
         Ok(())
     }
 
+    /// Records the renewals of an entry, and checks its expiries.
     fn follow_ages(
         &mut self,
         entry: &LoggedEntry,
@@ -164,12 +167,14 @@ impl History {
         Ok(())
     }
 
+    /// Checks that a node expires no earlier than max-age after its last renewal.
     fn judge_expiry(&mut self, node_id: &str, index: u64, at: Duration) -> Result<(), String> {
         self.expired += 1;
         let Some((renewed, committed)) = self.renewed.get(node_id) else {
             return Err(format!("{node_id} expired, but was never announced"));
         };
-        // Both are observed at the end of the step in which they happen.
+        // Commits are observed only at the end of a step, so the time between the two may seem up
+        // to one step too short.
         if at.saturating_sub(*committed) + STEP < self.max_age {
             return Err(format!(
                 "no early expiry: {node_id} expired by entry {index} at {at:?}, \

@@ -1,10 +1,11 @@
 //! The writes of clients and their times, and the check that the log orders them correctly.
 //!
-//! The checker decides (`quorate_checker::certificate`): several clients write one node id through
-//! different hosts, and a write that began before another one of the same node id never takes
-//! effect after that one, if that one was acknowledged. A node receives a write in the step in
-//! which its client begins it, so the write has arrived by then. Only writes are checked that began
-//! after the group had agreed on the level at which commands carry the receiving node's knowledge.
+//! Several clients write one node id through different hosts. `quorate_checker::certificate` checks
+//! that a write that began before another write of the same node id never takes effect after that
+//! other write, if the other write was acknowledged. A node receives a write in the step in which
+//! its client begins it, so the write has arrived by then. Only writes are checked that began after
+//! the group had agreed on the feature level of commands from which each write carries its
+//! `Arrival` (the receiving node's knowledge when the write arrived).
 
 use crate::records::answers::SimRequest;
 use crate::records::history::{History, TYPE};
@@ -26,7 +27,7 @@ pub struct RecordedWrites {
     operations: Vec<Operation>,
     /// The number of writes in progress, by node id.
     underway: BTreeMap<String, usize>,
-    /// The number of writes that began while another one of their node id was in progress.
+    /// The number of writes that began while another write of the same node id was in progress.
     pub contended: usize,
 }
 
@@ -70,7 +71,8 @@ impl RecordedWrites {
         }
     }
 
-    /// Records that the host's process was killed, so that the outcome of the write is unknown.
+    /// Records that a write is no longer in progress. Without [`RecordedWrites::end`], its outcome
+    /// stays unknown, as when the host's process is killed.
     pub fn leave(&mut self, number: usize) {
         let node_id = self.operations[number].input.node();
         if let Some(underway) = node_id.and_then(|node_id| self.underway.get_mut(&**node_id)) {
@@ -134,6 +136,7 @@ fn token_of(announcement: &quorate::model::Announcement) -> u64 {
     token.and_then(|token| token.parse().ok()).unwrap_or(0)
 }
 
+/// Converts the committed log to the format of the checker.
 fn log_of(history: &History) -> CommittedLog {
     let mut entries: Vec<LogEntry> = Vec::new();
     for (index, command, outcome) in history.applied() {
@@ -151,6 +154,7 @@ fn log_of(history: &History) -> CommittedLog {
     }
 }
 
+/// Converts a command and its outcome to the effects that the checker replays.
 fn applied(command: &Command, outcome: &Outcome) -> Vec<Applied> {
     let one = |applied| vec![applied];
     match (command, outcome) {
