@@ -23,7 +23,7 @@ pub(crate) const PACE: Duration = Duration::from_millis(20);
 
 /// Maximum time that the acknowledgement of a single write waits for the responses to its status
 /// messages.
-const MAX_WAIT: Duration = Duration::from_millis(20);
+const MAX_WAIT: Duration = Duration::from_millis(3);
 
 /// Sends a status message to each reachable follower to which the entry at `index` has not been
 /// sent yet.
