@@ -75,8 +75,9 @@ impl WriteRequest {
         }
     }
 
-    /// Returns whether the request requires a two-phase commit. These requests are rare and too
-    /// important: after silent corruption of a one-phase commit the database would roll them back.
+    /// Returns whether the request requires a two-phase commit. Votes, identities and wipes are
+    /// rare, and must not be lost: after silent corruption of a one-phase commit the database would
+    /// roll them back.
     pub(crate) fn needs_two_phases(&self) -> bool {
         matches!(
             self,
@@ -94,14 +95,15 @@ impl WriteRequest {
             | Self::Identity { done, .. }
             | Self::Wipe { done }
             | Self::Close { done } => {
-                // The caller may be gone; the request was still carried out.
+                // An error means that the caller no longer waits. The request was still carried
+                // out.
                 let _ = done.send(result);
             }
         }
     }
 }
 
-/// A request with its share of the queue.
+/// A request with its permit, which reserves its bytes in the queue.
 pub(crate) struct QueuedRequest {
     pub(crate) request: WriteRequest,
     pub(crate) permit: OwnedSemaphorePermit,

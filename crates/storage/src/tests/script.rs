@@ -26,6 +26,7 @@ pub(super) fn dir() -> PathBuf {
     PathBuf::from("/data/raft")
 }
 
+/// A step of a script: one operation on the store.
 #[derive(Debug, Clone)]
 pub(super) enum ScriptStep {
     Identity(u64),
@@ -53,8 +54,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Returns whether the database content is equal. The committed id is ignored: it is written
-    /// along with other operations and may lag.
+    /// Returns whether the database content is equal. The committed id is ignored, because it is
+    /// only written along with other operations and may lag.
     pub(super) fn same_log(&self, other: &Self) -> bool {
         let (one, two) = (&self.recovered, &other.recovered);
         one.last == two.last
@@ -158,7 +159,7 @@ pub(super) struct Run {
     pub(super) history: Vec<Contents>,
     /// Every committed id that was passed to the store.
     pub(super) committed: Vec<LogId>,
-    /// Whether the acknowledgement of each step applies to the snapshot (instead of the log).
+    /// For each step, whether its acknowledgement is about the snapshot and not about the log.
     pub(super) of_snapshot: Vec<bool>,
     failed: Option<watch::Receiver<Option<String>>>,
 }
@@ -355,7 +356,7 @@ fn extend(contents: &mut Contents, entries: &[Entry]) {
     contents.recovered.last = contents.entries.last().map(|e| e.log_id);
 }
 
-/// Opens the files that a crash left, like the next process would, and reads all of them.
+/// Opens the files that a crash left, like the next process does, and reads all of their content.
 pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError> {
     let opened = open_directory(Arc::new(fs.clone()), dir, BlockingExecutor::Threads)?;
     let entries = opened
