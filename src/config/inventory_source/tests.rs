@@ -93,8 +93,8 @@ async fn files_are_read() {
     ));
 }
 
-/// An inventory is read over HTTP too. A server that is down, fails, or sends too much causes an
-/// error that says so.
+/// An inventory is read over HTTP too. The error for a server that is down, fails, or sends too
+/// much says which.
 #[tokio::test]
 async fn servers_are_asked() {
     let uri = serve(answer("200 OK", INVENTORY.as_bytes()));
