@@ -45,8 +45,8 @@ impl FailStop {
         }
     }
 
-    /// Records the error of a result, if it is one, and returns the failure that was recorded
-    /// first.
+    /// Records the error of a result, if it has one. The returned error is the failure that was
+    /// recorded first.
     pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|e| self.set(&e))
     }

@@ -18,6 +18,7 @@ impl Callback {
         Self(Some(callback))
     }
 
+    /// Calls the callback with the result.
     pub(crate) fn complete(mut self, result: io::Result<()>) {
         if let Some(callback) = self.0.take() {
             callback.io_completed(result);
@@ -35,7 +36,7 @@ impl Drop for Callback {
     }
 }
 
-/// One request for the writer.
+/// A request for the writer.
 pub(crate) enum WriteRequest {
     Append {
         records: Vec<(u64, Vec<u8>)>,

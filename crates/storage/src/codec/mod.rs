@@ -105,6 +105,7 @@ impl From<&Membership> for StoredMembers {
 }
 
 impl StoredMembers {
+    /// Restores the membership, and checks that it is valid.
     fn restore(self) -> Result<Membership, Unreadable> {
         if self.configs.is_empty() && self.nodes.is_empty() {
             return Ok(Membership::default());

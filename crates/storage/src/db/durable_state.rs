@@ -116,6 +116,7 @@ impl DurableState {
         Ok(())
     }
 
+    /// Deletes the entries of a range.
     fn delete(
         &mut self,
         log: &mut LogTable<'_>,

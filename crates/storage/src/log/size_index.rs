@@ -1,4 +1,4 @@
-//! Maps log indexes to cumulative log size, so that the log can be purged by bytes.
+//! A map from log indexes to cumulative log size, so that the log can be purged by bytes.
 
 use std::collections::VecDeque;
 

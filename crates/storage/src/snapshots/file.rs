@@ -132,6 +132,7 @@ struct Blocks<'f> {
 }
 
 impl Blocks<'_> {
+    /// Writes the current block with its checksum.
     fn write_block(&mut self) -> io::Result<()> {
         let crc = block_crc(self.number, &self.block).to_le_bytes();
         self.whole = crc32c::crc32c_append(self.whole, &crc);
@@ -143,6 +144,7 @@ impl Blocks<'_> {
         Ok(())
     }
 
+    /// Writes the last block and the footer.
     fn finish(mut self, body_bytes: u64) -> io::Result<()> {
         if !self.block.is_empty() {
             self.write_block()?;

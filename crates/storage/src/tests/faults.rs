@@ -249,7 +249,8 @@ fn a_failed_operation_stops_the_store() {
         "{failed} of {operations} operations failed: {} stopped, {} refused at open; {:#?}",
         tally.stopped, tally.refused, tally.struck
     );
-    // The composition of batches, and whether there is time for a seal, varies from run to run.
+    // The number of operations varies from run to run, with the composition of batches and the time
+    // for a seal.
     assert!(
         failed as u64 * 100 >= operations * 95,
         "{failed} of {operations}"

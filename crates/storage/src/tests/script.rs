@@ -33,7 +33,8 @@ pub(super) enum ScriptStep {
     Vote(u64, bool),
     /// Appends entries of these sizes in one call.
     Append(Vec<usize>),
-    /// Appends several entries in one call each, without waiting for the previous ones.
+    /// Appends entries of these sizes, each in its own call, without waiting for the previous
+    /// calls.
     Burst(Vec<usize>),
     /// Truncates the log after an index.
     Truncate(u64),
@@ -142,7 +143,7 @@ pub(super) fn snapshot_of(last: LogId, bytes: usize) -> (SnapshotMeta, Vec<u8>) 
     )
 }
 
-/// Appends entries. Returns a future of the callback's result.
+/// Appends entries. Returns a future for the result that the callback gets.
 pub(super) async fn append(
     log: &mut LogStore,
     entries: Vec<Entry>,
@@ -306,8 +307,8 @@ impl Run {
                     c.recovered.purged = Some(upto);
                     c.recovered.last = c.entries.last().map_or(Some(upto), |e| Some(e.log_id));
                 });
-                // The purge is not awaited; the acknowledgement of a later step for the log implies
-                // that it is done.
+                // The purge is not awaited. It is done when a later step that writes to the log is
+                // acknowledged.
                 log.purge(upto).await?;
             }
             ScriptStep::Wipe => {

@@ -59,6 +59,7 @@ impl FrameHeader {
         is_frame.then_some(header)
     }
 
+    /// Writes the header to the start of a block.
     fn write(self, out: &mut [u8], salt: u64) {
         let mut fields = Vec::with_capacity(HEADER_BYTES);
         fields.extend(MAGIC.to_le_bytes());
@@ -142,6 +143,7 @@ pub(crate) fn decode(
     Ok(Some((decode_body(body)?, taken)))
 }
 
+/// Returns the body of the frame at the start of `bytes`, if it is the expected frame and intact.
 fn body_of(bytes: &[u8], epoch: WalEpoch, sequence: u32) -> Option<&[u8]> {
     let header = FrameHeader::read(bytes, epoch.salt)?;
     if (header.generation, header.sequence) != (epoch.generation, sequence) {

@@ -35,7 +35,9 @@ enum NextStep {
     Request(QueuedRequest),
     /// The queue is empty, but part of a purge is left to do.
     PurgeSlice,
+    /// Nothing was queued for [`SEAL_AFTER`], so the last batch is to be sealed.
     Idle,
+    /// The last handle of the store was dropped.
     Gone,
 }
 

@@ -16,6 +16,7 @@ use std::ops::Range;
 /// read only the most recent entries, and a node has a memory budget of 40 MB.
 pub(crate) const TAIL_BYTES_MAX: usize = 4 << 20;
 
+/// An entry of the tail.
 #[derive(Debug)]
 struct Cached {
     entry: Entry,

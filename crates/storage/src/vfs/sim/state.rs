@@ -105,6 +105,7 @@ pub(super) fn os_error(fault: IoFault) -> io::Error {
 }
 
 impl SimFsState {
+    /// Records a change, if changes are recorded.
     pub(super) fn record(&mut self, event: DiskChange) {
         if let Some(changes) = &mut self.changes {
             changes.push(event);

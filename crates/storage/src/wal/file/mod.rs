@@ -214,6 +214,7 @@ enum TailState {
     Generation,
 }
 
+/// Classifies the content of the file after the frames that were read.
 fn tail_state(bytes: &[u8], end: usize, epoch: WalEpoch, frames: usize) -> TailState {
     let blocks = bytes.chunks(BLOCK_BYTES).skip(end / BLOCK_BYTES);
     let headers = blocks.filter_map(|block| FrameHeader::read(block, epoch.salt));
