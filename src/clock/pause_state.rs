@@ -212,8 +212,8 @@ mod tests {
         }
     }
 
-    /// Checks that are late by less than a second do not count as a pause, regardless of their
-    /// number.
+    /// A periodic check that is late by less than a second does not count as a pause, regardless of
+    /// how often this happens.
     #[test]
     fn a_busy_machine_is_not_a_stop() {
         let start = start();
