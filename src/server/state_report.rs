@@ -36,7 +36,7 @@ impl StateReport {
 
     /// Stores the node once it is started.
     pub(super) fn note_node(&self, node: Node) {
-        // The cell is empty, because this is called once: a process has only one node.
+        // This is called only once, since a process has only one node, so the cell is empty.
         let _first = self.node.set(node);
     }
 
