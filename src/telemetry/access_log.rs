@@ -43,7 +43,7 @@ pub struct AccessRecord<'a> {
 /// (`http-server.log.queue-size`), but a client can make each line long.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 
-/// Maximum length of most lines, for which a buffer is allocated at first.
+/// Initial capacity of the buffer for a line, which most lines do not exceed.
 const LINE_BYTES: usize = 256;
 
 /// Time for which the first line waits for others, which are then written together with it. On a
@@ -118,6 +118,7 @@ struct QueuedLines {
 }
 
 impl LineQueue {
+    /// Starts the thread that writes the queued lines to the file.
     fn start(mut file: LogFile) -> io::Result<Self> {
         let shared = Arc::new(QueueShared::default());
         let lines = Arc::clone(&shared);
@@ -141,6 +142,7 @@ impl LineQueue {
         })
     }
 
+    /// Queues a line, and notifies the writer if necessary.
     fn push(&self, time_ms: u64, rest: &str) {
         if self.shared.lock().push(time_ms, rest) {
             self.shared.news.notify_one();
@@ -308,7 +310,7 @@ mod tests {
         }
     }
 
-    /// The columns are airlift's, in its order, and a client cannot add any.
+    /// The columns are those of airlift, in airlift's order, and a client cannot add any.
     #[test]
     fn columns_are_airlifts() {
         let expected = concat!(

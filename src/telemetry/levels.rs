@@ -22,10 +22,10 @@ const MODULES: &[(&str, &str)] = &[
 pub const STATE_TARGET: &str = "quorate::state";
 
 /// Returns the filter for a levels file. Without one, it shows our own lines from INFO up, other
-/// libraries' from WARN, and openraft's from ERROR: openraft warns of each packet that a stopped
-/// peer does not answer, which `quorate::raft` reports once. `openraft::raft` is off: a message
-/// that openraft's handle cannot deliver is also returned to us, and is no error in a process that
-/// is stopping.
+/// libraries' from WARN, and openraft's from ERROR, since openraft warns of each packet that a
+/// stopped peer does not answer, which `quorate::raft` reports once. `openraft::raft` is off, since
+/// it logs an error for each message that openraft's handle cannot deliver. Such a failure is also
+/// returned to us, and is no error in a process that is stopping.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -86,7 +86,8 @@ mod tests {
         )
     }
 
-    /// airlift's names set our levels, the nearest ancestor counts, and our names take precedence.
+    /// The level of an airlift logger, or of its nearest ancestor, applies to our module. A level
+    /// for the name of our module takes precedence.
     #[test]
     fn names_are_mapped() {
         let targets = levels(&[
