@@ -171,6 +171,7 @@ fn at_least(bytes: u64) -> Result<u64, String> {
     }
 }
 
+/// Reads the configured levels file, if there is one.
 fn levels(sources: &mut Sources, paths: &Paths) -> BTreeMap<String, LogLevel> {
     let Some(file) = sources
         .text("log.levels-file")

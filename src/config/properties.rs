@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One `key=value` of a file; lists of them are in file order.
+/// One `key=value` of a file. Parsers return properties in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// The key, unescaped.

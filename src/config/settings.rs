@@ -74,8 +74,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `http-server.log.*`
     pub access_log: AccessLogSettings,
-    /// Notices for the operator, to be logged once at start: keys without effect, old names,
-    /// ignored keys.
+    /// Notices for the operator, to be logged once at start: keys without effect, old names of
+    /// keys, and unknown keys that are ignored.
     pub notices: Vec<String>,
 }
 
@@ -179,11 +179,12 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
             bounded_ms(0, DAY_MS),
         ),
         max_announcement_bytes: sources.read("discovery.max-announcement-size", 1 << 20, |text| {
-            // A larger announcement would delay all those behind it in the log.
+            // The maximum is 16 MB, since a larger announcement would delay all those behind it in
+            // the log.
             bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
         }),
         max_header_bytes: sources.read("http-server.max-request-header-size", None, |text| {
-            // With a larger limit, a client could use that much memory on every connection.
+            // The maximum is 1 MB, since a client can use this much memory on every connection.
             bounded_bytes(1 << 10, 1 << 20)(text).map(|bytes| Some(bytes as usize))
         }),
         hold_time_ms: sources.read(

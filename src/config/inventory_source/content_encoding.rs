@@ -110,7 +110,8 @@ mod tests {
         Coding::of_headers(&values)
     }
 
-    /// Codings are parsed in any case and in any number of headers. Others are refused by name.
+    /// Known codings are parsed in any case and in any number of headers. An unknown coding is
+    /// refused with its name.
     #[test]
     fn codings_are_read() {
         assert_eq!(codings(&[]), Ok(vec![]));
