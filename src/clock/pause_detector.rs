@@ -11,7 +11,7 @@ use tokio::sync::watch;
 /// single late check decides nothing.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A periodic check by which the process detects that it was paused and has just resumed.
+/// A periodic check by which the process detects that it was paused and has resumed.
 ///
 /// A paused process (SIGSTOP, a paused virtual machine, a stalled runtime) finds requests in its
 /// socket buffers that look new but are old. Before a write is accepted, the caller passes the
@@ -24,9 +24,13 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// - The checks run in a task, not in a thread: a runtime that does not schedule its tasks counts
 ///   as paused.
 /// - Two clocks are read, since a paused machine may stop either of them. If both stopped, cluster
-///   time reveals the pause, because it advanced in the meantime. `is_current` is then `false`
-///   until a read that began after the pause is confirmed, so that the process has learned
-///   everything that happened during the pause.
+///   time reveals the pause, because the group's ticks advanced it in the meantime. `is_current` is
+///   then `false` until a read that began after the pause is confirmed, so that the process has
+///   learned everything that happened during the pause.
+///
+/// Cluster time is here the time that ticks have counted
+/// ([`Registry::ticked_ms`](crate::registry::Registry::ticked_ms)), which does not stop during a
+/// grace period.
 ///
 /// The detector is the second line of defense. Whether a write may overwrite another one is decided
 /// by log indexes and cluster time ([`crate::registry::Arrival`]). The detector closes connections,
@@ -71,8 +75,9 @@ impl PauseDetector {
         self.with_state(|state| state.epoch())
     }
 
-    /// Returns whether data read now from a connection that was opened in `opened_epoch` can be
-    /// treated as new.
+    /// Returns whether data read now, from a connection that was opened in `opened_epoch`, can be
+    /// treated as new: the process was not paused since then, and has learned what happened during
+    /// earlier pauses.
     pub fn is_current(&self, opened_epoch: u64) -> bool {
         let at = self.moment();
         self.with_state(|state| state.is_current(opened_epoch, at))
@@ -100,8 +105,8 @@ impl PauseDetector {
         }
     }
 
-    /// Records that cluster time has reached `cluster_ms`. If it is ahead of the bound that this
-    /// machine's clocks give, the process was paused and its epoch ends.
+    /// Records that cluster time has reached `cluster_ms`. If cluster time is ahead of the bound
+    /// that this machine's clocks give, the process was paused and a new epoch begins.
     pub fn observe_cluster_time(&self, cluster_ms: u64) {
         let at = self.moment();
         self.with_state(|state| state.observe(cluster_ms, at));
@@ -116,9 +121,9 @@ impl PauseDetector {
         self.notify_resumed();
     }
 
-    /// Returns the highest value that cluster time can have after `later`, provided that this
-    /// process has been running. Returns `None` before the first confirmed read, and zero while the
-    /// process has yet to learn what happened during a pause.
+    /// Returns the highest value that cluster time can have when `later` has passed, provided that
+    /// this process has been running. Returns `None` before the first confirmed read, and zero
+    /// while the process has yet to learn what happened during a pause.
     pub fn highest_cluster_ms(&self, later: Duration) -> Option<u64> {
         let at = self.moment();
         self.with_state(|state| state.highest_cluster_ms(later, at))
@@ -134,12 +139,14 @@ impl PauseDetector {
         f(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Checks whether the process was paused since the last check.
     fn check(&self) {
         let at = self.moment();
         self.with_state(|state| state.check(at));
         self.notify_resumed();
     }
 
+    /// Notifies the receivers of [`PauseDetector::resumes`] if a new epoch has begun.
     fn notify_resumed(&self) {
         let epoch = self.epoch();
         let has_resumed = self.0.epoch.send_if_modified(|notified| {
@@ -157,6 +164,7 @@ impl PauseDetector {
     }
 }
 
+/// Runs the periodic check until the last clone of the detector is dropped.
 async fn keep(shared: Weak<PauseShared>) {
     loop {
         tokio::time::sleep(INTERVAL).await;
@@ -191,7 +199,7 @@ mod tests {
         assert!(pause_detector.is_current(pause_detector.epoch()));
     }
 
-    /// A jump of cluster time is reported as a resume, and peers are served before clients are.
+    /// A jump of cluster time is reported as a resume, and peers are served before clients.
     #[tokio::test(start_paused = true)]
     async fn a_jump_of_cluster_time_is_a_wake() {
         let pause_detector = PauseDetector::start_simulated();

@@ -1,26 +1,25 @@
-//! The state of the pause detector: two local clocks, and the time of the cluster.
+//! The state of the pause detector: two local clocks, and cluster time as ticks count it.
 
 use super::system::Instant;
 use std::time::Duration;
 
-/// Maximum age of the last check. An older one means that the process was paused: a request read
-/// now may have waited in a socket buffer for at least as long, and must not overwrite a newer
-/// write.
+/// Maximum time since the last check. After a longer time the process was paused: a request read
+/// now may have waited in a socket buffer for that long, and must not overwrite a newer write.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Maximum duration by which cluster time may run ahead of the clocks of this process.
 ///
-/// The first tick after a moment may include up to one step from before it (one second,
-/// `raft::monitor::ticker`), and one more step if the leader's clock is set forward in the
-/// meantime. The rest is margin.
+/// A tick advances cluster time by at most one step (one second, `raft::apply::tick_timing`). The
+/// first tick after a moment may count a whole step from before it, and one more step if the
+/// leader's clock is set forward in the meantime. The remaining 500 ms are margin.
 const AHEAD_MAX: Duration = Duration::from_millis(2_500);
 
-/// Counterpart of [`AHEAD_MAX`] for a single write. It leaves out the second step: a write that is
-/// rejected by mistake is simply retried by its client, with no other consequence.
+/// Like [`AHEAD_MAX`], for the bound that a single write carries. It includes only one step, since
+/// a write that is rejected by mistake has no other consequence than a retry by its client.
 pub(crate) const WRITE_AHEAD_MAX: Duration = Duration::from_millis(1_250);
 
 /// Maximum rate by which another machine's clock may be faster than the clocks of this process, as
-/// the divisor of a fraction: one part in 100.
+/// a divisor: 1/100.
 const DRIFT: u32 = 100;
 
 /// The readings of both clocks of this machine at one moment.
@@ -66,6 +65,7 @@ impl Reference {
 /// The state behind a [`super::PauseDetector`], with the time passed in as arguments.
 #[derive(Debug)]
 pub(super) struct PauseState {
+    /// The moment of the last check.
     last: Moment,
     epoch: u64,
     reference: Option<Reference>,
@@ -88,6 +88,8 @@ impl PauseState {
         self.epoch
     }
 
+    /// Checks whether the last check is too long ago. If so, the process was paused, and a new
+    /// epoch begins.
     pub(super) fn check(&mut self, at: Moment) {
         if at.since(&self.last) > STOPPED_AFTER {
             self.epoch += 1;
@@ -100,14 +102,14 @@ impl PauseState {
         self.epoch == opened_epoch && at.since(&self.last) <= STOPPED_AFTER
     }
 
-    /// Returns whether, in addition, the process has learned everything that happened during a
-    /// possible pause.
+    /// Returns whether [`PauseState::runs`] holds, and the process has learned everything that
+    /// happened during a pause that cluster time revealed.
     pub(super) fn is_current(&self, opened_epoch: u64, at: Moment) -> bool {
         self.behind_since.is_none() && self.runs(opened_epoch, at)
     }
 
     /// Records that cluster time is at least `cluster_ms` now. If it is ahead of the bound that the
-    /// local clocks give, they were stopped.
+    /// local clocks give, the clocks were stopped, and a new epoch begins.
     pub(super) fn observe(&mut self, cluster_ms: u64, at: Moment) {
         let is_ahead = self
             .reference
@@ -120,7 +122,7 @@ impl PauseState {
     }
 
     /// Records that a read that began at `began` is confirmed and applied, and that cluster time is
-    /// now `cluster_ms`. It was therefore at most `cluster_ms` at `began`.
+    /// now `cluster_ms`. Cluster time was therefore at most `cluster_ms` at `began`.
     pub(super) fn confirm(&mut self, began: Moment, cluster_ms: u64, at: Moment) {
         self.observe(cluster_ms, at);
         if let Some(since) = &self.behind_since
@@ -135,8 +137,8 @@ impl PauseState {
         });
     }
 
-    /// Returns the highest value that cluster time can have after `later`. Returns `None` before
-    /// the first confirmed read, and zero while it is unknown what happened during a pause.
+    /// Returns the highest value that cluster time can have when `later` has passed. Returns `None`
+    /// before the first confirmed read, and zero while it is unknown what happened during a pause.
     pub(super) fn highest_cluster_ms(&self, later: Duration, at: Moment) -> Option<u64> {
         if self.behind_since.is_some() {
             return Some(0);
@@ -180,8 +182,8 @@ mod tests {
         later(start, by, by)
     }
 
-    /// A connection that was opened before a pause is never current again; one that is opened after
-    /// it is.
+    /// A connection that was opened before a pause is never current again. A connection that is
+    /// opened after the pause is current.
     #[test]
     fn a_stop_ends_the_epoch() {
         let start = start();
@@ -210,8 +212,8 @@ mod tests {
         }
     }
 
-    /// Checks that are late by less than a second do not count as a pause, regardless of their
-    /// number.
+    /// A periodic check that is late by less than a second does not count as a pause, regardless of
+    /// how often this happens.
     #[test]
     fn a_busy_machine_is_not_a_stop() {
         let start = start();
@@ -253,7 +255,8 @@ mod tests {
         assert_eq!(state.epoch(), 1);
     }
 
-    /// A write that is read before the missed ticks are applied cannot outlive them.
+    /// A write that is read after a pause, before the missed ticks are applied, carries a bound on
+    /// cluster time that follows the stopped clocks. It is rejected once the ticks are applied.
     #[test]
     fn a_write_read_at_the_wake_ends_with_what_its_taker_knew() {
         let start = start();

@@ -23,7 +23,7 @@ pub fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        // Both fields are never negative.
+        // Both fields are never negative, so the casts do not change them.
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
     #[cfg(not(target_os = "linux"))]

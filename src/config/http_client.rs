@@ -1,4 +1,4 @@
-//! The HTTP client that fetches an inventory, and with which the commands query servers.
+//! The HTTP client that fetches an inventory, and that commands use to query servers.
 
 use reqwest::{Client, ClientBuilder};
 use std::time::Duration;
@@ -11,11 +11,11 @@ pub fn http_client(time_limit: Duration) -> reqwest::Result<Client> {
     http_client_builder().timeout(time_limit).build()
 }
 
-/// Returns the builder of any client, which has no timeout yet.
+/// Returns the builder for every HTTP client. It sets no timeout.
 pub fn http_client_builder() -> ClientBuilder {
-    // This fails if a provider is already installed, which is fine.
+    // This fails if a cryptography provider is already installed, which is fine.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    // A proxy from the environment would be a surprise: airlift's client uses none from there.
+    // No proxy is taken from the environment, as in airlift's client.
     Client::builder().no_proxy()
 }
 

@@ -1,16 +1,16 @@
-//! The tables of keys: those of airlift's discovery server 1.34 (airlift 233), what newer airlift
-//! added to the same families, and our own.
+//! The tables of read, refused, ignored keys: those of airlift's discovery server 1.34 (airlift
+//! 233), those that newer airlift added to the same families, and our own.
 
 use super::values;
 
 /// The kind of value that a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// `10s`
+    /// A duration, such as `10s`.
     Duration,
-    /// `100MB`
+    /// A data size, such as `100MB`.
     DataSize,
-    /// `true`
+    /// `true` or `false`, in any case.
     Boolean,
     /// A whole number.
     Integer,
@@ -75,6 +75,7 @@ pub(super) const ACTING: &[&str] = &[
     "cluster.election-timeout",
 ];
 
+/// Old names of keys, with their new names.
 pub(super) const RENAMED: &[(&str, &str)] = &[
     ("node.ip", "node.internal-address"),
     ("log.output-file", "log.path"),
@@ -99,6 +100,7 @@ pub(super) const REFUSED: &[(&str, ValueKind, &str)] = &[
     ),
 ];
 
+/// Keys that airlift refuses, and so does this server: see [`super::keys::KeyEffect::Defunct`].
 pub(super) const DEFUNCT: &[&str] = &[
     "http-server.ip",
     "http-server.https.keystore.password",
@@ -123,7 +125,7 @@ pub(super) const DEFUNCT: &[&str] = &[
     "log.max-size-in-bytes",
 ];
 
-/// Keys that are known and have no effect.
+/// Keys that are accepted and ignored: see [`super::keys::KeyEffect::None`].
 #[rustfmt::skip]
 pub(super) const IGNORED: &[(&str, ValueKind)] = &[
     ("bootstrap.quiet", ValueKind::Boolean),
@@ -169,7 +171,7 @@ pub(super) const IGNORED: &[(&str, ValueKind)] = &[
     ("http-server.net.max-idle-time", ValueKind::Duration),
     ("http-server.notify-remote-async-errors", ValueKind::Boolean),
     ("http-server.output-buffer-size", ValueKind::DataSize),
-    // A boolean in airlift 233, and an enum later.
+    // Any text, since it is a boolean in airlift 233 and an enum in newer airlift.
     ("http-server.process-forwarded", ValueKind::Text),
     ("http-server.show-stack-trace", ValueKind::Boolean),
     ("http-server.stop-timeout", ValueKind::Duration),
@@ -220,6 +222,7 @@ pub(super) const IGNORED: &[(&str, ValueKind)] = &[
 /// The stores of airlift's server, whose replication is replaced by the group's log.
 pub(super) const STORES: &[&str] = &["dynamic", "static"];
 
+/// Keys of each of the [`STORES`], without effect here.
 pub(super) const STORE: &[(&str, ValueKind)] = &[
     ("gc-interval", ValueKind::Duration),
     ("remote.max-batch-size", ValueKind::Integer),
@@ -232,6 +235,7 @@ pub(super) const STORE: &[(&str, ValueKind)] = &[
 /// The HTTP clients of airlift's server. Each accepts every key of [`HTTP_CLIENT`].
 pub(super) const CLIENTS: &[&str] = &["discovery", "dynamic", "event", "static"];
 
+/// Keys of each of the [`CLIENTS`], without effect here.
 #[rustfmt::skip]
 pub(super) const HTTP_CLIENT: &[(&str, ValueKind)] = &[
     ("connect-timeout", ValueKind::Duration),

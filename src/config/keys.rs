@@ -19,7 +19,7 @@ pub enum KeyEffect {
     None(ValueKind),
     /// The key is an old name of the given key.
     Renamed(&'static str),
-    /// airlift refuses the key.
+    /// The key is refused, because airlift refuses it as defunct.
     Defunct,
     /// The key promises a feature that is not implemented. The server refuses to start rather than
     /// run without it.
@@ -104,6 +104,7 @@ fn find(table: &[(&str, ValueKind)], key: &str) -> Option<ValueKind> {
         .map(|(_, kind)| *kind)
 }
 
+/// Returns the effect of a key of one of airlift's HTTP clients.
 fn http_client(key: &str) -> Option<KeyEffect> {
     let name = CLIENTS
         .iter()
@@ -120,7 +121,8 @@ fn http_client(key: &str) -> Option<KeyEffect> {
 mod tests {
     use super::*;
 
-    /// Each of airlift 233's 41 keys of an HTTP client is known under each client's prefix.
+    /// Keys of an HTTP client are known under the prefixes of airlift's clients, and under no
+    /// other.
     #[test]
     fn http_client_keys() {
         assert_eq!(

@@ -88,6 +88,7 @@ const LEVELS: &[(&str, LogLevel)] = &[
     ("TRACE", LogLevel::Trace),
 ];
 
+/// Reads the settings of the server's own log, and its levels file.
 pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> LogSettings {
     // A levels file in its default place takes precedence over one that a property names, as in
     // airlift's launcher.
@@ -142,6 +143,7 @@ pub(super) fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) 
     }
 }
 
+/// Reads the settings of the access log.
 pub(super) fn read_access_log(sources: &mut Sources, paths: &Paths) -> AccessLogSettings {
     let default_path = paths.data_dir.join("var/log/http-request.log");
     AccessLogSettings {
@@ -169,6 +171,7 @@ fn at_least(bytes: u64) -> Result<u64, String> {
     }
 }
 
+/// Reads the configured levels file, if there is one.
 fn levels(sources: &mut Sources, paths: &Paths) -> BTreeMap<String, LogLevel> {
     let Some(file) = sources
         .text("log.levels-file")

@@ -49,7 +49,7 @@ pub struct Paths {
     pub data_dir: PathBuf,
     /// The launcher's pid file.
     pub pid_file: PathBuf,
-    /// The file for the output of a detached server outside its log.
+    /// The file for everything that a detached server writes to its standard output and error.
     pub launcher_log: PathBuf,
     /// The log of a detached server.
     pub server_log: PathBuf,
@@ -122,8 +122,8 @@ impl Paths {
     }
 }
 
-/// Returns the installation directory, which is the parent of `bin` as in airlift. A binary
-/// elsewhere (in a build directory) uses the parent of its `etc`.
+/// Returns the installation directory, which is the parent of `bin` as in airlift. For a binary
+/// elsewhere, such as in a build directory, it is the parent of the `etc` directory.
 fn install_dir(etc_dir: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
     let executable = env::current_exe().and_then(|path| path.canonicalize());
     let bin = executable
@@ -159,6 +159,7 @@ fn read_node_properties(path: &Path, must_exist: bool) -> Result<Vec<Property>, 
     }
 }
 
+/// Returns `node.data-dir`, from `-D` or else from `node.properties`.
 fn configured_data_dir(
     options: &CommandLine,
     node: &[Property],

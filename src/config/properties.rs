@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One `key=value` of a file; lists of them are in file order.
+/// One `key=value` of a file. Parsers return properties in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     /// The key, unescaped.
@@ -104,8 +104,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// Returns whether the line continues on the next: it ends in an odd number of backslashes. An even
-/// number is escaped backslashes.
+/// Returns whether the line continues on the next: it ends in an odd number of backslashes. In an
+/// even number, each pair is one escaped backslash.
 fn continues(line: &str) -> bool {
     line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
 }
@@ -128,6 +128,7 @@ fn split(line: &str) -> (&str, &str) {
     (key, rest.trim_start_matches(is_blank))
 }
 
+/// Decodes the `\` escapes of Java's format.
 fn unescape(text: &str) -> Result<String, String> {
     let mut units = Vec::with_capacity(text.len());
     let mut chars = text.chars();
@@ -155,6 +156,7 @@ fn unescape(text: &str) -> Result<String, String> {
         .map_err(|_| "has a \\u escape that is only half of a surrogate pair".to_owned())
 }
 
+/// Parses the four hexadecimal digits after `\u`.
 fn unicode(chars: &mut std::str::Chars<'_>) -> Result<u16, String> {
     let digits: String = chars.take(4).collect();
     let unit = u16::from_str_radix(&digits, 16)

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 pub use super::logging::{AccessLogSettings, LogFormat, LogLevel, LogSettings};
 
-/// The settings that a node runs with. All relations between the values hold.
+/// The validated settings that a node runs with: each value is in its range, and values that depend
+/// on each other are consistent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `node.environment`
@@ -23,7 +24,8 @@ pub struct Settings {
     pub location: Option<String>,
     /// `node.internal-address`: the host at which this node announces itself.
     pub internal_address: Option<Host>,
-    /// `node.internal-address-source`: the kind of host that it announces if none is configured.
+    /// `node.internal-address-source`: the kind of host that this node announces if none is
+    /// configured.
     pub internal_address_source: InternalAddressSource,
     /// `node.prefer-ipv6-address`: whether discovery of an address prefers IPv6.
     pub prefer_ipv6_address: bool,
@@ -45,20 +47,22 @@ pub struct Settings {
     pub recovery_grace_ms: u64,
     /// `discovery.max-announcement-size`: maximum size of the body of a client's request.
     pub max_announcement_bytes: usize,
-    /// `http-server.max-request-header-size`; `None`: 8 kB, and 64 kB for the paths that lead to
-    /// the coordinator.
+    /// `http-server.max-request-header-size`; `None`: 8 kB, and 64 kB for the paths that redirect
+    /// to the coordinator.
     pub max_header_bytes: Option<usize>,
-    /// `discovery.hold-time`: time for which a lookup is held if the client already has its result;
-    /// 0: lookups are not held.
+    /// `discovery.hold-time`: maximum time for which a lookup is held (long poll) if the client
+    /// already has its result; 0: lookups are not held.
     pub hold_time_ms: u64,
     /// `discovery.announce-interval`, in whole seconds; `None`: clients use their own interval.
     pub announce_interval_s: Option<u64>,
     /// `discovery.coordinator-choice`: whether the coordinator that joined last is chosen, rather
     /// than the one that joined first.
     pub newest_coordinator: bool,
-    /// `discovery.coordinator-redirect`: whether the engine's own paths lead to its coordinator.
+    /// `discovery.coordinator-redirect`: whether the engine's own paths redirect to its
+    /// coordinator.
     pub coordinator_redirect: bool,
-    /// `cluster.auto-rejoin`: whether the leader automatically replaces an emptied node.
+    /// `cluster.auto-rejoin`: whether the leader automatically takes back a node whose data
+    /// directory was emptied.
     pub auto_rejoin: bool,
     /// `cluster.heartbeat-interval`
     pub heartbeat_ms: u64,
@@ -70,8 +74,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// `http-server.log.*`
     pub access_log: AccessLogSettings,
-    /// Notices for the operator, to be logged once at start: keys without effect, old names,
-    /// ignored keys.
+    /// Notices for the operator, to be logged once at start: keys without effect, old names of
+    /// keys, and unknown keys that are ignored.
     pub notices: Vec<String>,
 }
 
@@ -82,7 +86,7 @@ pub enum InternalAddressSource {
     /// An IP address of this machine that is not loopback.
     #[default]
     Ip,
-    /// The same address, encoded as a name: `10-0-0-1.ip`.
+    /// An IP address of this machine that is not loopback, encoded as a name: `10-0-0-1.ip`.
     IpEncodedAsHostname,
     /// The name of this machine.
     Hostname,
@@ -106,7 +110,7 @@ const DAY_MS: u64 = 86_400_000;
 /// a minute.
 const HOLD_TIME_MAX_MS: u64 = 50_000;
 
-/// Reads the configuration.
+/// Reads and validates the configuration.
 ///
 /// # Errors
 /// Returns all errors of the configuration together.
@@ -131,6 +135,7 @@ pub fn load(options: &CommandLine) -> Result<Settings, ConfigErrors> {
     Err(ConfigErrors(errors))
 }
 
+/// Parses the settings from the collected properties.
 fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings {
     if !sources.read("http-server.http.enabled", true, values::boolean) {
         sources.invalid(
@@ -174,11 +179,12 @@ fn read(sources: &mut Sources, options: &CommandLine, paths: &Paths) -> Settings
             bounded_ms(0, DAY_MS),
         ),
         max_announcement_bytes: sources.read("discovery.max-announcement-size", 1 << 20, |text| {
-            // A larger announcement would delay all those behind it in the log.
+            // The maximum is 16 MB, since a larger announcement would delay all those behind it in
+            // the log.
             bounded_bytes(1 << 10, 16 << 20)(text).map(|bytes| bytes as usize)
         }),
         max_header_bytes: sources.read("http-server.max-request-header-size", None, |text| {
-            // With a larger limit, a client could use that much memory on every connection.
+            // The maximum is 1 MB, since a client can use this much memory on every connection.
             bounded_bytes(1 << 10, 1 << 20)(text).map(|bytes| Some(bytes as usize))
         }),
         hold_time_ms: sources.read(
@@ -210,7 +216,7 @@ impl Settings {
     /// - The election timeout is at least three heartbeats: one lost or late packet must not cost
     ///   the leader its role.
     /// - The maximum age of an announcement is at least two renewals. Clients renew after 0.8 of
-    ///   the announced interval.
+    ///   `discovery.announce-interval`.
     /// - The recovery gap is at least two elections: a mere change of leader must not count as an
     ///   outage.
     fn validate(&self, sources: &mut Sources) {
@@ -277,6 +283,7 @@ fn whole_seconds(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Returns a parser of data sizes within bounds, both inclusive.
 fn bounded_bytes(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String> {
     move |text| {
         let bytes = values::data_size_bytes(text)?;
@@ -308,6 +315,7 @@ fn is_lower_name(text: &str) -> bool {
     is_node_id(text) && text.bytes().all(|b| !b.is_ascii_uppercase() && b != b'-')
 }
 
+/// Parses an IP address. An IPv6 address may be in brackets.
 fn ip(text: &str) -> Result<IpAddr, String> {
     let inside = text
         .strip_prefix('[')

@@ -1,4 +1,4 @@
-//! The properties of all sources, with access by key and kind.
+//! The properties of all sources, with access by key.
 
 use super::environment::{Environment, expand};
 use super::error::{ConfigError, ConfigErrors, SourceLocation};
@@ -20,7 +20,7 @@ struct Sourced {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     properties: BTreeMap<String, Sourced>,
-    /// Keys whose value cannot be used. They are not reported as missing too.
+    /// Keys whose value cannot be used. They are already reported, and so not reported as missing.
     unusable: BTreeSet<String>,
     /// The file in which a missing key belongs.
     config_file: String,
@@ -56,6 +56,7 @@ impl Sources {
         Ok(sources)
     }
 
+    /// Adds the properties of `config.properties`, in which an unknown key is an error.
     fn add_config(&mut self, paths: &Paths) -> Result<(), ConfigErrors> {
         let text = file::read_text(&paths.config, true)?.unwrap_or_default();
         let (properties, bad) = parse_java(&text);
@@ -115,6 +116,7 @@ impl Sources {
             .retain(|key, _| !self.unusable.contains(key));
     }
 
+    /// Replaces old names of keys with the new ones.
     fn rename(&mut self) {
         let old_keys: Vec<(String, &'static str)> = self
             .properties
@@ -191,8 +193,8 @@ impl Sources {
             .map(|sourced| sourced.value.as_str())
     }
 
-    /// Returns the value as parsed by `read`, or `default`. An invalid value is recorded as an
-    /// error.
+    /// Parses the value of a key with `read`, or returns `default` if the key is absent. An invalid
+    /// value is recorded as an error.
     pub(super) fn read<T>(
         &mut self,
         key: &str,
@@ -244,7 +246,7 @@ impl Sources {
         self.errors.push(ConfigError { location, message });
     }
 
-    /// Sets a property that comes from outside the files.
+    /// Sets a property that comes from outside the files, such as from an option.
     pub(super) fn set(&mut self, key: &str, value: String, location: SourceLocation) {
         self.properties
             .insert(key.to_owned(), Sourced { value, location });

@@ -24,6 +24,7 @@ pub(super) fn open(settings: &Settings) -> Result<Option<http::AccessLog>, Serve
     Ok(Some(Arc::new(move |record| write(&log, &record))))
 }
 
+/// Writes the line of one request to the access log.
 fn write(log: &AccessLog, record: &http::HttpRecord) {
     let total_ms = record.latency.as_millis() as u64;
     let agent = record.user_agent.as_ref();

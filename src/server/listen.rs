@@ -87,12 +87,13 @@ fn lacks_ipv6(error: &io::Error) -> bool {
     )
 }
 
+/// Binds a socket to an address and listens on it.
 fn bind(address: SocketAddr, families: Families) -> io::Result<std::net::TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
     if domain == Domain::IPV6 {
-        // Set explicitly, not left to `net.ipv6.bindv6only`, so that it means the same on every
-        // machine.
+        // Set explicitly, so that `::` accepts the same clients on every machine, whatever its
+        // `net.ipv6.bindv6only` is.
         socket.set_only_v6(families == Families::One)?;
     }
     // A restarted node must not wait for the connections of its last run to expire.
@@ -132,8 +133,8 @@ mod tests {
         std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
     }
 
-    /// Without an address, and on `::`, the server listens on both families. On any other address
-    /// it listens on one.
+    /// Without a configured address, and on `::`, the server accepts both address families. On any
+    /// other address it accepts one family.
     #[test]
     fn families() {
         if !has_ipv6() {

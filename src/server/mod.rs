@@ -31,8 +31,8 @@ use tokio::task::JoinHandle;
 
 /// The directory of the log and the snapshot, inside `node.data-dir`.
 pub const RAFT_DIR: &str = "raft";
-/// Timeout of the check that a node is reached at its own address, if that has another port than it
-/// listens on.
+/// Timeout of the check that this node is reached at its own address. The check runs only if that
+/// address has another port than the one that the node listens on.
 const OWN_ADDRESS_LIMIT: Duration = Duration::from_secs(3);
 /// Maximum time for the HTTP server and the disk to shut down, after which the process ends anyway.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,6 +64,7 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
+/// Starts the node, and serves until a signal or a failure.
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let state = Arc::new(StateReport::new());
     let mut stop = StopSignals::new().context("the signal handlers cannot be installed")?;
@@ -77,7 +78,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let running = tokio::select! {
         started = start(&settings, state) => started?,
         signal = stop.wanted() => {
-            // Nothing was served yet, and a partial write is repaired as after a power failure.
+            // Nothing was served yet. The next start repairs a partial write, as after a power cut.
             tracing::info!("stopped by {signal} while starting");
             return Ok(());
         }
@@ -221,8 +222,8 @@ async fn until_stopped(
     Ok(())
 }
 
-/// Returns the configured id, else the one in the data directory, else a random one, which is kept
-/// from then on.
+/// Returns the configured id, else the one in the data directory, else a random one, which the data
+/// directory then keeps.
 fn node_id(settings: &Settings, store: &Store) -> anyhow::Result<String> {
     if let Some(node_id) = &settings.node_id {
         return Ok(node_id.clone());
@@ -263,6 +264,7 @@ async fn inventory(
     }
 }
 
+/// Checks that the inventory has this node's environment and lists this node.
 fn check_inventory(
     settings: &Settings,
     uri: &str,
@@ -281,8 +283,9 @@ fn check_inventory(
         .map_err(|error| ServerError::Inventory(error.to_string()))
 }
 
-/// Returns an error if peers would not find this node: its inventory entry has another port than it
-/// listens on, and nothing forwards the one to the other. Otherwise it never returns.
+/// Returns an error if peers would not find this node: its inventory entry has another port than
+/// the one that the node listens on, and nothing forwards connections between the two. Otherwise it
+/// never returns.
 async fn never_reached(node: &Node, port: u16, address: &str) -> ServerError {
     let announced = address
         .rsplit_once(':')

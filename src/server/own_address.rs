@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-/// Timeout for resolving the name of this machine. After it, only the interfaces are used.
+/// Timeout for resolving the name of this machine. After it, the address is chosen without the
+/// name.
 const RESOLVE_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// The address at which this node is reached.
@@ -50,6 +51,7 @@ pub(super) async fn find(
     }
 }
 
+/// Discovers the host of this machine, of the kind that `node.internal-address-source` selects.
 async fn discovered(settings: &Settings) -> Host {
     let machine = machine_name();
     let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
@@ -121,8 +123,8 @@ fn machine_name() -> String {
     name.nodename().to_string_lossy().into_owned()
 }
 
-/// Returns the name with its domain: the name itself if it has one, else as `/etc/hosts` completes
-/// it.
+/// Returns the name of this machine with its domain. If the name has no domain, `/etc/hosts`
+/// completes it.
 fn full_name(name: &str) -> String {
     if name.contains('.') {
         return name.to_owned();
@@ -131,6 +133,7 @@ fn full_name(name: &str) -> String {
     completed(name, &hosts).unwrap_or_else(|| name.to_owned())
 }
 
+/// Returns the name with a domain from the line of `/etc/hosts` that lists the name.
 fn completed(name: &str, hosts: &str) -> Option<String> {
     let of_line = |line: &str| {
         let line = line.split('#').next().unwrap_or_default();
@@ -219,7 +222,7 @@ mod tests {
         assert_eq!(found, ips(&["2001:db8::1", "10.0.0.1"]));
     }
 
-    /// The order of preference is airlift's.
+    /// The address is chosen in airlift's order of preference.
     #[test]
     fn the_choice_is_airlifts() {
         let both = ips(&["2001:db8::1", "10.0.0.1", "10.0.0.2"]);
@@ -243,7 +246,7 @@ mod tests {
         assert_eq!(choose(&[], &ips(&["10.0.0.1"]), false), None);
     }
 
-    /// Names are airlift's for each source.
+    /// Addresses are encoded as names as in airlift, and a name is completed from `/etc/hosts`.
     #[test]
     fn names() {
         let [v4, v6] = ips(&["10.0.0.1", "2001:db8::1"])[..] else {

@@ -1,4 +1,4 @@
-//! This node's own announcement, as type `discovery`.
+//! This node's own announcement, with a service of type `discovery`.
 
 use crate::clock;
 use crate::config::Settings;
@@ -7,14 +7,17 @@ use crate::raft::Node;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Maximum time between two renewals. Java clients renew every 8 s. So does this node, or four
-/// times within a shorter max-age.
+/// Maximum time between two renewals: 8 s, as in Java clients. With a max-age below 32 s, this node
+/// renews four times within it.
 const RENEW_INTERVAL_MAX: Duration = Duration::from_secs(8);
+/// Minimum number of renewals within the max-age.
 const RENEWALS_PER_MAX_AGE: u64 = 4;
 /// Time between two attempts while the group does not accept the announcement.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Timeout of one announcement.
 const WRITE_DEADLINE: Duration = Duration::from_millis(1_800);
-/// Timeout of the withdrawal. A node that stops does not wait long for a group that may be gone.
+/// Timeout of the withdrawal. It is short, because a node that stops must not wait for a group that
+/// may have stopped too.
 const WITHDRAW_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Returns this node's own announcement, as airlift's own server makes it. `port` is the port that

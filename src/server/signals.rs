@@ -33,8 +33,9 @@ impl StopSignals {
     }
 }
 
-/// Signals that would end the process, with their names. Operators send them to other servers to
-/// reopen or reread files. Terminals and the kernel send them on their own.
+/// Signals that are ignored, with their names. By default they would end the process. Operators
+/// send them to other servers to make them reopen or reread files, and terminals and the kernel
+/// send them too.
 const IGNORED: [(Signal, &str); 5] = [
     (Signal::HUP, "SIGHUP"),
     (Signal::USR1, "SIGUSR1"),
@@ -44,12 +45,14 @@ const IGNORED: [(Signal, &str); 5] = [
     (Signal::XFSZ, "SIGXFSZ"),
 ];
 
-/// Logs the state of the node on SIGQUIT, from now on, and ignores the other signals.
+/// Installs the handlers that log the state of the node on SIGQUIT and ignore the [`IGNORED`]
+/// signals.
 ///
 /// # Errors
 /// Returns the operating system's error when a handler cannot be installed.
 pub(super) fn answer(state: Arc<StateReport>) -> io::Result<()> {
-    // Rust's runtime already ignores SIGPIPE. A write to a closed pipe is an error.
+    // SIGPIPE needs no handler, since Rust's runtime ignores it: a write to a closed pipe is an
+    // error.
     let mut quit = unix::signal(SignalKind::quit())?;
     tokio::spawn(async move {
         while quit.recv().await.is_some() {

@@ -36,7 +36,7 @@ impl StateReport {
 
     /// Stores the node once it is started.
     pub(super) fn note_node(&self, node: Node) {
-        // There is only one node.
+        // This is called only once, since a process has only one node, so the cell is empty.
         let _first = self.node.set(node);
     }
 
@@ -125,8 +125,8 @@ fn threads() -> Vec<String> {
     lines
 }
 
-/// Parses one thread's line of `/proc`: id, name in parentheses, state, and its times from 10
-/// fields later on.
+/// Parses one thread's line of `/proc`: id, name in parentheses, state, and after 10 other fields
+/// the processor times in user mode and in the kernel.
 fn thread(stat: &str) -> Option<String> {
     let (id, rest) = stat.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(") ")?;

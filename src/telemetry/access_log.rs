@@ -38,16 +38,16 @@ pub struct AccessRecord<'a> {
     pub total_ms: u64,
 }
 
-/// Maximum size of the lines that wait for the disk, some 20,000 lines. Beyond it, lines are
-/// dropped rather than requests delayed. airlift limits the number of lines
-/// (`http-server.log.queue-size`), whose length a client chooses.
+/// Maximum size of the lines that wait for the disk: some 20,000 lines. Further lines are dropped,
+/// so that no request is delayed. airlift limits the number of lines instead
+/// (`http-server.log.queue-size`), but a client can make each line long.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 
-/// Usual maximum length of a line.
+/// Initial capacity of the buffer for a line, which most lines do not exceed.
 const LINE_BYTES: usize = 256;
 
-/// Time for which the first line waits for others, which are then written to the file with it. A
-/// thread that woke for each line would cost a busy node more than the response does.
+/// Time for which the first line waits for others, which are then written together with it. On a
+/// busy node, waking the thread for each line would cost more than the response does.
 const GATHER_TIME: Duration = Duration::from_millis(50);
 
 /// The destination of access records. If `http-server.log.enabled=false`, they are dropped.
@@ -70,7 +70,7 @@ impl AccessLog {
         }
         let retention = Retention {
             file_bytes_max: settings.max_size_bytes,
-            // airlift limits only the number of days, which is no limit at all on a busy day.
+            // airlift limits only the number of days, which does not limit the size on a busy day.
             total_bytes_max: settings
                 .max_size_bytes
                 .saturating_mul(settings.max_history_days),
@@ -100,15 +100,15 @@ struct LineQueue {
 #[derive(Debug, Default)]
 struct QueueShared {
     waiting: Mutex<QueuedLines>,
-    /// Notified of the first line, when the queue is half full, and of the end.
+    /// Notified when the first line is queued, when the queue becomes half full, and at the end.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct QueuedLines {
     lines: Vec<u8>,
-    /// The time of the last line, in milliseconds and as text: on a busy node many lines have the
-    /// same time.
+    /// The time of the last line, in milliseconds and as text. It is kept because on a busy node
+    /// many lines have the same time.
     written_time: (u64, String),
     /// The time of the newest line, in wall-clock milliseconds.
     newest_ms: u64,
@@ -118,6 +118,7 @@ struct QueuedLines {
 }
 
 impl LineQueue {
+    /// Starts the thread that writes the queued lines to the file.
     fn start(mut file: LogFile) -> io::Result<Self> {
         let shared = Arc::new(QueueShared::default());
         let lines = Arc::clone(&shared);
@@ -141,6 +142,7 @@ impl LineQueue {
         })
     }
 
+    /// Queues a line, and notifies the writer if necessary.
     fn push(&self, time_ms: u64, rest: &str) {
         if self.shared.lock().push(time_ms, rest) {
             self.shared.news.notify_one();
@@ -149,8 +151,8 @@ impl LineQueue {
 }
 
 impl QueueShared {
-    /// Waits for lines, or for the end, and swaps the waiting lines with the buffer that was
-    /// written.
+    /// Waits for lines, or for the end, and moves the waiting lines to `gathered`. The queue
+    /// continues with its buffer, whose lines were written.
     fn take_lines(&self, gathered: &mut QueuedLines) {
         gathered.lines.clear();
         // Memory that one burst needed is not kept.
@@ -187,7 +189,7 @@ impl QueuedLines {
     }
 
     /// Appends a line, given as its time and its rest. Returns whether the writer must be notified:
-    /// of the first waiting line, and when it is time to make room.
+    /// the line is the first that waits, or makes the queue half full.
     fn push(&mut self, time_ms: u64, rest: &str) -> bool {
         let (was_empty, was_half_full) = (self.is_empty(), self.is_half_full());
         if self.written_time.0 != time_ms || self.written_time.1.is_empty() {
@@ -215,9 +217,9 @@ impl Drop for LineQueue {
     }
 }
 
-/// Formats the sixteen columns of airlift's `HttpLogLayout` without the first, the time. The user
-/// is never known here, and the last two, about the gaps between the pieces of a response, are not
-/// measured.
+/// Formats the sixteen columns of airlift's `HttpLogLayout` except for the first, the time. The
+/// user is never known here. The last two columns, about the gaps between the pieces of a response,
+/// are not measured.
 fn rest_of_line(record: &AccessRecord<'_>) -> String {
     let mut line = String::with_capacity(LINE_BYTES);
     for text in [
@@ -308,7 +310,7 @@ mod tests {
         }
     }
 
-    /// The columns are airlift's, in its order, and a client cannot add any.
+    /// The columns are those of airlift, in airlift's order, and a client cannot add any.
     #[test]
     fn columns_are_airlifts() {
         let expected = concat!(
@@ -331,8 +333,8 @@ mod tests {
         assert_eq!(waiting.newest_ms, 3, "of those that are kept");
     }
 
-    /// Lines that many threads record are written whole, in few writes, and all of them before the
-    /// log is dropped.
+    /// Lines that many threads record at the same time are written whole, and all of them before
+    /// the drop of the log returns.
     #[test]
     fn every_line_is_written_before_the_end() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -20,7 +20,7 @@ pub enum Destination {
     /// that a rotation renames the file and not the link.
     File(PathBuf),
     /// A file descriptor that this process was started with, such as `/dev/stdout`. A file behind
-    /// it belongs to the program that opened it.
+    /// it is not rotated, since it belongs to the program that opened it.
     Descriptor(i32),
     /// A device or a FIFO.
     Device(PathBuf),
@@ -91,8 +91,7 @@ impl Destination {
     }
 }
 
-/// Returns the destination of a path below `/proc`, where the text of a link does not say where it
-/// leads.
+/// Returns the destination of a path below `/proc`, whose links cannot be followed by their text.
 fn in_proc(path: &Path) -> Option<Destination> {
     let inside = path.strip_prefix("/proc").ok()?;
     let words: Vec<&str> = inside.iter().filter_map(|word| word.to_str()).collect();
@@ -156,8 +155,8 @@ pub(super) fn duplicate(number: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// Connects to a Unix socket, without waiting for its listener. The socket is a stream, or else a
-/// datagram socket, for which the result is `true`.
+/// Connects to a Unix socket, without waiting for its listener. It tries a stream socket, then a
+/// datagram socket, and also returns whether it is a datagram socket.
 ///
 /// # Errors
 /// Returns the operating system's error.

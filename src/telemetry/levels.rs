@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-/// Our modules, with the loggers of airlift's server that log the same events. A levels file
-/// written for airlift sets our levels.
+/// Our modules, with the loggers of airlift's server that log the same events, so that a levels
+/// file written for airlift sets our levels.
 const MODULES: &[(&str, &str)] = &[
     ("quorate", "io.airlift.discovery.server.DiscoveryServer"),
     ("quorate::http", "io.airlift.http.server.HttpServer"),
@@ -17,15 +17,15 @@ const MODULES: &[(&str, &str)] = &[
     ("quorate::config", "io.airlift.bootstrap.Bootstrap"),
 ];
 
-/// The target of a report that an operator requested. No level of a library's or airlift's name
-/// hides it.
+/// The target of the report that an operator requests by SIGQUIT. No level that is set for a name
+/// of airlift or of a library hides it.
 pub const STATE_TARGET: &str = "quorate::state";
 
 /// Returns the filter for a levels file. Without one, it shows our own lines from INFO up, other
-/// libraries' from WARN, and openraft's from ERROR: openraft warns of each packet that a stopped
-/// peer does not answer, which `quorate::raft` reports once. `openraft::raft` is off: a message
-/// that openraft's handle cannot deliver is also returned to us, and is no error in a process that
-/// is stopping.
+/// libraries' from WARN, and openraft's from ERROR, since openraft warns of each packet that a
+/// stopped peer does not answer, which `quorate::raft` reports once. `openraft::raft` is off, since
+/// it logs an error for each message that openraft's handle cannot deliver. Such a failure is also
+/// returned to us, and is no error in a process that is stopping.
 pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
     let mut targets = Targets::new()
         .with_default(LevelFilter::WARN)
@@ -36,8 +36,8 @@ pub fn targets(levels: &BTreeMap<String, LogLevel>) -> Targets {
         targets = targets.with_target(*module, level);
     }
     targets = targets.with_target(STATE_TARGET, LevelFilter::INFO);
-    // Our names, and those of libraries: `quorate.raft` is `quorate::raft`. airlift's own names
-    // match nothing here.
+    // Names of our modules and of libraries: `quorate.raft` means `quorate::raft`. airlift's names
+    // match no target here.
     levels
         .iter()
         .filter(|(name, _)| !name.is_empty())
@@ -86,7 +86,8 @@ mod tests {
         )
     }
 
-    /// airlift's names set our levels, the nearest ancestor counts, and our names take precedence.
+    /// The level of an airlift logger, or of its nearest ancestor, applies to our module. A level
+    /// for the name of our module takes precedence.
     #[test]
     fn names_are_mapped() {
         let targets = levels(&[

@@ -16,7 +16,7 @@ use std::time::UNIX_EPOCH;
 pub struct RollingFile {
     path: PathBuf,
     file: File,
-    /// Number of bytes since the last rotation, or attempt at one.
+    /// Number of bytes written since the last rotation, or since the last attempt at one.
     bytes: u64,
     /// The day (UTC) of the lines in the file.
     day: u64,
@@ -65,7 +65,7 @@ impl RollingFile {
     /// once on the console.
     pub fn write_line(&mut self, line: &[u8], now_ms: u64) {
         let full = self.bytes + line.len() as u64 > self.retention.file_bytes_max;
-        // Not `!=`: a request that began before midnight may be written after one that began later.
+        // `>` and not `!=`, since a request from before midnight may be written after a later one.
         let yesterday = timestamp::day(now_ms) > self.day;
         let mut result = Ok(());
         if self.bytes > 0 && (full || yesterday) {
@@ -94,8 +94,8 @@ impl RollingFile {
         }
     }
 
-    /// Returns the number of bytes of whole lines that fit into the file, or into the one after it;
-    /// at least one line.
+    /// Returns the number of bytes of whole lines that fit into the current file, or into the next
+    /// file if not even the first line fits. It is at least one line.
     fn fitting_bytes(&self, lines: &[u8]) -> usize {
         let end_of_first = lines.iter().position(|byte| *byte == b'\n');
         let first_bytes = end_of_first.map_or(lines.len(), |end| end + 1);
@@ -109,10 +109,11 @@ impl RollingFile {
         end_of_last.map_or(first_bytes, |end| end + 1)
     }
 
+    /// Rotates the file: renames it and opens a new one.
     fn rotate(&mut self, now_ms: u64) -> io::Result<()> {
         let date = timestamp::date(self.day * 86_400_000);
-        // Reset even if the rotation fails: the next attempt is then a file's length away, not at
-        // the next line.
+        // Reset even if the rotation fails, so that the next attempt comes after a whole file's
+        // length and not at the next line.
         self.bytes = 0;
         self.day = timestamp::day(now_ms);
         if !leads_to(&self.path, &self.file)? {
@@ -136,8 +137,8 @@ impl RollingFile {
         Ok(())
     }
 
-    /// Compresses and removes rotated files in a separate thread. While one is running no second
-    /// one starts: the next rotation handles the remaining files.
+    /// Compresses and removes rotated files in a separate thread. While such a thread runs, no
+    /// second one starts, since the next rotation handles the remaining files.
     fn keep_house(&mut self, now_ms: u64) {
         if self
             .housekeeper
@@ -241,8 +242,8 @@ mod tests {
         }
     }
 
-    /// A file that another program put in the log's place is not renamed. A new file is appended
-    /// to, and anything else is left alone.
+    /// A file that another program put in the log's place is not renamed. A regular file is
+    /// appended to, and anything else, such as a link, is left alone.
     #[test]
     fn what_is_not_ours_is_not_rotated() {
         let dir = tempfile::tempdir().expect("a directory");

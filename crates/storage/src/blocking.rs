@@ -49,8 +49,8 @@ impl BlockingExecutor {
     }
 }
 
-/// Waits for the disk's delay, and then marks the written changes as relied on. After a crash
-/// during the delay the changes are still unacknowledged.
+/// Waits for the disk's delay, and then marks the written changes as relied on. A crash during the
+/// delay may lose the changes, because nothing was acknowledged yet.
 pub(crate) async fn await_durable(disk: &Arc<dyn SimDisk>) {
     let position = disk.position();
     tokio::time::sleep(disk.delay()).await;

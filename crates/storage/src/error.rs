@@ -55,7 +55,7 @@ pub enum OpenError {
     },
 }
 
-/// The reason why stored data cannot be used, before the file is known.
+/// The reason why stored data cannot be used. [`Unreadable::in_file`] adds the file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Unreadable {
     /// The data is damaged.
@@ -76,6 +76,7 @@ impl Unreadable {
         Self::Damaged(what.into())
     }
 
+    /// Returns the error for the operator, with the directory, the file and the log index.
     pub(crate) fn in_file(self, dir: &Path, file: &Path, log_index: Option<u64>) -> OpenError {
         match self {
             Self::Damaged(what) => OpenError::Corrupt {

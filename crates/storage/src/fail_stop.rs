@@ -1,4 +1,8 @@
-//! The fail-stop, which records the first storage failure permanently.
+//! The fail-stop, which records the first storage failure permanently. The process then ends with
+//! exit code 17.
+//!
+//! The failure is reported through [`Store::failed`](crate::Store::failed). `raft::lifecycle` ends
+//! with a `RaftError::Storage`, for which `server::exit_code_of` returns `exit_code::DISK_FAILED`.
 
 use super::log_target;
 use std::io;
@@ -41,11 +45,13 @@ impl FailStop {
         }
     }
 
-    /// Records the error of a result.
+    /// Records the error of a result, if it has one. The returned error is the failure that was
+    /// recorded first.
     pub(crate) fn watch<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|e| self.set(&e))
     }
 
+    /// Returns a receiver of the first storage failure.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Option<String>> {
         self.0.subscribe()
     }
@@ -71,8 +77,8 @@ mod tests {
         }
     }
 
-    /// A failure is logged once, under the target that operators know, no matter which file logs
-    /// it.
+    /// Only the first failure is logged, and under the target that operators know, no matter which
+    /// file logs it.
     #[test]
     fn a_failure_is_logged_under_its_target() {
         let lines = LoggedLines::default();

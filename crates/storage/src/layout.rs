@@ -2,10 +2,10 @@
 
 /// The database.
 pub(crate) const DATABASE: &str = "raft.redb";
-/// The WAL.
+/// The write-ahead log (WAL).
 pub(crate) const JOURNAL: &str = "raft.journal";
-/// The lock file. It is not removed on unlock: otherwise two processes could lock two different
-/// files.
+/// The lock file. It is not removed on unlock, because two processes could then lock two different
+/// files of this name.
 pub(crate) const LOCK: &str = "LOCK";
 /// The reserved space that is released when the disk is almost full.
 pub(crate) const BALLAST: &str = "ballast";
@@ -13,5 +13,6 @@ pub(crate) const BALLAST: &str = "ballast";
 pub(crate) const SNAPSHOT_PREFIX: &str = "snapshot-";
 pub(crate) const SNAPSHOT_SUFFIX: &str = ".snap";
 
-/// Suffix of files that are written first and then renamed. Those that a crash leaves are removed.
+/// Suffix of files that are written first and then renamed. Files with it that a crash left are
+/// removed when the directory is opened.
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";

@@ -1,4 +1,4 @@
-//! The persistent storage of a node: its log, vote, identity and snapshots.
+//! The persistent storage of a node: its Raft log, vote, identity and snapshots.
 //!
 //! The log, the vote, the committed and purged log ids and the identity are in one `redb` database,
 //! which is written by a single thread. In front of it is a write-ahead log (WAL) for the
@@ -7,9 +7,9 @@
 //!
 //! - The vote, the entries and their order follow openraft's contract: entries are readable when
 //!   `append` returns and durable when its callback runs, and everything is written in order.
-//! - A snapshot is durable before the purge that relies on it is queued.
-//! - The first failed operation is recorded. After it nothing is acknowledged and nothing is
-//!   retried.
+//! - A snapshot is durable before the purge of the entries that it covers is queued.
+//! - The first failed operation is recorded. After it nothing is acknowledged, nothing is retried,
+//!   and the process ends.
 //! - A directory whose content cannot be trusted is not opened.
 
 mod blocking;

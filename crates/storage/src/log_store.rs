@@ -36,7 +36,8 @@ impl Store {
 }
 
 impl LogStore {
-    /// Returns the entries of a range, up to about `bytes_max` but at least one if there is one.
+    /// Reads the entries of a range, up to about `bytes_max` bytes, but at least one entry if the
+    /// range contains one.
     async fn read(&self, range: Range<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         loop {
             self.inner.shared.fail_stop.check()?;
@@ -49,7 +50,7 @@ impl LogStore {
                 return Ok(cached.into_iter().map(|(entry, _)| entry).collect());
             }
             let read = self.read_disk(on_disk.clone(), bytes_max).await;
-            // Entries that were removed during the read may have been replaced: read again.
+            // If entries were removed during the read, others may have replaced them: read again.
             if self.inner.shared.view().epoch() != epoch {
                 continue;
             }
@@ -177,6 +178,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.clone()
     }
 
+    /// Writes the vote. It is durable on return.
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let vote = *vote;
         self.inner
@@ -184,6 +186,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             .await
     }
 
+    /// Records the committed log id. It is written to disk with the next commit.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         self.inner.shared.view().committed = committed;
         Ok(())
@@ -193,6 +196,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(self.inner.shared.view().committed)
     }
 
+    /// Appends entries. They are readable on return, and durable when the callback runs.
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
     where
         I: IntoIterator<Item = Entry> + OptionalSend,
@@ -208,6 +212,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.inner.append(encoded, callback).await
     }
 
+    /// Truncates the log after an entry. The truncation is durable on return.
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
         let permit = self.inner.permit(0).await?;
         let answer = self.inner.send_with(permit, |view, done| {
@@ -217,10 +222,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Purges the entries up to and including `upto`. The purge is queued, not durable, on return.
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
         let permit = self.inner.permit(0).await?;
-        // Not awaited: after a crash before the purge is on disk, openraft purges the entries
-        // again.
+        // The write is not awaited, because openraft purges the entries again if a crash comes
+        // first.
         self.inner.send_with(permit, |view, _| {
             view.purge(upto);
             WriteRequest::Purge { upto }

@@ -25,7 +25,7 @@ pub(crate) struct Opened {
     pub(crate) database: Database,
     pub(crate) wal: Wal,
     pub(crate) recovered: recovered_state::RecoveredState,
-    /// The last log id of the newest snapshot.
+    /// The last log id that the newest snapshot covers.
     pub(crate) covered: Option<LogId>,
     pub(crate) snapshots: Snapshots,
     pub(crate) fail_stop: FailStop,
@@ -60,7 +60,7 @@ pub(crate) fn open_directory(
         .ok_or(OpenError::InUse { lock: lock_file })?;
     make_database(&*vfs, dir)?;
     // A process that was killed may have left directory entries that are visible but not yet
-    // durable. From here on they are relied on, so they must be.
+    // durable. This process relies on them, so it syncs them first.
     vfs.sync_dir(dir).map_err(unusable)?;
     vfs.sync_dir(&parent_of(dir)).map_err(unusable)?;
     let fail_stop = FailStop::new();
@@ -88,8 +88,8 @@ pub(crate) fn open_directory(
     })
 }
 
-/// Removes the temporary files that a crash left behind, and creates the database of a new
-/// directory.
+/// Removes the temporary files that a crash left behind, and creates the database if the directory
+/// is new.
 fn make_database(vfs: &dyn Vfs, dir: &Path) -> Result<(), OpenError> {
     let unusable = |source| OpenError::NotWritable {
         dir: dir.to_path_buf(),
@@ -130,7 +130,7 @@ fn check_snapshots(
         source,
     };
     if *recovered == recovered_state::RecoveredState::default() {
-        // They were left by a crash while the directory was being wiped.
+        // The database is empty: any snapshots were left by a crash during a wipe of the directory.
         return snapshots.remove_all().map(|()| None).map_err(unusable);
     }
     let newest = snapshots.read_newest().map_err(|e| match e {

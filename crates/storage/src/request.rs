@@ -18,6 +18,7 @@ impl Callback {
         Self(Some(callback))
     }
 
+    /// Calls the callback with the result.
     pub(crate) fn complete(mut self, result: io::Result<()>) {
         if let Some(callback) = self.0.take() {
             callback.io_completed(result);
@@ -35,7 +36,7 @@ impl Drop for Callback {
     }
 }
 
-/// One request for the writer.
+/// A request for the writer.
 pub(crate) enum WriteRequest {
     Append {
         records: Vec<(u64, Vec<u8>)>,
@@ -75,8 +76,9 @@ impl WriteRequest {
         }
     }
 
-    /// Returns whether the request requires a two-phase commit. These requests are rare and too
-    /// important: after silent corruption of a one-phase commit the database would roll them back.
+    /// Returns whether the request requires a two-phase commit. Votes, identities and wipes are
+    /// rare, and must not be lost: after silent corruption of a one-phase commit the database would
+    /// roll them back.
     pub(crate) fn needs_two_phases(&self) -> bool {
         matches!(
             self,
@@ -94,14 +96,15 @@ impl WriteRequest {
             | Self::Identity { done, .. }
             | Self::Wipe { done }
             | Self::Close { done } => {
-                // The caller may be gone; the request was still carried out.
+                // An error means that the caller no longer waits. The request was still carried
+                // out.
                 let _ = done.send(result);
             }
         }
     }
 }
 
-/// A request with its share of the queue.
+/// A request with its permit, which reserves its bytes in the queue.
 pub(crate) struct QueuedRequest {
     pub(crate) request: WriteRequest,
     pub(crate) permit: OwnedSemaphorePermit,

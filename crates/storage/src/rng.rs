@@ -16,7 +16,8 @@ pub fn seed_thread(seed: Option<u64>) {
     SEEDED.set(seed);
 }
 
-/// Returns the next number of a seeded thread (splitmix64).
+/// Returns the next random number of a seeded thread (splitmix64); `None` if the thread has no
+/// seed.
 pub(crate) fn next_seeded() -> Option<u64> {
     let state = SEEDED.get()?.wrapping_add(0x9E37_79B9_7F4A_7C15);
     SEEDED.set(Some(state));
@@ -28,7 +29,7 @@ pub(crate) fn next_seeded() -> Option<u64> {
 /// Returns a random number for a new incarnation, process or static service.
 ///
 /// # Errors
-/// When the system provides no randomness; without it no name can be drawn.
+/// Fails when the system provides no randomness, without which no unique number can be drawn.
 pub fn random_u64() -> std::io::Result<u64> {
     match next_seeded() {
         Some(number) => Ok(number),

@@ -17,7 +17,8 @@ const BALLAST_BYTES: u64 = 16 << 20;
 /// small file system works too.
 const PART_OF_FS: u64 = 8;
 
-/// Divisor for the part of the floor that a snapshot leaves to the log: a few of its batches.
+/// Divisor for the part of the floor that must stay free for the log when a snapshot is written.
+/// The part holds a few batches of appends.
 const PART_FOR_LOG: u64 = 4;
 
 /// Size of the database beyond the log's records, in bytes.
@@ -35,6 +36,7 @@ pub struct SpaceState {
     pub below_floor: bool,
 }
 
+/// The free space of a data directory, with its floor and its ballast file.
 #[derive(Debug)]
 pub(crate) struct Space {
     vfs: Arc<dyn Vfs>,
@@ -56,9 +58,10 @@ impl Space {
 
     /// Returns the state for the given size of the log's records.
     pub(crate) fn state(&self, log_bytes: u64) -> io::Result<SpaceState> {
-        // The file never shrinks: space that a purge freed stays inside it. An entry takes up to
-        // twice its size, since page sizes are powers of two. Of the remaining free space, half may
-        // be unusable for the next entry, because it is fragmented by smaller pages.
+        // The database file never shrinks, so space that a purge freed stays inside it. An entry
+        // takes up to twice its size, since page sizes are powers of two. Of the remaining free
+        // space, half may be unusable for the next entry, because it is fragmented by smaller
+        // pages.
         let file_bytes = self.vfs.allocated_bytes(&self.dir.join(layout::DATABASE))?;
         let reusable_bytes = file_bytes.saturating_sub(2 * log_bytes + OVERHEAD_BYTES) / 2;
         let free_bytes = self
@@ -109,11 +112,12 @@ impl Space {
     /// if it is lost, it is created again.
     pub(crate) fn restore_ballast(&self) -> io::Result<()> {
         if self.ballast_bytes == 0 {
-            // The file system does not report its size.
+            // The file system does not report its size, so there is no ballast.
             return Ok(());
         }
         let path = self.dir.join(layout::BALLAST);
-        // Checks without opening the file, since that may have to wait for a file descriptor.
+        // The size is checked without opening the file, since an open may wait for a file
+        // descriptor.
         match self.vfs.allocated_bytes(&path) {
             Ok(bytes) if bytes >= self.ballast_bytes => return Ok(()),
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),

@@ -24,18 +24,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
-/// Maximum number of bytes in the writer's queue. When it is full, an append waits, and so in turn
-/// do new proposals.
+/// Maximum number of bytes in the writer's queue. When the queue is full, an append waits, and new
+/// proposals then wait for the append.
 const QUEUE_BYTES_MAX: usize = 16 << 20;
-/// Minimum number of bytes that a request counts for, which also limits the number of queued
-/// requests.
+/// Minimum number of bytes that a request counts for in the queue. It also limits the number of
+/// queued requests.
 const REQUEST_BYTES_MIN: usize = 4 << 10;
 const QUEUE_REQUESTS_MAX: usize = QUEUE_BYTES_MAX / REQUEST_BYTES_MIN;
 
 /// A data directory: the log, the vote, the identity and the snapshots of one node.
 ///
-/// Cheap to clone. When the last handle is dropped, including those of [`super::LogStore`], the
-/// directory is sealed and another process can open it.
+/// Cheap to clone. When the last handle is dropped, including every [`super::LogStore`], the last
+/// batch is sealed (by a two-phase commit) and another process can open the directory.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) inner: Arc<StoreInner>,
@@ -66,7 +66,7 @@ impl Store {
         Self::open_with(vfs, dir, BlockingExecutor::Threads)
     }
 
-    /// Like [`Store::open`], with a choice of where blocking work runs. With
+    /// Opens a data directory like [`Store::open`], with the given executor for blocking work. With
     /// [`BlockingExecutor::Tasks`] it must be called on the runtime that is to run the tasks.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Store {
     /// Writes the identity of the directory. It is durable on return.
     ///
     /// # Errors
-    /// When storage failed, now or before; the process must stop.
+    /// Fails when the storage fails or has failed before; the process must then stop.
     pub async fn save_identity(&self, identity: &Identity) -> io::Result<()> {
         let identity = identity.clone();
         self.inner
@@ -156,7 +156,7 @@ impl Store {
         self.inner.shared.fail_stop.subscribe()
     }
 
-    /// Returns where blocking work for this store runs.
+    /// Returns the executor on which blocking work for this store runs.
     pub fn work(&self) -> BlockingExecutor {
         self.inner.shared.snapshots.work().clone()
     }
@@ -165,7 +165,7 @@ impl Store {
     /// file system.
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     pub fn space(&self) -> io::Result<SpaceState> {
         self.inner.shared.space.state(self.log_bytes())
     }
@@ -236,13 +236,13 @@ impl Store {
     /// other request may write to the store until this one returns.
     ///
     /// # Errors
-    /// When storage failed, now or before; the process must stop.
+    /// Fails when the storage fails or has failed before; the process must then stop.
     pub async fn wipe(&self) -> io::Result<()> {
         self.inner.ask(|done| WriteRequest::Wipe { done }).await
     }
 
-    /// Seals the last batch and releases the directory. Later calls on other handles fail. A
-    /// failure is reported through [`Store::failed`].
+    /// Closes the store: seals the last batch and releases the directory. Later calls on other
+    /// handles fail. A failure is reported through [`Store::failed`].
     pub async fn close(self) {
         if let Err(error) = self.inner.stop_writer().await {
             tracing::warn!(
@@ -309,8 +309,8 @@ impl StoreInner {
         Ok(answer)
     }
 
-    /// Makes the entries visible to readers and queues them. The callback runs when they are on
-    /// disk.
+    /// Appends entries: makes them visible to readers and queues them. The callback runs when they
+    /// are on disk.
     pub(crate) async fn append(
         &self,
         entries: Vec<(Entry, Vec<u8>)>,
@@ -321,7 +321,7 @@ impl StoreInner {
             .await?;
         let mut view = self.shared.view();
         self.shared.fail_stop.check()?;
-        // openraft's test suite starts logs at 1, openraft itself at 0.
+        // An empty log may start at any index: openraft starts at 0, its test suite at 1.
         let start = view
             .last
             .map_or(first_index(&entries), |_| view.next_index());
@@ -387,7 +387,7 @@ impl Drop for StoreInner {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(thread) = thread {
-            // The writer has one seal left to do; after it the directory is released.
+            // The writer seals the last batch before its thread ends and the directory is released.
             let _ = thread.join();
         }
     }

@@ -53,7 +53,7 @@ fn unknown(what: &str) -> String {
 }
 
 /// Decodes the codings, and then gzip if the first bytes indicate a compressed file. A result that
-/// is larger than an inventory may be is cut off one byte after that limit.
+/// is larger than an inventory may be is cut off one byte after [`INVENTORY_BYTES_MAX`].
 ///
 /// # Errors
 /// Fails when the bytes do not match their coding.
@@ -70,6 +70,7 @@ pub(super) fn inflate(mut bytes: Vec<u8>, codings: &[Coding]) -> Result<Vec<u8>,
     }
 }
 
+/// Decodes one coding.
 fn undo(bytes: &[u8], coding: Coding) -> Result<Vec<u8>, String> {
     match coding {
         Coding::Gzip => read(MultiGzDecoder::new(bytes), "gzip"),
@@ -109,7 +110,8 @@ mod tests {
         Coding::of_headers(&values)
     }
 
-    /// Codings are parsed in any case and in any number of headers. Others are refused by name.
+    /// Known codings are parsed in any case and in any number of headers. An unknown coding is
+    /// refused with its name.
     #[test]
     fn codings_are_read() {
         assert_eq!(codings(&[]), Ok(vec![]));

@@ -40,7 +40,8 @@ pub enum InventoryError {
     Bad(#[from] BadInventory),
 }
 
-/// Reads the inventory at a URI that [`super::load`] returned, within 5 s.
+/// Fetches the inventory from a URI that [`super::load`] returned: from a file, or over HTTP within
+/// 5 s.
 ///
 /// # Errors
 /// Fails when the inventory cannot be read, or is invalid.
@@ -73,6 +74,7 @@ fn read_file(encoded: &str) -> io::Result<Vec<u8>> {
     inflate(bytes, &[]).map_err(io::Error::other)
 }
 
+/// Fetches the inventory over HTTP.
 async fn get(uri: &str) -> Result<Vec<u8>, String> {
     let client = http_client(FETCH_TIME_LIMIT).map_err(|error| innermost_cause(&error))?;
     let mut answer = client

@@ -22,7 +22,7 @@ fn serve(answer: Vec<u8>) -> String {
         let (mut socket, _) = listener.accept().expect("a client");
         let mut request = [0; 4096];
         let _read = socket.read(&mut request).expect("a request");
-        // The client closes the connection if the body is too long.
+        // This fails if the body is too long, since the client then closes the connection.
         let _sent = socket.write_all(&answer);
     });
     format!("http://127.0.0.1:{port}/inventory.json")
@@ -93,8 +93,8 @@ async fn files_are_read() {
     ));
 }
 
-/// An inventory is read over HTTP too. A server that is down, fails, or sends too much causes an
-/// error that says so.
+/// An inventory is read over HTTP too. The error for a server that is down, fails, or sends too
+/// much says which.
 #[tokio::test]
 async fn servers_are_asked() {
     let uri = serve(answer("200 OK", INVENTORY.as_bytes()));

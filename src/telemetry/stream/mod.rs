@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Maximum size of one write: a pipe that is ready for writing accepts that much without blocking.
 const PIECE_BYTES_MAX: usize = 4096;
 
-/// Maximum time that a reader may take to make room. After it, lines are lost until there is room.
+/// Maximum time to wait for a reader to make room. After it, lines are lost until there is room.
 const WRITE_TIMEOUT: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
@@ -81,6 +81,7 @@ impl DeviceStream {
         }
     }
 
+    /// Opens the destination.
     fn reopen(&mut self) -> io::Result<()> {
         let (file, is_datagram) = match &self.source {
             Destination::Descriptor(number) => (duplicate(*number)?.into(), false),
@@ -132,6 +133,7 @@ impl DeviceStream {
         end_of_last.map_or(first, |end| end + 1)
     }
 
+    /// Writes a piece, after the rest of an unfinished line.
     fn write_piece(&mut self, piece: &[u8]) -> io::Result<()> {
         if self.open.is_none() {
             self.reopen()?;
@@ -146,7 +148,7 @@ impl DeviceStream {
         match written {
             0 => Err(stalled()),
             written if written < piece.len() => {
-                // The reader gets the rest of it before the next line, or nothing more.
+                // The rest of the line is written before any other line.
                 self.unfinished = piece[written..].to_vec();
                 Ok(())
             }

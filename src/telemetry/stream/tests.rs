@@ -33,8 +33,8 @@ fn drain(reader: &mut File) -> String {
     String::from_utf8(text).expect("text")
 }
 
-/// A FIFO without a reader does not block. Lines reach a reader once there is one, and a reader
-/// that goes away costs lines and nothing else.
+/// A FIFO without a reader does not block. Lines reach a reader once there is one. Without a
+/// reader, lines are lost, and nothing else happens.
 #[test]
 fn a_fifo_waits_for_nobody() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -61,8 +61,8 @@ fn a_fifo_waits_for_nobody() {
     );
 }
 
-/// A reader that stalls costs lines, but no time after the first one. The lines that it gets later
-/// are whole.
+/// A reader that stalls loses lines, and only the first of them is waited for. The lines that the
+/// reader gets later are whole.
 #[test]
 fn a_reader_that_stalls_gets_whole_lines() {
     let dir = tempfile::tempdir().expect("a directory");

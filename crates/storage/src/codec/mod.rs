@@ -1,7 +1,7 @@
 //! The encoding of stored records.
 //!
 //! A record is `version u8 | crc32c u32 LE of the version and the body | body`, with the body in
-//! postcard. The stored types are our own: a release of openraft that lays out its types
+//! postcard. The stored types are our own, so that a release of openraft that lays out its types
 //! differently does not change the format on disk.
 
 use super::error::Unreadable;
@@ -18,18 +18,19 @@ use std::sync::Arc;
 /// The newest record version that this release can read, and the version that it writes.
 pub(crate) const VERSION: u8 = 1;
 
+/// Size of a record's header, in bytes: the version and the checksum.
 pub(crate) const HEADER: usize = 5;
 
-/// Maximum size of a log entry's record: it is sent to the followers in a single frame, which has
-/// the same limit.
+/// Maximum size of a log entry's record, in bytes. A leader sends an entry to a follower in a
+/// single frame, which has the same maximum size.
 pub(crate) const ENTRY_BYTES_MAX: usize = 64 << 20;
 
-/// Initial capacity of the buffer for a record, whose length is not known yet: growing byte by byte
-/// costs more than most records do.
+/// Initial capacity of the buffer into which a record is encoded. The length is not known in
+/// advance, and growing an empty buffer step by step costs more than encoding most records.
 const FIRST_ROOM_BYTES: usize = 4 << 10;
 
-/// Maximum number of members in a membership: every node of the largest inventory, plus their
-/// replacements.
+/// Maximum number of members in a membership: four times the nodes of the largest inventory, which
+/// leaves room for nodes that are being replaced.
 const NODES_MAX: usize = 4 * MEMBERS_MAX;
 
 type LeaderId = openraft::type_config::alias::LeaderIdOf<crate::types::TypeConfig>;
@@ -104,6 +105,7 @@ impl From<&Membership> for StoredMembers {
 }
 
 impl StoredMembers {
+    /// Restores the membership, and checks that it is valid.
     fn restore(self) -> Result<Membership, Unreadable> {
         if self.configs.is_empty() && self.nodes.is_empty() {
             return Ok(Membership::default());
@@ -113,7 +115,7 @@ impl StoredMembers {
     }
 }
 
-/// Checks that a reader of the log and of snapshots would accept a membership.
+/// Checks that a membership would be accepted when it is read back from the log or a snapshot.
 ///
 /// # Errors
 /// A description of the first problem found.
@@ -148,7 +150,7 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error
     room.resize(HEADER, 0);
     let mut bytes = postcard::to_extend(value, room)?;
     seal(&mut bytes);
-    // The memory of data that waits for the disk is accounted by its length.
+    // Data that waits for the disk is accounted by its length, so the buffer has no spare capacity.
     bytes.shrink_to_fit();
     Ok(bytes)
 }
@@ -161,7 +163,7 @@ pub(crate) fn seal(bytes: &mut [u8]) {
     }
 }
 
-/// Checks the header and decodes the value.
+/// Decodes a record after checking its version and its checksum.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
     let Some((header, body)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(Unreadable::damaged(format!(

@@ -93,7 +93,7 @@ fn a_damaged_record_is_refused() {
     }
 }
 
-/// A record of a newer release is distinguished from a damaged one.
+/// A record of a newer release is reported as newer, and not as damaged.
 #[test]
 fn a_newer_record_is_told_apart() {
     let mut bytes = encode_log_id(id(2, 9)).expect("encoded");

@@ -16,8 +16,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Size of redb's page cache. redb's default is 1 GiB; the tail of the log is in memory already, so
-/// the pages need little.
+/// Size of redb's page cache. redb's default is 1 GiB. A small cache is enough, since the newest
+/// log entries are in memory already.
 const CACHE_BYTES: usize = 4 << 20;
 /// The durability of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +42,13 @@ impl CommitMode {
     }
 }
 
+/// The open database of a data directory.
 #[derive(Debug)]
 pub(crate) struct Database {
     redb: redb::Database,
     path: PathBuf,
     size_index: LogSizeIndex,
-    /// `None` before the first WAL was created.
+    /// The epoch of the WAL when the database was opened; `None` if there was no WAL yet.
     epoch: Option<WalEpoch>,
 }
 
@@ -153,13 +154,14 @@ impl Database {
         self.epoch
     }
 
-    /// Records that the log has `bytes` more than when it was opened, and now ends with index
-    /// `last`.
+    /// Adds `bytes` bytes of WAL records to the size of the log that was opened. The log then ends
+    /// with index `last`.
     pub(crate) fn grow_by(&mut self, last: Option<u64>, bytes: u64) {
         self.size_index.note_opened(last, bytes);
     }
 
-    /// Runs a transaction over both tables. With a synced `commit` it is durable on return.
+    /// Runs a transaction over both tables and commits it. Unless `commit` is unsynced, redb syncs
+    /// the file and the transaction is durable on return.
     pub(crate) fn write(
         &self,
         commit: CommitMode,

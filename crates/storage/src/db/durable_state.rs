@@ -10,8 +10,8 @@ use redb::{ReadableTable, StorageError};
 use std::io;
 use std::ops::RangeBounds;
 
-/// Number of purged entries that a single commit deletes (0.6 ms), so that appends do not wait for
-/// a whole purge.
+/// Maximum number of purged entries that a single commit deletes, which takes 0.6 ms. The limit
+/// keeps appends from waiting for a whole purge.
 const PURGE_SLICE: u64 = 2_000;
 
 /// The bounds of the log as they are, or are about to be, on disk.
@@ -45,7 +45,7 @@ impl DurableState {
         }
     }
 
-    /// Applies a request to the tables.
+    /// Applies a request to the tables and to these bounds.
     pub(crate) fn apply(
         &mut self,
         request: &WriteRequest,
@@ -99,7 +99,8 @@ impl DurableState {
         Ok(())
     }
 
-    /// Deletes the oldest of the purged entries.
+    /// Deletes the oldest purged entries that are still in the table, up to [`PURGE_SLICE`] of
+    /// them.
     pub(crate) fn purge_slice(&mut self, log: &mut LogTable<'_>) -> Result<(), StorageError> {
         let Some(upto) = self.purged.filter(|_| self.purging).map(|p| p.index) else {
             return Ok(());
@@ -115,6 +116,7 @@ impl DurableState {
         Ok(())
     }
 
+    /// Deletes the entries of a range.
     fn delete(
         &mut self,
         log: &mut LogTable<'_>,

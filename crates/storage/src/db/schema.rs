@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// The format of the database as a whole: its tables and keys.
 ///
 /// - 1: the whole log is in the database.
-/// - 2: the most recent appends may be in a WAL. Before the WAL is created, the whole log
-///   is in the database.
+/// - 2: the most recent appends may be in a WAL. Until the WAL of a directory is created, the whole
+///   log is in the database.
 pub(crate) const FORMAT: u32 = 2;
 
 /// The table of log records by log index.
@@ -36,7 +36,8 @@ pub(crate) mod key {
 pub(crate) struct WalEpoch {
     /// A random number that identifies the frames of this WAL.
     pub(crate) salt: u64,
-    /// The generation of these frames.
+    /// The generation of these frames. It increases each time that frames are moved to the
+    /// database.
     pub(crate) generation: u64,
     /// The length of the WAL file. It is stored because a later release may choose a different
     /// length.

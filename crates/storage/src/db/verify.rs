@@ -109,6 +109,7 @@ pub(crate) fn database(redb: &redb::Database) -> Result<Checked, Failure> {
     Ok(checked)
 }
 
+/// Reads the single values, and checks that the format is known.
 fn values(redb: &redb::Database) -> Result<(RecoveredState, Option<WalEpoch>), Failure> {
     let meta = redb.begin_read()?.open_table(META)?;
     let get = |name| -> Result<Option<Vec<u8>>, Failure> {

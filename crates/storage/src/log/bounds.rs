@@ -2,13 +2,13 @@
 
 use crate::types::LogId;
 
-/// Returns the index after that of a log id; 0 for `None`.
+/// Returns the index that follows a log id; 0 for `None`, which means an empty log.
 pub(crate) fn next_index(id: Option<LogId>) -> u64 {
     id.map_or(0, |id| id.index + 1)
 }
 
-/// Returns the last log id after the log is truncated after `cut`. A `cut` past the end truncates
-/// nothing.
+/// Returns the last log id of a log once it is truncated after `cut`. A `cut` past the end
+/// truncates nothing.
 pub(crate) fn kept_after(
     last: Option<LogId>,
     purged: Option<LogId>,

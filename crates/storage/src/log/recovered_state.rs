@@ -3,7 +3,8 @@
 use crate::identity::Identity;
 use crate::types::{LogId, Vote};
 
-/// The state that a database held when it was opened.
+/// The state that the database contained when it was opened, and to which the frames of the WAL are
+/// then added.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RecoveredState {
     pub(crate) identity: Option<Identity>,

@@ -1,18 +1,18 @@
-//! Maps log indexes to cumulative log size, so that the log can be purged by bytes.
+//! A map from log indexes to cumulative log size, so that the log can be purged by bytes.
 
 use std::collections::VecDeque;
 
-/// Divisor for the resolution of the map: byte counts are accurate to this fraction of the log's
-/// size, plus one batch.
+/// The resolution of the map, as a divisor: byte counts are accurate to 1/256 of the log's size,
+/// plus one batch.
 const PART_OF_LOG: u64 = 256;
-/// Maximum number of marks: enough for many times the size of the log. The oldest are evicted
-/// first.
+/// Maximum number of marks, which are the entries of the map. At one mark per 1/256 of the log's
+/// size, they cover many times the log. The oldest are evicted first.
 const MARKS_MAX: usize = 4_096;
 
 /// A map from log indexes to the number of bytes that had been appended when the log ended with
 /// that index.
 ///
-/// - Indexes and bytes increase from mark to mark.
+/// - A mark is an index with its number of bytes. Both increase from mark to mark.
 /// - There are at most 4,096 marks, of 16 bytes each.
 #[derive(Debug, Clone, Default)]
 pub struct LogSizeIndex {
@@ -21,8 +21,8 @@ pub struct LogSizeIndex {
 }
 
 impl LogSizeIndex {
-    /// Records a part of a log that is being opened. Like [`LogSizeIndex::note`], with a log size
-    /// equal to the number of bytes recorded so far.
+    /// Records a part of a log that is being opened, like [`LogSizeIndex::note`]. The size of the
+    /// log is the number of bytes recorded so far, including this part.
     pub(crate) fn note_opened(&mut self, last: Option<u64>, bytes: u64) {
         self.note(last, bytes, self.appended_bytes + bytes);
     }
@@ -32,7 +32,8 @@ impl LogSizeIndex {
     pub(crate) fn note(&mut self, last: Option<u64>, bytes: u64, log_bytes: u64) {
         self.appended_bytes += bytes;
         let Some(last) = last else { return };
-        // The log was truncated, and grew again.
+        // The log was truncated after these marks were made: their indexes now belong to new
+        // entries.
         while self.marks.back().is_some_and(|(index, _)| *index >= last) {
             self.marks.pop_back();
         }
@@ -58,7 +59,8 @@ impl LogSizeIndex {
         self.bytes_at(upto).saturating_sub(from)
     }
 
-    /// Returns the newest known index that is followed by at least `bytes` bytes of log.
+    /// Returns the newest known index that is followed by at least `bytes` bytes of log, or `None`
+    /// if the log is smaller.
     pub fn index_before(&self, bytes: u64) -> Option<u64> {
         let is_before = |mark: &(u64, u64)| self.appended_bytes - mark.1 >= bytes;
         let count = self.marks.partition_point(is_before);
@@ -86,7 +88,7 @@ mod tests {
     }
 
     /// The bytes between two indexes are known to the resolution of a mark. Bytes from before the
-    /// first mark are attributed to it.
+    /// first mark are attributed to the index of that mark.
     #[test]
     fn bytes_are_found_by_index() {
         let mut size_index = opened();
@@ -103,8 +105,8 @@ mod tests {
         assert_eq!(LogSizeIndex::default().bytes_between(None, 0), 0);
     }
 
-    /// The returned index is followed by at least the given number of bytes. For a smaller log no
-    /// index is returned.
+    /// `index_before` returns an index that is followed by at least the given number of bytes, and
+    /// no index if the log is smaller.
     #[test]
     fn what_is_to_stay_is_found() {
         let mut size_index = opened();
@@ -117,8 +119,8 @@ mod tests {
         assert_eq!(LogSizeIndex::default().index_before(0), None);
     }
 
-    /// After a truncation the marks of the removed indexes are gone, since these indexes are
-    /// assigned to new entries.
+    /// A truncation removes the marks of the removed indexes, since these indexes are assigned to
+    /// new entries.
     #[test]
     fn a_cut_takes_its_marks() {
         let mut size_index = opened();
@@ -134,8 +136,8 @@ mod tests {
         assert_eq!(size_index.index_before(300 * KB), Some(10));
     }
 
-    /// The parts of a log that is opened are known individually, so that it can be purged without
-    /// first being covered by another snapshot.
+    /// A log that is opened gets marks throughout, so that its older part can be purged without
+    /// waiting for a new snapshot that covers all of it.
     #[test]
     fn an_opened_log_is_known_by_its_parts() {
         let mut size_index = LogSizeIndex::default();

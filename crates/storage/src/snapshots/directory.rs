@@ -68,10 +68,11 @@ impl Snapshots {
         self.save_with(meta, body.len() as u64, |out| out.write_all(body))
     }
 
-    /// Like [`Snapshots::save`], with a body of `body_bytes` bytes that is written piece by piece.
+    /// Writes a snapshot like [`Snapshots::save`], with a body of `body_bytes` bytes that
+    /// `write_body` writes piece by piece.
     ///
     /// # Errors
-    /// Those of [`Snapshots::save`] and of `write_body`.
+    /// Returns the errors of [`Snapshots::save`] and of `write_body`.
     pub fn save_with(
         &self,
         meta: &SnapshotMeta,
@@ -107,11 +108,13 @@ impl Snapshots {
     /// it queries the file system.
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     pub fn have_room(&self, body_bytes: u64) -> io::Result<bool> {
         self.inner.space.could_take(body_bytes)
     }
 
+    /// Writes a snapshot to a temporary file, syncs it, renames it into place, and removes older
+    /// ones.
     fn write(
         &self,
         meta: &SnapshotMeta,
@@ -161,6 +164,7 @@ impl Snapshots {
         self.inner.vfs.sync_dir(&self.inner.dir)
     }
 
+    /// Reads the newest snapshot, and checks it and its name.
     pub(crate) fn read_newest(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, LoadError> {
         let Some(name) = self.names()?.pop() else {
             return Ok(None);

@@ -17,15 +17,15 @@ const MAGIC: [u8; 8] = *b"QRSNAP\r\n";
 const VERSION: u32 = 1;
 const HEADER: usize = 28;
 const FOOTER: usize = 12;
-/// Size of a block. An error names a damaged block by its number. The size is small enough for a
-/// test that flips bits throughout a file.
+/// Size of a block of the body. An error names a damaged block by its number. Blocks are small
+/// enough for a test that flips bits throughout a file of several blocks.
 const BLOCK: usize = 64 * 1024;
 /// Maximum size of the metadata. A membership has at most some tens of members, so a header with a
 /// larger value is invalid.
 const META_BYTES_MAX: u32 = 1 << 20;
-/// Maximum size of a body that is written, read or received from a leader. It is twice the size
-/// that the registry may account for, which is more than its encoded body takes. A header with a
-/// larger value is invalid.
+/// Maximum size of a body that is written, read or received from a leader. It is twice
+/// [`MAX_HELD_BYTES`], the most that the registry may account for its content, which is more than
+/// the encoded content takes. A header with a larger value is invalid.
 pub const SNAPSHOT_BYTES_MAX: u64 = 512 << 20;
 const _: () = assert!(2 * MAX_HELD_BYTES as u64 <= SNAPSHOT_BYTES_MAX);
 
@@ -80,6 +80,7 @@ pub fn check_snapshot_meta(meta: &SnapshotMeta) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Checks that a body is not larger than a reader would accept.
 pub(crate) fn check_body(bytes: u64) -> io::Result<()> {
     match bytes <= SNAPSHOT_BYTES_MAX {
         true => Ok(()),
@@ -90,7 +91,7 @@ pub(crate) fn check_body(bytes: u64) -> io::Result<()> {
     }
 }
 
-/// Writes a whole file.
+/// Writes a whole snapshot file: the header, the blocks and the footer.
 pub(crate) fn write_file(
     file: &dyn VfsFile,
     meta: &[u8],
@@ -119,7 +120,7 @@ pub(crate) fn write_file(
     blocks.finish(body_bytes)
 }
 
-/// Writes a body in blocks, each with its checksum.
+/// A writer that splits a body into blocks, each with its checksum.
 struct Blocks<'f> {
     file: &'f dyn VfsFile,
     at: u64,
@@ -131,6 +132,7 @@ struct Blocks<'f> {
 }
 
 impl Blocks<'_> {
+    /// Writes the current block with its checksum.
     fn write_block(&mut self) -> io::Result<()> {
         let crc = block_crc(self.number, &self.block).to_le_bytes();
         self.whole = crc32c::crc32c_append(self.whole, &crc);
@@ -142,6 +144,7 @@ impl Blocks<'_> {
         Ok(())
     }
 
+    /// Writes the last block and the footer.
     fn finish(mut self, body_bytes: u64) -> io::Result<()> {
         if !self.block.is_empty() {
             self.write_block()?;
@@ -185,7 +188,7 @@ fn number<const N: usize>(bytes: &[u8; HEADER], at: usize) -> [u8; N] {
     out
 }
 
-/// Reads a whole file and checks it.
+/// Reads a whole snapshot file and checks it.
 pub(crate) fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), LoadError> {
     let len = file.len()?;
     if len < (HEADER + FOOTER) as u64 {
@@ -236,6 +239,8 @@ pub(crate) fn read_file(file: &dyn VfsFile) -> Result<(SnapshotMeta, Vec<u8>), L
     Ok((meta, body))
 }
 
+/// Reads a body and checks each block. Returns the body, the checksum for the footer, and the
+/// footer's offset.
 fn read_blocks(
     file: &dyn VfsFile,
     mut at: u64,

@@ -117,9 +117,9 @@ fn examine(
     all
 }
 
-/// A process that ends between a snapshot from its leader and the entry after it shows, after a
-/// restart, everything that it acknowledged. The purge of the entries that the snapshot covers is
-/// not awaited.
+/// If a follower crashes after it acknowledged a snapshot from its leader and before the log is
+/// purged up to it, everything acknowledged still counts after the restart. The purge is not
+/// awaited.
 #[test]
 fn a_snapshot_received_counts_before_the_log_is_purged() {
     const SNAPSHOT: usize = 3;
@@ -151,7 +151,7 @@ fn a_snapshot_received_counts_before_the_log_is_purged() {
 
 /// No power cut after any operation of a script of 200 steps loses or changes anything that was
 /// acknowledged, whichever unsynced changes are kept, lost or torn; and the store opens after each
-/// of them.
+/// power cut.
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
     let run = played(&long());
@@ -164,7 +164,8 @@ fn nothing_acknowledged_is_lost_in_a_power_cut() {
     );
 }
 
-/// The same holds for large data: entries and snapshots of many pages and blocks.
+/// No power cut loses or changes anything acknowledged, even if entries and snapshots take many
+/// pages and blocks.
 #[test]
 fn nothing_large_is_lost_in_a_power_cut() {
     let run = played(&everything());
@@ -173,7 +174,8 @@ fn nothing_large_is_lost_in_a_power_cut() {
     assert!(examined.opened > 3_000, "only {} images", examined.opened);
 }
 
-/// The same holds while the WAL is repeatedly filled and moved to the database.
+/// No power cut loses or changes anything acknowledged while the WAL is repeatedly filled and moved
+/// to the database.
 #[test]
 fn nothing_is_lost_when_the_journal_is_full() {
     let mut steps = vec![ScriptStep::Vote(1, true)];
@@ -186,7 +188,8 @@ fn nothing_is_lost_when_the_journal_is_full() {
     assert!(examined.opened > 500, "only {} images", examined.opened);
 }
 
-/// A power cut while the store opens after a power cut changes nothing either.
+/// A second power cut, while the store opens after the first, changes nothing: the store then opens
+/// with the same content.
 #[test]
 fn a_power_cut_during_recovery_changes_nothing() {
     let run = played(&everything());
@@ -251,8 +254,8 @@ fn a_power_cut_after_a_kill_loses_nothing_that_was_seen() {
     assert!(images > 300, "only {images} images");
 }
 
-/// A purge of many entries, which are deleted in slices between other commits, is complete after a
-/// power cut between them.
+/// A purge deletes many entries in slices, between other commits. After a power cut between two
+/// slices it still counts either as a whole or not at all.
 #[test]
 fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     let steps = [
@@ -269,14 +272,13 @@ fn a_power_cut_between_slices_of_a_purge_changes_nothing() {
     assert!(examined.opened > 100, "only {} images", examined.opened);
 }
 
-/// Returns the number of images of a run that are rejected or hold something other than they
-/// must.
+/// Returns the number of images of a run that are rejected or have wrong content.
 fn wrong_images(run: &Run, changes: &[DiskChange]) -> usize {
     examine(run, changes, 1, |_, _| {}).wrong
 }
 
-/// These tests can fail: a disk that lies about its syncs, a directory that is never synced, and a
-/// store that acknowledges before it syncs are all detected.
+/// The tests of power cuts can fail: they detect a disk that lies about its syncs, a directory that
+/// is never synced, and a store that acknowledges before it syncs.
 #[test]
 fn a_missing_sync_is_caught() {
     let run = played(&everything()[..18]);

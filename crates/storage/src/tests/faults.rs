@@ -38,7 +38,7 @@ async fn refuses_everything(store: &Store) -> Result<(), String> {
     Ok(())
 }
 
-/// The steps between two opens of the store, and the state that the first of them finds.
+/// The steps between two opens of the store, and the content of the disk at the first open.
 struct FaultSession {
     steps: Vec<ScriptStep>,
     image: DiskImage,
@@ -106,8 +106,8 @@ impl FaultSession {
             .map_err(|wrong| format!("{struck} (operation {n}): {wrong}"))
     }
 
-    /// Checks that everything acknowledged is there after a power cut at this point, whatever
-    /// happened to the rest, and that it is also there without a power cut.
+    /// Checks that everything acknowledged is there after a power cut at this point, whether all or
+    /// only some of the unsynced changes survive, and also without a power cut.
     fn nothing_lost(&self, run: &Run, n: u64) -> Result<(), String> {
         let mut random = CrashRandom(n + 1);
         let crash = Crash::after(&self.image).at_end(&run.fs.changes());
@@ -153,7 +153,8 @@ fn outcome(
             }
             Ok(FaultOutcome::Refused)
         }
-        // The ballast is only a precaution: without space for it, the store does without.
+        // The ballast is only a precaution, so the store runs without it if there is no space for
+        // it.
         Ok(()) if struck.contains("ballast") && fault != IoFault::Io => Ok(FaultOutcome::Tolerated),
         Ok(()) => {
             let failure = run.failure().ok_or("nothing was recorded")?;
@@ -248,7 +249,8 @@ fn a_failed_operation_stops_the_store() {
         "{failed} of {operations} operations failed: {} stopped, {} refused at open; {:#?}",
         tally.stopped, tally.refused, tally.struck
     );
-    // The composition of batches, and whether there is time for a seal, varies from run to run.
+    // The number of operations varies from run to run, with the composition of batches and the time
+    // for a seal.
     assert!(
         failed as u64 * 100 >= operations * 95,
         "{failed} of {operations}"
@@ -263,8 +265,9 @@ fn a_failed_operation_stops_the_store() {
     }
 }
 
-/// The same holds for an operation that finds no space, and for one that finds half of the space
-/// that it needs.
+/// An operation that finds no space, or half of the space that it needs, stops the store at any
+/// point of a script of 200 steps: the failed write is not retried, nothing more is acknowledged,
+/// and nothing that was acknowledged is lost.
 #[test]
 fn an_operation_without_space_stops_the_store() {
     let sessions = sessions(&long());
@@ -279,8 +282,8 @@ fn an_operation_without_space_stops_the_store() {
     }
 }
 
-/// These tests can fail: with a disk that lies about one of its syncs, every such sync is detected,
-/// since nothing is recorded.
+/// The tests of failed operations can fail: when the disk lies about one of its syncs, no failure
+/// is recorded, and this is detected for every sync.
 #[test]
 fn a_failure_that_is_not_told_is_caught() {
     let sessions = sessions(&long()[..20]);

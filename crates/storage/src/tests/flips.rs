@@ -7,8 +7,8 @@ use crate::OpenError;
 use crate::vfs::sim::{Crash, CrashRandom, DiskImage, SimFs};
 use std::path::{Path, PathBuf};
 
-/// Minimum number of bytes of a sealed directory that are flipped: every byte of each database page
-/// that was ever written, and every byte of the snapshot.
+/// Minimum number of bytes of a sealed directory in which the test flips a bit: every byte of each
+/// database page that was ever written, and every byte of the snapshot.
 const FLIPS_MIN: usize = 65_000;
 
 fn small() -> Vec<ScriptStep> {
@@ -168,8 +168,8 @@ fn unsealed(run: &Run) -> DiskImage {
     unsealed.expect("the last step was acknowledged before the seal")
 }
 
-/// A flipped bit in a database that was not sealed costs at most the last batch, since it cannot be
-/// distinguished from a torn write there; no older data is lost or wrong.
+/// A flipped bit in a directory that was not sealed costs at most the last batch, in which it
+/// cannot be distinguished from a torn write. No older data is lost or wrong.
 #[test]
 fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let mut run = Run::new(SimFs::new(CAPACITY));
@@ -177,14 +177,14 @@ fn a_wrong_bit_in_an_unsealed_database_costs_the_last_batch_at_most() {
     let last = run.history.len() - 1;
     let image = unsealed(&run);
     let whole = contents_of_image(image.clone()).expect("it opens");
-    // The purge before the last step may have been part of the same batch.
+    // The purge before the last step may have been part of the same batch, and be lost with it.
     let acknowledged: Vec<usize> = (1..last - 1).collect();
     let allowed = |found: &Contents| run.judge(found, &acknowledged, last).is_ok();
     for file in ["raft.redb", "raft.journal"] {
         let (flipped, refused) = flip(&image, file, 5, &whole, allowed);
         println!("{flipped} flips of {file}, {refused} refused");
         assert!(flipped > 1_000, "{flipped} flips of {file}");
-        // The last append may or may not be in the WAL; this varies from run to run.
+        // The last append may or may not be in the WAL, so possibly no flip of the WAL is rejected.
         assert!(refused > 0 || file == "raft.journal", "nothing was refused");
     }
 }
@@ -205,8 +205,8 @@ fn with_frames() -> (Run, DiskImage) {
     (run, image)
 }
 
-/// A flipped bit in the WAL can lose only the last frame: a frame that is followed by another
-/// one was durable.
+/// A flipped bit in the WAL can lose only the last frame. If a damaged frame is followed by another
+/// frame, it was durable, and the directory is rejected.
 #[test]
 fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
     let refused = (0..20).map(|_| {
@@ -220,13 +220,13 @@ fn a_wrong_bit_in_the_journal_costs_the_last_batch_at_most() {
         println!("{flipped} flips, {refused} refused");
         refused
     });
-    // A flip in the last frame is never rejected, and a writer that was delayed may have left no
-    // other frame.
+    // One run is enough: a flip in the last frame is never rejected, and a writer that was delayed
+    // may have left no other frame.
     assert!(refused.into_iter().any(|refused| refused > 9_000));
 }
 
-/// These tests can fail: an intact database or snapshot with different content, as if a wrong byte
-/// had been read as data, and a rejection that names another file, are all detected.
+/// The tests of flipped bits can fail: they detect an intact database or snapshot with different
+/// content, as if a wrong byte had been read as data, and a rejection that names another file.
 #[test]
 fn a_wrong_byte_read_as_data_is_caught() {
     let (image, whole) = sealed();

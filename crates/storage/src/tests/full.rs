@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 const SMALL: u64 = 12 << 20;
 
-/// The floor is reached before any write fails, a snapshot and a purge still succeed below it, and
-/// the space that they free is detected and reused.
+/// The floor of free space is reached before any write fails, a snapshot and a purge still succeed
+/// below the floor, and the space that the purge frees is detected and reused.
 #[test]
 fn a_full_disk_is_foreseen_and_a_purge_frees_it() {
     block_on(async {

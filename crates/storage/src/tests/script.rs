@@ -26,13 +26,15 @@ pub(super) fn dir() -> PathBuf {
     PathBuf::from("/data/raft")
 }
 
+/// A step of a script: one operation on the store.
 #[derive(Debug, Clone)]
 pub(super) enum ScriptStep {
     Identity(u64),
     Vote(u64, bool),
     /// Appends entries of these sizes in one call.
     Append(Vec<usize>),
-    /// Appends several entries in one call each, without waiting for the previous ones.
+    /// Appends entries of these sizes, each in its own call, without waiting for the previous
+    /// calls.
     Burst(Vec<usize>),
     /// Truncates the log after an index.
     Truncate(u64),
@@ -53,8 +55,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Returns whether the database content is equal. The committed id is ignored: it is written
-    /// along with other operations and may lag.
+    /// Returns whether the database content is equal. The committed id is ignored, because it is
+    /// only written along with other operations and may lag.
     pub(super) fn same_log(&self, other: &Self) -> bool {
         let (one, two) = (&self.recovered, &other.recovered);
         one.last == two.last
@@ -141,7 +143,7 @@ pub(super) fn snapshot_of(last: LogId, bytes: usize) -> (SnapshotMeta, Vec<u8>) 
     )
 }
 
-/// Appends entries. Returns a future of the callback's result.
+/// Appends entries. Returns a future for the result that the callback gets.
 pub(super) async fn append(
     log: &mut LogStore,
     entries: Vec<Entry>,
@@ -158,7 +160,7 @@ pub(super) struct Run {
     pub(super) history: Vec<Contents>,
     /// Every committed id that was passed to the store.
     pub(super) committed: Vec<LogId>,
-    /// Whether the acknowledgement of each step applies to the snapshot (instead of the log).
+    /// For each step, whether its acknowledgement is about the snapshot and not about the log.
     pub(super) of_snapshot: Vec<bool>,
     failed: Option<watch::Receiver<Option<String>>>,
 }
@@ -305,8 +307,8 @@ impl Run {
                     c.recovered.purged = Some(upto);
                     c.recovered.last = c.entries.last().map_or(Some(upto), |e| Some(e.log_id));
                 });
-                // The purge is not awaited; the acknowledgement of a later step for the log implies
-                // that it is done.
+                // The purge is not awaited. It is done when a later step that writes to the log is
+                // acknowledged.
                 log.purge(upto).await?;
             }
             ScriptStep::Wipe => {
@@ -355,7 +357,7 @@ fn extend(contents: &mut Contents, entries: &[Entry]) {
     contents.recovered.last = contents.entries.last().map(|e| e.log_id);
 }
 
-/// Opens the files that a crash left, like the next process would, and reads all of them.
+/// Opens the files that a crash left, like the next process does, and reads all of their content.
 pub(super) fn contents_of(fs: &SimFs, dir: &Path) -> Result<Contents, OpenError> {
     let opened = open_directory(Arc::new(fs.clone()), dir, BlockingExecutor::Threads)?;
     let entries = opened

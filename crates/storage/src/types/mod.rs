@@ -30,7 +30,8 @@ impl fmt::Display for Member {
     }
 }
 
-/// The payload of a log entry. It is shared, since openraft clones entries for every follower.
+/// The payload of a log entry: a batch of commands. It is shared (`Arc`), since openraft clones
+/// entries for every follower.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal(pub Arc<Batch>);
 

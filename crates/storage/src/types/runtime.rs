@@ -8,8 +8,8 @@ use rand::rngs::SmallRng;
 use std::future::Future;
 use std::time::Duration;
 
-/// openraft's tokio runtime, except that election timeouts are drawn from the thread's seed if
-/// there is one.
+/// openraft's tokio runtime, except that in a simulation the election timeouts are drawn from the
+/// thread's seed ([`crate::rng`]).
 #[derive(Debug)]
 pub struct Runtime(TokioRuntime);
 

@@ -1,4 +1,4 @@
-//! A log file to which nothing is written after a failure.
+//! A file to which nothing is written after a storage failure.
 
 use super::interface::VfsFile;
 use crate::fail_stop::FailStop;
@@ -8,7 +8,8 @@ use std::io;
 
 /// A file of the [`super::Vfs`] that rejects every write and sync once any failure is recorded.
 /// This is necessary because redb repairs its own file when it is dropped, and does not know about
-/// failures of other files. The directory's lock file keeps other processes out.
+/// failures of other files. It needs no lock of its own, since the directory's lock file keeps
+/// other processes out.
 #[derive(Debug)]
 pub(crate) struct FailStopFile {
     file: Box<dyn VfsFile>,

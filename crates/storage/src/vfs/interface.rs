@@ -23,7 +23,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Creates a directory and its parents. They are durable on return.
     ///
     /// # Errors
-    /// As reported by the system; the same holds for every method here.
+    /// Returns the system's error, like every method of this trait.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// Opens an existing file for reading and writing.
     ///
@@ -39,7 +39,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// `sync_dir`.
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file. The removal is durable only after `sync_dir`.
     ///
@@ -49,12 +49,12 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Returns the names in a directory, sorted.
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Makes the entries of a directory durable.
+    /// Makes the entries of a directory durable (fsync).
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Locks a file, creating it if necessary. Returns `None` when the lock is already held.
     ///
@@ -70,7 +70,7 @@ pub trait Vfs: Debug + Send + Sync + 'static {
     /// Returns the free and the total space of the file system that contains a directory.
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     fn space(&self, dir: &Path) -> io::Result<FsSpace>;
 }
 
@@ -79,7 +79,7 @@ pub trait VfsFile: Debug + Send + Sync + 'static {
     /// Returns the length of the file in bytes.
     ///
     /// # Errors
-    /// As reported by the system; the same holds for every method here.
+    /// Returns the system's error, like every method of this trait.
     fn len(&self) -> io::Result<u64>;
     /// Returns whether the length of the file is 0.
     ///
@@ -101,19 +101,19 @@ pub trait VfsFile: Debug + Send + Sync + 'static {
     /// Truncates the file, or extends it with zeros.
     ///
     /// # Errors
-    /// As reported by the system.
+    /// Returns the system's error.
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Allocates space on the device for `len` bytes, and sets the length of the file to `len`.
     ///
     /// # Errors
     /// `StorageFull` when there is no space.
     fn allocate(&self, len: u64) -> io::Result<()>;
-    /// Makes the content and the length durable.
+    /// Makes the content and the length durable (fdatasync).
     ///
     /// # Errors
-    /// A failed fsync may have discarded the data that it was to keep: never retry it.
+    /// A failed sync must never be retried, since the system may have discarded the data.
     fn sync_data(&self) -> io::Result<()>;
-    /// Makes the content and all metadata durable.
+    /// Makes the content and all metadata durable (fsync).
     ///
     /// # Errors
     /// Same as `sync_data`.

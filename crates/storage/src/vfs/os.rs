@@ -27,12 +27,13 @@ struct OsLock {
 impl FileLock for OsLock {}
 
 /// Maximum number of attempts to open a file while no file descriptor is free; they span ten
-/// seconds. A lack of descriptors is not a failure of the disk: client connections hold them and
-/// will end. A disk that hangs for longer counts as failed.
+/// seconds. A lack of descriptors is not a failure of the disk, since client connections hold them
+/// and will end. If none is free after that time, the operation fails like one on a broken disk.
 const DESCRIPTOR_TRIES: u32 = 500;
+/// Time between two attempts to open a file.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Calls `open` until a file descriptor is free for it.
+/// Calls `open` until a file descriptor is free for it, at most [`DESCRIPTOR_TRIES`] times.
 fn once_there_is_one<T>(mut open: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..DESCRIPTOR_TRIES {
         match open() {
@@ -50,7 +51,7 @@ fn lacks_descriptor(error: &io::Error) -> bool {
     matches!(code, Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Size of the writes that fill a file with zeros where the file system cannot allocate.
+/// Size of the writes that fill a file with zeros on a file system that cannot allocate space.
 const ZERO_STEP: usize = 64 * 1024;
 
 impl OsFile {

@@ -1,11 +1,11 @@
 //! The encoding of WAL frames.
 //!
 //! A frame is `magic u32 | generation u64 | sequence u32 | length u32 | crc32c of the body | crc32c
-//! of all before and the salt | body`, with numbers in little-endian order, padded with zeros to a
-//! whole block. The body is the committed log id, followed by the records, each as `index u64 |
-//! length u32 | record`. The log id is preceded by its length only, which is 0 if there is no log
-//! id. The salt is random and stored in the database, so that no announcement can be crafted to
-//! look like a frame.
+//! of the salt and all fields before | body`, with numbers in little-endian order, padded with
+//! zeros to a whole block. The body is the committed log id as `length u32 | record`, with length 0
+//! if there is none, followed by the entries, each as `index u64 | length u32 | record`. The salt
+//! is random and stored in the database, so that no announcement can be crafted to look like a
+//! frame.
 
 use crate::codec;
 use crate::db::schema::WalEpoch;
@@ -19,9 +19,9 @@ pub(crate) const BLOCK_BYTES: usize = 4096;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"QRJ\x01");
 const HEADER_BYTES: usize = 28;
-/// Size of the two numbers in front of a record.
+/// Size of the index and the length in front of a record.
 const RECORD_HEAD_BYTES: usize = 12;
-/// Maximum size of the record of a log id together with its length.
+/// Maximum size of the committed log id in a frame: its record and the length in front of it.
 const COMMITTED_BYTES_MAX: usize = 64;
 
 /// The entries that were appended in one batch.
@@ -59,6 +59,7 @@ impl FrameHeader {
         is_frame.then_some(header)
     }
 
+    /// Writes the header to the start of a block.
     fn write(self, out: &mut [u8], salt: u64) {
         let mut fields = Vec::with_capacity(HEADER_BYTES);
         fields.extend(MAGIC.to_le_bytes());
@@ -126,7 +127,7 @@ fn length_of(bytes: &[u8]) -> io::Result<u32> {
 }
 
 /// Decodes the frame at the start of `bytes`, and returns it with its size. Returns `None` when
-/// there is no frame, when it is a different frame, or when it is torn.
+/// there is no frame, when it has another generation or sequence number, or when it is torn.
 ///
 /// # Errors
 /// When the checksums match but the content is invalid.
@@ -142,6 +143,7 @@ pub(crate) fn decode(
     Ok(Some((decode_body(body)?, taken)))
 }
 
+/// Returns the body of the frame at the start of `bytes`, if it is the expected frame and intact.
 fn body_of(bytes: &[u8], epoch: WalEpoch, sequence: u32) -> Option<&[u8]> {
     let header = FrameHeader::read(bytes, epoch.salt)?;
     if (header.generation, header.sequence) != (epoch.generation, sequence) {

@@ -9,7 +9,7 @@ use crate::types::LogId;
 use redb::StorageError;
 use std::io;
 
-/// The WAL, with the records of its frames.
+/// The WAL, with the records of its frames in memory until they are in the database.
 #[derive(Debug)]
 pub(crate) struct PendingWal {
     wal: Wal,
@@ -62,18 +62,19 @@ impl PendingWal {
         self.wal.append(committed, records, is_synced)
     }
 
-    /// Keeps the records of a request that was written to the WAL.
+    /// Keeps the records of a request that was written to the WAL, for the next checkpoint.
     pub(crate) fn keep(&mut self, request: &mut WriteRequest) {
         if let WriteRequest::Append { records, .. } = request {
             self.records.append(records);
         }
     }
 
-    /// Writes all records to the database, within the caller's transaction. Returns the epoch that
-    /// was stored, which must be passed to [`PendingWal::checkpointed`] after the commit.
+    /// Moves all records to the database (checkpoint), within the caller's transaction. Returns the
+    /// epoch that was stored, which must be passed to [`PendingWal::checkpointed`] after the
+    /// commit.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Returns the database's error.
     pub(crate) fn checkpoint(
         &self,
         log: &mut LogTable<'_>,
@@ -89,7 +90,8 @@ impl PendingWal {
         Ok(epoch)
     }
 
-    /// Discards the records, after the transaction is durable in the database.
+    /// Discards the records and starts the next generation of the WAL, after the transaction of
+    /// [`PendingWal::checkpoint`] is durable.
     pub(crate) fn checkpointed(&mut self, epoch: Option<WalEpoch>) {
         self.records.clear();
         if let Some(epoch) = epoch {

@@ -64,10 +64,10 @@ impl WalRecovery<'_> {
         }
     }
 
-    /// Creates the WAL of a database that has no WAL epoch. Such a database is new, or was
-    /// written by a release without a WAL. An unused WAL file next to it was left by a
-    /// crash between the two steps below. A used one contains entries of a newer database, so the
-    /// directory is rejected.
+    /// Creates the WAL of a database that has no WAL epoch. Such a database is new, or was written
+    /// by a release without a WAL. A WAL file that was never written to was left by a crash after
+    /// the file was created and before its epoch was stored. A WAL file that was written to
+    /// contains entries of a newer database, so the directory is rejected.
     fn create_wal(&self, database: &Database) -> Result<WalEpoch, OpenError> {
         let is_used = Wal::is_used(self.vfs, self.dir).map_err(|e| self.unusable(e))?;
         if is_used == Some(true) {
@@ -97,6 +97,7 @@ impl WalRecovery<'_> {
         make().map_err(|source| self.unusable(source))
     }
 
+    /// Moves the frames to the database, in a durable transaction that also stores the next epoch.
     fn checkpoint(
         &self,
         database: &Database,

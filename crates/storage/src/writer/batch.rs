@@ -6,14 +6,15 @@ use crate::request::{QueuedRequest, ResultSender, WriteRequest};
 use quorate_planted::{Bug, is_planted};
 use std::sync::mpsc::Receiver;
 
-/// Maximum number of requests in a batch; the bytes are limited approximately too. A request
-/// queued behind a batch thus waits for a single commit (including the frames in the WAL), not
-/// for a whole backlog.
+/// Maximum number of requests in a batch. [`BYTES_MAX`] limits the bytes too. A request queued
+/// behind a batch thus waits for a single commit of limited size (plus the frames in the WAL), and
+/// not for a whole backlog.
 const REQUESTS_MAX: usize = 4096;
+/// Number of bytes from which a batch takes no further request. The last request may exceed it.
 pub(super) const BYTES_MAX: usize = 4 << 20;
 
-/// Collects the queued requests into a batch, without waiting for more. A close is returned
-/// separately, since it comes last.
+/// Collects the queued requests into a batch, without waiting for more. A close ends the batch and
+/// is returned separately, since it comes last.
 pub(super) fn collect(
     queue: &Receiver<QueuedRequest>,
     first: QueuedRequest,

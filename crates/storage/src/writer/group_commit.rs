@@ -1,5 +1,8 @@
-//! The single writer thread (group commit). It takes all queued requests, writes them as one
-//! WAL frame or one database transaction with one fsync, and then runs the callbacks in order.
+//! The single writer thread (group commit). It takes all queued requests, writes them as one WAL
+//! frame or one database transaction with one fsync, and then runs the callbacks in order.
+//!
+//! The fsync of a WAL frame is in `wal::file::Wal::append`. That of a transaction is in redb's
+//! commit (`db::database::Database::write`); a two-phase commit has a second one.
 
 use super::batch;
 use super::shared::WriterState;
@@ -21,25 +24,31 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Idle time after which the last batch is sealed and the frames in the WAL are moved to the
-/// database. A one-phase commit that is corrupted later looks like a torn one and is rolled back,
-/// and so is the last frame of the WAL. Sealed data that is corrupted is rejected instead.
+/// Idle time after which the last batch is sealed: the frames in the WAL are moved to the database
+/// with a two-phase commit. Without a seal, a last WAL frame or one-phase commit that is corrupted
+/// later looks like a torn write and is rolled back. With a seal, the corruption is detected and
+/// the directory is rejected.
 const SEAL_AFTER: Duration = Duration::from_millis(50);
 
+/// The next action of the writer.
 enum NextStep {
     Request(QueuedRequest),
     /// The queue is empty, but part of a purge is left to do.
     PurgeSlice,
+    /// Nothing was queued for [`SEAL_AFTER`], so the last batch is to be sealed.
     Idle,
+    /// The last handle of the store was dropped.
     Gone,
 }
 
-/// The destination of a batch.
+/// The destination of a batch, with the resulting state on disk.
 enum BatchWritten {
     Wal(DurableState),
     Database(DurableState),
 }
 
+/// The writer of a data directory (group commit), which runs as a thread or, in a simulation, as a
+/// task.
 pub(crate) struct GroupCommitWriter {
     shared: Arc<WriterState>,
     queue: Receiver<QueuedRequest>,
@@ -47,6 +56,8 @@ pub(crate) struct GroupCommitWriter {
     pending_wal: PendingWal,
     /// The sequence number of the last append on disk.
     sequence: u64,
+    /// Whether the last write was a two-phase commit to the database, so that nothing is left to
+    /// seal.
     sealed: bool,
 }
 
@@ -93,8 +104,8 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Like [`GroupCommitWriter::run`], as a task of a simulation: the simulated delay of the disk
-    /// passes between a batch and its replies.
+    /// Runs like [`GroupCommitWriter::run`], as a task of a simulation. The simulated delay of the
+    /// disk passes between the write of a batch and its replies.
     pub(crate) async fn run_as_task(
         mut self,
         wake: Arc<Notify>,
@@ -139,7 +150,7 @@ impl GroupCommitWriter {
         }
     }
 
-    /// Returns the next thing to do, if there is one, without waiting.
+    /// Returns the next action, if there is one, without waiting.
     fn next_at_once(&self) -> Option<NextStep> {
         match self.queue.try_recv() {
             Ok(request) => Some(NextStep::Request(request)),
@@ -151,6 +162,7 @@ impl GroupCommitWriter {
         }
     }
 
+    /// Waits for the next action.
     fn next(&self) -> NextStep {
         let failed = self.shared.fail_stop.check().is_err();
         if self.on_disk.purging && !failed {
@@ -170,6 +182,7 @@ impl GroupCommitWriter {
         }
     }
 
+    /// Commits a batch: writes it and replies to its callers.
     fn commit(&mut self, batch: Vec<QueuedRequest>) {
         let (written, commit) = self.write_batch(&batch);
         self.complete_batch(batch, written, commit);
@@ -190,9 +203,9 @@ impl GroupCommitWriter {
         (written, commit)
     }
 
-    /// Returns whether a batch goes into the WAL. The database must then have the space to take
-    /// it over later. While a purge is in progress, batches go to the database, since slices of the
-    /// purge are part of its transactions.
+    /// Returns whether a batch is written to the WAL. The disk must have the space to move it to
+    /// the database later. While a purge is in progress, batches go to the database, since slices
+    /// of the purge are part of its transactions.
     fn goes_to_wal(&self, batch: &[QueuedRequest]) -> io::Result<bool> {
         let may = !self.on_disk.purging && self.pending_wal.accepts(batch);
         Ok(may && self.shared.space.has(DATABASE_RESERVE_BYTES)?)
@@ -261,6 +274,8 @@ impl GroupCommitWriter {
         })
     }
 
+    /// Writes a batch to the database, together with the frames in the WAL (checkpoint) and a slice
+    /// of a purge that is in progress.
     fn write(&mut self, batch: &[QueuedRequest], commit: CommitMode) -> io::Result<DurableState> {
         if !commit.is_synced() && !self.pending_wal.is_empty() {
             self.on_disk = self.write(&[], CommitMode::TwoPhases)?;
@@ -292,8 +307,9 @@ impl GroupCommitWriter {
         Ok(after)
     }
 
-    /// Ensures that there is space. A purge must be able to commit, since it frees space, and the
-    /// entries in the WAL must fit into the database, since they are already acknowledged.
+    /// Makes space for a transaction by deleting the ballast if necessary. A purge must be able to
+    /// commit, since it frees space, and the entries in the WAL must fit into the database, since
+    /// they are already acknowledged.
     fn make_room(&self, batch: &[QueuedRequest]) -> io::Result<()> {
         if batch
             .iter()
@@ -307,6 +323,7 @@ impl GroupCommitWriter {
         }
     }
 
+    /// Runs a transaction on the database, unless the store is closed.
     fn transact(
         &self,
         commit: CommitMode,
@@ -345,12 +362,13 @@ impl GroupCommitWriter {
             }
         }
         if in_database {
-            // Entries that are only in the WAL are read from memory.
+            // Entries that are only in the WAL stay in memory, since readers do not read the WAL.
             view.flushed(self.sequence);
         }
     }
 
-    /// Seals the last batch with a two-phase commit, and restores the ballast if a purge took it.
+    /// Seals the last batch with a two-phase commit, which also empties the WAL. Then restores the
+    /// ballast if a purge deleted it.
     fn seal(&mut self) {
         let sealed = self.write(&[], CommitMode::TwoPhases);
         if let Ok(on_disk) = self.shared.fail_stop.watch(sealed) {
@@ -365,6 +383,7 @@ impl GroupCommitWriter {
         }
     }
 
+    /// Seals the last batch, unless the storage failed, and closes the database.
     fn shut_down(&mut self) -> io::Result<()> {
         let committed = self.shared.view().committed;
         if self.shared.fail_stop.check().is_ok()

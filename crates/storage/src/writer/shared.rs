@@ -15,7 +15,7 @@ pub(crate) struct WriterState {
     pub(crate) fail_stop: FailStop,
     pub(crate) space: Arc<Space>,
     pub(crate) snapshots: Snapshots,
-    /// The lock is held only briefly, never during a disk operation.
+    /// The state of the log. It is locked only briefly, never during a disk operation.
     view: Mutex<LogView>,
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name("log-writer".to_owned())
         .spawn(move || {
-            // In a build that unwinds, a panic must not look like a store that is merely slow.
+            // In a build that unwinds, a panic is recorded as a failure. Otherwise the store would
+            // only seem to be slow.
             if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 fail_stop.set(&io::Error::other("the log writer panicked"));
             }

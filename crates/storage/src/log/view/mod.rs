@@ -11,17 +11,18 @@ use quorate_registry::Command;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Maximum size of the tail in memory. While the tail is larger, entries that are in the database
-/// are evicted from it: replication and apply read only the most recent entries, and a node has a
-/// memory budget of 40 MB.
+/// Maximum memory that the tail, the newest entries of the log, takes. While the tail is larger,
+/// entries that are in the database are evicted from it. It is small because replication and apply
+/// read only the most recent entries, and a node has a memory budget of 40 MB.
 pub(crate) const TAIL_BYTES_MAX: usize = 4 << 20;
 
+/// An entry of the tail.
 #[derive(Debug)]
 struct Cached {
     entry: Entry,
     bytes: usize,
-    /// The memory that the entry takes. A command with little content takes far more memory than
-    /// its record does.
+    /// The memory that the entry takes. For a command with little content it is far more than
+    /// `bytes`, the size of the record.
     memory_bytes: usize,
     sequence: u64,
 }
@@ -33,16 +34,17 @@ pub(crate) struct ReadPlan {
     pub(crate) on_disk: Range<u64>,
     /// The entries after `on_disk`, with the sizes of their records.
     pub(crate) cached: Vec<(Entry, usize)>,
-    /// The epoch of the view. If it has changed after the disk was read, the read is repeated.
+    /// The epoch of the view, which changes when entries are removed. If it has changed after the
+    /// disk was read, the read is repeated.
     pub(crate) epoch: u64,
 }
 
 /// The state of the log including all queued changes. The disk may lag behind it.
 ///
 /// - The tail holds the newest entries without a gap, up to `last`.
-/// - An entry is evicted from the tail only after the append that brought it is in the database. An
-///   append is identified by its sequence number, since after a truncation an index alone proves
-///   nothing.
+/// - An entry is evicted from the tail only after the append that added it is in the database. An
+///   append is identified by its sequence number, since after a truncation the same index is
+///   appended again.
 #[derive(Debug, Default)]
 pub(crate) struct LogView {
     tail: BTreeMap<u64, Cached>,
@@ -142,7 +144,7 @@ impl LogView {
         self.tail_bytes = self.tail.values().map(|c| c.memory_bytes).sum();
     }
 
-    /// Removes everything.
+    /// Resets the view to an empty directory, for a wipe.
     pub(crate) fn wipe(&mut self) {
         *self = Self {
             epoch: self.epoch + 1,
@@ -163,8 +165,8 @@ impl LogView {
         }
     }
 
-    /// Finds the entries of a range: those in memory, up to `bytes_max` but at least one, and the
-    /// range to read from disk.
+    /// Plans a read of a range: returns its entries that are in memory, up to `bytes_max` bytes but
+    /// at least one, and the range to read from disk.
     pub(crate) fn plan(&self, range: Range<u64>, bytes_max: usize) -> ReadPlan {
         let start = range.start.max(self.first);
         let end = range.end.min(self.next_index());

@@ -3,7 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
-/// The unit of sharing and of allocation on the device: a page of the database.
+/// Size of a chunk, the unit of sharing between images and of allocation on the device. It is the
+/// size of a database page.
 pub(super) const CHUNK: usize = 4096;
 
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl FileContent {
             * CHUNK as u64
     }
 
-    /// Fills `out`. Returns `false` when the file ends before it is full.
+    /// Fills `out`. Returns `false` when the file ends before `out` is full.
     pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> bool {
         if offset + out.len() as u64 > self.len {
             return false;
@@ -140,7 +141,7 @@ impl FileContent {
     }
 }
 
-/// Hashes the bytes only: zeros that were written and zeros that were not are equal.
+/// Hashes the bytes only: written zeros and ranges that were never written are equal.
 impl Hash for FileContent {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.len);

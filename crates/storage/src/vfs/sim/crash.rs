@@ -1,4 +1,4 @@
-//! The durable side of the file system: every image that a power cut can leave.
+//! The durable side of the simulated file system: every image that a power cut can leave.
 
 use super::content::FileContent;
 use super::event::{DiskChange, DiskImage};
@@ -10,7 +10,8 @@ use std::path::PathBuf;
 const SECTOR: u64 = 512;
 /// Maximum number of pending changes for which every subset is tried.
 const EXHAUSTIVE_MAX: usize = 6;
-/// Maximum number of sectors of a write (a page of the database) that is cut at each of them.
+/// Maximum number of sectors of a write that is cut at every sector; those of a database page. A
+/// larger write is cut at random sectors.
 const CUTS_MAX: u64 = 8;
 
 /// A xorshift64* generator: the same seed produces the same images.
@@ -26,15 +27,16 @@ impl CrashRandom {
     }
 }
 
-/// A point in the changes: those that are certainly on the device, and those that may be.
+/// A point at which the power may be cut: the changes that are certainly on the device, and the
+/// pending ones, which may be.
 #[derive(Debug, Default)]
 pub(crate) struct Crash {
     inodes: BTreeMap<usize, FileContent>,
     names: BTreeMap<PathBuf, usize>,
     pending: Vec<DiskChange>,
-    /// The last step that was started.
+    /// The last step of the test that was started.
     pub(crate) began: usize,
-    /// The steps that were acknowledged, in order.
+    /// The steps of the test that were acknowledged, in order.
     pub(crate) acknowledged: Vec<usize>,
 }
 
@@ -49,8 +51,8 @@ impl Crash {
         start
     }
 
-    /// Calls `visit` at the point after each change, where the earlier syncs have already made the
-    /// changes that they cover durable, and after each acknowledgement, which adds to what must be
+    /// Calls `visit` at the point after each change and after each acknowledgement. At each point
+    /// the changes that a previous sync covers are durable, and the acknowledged steps must be
     /// preserved.
     pub(crate) fn walk(mut self, changes: &[DiskChange], mut visit: impl FnMut(&Self)) {
         for event in changes {
@@ -82,7 +84,7 @@ impl Crash {
         }
     }
 
-    /// Advances past these events.
+    /// Advances past these changes.
     #[cfg(feature = "sim")]
     pub(super) fn take_all(&mut self, changes: &[DiskChange]) {
         for event in changes {
@@ -106,6 +108,7 @@ impl Crash {
         self.image(&kept, torn.map(|torn| (torn, Torn::Some(random.clone()))))
     }
 
+    /// Makes the covered changes durable, as a sync does: they are no longer pending.
     fn settle(&mut self, covered: impl Fn(&DiskChange) -> bool) {
         let (settled, pending) = std::mem::take(&mut self.pending)
             .into_iter()
@@ -178,8 +181,8 @@ impl Crash {
     }
 }
 
-/// Returns which of the changes are on the device: all subsets of a few, or a sample if they are
-/// many.
+/// Returns subsets of `n` changes, as those that are on the device: all subsets if `n` is small,
+/// otherwise a sample.
 fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>> {
     if n <= EXHAUSTIVE_MAX {
         let all = 0..1_usize << n;
@@ -205,7 +208,7 @@ fn subsets(n: usize, random: &mut CrashRandom, sampled: usize) -> Vec<Vec<bool>>
 enum Torn {
     /// The first sectors, up to this number.
     Head(u64),
-    /// All sectors after this number of first ones.
+    /// All sectors except the first ones, of this number.
     Tail(u64),
     /// A random subset.
     Some(CrashRandom),

@@ -21,13 +21,15 @@ struct DeviceState {
     fs: SimFs,
     /// The state of the device after all operations up to `relied`.
     base: Crash,
+    /// The number of operations that callers rely on.
     relied: usize,
     capacity_bytes: u64,
+    /// Whether the device reports syncs that it does not perform.
     lies: bool,
 }
 
 impl Device {
-    /// Returns an empty device of that size.
+    /// Returns an empty device of this size.
     pub fn new(capacity_bytes: u64) -> Self {
         let state = DeviceState {
             fs: SimFs::new(capacity_bytes),

@@ -1,5 +1,5 @@
-//! The live side of the file system: the state that the running store sees. Every change is
-//! recorded.
+//! The live side of the simulated file system: the state that the running store sees. Every change
+//! is recorded.
 
 use super::event::{DiskChange, DiskImage};
 use super::file::SimFile;
@@ -25,7 +25,7 @@ impl Drop for SimLock {
 }
 
 impl SimFs {
-    /// Returns an empty file system of that size, which records its changes from the start.
+    /// Returns an empty file system of this size, which records its changes from the start.
     pub(crate) fn new(capacity_bytes: u64) -> Self {
         let state = SimFsState {
             capacity_bytes,
@@ -85,7 +85,8 @@ impl SimFs {
         }
     }
 
-    /// Makes the n-th operation from now on fail once. Later ones succeed, which is the worst case.
+    /// Makes the n-th operation from now on fail once. Later ones succeed, which is the worst case,
+    /// because a retry would seem to work.
     pub(crate) fn fail_operation(&self, n: u64, fault: IoFault) {
         let mut state = self.state();
         state.fault = Some((state.operations + n, fault));

@@ -17,8 +17,8 @@ pub(crate) enum IoFault {
     Full,
     /// No space; half of the data is written.
     Short,
-    /// A sync that does nothing and reports success. No real disk may do that; a test that does not
-    /// detect it would detect nothing.
+    /// A sync that does nothing and reports success, as no real disk may. Tests use it to check
+    /// that a missing sync is detected at all.
     Unsaid,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Struck {
     pub(super) what: String,
     pub(super) path: PathBuf,
     pub(super) inode: Option<usize>,
-    /// The number of changes at that time.
+    /// The number of changes that were recorded when the fault hit.
     pub(super) at: usize,
 }
 
@@ -105,6 +105,7 @@ pub(super) fn os_error(fault: IoFault) -> io::Error {
 }
 
 impl SimFsState {
+    /// Records a change, if changes are recorded.
     pub(super) fn record(&mut self, event: DiskChange) {
         if let Some(changes) = &mut self.changes {
             changes.push(event);

@@ -1,22 +1,22 @@
 //! The WAL file: the write-ahead log of the most recent appends, until they are written to the
 //! database.
 //!
-//! A redb commit writes about nine pages and takes half a millisecond of CPU time, whereas a
-//! WAL frame is a single write to blocks that are already allocated. Appends are therefore
-//! written to the WAL, with one frame and one fsync for each batch. They are moved to the
-//! database together: when the WAL is full, when anything other than an append is written, and
-//! when nothing was written for a while.
+//! A redb commit writes about nine pages and takes half a millisecond of CPU time, whereas a WAL
+//! frame is a single write to blocks that are already allocated. Appends are therefore written to
+//! the WAL, with one frame and one fdatasync for each batch. They are moved to the database
+//! together: when the WAL is full, when anything other than an append is written, and when nothing
+//! was written for a while.
 //!
 //! - A frame starts at a block boundary and shares no block with another frame, so that a torn
 //!   write damages no other frame.
 //! - A frame is written only after the previous one is durable. A damaged frame that is followed by
-//!   another frame was therefore durable, and the directory is rejected. The last frame cannot be
-//!   distinguished from a torn write, and is treated as if it had never been written.
+//!   another frame was therefore durable, and the directory is rejected. A damaged last frame
+//!   cannot be distinguished from a torn write, and is treated as if it had never been written.
 //! - The frames of a generation are contiguous from the start of the file. The transaction that
 //!   moves them to the database also stores the next generation there, so that each frame counts
 //!   either as in the WAL or as in the database.
-//! - That transaction uses a two-phase commit: the frames that it moved are overwritten next, so it
-//!   must not be mistaken for a torn commit and rolled back.
+//! - The transaction that moves the frames uses a two-phase commit. The frames are overwritten
+//!   next, so it must not be mistaken for a torn commit and rolled back.
 
 use crate::db::schema::WalEpoch;
 use crate::error::{OpenError, Unreadable};
@@ -31,16 +31,17 @@ use std::cmp::Ordering;
 use std::io;
 use std::path::Path;
 
-/// Length of the WAL in bytes, and so the maximum amount of data that waits to be moved to the
-/// database, which takes some milliseconds. A larger batch is written directly to the database.
+/// Length of the WAL file in bytes. It is also the maximum amount of data that is moved to the
+/// database at once, which takes some milliseconds. A batch that does not fit is written directly
+/// to the database.
 pub(crate) const LENGTH_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 1 << 20 };
 
-/// Size of the writes that create the file. The page cache keeps the data of one large write as a
-/// single unit, and walks through all of it on every later write into it.
+/// Size of the writes that fill a new file. It is small because the page cache keeps the data of
+/// one large write as a single unit, and walks through the whole unit on every later write into it.
 const READ_BYTES: usize = 64 << 10;
 
-/// Maximum space that the frames of a full WAL take in the database: page sizes are powers of
-/// two.
+/// Maximum space that the frames of a full WAL take in the database: up to twice their size, since
+/// page sizes are powers of two.
 pub(crate) const DATABASE_RESERVE_BYTES: u64 = 2 * LENGTH_BYTES;
 
 /// The WAL of a data directory, open for writing.
@@ -52,8 +53,9 @@ pub(crate) struct Wal {
     frames: u32,
     /// The offset of the next frame.
     end: u64,
-    /// Whether a torn frame was at the offset of the next frame when the file was opened. It must
-    /// not become readable later, after other frames were written.
+    /// Whether a torn frame was at the offset of the next frame when the file was opened. The next
+    /// generation must begin then, so that the torn frame is not read after other frames were
+    /// written.
     is_torn: bool,
 }
 
@@ -63,7 +65,8 @@ impl Wal {
         let path = dir.join(layout::JOURNAL);
         let tmp = dir.join(format!("{}{}", layout::JOURNAL, layout::TEMPORARY_SUFFIX));
         let file = vfs.create_new(&tmp)?;
-        // Written, not only allocated: a write to space that was never written costs two writes.
+        // The space is written and not only allocated, because the first write to space that was
+        // never written costs two writes.
         for at in (0..LENGTH_BYTES).step_by(READ_BYTES) {
             file.write_at(at, &[0; READ_BYTES])?;
         }
@@ -142,12 +145,12 @@ impl Wal {
         self.end + frame::bytes_at_most(records, bytes) <= self.epoch.length_bytes
     }
 
-    /// Writes a frame. It is durable on return if `is_synced` is set; only an injected bug clears
-    /// it.
+    /// Writes a frame and syncs it (fdatasync), so that it is durable on return. Only an injected
+    /// bug clears `is_synced`, which skips the sync.
     ///
     /// # Errors
-    /// Those of the system. It is then unknown which bytes were written, and nothing more may be
-    /// written.
+    /// Returns the system's error. It is then unknown which bytes were written, and nothing more
+    /// may be written.
     pub(crate) fn append<'a>(
         &mut self,
         committed: Option<LogId>,
@@ -201,16 +204,17 @@ fn read_frames(bytes: &[u8], epoch: WalEpoch) -> Result<(Vec<WalFrame>, usize), 
 /// The content of the file after the frames that were read, ordered from harmless to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum TailState {
-    /// Only frames of earlier generations.
+    /// No frame, or only frames of earlier generations.
     Nothing,
-    /// The next frame, which is incomplete.
+    /// An incomplete frame with the next sequence number, from a torn write.
     Torn,
-    /// A frame that was written after an unreadable one.
+    /// A frame that was written after an unreadable frame.
     Frames,
-    /// A frame of a generation that the database does not know.
+    /// A frame of a later generation, which the database does not know.
     Generation,
 }
 
+/// Classifies the content of the file after the frames that were read.
 fn tail_state(bytes: &[u8], end: usize, epoch: WalEpoch, frames: usize) -> TailState {
     let blocks = bytes.chunks(BLOCK_BYTES).skip(end / BLOCK_BYTES);
     let headers = blocks.filter_map(|block| FrameHeader::read(block, epoch.salt));

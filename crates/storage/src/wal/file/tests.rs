@@ -155,8 +155,8 @@ fn a_journal_that_is_gone_is_refused() {
     );
 }
 
-/// Records that do not fit are detected before anything is written, and those that pass the check
-/// do fit.
+/// Records that do not fit into the file are detected before anything is written, and records that
+/// pass the check do fit.
 #[test]
 fn a_journal_has_its_length() {
     let fs = made();
@@ -173,7 +173,7 @@ fn a_journal_has_its_length() {
     assert_eq!(opened(&fs, EPOCH).expect("it opens").1.len() as u64, frames);
 }
 
-/// A torn frame is not read later, because the next generation begins.
+/// After a torn frame the next generation begins, so that the torn frame is not read later.
 #[test]
 fn a_torn_frame_ends_its_generation() {
     let fs = made();
@@ -186,8 +186,8 @@ fn a_torn_frame_ends_its_generation() {
     assert_eq!(wal.next_epoch(), Some(NEXT));
 }
 
-/// The bytes of frames and of the WAL epoch in the database do not change: existing directories
-/// contain them.
+/// The bytes of frames and of the WAL epoch in the database do not change, because existing
+/// directories contain them.
 #[test]
 fn the_bytes_of_frames_stay() {
     let frame = frame::encode(EPOCH, 3, Some(log_id(2, 9)), records(10, &[3, 0]).iter());
