@@ -23,6 +23,7 @@ pub(crate) struct RaftView {
 }
 
 impl RaftView {
+    /// Extracts the view from openraft's metrics.
     pub(crate) fn of(metrics: &openraft::RaftMetrics<TypeConfig>) -> RaftView {
         let leader = metrics.current_leader.and_then(|id| {
             let member = metrics
@@ -65,7 +66,7 @@ impl RaftView {
     }
 }
 
-/// Waits until the known leader is not `old` any more: either another one, or no leader.
+/// Waits until the known leader is not `old` any more: there is another leader, or none.
 pub(crate) async fn changed_from(view: &mut watch::Receiver<RaftView>, old: &Leader) {
     // An error means that the group is shutting down, and the caller with it.
     let _ = view
