@@ -29,7 +29,8 @@ pub(crate) async fn run(group: Arc<Group>) {
     loop {
         tokio::select! {
             _ = pace.tick() => {}
-            // Ask a new member immediately, so that the status is correct right after a start.
+            // Exchange the status with a new member immediately, so that it is correct right after
+            // a start.
             changed = view.changed() => if changed.is_err() { return },
             () = group.stopping() => return,
         }
@@ -81,6 +82,7 @@ async fn read_for_itself(group: Arc<Group>) {
     }
 }
 
+/// Returns the other members with their raft ids; the flag is `true` for voters.
 pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
     let view = group.view();
     let view = view.borrow();
@@ -90,6 +92,7 @@ pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
         .collect()
 }
 
+/// Sends this node's status to each member, and returns the statuses with which they answer.
 async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, PeerStatus)> {
     let asked = members.iter().map(|(id, member, _)| async {
         let request = Request::Status(own(group));
