@@ -41,8 +41,8 @@ impl fmt::Display for NodeIdentity {
     }
 }
 
-/// Returns the cluster id: a digest of the environment and the sorted pairs that formed the group.
-/// Two formations from one inventory differ, and every founder computes the id independently.
+/// Returns the cluster id: a digest of the environment and the sorted founding pairs. Every founder
+/// computes it independently. Two groups formed from one inventory have different ids.
 pub(crate) fn cluster_id(environment: &str, founders: &[NodeIdentity]) -> u64 {
     let mut sorted: Vec<&NodeIdentity> = founders.iter().collect();
     sorted.sort();
@@ -82,8 +82,8 @@ mod tests {
         assert_eq!(name("a", 1).raft_id(), name("a", 1).raft_id());
     }
 
-    /// The cluster id does not depend on the order of the founders, but it depends on their
-    /// identities and the environment.
+    /// The cluster id does not depend on the order of the founders, but on their identities and the
+    /// environment.
     #[test]
     fn cluster_ids_tell_formations_apart() {
         let ab = cluster_id("test", &[name("a", 1), name("b", 2)]);
