@@ -1,5 +1,5 @@
-//! Watchers for clients that follow lookups on this node: changes as they are applied, and the loss
-//! of freshness.
+//! Watchers for clients that follow lookups on this node. A [`Watcher`] reports changes as they are
+//! applied, and reports when this node no longer serves reads, so that its state may be stale.
 
 use super::history::{ChangeHistory, LookupChange, Subscription};
 use crate::model::Lookup;
@@ -17,7 +17,7 @@ pub(crate) struct WatchHub {
 }
 
 impl WatchHub {
-    /// Creates the hub of a cluster whose changes are known after `floor`.
+    /// Creates the hub of a cluster. Its history contains the changes after the log index `floor`.
     pub(crate) fn new(cluster_id: u64, floor: u64) -> WatchHub {
         WatchHub {
             cluster_id,
@@ -26,7 +26,7 @@ impl WatchHub {
         }
     }
 
-    /// Follows lookups. [`Watcher::since`] returns the changes of the first one.
+    /// Creates a watcher of these lookups. [`Watcher::since`] returns the changes of the first one.
     pub(crate) fn watch(&self, lookups: &[Lookup]) -> Watcher {
         Watcher {
             cluster_id: self.cluster_id,
@@ -63,7 +63,8 @@ impl WatchHub {
 
     /// Records that reads are served, or why they are not.
     pub(crate) fn set_unavailable(&self, reason: Option<String>) {
-        // Every served read calls this, so a cheap read comes before the write.
+        // Every served read calls this, usually without a change, so the value is read before it is
+        // written: a read is cheap.
         if reason.is_none() && self.lost.borrow().is_none() {
             return;
         }
@@ -88,7 +89,8 @@ pub enum WatchEvent {
     Lost(String),
 }
 
-/// Follows lookups on one node, starting at [`Node::watch`](crate::raft::Node::watch).
+/// A client's watch of some lookups on one node, created by
+/// [`Node::watch`](crate::raft::Node::watch).
 ///
 /// - A change after the watcher was created is never missed: it is reported, now or at the next
 ///   [`Watcher::next`].
@@ -129,9 +131,10 @@ impl Watcher {
     }
 }
 
+/// Resolves when the lookup of any subscription has changed.
 async fn any_changed(subscriptions: &mut [Subscription]) {
-    // Most watchers have a single subscription. It needs no boxes, which matters when thousands are
-    // notified together.
+    // Most watchers have a single subscription. Waiting for it directly needs no allocation, which
+    // matters when thousands are notified together.
     if let [one] = subscriptions {
         return one.changed().await;
     }
