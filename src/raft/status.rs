@@ -42,7 +42,7 @@ pub struct Status {
     pub group: GroupState,
 }
 
-/// The obstacle to serving, for people.
+/// The cluster id of the group, and the obstacle to serving, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupState {
     /// The cluster id in hex, once a group is formed.
@@ -99,8 +99,8 @@ fn in_group(group: &Group) -> Status {
         let registry = group.replica.registry();
         (registry.applied_index(), registry.services() as u64)
     };
-    // Each member's lag is relative to this node at the time of the member's last report; the most
-    // advanced member is then the reference.
+    // `behind` is relative to this node, at the time of the member's last report. The reported lags
+    // are relative to the most advanced member.
     let behind = |id| {
         if id == own {
             0
