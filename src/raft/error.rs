@@ -37,8 +37,8 @@ impl WriteError {
         WriteError::NotApplied("the registry is full: the limit is 256 MB".to_owned())
     }
 
-    /// Returns the error for an announcement over a limit that this node did not refuse itself,
-    /// perhaps because its registry was behind, and that was refused when its entry was applied.
+    /// Returns the error for an announcement that was refused as over a limit when its entry was
+    /// applied. This node had not refused it before, perhaps because its registry was behind.
     pub(super) fn over_limit() -> WriteError {
         let reason = "services or location exceeds the limit for an announcement";
         WriteError::Refused(reason.to_owned())

@@ -24,7 +24,8 @@
 //!   time since its last accepted renewal. Cluster time does not advance without a quorum, and wall
 //!   clocks do not affect it. After an outage of more than [`Options::recovery_gap`], nothing
 //!   expires for [`Options::recovery_grace`].
-//! - **Timely expiry.** In a healthy cluster a silent node expires at most 2 s after max-age.
+//! - **Timely expiry.** In a healthy cluster an announcement that is not renewed expires at most 2
+//!   s after its max-age.
 //! - **Complete watches.** A [`Watcher`] is notified of every change of its lookups, or reports
 //!   that this node may be stale. [`Watcher::since`] never omits a change: it returns `None` when
 //!   one may have been dropped from the history.

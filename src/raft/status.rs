@@ -27,7 +27,7 @@ pub struct Status {
     pub node: String,
     /// Its role.
     pub role: Role,
-    /// The leader's `node.id`, while this node serves reads through one.
+    /// The leader's `node.id`, while this node serves reads through that leader.
     pub leader: Option<String>,
     /// Its raft term.
     pub term: u64,
@@ -76,6 +76,7 @@ pub(super) fn of(bootstrap: &Bootstrap, group: Option<&Group>) -> Status {
     }
 }
 
+/// Returns the status of a node that has no group yet.
 fn waiting(bootstrap: &Bootstrap) -> Status {
     Status {
         node: bootstrap.options.node_id.clone(),
@@ -92,6 +93,7 @@ fn waiting(bootstrap: &Bootstrap) -> Status {
     }
 }
 
+/// Returns the status of a node in its group.
 fn in_group(group: &Group) -> Status {
     let view = group.view().borrow().clone();
     let own = group.raft_id();

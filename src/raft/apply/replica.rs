@@ -32,7 +32,7 @@ pub(crate) struct Replica {
     checkpoints: Mutex<VecDeque<StateDigest>>,
     history: Mutex<TickHistory>,
     evidence: Evidence,
-    /// The detector that receives the progress of cluster time.
+    /// The detector to which the progress of cluster time is reported.
     pause_detector: PauseDetector,
 }
 
@@ -71,10 +71,12 @@ impl Replica {
         &self.evidence
     }
 
+    /// Returns whether the entry at `index` is applied and announced to readers.
     pub(crate) fn has_applied(&self, index: u64) -> bool {
         *self.applied.borrow() >= index
     }
 
+    /// Returns a receiver of the applied index.
     pub(crate) fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
     }
@@ -146,10 +148,12 @@ impl Replica {
         self.announce_applied();
     }
 
+    /// Returns the kept digests, from the oldest to the newest.
     pub(crate) fn last_digests(&self) -> Vec<StateDigest> {
         lock(&self.checkpoints).iter().copied().collect()
     }
 
+    /// Keeps a digest, and drops the oldest one beyond [`DIGESTS_KEPT`].
     fn keep_digest(&self, checkpoint: StateDigest) {
         let mut kept = lock(&self.checkpoints);
         if kept.len() == DIGESTS_KEPT {

@@ -47,8 +47,8 @@ impl TickHistory {
         }
     }
 
-    /// Sets the leader that this node follows, or is. No tick counts before the first call, so
-    /// ticks replayed at start do not.
+    /// Sets the leader that this node follows, or is. No tick counts before the first call, so that
+    /// ticks replayed at start do not count.
     pub(crate) fn follow(&mut self, leader: LeaderKey) {
         self.current = Some(leader);
     }
@@ -83,8 +83,8 @@ impl TickHistory {
     }
 
     /// Records that this node has applied a tick that it proposed at `at` itself. It chose then
-    /// whether the tick carries a grace period, so none is owed any more for a gap seen before
-    /// `at`.
+    /// whether the tick carries a grace period, so no grace period is owed any more for a gap seen
+    /// before `at`.
     pub(crate) fn decided(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;

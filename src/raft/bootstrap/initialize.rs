@@ -92,6 +92,7 @@ fn member_of((name, address): &(NodeIdentity, String)) -> (RaftId, Member) {
     (name.raft_id(), member)
 }
 
+/// Returns whether the group is initialized, or openraft has ended.
 async fn is_initialized(group: &Group) -> bool {
     group.raft.is_initialized().await.unwrap_or(true)
 }

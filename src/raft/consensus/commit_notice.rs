@@ -1,4 +1,4 @@
-//! Notifies a lagging follower of a commit before its log replication does.
+//! Notifies a lagging follower of a commit, before the next append does.
 //!
 //! A write that arrives at a follower is rejected if it touches a node id that was written after
 //! the last log position the follower knows of ([`crate::raft::apply::evidence`]). openraft sends a

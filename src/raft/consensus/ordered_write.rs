@@ -178,8 +178,8 @@ where
     }
 }
 
-/// Collects the evidence of a write that arrives now: this node's knowledge of the log, and the
-/// latest cluster time at which the client still waits.
+/// Collects the evidence of a write that arrives now: this node's knowledge of the log, and an
+/// upper bound of the time that ticks will have counted when the client gives up.
 fn arrival(group: &Group, deadline: Instant) -> Arrival {
     let (committed, tail) = group.replica.evidence().known();
     let client_waits = deadline.duration_since(clock::now());

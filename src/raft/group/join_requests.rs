@@ -29,7 +29,7 @@ pub(crate) struct PendingJoin {
     at: Instant,
     /// The start of the uninterrupted silence of the old incarnation's address, if it is silent.
     pub(crate) old_silent_since: Option<Instant>,
-    /// The reason why the node cannot join at present, which its next request is answered with.
+    /// The reason why the node cannot join at present. It is the answer to the node's next request.
     pub(crate) rejection: Option<String>,
 }
 

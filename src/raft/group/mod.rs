@@ -106,6 +106,7 @@ impl Group {
         &self.options.store
     }
 
+    /// Returns whether this node leads the group.
     pub(crate) fn leads(&self) -> bool {
         self.view.borrow().state == ServerState::Leader
     }

@@ -13,7 +13,7 @@ pub(crate) struct Leader {
     pub(crate) member: Member,
 }
 
-/// This node's role in the group, as openraft last reported it.
+/// The leader, the members and this node's role, as openraft last reported them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RaftView {
     pub(crate) term: u64,
@@ -54,6 +54,7 @@ impl RaftView {
             .map(move |(id, member)| (*id, member, voters.contains(id)))
     }
 
+    /// Returns the number of voters.
     pub(crate) fn voters(&self) -> usize {
         self.members().filter(|(_, _, voter)| *voter).count()
     }

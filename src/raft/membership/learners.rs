@@ -185,7 +185,7 @@ mod tests {
         assert!(idle.reason_to_remove(&asks(late), late).is_some());
     }
 
-    /// A learner that receives a long log or a large snapshot is kept while that lasts, even by a
+    /// A learner that makes progress, with a long log or a large snapshot, is kept, even by a
     /// leader that never received a join request from it.
     #[test]
     fn one_that_gets_on_is_kept() {

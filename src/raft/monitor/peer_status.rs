@@ -18,7 +18,7 @@ use std::time::Duration;
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 /// Timeout of a status message. A peer answers it immediately or not at all.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_millis(400);
-/// Deadline of this node's own read. A slower read would not count as fresh.
+/// Deadline of the read that this node makes for itself. A slower read would not count as recent.
 const READ_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Exchanges status messages until the group stops.
@@ -71,7 +71,8 @@ pub(crate) fn own(group: &Group) -> PeerStatus {
 async fn read_for_itself(group: Arc<Group>) {
     let pause_detector = &group.options.pause_detector;
     let began = pause_detector.moment();
-    // A failure needs no handling: it shows as the absence of a success.
+    // A failure needs no handling, because `ready` and the watchdog look at the time of the last
+    // success.
     if group
         .confirm_applied(clock::now() + READ_DEADLINE)
         .await

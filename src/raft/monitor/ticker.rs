@@ -15,13 +15,14 @@ use std::time::Duration;
 
 /// Proposes ticks while this node leads, until the group stops.
 ///
-/// - One tick is in flight at a time. It is proposed on condition of this leadership and never
-///   forwarded.
+/// - One tick is in flight at a time. It is proposed on the condition that this leadership still
+///   holds, and is never forwarded.
 /// - No tick is proposed before an entry of this leadership is applied, because a tick of an older
 ///   leader may still come before that entry in the log.
-/// - Each tick advances time by the duration since the last applied tick was proposed, or was
-///   applied if another node proposed it. After a tick that took long to commit, it advances time
-///   by less (see [`OwnTick::base`]).
+/// - Each tick advances time by the duration since the last applied tick. That duration begins when
+///   this node proposed the last tick, or when it applied the last tick if another node proposed
+///   it. After a tick that took long to commit, the next one advances time by less (see
+///   [`OwnTick::base`]).
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);
     let mut own: Option<OwnTick> = None;
@@ -74,7 +75,7 @@ fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
     (whole, base + whole)
 }
 
-/// Proposes one tick, unless this leader cannot yet, and returns it once it is applied.
+/// Proposes one tick, if this leader may do so now, and returns it once it is applied.
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
     // A leader whose disk is full cannot take renewals, so it must not advance time.
     group.may_propose().ok()?;

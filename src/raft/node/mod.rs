@@ -127,7 +127,7 @@ impl Node {
         Ok(coordinators(&*self.group()?, query))
     }
 
-    /// Follows lookups from now on.
+    /// Creates a watcher that follows these lookups from now on.
     ///
     /// # Errors
     /// Before the group is formed.

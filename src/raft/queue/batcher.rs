@@ -31,7 +31,7 @@ const BACKOFF_MAX: u32 = 256;
 pub(crate) struct BatchDelay {
     /// Maximum time as a multiple of the duration of the last batch.
     pub(crate) batches: u32,
-    /// Maximum time regardless of that duration.
+    /// Maximum time, no matter how long the last batch took.
     pub(crate) max: Duration,
 }
 
@@ -78,6 +78,8 @@ impl AdaptiveBatcher {
         self.filled_at = clock::now();
     }
 
+    /// Adds arriving requests as [`AdaptiveBatcher::fill`] does, and backs off if the expected ones
+    /// do not arrive.
     async fn fill_expected<T>(
         &mut self,
         batch: &mut Vec<T>,
@@ -121,11 +123,13 @@ impl AdaptiveBatcher {
         expected
     }
 
+    /// Returns how long this batch waits for the expected requests.
     fn delay(&self) -> Duration {
         let took = self.answered_at.duration_since(self.filled_at);
         (took * self.delay.batches).clamp(MIN_DELAY, self.delay.max)
     }
 
+    /// Lets the next batches not wait, twice as many each time in a row.
     fn back_off(&mut self) {
         self.backoff = self.next_backoff;
         self.next_backoff = BACKOFF_MAX.min(2 * self.next_backoff);

@@ -35,19 +35,19 @@ pub(crate) struct KeyedTicket<'a> {
 pub(crate) struct KeyedGuard<'a>(KeyedTicket<'a>);
 
 impl KeyedMutex {
-    /// Takes a ticket in the queue of a node, synchronously, ahead of all later calls.
+    /// Takes a ticket in the queue of a `node.id`, synchronously, ahead of all later calls.
     #[cfg(test)]
     pub(crate) fn enter(&self, node_id: &str) -> KeyedTicket<'_> {
         self.enter_noting(node_id, || ()).0
     }
 
-    /// Takes a ticket in the queue of a node, ahead of all later calls, and runs `note` under the
-    /// same lock.
+    /// Takes a ticket in the queue of a `node.id`, ahead of all later calls, and runs `note` under
+    /// the same lock to collect the evidence of the write.
     ///
-    /// The two must be atomic. A write may replace the write ahead of it in the queue, and thereby
-    /// every write that the write ahead may replace. Suppose that the write ahead collected its
-    /// evidence after this write took its ticket. Then this write could replace a write that was
-    /// acknowledged after this write arrived.
+    /// Taking the ticket and collecting the evidence must be atomic. A write may replace the write
+    /// ahead of it in the queue, and thereby every write that the write ahead may replace. If the
+    /// write ahead collected its evidence after this write took its ticket, this write could
+    /// replace one that was acknowledged after this write arrived.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,

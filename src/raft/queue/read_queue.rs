@@ -52,6 +52,7 @@ struct PendingRead {
 }
 
 impl ReadQueue {
+    /// Creates an empty queue, and the worker that runs its rounds.
     pub(crate) fn new() -> (ReadQueue, ReadWorker) {
         let (waiting, queue) = mpsc::channel(MAX_WAITING_READS);
         let read_queue = ReadQueue {
@@ -72,7 +73,7 @@ impl ReadQueue {
     }
 
     /// Returns an index that, once applied here, covers everything acknowledged before this call.
-    /// Ends by `deadline` if that is further away than the duration of a round.
+    /// Returns by `deadline` if more than the duration of a round is left until then.
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
@@ -125,12 +126,14 @@ impl ReadWorker {
             () = stopping => {}
         }
         // A read that is being queued at this moment keeps the group alive, and with it the sending
-        // half of this queue. If its entry stayed in the queue, it would wait for an answer that
-        // only its own end could cancel. Therefore close the queue and drop every entry.
+        // half of this queue. If its entry stayed in the queue, the read would wait forever, since
+        // only an answer or the drop of the entry ends the wait. Therefore close the queue and drop
+        // every entry.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
 
+    /// Runs one round after another and answers the reads, until the queue is closed.
     async fn serve<R, C>(&mut self, round: impl Fn() -> R, change: impl Fn() -> C)
     where
         R: Future<Output = Result<u64, String>>,

@@ -81,6 +81,7 @@ impl Drop for QueuedBytes {
 }
 
 impl PendingWrite {
+    /// Sends the result to the client that waits for it.
     pub(crate) fn answer(self, result: WriteResult) {
         // An error means that the client has stopped waiting.
         let _ = self.reply.send(result);
@@ -93,6 +94,7 @@ impl WriteQueue {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
+    /// Creates an empty queue, and the worker that forms its batches.
     pub(crate) fn new() -> (WriteQueue, WriteWorker) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING_WRITES);
         let bytes = Arc::default();

@@ -50,8 +50,8 @@ pub(crate) struct PeerIdentity {
     /// A random number drawn at each start. It distinguishes two processes that run on copies of
     /// one directory.
     pub(crate) process: u64,
-    /// The last log id on the node's disk. A directory restored from a copy has lost entries that
-    /// it acknowledged.
+    /// The last log id on the node's disk. It reveals a directory restored from a copy, which has
+    /// lost entries that it acknowledged.
     pub(crate) last_log_id: Option<LogId>,
     /// The term of the vote on the node's disk.
     pub(crate) vote_term: u64,

@@ -84,6 +84,7 @@ impl MemberClient {
         }
     }
 
+    /// Sends a request for a vote or a pre-vote.
     async fn ask_vote(
         &self,
         request: Request,
@@ -226,6 +227,7 @@ fn last_of(rpc: &AppendEntriesRequest<TypeConfig>) -> Option<LogId> {
         .or(rpc.prev_log_id)
 }
 
+/// Returns the error for an answer of another kind than the request.
 fn mismatch(answer: &Response) -> RPCError<TypeConfig> {
     let text = format!("{answer:?}");
     let short: String = text.chars().take(80).collect();

@@ -50,7 +50,7 @@ impl WatchHub {
         self.changes.notify(changes);
     }
 
-    /// Restarts the history after the state was replaced by one at `index`.
+    /// Restarts the history after a snapshot at `index` replaced the state.
     pub(crate) fn start_over(&self, index: u64) {
         self.changes.start_over(index);
     }
@@ -63,14 +63,14 @@ impl WatchHub {
 
     /// Records that reads are served, or why they are not.
     pub(crate) fn set_unavailable(&self, reason: Option<String>) {
-        // Every served read calls this, usually without a change, so the value is read before it is
-        // written: a read is cheap.
+        // Every served read calls this, usually without a change. Reading the value first is cheap
+        // and avoids most writes.
         if reason.is_none() && self.lost.borrow().is_none() {
             return;
         }
         self.lost.send_if_modified(|lost| {
-            // The wording of a reason may vary from call to call; only presence or absence is a
-            // change.
+            // The wording of a reason may vary from call to call. Only its presence or absence
+            // counts as a change.
             let has_changed = lost.is_some() != reason.is_some();
             if has_changed {
                 *lost = reason.map(Arc::from);
@@ -109,11 +109,11 @@ impl Watcher {
         self.cluster_id
     }
 
-    /// Waits for a change, or for this node to lose its freshness.
+    /// Waits for a change, or until this node no longer serves reads.
     pub async fn next(&mut self) -> WatchEvent {
         let changed = any_changed(&mut self.subscriptions);
         tokio::select! {
-            // Polled first, so that a node that has lost its freshness reports this even when it
+            // Polled first, so that a node that no longer serves reads reports this even when it
             // has changes to deliver.
             biased;
             lost = self.lost.wait_for(Option::is_some) => match lost {

@@ -219,6 +219,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
+/// Writes a snapshot of the image to disk.
 fn save_image(snapshots: &Snapshots, meta: &SnapshotMeta, image: &Image) -> io::Result<()> {
     snapshots.save_with(meta, image.byte_count(), |out| image.write_to(out))
 }

@@ -33,7 +33,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Maximum number of characters of a peer's reason that are kept and shown. No node gives a longer
-/// one.
+/// reason.
 const SHOWN_REASON_CHARS_MAX: usize = 1_000;
 
 /// The state that a node has before it is in a group, and keeps while it is in one.

@@ -18,7 +18,7 @@ const RESOLVED_WITHIN: Duration = Duration::from_millis(50);
 const NEXT_AFTER: Duration = Duration::from_millis(50);
 
 /// Time without an answer from the current addresses after which the remembered ones are tried. It
-/// is long because another node may have a remembered address by now.
+/// is longer than the other delays, because a remembered address may belong to another node by now.
 const LAST_AFTER: Duration = Duration::from_millis(150);
 
 /// Connects to a host by calling `attempt` with its addresses.

@@ -176,9 +176,9 @@ impl PeerClient {
 
     /// Returns the current connection, or a new one if the current one has been idle for too long.
     ///
-    /// An open connection is dropped for a new one, or when the peer refuses this node. It is kept
-    /// when a new one cannot be made: a name server, a firewall or a peer without free capacity may
-    /// block new connections only.
+    /// An open connection is replaced once a new one is made, and dropped when the peer refuses
+    /// this node. It is kept when no new one can be made, because a name server, a firewall or a
+    /// peer without free capacity may block new connections only.
     async fn connected(&self, hello: Hello) -> Result<Arc<OutboundConnection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<OutboundConnection>| !connection.out.is_closed();

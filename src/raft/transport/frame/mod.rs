@@ -13,15 +13,15 @@ use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 /// rest is headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
-/// Maximum size of a frame from a peer that has not introduced itself, or that is not a member.
+/// Maximum size of a frame from a peer that has not sent its hello yet, or that is not a member.
 pub(crate) const MAX_NON_MEMBER_FRAME_BYTES: usize = 16 << 10;
 
 /// Maximum size of an answer to a node that is not a member: a view of a group with as many
 /// founders as an inventory may list.
 pub(crate) const MAX_REPLY_TO_NON_MEMBER_BYTES: usize = 256 << 10;
 
-/// Initial capacity for a message before its length is known. Growing byte by byte costs more than
-/// most messages do.
+/// Initial capacity for a message before its length is known. To grow the buffer byte by byte would
+/// cost more than most messages do.
 const INITIAL_CAPACITY_BYTES: usize = 4 << 10;
 
 /// Capacity of a connection's read buffer before its peer is known.

@@ -83,6 +83,7 @@ pub(crate) fn append(append: &AppendEntriesRequest<TypeConfig>) -> Result<(), St
     Ok(())
 }
 
+/// Checks the content of an entry.
 fn payload(entry: &Entry) -> Result<(), String> {
     match &entry.payload {
         EntryPayload::Blank | EntryPayload::Normal(_) => Ok(()),
@@ -100,6 +101,7 @@ pub(crate) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
+/// Checks that a name is a valid `node.id`.
 fn name(name: &NodeIdentity) -> Result<(), String> {
     match is_node_id(&name.node_id) {
         true => Ok(()),

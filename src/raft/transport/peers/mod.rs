@@ -21,8 +21,8 @@ const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
-/// Number of known peers from which on those that never answered are removed. The number must be
-/// limited, since one hello is enough to add an unknown id.
+/// Maximum number of known peers. Beyond it, those that never answered this node are removed, since
+/// one hello is enough to add an unknown id.
 const MAX_KNOWN: usize = 256;
 /// Maximum number of status messages in flight to one member that report entries not yet sent to it
 /// ([`Peers::lagging`]).
@@ -211,10 +211,12 @@ impl Peers {
         lock(&self.known).retain(|id, _| is_member(*id));
     }
 
+    /// Returns the known state of a peer.
     pub(crate) fn state(&self, id: RaftId) -> PeerState {
         lock(&self.known).get(&id).cloned().unwrap_or_default()
     }
 
+    /// Returns whether a member has answered this node recently.
     pub(crate) fn is_reachable(&self, id: RaftId) -> bool {
         self.state(id)
             .last_answer
@@ -318,7 +320,7 @@ impl Peers {
         }
     }
 
-    /// Checks the process with a raft id that sends a hello or the reply to one. A second live
+    /// Checks the process behind a raft id when it sends a hello or the reply to one. A second live
     /// process, or a log shorter than the acknowledged one, is rejected (docs/decisions/0002).
     ///
     /// # Errors

@@ -56,12 +56,13 @@ struct HostEntry {
     is_said: bool,
 }
 
+/// A resolution that a thread is running.
 struct PendingResolution {
     since: Instant,
     done: watch::Receiver<Option<Resolved>>,
 }
 
-/// The result of a resolution: at least one address, or the reason why there is none.
+/// The result of a resolution: at least one address, or the reason why it failed.
 pub(crate) type Resolved = Result<Vec<SocketAddr>, String>;
 
 /// A pending query for the addresses of a name.

@@ -42,6 +42,7 @@ pub struct LookupChange {
 #[derive(Debug, Default)]
 pub(crate) struct ChangeHistory(Mutex<HistoryState>);
 
+/// The content of the history.
 #[derive(Debug, Default)]
 struct HistoryState {
     by_type: BTreeMap<Arc<str>, VecDeque<Arc<RecordedChange>>>,
@@ -53,6 +54,7 @@ struct HistoryState {
     channels: BTreeMap<Lookup, watch::Sender<u64>>,
 }
 
+/// A kept change of one type and pool.
 #[derive(Debug)]
 struct RecordedChange {
     pool: String,
@@ -286,6 +288,7 @@ fn event<L: AsRef<[u8]>>(
     json.into()
 }
 
+/// Appends the lists to the JSON, separated by commas.
 fn push_joined<L: AsRef<[u8]>>(json: &mut Vec<u8>, lists: impl IntoIterator<Item = L>) {
     let begin = json.len();
     for list in lists.into_iter() {
