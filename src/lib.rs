@@ -17,4 +17,5 @@ pub use quorate_registry as registry;
 pub use quorate_registry::model;
 pub use quorate_storage as storage;
 
+// `planted` switches on one deliberate bug at a time, so that tests can show that they find it.
 use quorate_planted as planted;

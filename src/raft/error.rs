@@ -19,13 +19,14 @@ pub(super) fn unavailable(reason: impl Into<String>) -> Unavailable {
 /// Error of a write that was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
-    /// It was certainly not applied, and would be refused again unchanged: 400.
+    /// The write was certainly not applied, and would be refused again unchanged. HTTP status 400.
     #[error("{0}")]
     Refused(String),
-    /// It was certainly not applied: 503 with `Quorate-Applied: no`.
+    /// The write was certainly not applied. HTTP status 503 with `Quorate-Applied: no`.
     #[error("{0}")]
     NotApplied(String),
-    /// It may have been applied, or may still be: 503 with `Quorate-Applied: unknown`.
+    /// The write may have been applied, or may still be. HTTP status 503 with `Quorate-Applied:
+    /// unknown`.
     #[error("{0}")]
     Unknown(String),
 }
@@ -36,8 +37,8 @@ impl WriteError {
         WriteError::NotApplied("the registry is full: the limit is 256 MB".to_owned())
     }
 
-    /// Returns the error for an announcement that the registry refused. This node, which may have
-    /// been behind, had not refused it.
+    /// Returns the error for an announcement that was refused as over a limit when its entry was
+    /// applied. This node had not refused it before, perhaps because its registry was behind.
     pub(super) fn over_limit() -> WriteError {
         let reason = "services or location exceeds the limit for an announcement";
         WriteError::Refused(reason.to_owned())

@@ -3,8 +3,8 @@
 use super::group::Group;
 
 /// Returns the reason why a group does not serve, and the remedy, in one line for every 503, the
-/// server log and the status. A group of two, or one that lost the disks of a majority, needs an
-/// operator who knows what to do.
+/// server log and the status. The remedy is included because a group of two, or one that lost the
+/// disks of a majority, needs an operator who knows what to do.
 pub(super) fn unavailable_reason(group: &Group) -> String {
     if let Err(full) = group.may_propose() {
         return format!("{full}: it accepts no log entries until there is space");
@@ -41,7 +41,8 @@ pub(super) fn unreachable_members(group: &Group) -> Vec<String> {
         .collect()
 }
 
-/// Returns the reason, followed by the cause for which the group does not serve, if there is one.
+/// Returns the reason why a request failed, followed by the reason why the group does not serve, if
+/// it does not.
 pub(super) fn explain(group: &Group, reason: String) -> String {
     let is_well = group.serves() && unreachable_members(group).is_empty();
     let cause = unavailable_reason(group);

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Finds the group and runs this node in it until it is asked to stop. Starts over when the
-/// founding of the group failed.
+/// Finds the group and runs this node in it until `stop` is set. Starts over when the founding of
+/// the group failed.
 ///
 /// # Errors
 /// The reason why the process must end.
@@ -39,6 +39,7 @@ pub(super) async fn run(
     }
 }
 
+/// Starts openraft and the tasks of the group with this identity.
 async fn start_group(
     bootstrap: &Bootstrap,
     identity: &GroupIdentity,
@@ -70,11 +71,11 @@ async fn watch_over(
     let mut fatal = group.peers.fatal();
     let mut failed = group.store().failed();
     let metrics = group.raft.metrics();
-    // Changes at the end of openraft and otherwise rarely, whereas the full metrics change at each
-    // iteration of openraft's core loop.
+    // Wakes the loop below when openraft ends, and otherwise rarely, whereas the full metrics
+    // change at each iteration of openraft's core loop.
     let mut running_changes = group.raft.server_metrics();
     let mut stop = stop.subscribe();
-    // Created once, outside the loop: its timer must outlive the iterations.
+    // Created once, outside the loop, because its timer must outlive the iterations.
     let orphaned = initialize::orphaned(group, bootstrap, identity);
     tokio::pin!(orphaned);
     loop {

@@ -16,7 +16,7 @@ pub struct LookupResult {
     pub changed_index: u64,
 }
 
-/// The position of a node's state.
+/// The log position of a node's state, and of a lookup in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupProgress {
     /// The applied index.
@@ -35,6 +35,7 @@ impl LookupResult {
     }
 }
 
+/// Performs a lookup in this node's registry.
 pub(super) fn look_up(group: &Group, lookup: &Lookup) -> LookupResult {
     let registry = group.replica.registry();
     LookupResult {
@@ -44,6 +45,7 @@ pub(super) fn look_up(group: &Group, lookup: &Lookup) -> LookupResult {
     }
 }
 
+/// Returns the coordinators in this node's registry, with its applied index.
 pub(super) fn coordinators(group: &Group, query: &CoordinatorQuery) -> (Coordinators, u64) {
     let registry = group.replica.registry();
     (registry.coordinators(query), registry.applied_index())

@@ -15,16 +15,17 @@
 //! - **Linearizable lookups.** [`Node::lookup`] returns one state of the whole registry, at a
 //!   moment between its call and its return, on every node. Only [`Node::lookup_stale`] and
 //!   [`Node::coordinators_stale`] may be stale.
-//! - **Order of writes of one node id.** A write that arrived at any node before another write of
-//!   the same node id began never takes effect after that one was acknowledged. A write whose order
-//!   is uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.
+//! - **Order of writes of one node id.** A write A that arrived at any node before a write B of the
+//!   same node id began never takes effect after B was acknowledged. A write whose order is
+//!   uncertain is rejected with [`WriteError::NotApplied`], and its client sends it again.
 //! - **At most one proposal.** A write that may have been applied is never proposed again. It ends
 //!   with [`WriteError::Unknown`] if its fate is not known by its deadline.
 //! - **No early expiry.** An announcement does not expire before its max-age has passed in cluster
 //!   time since its last accepted renewal. Cluster time does not advance without a quorum, and wall
 //!   clocks do not affect it. After an outage of more than [`Options::recovery_gap`], nothing
 //!   expires for [`Options::recovery_grace`].
-//! - **Timely expiry.** In a healthy cluster a silent node expires at most 2 s after max-age.
+//! - **Timely expiry.** In a healthy cluster an announcement that is not renewed expires at most 2
+//!   s after its max-age.
 //! - **Complete watches.** A [`Watcher`] is notified of every change of its lookups, or reports
 //!   that this node may be stale. [`Watcher::since`] never omits a change: it returns `None` when
 //!   one may have been dropped from the history.
@@ -41,7 +42,8 @@
 //!
 //! - the log, the vote and the snapshots on disk (`storage`), the network
 //!   (`transport/raft_network.rs`) and the state machine (`apply/state_machine`);
-//! - shared read rounds, and reads that a follower's vote confirms without heartbeats;
+//! - ReadIndex rounds shared by many reads, and reads that a follower's vote confirms without
+//!   heartbeats;
 //! - batching, forwarding and ordering of writes;
 //! - cluster time, which only a `Tick` in the log moves;
 //! - founding a group, replacing the old incarnation of an emptied node, and finishing a membership
@@ -49,7 +51,7 @@
 //! - digest comparison, which stops a diverged member; leadership transfer before a stop, on a
 //!   full disk and when the other members cannot reach the leader; snapshots and purges by bytes.
 //!
-//! Two features of openraft are not used on purpose. Lease reads depend on clocks, which a paused
+//! Two features of openraft are deliberately not used. Lease reads depend on clocks, which a paused
 //! virtual machine stops. With `enable_leader_restore`, a restarted leader could confirm an index
 //! below one that it acknowledged before.
 //!
@@ -57,12 +59,12 @@
 //!
 //! 1. [`Node::announce`] or [`Node::withdraw`] calls `consensus/ordered_write.rs`. The write takes
 //!    a ticket behind earlier writes of its node id (`queue/keyed_mutex.rs`), records this node's
-//!    knowledge of the log as evidence of its arrival (`apply/evidence.rs`), and waits for its
-//!    guard. If the registry has the same announcement already, the command is a short renewal by
-//!    digest.
+//!    knowledge of the log as evidence of its arrival (`apply/evidence.rs`), and waits until the
+//!    earlier writes are decided. If the registry has the same announcement already, the command is
+//!    a short renewal that carries only the digest.
 //! 2. The command enters this node's queue (`queue/write_queue.rs`). Commands that arrive while a
-//!    batch is in flight form the next batch. Under load a batch also waits briefly for the clients
-//!    that were just answered (`queue/batcher.rs`).
+//!    batch is in flight form the next batch. Under load a batch also waits briefly for the next
+//!    requests of clients that were just answered (`queue/batcher.rs`).
 //! 3. `consensus/proposer.rs` sends the batch. The leader proposes it as one log entry; a follower
 //!    forwards it to the leader, where its commands enter the leader's queue.
 //! 4. openraft appends the entry and replicates it. Each member's log writer puts all waiting
@@ -81,11 +83,13 @@
 //! # The life of a read
 //!
 //! 1. [`Node::lookup`] waits for a ReadIndex round that starts after the read arrived
-//!    (`queue/read_queue.rs`). One round is in flight per node, shared by all reads that waited.
+//!    (`queue/read_queue.rs`). One round is in flight per node, shared by all reads that were
+//!    waiting when it started.
 //! 2. `consensus/read_index.rs` runs the round. The leader confirms its leadership with a round of
-//!    heartbeats. A follower sends the vote on its disk to the leader. If the two are a majority,
-//!    both votes are for this leader, and it has committed an entry of its own term, that is enough
-//!    (`consensus/follower_vote.rs`). Otherwise the leader runs a round of heartbeats.
+//!    heartbeats. A follower sends the vote on its disk to the leader. No heartbeats are needed if
+//!    these two nodes are a majority, both votes are for this leader, and the leader has committed
+//!    an entry of its own term (`consensus/follower_vote.rs`). Otherwise the leader runs a round of
+//!    heartbeats.
 //! 3. The node waits until it has applied the confirmed index (`group/mod.rs`).
 //! 4. The result is read from its own registry (`lookup_result.rs`). Its bytes are rendered once
 //!    per change and shared.
@@ -101,12 +105,12 @@
 //! | `node` | the façade |
 //! | `lifecycle.rs`, `tasks.rs`, `group` | the life of a group; the state that its tasks share |
 //! | `bootstrap` | finding a group or founding one; only the smallest `node.id` founds |
-//! | `membership` | joins, learners, replacement of incarnations, leadership transfer, levels |
+//! | `membership` | joins, learners, replaced incarnations, leadership transfer, feature level |
 //! | `consensus` | proposals, order of writes, ReadIndex rounds, follower votes, commit notices |
 //! | `queue` | a mutex for each node id, queues of reads and writes, adaptive batches |
 //! | `apply` | the replica, snapshots, evidence, ticks and gaps, the committed log for operators |
 //! | `watch` | recent changes and their subscribers |
-//! | `monitor` | ticks, status, digests, log size, disk space, lost reads, unreachable leaders |
+//! | `monitor` | ticks, status, digests, log size, disk space, failing reads, unreached leader |
 //! | `transport` | messages, connections, names and addresses of peers, openraft's network |
 //! | `peer_service` | requests of peers, and who may send them |
 //! | `error.rs`, `health.rs`, `status.rs`, `report.rs` | errors, and explanations for people |

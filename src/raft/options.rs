@@ -24,17 +24,18 @@ pub struct Options {
     /// The nodes that form the group, and the addresses of its members. `None` for a cluster of
     /// one, or for a member that could not read its inventory.
     pub inventory: Option<Inventory>,
-    /// `discovery.max-age`.
+    /// `discovery.max-age`: minimum time that an announcement lives after its last renewal.
     pub max_age: Duration,
-    /// `discovery.recovery-gap`.
+    /// `discovery.recovery-gap`: minimum time without a working leader that counts as an outage.
     pub recovery_gap: Duration,
-    /// `discovery.recovery-grace`.
+    /// `discovery.recovery-grace`: time after an outage during which nothing expires.
     pub recovery_grace: Duration,
-    /// `cluster.auto-rejoin`.
+    /// `cluster.auto-rejoin`: whether an emptied node replaces its old incarnation automatically.
     pub auto_rejoin: bool,
-    /// `cluster.heartbeat-interval`.
+    /// `cluster.heartbeat-interval`: interval of the leader's heartbeats.
     pub heartbeat: Duration,
-    /// `cluster.election-timeout`, its lower and upper bound.
+    /// `cluster.election-timeout`: lower and upper bound of the time without a heartbeat before a
+    /// node asks for an election.
     pub election: (Duration, Duration),
     /// Limits of the retained log.
     pub log_limits: LogRetention,
@@ -46,7 +47,8 @@ pub struct Options {
 
 /// Limits of the retained log, in bytes of its records.
 ///
-/// With 100,000 services, 100 per node, one core applies about 35 MB of changes a second.
+/// They bound the time that a start takes. With 100,000 services, 100 per node, one core applies
+/// about 35 MB of changes a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogRetention {
     /// Size of the log since the last snapshot at which a new one is made. It limits the log that a

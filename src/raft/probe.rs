@@ -93,18 +93,18 @@ impl Node {
     /// Takes a snapshot of the applied state.
     pub async fn make_snapshot(&self) {
         if let Some(group) = self.group_now() {
-            // A group that has ended takes none.
+            // A group that has ended takes no snapshot, so an error is ignored.
             let _ = group.raft.trigger().snapshot().await;
         }
     }
 
-    /// Removes the part of its log that its snapshot covers, so that a node that lacks it needs the
-    /// snapshot.
+    /// Removes the part of this node's log that its snapshot covers, so that a node without these
+    /// entries needs the snapshot.
     pub async fn purge(&self) {
         if let Some(group) = self.group_now() {
             let covered = group.raft.metrics().borrow_watched().snapshot;
             if let Some(covered) = covered {
-                // A group that has ended purges nothing.
+                // A group that has ended purges nothing, so an error is ignored.
                 let _ = group.raft.trigger().purge_log(covered.index).await;
             }
         }
@@ -113,12 +113,13 @@ impl Node {
     /// Makes the node start an election immediately.
     pub async fn elect(&self) {
         if let Some(group) = self.group_now() {
-            // A group that has ended starts no election.
+            // A group that has ended starts no election, so an error is ignored.
             let _ = group.raft.trigger().elect(true).await;
         }
     }
 
-    /// Hands leadership to another voter, if this node leads; the node continues as a follower.
+    /// Transfers the leadership to another voter, if this node leads. The node continues as a
+    /// follower.
     pub async fn transfer(&self) {
         if let Some(group) = self.group_now() {
             transfer_leadership::run(&group).await;

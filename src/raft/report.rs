@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Maximum time to wait for the disk to report its space.
 const DISK_TIME_LIMIT: Duration = Duration::from_secs(1);
 
-/// Returns a line for each part and for each member.
+/// Returns a line for each part of consensus and for each member.
 pub(super) async fn lines(bootstrap: &Bootstrap, group: Option<&Group>) -> Vec<String> {
     let status = status::of(bootstrap, group);
     let mut lines = vec![of_group(&status)];

@@ -27,7 +27,7 @@ pub struct Status {
     pub node: String,
     /// Its role.
     pub role: Role,
-    /// The leader's `node.id`, while this node serves reads through one.
+    /// The leader's `node.id`, while this node serves reads through that leader.
     pub leader: Option<String>,
     /// Its raft term.
     pub term: u64,
@@ -42,7 +42,7 @@ pub struct Status {
     pub group: GroupState,
 }
 
-/// The obstacle to serving, for people.
+/// The cluster id of the group, and the obstacle to serving, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupState {
     /// The cluster id in hex, once a group is formed.
@@ -76,6 +76,7 @@ pub(super) fn of(bootstrap: &Bootstrap, group: Option<&Group>) -> Status {
     }
 }
 
+/// Returns the status of a node that has no group yet.
 fn waiting(bootstrap: &Bootstrap) -> Status {
     Status {
         node: bootstrap.options.node_id.clone(),
@@ -92,6 +93,7 @@ fn waiting(bootstrap: &Bootstrap) -> Status {
     }
 }
 
+/// Returns the status of a node in its group.
 fn in_group(group: &Group) -> Status {
     let view = group.view().borrow().clone();
     let own = group.raft_id();
@@ -99,8 +101,8 @@ fn in_group(group: &Group) -> Status {
         let registry = group.replica.registry();
         (registry.applied_index(), registry.services() as u64)
     };
-    // Each member's lag is relative to this node at the time of the member's last report; the most
-    // advanced member is then the reference.
+    // `behind` is relative to this node, at the time of the member's last report. The reported lags
+    // are relative to the most advanced member.
     let behind = |id| {
         if id == own {
             0

@@ -24,8 +24,8 @@ use tokio::sync::watch;
 const SNAPSHOT_EVERY_ENTRIES: u64 = 5_000;
 /// Number of entries kept behind a snapshot when they are small (`log_retention` purges large
 /// ones), so that a node that was away for half a minute under full load needs no snapshot. A purge
-/// up to a node's own snapshot does not overtake an apply (openraft #2116): the covered entries
-/// were submitted before.
+/// up to a node's own snapshot does not overtake an apply (openraft #2116), because the entries
+/// that the snapshot covers were submitted to the state machine earlier.
 const ENTRIES_KEPT: u64 = 10_000;
 /// Maximum number of entries per append. openraft has no limit in bytes, and would endlessly resend
 /// an append that a slow link cannot carry in time, so the log reader ends an append at a megabyte.
@@ -51,8 +51,8 @@ pub(super) async fn start(
         options.pause_detector.clone(),
     )
     .await?;
-    // Read from the disk: openraft reports its membership only once it runs, and then this node may
-    // vote.
+    // Read the membership from the disk, because openraft reports it only once it runs, and then
+    // this node may already vote.
     let membership = StorageHelper::new(&mut store.log_store(), &mut machine)
         .get_membership()
         .await
@@ -86,6 +86,7 @@ pub(super) async fn start(
     Ok(group)
 }
 
+/// Translates the options into openraft's settings.
 fn raft_config(options: &Options) -> Result<Config, RaftError> {
     let config = Config {
         cluster_name: "quorate".to_owned(),

@@ -1,7 +1,7 @@
 //! Reads the committed log of a stopped node.
 //!
-//! Operators read it, and checkers compare it with the results that clients saw, by
-//! `Quorate-Index`.
+//! Operators read this log. Checkers compare it with the results that clients saw, which name log
+//! indexes in `Quorate-Index`.
 
 use super::state_machine::registry_of;
 use crate::registry::{Change, Command, Outcome, Registry};
@@ -48,8 +48,8 @@ pub struct EntryEffect {
     pub changes: Vec<Change>,
 }
 
-/// Passes each committed entry that is still on disk to `each`, in order, with its effect. The
-/// registry is rebuilt for this, from the first entry or from the snapshot.
+/// Passes each committed entry that is still on disk to `each`, in order, with its effect. To
+/// determine the effects, the registry is rebuilt from the first entry or from the snapshot.
 ///
 /// # Errors
 /// When the disk cannot be read or trusted.
@@ -84,6 +84,7 @@ pub async fn committed_log(store: &Store, mut each: impl FnMut(CommittedEntry)) 
     Ok(())
 }
 
+/// Describes an entry. If it `is_new`, applies it to the rebuilt registry to determine its effect.
 fn committed_entry(registry: &mut Registry, entry: &Entry, is_new: bool) -> CommittedEntry {
     let index = entry.log_id.index;
     let content = match &entry.payload {

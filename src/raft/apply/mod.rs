@@ -1,4 +1,14 @@
 //! Applies committed entries to the state from which lookups are answered.
+//!
+//! An entry passes from openraft to [`state_machine`], from there to [`replica`], this node's copy
+//! of the registry, and then to `Registry::apply_proposed` in
+//! `crates/registry/src/apply/log_entry.rs`, which executes each command. The replica then notifies
+//! readers and watchers.
+//!
+//! - [`snapshot_body`] is a snapshot in the forms in which openraft passes it on.
+//! - [`evidence`] tracks the log positions that this node knows of, for the order of writes.
+//! - [`tick_history`] and [`tick_timing`] detect gaps between ticks and set their rate.
+//! - [`committed_log`] reads the log of a stopped node.
 
 pub(super) mod committed_log;
 pub(super) mod evidence;

@@ -13,14 +13,14 @@ use std::sync::{Mutex, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Digests are compared at every multiple of this index. That is frequent enough to stop a diverged
-/// node within a few seconds of ticks, and rare enough that one status message carries all kept
-/// digests.
+/// Number of log indexes from one digest to the next. It is small enough that a diverged node is
+/// stopped within a few seconds even if only ticks are applied, and large enough that one status
+/// message carries all kept digests.
 const DIGEST_EVERY: u64 = 16;
 /// Number of digests kept. At full load they cover a member that lags by several seconds.
 pub(crate) const DIGESTS_KEPT: usize = 64;
 
-/// The registry and its waiting readers.
+/// This node's registry, with the channels on which readers wait.
 ///
 /// - `applied` never decreases and is announced only after the registry shows it.
 /// - Only the state machine changes the registry.
@@ -28,10 +28,11 @@ pub(crate) struct Replica {
     registry: RwLock<Registry>,
     applied: watch::Sender<u64>,
     watch_hub: WatchHub,
+    /// The last [`DIGESTS_KEPT`] digests, for comparison with other members.
     checkpoints: Mutex<VecDeque<StateDigest>>,
     history: Mutex<TickHistory>,
     evidence: Evidence,
-    /// Receives the progress of cluster time.
+    /// The detector to which the progress of cluster time is reported.
     pause_detector: PauseDetector,
 }
 
@@ -65,15 +66,17 @@ impl Replica {
         &self.watch_hub
     }
 
-    /// Returns this node's knowledge of the log.
+    /// Returns the log positions that this node knows of.
     pub(crate) fn evidence(&self) -> &Evidence {
         &self.evidence
     }
 
+    /// Returns whether the entry at `index` is applied and announced to readers.
     pub(crate) fn has_applied(&self, index: u64) -> bool {
         *self.applied.borrow() >= index
     }
 
+    /// Returns a receiver of the applied index.
     pub(crate) fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
     }
@@ -82,7 +85,8 @@ impl Replica {
         lock(&self.history)
     }
 
-    /// Applies one entry. [`Replica::notify`] notifies the subscribers of its changes.
+    /// Applies one entry to the registry. Returns the outcomes of its commands, and its changes,
+    /// which the caller passes to [`Replica::notify`].
     pub(crate) fn apply(
         &self,
         log_id: &LogId,
@@ -96,8 +100,8 @@ impl Replica {
                 Vec::new()
             }
         };
-        // At a level unknown to this release the digest may be computed differently, and the node
-        // stops.
+        // No digest is kept at a level of commands that this release does not know. The digest may
+        // be computed differently there, and the node stops.
         if log_id.index().is_multiple_of(DIGEST_EVERY) && registry.unknown_level().is_none() {
             self.keep_digest(StateDigest {
                 index: log_id.index(),
@@ -132,8 +136,8 @@ impl Replica {
     pub(crate) fn install(&self, registry: Registry) {
         let mut guard = write(&self.registry);
         *guard = registry;
-        // Must happen before the lock is released: no reader of the new state may be given changes
-        // of the old one.
+        // Must happen before the lock is released, so that no reader of the new state is given
+        // changes of the old one.
         self.watch_hub.start_over(guard.applied_index());
         let (index, ticked_ms) = (guard.applied_index(), guard.ticked_ms());
         drop(guard);
@@ -144,10 +148,12 @@ impl Replica {
         self.announce_applied();
     }
 
+    /// Returns the kept digests, from the oldest to the newest.
     pub(crate) fn last_digests(&self) -> Vec<StateDigest> {
         lock(&self.checkpoints).iter().copied().collect()
     }
 
+    /// Keeps a digest, and drops the oldest one beyond [`DIGESTS_KEPT`].
     fn keep_digest(&self, checkpoint: StateDigest) {
         let mut kept = lock(&self.checkpoints);
         if kept.len() == DIGESTS_KEPT {
@@ -156,6 +162,7 @@ impl Replica {
         kept.push_back(checkpoint);
     }
 
+    /// Records an applied entry in the tick history and in the evidence.
     fn note(&self, log_id: &LogId, batch: Option<&Batch>, ticked_ms: u64) {
         let leader = leadership(log_id);
         let leader = (leader.term, leader.node);
@@ -167,8 +174,8 @@ impl Replica {
                 history.applied(leader, clock::now(), grace_ms.is_some());
             }
         }
-        // Must come after the tick is reported: a reader that sees this index then also knows of a
-        // pause that the tick reveals.
+        // Must come after the tick is reported, so that a reader that sees this index also knows of
+        // a pause that the tick reveals.
         self.evidence.note_committed(log_id.index());
     }
 }
@@ -179,7 +186,8 @@ mod tests {
     use crate::registry::LEVEL;
     use openraft::impls::leader_id_adv::LeaderId;
 
-    /// A digest computed at a level unknown to this release is not offered for comparison.
+    /// A digest computed at a level of commands that this release does not know is not offered for
+    /// comparison.
     #[tokio::test]
     async fn no_digest_of_an_unknown_level_is_kept() {
         for (level, kept) in [(LEVEL, 1), (LEVEL + 1, 0)] {

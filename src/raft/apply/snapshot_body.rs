@@ -1,4 +1,4 @@
-//! The body of a snapshot, as openraft hands it on.
+//! The body of a snapshot, in the forms in which openraft passes it on.
 
 use crate::registry::Registry;
 use crate::storage::types::TypeConfig;

@@ -1,5 +1,5 @@
-//! Records when this node applied ticks, and decides whether the next one carries a grace
-//! (docs/decisions/0003).
+//! Records when this node applied ticks, and decides whether the next one carries a grace period,
+//! in which cluster time stops so that clients can renew (docs/decisions/0003).
 
 use super::tick_timing::TICK_INTERVAL;
 use crate::clock::Instant;
@@ -10,24 +10,28 @@ use std::time::Duration;
 /// A leader, by term and Raft id: openraft may have two leaders in one term.
 pub(crate) type LeaderKey = (u64, RaftId);
 
-/// Detects gaps by the time between two ticks as this node applied them.
+/// Detector of gaps, which are long times between two ticks as this node applied them. After a gap
+/// the next tick must carry a grace period.
 ///
-/// - Replayed ticks and ticks of an earlier leader do not count: only those of `current` do.
-/// - A gap that ended with an old tick committed late is still detected, as the distance to that
-///   tick.
-/// - The current leader's judgement of its own ticks is decisive: a tick without a grace means that
-///   there was no gap, if it was proposed after the gap that this node saw. Ticks from before an
-///   outage may be committed after it, several together, and say nothing about it. They arrive in
-///   one burst. A tick that arrives at a leader's normal pace, some time after the gap was seen,
-///   was proposed after the gap.
+/// - Only ticks of the leader `current` count. Replayed ticks and ticks of an earlier leader do
+///   not.
+/// - An old tick that is committed late, after a gap, does not hide the gap: the time from the
+///   previous tick to this one is the gap.
+/// - The current leader knows best when it proposed its ticks. A tick without a grace period means
+///   that there was no gap, if the leader proposed it after the gap that this node saw. Ticks from
+///   before an outage say nothing about it; they may be committed after it, several in one burst.
+///   So a tick counts as proposed after the gap only if it arrives some time after the gap was seen
+///   and at a leader's normal pace.
 pub(crate) struct TickHistory {
     recovery_gap: Duration,
     current: Option<LeaderKey>,
+    /// The last tick that counts: its leader, and the time at which it was applied.
     last: Option<(LeaderKey, Instant)>,
     /// Time of the last tick, of any leader, that was applied while this process followed a leader.
     last_any: Option<Instant>,
+    /// The leader that proposed the last applied entry.
     last_entry_of: Option<LeaderKey>,
-    /// Time at which this node saw a gap for which no tick has carried a grace yet.
+    /// Time at which this node saw a gap for which no tick has carried a grace period yet.
     owed_since: Option<Instant>,
 }
 
@@ -43,8 +47,8 @@ impl TickHistory {
         }
     }
 
-    /// Sets the leader that this node follows, or is. Nothing counts before the first call, so
-    /// replay at start does not.
+    /// Sets the leader that this node follows, or is. No tick counts before the first call, so that
+    /// ticks replayed at start do not count.
     pub(crate) fn follow(&mut self, leader: LeaderKey) {
         self.current = Some(leader);
     }
@@ -54,7 +58,8 @@ impl TickHistory {
         self.last_entry_of = Some(leader);
     }
 
-    /// Whether the last applied entry is of this leadership, so that no older entry can follow.
+    /// Returns whether the last applied entry is of this leadership, so that no older entry can
+    /// follow.
     pub(crate) fn applied_an_entry_of(&self, leader: LeaderKey) -> bool {
         self.last_entry_of == Some(leader)
     }
@@ -62,8 +67,8 @@ impl TickHistory {
     /// Records that a tick was applied.
     pub(crate) fn applied(&mut self, leader: LeaderKey, now: Instant, carried_grace: bool) {
         if self.current.is_some() {
-            // An older leader's tick moves time too, and the time it covers must not be counted
-            // again.
+            // An older leader's tick moves time too, and the new leader must not count the same
+            // time again.
             self.last_any = Some(now);
         }
         if self.current != Some(leader) {
@@ -77,17 +82,17 @@ impl TickHistory {
         self.last = Some((leader, now));
     }
 
-    /// Records that this node proposed a tick at `at`, considering the grace owed then, and has
-    /// applied it. No grace is owed any more for the gaps before that, whether one was needed or
-    /// not.
+    /// Records that this node has applied a tick that it proposed at `at` itself. It chose then
+    /// whether the tick carries a grace period, so no grace period is owed any more for a gap seen
+    /// before `at`.
     pub(crate) fn decided(&mut self, at: Instant) {
         if self.owed_since.is_some_and(|since| since <= at) {
             self.owed_since = None;
         }
     }
 
-    /// Whether a tick without a grace that is applied now was certainly proposed after the gap for
-    /// which a grace is owed.
+    /// Returns whether a tick that is applied now without a grace period was certainly proposed
+    /// after the gap for which a grace period is owed.
     fn shows_no_gap(&self, leader: LeaderKey, now: Instant) -> bool {
         let came_at_pace = self.last.is_some_and(|(last, at)| {
             last == leader && now.duration_since(at) >= TICK_INTERVAL / 2
@@ -98,15 +103,16 @@ impl TickHistory {
         came_at_pace && is_settled
     }
 
-    /// Records that a snapshot replaced the applied state: it may contain ticks that this node
-    /// never saw.
+    /// Records that a snapshot replaced the applied state. It may contain ticks that this node
+    /// never saw, so cluster time counts as moved now.
     pub(crate) fn installed(&mut self, now: Instant) {
         if self.current.is_some() {
             self.last_any = Some(now);
         }
     }
 
-    /// Whether a tick proposed now must carry a grace.
+    /// Returns whether a tick proposed now must carry a grace period, for which cluster time stops
+    /// after a gap (`Command::Tick::grace_ms`).
     pub(crate) fn needs_grace(&self, now: Instant) -> bool {
         !is_planted(Bug::NoGrace) && (self.owed_since.is_some() || self.is_gap(now))
     }
@@ -116,6 +122,8 @@ impl TickHistory {
         self.last_any
     }
 
+    /// Returns whether the last tick that counts was longer ago than the recovery gap, or none
+    /// counts.
     fn is_gap(&self, now: Instant) -> bool {
         self.last
             .is_none_or(|(_, last)| now.duration_since(last) > self.recovery_gap)
@@ -141,14 +149,16 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    /// A process that has counted no tick cannot know how long the cluster was down.
+    /// A process that has counted no tick owes a grace period, since it cannot know how long the
+    /// cluster was down.
     #[test]
     fn a_process_just_started_owes_a_grace() {
         let (history, start) = following(OLD);
         assert!(history.needs_grace(start));
     }
 
-    /// Ticks replayed at start, before any leader is followed, say nothing about the present.
+    /// Ticks that are replayed at start, before this node follows a leader, do not count: the grace
+    /// period is still owed.
     #[test]
     fn replay_does_not_count() {
         let mut history = TickHistory::new(GAP);
@@ -159,8 +169,8 @@ mod tests {
         assert!(history.needs_grace(start));
     }
 
-    /// A tick in flight when the quorum was lost is committed when the quorum returns; the gap
-    /// before it is still detected.
+    /// A tick that was in flight when the quorum was lost is committed when the quorum returns. The
+    /// gap before it is still detected.
     #[test]
     fn a_tick_committed_late_does_not_hide_the_gap() {
         let (mut history, start) = following(OLD);
@@ -190,8 +200,8 @@ mod tests {
         }
     }
 
-    /// A leader knows when it proposed its ticks. Nothing in a fresh group could have aged before
-    /// its second tick, so that tick carries no grace, and no later one does.
+    /// A leader's own tick settles every gap that was seen before the tick was proposed, and none
+    /// that was seen later. A new leader therefore owes no grace period after its second tick.
     #[test]
     fn a_leader_takes_its_own_word() {
         let (mut history, start) = following(OLD);
@@ -213,8 +223,8 @@ mod tests {
         assert!(history.needs_grace(late), "proposed before the gap");
     }
 
-    /// A node that was paused while the others ran drops the gap that it alone saw, after the
-    /// leader's next ticks.
+    /// A node that was paused while the others ran owes no grace period for the gap that it alone
+    /// saw, once it has applied the leader's next ticks.
     #[test]
     fn a_gap_of_ones_own_is_forgotten() {
         let (mut history, start) = following(OLD);
@@ -230,7 +240,8 @@ mod tests {
         assert!(!history.needs_grace(resumed + 2 * TICK_INTERVAL));
     }
 
-    /// A change of leader is not a gap, so that repeated elections do not keep dead nodes.
+    /// A change of leader does not count as a gap, so repeated elections do not keep dead nodes
+    /// from expiring.
     #[test]
     fn a_change_of_leader_is_no_gap() {
         let (mut history, start) = following(OLD);
@@ -243,8 +254,8 @@ mod tests {
         assert!(!history.needs_grace(start + seconds(4)));
     }
 
-    /// A tick that an earlier leader had in flight moves time. The new leader's first advance
-    /// starts at it, so that no time counts twice.
+    /// A tick that an earlier leader had in flight moves time. The new leader's first advance is
+    /// measured from that tick, so that no time counts twice.
     #[test]
     fn an_older_leaders_tick_is_the_base_of_the_next_advance() {
         let (mut history, start) = following(OLD);
@@ -254,7 +265,8 @@ mod tests {
         assert_eq!(history.last_applied(), Some(start + seconds(1)));
     }
 
-    /// Ticks contained in a snapshot moved time too: the next advance starts at the snapshot.
+    /// Ticks contained in a snapshot moved time too, so the next advance is measured from the
+    /// installation of the snapshot.
     #[test]
     fn a_snapshot_is_the_base_of_the_next_advance() {
         let (mut history, start) = following(OLD);
@@ -263,7 +275,8 @@ mod tests {
         assert_eq!(history.last_applied(), Some(start + seconds(2)));
     }
 
-    /// A restarted follower trusts the living leader's judgement of its ticks.
+    /// A restarted follower owes no grace period once it has applied two ticks without one from the
+    /// current leader, which saw no gap.
     #[test]
     fn a_restarted_follower_takes_the_leaders_word() {
         let (mut history, start) = following(OLD);

@@ -9,6 +9,7 @@ pub(crate) const TICK_INTERVAL: Duration = Duration::from_millis(500);
 /// pause handles the queued renewals before time moves on.
 pub(crate) const STEP: Duration = Duration::from_millis(1_000);
 
-// A tick that follows a given moment may count one step from before it. No write may be rejected
-// for that.
+// The first tick after a moment may count up to one step from before that moment. The bound on
+// cluster time that a write carries must allow for this, so that no write is rejected because of
+// it.
 const _: () = assert!(STEP.as_millis() < clock::WRITE_AHEAD_MAX.as_millis());

@@ -10,7 +10,8 @@ use crate::raft::transport::identity::NodeIdentity;
 /// The next step of a node without a group.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// These pairs, including this node's own, form the group.
+    /// These founding pairs, including this node's own, form the group. A pair is a `node.id` with
+    /// its incarnation; the address of the node comes with it.
     Form(Vec<(NodeIdentity, String)>),
     /// A group without this node exists: ask these members to let it join.
     Join(Vec<String>),
@@ -20,7 +21,8 @@ pub(crate) enum Decision {
 
 /// Decides the next step of a node without a group.
 ///
-/// - A group whose founding pairs include this node's own pair is this node's group.
+/// - A group whose founding pairs include this node's `node.id` and incarnation is this node's
+///   group.
 /// - A node asks to join any other group and never votes in it: an emptied disk must not vote.
 /// - Only the smallest `node.id` founds, and only when every peer has answered that it has no
 ///   group, with the same inventory.
@@ -199,7 +201,8 @@ mod tests {
         assert!(reason.contains("no answer from c (refused)"), "{reason}");
     }
 
-    /// A founder becomes a voter, regardless of which peer reports the group.
+    /// A node adopts the group that lists it as a founder, regardless of which peer reports the
+    /// group.
     #[test]
     fn a_founder_takes_its_group_over() {
         let founders = [name("a", 1), name("b", 1), name("c", 1)];
@@ -207,7 +210,7 @@ mod tests {
         assert!(matches!(decision, Decision::Form(pairs) if pairs.len() == 3));
     }
 
-    /// An emptied node is not a member of its old group: it asks to join and does not vote.
+    /// An emptied node is not a member of its old group, so it asks to join and does not vote.
     #[test]
     fn an_emptied_node_asks_to_join() {
         let founders = [name("a", 1), name("b", 9), name("c", 1)];
@@ -221,7 +224,8 @@ mod tests {
         );
     }
 
-    /// A different inventory or a wrong address prevents the founding, and the reason names it.
+    /// A different inventory or a wrong address prevents the founding, and the reason to wait names
+    /// it.
     #[test]
     fn a_different_inventory_or_a_wrong_address_stops_the_founding() {
         let other = GroupInfo {

@@ -15,18 +15,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum time that the first founder waits for the others to adopt the founding pairs, which
-/// takes them one round of queries. Asking for their votes earlier costs an election timeout.
+/// takes them one round of queries. If it asked for their votes earlier, the election would fail
+/// and cost an election timeout.
 const FOUNDERS_WAIT: Duration = Duration::from_millis(600);
 /// Maximum time that the other founders wait for the first one to lead, so that votes do not split.
 /// After that they continue without it.
 const OTHERS_WAIT: Duration = Duration::from_millis(2_000);
+/// Time between two checks of a founder that waits for the other founders.
 const CHECK_INTERVAL: Duration = Duration::from_millis(25);
 /// Time between two join requests of a node that joins later.
 const JOIN_INTERVAL: Duration = Duration::from_millis(300);
-/// Time between two checks of a founder whether its group was formed.
+/// Time between two checks by which a founder detects that its founding has failed ([`orphaned`]).
 const ORPHANED_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Starts the steps that make this node a voter.
+/// Starts the task that makes this node a voter: it initializes the group, or asks to join it.
 pub(crate) fn spawn_tasks(group: Arc<Group>, bootstrap: Arc<Bootstrap>, joined_late: bool) {
     tokio::spawn(async move {
         let settled = async {
@@ -43,6 +45,7 @@ pub(crate) fn spawn_tasks(group: Arc<Group>, bootstrap: Arc<Bootstrap>, joined_l
     });
 }
 
+/// Initializes the group as one of its founders, after a wait that lets the first founder lead.
 async fn initialize(group: &Group, bootstrap: &Bootstrap) {
     if is_initialized(group).await {
         return;
@@ -65,8 +68,8 @@ async fn initialize(group: &Group, bootstrap: &Bootstrap) {
     } else {
         OTHERS_WAIT
     };
-    // Initialize the group even after the limit: the pairs are fixed, and every founder supplies
-    // the same.
+    // A timeout is ignored: the group can be initialized anyway, because the pairs are fixed and
+    // every founder supplies the same.
     let _ = tokio::time::timeout(limit, waited).await;
     let members: BTreeMap<RaftId, Member> = founders.iter().map(member_of).collect();
     match group.raft.initialize(members).await {
@@ -89,10 +92,12 @@ fn member_of((name, address): &(NodeIdentity, String)) -> (RaftId, Member) {
     (name.raft_id(), member)
 }
 
+/// Returns whether the group is initialized, or openraft has ended.
 async fn is_initialized(group: &Group) -> bool {
     group.raft.is_initialized().await.unwrap_or(true)
 }
 
+/// Waits until every other founder has adopted the founding pairs.
 async fn wait_until_adopted(bootstrap: &Bootstrap, founders: &[(NodeIdentity, String)]) {
     let own = bootstrap.local_member().name.clone();
     for (name, address) in founders.iter().filter(|(name, _)| *name != own) {
@@ -105,6 +110,7 @@ async fn wait_until_adopted(bootstrap: &Bootstrap, founders: &[(NodeIdentity, St
     }
 }
 
+/// Sends join requests to the group until this node is a voter.
 async fn request_join_until_voter(group: &Group, bootstrap: &Bootstrap) {
     let own = group.raft_id();
     let addresses: Vec<String> = bootstrap
@@ -159,6 +165,7 @@ pub(crate) async fn orphaned(group: &Group, bootstrap: &Bootstrap, identity: &Gr
     }
 }
 
+/// Returns whether every other founder answers and is in a group with other founders.
 async fn all_in_other_groups(group: &Group, bootstrap: &Bootstrap) -> bool {
     let own = bootstrap.local_member().name.clone();
     for (name, address) in group.founders().iter().filter(|(name, _)| *name != own) {

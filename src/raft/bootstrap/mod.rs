@@ -1,4 +1,10 @@
 //! Discovery and founding of a node's group.
+//!
+//! - `group_discovery` asks the peers until this node has a group; `decision` makes each decision
+//!   from their answers.
+//! - `initialize` then makes the node a voter: founders initialize the group, other nodes ask to
+//!   join.
+//! - `rejections` logs the rejected peers.
 
 pub(super) mod decision;
 pub(super) mod group_discovery;

@@ -1,4 +1,4 @@
-//! The recently rejected peers, kept for the log.
+//! The log lines about rejected peers, limited in number and rate.
 
 use crate::clock::{self, Instant};
 use crate::locks::lock;
@@ -15,7 +15,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// attack, and not worth a line each.
 const MAX_REJECTIONS: usize = 64;
 
-/// The recent rejections, and the time at which each was logged.
+/// The text of each recent rejection, and the time at which it was logged.
 #[derive(Default)]
 pub(crate) struct Rejections {
     logged: Mutex<BTreeMap<String, Instant>>,

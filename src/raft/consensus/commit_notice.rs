@@ -1,14 +1,14 @@
-//! Notifies a lagging follower of a commit before its log replication does.
+//! Notifies a lagging follower of a commit, before the next append does.
 //!
 //! A write that arrives at a follower is rejected if it touches a node id that was written after
-//! the last log position the follower knows of ([`crate::raft::apply::evidence`]). openraft
-//! sends a follower one append at a time, so a follower learns nothing while a slow disk takes the
-//! current one. A client that is acknowledged by another node and then writes through this follower
-//! would be rejected. Therefore the leader sends such a follower a status message, which needs no
-//! disk, before it acknowledges.
+//! the last log position the follower knows of ([`crate::raft::apply::evidence`]). openraft sends a
+//! follower one append at a time, so while its slow disk stores one append, the follower learns of
+//! no later entry. A client that is acknowledged by another node and then writes through this
+//! follower would be rejected. Therefore the leader sends such a follower a status message, which
+//! needs no disk, before it acknowledges an entry.
 //!
-//! An entry with a single client's write waits briefly for the responses, because that client may
-//! write through the follower as soon as it is acknowledged.
+//! The acknowledgement of an entry with a single client's write also waits briefly for the
+//! responses, because that client may write through the follower as soon as it is acknowledged.
 
 use crate::raft::group::Group;
 use crate::raft::monitor::peer_status;
@@ -17,8 +17,8 @@ use futures_util::future::join_all;
 use std::time::Duration;
 
 /// Minimum time between two status messages to one follower under load, where each entry carries
-/// the writes of many clients and few of them change to another node. An entry with a single write
-/// has no such limit.
+/// the writes of many clients and few of them change to another node. For an entry with a single
+/// write there is no minimum.
 pub(crate) const PACE: Duration = Duration::from_millis(20);
 
 /// Maximum time that the acknowledgement of a single write waits for the responses to its status
@@ -58,7 +58,7 @@ pub(crate) async fn send(group: &Group, index: u64, commands: usize) {
         }));
     }
     if is_alone {
-        // The result does not matter: the write is committed.
+        // A timeout is ignored, because the write is already committed.
         let _ = tokio::time::timeout(MAX_WAIT, join_all(notices)).await;
     }
 }

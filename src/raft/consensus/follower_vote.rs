@@ -1,19 +1,19 @@
-//! Confirms a follower's read by its vote, instead of a heartbeat round.
+//! Confirms a follower's read by the follower's vote, instead of a heartbeat round.
 //!
-//! A leader confirms a read once a majority still follows it. The follower that asks is itself a
-//! voter, and its request carries its vote. In a group of three, the leader and this follower are a
-//! majority. The read then costs one round trip and no heartbeats.
+//! A leader may confirm a read once it knows that a majority still follows it. The follower that
+//! asks is itself a voter, and its request carries its vote. In a group of three, the leader and
+//! this follower are a majority. The read then costs one round trip and no heartbeats.
 //!
 //! The index is valid for every read that arrived before the vote was read, because:
 //!
 //! - Votes only grow, and each is on disk before it is sent to another node. The follower's vote is
-//!   read after those reads arrived, and the leader's own vote after that. So there was a moment
-//!   after their arrival at which neither had voted for a later leader.
-//! - The two are a majority of each configuration in effect, so at that moment there was no later
-//!   leader.
-//! - So this leader knows everything that was acknowledged before: what it committed itself and,
-//!   once an entry of its own term is committed, what its predecessors committed (Raft thesis,
-//!   section 6.4; a restarted leader never resumes its term).
+//!   read after the reads arrived, and the leader's own vote after that. So there was a moment
+//!   after the arrival of the reads at which neither node had voted for a later leader.
+//! - The two nodes are a majority of each configuration in effect, so at that moment there was no
+//!   later leader.
+//! - Therefore this leader knows everything that was acknowledged before that moment: what it
+//!   committed itself and, once an entry of its own term is committed, what its predecessors
+//!   committed (Raft thesis, section 6.4; a restarted leader never resumes its term).
 
 use crate::planted::{Bug, is_planted};
 use crate::raft::group::Group;
@@ -21,14 +21,14 @@ use crate::storage::types::{LogId, RaftId, Vote};
 use openraft::ServerState;
 use std::collections::BTreeSet;
 
-/// Returns the index that a follower's reads must wait for, based on its vote and this node's
-/// alone. Returns `None` when the two votes are not enough.
+/// Returns the read index for a follower's reads if that follower's vote and this leader's own vote
+/// confirm it. Returns `None` when the two votes are not enough.
 ///
 /// # Errors
 /// When openraft has ended.
 pub(crate) async fn index(group: &Group, of: RaftId, vote: Vote) -> Result<Option<u64>, String> {
     let own = group.raft_id();
-    // Avoids a call into openraft's core when two voters are never a majority.
+    // Avoids a call into openraft's core if the two nodes are not a majority.
     let known = group.view().borrow().membership.clone();
     if !are_majority(own, of, known.get_joint_config()) {
         return Ok(None);
@@ -45,7 +45,7 @@ pub(crate) async fn index(group: &Group, of: RaftId, vote: Vote) -> Result<Optio
     decided.await.map_err(|ended| ended.to_string())
 }
 
-/// Whether these two nodes are more than half of each configuration.
+/// Returns whether these two nodes are more than half of each configuration of the membership.
 fn are_majority(one: RaftId, other: RaftId, configurations: &[BTreeSet<RaftId>]) -> bool {
     if is_planted(Bug::VouchedByTwo) {
         return true;
@@ -100,8 +100,8 @@ mod tests {
         }
     }
 
-    /// A leader that has not yet committed an entry of its own term may not know what its
-    /// predecessors committed.
+    /// A vote confirms no index until the leader has committed an entry of its own term, since
+    /// until then the leader may not know what its predecessors committed.
     #[test]
     fn an_entry_of_its_own_is_needed() {
         let vote = Vote::new_committed(3, 1);

@@ -1,4 +1,4 @@
-//! Executes one write of a node id, from its arrival to its outcome.
+//! Executes one announcement or withdrawal of a node id, from its arrival to its outcome.
 
 use crate::clock::{self, Instant};
 use crate::model::{Announcement, BadAnnouncement};
@@ -10,7 +10,7 @@ use crate::raft::membership::feature_level;
 use crate::raft::transport::WriteResult;
 use crate::registry::{Arrival, Command, LEVEL_OF_ORDER, Outcome};
 
-/// A client's request.
+/// The write that a client requests.
 pub(crate) enum RequestedWrite<'a, F> {
     /// An announcement, or a renewal of the stored announcement if its digest is the same.
     Announce {
@@ -32,7 +32,8 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
         }
     }
 
-    /// Returns the command for this request, in the form of the registry's current level.
+    /// Returns the command for this request, in the form of the registry's current feature level of
+    /// commands.
     fn command(
         &mut self,
         group: &Group,
@@ -49,8 +50,9 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
             };
             (registry.level() >= LEVEL_OF_ORDER, is_registered)
         };
-        // Below that level the evidence is a single index, which every voter understands. `tail` is
-        // omitted, since it counts only in an entry of the same leader.
+        // Below `LEVEL_OF_ORDER` a command carries a single index as its evidence, which every
+        // voter understands. This index leaves out `arrival.tail`, which is valid only in an entry
+        // that the same leader proposes.
         let seen = arrival.committed.max(arrival.previous.unwrap_or(0));
         let arrival = *arrival;
         Ok(match self {
@@ -58,7 +60,7 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
                 node_id, digest, ..
             } if is_registered && may_renew => {
                 let (node_id, digest) = ((*node_id).to_owned(), *digest);
-                // See [`Command`] for the reason why a renewal needs no end.
+                // The documentation of `Command` explains why a renewal needs no `until_ms`.
                 let until_ms = None;
                 match is_ordered {
                     true => Command::OrderedRenew {
@@ -79,8 +81,8 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
             RequestedWrite::Announce { announcement, .. } => {
                 let announcement =
                     announcement().map_err(|error| WriteError::NotApplied(error.to_string()))?;
-                // Checked at every level: a level's limits apply only to commands that are already
-                // in the log.
+                // Check the size at every level of commands, because the level decides only how
+                // `apply` treats the commands that are already in the log.
                 if let Some(objection) = group.replica.registry().objection(&announcement) {
                     return Err(WriteError::Refused(objection));
                 }
@@ -103,8 +105,8 @@ impl<F: FnMut() -> Result<Announcement, BadAnnouncement>> RequestedWrite<'_, F> 
     }
 }
 
-/// Proposes a write of a node id with evidence collected on arrival; see [`Command`] for the use of
-/// the evidence.
+/// Proposes a write of a node id with evidence collected on arrival. [`Command`] describes how the
+/// evidence is used.
 ///
 /// A write that may have been applied is never proposed again. A superseded write is never proposed
 /// again with later evidence: its client gets an error and must send it again, as a new arrival. If
@@ -132,8 +134,9 @@ where
     let (mut may_renew, mut is_level) = (true, false);
     loop {
         let command = match request.command(group, &arrival, may_renew) {
-            // A renewal is allowed whatever the size of the stored announcement, and this node may
-            // be behind.
+            // The announcement exceeds a limit on size, but a renewal of a stored announcement is
+            // allowed whatever its size. This node may not have applied it yet, so catch up before
+            // refusing.
             Err(WriteError::Refused(_)) if !is_level => {
                 let confirmed = group.confirm_applied(deadline).await;
                 confirmed.map_err(|error| WriteError::NotApplied(explain(group, error.reason)))?;
@@ -175,6 +178,8 @@ where
     }
 }
 
+/// Collects the evidence of a write that arrives now: this node's knowledge of the log, and an
+/// upper bound of the time that ticks will have counted when the client gives up.
 fn arrival(group: &Group, deadline: Instant) -> Arrival {
     let (committed, tail) = group.replica.evidence().known();
     let client_waits = deadline.duration_since(clock::now());

@@ -20,22 +20,24 @@ use std::time::Duration;
 /// Time between two attempts while no leader is known, unless a leader appears first.
 const RETRY_AFTER: Duration = Duration::from_millis(25);
 
-/// Sends one batch after another until the group ends.
+/// Proposes or forwards one batch of writes after another, until the group ends.
 pub(crate) async fn run(group: Arc<Group>, batches: WriteWorker) {
     batches
         .run(|batch| send(&group, batch), group.stopping())
         .await;
 }
 
-/// The result of one attempt.
+/// The result of one attempt to propose or forward a batch.
 enum Attempt {
     /// Every write has its final result, which may be `Unknown`.
     Decided(Completed),
-    /// Certainly not applied; these writes can be sent to the next leader.
+    /// These writes were certainly not applied, for this reason, and can be sent to the next
+    /// leader.
     NotApplied(Vec<PendingWrite>, String),
 }
 
-/// Retries until every write of a batch is decided or its client no longer waits.
+/// Proposes a batch on the leader or forwards it to the leader, and retries until every write is
+/// decided or its client no longer waits.
 async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
     let mut reason = String::from("the write was not proposed in time");
     loop {
@@ -55,8 +57,8 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
             Attempt::NotApplied(again, why) => {
                 batch = again;
                 reason = why;
-                // Both a change and a timeout lead to a retry while a client waits. An error means
-                // that the group has ended, so nothing will change any more.
+                // A change of the leader and a timeout both lead to a retry while a client waits.
+                // An error means that the group has ended, so a retry would be useless.
                 if let Ok(Err(_)) = tokio::time::timeout(RETRY_AFTER, view.changed()).await {
                     let stopping = WriteResult::NotApplied("this node is stopping".to_owned());
                     return all(batch, &stopping);
@@ -66,6 +68,7 @@ async fn send(group: &Group, mut batch: Vec<PendingWrite>) -> Completed {
     }
 }
 
+/// Answers the writes whose deadline is too close for another attempt, and returns the others.
 fn drop_overdue(batch: Vec<PendingWrite>, reason: &str) -> Vec<PendingWrite> {
     let soon = clock::now() + ANSWER_MARGIN + RETRY_AFTER;
     let (kept, overdue): (Vec<_>, Vec<_>) =
@@ -76,6 +79,7 @@ fn drop_overdue(batch: Vec<PendingWrite>, reason: &str) -> Vec<PendingWrite> {
     kept
 }
 
+/// Returns the latest deadline in a batch, at which an attempt ends.
 fn last_deadline(batch: &[PendingWrite]) -> Instant {
     batch
         .iter()
@@ -84,6 +88,8 @@ fn last_deadline(batch: &[PendingWrite]) -> Instant {
         .unwrap_or_else(clock::now)
 }
 
+/// Proposes a batch as one log entry on this node, which leads, and waits until the entry is
+/// committed and applied.
 async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
     if let Err(reason) = group.may_propose() {
         return Attempt::NotApplied(batch, reason);
@@ -115,6 +121,7 @@ async fn propose(group: &Group, batch: Vec<PendingWrite>) -> Attempt {
     }
 }
 
+/// Forwards a batch to the leader and waits for the result of each write.
 async fn forward(group: &Group, leader: &Leader, batch: Vec<PendingWrite>) -> Attempt {
     let now = clock::now();
     let limit = last_deadline(&batch).duration_since(now);
@@ -170,6 +177,7 @@ async fn forward(group: &Group, leader: &Leader, batch: Vec<PendingWrite>) -> At
     }
 }
 
+/// Returns the result `Unknown` for each write of a batch, since the writes may have been applied.
 fn fail(batch: Vec<PendingWrite>, reason: String) -> Attempt {
     Attempt::Decided(all(batch, &WriteResult::Unknown(reason)))
 }

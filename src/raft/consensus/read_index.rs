@@ -15,20 +15,22 @@ use crate::storage::types::{RaftId, Vote};
 use openraft::{LinearizerOption, ReadPolicy};
 use std::sync::Arc;
 
-/// Runs rounds while reads are waiting, until the group ends.
+/// Runs ReadIndex rounds while reads are waiting, until the group ends.
 pub(crate) async fn run(group: Arc<Group>, rounds: ReadWorker) {
     rounds
         .run(|| round(&group), || change_of(&group), group.stopping())
         .await;
 }
 
+/// Waits for a change of the leader or the membership, but at most [`RETRY_AFTER`].
 async fn change_of(group: &Group) {
     let mut view = group.view();
     view.mark_unchanged();
-    // A timeout is fine too: the next round is tried in either case.
+    // A timeout is ignored, since the next round is tried in either case.
     let _ = tokio::time::timeout(RETRY_AFTER, view.changed()).await;
 }
 
+/// Runs one ReadIndex round with the current leader, and returns the read index.
 async fn round(group: &Group) -> Result<u64, String> {
     let mut view = group.view();
     let Some(leader) = view.borrow_and_update().leader.clone() else {
@@ -46,6 +48,7 @@ async fn round(group: &Group) -> Result<u64, String> {
     }
 }
 
+/// Asks the leader for a read index. The request carries the vote on this follower's disk.
 async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     // The vote must be read here, not earlier: it must be newer than every read that this round
     // serves.
@@ -71,7 +74,8 @@ async fn ask(group: &Group, leader: &Leader) -> Result<u64, String> {
     }
 }
 
-/// Handles a follower's round on the leader.
+/// Confirms a read index on the leader for a follower's round: by the follower's vote if that is
+/// enough, and otherwise by heartbeats.
 pub(crate) async fn confirm_for(
     group: &Group,
     from: RaftId,

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Maximum age of a join request. A newcomer repeats its request every few hundred milliseconds;
-/// one that has not repeated it for this long is gone.
+/// Maximum age of a join request. A joining node repeats its request every few hundred
+/// milliseconds, so a node that has not done so for this long no longer asks.
 const MAX_AGE: Duration = Duration::from_secs(5);
 
-/// The received join requests, by `node.id`. Bounded: only ids of the group are kept.
+/// The received join requests, by `node.id`. Their number is bounded, since only requests for a
+/// `node.id` of the group are added.
 #[derive(Default)]
 pub(crate) struct JoinRequests {
     by_node: Mutex<BTreeMap<String, PendingJoin>>,
@@ -21,11 +22,14 @@ pub(crate) struct JoinRequests {
 #[derive(Debug, Clone)]
 pub(crate) struct PendingJoin {
     pub(crate) name: NodeIdentity,
-    /// The newcomer's address in the leader's inventory. The address that the newcomer claims is
-    /// not used.
+    /// The joining node's address in the leader's inventory, or in the log if the inventory has
+    /// none. The address that the node claims is not used.
     pub(crate) address: String,
+    /// The time of the last request.
     at: Instant,
+    /// The start of the uninterrupted silence of the old incarnation's address, if it is silent.
     pub(crate) old_silent_since: Option<Instant>,
+    /// The reason why the node cannot join at present. It is the answer to the node's next request.
     pub(crate) rejection: Option<String>,
 }
 

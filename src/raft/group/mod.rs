@@ -28,12 +28,13 @@ use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior};
 use view::{Leader, RaftView};
 
+/// openraft with the types and the state machine of this program.
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// Maximum time since the last served read for a node to count as serving.
 const SERVES_WITHIN: Duration = Duration::from_secs(2);
 
-/// A formed group: the state shared by its tasks.
+/// The state of a formed group, shared by its tasks.
 pub(crate) struct Group {
     pub(crate) raft: Raft,
     pub(crate) replica: Arc<Replica>,
@@ -42,11 +43,14 @@ pub(crate) struct Group {
     pub(crate) write_queue: WriteQueue,
     pub(crate) options: Options,
     pub(crate) join_requests: JoinRequests,
+    /// Whether the free disk space is below the floor (`monitor/disk_space.rs`).
     pub(crate) disk_low: AtomicBool,
+    /// Serializes the writes of each node id.
     pub(crate) write_order: KeyedMutex,
     /// The time at which this process started the group.
     pub(crate) started: Instant,
-    /// Whether writes no longer wait for a higher level of commands.
+    /// Whether writes no longer wait for a higher level of commands
+    /// (`membership/feature_level.rs`).
     pub(crate) is_settled: AtomicBool,
     founders: Vec<(NodeIdentity, String)>,
     view: watch::Receiver<RaftView>,
@@ -54,7 +58,8 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Creates a group around a running openraft, with its two queues, which the caller must drive.
+    /// Creates a group around a running openraft. Also returns the workers of its two queues, which
+    /// the caller must run.
     pub(crate) fn new(
         raft: Raft,
         replica: Arc<Replica>,
@@ -101,6 +106,7 @@ impl Group {
         &self.options.store
     }
 
+    /// Returns whether this node leads the group.
     pub(crate) fn leads(&self) -> bool {
         self.view.borrow().state == ServerState::Leader
     }
@@ -216,8 +222,8 @@ impl Group {
     }
 }
 
-/// Creates the interval of a periodic task that does not make up for missed ticks: after a pause
-/// one run is enough.
+/// Creates the interval of a periodic task. It does not make up for missed ticks, because one run
+/// is enough after a pause.
 pub(crate) fn paced(period: Duration) -> Interval {
     let mut pace = tokio::time::interval(period);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -13,7 +13,7 @@ pub(crate) struct Leader {
     pub(crate) member: Member,
 }
 
-/// This node's role in the group, as openraft last reported it.
+/// The leader, the members and this node's role, as openraft last reported them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RaftView {
     pub(crate) term: u64,
@@ -23,6 +23,7 @@ pub(crate) struct RaftView {
 }
 
 impl RaftView {
+    /// Extracts the view from openraft's metrics.
     pub(crate) fn of(metrics: &openraft::RaftMetrics<TypeConfig>) -> RaftView {
         let leader = metrics.current_leader.and_then(|id| {
             let member = metrics
@@ -53,6 +54,7 @@ impl RaftView {
             .map(move |(id, member)| (*id, member, voters.contains(id)))
     }
 
+    /// Returns the number of voters.
     pub(crate) fn voters(&self) -> usize {
         self.members().filter(|(_, _, voter)| *voter).count()
     }
@@ -65,7 +67,7 @@ impl RaftView {
     }
 }
 
-/// Waits until the known leader is not `old` any more: either another one, or no leader.
+/// Waits until the known leader is not `old` any more: there is another leader, or none.
 pub(crate) async fn changed_from(view: &mut watch::Receiver<RaftView>, old: &Leader) {
     // An error means that the group is shutting down, and the caller with it.
     let _ = view

@@ -32,8 +32,8 @@ pub(crate) async fn change(
     }
 }
 
-/// Proposes the second half of a joint membership, which a leader leaves when it dies between the
-/// two steps of a change.
+/// Finishes a joint membership change, by proposing its second step, if a leader died between the
+/// two steps.
 pub(crate) async fn finish_joint(group: &Group) {
     let second = {
         let metrics = group.raft.metrics();

@@ -1,5 +1,5 @@
-//! The task that raises the level of commands once every voter knows the next level
-//! (docs/decisions/0008).
+//! The task that raises the feature level of commands once every voter's release knows a higher
+//! level (docs/decisions/0008).
 //!
 //! A release that changes the effect of a command applies the change only from a certain level on.
 //! Each member reports in its status message which level it knows. The leader proposes the lowest
@@ -18,12 +18,13 @@ use std::time::Duration;
 /// Time between two checks. It is short because a new group begins at the first level, where its
 /// clients are rejected more often ([`Command`]). A check costs next to nothing.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// Maximum time that the members of a new group need to exchange the levels they know.
+/// Maximum time that writes wait after the start of this node's group. In a new group the members
+/// exchange the levels that they know within this time.
 const FIRST_MOMENT: Duration = Duration::from_secs(1);
-/// Deadline of a proposal. The next check makes another one.
+/// Deadline of the proposal of a level. If it fails, the next check proposes the level again.
 const PROPOSAL_TIME: Duration = Duration::from_secs(2);
 
-/// Checks the voters' levels until the group stops.
+/// Proposes a higher level of commands whenever every voter knows one, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(CHECK_INTERVAL);
     while group.next(&mut pace).await {
@@ -42,8 +43,8 @@ pub(crate) async fn run(group: Arc<Group>) {
     }
 }
 
-/// Waits for [`LEVEL_OF_ORDER`], from which on writes are ordered, during a new group's first
-/// second.
+/// Delays a write during a new group's first second, until the group is at [`LEVEL_OF_ORDER`], from
+/// which on writes are ordered.
 ///
 /// A new group begins at the first level and raises it as soon as its members have exchanged the
 /// levels they know. A write that arrives earlier would often be rejected. There is no wait if a
@@ -57,7 +58,7 @@ pub(crate) async fn settled(group: &Group, deadline: Instant) {
     let end = group.started + FIRST_MOMENT;
     while !is_settled(group) && clock::now() < end {
         let limit = deadline.min(end).min(clock::now() + CHECK_INTERVAL);
-        // The loop checks again in either case.
+        // The loop checks again both after a change and after a timeout.
         let _ = tokio::time::timeout_at(limit, applied.changed()).await;
         if clock::now() >= deadline {
             return;
@@ -66,6 +67,8 @@ pub(crate) async fn settled(group: &Group, deadline: Instant) {
     group.is_settled.store(true, Ordering::Relaxed);
 }
 
+/// Returns whether writes need not wait: the level is reached, or a voter of an older release
+/// prevents it.
 fn is_settled(group: &Group) -> bool {
     let view = group.view();
     let view = view.borrow();

@@ -8,7 +8,7 @@ use crate::raft::transport::{
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Maximum time to wait for the leader's answer.
+/// Maximum time to wait for the leader's answer to a forwarded request.
 const LEADER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Handles a join request on the leader, or forwards it to the leader.
@@ -36,6 +36,7 @@ pub(crate) async fn handle_join(group: &Group, request: JoinRequest) -> JoinResp
     }
 }
 
+/// Checks a join request on the leader, and records it if the node may replace a member.
 fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinResponse {
     let id = request.name.raft_id();
     let cluster_id = group.peers.cluster_id();
@@ -77,9 +78,10 @@ fn check_join(group: &Group, view: &RaftView, request: JoinRequest) -> JoinRespo
     }
 }
 
-/// Returns the address of a node of the group. It comes from this node's inventory, or, if that has
-/// none, from the log. The address that the joining node reports is not used: the node may see
-/// itself under another name, and anyone can claim an address.
+/// Returns the address of a node of the group, or `None` if the group has no such node. The address
+/// comes from this node's inventory, or, if the inventory has none, from the log. The address that
+/// the joining node reports is not used: the node may see itself under another name, and anyone can
+/// claim an address.
 fn inventory_address(group: &Group, view: &RaftView, node_id: &str) -> Option<String> {
     let mut members = view.members();
     let (_, member, _) = members.find(|(_, member, _)| member.node_id == *node_id)?;

@@ -1,8 +1,8 @@
 //! The leader's view of its learners: which ones make progress, and which ones to remove.
 //!
 //! A learner is a node on its way to become a voter. A learner that does not become one must not
-//! stay: every member would dial it forever, and a node that was only down for a while would find
-//! its own id taken.
+//! stay: every member would dial it forever, and it would take the place of the voter with the same
+//! `node.id`, which may only have been down for a while.
 
 use crate::clock::{self, Instant};
 use crate::raft::group::Group;
@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Time without progress after which a learner is removed. A learner that has caught up is also
-/// removed if it has not asked to join for this long. It is longer than the installation of a
-/// snapshot may take on a slow disk.
+/// removed if it has not asked to join for this long. A slow disk needs less time to install a
+/// snapshot.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
 /// The learners of the group, as seen since this node began to lead.
@@ -27,6 +27,7 @@ pub(crate) struct Learners {
 #[derive(Debug, Clone, Copy)]
 struct LearnerProgress {
     seen_first: Instant,
+    /// The highest log index that the learner was seen to hold.
     matched: Option<u64>,
     /// The last time at which the learner took an entry or a piece of a snapshot; initially the
     /// time at which it was first seen.
@@ -36,10 +37,13 @@ struct LearnerProgress {
 /// The state of a learner at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 struct LearnerState {
-    /// The last entry that the learner is known to hold.
+    /// The index of the last entry that the learner is known to hold.
     matched: Option<u64>,
+    /// The last time at which the learner took a piece of a snapshot.
     last_piece: Option<Instant>,
+    /// Whether the learner has caught up with the log ([`is_level`]).
     is_level: bool,
+    /// Whether a newer incarnation has replaced the learner.
     is_retired: bool,
     /// The last time at which the node asked to join.
     asked: Option<Instant>,
@@ -48,7 +52,7 @@ struct LearnerState {
 }
 
 impl Learners {
-    /// Forgets all learners, because another node leads.
+    /// Forgets all learners, because this node does not lead.
     pub(crate) fn forget(&mut self) {
         self.by_id.clear();
     }
@@ -108,6 +112,7 @@ impl LearnerProgress {
     }
 }
 
+/// Collects the current state of a learner.
 fn state_of(group: &Group, view: &RaftView, id: RaftId) -> LearnerState {
     let node_id = view
         .members()
@@ -129,7 +134,8 @@ fn state_of(group: &Group, view: &RaftView, id: RaftId) -> LearnerState {
     }
 }
 
-/// Returns the last entry that a follower is known to hold, while this node leads.
+/// Returns the index of the last entry that a follower is known to hold, or `None` if this node
+/// does not lead.
 fn matched(group: &Group, id: RaftId) -> Option<u64> {
     let metrics = group.raft.metrics();
     let metrics = metrics.borrow_watched();
@@ -140,7 +146,7 @@ fn matched(group: &Group, id: RaftId) -> Option<u64> {
 /// Maximum distance in entries from the end of the log at which a learner counts as caught up.
 const LEVEL_WITHIN_ENTRIES: u64 = 16;
 
-/// Returns whether a learner holds the whole log except for its last few entries.
+/// Returns whether a learner has caught up: it holds the whole log except for its last few entries.
 pub(crate) fn is_level(group: &Group, id: RaftId) -> bool {
     let last = group.raft.metrics().borrow_watched().last_log_index;
     match (matched(group, id), last) {
@@ -163,7 +169,8 @@ mod tests {
         }
     }
 
-    /// A learner that takes nothing is removed after a minute, even if it keeps asking to join.
+    /// A learner that takes no entries and no pieces of a snapshot is removed after a minute, even
+    /// if it keeps asking to join.
     #[test]
     fn one_that_takes_nothing_is_removed() {
         let start = clock::now();
@@ -178,7 +185,7 @@ mod tests {
         assert!(idle.reason_to_remove(&asks(late), late).is_some());
     }
 
-    /// A learner that receives a long log or a large snapshot is kept while that lasts, even by a
+    /// A learner that makes progress, with a long log or a large snapshot, is kept, even by a
     /// leader that never received a join request from it.
     #[test]
     fn one_that_gets_on_is_kept() {
@@ -221,8 +228,8 @@ mod tests {
         assert!(level.reason_to_remove(&state(None), now).is_some());
     }
 
-    /// A learner is removed if the voter with its node id answers after all: that node is healthy,
-    /// and the learner would take its place.
+    /// A learner is removed if the voter with its node id answers after all, because that voter is
+    /// healthy and the learner would replace it.
     #[test]
     fn one_whose_old_self_answers_is_removed() {
         let start = clock::now();
@@ -244,7 +251,7 @@ mod tests {
         );
     }
 
-    /// A learner that was replaced is removed immediately.
+    /// A learner that a newer incarnation has replaced is removed immediately.
     #[test]
     fn one_that_is_retired_is_removed() {
         let start = clock::now();

@@ -19,9 +19,10 @@ use std::time::Duration;
 
 /// Time between two checks for pending work.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
-/// The silence of its address after which the old incarnation counts as dead. A restart takes less
-/// time, and must not cost the node its membership.
+/// Time without an answer after which an old incarnation counts as dead. A restart takes less time,
+/// and must not cost the node its membership.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+/// Maximum time to wait for the answer to a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Finishes incomplete membership changes and fulfils join requests while this node leads, until
@@ -64,6 +65,8 @@ async fn remove_idle_learners(group: &Group, learners: &mut Learners) {
     }
 }
 
+/// Fulfils a join request step by step. Once the old incarnation is dead, the node is added as a
+/// learner; once the learner has caught up, it becomes a voter instead of the old incarnation.
 async fn process_join(group: &Group, pending: PendingJoin) {
     let id = pending.name.raft_id();
     let view = group.view().borrow().clone();
@@ -100,8 +103,8 @@ async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
     if probe(group, &pending.address).await != ProbeResult::Answered(pending.name.clone()) {
         return;
     }
-    // Learners of earlier incarnations have the same address as the new node, and nothing answers
-    // under their names any more.
+    // First remove the learners of earlier incarnations. They have the same address as the new
+    // node, and nothing answers under their names any more.
     let before: BTreeSet<RaftId> = view
         .members()
         .filter(|(_, member, voter)| !voter && member.node_id == node_id)
@@ -135,7 +138,7 @@ async fn add(group: &Group, pending: &PendingJoin, view: &RaftView) {
     }
 }
 
-/// Returns whether the old incarnation is gone: its address answers as the new node, or has been
+/// Returns whether the old incarnation is dead: its address answers as the new node, or has been
 /// silent for [`SILENT_FOR`].
 async fn predecessor_is_dead(
     group: &Group,
@@ -162,13 +165,13 @@ async fn predecessor_is_dead(
                 }
                 group.join_requests.update(node_id, |pending| {
                     pending.rejection = Some(reason);
-                    // Restart the count of silence: only one uninterrupted silence proves that the
-                    // old incarnation is gone.
+                    // Restart the measurement of the silence, because only an uninterrupted silence
+                    // proves that the old incarnation is dead.
                     pending.old_silent_since = None;
                 });
                 return false;
             }
-            // The address is unknown, so no silence was observed there.
+            // The address is unknown, so it could not be observed to be silent.
             ProbeResult::Unresolved => return false,
             ProbeResult::Answered(_) | ProbeResult::Silent => {
                 let now = clock::now();
@@ -200,6 +203,7 @@ enum ProbeResult {
     Unresolved,
 }
 
+/// Asks which node answers at an address.
 async fn probe(group: &Group, address: &str) -> ProbeResult {
     let hello = Hello::non_member(group.peers.identity());
     let dialer = group.peers.dialer();
@@ -212,10 +216,12 @@ async fn probe(group: &Group, address: &str) -> ProbeResult {
     }
 }
 
+/// Replaces the old incarnations of a node by its new one: retires their raft ids, makes the new
+/// one a voter in their place, and removes them from the members.
 async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Member)]) {
     let old_ids: BTreeSet<RaftId> = old.iter().map(|(id, _)| *id).collect();
-    // Retire the old incarnation first. If the leader dies in between, that leaves an old
-    // incarnation that is refused, not one that campaigns forever.
+    // Retire the old incarnation before it loses its vote. If the leader dies in between, the
+    // others then refuse the old incarnation, so that it does not campaign forever.
     let retire = Command::Retire {
         raft_ids: old_ids.iter().copied().collect(),
     };
@@ -226,7 +232,8 @@ async fn replace(group: &Group, id: RaftId, node_id: &str, old: &[(RaftId, Membe
     if !matches!(retired, WriteResult::Done { .. }) {
         return;
     }
-    // Read the voters only now: the probes and the write above may have taken seconds.
+    // Read the voters only now, because the membership may have changed during the probes and the
+    // write above, which may take seconds.
     let mut voters: BTreeSet<RaftId> = group
         .view()
         .borrow()

@@ -6,8 +6,8 @@ use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use std::time::Duration;
 
-/// Number of heartbeat intervals within which a voter must have answered to receive the
-/// leadership. A transfer to a voter that is gone would never complete.
+/// Number of heartbeat intervals within which a voter must have answered to receive the leadership.
+/// A transfer to a voter that is down would never complete.
 const HEARTBEATS: u32 = 2;
 /// Maximum time to wait until another node is seen to lead.
 const TRANSFER_TIMEOUT: Duration = Duration::from_millis(1_000);

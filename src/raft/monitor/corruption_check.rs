@@ -12,7 +12,8 @@ pub(crate) enum DigestVerdict {
     Stop(String),
 }
 
-/// Compares the digests of this node with the digests last reported by the other members.
+/// Compares the digests of this node with the digests last reported by the other members, and
+/// decides whether this node must stop.
 pub(crate) fn compare(
     group: &Group,
     last_digests: &BTreeMap<RaftId, Vec<StateDigest>>,
@@ -41,7 +42,8 @@ pub(crate) fn compare(
     DigestVerdict::Agreed
 }
 
-/// The voters, whose digests count. A learner holds the data that it was sent, and decides nothing.
+/// The number of voters. Only their digests count: a learner merely holds the data that it was
+/// sent.
 #[derive(Debug, Clone, Copy)]
 struct VoterCount {
     voters: usize,
@@ -144,7 +146,8 @@ mod tests {
         );
     }
 
-    /// Without a majority there is no way to decide which state is right.
+    /// All nodes stop if no majority can agree, because there is no way to decide which state is
+    /// right.
     #[test]
     fn all_stop_without_a_majority() {
         assert!(stops(&[2, 3], 3));

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// A gap this long between two checks means that this process was paused, so missing requests prove
-/// nothing.
+/// Time between two checks above which this process must have been paused, so that missing requests
+/// prove nothing.
 const STOPPED_AFTER: Duration = Duration::from_millis(500);
 /// Time without a request after which a member counts as silent. Every member sends each other
 /// member a request at least twice a second: its status message.
@@ -32,7 +32,7 @@ pub(crate) async fn run(group: Arc<Group>) {
     let mut checked = clock::now();
     while group.next(&mut pace).await {
         let now = clock::now();
-        // A paused process cannot receive requests.
+        // A paused process receives no requests, so their absence proves nothing.
         let was_stopped = now.duration_since(checked) > STOPPED_AFTER;
         checked = now;
         if was_stopped || leadership.view != *group.view().borrow() {
@@ -44,16 +44,16 @@ pub(crate) async fn run(group: Arc<Group>) {
                 "a majority answers this node but cannot reach it: handing over the leadership"
             );
             transfer_leadership::run(&group).await;
-            // If there was no successor, try again after another silence of the same length, not at
-            // every check.
+            // If there was no successor, try again after the members have been silent for
+            // `SILENT_AFTER` again, not at every check.
             leadership = UnchangedView::new(&group);
             checked = leadership.since;
         }
     }
 }
 
-/// The view of the group and the time since which it is unchanged. Requests missing from before
-/// that time prove nothing.
+/// The view of the group and the time since which it is unchanged. Only silence after that time
+/// counts.
 struct UnchangedView {
     view: RaftView,
     since: Instant,
@@ -68,6 +68,8 @@ impl UnchangedView {
     }
 }
 
+/// Returns whether a majority of the voters answers this leader but sends it no requests, which
+/// means that they cannot reach it.
 fn is_unreached(group: &Group, leadership: &UnchangedView) -> bool {
     let own = group.raft_id();
     let others = leadership.view.members();
@@ -79,11 +81,13 @@ fn is_unreached(group: &Group, leadership: &UnchangedView) -> bool {
             answers_and_is_silent(known.last_answer, known.last_request, leadership.since, now)
         })
         .count();
-    // The silent voters must be a majority without this node, since a new leader could not reach
-    // it.
+    // The silent voters alone must be a majority of all voters: they must be able to elect a leader
+    // and commit without this node, which that leader could not reach.
     silent > leadership.view.voters() / 2
 }
 
+/// Returns whether a member answers this node's requests but has sent none itself for
+/// [`SILENT_AFTER`], counted from `since` at the earliest.
 fn answers_and_is_silent(
     last_answer: Option<Instant>,
     last_request: Option<Instant>,
@@ -99,8 +103,8 @@ fn answers_and_is_silent(
 mod tests {
     use super::*;
 
-    /// A member that answers but sends no requests cannot reach this node. A member that does
-    /// neither is gone. A new leader waits before it judges.
+    /// A member that answers but sends no requests counts as cut off. A member that does neither is
+    /// down and does not count, and a new leader first waits for [`SILENT_AFTER`].
     #[test]
     fn who_answers_and_asks_nothing_is_cut_off() {
         let now = clock::now() + Duration::from_secs(60);

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Time between two checks. Each limit may be exceeded by as much as a fast disk takes in this
+/// Time between two checks. The log may exceed each limit by as much as a fast disk writes in this
 /// time.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Enforces the limits until the group stops.
+/// Takes snapshots and purges the log when its size exceeds the limits, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let limits = group.options.log_limits;
     let mut pace = paced(LOOK_INTERVAL);
@@ -26,8 +26,8 @@ pub(crate) async fn run(group: Arc<Group>) {
         let applied = group.replica.registry().applied_index();
         let size_index = group.store().log_growth();
         let is_large = size_index.bytes_between(snapshot, applied) >= limits.snapshot_every_bytes;
-        // A node whose disk is full takes no entries, so it takes no snapshot either. The triggers
-        // fail only once the group has ended, so their errors are ignored.
+        // A node whose disk is full accepts no entries, so it takes no snapshot either. The
+        // triggers fail only once the group has ended, so their errors are ignored.
         if is_large && !group.disk_low.load(Ordering::Relaxed) {
             let _ = group.raft.trigger().snapshot().await;
         }

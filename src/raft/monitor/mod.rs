@@ -1,4 +1,12 @@
 //! The tasks that monitor a running group.
+//!
+//! - `ticker` advances cluster time.
+//! - `peer_status` exchanges status messages, and `corruption_check` compares the state digests in
+//!   them.
+//! - `raft_metrics` follows openraft's metrics.
+//! - `disk_space` and `log_retention` watch the free disk space and the size of the log.
+//! - `serving_watchdog` detects that this node serves no reads, and `inbound_check` that the other
+//!   members cannot reach this leader.
 
 pub(super) mod corruption_check;
 pub(super) mod disk_space;

@@ -18,7 +18,7 @@ use std::time::Duration;
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 /// Timeout of a status message. A peer answers it immediately or not at all.
 pub(crate) const STATUS_TIMEOUT: Duration = Duration::from_millis(400);
-/// Deadline of this node's own read. A slower read would not count as fresh.
+/// Deadline of the read that this node makes for itself. A slower read would not count as recent.
 const READ_DEADLINE: Duration = Duration::from_millis(900);
 
 /// Exchanges status messages until the group stops.
@@ -29,7 +29,8 @@ pub(crate) async fn run(group: Arc<Group>) {
     loop {
         tokio::select! {
             _ = pace.tick() => {}
-            // Ask a new member immediately, so that the status is correct right after a start.
+            // Exchange the status with a new member immediately, so that it is correct right after
+            // a start.
             changed = view.changed() => if changed.is_err() { return },
             () = group.stopping() => return,
         }
@@ -70,7 +71,8 @@ pub(crate) fn own(group: &Group) -> PeerStatus {
 async fn read_for_itself(group: Arc<Group>) {
     let pause_detector = &group.options.pause_detector;
     let began = pause_detector.moment();
-    // A failure needs no handling: it shows as the absence of a success.
+    // A failure needs no handling, because `ready` and the watchdog look at the time of the last
+    // success.
     if group
         .confirm_applied(clock::now() + READ_DEADLINE)
         .await
@@ -81,6 +83,7 @@ async fn read_for_itself(group: Arc<Group>) {
     }
 }
 
+/// Returns the other members with their raft ids; the flag is `true` for voters.
 pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
     let view = group.view();
     let view = view.borrow();
@@ -90,6 +93,7 @@ pub(crate) fn other_members(group: &Group) -> Vec<(RaftId, Member, bool)> {
         .collect()
 }
 
+/// Sends this node's status to each member, and returns the statuses with which they answer.
 async fn exchange(group: &Group, members: &[(RaftId, Member, bool)]) -> Vec<(RaftId, PeerStatus)> {
     let asked = members.iter().map(|(id, member, _)| async {
         let request = Request::Status(own(group));

@@ -1,4 +1,5 @@
-//! The task that follows openraft's metrics, for the group's own view and for the log.
+//! The task that follows openraft's metrics, to update the group's [`RaftView`] and to write the
+//! server log.
 
 use crate::raft::group::Group;
 use crate::raft::group::view::RaftView;
@@ -12,12 +13,13 @@ use openraft::vote::RaftLeaderId;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Keeps the narrow view up to date, and logs the changes that an operator wants to know about.
+/// Keeps the group's [`RaftView`] up to date, and logs the changes that an operator wants to know
+/// about.
 pub(crate) async fn follow(group: Arc<Group>, sender: watch::Sender<RaftView>) {
     let mut metrics = group.raft.metrics();
     // openraft publishes all metrics at each iteration of its core loop, thousands of times a
-    // second. The server metrics are a part of them that seldom changes, and are published right
-    // before the full metrics.
+    // second. The server metrics are the part of them that seldom changes. They are published right
+    // before the full metrics, so the loop below waits until both agree.
     let mut seldom = group.raft.server_metrics();
     let mut is_running = true;
     loop {
@@ -69,6 +71,7 @@ fn agree(seldom: &RaftServerMetrics<TypeConfig>, all: &RaftMetrics<TypeConfig>) 
         && seldom.membership_config == all.membership_config
 }
 
+/// Logs a change of the leader or of the members.
 fn log_changes(old: &RaftView, new: &RaftView) {
     if old.leader != new.leader {
         match &new.leader {
@@ -119,8 +122,8 @@ mod tests {
         }
     }
 
-    /// A new leader is logged under the target that operators know, regardless of the file that
-    /// logs it.
+    /// A new leader is logged under the target that operators know, regardless of the source file
+    /// that logs it.
     #[test]
     fn a_leader_is_logged_under_its_target() {
         let view = |leader| RaftView {

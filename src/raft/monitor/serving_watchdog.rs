@@ -8,13 +8,14 @@ use std::time::Duration;
 
 /// Time between two checks.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// Time without a served read after which watchers are notified. The promise is 2 s. A node reads
-/// for itself twice a second (`peer_status`), and a killed leader is replaced within about a
-/// second, so an ordinary change of leader stays below this limit. Ending ten thousand held
-/// requests with an error would make every engine retry at the same time.
+/// Time without a served read after which watchers are notified. It is below the promised 2 s. A
+/// node reads for itself twice a second (`peer_status`), and a killed leader is replaced within
+/// about a second, so an ordinary change of leader takes less than this time. If that were enough
+/// to notify the watchers, ten thousand long-polled requests would end with an error and every
+/// engine would retry at the same time.
 const UNAVAILABLE_AFTER: Duration = Duration::from_millis(1_800);
 
-/// Checks the reads until the group stops.
+/// Notifies the watchers whenever this node stops serving reads, until the group stops.
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(CHECK_INTERVAL);
     while group.next(&mut pace).await {
@@ -23,8 +24,8 @@ pub(crate) async fn run(group: Arc<Group>) {
                 .replica
                 .watch_hub()
                 .set_unavailable(Some(unavailable_reason(&group)));
-            // Check again: a read served after the first check cleared the reason before it was set
-            // here.
+            // Check again, because a read that was served after the first check cleared the reason
+            // before it was set here.
             if !is_unavailable(&group) {
                 group.replica.watch_hub().set_unavailable(None);
             }

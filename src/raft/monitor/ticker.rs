@@ -15,13 +15,14 @@ use std::time::Duration;
 
 /// Proposes ticks while this node leads, until the group stops.
 ///
-/// - One tick is in flight at a time. It is proposed on condition of this leadership and never
-///   forwarded.
-/// - No tick is proposed before an entry of this leadership is applied: an older tick may still
-///   arrive with the log.
-/// - Each tick advances time by the duration since the last applied tick was proposed, or was
-///   applied if another node proposed it. After a tick that took long to commit, it advances time
-///   by less (see [`OwnTick::base`]).
+/// - One tick is in flight at a time. It is proposed on the condition that this leadership still
+///   holds, and is never forwarded.
+/// - No tick is proposed before an entry of this leadership is applied, because a tick of an older
+///   leader may still come before that entry in the log.
+/// - Each tick advances time by the duration since the last applied tick. That duration begins when
+///   this node proposed the last tick, or when it applied the last tick if another node proposed
+///   it. After a tick that took long to commit, the next one advances time by less (see
+///   [`OwnTick::base`]).
 pub(crate) async fn run(group: Arc<Group>) {
     let mut pace = paced(TICK_INTERVAL);
     let mut own: Option<OwnTick> = None;
@@ -38,19 +39,21 @@ struct OwnTick {
     /// The leadership in which it was proposed. In another leadership, ticks of other nodes may
     /// have followed it.
     leader: LeaderKey,
+    /// The time by which the tick advanced cluster time.
     advance: Duration,
     /// The end of the time that the tick counted.
     counted_to: Instant,
+    /// The time at which this node saw the tick applied.
     applied: Instant,
 }
 
 impl OwnTick {
     /// Returns the start of the time that the next tick counts.
     ///
-    /// Entries before this tick in the log were committed before this tick was applied, perhaps
-    /// only just before. Their deadlines allow for one [`STEP`] of earlier time. This tick and the
-    /// next one together count at most that step from before the application, no matter how long
-    /// this tick waited for a majority.
+    /// An entry before this tick in the log may have been committed only just before this tick was
+    /// applied. The deadlines that the entry sets allow for one [`STEP`] of time from before its
+    /// commit. Therefore this tick and the next one together count at most one step from before
+    /// this tick was applied, no matter how long this tick waited for a majority.
     fn base(&self) -> Instant {
         let allowed = STEP.saturating_sub(self.advance);
         let waited = self.applied.duration_since(self.counted_to);
@@ -72,8 +75,9 @@ fn advance(base: Option<Instant>, now: Instant) -> (Duration, Instant) {
     (whole, base + whole)
 }
 
+/// Proposes one tick, if this leader may do so now, and returns it once it is applied.
 async fn tick(group: &Group, last_own: Option<OwnTick>) -> Option<OwnTick> {
-    // A leader that cannot take renewals must not advance time.
+    // A leader whose disk is full cannot take renewals, so it must not advance time.
     group.may_propose().ok()?;
     let leader = group.raft.as_leader().ok()?.to_committed_leader_id();
     let key = (leader.term(), *leader.node_id());
@@ -136,11 +140,12 @@ fn by_wall_clock(registry: &Registry) -> Duration {
 /// Returns whether any stored announcement could expire before its client had time to renew it.
 ///
 /// Before cluster time has advanced at all, every stored announcement still has its full max-age,
-/// so a new group needs no grace.
+/// so a new group needs no grace period.
 fn may_have_aged(registry: &Registry) -> bool {
     !registry.is_empty() && registry.cluster_ms() > 0
 }
 
+/// Logs each node that a tick expired.
 fn log_expired(outcomes: &[Outcome]) {
     for outcome in outcomes {
         if let Outcome::Expired(nodes) = outcome {
@@ -162,8 +167,9 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// An entry before a tick in the log is charged at most one step of earlier time, no matter how
-    /// long the tick takes to commit. While that takes no longer than usual, no time is lost.
+    /// A tick and the next one together count at most one [`STEP`] from before the first one was
+    /// applied, no matter how long it took to commit. If it took no longer than usual, no time is
+    /// lost.
     #[test]
     fn earlier_time_is_one_step_at_most() {
         let counted_to = clock::now();
@@ -184,7 +190,8 @@ mod tests {
         }
     }
 
-    /// Fractions of milliseconds add up: over ten minutes they would amount to about half a second.
+    /// A fraction of a millisecond is not dropped but counted by the next tick. Over ten minutes
+    /// the fractions would amount to about half a second.
     #[test]
     fn no_part_of_a_millisecond_is_lost() {
         let began = clock::now();

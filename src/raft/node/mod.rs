@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-/// Time between two probes of this node's own address.
+/// Time between two probes of this node's own address ([`Node::answers_at`]).
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One member of the group, or a node that waits for its group to form.
@@ -127,7 +127,7 @@ impl Node {
         Ok(coordinators(&*self.group()?, query))
     }
 
-    /// Follows lookups from now on.
+    /// Creates a watcher that follows these lookups from now on.
     ///
     /// # Errors
     /// Before the group is formed.
@@ -135,8 +135,8 @@ impl Node {
         Ok(self.group()?.replica.watch_hub().watch(lookups))
     }
 
-    /// Returns this node's applied index and the index of the last change of a lookup: the state's
-    /// position, without its bytes, for readers of changes.
+    /// Returns this node's applied index and the index of the last change of a lookup. A reader
+    /// that waits for a change needs only these, not the rendered bytes.
     ///
     /// # Errors
     /// Before the group is formed.
@@ -149,11 +149,11 @@ impl Node {
         })
     }
 
-    /// Commits an announcement, or a renewal when the node already has the same one, and returns
-    /// the log index at which it was applied.
+    /// Commits an announcement, or a renewal if this node's registry already has the same
+    /// announcement. Returns the log index at which it was applied.
     ///
     /// # Errors
-    /// When it was certainly not applied, or when that is unknown.
+    /// When the write was certainly not applied, or when that is unknown.
     pub async fn announce(
         &self,
         announcement: Announcement,
@@ -246,8 +246,8 @@ impl Node {
         }
     }
 
-    /// Whether this process answers at an address, within a time limit. Also `true` when the
-    /// address has a name that does not resolve, since the question then has no answer.
+    /// Returns whether this process answers at an address within a time limit. Also returns `true`
+    /// if the host name in the address does not resolve, since the address cannot be tested then.
     pub async fn answers_at(&self, address: &str, limit: Duration) -> bool {
         let bootstrap = &self.service.bootstrap;
         let own = bootstrap.local_member().name.clone();
@@ -261,7 +261,7 @@ impl Node {
     }
 
     /// Serves a peer's connection until it closes. `opened_epoch` is the epoch of the
-    /// [`PauseDetector`](crate::clock::PauseDetector) when it was opened.
+    /// [`PauseDetector`](crate::clock::PauseDetector) when the connection was opened.
     pub async fn serve_peer<IO>(&self, io: IO, opened_epoch: u64)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -269,8 +269,8 @@ impl Node {
         transport::serve(self.service.clone(), io, opened_epoch).await;
     }
 
-    /// Ends readiness and hands leadership to another voter, if this node leads. The caller then
-    /// calls [`Node::stop`].
+    /// Makes [`Node::ready`] fail, and transfers the leadership to another voter if this node
+    /// leads. The caller then calls [`Node::stop`].
     pub async fn transfer_leadership(&self) {
         self.stop.send_replace(true);
         if let Some(group) = self.service.group() {
@@ -290,8 +290,8 @@ impl Node {
     /// Stops the group's tasks and closes the disk.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
-        // Peers are turned away first: a request to an ended group would appear as an error in the
-        // server log.
+        // Reject peers before the group ends: a request to an ended group would appear as an error
+        // in the server log.
         let group = write(&self.service.group).take();
         self.service.bootstrap.note_stopping();
         if let Some(group) = group {
@@ -318,6 +318,7 @@ impl Node {
         Some((self.service.group()?, self.service.clone()))
     }
 
+    /// Returns the group, or the reason why this node is in none yet.
     fn group(&self) -> Result<Arc<Group>, Unavailable> {
         self.service
             .group()
@@ -336,12 +337,13 @@ impl Node {
         }
     }
 
+    /// Returns the group for a write. Without a group, the write is certainly not applied.
     fn group_to_write(&self) -> Result<Arc<Group>, WriteError> {
         self.group()
             .map_err(|unavailable| WriteError::NotApplied(unavailable.reason))
     }
 
-    /// Proposes a command that no other write can supersede.
+    /// Proposes a command of a static service, which no other write can supersede.
     async fn write(&self, command: Command, deadline: Instant) -> Result<u64, WriteError> {
         let group = self.group_to_write()?;
         loop {

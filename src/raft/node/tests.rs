@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const MAX_AGE: Duration = Duration::from_millis(1_000);
-/// More than a deadline and a tick may add to max-age.
+/// Time after max-age by which an announcement would certainly have expired. It is longer than a
+/// deadline and a tick can add.
 const WELL_PAST: Duration = Duration::from_secs(3);
 /// Maximum log size of a test node.
 const LOG_BYTES_MAX: u64 = 256 << 10;
@@ -133,8 +134,8 @@ async fn announce_until(node: &Node, wanted: impl Fn(&Result<u64, WriteError>) -
         .expect("the answer comes");
 }
 
-/// A stored announcement is renewed by its digest alone. Otherwise the announcement is requested,
-/// and one that cannot be read changes nothing.
+/// An announcement that is stored is renewed by its digest alone. The full announcement is
+/// requested only if it is not stored, and one that cannot be read changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_announcement_is_asked_for_when_it_is_not_held() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -168,7 +169,7 @@ async fn an_announcement_is_asked_for_when_it_is_not_held() {
     node.stop().await;
 }
 
-/// Proposes a command as another node would, without waiting for a guard here.
+/// Proposes a command as another node would: without waiting for the mutex of this node.
 async fn propose_elsewhere(node: &Node, command: Command) -> u64 {
     let group = node.group().expect("a group");
     match group.write_queue.write(command, soon()).await {
@@ -204,9 +205,9 @@ async fn level_of_order(node: &Node) {
         .expect("the level rises");
 }
 
-/// A write keeps the evidence of its arrival, however long it waits for its guard. A write
-/// committed through another node in the meantime supersedes it; it is rejected, and not proposed
-/// again with later evidence.
+/// A write keeps the evidence of its arrival, however long it waits for its guard. If a write that
+/// another node committed in the meantime supersedes it, it is rejected, and not proposed again
+/// with later evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_overtaken_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -226,8 +227,8 @@ async fn a_write_that_is_overtaken_is_refused() {
         },
         node_id: "engine".to_owned(),
     };
-    // A change whose target is replaced while it waits, and a renewal whose target is withdrawn
-    // while it waits.
+    // The first case is an announcement that is replaced while it waits. The second is a renewal of
+    // an announcement that is withdrawn while it waits.
     for (earlier, later) in [(engine_with("older"), newer), (engine_with("newer"), gone)] {
         let guard = group.write_order.enter("engine").guard().await;
         let (writer, until) = (node.clone(), soon());
@@ -284,9 +285,9 @@ async fn lists_the_engine(node: &Node) -> bool {
     String::from_utf8_lossy(found.rendered.json()).contains("engine")
 }
 
-/// A node whose disk is full refuses writes, naming the disk, certainly not applied. It continues
-/// to answer lookups and expires no announcement, since none could be renewed. Once there is space
-/// again, it recovers without help.
+/// A node whose disk is full rejects writes as certainly not applied, with an error that names the
+/// disk. It continues to answer lookups and expires no announcement, since none could be renewed.
+/// Once there is space again, it recovers without help.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -313,8 +314,8 @@ async fn a_full_disk_refuses_writes_and_lets_nobody_expire() {
     node.stop().await;
 }
 
-/// When a node stops, a write that waits for a leader or for disk space is refused, and does not
-/// spin until its client is gone.
+/// When a node stops, a write that waits for a leader or for disk space is rejected, and does not
+/// keep retrying until its client is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_waits_when_its_node_stops_is_refused_then() {
     let dir = tempfile::tempdir().expect("a temporary directory");

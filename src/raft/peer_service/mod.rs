@@ -1,4 +1,5 @@
-//! The handling of requests from peers.
+//! The handling of requests from peers: which connections are accepted, and how each request is
+//! served. `snapshot_chunks` receives snapshots.
 
 mod snapshot_chunks;
 
@@ -58,6 +59,7 @@ impl RaftPeerService {
         read(&self.group).clone()
     }
 
+    /// Accepts or rejects the hello of a peer.
     fn accept(&self, hello: &Hello) -> Result<PeerSession, Rejection> {
         let own = &self.bootstrap.options;
         message_checks::hello(hello).map_err(Rejection::Refused)?;
@@ -85,6 +87,7 @@ impl RaftPeerService {
         }
     }
 
+    /// Accepts or rejects the hello of a member: checks the cluster, the receiver and the sender.
     fn accept_member(
         &self,
         hello: &Hello,
@@ -131,6 +134,7 @@ impl RaftPeerService {
         self.bootstrap.local_member().identity()
     }
 
+    /// Returns this node's knowledge of its group, which it reports to nodes that look for one.
     fn view(&self) -> GroupInfo {
         let options = &self.bootstrap.options;
         GroupInfo {
@@ -225,6 +229,7 @@ impl PeerService for RaftPeerService {
     }
 }
 
+/// Serves one request of a member.
 async fn serve_member(
     from: RaftId,
     group: &Group,
@@ -272,12 +277,13 @@ async fn serve_member(
     }
 }
 
+/// Checks an append from the leader, notes its evidence, and passes it to openraft.
 async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Response {
     if let Err(reason) = message_checks::append(&rpc) {
         return Response::Failed(reason);
     }
-    // Note this before the entries are on disk, which may take long: the leader's statements about
-    // its log and its commits are valid regardless of this node's disk.
+    // Note the evidence before the entries are on disk, which may take long. The leader's
+    // statements about its log and its commits are valid regardless of this node's disk.
     note_evidence(group, &rpc);
     if !rpc.entries.is_empty()
         && let Err(reason) = disk_takes_more(group)
@@ -290,6 +296,7 @@ async fn append(group: &Group, rpc: AppendEntriesRequest<TypeConfig>) -> Respons
     )
 }
 
+/// Records as evidence which entries the leader has, and which are committed.
 fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
     let evidence = group.replica.evidence();
     if let Some(committed) = &rpc.leader_commit {
@@ -303,6 +310,7 @@ fn note_evidence(group: &Group, rpc: &AppendEntriesRequest<TypeConfig>) {
     }
 }
 
+/// Checks whether this node's disk has space for entries or a snapshot.
 fn disk_takes_more(group: &Group) -> Result<(), String> {
     match group.disk_low.load(Ordering::Relaxed) {
         true => Err(format!("the disk of {} is full", group.options.node_id)),

@@ -11,7 +11,8 @@ use crate::storage::SNAPSHOT_BYTES_MAX;
 use crate::storage::types::{RaftId, SnapshotMeta};
 use std::sync::Mutex;
 
-/// Collects a piece of a snapshot from the leader, and installs the snapshot with the last one.
+/// Collects a piece of a snapshot from the leader, and installs the snapshot once the last piece is
+/// there.
 pub(super) async fn take_chunk(
     from: RaftId,
     group: &Group,

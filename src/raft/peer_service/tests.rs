@@ -24,7 +24,7 @@ use std::time::Duration;
 const LIMIT: Duration = Duration::from_secs(10);
 const PIPE_BYTES: usize = 1 << 16;
 
-/// The connection to one node in this process.
+/// A network with one node in this process, which every address reaches.
 struct HelloTarget(Node);
 
 impl Dial for HelloTarget {
@@ -141,13 +141,13 @@ fn log_id(index: u64) -> Option<LogId> {
     Some(LogId::new(leader, index))
 }
 
-/// Returns a vote with a term that no leader here had.
+/// Returns a vote whose term is higher than that of any leader in these tests.
 fn vote() -> Vote {
     Vote::new_committed(1 << 20, 7)
 }
 
-/// Returns the body of a registry that has applied a log up to an index, and the metadata that
-/// describes it.
+/// Returns a snapshot of a registry that has applied a log up to an index: its metadata and its
+/// body.
 fn snapshot(environment: &str, index: u64) -> (SnapshotMeta, Vec<u8>) {
     let mut registry = Registry::new(environment);
     registry.apply(
@@ -226,8 +226,8 @@ async fn a_snapshot_that_cannot_be_installed_is_refused() {
     assert_eq!(stage.group.store().snapshots().load().expect("read"), None);
 }
 
-/// A node whose disk is below its floor takes no snapshot, just as it takes no entries: writing one
-/// might end the process.
+/// A node whose disk is below its floor takes no snapshot, just as it takes no entries, since
+/// writing a snapshot might end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_takes_no_snapshot() {
     let stage = ServiceStage::set().await;
@@ -239,8 +239,8 @@ async fn a_full_disk_takes_no_snapshot() {
     stage.goes_on().await;
 }
 
-/// Entries that leave a gap in the log, or a membership that its reader rejects, are refused. The
-/// log's writer would end the process.
+/// Entries that leave a gap in the log, or a membership that its reader rejects, are refused, since
+/// the log's writer would end the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn entries_that_the_log_cannot_hold_are_refused() {
     let stage = ServiceStage::set().await;
@@ -277,8 +277,8 @@ async fn entries_that_the_log_cannot_hold_are_refused() {
     );
 }
 
-/// The data that nodes supply about themselves before they are members is bounded where it is
-/// stored: a rejection is one line, and few rejections are kept.
+/// The memory for data that nodes supply before they are members is bounded: a rejection is one
+/// short line, and only few rejections and peers are kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_remembered_within_bounds() {
     let stage = ServiceStage::set().await;

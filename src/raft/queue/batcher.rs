@@ -1,9 +1,9 @@
-//! Adaptive batching: decides how many requests to wait for, so that under load batches and rounds
-//! grow larger instead of more frequent.
+//! Adaptive batching: decides how many requests to wait for, so that under load the batches of
+//! writes and the rounds of reads grow larger instead of more frequent.
 //!
-//! Clients that were answered together send their next requests at about the same time. A batch
-//! that starts with the first of them makes the rest wait for a whole further batch. This state is
-//! stable: two batches of half the size, at twice the cost. So a batch waits for as many requests
+//! Clients that were answered together send their next requests at about the same time. If a batch
+//! starts with the first of these requests, the rest have to wait for the next batch. From then on
+//! two batches of half the size alternate, at twice the cost. So a batch waits for as many requests
 //! as were just answered, plus those that were waiting then. If they do not arrive, for example
 //! because requests come at random times, the next batches do not wait.
 
@@ -11,26 +11,27 @@ use crate::clock::{self, Instant};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Minimum number of expected requests to wait for. A batch for fewer clients is cheap, and each of
-/// them may be the last.
+/// Minimum number of expected requests for which a batch waits. A batch for fewer clients is cheap,
+/// and each of their requests may be the last.
 const MIN_BATCH: usize = 8;
 /// Minimum time to wait for the expected requests. On an idle machine, answered clients send their
-/// next request sooner than this; a timer fires a millisecond late.
+/// next request sooner than this. The timer may fire a millisecond late.
 const MIN_DELAY: Duration = Duration::from_millis(1);
 /// Time after which a client that has not sent another request is not expected any more.
 const EXPECT_WITHIN: Duration = Duration::from_millis(10);
 /// Number of batches that do not wait, after the first batch for which the expected requests did
 /// not arrive. The number doubles each time this happens in a row.
 const BACKOFF_MIN: u32 = 4;
+/// Maximum number of batches in a row that do not wait.
 const BACKOFF_MAX: u32 = 256;
 
 /// Maximum time to wait for the expected requests. The busier a machine is, the longer a batch
 /// takes and the later its clients return.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchDelay {
-    /// The limit, as a multiple of the duration of the last batch.
+    /// Maximum time as a multiple of the duration of the last batch.
     pub(crate) batches: u32,
-    /// The absolute limit.
+    /// Maximum time, no matter how long the last batch took.
     pub(crate) max: Duration,
 }
 
@@ -42,7 +43,7 @@ pub(crate) struct AdaptiveBatcher {
     expected: usize,
     /// The time at which the last batch was answered.
     answered_at: Instant,
-    /// The time at which the last batch was complete.
+    /// The time at which the last batch was filled.
     filled_at: Instant,
     delay: BatchDelay,
     /// Number of following batches that do not wait.
@@ -65,7 +66,8 @@ impl AdaptiveBatcher {
         }
     }
 
-    /// Adds arriving requests to a batch until it has the expected number or is full. Cancel-safe.
+    /// Adds arriving requests to a batch until it has the expected number, is full, or has waited
+    /// long enough. Cancel-safe.
     pub(crate) async fn fill<T>(
         &mut self,
         batch: &mut Vec<T>,
@@ -76,6 +78,8 @@ impl AdaptiveBatcher {
         self.filled_at = clock::now();
     }
 
+    /// Adds arriving requests as [`AdaptiveBatcher::fill`] does, and backs off if the expected ones
+    /// do not arrive.
     async fn fill_expected<T>(
         &mut self,
         batch: &mut Vec<T>,
@@ -119,17 +123,20 @@ impl AdaptiveBatcher {
         expected
     }
 
+    /// Returns how long this batch waits for the expected requests.
     fn delay(&self) -> Duration {
         let took = self.answered_at.duration_since(self.filled_at);
         (took * self.delay.batches).clamp(MIN_DELAY, self.delay.max)
     }
 
+    /// Lets the next batches not wait, twice as many each time in a row.
     fn back_off(&mut self) {
         self.backoff = self.next_backoff;
         self.next_backoff = BACKOFF_MAX.min(2 * self.next_backoff);
     }
 }
 
+/// Adds the requests that are already queued, until the batch is full.
 fn take_waiting<T>(
     batch: &mut Vec<T>,
     coming: &mut mpsc::Receiver<T>,
@@ -182,7 +189,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn halves_become_one() {
         let (clients, mut coming) = mpsc::channel(100);
-        // The second size is below the minimum for each group alone.
+        // Five clients alone are below `MIN_BATCH`, but ten are not.
         for half in [20, 5] {
             let mut batcher = AdaptiveBatcher::new(DELAY);
             ask(&clients, half);
@@ -197,7 +204,7 @@ mod tests {
         }
     }
 
-    /// A client that is alone, or one of few, is never waited for.
+    /// A batch does not wait while fewer than [`MIN_BATCH`] clients send requests.
     #[tokio::test(start_paused = true)]
     async fn few_are_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -211,8 +218,8 @@ mod tests {
         assert_eq!(clock::now(), began);
     }
 
-    /// When clients do not return, waits become rare and stay short. When they return, waiting
-    /// resumes.
+    /// When answered clients send no further requests, batches seldom wait, and only briefly. When
+    /// the clients return, batches wait for them again.
     #[tokio::test(start_paused = true)]
     async fn who_does_not_come_is_not_waited_for() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -233,8 +240,8 @@ mod tests {
         assert_eq!(batcher.next_backoff, BACKOFF_MIN);
     }
 
-    /// The wait grows with the duration of a batch, but not beyond the absolute limit when a disk
-    /// stalls.
+    /// The longer the last batch took, the longer the next one waits, but no longer than the
+    /// absolute maximum, even if a disk stalls.
     #[tokio::test(start_paused = true)]
     async fn as_long_as_a_batch_takes_is_waited() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -257,7 +264,7 @@ mod tests {
         }
     }
 
-    /// Clients that were answered too long ago are not expected.
+    /// A batch does not wait for clients that were answered longer than [`EXPECT_WITHIN`] ago.
     #[tokio::test(start_paused = true)]
     async fn the_crowd_of_a_while_ago_is_gone() {
         let (clients, mut coming) = mpsc::channel(100);
@@ -270,7 +277,7 @@ mod tests {
         assert_eq!(clock::now(), began);
     }
 
-    /// A batch is limited in size; the remaining requests are in the next one.
+    /// A full batch waits for no more requests; the remaining ones are in the next batch.
     #[tokio::test(start_paused = true)]
     async fn a_batch_has_its_limit() {
         let (clients, mut coming) = mpsc::channel(100);

@@ -8,26 +8,26 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
-/// The writes in flight, by node. Bounded by the number of waiting requests: a node without one has
-/// no entry.
+/// A mutex for each `node.id`. The number of entries is bounded by the number of waiting requests,
+/// since a `node.id` without one has no entry.
 #[derive(Default)]
 pub(crate) struct KeyedMutex {
     by_node: Mutex<BTreeMap<String, KeyQueue>>,
 }
 
-/// The writes of one node that wait for the current one.
+/// The writes of one `node.id` that wait for the current write.
 #[derive(Default)]
 struct KeyQueue {
     waiting: VecDeque<oneshot::Sender<()>>,
-    /// Index of the last write that was accepted in this queue.
+    /// Log index of the last accepted write since this queue was created.
     accepted: Option<u64>,
 }
 
-/// A write's position in the queue of its node.
+/// A write's position in the queue of its `node.id`.
 pub(crate) struct KeyedTicket<'a> {
     mutex: &'a KeyedMutex,
     node_id: String,
-    /// Absent once this write holds the mutex.
+    /// The signal that passes the mutex to this write; `None` once this write holds the mutex.
     waits_for: Option<oneshot::Receiver<()>>,
 }
 
@@ -35,19 +35,19 @@ pub(crate) struct KeyedTicket<'a> {
 pub(crate) struct KeyedGuard<'a>(KeyedTicket<'a>);
 
 impl KeyedMutex {
-    /// Takes a ticket in the queue of a node, synchronously, ahead of all later calls.
+    /// Takes a ticket in the queue of a `node.id`, synchronously, ahead of all later calls.
     #[cfg(test)]
     pub(crate) fn enter(&self, node_id: &str) -> KeyedTicket<'_> {
         self.enter_noting(node_id, || ()).0
     }
 
-    /// Takes a ticket in the queue of a node, ahead of all later calls, and runs `note` under the
-    /// same lock.
+    /// Takes a ticket in the queue of a `node.id`, ahead of all later calls, and runs `note` under
+    /// the same lock to collect the evidence of the write.
     ///
-    /// The two must be atomic. A write may follow the write ahead of it in its queue, and so every
-    /// write that the one ahead may follow. If the one ahead collected its evidence after this
-    /// write took its ticket, this write could follow one that was acknowledged after its own
-    /// arrival.
+    /// Taking the ticket and collecting the evidence must be atomic. A write may replace the write
+    /// ahead of it in the queue, and thereby every write that the write ahead may replace. If the
+    /// write ahead collected its evidence after this write took its ticket, this write could
+    /// replace one that was acknowledged after this write arrived.
     pub(crate) fn enter_noting<T>(
         &self,
         node_id: &str,
@@ -93,7 +93,8 @@ impl<'a> KeyedTicket<'a> {
     /// Waits for the mutex. A write that stops waiting leaves the queue.
     pub(crate) async fn guard(mut self) -> KeyedGuard<'a> {
         if let Some(waits_for) = &mut self.waits_for {
-            // The sender is dropped unused only if this ticket is dropped first.
+            // An error cannot occur here: the sender is dropped unused only if this ticket is
+            // dropped first.
             let _ = waits_for.await;
             self.waits_for = None;
         }
@@ -107,7 +108,7 @@ impl Drop for KeyedTicket<'_> {
             None => true,
             Some(waits_for) => {
                 waits_for.close();
-                // The mutex may have been passed just before the wait ended.
+                // The mutex may have been passed to this write just before it stopped waiting.
                 waits_for.try_recv().is_ok()
             }
         };
@@ -118,8 +119,8 @@ impl Drop for KeyedTicket<'_> {
 }
 
 impl KeyedGuard<'_> {
-    /// Returns the index of the last write of this node that was accepted under an earlier guard,
-    /// if the current write arrived while that one was in flight.
+    /// Returns the log index of the last write of this `node.id` that was accepted since its queue
+    /// was last empty. That write was ahead of this one in the queue.
     pub(crate) fn previous(&self) -> Option<u64> {
         let by_node = lock(&self.0.mutex.by_node);
         by_node
@@ -140,8 +141,8 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// The second write of a node waits for the first, another node's write does not wait, and no
-    /// entry is left over.
+    /// The second write of a node id waits for the first, and a write of another node id does not.
+    /// No entry is left over.
     #[tokio::test]
     async fn writes_of_one_node_take_turns() {
         let mutex = KeyedMutex::default();
@@ -154,8 +155,8 @@ mod tests {
         assert!(lock(&mutex.by_node).is_empty());
     }
 
-    /// The evidence of a write is collected at the moment that it takes its ticket, so that later
-    /// writes of a node have at least the evidence of earlier ones.
+    /// The evidence of a write is collected under the lock with which it takes its ticket, so that
+    /// later writes of a node id have at least the evidence of earlier ones.
     #[tokio::test]
     async fn a_place_is_taken_with_what_is_known() {
         let mutex = KeyedMutex::default();
@@ -165,7 +166,8 @@ mod tests {
         assert!(is_one_moment, "another could take a ticket meanwhile");
     }
 
-    /// A client that stops waiting leaves the queue, both before it holds the mutex and after.
+    /// A write whose client stops waiting leaves the queue, whether or not it already holds the
+    /// mutex.
     #[tokio::test]
     async fn a_write_given_up_holds_nobody() {
         let mutex = KeyedMutex::default();
@@ -181,8 +183,8 @@ mod tests {
         assert!(mutex.enter("w1").guard().now_or_never().is_some());
     }
 
-    /// The order is the order of entering, not of waiting, and each write learns which earlier
-    /// write was accepted last.
+    /// Writes get the mutex in the order in which they took their tickets, not in which they began
+    /// to wait. Each learns the log index of the last accepted write ahead of it.
     #[tokio::test]
     async fn a_place_is_taken_at_once() {
         let mutex = KeyedMutex::default();

@@ -1,4 +1,10 @@
 //! Queues in which reads and writes wait, and their batching.
+//!
+//! - `read_queue` collects reads for a ReadIndex round, and `write_queue` collects writes for a
+//!   batch.
+//! - `batcher` decides how long both wait for more requests.
+//! - `keyed_mutex` orders the writes of each node id before they enter the queue.
+//! - `entry_size` estimates the size of a command in a log entry.
 
 pub(super) mod batcher;
 pub(super) mod entry_size;

@@ -1,5 +1,5 @@
-//! The queue of linearizable reads: one round in flight, shared by every read that waited before it
-//! started.
+//! The queue of linearizable reads. One ReadIndex round is in flight at a time, shared by every
+//! read that was waiting when the round started.
 //!
 //! - A read joins only a round that starts after the read arrived.
 //! - A retry is a new round: an index serves only reads that were waiting before that index was
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-/// A round costs many task switches and answering a lookup costs one, so waiting for the expected
-/// reads is cheaper than a second round.
+/// Maximum time that a round waits for the expected reads. A round costs many task switches and
+/// answering a lookup costs one, so waiting is cheaper than a second round.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 16,
     max: Duration::from_millis(8),
@@ -27,15 +27,15 @@ const BATCH_DELAY: BatchDelay = BatchDelay {
 /// Maximum number of reads that wait for a round. Beyond it a read is rejected at once, since the
 /// node is far over its capacity.
 const MAX_WAITING_READS: usize = 20_000;
-/// Maximum duration of a round. After it a new round starts: a paused leader must not block the
-/// node's only round.
+/// Maximum duration of a round. After it a new round starts, so that a paused leader does not block
+/// the only round of this node.
 pub(crate) const ROUND_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time between two rounds after a failure, unless the leader changes first.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 const STOPPING: &str = "this node is stopping";
 
-/// The handle through which reads wait.
+/// The handle through which reads wait for a read index.
 #[derive(Clone)]
 pub(crate) struct ReadQueue {
     waiting: mpsc::Sender<PendingRead>,
@@ -45,12 +45,14 @@ pub(crate) struct ReadQueue {
     last_served: Arc<AtomicU64>,
 }
 
+/// A read that waits for a round.
 struct PendingRead {
     deadline: Instant,
     reply: oneshot::Sender<Result<u64, String>>,
 }
 
 impl ReadQueue {
+    /// Creates an empty queue, and the worker that runs its rounds.
     pub(crate) fn new() -> (ReadQueue, ReadWorker) {
         let (waiting, queue) = mpsc::channel(MAX_WAITING_READS);
         let read_queue = ReadQueue {
@@ -71,7 +73,7 @@ impl ReadQueue {
     }
 
     /// Returns an index that, once applied here, covers everything acknowledged before this call.
-    /// Ends by `deadline` if that is further away than the duration of a round.
+    /// Returns by `deadline` if more than the duration of a round is left until then.
     pub(crate) async fn index(&self, deadline: Instant) -> Result<u64, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.waiting
@@ -100,15 +102,15 @@ impl ReadQueue {
     }
 }
 
-/// The receiving half, to be driven by [`ReadWorker::run`].
+/// The receiving half of the queue, to be driven by [`ReadWorker::run`].
 pub(crate) struct ReadWorker {
     queue: mpsc::Receiver<PendingRead>,
     batcher: AdaptiveBatcher,
 }
 
 impl ReadWorker {
-    /// Runs a `round` while reads wait, and waits for a `change` after one that failed, until the
-    /// group is `stopping`.
+    /// Runs one `round` after another while reads wait, until the group is `stopping`. After a
+    /// failed round, waits for a `change`.
     pub(crate) async fn run<R, C>(
         mut self,
         round: impl Fn() -> R,
@@ -123,12 +125,15 @@ impl ReadWorker {
             // openraft has ended and would log an error for each further round.
             () = stopping => {}
         }
-        // A read that arrives at this moment holds the group, and with it the queue. If it were
-        // dropped together with the queue, it could wait for itself.
+        // A read that is being queued at this moment keeps the group alive, and with it the sending
+        // half of this queue. If its entry stayed in the queue, the read would wait forever, since
+        // only an answer or the drop of the entry ends the wait. Therefore close the queue and drop
+        // every entry.
         self.queue.close();
         while self.queue.recv().await.is_some() {}
     }
 
+    /// Runs one round after another and answers the reads, until the queue is closed.
     async fn serve<R, C>(&mut self, round: impl Fn() -> R, change: impl Fn() -> C)
     where
         R: Future<Output = Result<u64, String>>,
@@ -146,7 +151,8 @@ impl ReadWorker {
             match answer_of(round(), &mut waiters).await {
                 Some(Ok(index)) => self.answer(&mut waiters, index),
                 Some(Err(reason)) => {
-                    // A read that would be overdue before the next round starts cannot be served.
+                    // Answer the reads whose deadline comes before the next round starts, since
+                    // they cannot be served.
                     drop_overdue(&mut waiters, clock::now() + RETRY_AFTER, &reason);
                     change().await;
                 }
@@ -155,6 +161,7 @@ impl ReadWorker {
         }
     }
 
+    /// Answers all waiting reads with a confirmed index.
     fn answer(&mut self, waiters: &mut Vec<PendingRead>, index: u64) {
         while is_planted(Bug::ReadIndexReused)
             && let Ok(waiter) = self.queue.try_recv()
@@ -168,8 +175,8 @@ impl ReadWorker {
         }
     }
 
-    /// Collects the waiting reads, those that arrive once the runtime has read its sockets, and the
-    /// expected ones. The busier the node is, the more reads share a round.
+    /// Collects the reads that are waiting, those that arrive once the runtime has read its
+    /// sockets, and the expected ones. The busier the node is, the more reads share a round.
     async fn gather(&mut self, waiters: &mut Vec<PendingRead>) {
         tokio::task::yield_now().await;
         let (batcher, queue) = (&mut self.batcher, &mut self.queue);
@@ -185,9 +192,9 @@ fn reason_of(rejected: &mpsc::error::TrySendError<PendingRead>) -> &'static str 
     }
 }
 
-/// Awaits the round. A reader whose deadline passes gets an error; the round continues for the
-/// rest, since cancelling it each time would mean that no round ends under a constant stream of
-/// reads. Returns `None` when no reader waits any more.
+/// Awaits the round. A reader whose deadline passes gets an error, and the round continues for the
+/// other readers. Cancelling the round each time would mean that no round ends under a constant
+/// stream of reads. Returns `None` when no reader waits any more.
 async fn answer_of(
     round: impl Future<Output = Result<u64, String>>,
     waiters: &mut Vec<PendingRead>,
@@ -221,8 +228,8 @@ mod tests {
         (PendingRead { deadline, reply }, answer)
     }
 
-    /// A round that never ends is abandoned. A reader whose deadline comes earlier is answered
-    /// earlier, and no other reader is.
+    /// A round that never ends is abandoned after [`ROUND_TIMEOUT`]. A reader whose deadline comes
+    /// before that is answered at its deadline, and the other readers keep waiting.
     #[tokio::test(start_paused = true)]
     async fn a_read_is_answered_by_its_deadline() {
         let began = clock::now();

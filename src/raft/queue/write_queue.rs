@@ -3,7 +3,7 @@
 //! - One batch of this node is in flight at a time, so writes of one `node.id` keep their order of
 //!   arrival.
 //! - A write that may have been applied is never proposed again.
-//! - Every holder of a write drops it once its client no longer waits.
+//! - A write whose client no longer waits is dropped by the task that holds it.
 
 use super::batcher::{AdaptiveBatcher, BatchDelay};
 use super::entry_size::size_of;
@@ -20,22 +20,23 @@ use tokio::sync::{mpsc, oneshot};
 /// certainly not applied.
 const MAX_WAITING_WRITES: usize = 20_000;
 /// Maximum total size of the undecided writes. The HTTP server limits what this node's own clients
-/// send; a leader also takes the writes of all other nodes, and holds those of clients that no
-/// longer wait.
+/// send. A leader needs this limit too, because it also takes the writes of all other nodes and
+/// keeps those whose clients no longer wait.
 const MAX_WAITING_BYTES: usize = 128 << 20;
-/// Maximum bytes of the commands of one entry or one forward: more would delay replication on a
-/// slow link.
+/// Maximum size of the commands in one entry or one forwarded batch. More would delay replication
+/// on a slow link.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Maximum number of commands of one entry, so that applying it stays short.
 const MAX_BATCH_COMMANDS: usize = 4_096;
-/// A write that misses a batch waits for the duration of that batch. A batch that took longer than
-/// `max` waited for a disk or a network, not for a processor.
+/// Maximum time that a batch waits for the expected writes. It is the duration of one batch, since
+/// that is how long a write waits that misses a batch. A batch that took longer than `max` waited
+/// for a disk or a network, not for a processor.
 const BATCH_DELAY: BatchDelay = BatchDelay {
     batches: 1,
     max: Duration::from_millis(5),
 };
-/// Minimum time that a client must still wait for its write to be sent. A later answer would miss
-/// its deadline.
+/// Time reserved for an answer on its way to the client. A write is sent only if its client waits
+/// for longer than this; otherwise the answer would miss the deadline.
 pub(crate) const ANSWER_MARGIN: Duration = Duration::from_millis(20);
 
 /// The handle through which commands are proposed.
@@ -54,7 +55,7 @@ pub(crate) struct PendingWrite {
     _bytes: QueuedBytes,
 }
 
-/// A write's share of the total size; returned when dropped.
+/// The bytes that an undecided write has reserved of the total; they are released on drop.
 struct QueuedBytes {
     all: Arc<AtomicUsize>,
     bytes: usize,
@@ -80,6 +81,7 @@ impl Drop for QueuedBytes {
 }
 
 impl PendingWrite {
+    /// Sends the result to the client that waits for it.
     pub(crate) fn answer(self, result: WriteResult) {
         // An error means that the client has stopped waiting.
         let _ = self.reply.send(result);
@@ -92,6 +94,7 @@ impl WriteQueue {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
+    /// Creates an empty queue, and the worker that forms its batches.
     pub(crate) fn new() -> (WriteQueue, WriteWorker) {
         let (queue, waiting) = mpsc::channel(MAX_WAITING_WRITES);
         let bytes = Arc::default();
@@ -105,7 +108,7 @@ impl WriteQueue {
         )
     }
 
-    /// Queues a command in order of arrival. The receiver gets its result.
+    /// Queues a command for the next batch, in order of arrival. The receiver gets its result.
     pub(crate) fn propose(
         &self,
         command: Command,
@@ -150,7 +153,7 @@ impl WriteQueue {
     }
 }
 
-/// The receiving half, to be driven by [`WriteWorker::run`].
+/// The receiving half of the queue, to be driven by [`WriteWorker::run`].
 pub(crate) struct WriteWorker {
     waiting: mpsc::Receiver<PendingWrite>,
     /// Writes already taken from the queue, for the next batch.
@@ -173,8 +176,8 @@ impl WriteWorker {
                 batch = self.gather() => match batch {
                     Some(batch) => {
                         let completed = send(batch).await;
-                        // Counted before answering, since an answered client may send its next
-                        // write immediately.
+                        // Count the waiting writes before answering, since an answered client may
+                        // send its next write immediately.
                         let waiting = self.taken.len() + self.waiting.len();
                         self.batcher.on_complete(completed.len(), waiting);
                         answer(completed);
@@ -186,8 +189,9 @@ impl WriteWorker {
         }
     }
 
-    /// Returns the next batch: the waiting writes, those that arrive once the runtime has read its
-    /// sockets, and the expected ones. The busier the node is, the larger the batch. Cancel-safe.
+    /// Returns the next batch: the writes that are waiting, those that arrive once the runtime has
+    /// read its sockets, and the expected ones. The busier the node is, the larger the batch.
+    /// Cancel-safe.
     async fn gather(&mut self) -> Option<Vec<PendingWrite>> {
         if self.taken.is_empty() {
             let first = self.waiting.recv().await?;
@@ -198,14 +202,14 @@ impl WriteWorker {
         let (taken, waiting) = (&mut self.taken, &mut self.waiting);
         let is_full = |taken: &[PendingWrite]| size.is_full(taken);
         self.batcher.fill(taken, waiting, is_full).await;
-        // The last arrivals may not have been measured yet.
+        // `size` may not have counted the last arrivals yet.
         size.is_full(&self.taken);
         let rest = self.taken.split_off(size.fitting.max(1));
         Some(std::mem::replace(&mut self.taken, rest))
     }
 }
 
-/// Counts how many of the collected writes fit into a batch, starting with the first.
+/// Counter of the collected writes that fit into a batch, from the first one on.
 #[derive(Default)]
 struct BatchSize {
     counted: usize,
@@ -266,8 +270,8 @@ mod tests {
         postcard::to_stdvec(command).expect("it encodes").len()
     }
 
-    /// Waiting writes that together exceed the byte limit are rejected, certainly not applied, long
-    /// before their number reaches its limit. Decided writes free their space.
+    /// A write that exceeds the total size limit of the waiting writes is rejected as certainly not
+    /// applied, long before their number reaches its limit. Decided writes free their space.
     #[tokio::test]
     async fn waiting_writes_keep_a_limit_in_bytes() {
         let large = || Command::Withdraw {
@@ -292,8 +296,9 @@ mod tests {
         assert!(later.try_recv().is_err(), "there is room again");
     }
 
-    /// Renewals of nodes with long names fill an entry by bytes, long before their count does. The
-    /// first that does not fit begins the next entry.
+    /// A batch of renewals of nodes with long names stays within [`MAX_BATCH_BYTES`], long before
+    /// it reaches [`MAX_BATCH_COMMANDS`]. The first renewal that does not fit begins the next
+    /// batch.
     #[tokio::test]
     async fn a_batch_keeps_its_limit_in_bytes() {
         let (writes, mut batches) = WriteQueue::new();

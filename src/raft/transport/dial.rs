@@ -17,8 +17,8 @@ pub const UPGRADE_TOKEN: &str = "quorate-peer/1";
 /// The path that accepts peer connections.
 pub const PEER_PATH: &str = "/v1/cluster/peer";
 
-/// Time after which a connection is dropped if sent data is not even acknowledged: the peer's
-/// machine is gone. TCP alone would retry for a quarter of an hour.
+/// Time after which a connection is dropped if the peer's machine does not even acknowledge the
+/// sent data by TCP, since that machine is down. TCP alone would retry for a quarter of an hour.
 const DEAD_AFTER: Duration = Duration::from_secs(2);
 
 /// A connection that carries the peers' messages.
@@ -26,8 +26,8 @@ pub trait PeerStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send> PeerStream for IO {}
 
-/// A network other than TCP. Its other end is [`Node::serve_peer`](crate::raft::Node::serve_peer),
-/// without HTTP in between.
+/// A network other than TCP. The far end of its connections is
+/// [`Node::serve_peer`](crate::raft::Node::serve_peer), without HTTP in between.
 pub trait Dial: Send + Sync {
     /// Connects to `http://host:port`.
     ///
@@ -64,7 +64,8 @@ impl Dialer {
         resolver.error(host)
     }
 
-    /// Returns whether no address is known because the name has not resolved.
+    /// Returns whether no address is known for the name in an address, because the name has not
+    /// resolved.
     pub(crate) fn is_unknown(&self, address: &str) -> bool {
         self.host_name(address).is_some_and(|(resolver, host)| {
             resolver.error(host).is_some() && resolver.is_unknown(host)
@@ -98,6 +99,7 @@ enum DialHost<'a> {
     Name(&'a str, u16),
 }
 
+/// Parses the host and the port of an address like `http://host:port`.
 fn host_of(address: &str) -> Result<DialHost<'_>, String> {
     let host = authority_of(address);
     if let Ok(target) = host.parse() {
@@ -119,7 +121,7 @@ fn authority_of(address: &str) -> &str {
         .trim_end_matches('/')
 }
 
-/// Connects by HTTP.
+/// Connects to `http://host:port` by TCP and an HTTP upgrade.
 ///
 /// # Errors
 /// When the name does not resolve, or when no quorate node answers at the address.
@@ -140,6 +142,7 @@ pub(crate) async fn dial_http(
     }
 }
 
+/// Connects to a socket address and upgrades the connection.
 async fn dial_target(
     address: &str,
     target: SocketAddr,
@@ -151,6 +154,7 @@ async fn dial_target(
     upgrade(address, stream).await.map(TokioIo::new)
 }
 
+/// Opens a TCP connection, from the local address `bind` where that is possible.
 async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = if target.is_ipv4() {
         TcpSocket::new_v4()?
@@ -158,8 +162,8 @@ async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStr
         TcpSocket::new_v6()?
     };
     if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == target.is_ipv4()) {
-        // A node behind address translation does not own the address of its inventory entry, so it
-        // dials from any address.
+        // An error is ignored: a node behind address translation does not own the address of its
+        // inventory entry, so it dials from any address.
         let _ = socket.bind((ip, 0).into());
     }
     let stream = socket.connect(target).await?;
@@ -168,6 +172,7 @@ async fn dial_tcp(target: SocketAddr, bind: Option<IpAddr>) -> io::Result<TcpStr
     Ok(stream)
 }
 
+/// Upgrades a TCP connection to the peer protocol, by an HTTP request.
 async fn upgrade(address: &str, stream: TcpStream) -> Result<hyper::upgrade::Upgraded, String> {
     let host = authority_of(address);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))

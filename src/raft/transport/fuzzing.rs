@@ -22,7 +22,7 @@ pub(in crate::raft) fn read_as_each_message(frame: &[u8]) -> usize {
     .count()
 }
 
-/// Returns a frame of each message that carries more than a number or two.
+/// Returns a sample frame of each of the larger messages.
 pub(in crate::raft) fn frames_of(entries: Vec<Entry>, commands: Vec<Command>) -> Vec<Vec<u8>> {
     let name = NodeIdentity {
         node_id: "a".to_owned(),

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// A `node.id` with the incarnation of its data directory. An emptied node is a different node.
+/// A `node.id` with the incarnation of its data directory. A node whose directory was emptied has a
+/// new incarnation, and counts as a different node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct NodeIdentity {
     pub(crate) node_id: String,
@@ -17,8 +18,8 @@ pub(crate) struct NodeIdentity {
 }
 
 impl NodeIdentity {
-    /// Returns the raft id. It is a digest that includes the incarnation, so the id of an emptied
-    /// node never returns.
+    /// Returns the raft id. It is a digest that includes the incarnation, so an emptied node never
+    /// has its old id again.
     pub(crate) fn raft_id(&self) -> RaftId {
         let mut hash = Sha256::new();
         hash.update(b"quorate raft id\0");
@@ -41,8 +42,8 @@ impl fmt::Display for NodeIdentity {
     }
 }
 
-/// Returns the cluster id: a digest of the environment and the sorted pairs that formed the group.
-/// Two formations from one inventory differ, and every founder computes the id independently.
+/// Returns the cluster id: a digest of the environment and the sorted founding pairs. Every founder
+/// computes it independently. Two groups formed from one inventory have different ids.
 pub(crate) fn cluster_id(environment: &str, founders: &[NodeIdentity]) -> u64 {
     let mut sorted: Vec<&NodeIdentity> = founders.iter().collect();
     sorted.sort();
@@ -74,7 +75,7 @@ mod tests {
         }
     }
 
-    /// An emptied node has a different raft id, and so does a different node.
+    /// A node has a different raft id after it was emptied, and two nodes have different raft ids.
     #[test]
     fn raft_ids_tell_incarnations_apart() {
         assert_ne!(name("a", 1).raft_id(), name("a", 2).raft_id());
@@ -82,8 +83,8 @@ mod tests {
         assert_eq!(name("a", 1).raft_id(), name("a", 1).raft_id());
     }
 
-    /// The cluster id does not depend on the order of the founders, but it depends on their
-    /// identities and the environment.
+    /// The cluster id does not depend on the order of the founders, but on their identities and the
+    /// environment.
     #[test]
     fn cluster_ids_tell_formations_apart() {
         let ab = cluster_id("test", &[name("a", 1), name("b", 2)]);

@@ -20,8 +20,8 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum duration of a connection of a node that is not a member. Such a node sends one request
 /// immediately and takes the answer.
 const NON_MEMBER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of requests served at a time on one connection. The next one is not read before
-/// one is done.
+/// Maximum number of requests served at a time on one connection. Further requests are not read
+/// until one of these is done.
 const MAX_AT_ONCE: usize = 256;
 
 /// The service that handles the requests of connections.
@@ -146,7 +146,7 @@ impl<S: PeerService> InboundConnection<S> {
                 tokio::spawn(async move {
                     let answer = serving.await;
                     if let Ok(frame) = frame_of(number, &answer) {
-                        // If this fails, the connection is gone, and the caller with it.
+                        // If this fails, the connection is closed, and the caller no longer waits.
                         let _ = answers.send(frame).await;
                     }
                     drop(slot);

@@ -8,10 +8,11 @@ use crate::storage::types::LogId;
 pub(crate) struct LocalMember {
     pub(crate) name: NodeIdentity,
     pub(crate) environment: String,
+    /// A random number drawn when the process started.
     pub(crate) process: u64,
-    /// The last log id on disk when the process started; the log only grows from there.
+    /// The last log id on disk when the process started. Since then the log has only grown.
     pub(crate) last_log_id: Option<LogId>,
-    /// The term of the vote on disk at that time.
+    /// The term of the vote on disk when the process started.
     pub(crate) vote_term: u64,
 }
 

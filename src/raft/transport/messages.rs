@@ -9,7 +9,7 @@ use openraft::raft::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The version of these messages. A node of another version is refused with an explicit reason.
+/// The version of the peer protocol. A node of another version is refused with an explicit reason.
 pub(crate) const MESSAGES_VERSION: u32 = 1;
 
 /// The first message of a connection.
@@ -50,8 +50,8 @@ pub(crate) struct PeerIdentity {
     /// A random number drawn at each start. It distinguishes two processes that run on copies of
     /// one directory.
     pub(crate) process: u64,
-    /// The last log id on the node's disk. A directory restored from a copy has lost entries that
-    /// it acknowledged.
+    /// The last log id on the node's disk. It reveals a directory restored from a copy, which has
+    /// lost entries that it acknowledged.
     pub(crate) last_log_id: Option<LogId>,
     /// The term of the vote on the node's disk.
     pub(crate) vote_term: u64,
@@ -80,7 +80,7 @@ pub(crate) enum Request {
     Snapshot(Box<SnapshotChunk>),
     Transfer(TransferLeaderRequest<TypeConfig>),
     /// A request for a read index. It carries the vote on the sender's disk, read after the arrival
-    /// of the reads that need the index. The first release neither sends nor reads a vote.
+    /// of the reads that need the index. Nodes of the first release neither send nor read a vote.
     ReadIndex(#[serde(deserialize_with = "vote_or_none")] Option<Vote>),
     Forward(Forwarded),
     Status(PeerStatus),
@@ -157,7 +157,7 @@ pub(crate) struct Forwarded {
     pub(crate) writes: Vec<(u32, Command)>,
 }
 
-/// The result of one forwarded write.
+/// The result of one proposed or forwarded write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum WriteResult {
     /// Committed and applied.

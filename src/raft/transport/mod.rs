@@ -1,9 +1,17 @@
 //! Server-to-server traffic: length-framed messages on an upgraded connection of the single HTTP
 //! port.
 //!
-//! A connection opens with [`Hello`], which names the cluster, the sender and the
-//! receiver. A hello that names the wrong receiver, or a sender that is not the node it claims to
-//! be, is refused before anything else is read.
+//! A connection opens with [`Hello`], which names the cluster, the sender and the receiver. A hello
+//! that names the wrong receiver, or a sender that is not the node it claims to be, is refused
+//! before anything else is read.
+//!
+//! - `messages` defines the messages, `frame` encodes them, `message_checks` validates them.
+//! - `connection` is the client side of a connection and `listener` the server side; `dial`,
+//!   `address_race` and `resolver` make a connection.
+//! - `peers` keeps the connections to the members and a `peer_state` for each; `raft_network` gives
+//!   openraft access to them.
+//! - `identity` and `local_member` describe a node to its peers, and `non_members` limits the
+//!   connections of nodes that are not members.
 
 mod address_race;
 mod connection;

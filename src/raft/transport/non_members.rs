@@ -1,4 +1,4 @@
-//! Limits for connections of nodes that are not members: they are few and short.
+//! Limits for connections of nodes that are not members: these connections are few and short.
 
 use crate::locks::lock;
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 /// group several times at the same moment.
 const MAX_NON_MEMBERS: usize = 256;
 
-/// The connected non-members. At the limit, the oldest one makes room.
+/// The connected non-members. Beyond the maximum number, the oldest one is disconnected for a new
+/// one.
 #[derive(Default)]
 pub(crate) struct NonMembers {
     open: Mutex<OpenNonMembers>,
@@ -37,7 +38,7 @@ impl NonMembers {
         open.admitted += 1;
         let number = open.admitted;
         if open.non_members.len() >= MAX_NON_MEMBERS {
-            // The drop of the sender notifies the non-member's receiver.
+            // Dropping the sender notifies the non-member (`NonMember::sent_away`).
             open.non_members.pop_first();
         }
         open.non_members.insert(number, sender);
@@ -50,7 +51,7 @@ impl NonMembers {
 }
 
 impl NonMember<'_> {
-    /// Resolves when this non-member has to make room. Cancel-safe.
+    /// Resolves when this non-member must be disconnected for a newer one. Cancel-safe.
     pub(crate) async fn sent_away(&mut self) {
         // No message is ever sent: the drop of the sender is the signal.
         let _ = (&mut self.sent_away).await;
@@ -70,7 +71,8 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
-    /// At the limit, the oldest non-member makes room. One that leaves frees its slot.
+    /// Beyond the maximum number, the oldest non-member is disconnected for a new one. A non-member
+    /// that leaves frees its slot.
     #[tokio::test]
     async fn the_oldest_non_member_makes_room() {
         let non_members = NonMembers::default();

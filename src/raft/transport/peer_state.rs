@@ -6,6 +6,7 @@ use crate::storage::types::LogId;
 /// The observations of this process about one raft id.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PeerState {
+    /// The time of the peer's last answer to this node.
     pub(crate) last_answer: Option<Instant>,
     /// The time of the peer's last request to this node.
     pub(crate) last_request: Option<Instant>,
@@ -18,17 +19,17 @@ pub(crate) struct PeerState {
     pub(crate) disk_low: bool,
     /// The highest level of commands that the peer reported; 0 before its first report.
     pub(crate) level: u32,
-    /// The reason of the peer's last rejection, until it answers.
+    /// The reason why the peer last refused this node, until it answers again.
     pub(crate) rejection: Option<String>,
-    /// The time at which this node last logged a complaint about the peer's messages.
+    /// The time at which this node last logged that a message of the peer was invalid.
     pub(crate) complained: Option<Instant>,
     /// The highest index that an append to the peer carried, even if it has not answered.
     pub(crate) sent: u64,
-    /// The number of status messages in flight to the peer that report a higher index. The last one
-    /// was sent at `notified_at`.
+    /// The number of status messages in flight to the peer that report an index above `sent`. The
+    /// last one was sent at `notified_at`.
     pub(crate) notices_in_flight: usize,
     pub(crate) notified_at: Option<Instant>,
-    /// The process that last sent a hello or the reply to one.
+    /// The random number of the peer's process, from its last hello or reply to one.
     pub(crate) process: Option<u64>,
     /// The highest log id that the peer acknowledged to this process.
     pub(crate) acknowledged: Option<LogId>,

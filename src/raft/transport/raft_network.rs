@@ -15,8 +15,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Timeout of an append with entries. A slow disk and a full megabyte need this long, and openraft
-/// would resend a timed-out append from its start.
+/// Timeout of an append with entries. A slow disk and a full megabyte of entries need this long,
+/// and openraft would resend a timed-out append from its start.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// Size of one piece of a snapshot. It is small enough that a piece never looks like a dead
 /// connection.
@@ -59,6 +59,7 @@ pub(crate) struct MemberClient {
 }
 
 impl MemberClient {
+    /// Sends a request to the member, and translates a failure into an error of openraft.
     async fn ask(
         &self,
         channel: Channel,
@@ -83,6 +84,7 @@ impl MemberClient {
         }
     }
 
+    /// Sends a request for a vote or a pre-vote.
     async fn ask_vote(
         &self,
         request: Request,
@@ -97,6 +99,7 @@ impl MemberClient {
         }
     }
 
+    /// Sends a snapshot to the member, piece by piece.
     async fn send_snapshot(
         &self,
         vote: Vote,
@@ -216,6 +219,7 @@ impl RaftNetworkV2<TypeConfig> for MemberClient {
     }
 }
 
+/// Returns the last log id that the follower holds if it accepts this append.
 fn last_of(rpc: &AppendEntriesRequest<TypeConfig>) -> Option<LogId> {
     rpc.entries
         .last()
@@ -223,6 +227,7 @@ fn last_of(rpc: &AppendEntriesRequest<TypeConfig>) -> Option<LogId> {
         .or(rpc.prev_log_id)
 }
 
+/// Returns the error for an answer of another kind than the request.
 fn mismatch(answer: &Response) -> RPCError<TypeConfig> {
     let text = format!("{answer:?}");
     let short: String = text.chars().take(80).collect();

@@ -1,5 +1,5 @@
-//! Watchers for clients that follow lookups on this node: changes as they are applied, and the loss
-//! of freshness.
+//! Watchers for clients that follow lookups on this node. A [`Watcher`] reports changes as they are
+//! applied, and reports when this node no longer serves reads, so that its state may be stale.
 
 use super::history::{ChangeHistory, LookupChange, Subscription};
 use crate::model::Lookup;
@@ -17,7 +17,7 @@ pub(crate) struct WatchHub {
 }
 
 impl WatchHub {
-    /// Creates the hub of a cluster whose changes are known after `floor`.
+    /// Creates the hub of a cluster. Its history contains the changes after the log index `floor`.
     pub(crate) fn new(cluster_id: u64, floor: u64) -> WatchHub {
         WatchHub {
             cluster_id,
@@ -26,7 +26,7 @@ impl WatchHub {
         }
     }
 
-    /// Follows lookups. [`Watcher::since`] returns the changes of the first one.
+    /// Creates a watcher of these lookups. [`Watcher::since`] returns the changes of the first one.
     pub(crate) fn watch(&self, lookups: &[Lookup]) -> Watcher {
         Watcher {
             cluster_id: self.cluster_id,
@@ -50,7 +50,7 @@ impl WatchHub {
         self.changes.notify(changes);
     }
 
-    /// Restarts the history after the state was replaced by one at `index`.
+    /// Restarts the history after a snapshot at `index` replaced the state.
     pub(crate) fn start_over(&self, index: u64) {
         self.changes.start_over(index);
     }
@@ -63,13 +63,14 @@ impl WatchHub {
 
     /// Records that reads are served, or why they are not.
     pub(crate) fn set_unavailable(&self, reason: Option<String>) {
-        // Every served read calls this, so a cheap read comes before the write.
+        // Every served read calls this, usually without a change. Reading the value first is cheap
+        // and avoids most writes.
         if reason.is_none() && self.lost.borrow().is_none() {
             return;
         }
         self.lost.send_if_modified(|lost| {
-            // The wording of a reason may vary from call to call; only presence or absence is a
-            // change.
+            // The wording of a reason may vary from call to call. Only its presence or absence
+            // counts as a change.
             let has_changed = lost.is_some() != reason.is_some();
             if has_changed {
                 *lost = reason.map(Arc::from);
@@ -88,7 +89,8 @@ pub enum WatchEvent {
     Lost(String),
 }
 
-/// Follows lookups on one node, starting at [`Node::watch`](crate::raft::Node::watch).
+/// A client's watch of some lookups on one node, created by
+/// [`Node::watch`](crate::raft::Node::watch).
 ///
 /// - A change after the watcher was created is never missed: it is reported, now or at the next
 ///   [`Watcher::next`].
@@ -107,11 +109,11 @@ impl Watcher {
         self.cluster_id
     }
 
-    /// Waits for a change, or for this node to lose its freshness.
+    /// Waits for a change, or until this node no longer serves reads.
     pub async fn next(&mut self) -> WatchEvent {
         let changed = any_changed(&mut self.subscriptions);
         tokio::select! {
-            // Polled first, so that a node that has lost its freshness reports this even when it
+            // Polled first, so that a node that no longer serves reads reports this even when it
             // has changes to deliver.
             biased;
             lost = self.lost.wait_for(Option::is_some) => match lost {
@@ -129,9 +131,10 @@ impl Watcher {
     }
 }
 
+/// Resolves when the lookup of any subscription has changed.
 async fn any_changed(subscriptions: &mut [Subscription]) {
-    // Most watchers have a single subscription. It needs no boxes, which matters when thousands are
-    // notified together.
+    // Most watchers have a single subscription. Waiting for it directly needs no allocation, which
+    // matters when thousands are notified together.
     if let [one] = subscriptions {
         return one.changed().await;
     }

@@ -26,7 +26,7 @@ impl StateMachine {
     /// Opens the replica from the newest snapshot on disk; openraft replays the log after it.
     ///
     /// # Errors
-    /// When the snapshot cannot be read or trusted, by file and reason.
+    /// When the snapshot cannot be read or trusted. The error names the file and the reason.
     pub(crate) async fn open(
         snapshots: Snapshots,
         environment: &str,
@@ -76,8 +76,8 @@ impl StateMachine {
     /// Applies one entry.
     ///
     /// # Errors
-    /// When the log uses a level unknown to this release: continuing would make its state differ
-    /// from the others'.
+    /// When the log uses a level of commands that this release does not know, because the state of
+    /// this node would then differ from that of the others.
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<(Outcomes, Vec<Change>)> {
         self.last_applied = Some(entry.log_id);
         let batch = match &entry.payload {
@@ -118,8 +118,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             if let Some(responder) = responder {
                 responder.send(outcomes);
             }
-            // Comes after the response: the client that made the change must not queue behind
-            // thousands of watchers of it.
+            // Notify the watchers after the response, so that the client that made the change does
+            // not wait behind thousands of them.
             self.replica.notify(&changes);
             waiting = match entries.next().now_or_never() {
                 Some(ready) => ready,
@@ -133,8 +133,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         Ok(())
     }
 
-    /// Postpones a snapshot for which the disk has no space: a snapshot whose write fails ends the
-    /// process.
+    /// Postpones a snapshot for which the disk has no space, since a failed write of a snapshot
+    /// ends the process. With `force`, the snapshot is tried in any case.
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
         let body_bytes = self.replica.registry().counted_bytes() as u64;
         let room = blocking(self.snapshots.clone(), move |snapshots| {
@@ -142,7 +142,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         });
         match room.await {
             Ok(false) if !force => None,
-            // If the disk cannot report its space, the write fails and stops the process then.
+            // If the disk cannot report its free space, let the write of the snapshot fail and stop
+            // the process.
             _ => Some(self.get_snapshot_builder().await),
         }
     }
@@ -166,7 +167,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let saved = meta.clone();
         let registry = blocking(self.snapshots.clone(), move |snapshots| match snapshot {
             SnapshotBody::Restored(registry) => {
-                // The bytes that it was read from: the same state gives the same.
+                // These are the bytes that the registry was read from, since equal states have
+                // equal snapshots.
                 save_image(&snapshots, &saved, &registry.image()).map(|()| *registry)
             }
             SnapshotBody::Encoded(bytes) => {
@@ -191,7 +193,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// The state at the time the snapshot was requested; entries are applied while it is written.
+/// A snapshot to be written: the state at the time of the request. Entries continue to be applied
+/// while it is written.
 pub(crate) struct SnapshotBuilder {
     image: Image,
     meta: SnapshotMeta,
@@ -207,8 +210,8 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
             save_image(&snapshots, &meta, &image)
         })
         .await?;
-        // openraft reads only the metadata here, and requests the snapshot itself when a member
-        // needs it.
+        // openraft reads only the metadata here, and calls `get_current_snapshot` when a member
+        // needs the body.
         Ok(Snapshot {
             meta: self.meta.clone(),
             snapshot: SnapshotBody::OnDisk,
@@ -216,6 +219,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     }
 }
 
+/// Writes a snapshot of the image to disk.
 fn save_image(snapshots: &Snapshots, meta: &SnapshotMeta, image: &Image) -> io::Result<()> {
     snapshots.save_with(meta, image.byte_count(), |out| image.write_to(out))
 }
@@ -223,12 +227,13 @@ fn save_image(snapshots: &Snapshots, meta: &SnapshotMeta, image: &Image) -> io::
 /// Decodes the registry of a snapshot.
 ///
 /// # Errors
-/// When it is damaged, or of a release unknown to this one.
+/// When the snapshot is damaged, or was written by a release that this one does not know.
 pub(crate) fn registry_of(data: &[u8]) -> io::Result<Registry> {
     Registry::from_snapshot(data)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
 }
 
+/// Runs `work`, which may block on the disk, on the executor of the snapshots.
 async fn blocking<T: Send + 'static>(
     snapshots: Snapshots,
     work: impl FnOnce(Snapshots) -> io::Result<T> + Send + 'static,

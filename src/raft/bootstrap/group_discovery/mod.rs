@@ -27,22 +27,24 @@ use tokio::sync::watch;
 /// Time between two rounds of queries to the peers. A cold start of three nodes takes one or two
 /// rounds.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
+/// Maximum time to wait for a peer's answer.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 /// Minimum time between two log lines about the reason to wait.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Maximum number of characters of a peer's reason that are kept and shown. No node gives a longer
-/// one.
+/// reason.
 const SHOWN_REASON_CHARS_MAX: usize = 1_000;
 
-/// The state of a node that exists before its group and alongside it.
+/// The state that a node has before it is in a group, and keeps while it is in one.
 pub(crate) struct Bootstrap {
     pub(crate) options: Options,
-    /// The connections of nodes that are not members.
+    /// The connections from nodes that are not members.
     pub(crate) non_members: NonMembers,
     dialer: Dialer,
     local_member: RwLock<std::sync::Arc<LocalMember>>,
     group: RwLock<Option<GroupIdentity>>,
+    /// The reason why this node is in no group yet, or is stopping.
     waits_for: watch::Sender<String>,
     pub(crate) rejections: Rejections,
 }
@@ -116,7 +118,8 @@ impl Bootstrap {
             .send_replace("this node is stopping".to_owned());
     }
 
-    /// Returns once this node knows its group. The identity is on disk by then.
+    /// Discovers this node's group: asks the peers until it founds, adopts or joins one. The
+    /// group's identity is on disk when this returns.
     ///
     /// # Errors
     /// When the identity cannot be written.
@@ -152,6 +155,7 @@ impl Bootstrap {
         }
     }
 
+    /// Publishes the reason why this node waits, and logs it from time to time.
     fn log_reason(&self, reason: &str, said: &mut Option<(String, Instant)>) {
         let now = clock::now();
         self.waits_for.send_replace(reason.to_owned());
@@ -160,7 +164,8 @@ impl Bootstrap {
             .as_ref()
             .is_none_or(|(_, at)| now.duration_since(*at) > LOG_INTERVAL);
         if due {
-            // The first wait deserves no warning: peers that start together wait briefly.
+            // The first wait is not logged as a warning, because peers that start together wait
+            // briefly.
             match first_wait {
                 true => tracing::info!(target: log_target::FORMING, "waiting: {reason}"),
                 false => tracing::warn!(target: log_target::FORMING, "still waiting: {reason}"),
@@ -169,7 +174,7 @@ impl Bootstrap {
         }
     }
 
-    /// Persists the group in the identity before this node reports that it has one.
+    /// Adopts a group: writes it to the identity on disk before this node reports that it has one.
     async fn adopt_group(
         &self,
         pairs: Vec<(NodeIdentity, String)>,
@@ -207,8 +212,8 @@ impl Bootstrap {
         Ok(group)
     }
 
-    /// Marks the data directory so that it is not opened again: its state differs from the group's,
-    /// and would still differ after a restart.
+    /// Marks the data directory as diverged, so that it is not opened again: its state differs from
+    /// that of the group, and still would after a restart.
     ///
     /// # Errors
     /// When the disk cannot be written.
@@ -226,7 +231,7 @@ impl Bootstrap {
         }
     }
 
-    /// Empties this node and gives it a new incarnation.
+    /// Empties this node's data directory and gives it a new incarnation.
     ///
     /// # Errors
     /// When the disk cannot be written.
@@ -256,6 +261,7 @@ impl Bootstrap {
         Ok(())
     }
 
+    /// Asks every other node of the inventory for its view of its group.
     async fn probe_all(
         &self,
         inventory: &Inventory,
@@ -279,6 +285,7 @@ impl Bootstrap {
         }
     }
 
+    /// Sends one request to the node at an address, as a node that is not a member.
     async fn ask(&self, address: &str, request: Request) -> Result<Response, String> {
         let hello = Hello::non_member(self.local_member().identity());
         let client = PeerClient::new(address, self.dialer());
@@ -288,7 +295,8 @@ impl Bootstrap {
             .map_err(|error| error.to_string())
     }
 
-    /// Asks the group at these addresses to let this node join.
+    /// Asks the group at these addresses to let this node join. Returns the founding pairs of the
+    /// group.
     ///
     /// # Errors
     /// The reason why the group refuses, or does not accept this node yet.
@@ -322,6 +330,7 @@ impl Bootstrap {
     }
 }
 
+/// Checks that the data directory belongs to this node and has not diverged.
 fn check_identity(options: &Options, identity: &Identity) -> Result<(), RaftError> {
     if identity.node_id != options.node_id {
         return Err(RaftError::Identity(format!(

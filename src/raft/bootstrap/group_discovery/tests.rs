@@ -31,8 +31,8 @@ async fn reopened(dir: &Path, node_id: &str, environment: &str) -> Result<(), Ra
     opened.map(|_| ())
 }
 
-/// A node whose state was found to differ from the others' does not serve again from the same disk.
-/// The error names the remedy.
+/// A node whose state was found to differ from that of the others does not serve again from the
+/// same disk. The error names the remedy.
 #[tokio::test]
 async fn a_diverged_directory_is_not_opened_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -46,8 +46,8 @@ async fn a_diverged_directory_is_not_opened_again() {
     assert!(matches!(refused, Err(RaftError::Diverged(reason)) if reason.contains("Empty it")));
 }
 
-/// A node whose snapshot is ahead of its log reports the snapshot's log id: the leader saw it
-/// acknowledge the snapshot.
+/// A node whose snapshot is ahead of its log reports the log id of the snapshot to its peers,
+/// because it has acknowledged the snapshot to the leader.
 #[tokio::test]
 async fn a_snapshot_ahead_of_the_log_is_shown() {
     use crate::storage::types::SnapshotMeta;

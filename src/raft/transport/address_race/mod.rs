@@ -18,7 +18,7 @@ const RESOLVED_WITHIN: Duration = Duration::from_millis(50);
 const NEXT_AFTER: Duration = Duration::from_millis(50);
 
 /// Time without an answer from the current addresses after which the remembered ones are tried. It
-/// is long because another node may have a remembered address by now.
+/// is longer than the other delays, because a remembered address may belong to another node by now.
 const LAST_AFTER: Duration = Duration::from_millis(150);
 
 /// Connects to a host by calling `attempt` with its addresses.
@@ -71,6 +71,7 @@ struct Race {
     last: VecDeque<SocketAddr>,
     /// Whether the resolution is complete.
     is_resolved: bool,
+    /// The error of the last failed attempt.
     reason: String,
 }
 
@@ -90,7 +91,7 @@ impl Race {
         race
     }
 
-    /// Adds the result of the resolution.
+    /// Adds the addresses from the resolution, or the reason why it failed.
     fn take(&mut self, answer: Resolved) {
         self.is_resolved = true;
         match answer {
@@ -108,7 +109,7 @@ impl Race {
         }
     }
 
-    /// Returns the next address to try.
+    /// Returns the next address to try. The addresses in `last` are returned only if `may_be_last`.
     fn next(&mut self, may_be_last: bool) -> Option<SocketAddr> {
         self.next.pop_front().or_else(|| match may_be_last {
             true => self.last.pop_front(),
@@ -116,6 +117,7 @@ impl Race {
         })
     }
 
+    /// Tries the addresses, each after a delay behind the one before, until one answers.
     async fn run<T, F: Future<Output = Result<T, String>>>(
         mut self,
         resolution: &mut Resolution,
@@ -157,7 +159,7 @@ impl Race {
                 },
                 Some(answer) = answer => {
                     self.take(answer);
-                    // A new address is tried immediately, not after the delay behind the old ones.
+                    // Try a new address immediately, not after the delay behind the old ones.
                     step_at = clock::now();
                 }
                 () = tokio::time::sleep_until(wakes_at), if waits => {}

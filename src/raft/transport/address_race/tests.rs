@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 const HOST: &str = "node-b";
-/// Longer than a name or an address may delay a dial.
+/// Maximum time of a dial in these tests. It is longer than a name or an address may delay one.
 const SOON: Duration = Duration::from_millis(500);
 
 fn at(last: u8) -> SocketAddr {
@@ -19,7 +19,7 @@ fn unpoisoned<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns names that resolve by a script, which a test can replace.
+/// Returns a resolver whose answers come from a script, which a test can replace.
 fn names_of(script: &Script) -> Arc<Resolver> {
     let script = script.clone();
     Arc::new(Resolver::resolved_by(move |_| {
@@ -36,7 +36,7 @@ fn resolves_to(addresses: Vec<SocketAddr>) -> Script {
     script(move || Ok(addresses.clone()))
 }
 
-/// Returns a resolver that hangs until the sender sends an answer or is dropped.
+/// Returns a script whose answer hangs until the sender sends one or is dropped.
 fn hangs() -> (Script, SyncSender<Vec<SocketAddr>>) {
     let (answers, waiting) = sync_channel::<Vec<SocketAddr>>(1);
     let hang = script(move || {
@@ -89,7 +89,7 @@ async fn dial_and_tell(
 }
 
 /// A name that fails to resolve, and then hangs, does not delay connections to a peer that was
-/// reached before: its last address is dialed.
+/// reached before, because its last address is dialed.
 #[tokio::test]
 async fn the_last_address_serves_while_the_name_does_not() {
     let state = resolves_to(vec![at(1)]);
@@ -161,8 +161,8 @@ async fn a_name_that_never_resolved_is_named() {
     assert_eq!(reason, "node-b does not resolve: no such host");
 }
 
-/// A name that temporarily resolves to another host does not prevent connections to the address
-/// where the peer answered.
+/// A name that temporarily resolves to another host does not prevent connections to the address at
+/// which the peer last answered.
 #[tokio::test]
 async fn where_a_peer_answered_is_tried_last() {
     for refuses in [true, false] {

@@ -18,9 +18,9 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 /// shorter than an election.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Time without an answer after which a connection counts as silent. A silent connection is
-/// replaced when a call on it times out. If no caller waits on it, it is replaced before the next
-/// call. A firewall or a peer may have dropped it without notice, and a new leader that discovers
-/// this with its first entries is blocked until they time out.
+/// replaced when a call on it times out, or, if no caller waits on it, before the next call. A
+/// firewall or a peer may have dropped it without notice. If a new leader discovered this only with
+/// its first entries, it would be blocked until they time out.
 const SILENT_AFTER: Duration = Duration::from_secs(1);
 /// Maximum number of requests queued on one connection; further calls wait. It is far above the
 /// number that one node sends at the same time.
@@ -54,7 +54,8 @@ pub(crate) enum CallError {
     NoAnswer(String),
 }
 
-/// One connection, made on the first call and again after it broke.
+/// A client for one peer and one kind of traffic. It connects on the first call, and again after
+/// the connection broke.
 pub(crate) struct PeerClient {
     address: String,
     dialer: Dialer,
@@ -62,14 +63,16 @@ pub(crate) struct PeerClient {
     connection: AsyncMutex<Option<Arc<OutboundConnection>>>,
 }
 
-/// Checks the peer that answers before any request is sent to it.
+/// A check of the peer that answers, made before any request is sent to it.
 type Check = Box<dyn Fn(&PeerIdentity) -> Result<(), String> + Send + Sync>;
 
 /// The channel for the answer to a request, or for the reason why the request was not sent.
 type ResponseSender = oneshot::Sender<Result<Response, CallError>>;
 
+/// An open connection to a peer. A task of its own drives it ([`run`]).
 struct OutboundConnection {
     out: mpsc::Sender<(Request, ResponseSender)>,
+    /// The time of the last answer, or of the handshake.
     last_received: Arc<Mutex<Instant>>,
     /// The pending calls. The task that drives the connection owns them: when it ends, every
     /// waiting caller is notified immediately that the connection broke.
@@ -77,6 +80,7 @@ struct OutboundConnection {
 }
 
 impl OutboundConnection {
+    /// Returns whether no answer has arrived for [`SILENT_AFTER`].
     fn is_silent(&self) -> bool {
         clock::now().duration_since(*lock(&self.last_received)) > SILENT_AFTER
     }
@@ -157,9 +161,9 @@ impl PeerClient {
         }
     }
 
-    /// Drops a connection that is silent, since it may be dead without notice. The next call makes
-    /// a new one. Calls that already wait on it continue to wait. A busy peer that answers other
-    /// calls in time keeps its connection.
+    /// Drops the connection if it is silent, since it may be dead without notice. The next call
+    /// makes a new one, and calls that already wait on the old one continue to wait. A busy peer
+    /// that answers other calls in time keeps its connection.
     fn close_if_silent(&self) {
         if let Ok(mut slot) = self.connection.try_lock()
             && slot
@@ -172,9 +176,9 @@ impl PeerClient {
 
     /// Returns the current connection, or a new one if the current one has been idle for too long.
     ///
-    /// An open connection is dropped for a new one, or when the peer refuses this node. It is kept
-    /// when a new one cannot be made: a name server, a firewall or a peer without free capacity may
-    /// block new connections only.
+    /// An open connection is replaced once a new one is made, and dropped when the peer refuses
+    /// this node. It is kept when no new one can be made, because a name server, a firewall or a
+    /// peer without free capacity may block new connections only.
     async fn connected(&self, hello: Hello) -> Result<Arc<OutboundConnection>, CallError> {
         let mut slot = self.connection.lock().await;
         let open = |connection: &&Arc<OutboundConnection>| !connection.out.is_closed();
@@ -196,6 +200,7 @@ impl PeerClient {
     }
 }
 
+/// Dials the peer and performs the handshake.
 async fn connect(
     address: &str,
     dialer: &Dialer,
@@ -279,7 +284,7 @@ where
 /// Returns a peer's reason, shortened and without control characters. This node repeats it in its
 /// status and its log, where it may stay for long.
 fn shown_reason(reason: &str) -> String {
-    /// Longer than any reason that a node gives.
+    /// Maximum number of characters that are kept. No node gives a longer reason.
     const REASON_CHARS_MAX: usize = 1_000;
     let chars = reason.chars().take(REASON_CHARS_MAX);
     chars

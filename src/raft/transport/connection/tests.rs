@@ -8,7 +8,8 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::DuplexStream;
 
-/// Longer than any other limit here: a call that takes this long was not answered at all.
+/// Maximum time of a call. It is longer than all other limits here, so a call that takes this long
+/// was not answered at all.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn identity() -> PeerIdentity {
@@ -31,14 +32,14 @@ struct FarEnd {
     answers: usize,
     /// Maximum number of connections.
     most: usize,
-    /// The outcome of each further connection.
+    /// The outcome of each connection attempt beyond `most`.
     then: Then,
     /// Whether a connection is closed after its last answer, instead of falling silent.
     closes: bool,
     dialled: Arc<AtomicUsize>,
 }
 
-/// The outcome of a connection beyond the maximum.
+/// The outcome of a connection attempt beyond the maximum.
 #[derive(Clone, Copy)]
 enum Then {
     /// The connection attempt never completes.
@@ -129,7 +130,8 @@ async fn call(client: &PeerClient) -> Result<Response, CallError> {
     client.call(hello, Request::ReadIndex(None), LIMIT).await
 }
 
-/// An idle connection may have died without notice, so no request is sent on it.
+/// No request is sent on a connection that was idle for long, since it may have died without
+/// notice. It is replaced first.
 #[tokio::test(start_paused = true)]
 async fn a_connection_long_out_of_use_is_replaced() {
     let (client, dialled) = client(1);

@@ -8,27 +8,27 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use tokio_util::codec::{Decoder, Encoder, FramedRead, FramedWrite};
 
-/// Maximum size of a frame between members. The largest message is an append: the log reader gives
+/// Maximum size of a frame between members. The largest message is an append. The log reader gives
 /// it 1 MB of entries, or one entry with a single announcement of up to the announcement limit. The
 /// rest is headroom.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
 
-/// Maximum size of a frame from a peer that has not introduced itself, or that is not a member.
+/// Maximum size of a frame from a peer that has not sent its hello yet, or that is not a member.
 pub(crate) const MAX_NON_MEMBER_FRAME_BYTES: usize = 16 << 10;
 
 /// Maximum size of an answer to a node that is not a member: a view of a group with as many
 /// founders as an inventory may list.
 pub(crate) const MAX_REPLY_TO_NON_MEMBER_BYTES: usize = 256 << 10;
 
-/// Initial capacity for a message before its length is known. Growing byte by byte costs more than
-/// most messages do.
+/// Initial capacity for a message before its length is known. To grow the buffer byte by byte would
+/// cost more than most messages do.
 const INITIAL_CAPACITY_BYTES: usize = 4 << 10;
 
 /// Capacity of a connection's read buffer before its peer is known.
 const MIN_READ_CAPACITY_BYTES: usize = 512;
 
-/// Maximum number of bytes reserved ahead for an unfinished frame of a member, or the number of
-/// bytes received of the frame so far, if that is larger.
+/// Number of bytes reserved ahead for an unfinished frame. Once more than this was received of the
+/// frame, as much as was received is reserved ahead.
 const READ_AHEAD_BYTES: usize = 8 << 10;
 
 /// Maximum size of a frame whose buffer is kept for later frames.
@@ -102,8 +102,8 @@ pub(crate) struct Receiver<IO> {
     frames: FramedRead<ReadHalf<IO>, FrameCodec>,
 }
 
-/// Splits a connection into its two directions. The size limit for received frames is that for
-/// non-members until [`Receiver::set_max_frame_bytes`] raises it.
+/// Splits a connection into its two directions. Received frames have the size limit for non-members
+/// until [`Receiver::set_max_frame_bytes`] raises it.
 pub(crate) fn split<IO: AsyncRead + AsyncWrite>(io: IO) -> (Sender<IO>, Receiver<IO>) {
     let (read, write) = tokio::io::split(io);
     let (sent, received) = (
@@ -171,7 +171,7 @@ impl<IO: AsyncRead> Receiver<IO> {
 /// Encodes a message as the bytes of a frame.
 ///
 /// # Errors
-/// When the frame is over its reader's limit.
+/// When the frame is larger than `max_bytes`, so that its reader would refuse it.
 pub(crate) fn encode<T: Serialize>(
     number: u64,
     message: &T,
@@ -185,6 +185,7 @@ pub(crate) fn encode<T: Serialize>(
     }
 }
 
+/// Decodes a frame into a request number and a message.
 pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<(u64, T)> {
     postcard::from_bytes(frame).map_err(|error| {
         io::Error::new(

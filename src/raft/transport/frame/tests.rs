@@ -5,7 +5,7 @@ fn decoder(max_bytes: usize) -> FrameCodec {
     FrameCodec { max_bytes }
 }
 
-/// A length over the limit ends the connection before any of the frame is read.
+/// A length prefix over the limit ends the connection before the rest of the frame is read.
 #[tokio::test]
 async fn a_length_over_the_limit_is_refused_at_once() {
     let (near, mut far) = tokio::io::duplex(64);
@@ -36,7 +36,7 @@ fn a_claimed_length_takes_no_room() {
     }
 }
 
-/// The memory of a large frame is released with it.
+/// The read buffer does not keep the memory of a large frame after the frame is taken out of it.
 #[test]
 fn the_room_of_a_large_frame_is_given_back() {
     let mut frames = decoder(MAX_FRAME_BYTES);

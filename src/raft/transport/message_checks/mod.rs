@@ -1,7 +1,7 @@
 //! Validation of messages from peers before use.
 //!
-//! No message is stored, logged or passed to openraft if its own reader would refuse it, or if it
-//! has no size limit.
+//! Data from a message is stored, logged or passed to openraft only if its size is bounded, and
+//! only if the code that reads it back from disk would accept it.
 
 use super::identity::NodeIdentity;
 use super::{GroupInfo, Hello, JoinRequest};
@@ -14,7 +14,7 @@ use openraft::raft::AppendEntriesRequest;
 /// Checks a peer's description of itself in its first message.
 ///
 /// # Errors
-/// Names the value that no node sends.
+/// Names the invalid value.
 pub(crate) fn hello(hello: &Hello) -> Result<(), String> {
     name(&hello.from.name)?;
     short("environment", &hello.from.environment, NODE_ID_BYTES_MAX)
@@ -64,8 +64,8 @@ pub(crate) fn founders(founders: &[(NodeIdentity, String)]) -> Result<(), String
     Ok(())
 }
 
-/// Checks the entries that a leader sends: each one follows the previous one, and the disk's reader
-/// accepts them.
+/// Checks the entries that a leader sends: each one must follow the one before it, and the reader
+/// of the log on disk must accept it.
 ///
 /// # Errors
 /// Names the log index.
@@ -83,6 +83,7 @@ pub(crate) fn append(append: &AppendEntriesRequest<TypeConfig>) -> Result<(), St
     Ok(())
 }
 
+/// Checks the content of an entry.
 fn payload(entry: &Entry) -> Result<(), String> {
     match &entry.payload {
         EntryPayload::Blank | EntryPayload::Normal(_) => Ok(()),
@@ -93,13 +94,14 @@ fn payload(entry: &Entry) -> Result<(), String> {
 /// Checks the metadata of a snapshot.
 ///
 /// # Errors
-/// Gives the reason why the disk's reader would not accept it.
+/// Gives the reason why the reader of snapshots on disk would not accept it.
 pub(crate) fn snapshot_meta(meta: &SnapshotMeta) -> Result<(), String> {
     storage::check_snapshot_meta(meta)
         .map(|_| ())
         .map_err(|error| error.to_string())
 }
 
+/// Checks that a name is a valid `node.id`.
 fn name(name: &NodeIdentity) -> Result<(), String> {
     match is_node_id(&name.node_id) {
         true => Ok(()),
@@ -110,6 +112,7 @@ fn name(name: &NodeIdentity) -> Result<(), String> {
     }
 }
 
+/// Checks that a text is at most `bytes_max` long.
 fn short(field: &str, text: &str, bytes_max: usize) -> Result<(), String> {
     match text.len() <= bytes_max {
         true => Ok(()),

@@ -49,7 +49,8 @@ fn a_name_has_an_end() {
     }
 }
 
-/// A request to join is small and names this environment.
+/// A join request with an oversized field, or for another environment, is refused with a short
+/// reason.
 #[test]
 fn a_join_request_has_an_end() {
     let address = "http://10.0.0.3:8411";
@@ -136,8 +137,8 @@ fn a_membership_is_one_that_readers_take() {
     assert_eq!(logged(of("http://10.0.0.1:8411")), Ok(()));
     assert!(logged(of(&"x".repeat(LONG))).is_err());
     assert!(logged(Membership::default()).is_err());
-    // openraft does not check the memberships that it decodes from a peer: these voters are not
-    // members.
+    // openraft does not check the memberships that it decodes from a peer: here the voter 2 is not
+    // a member.
     let bytes = postcard::to_allocvec(&(
         vec![BTreeSet::from([1u64, 2])],
         BTreeMap::from([(1u64, member("x"))]),

@@ -21,15 +21,15 @@ const REACHABLE_WITHIN: Duration = Duration::from_millis(1_600);
 
 /// Minimum time between two log lines about a peer's invalid messages.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
-/// Number of known peers from which on those that never answered are removed. An unknown id costs
-/// its sender only a hello.
+/// Maximum number of known peers. Beyond it, those that never answered this node are removed, since
+/// one hello is enough to add an unknown id.
 const MAX_KNOWN: usize = 256;
-/// Maximum number of status messages in flight to one member that report entries not yet sent to
-/// it.
+/// Maximum number of status messages in flight to one member that report entries not yet sent to it
+/// ([`Peers::lagging`]).
 const MAX_NOTIFIED_AT_ONCE: usize = 4;
 
-/// Maximum time that a start waits for a member's answer. A busy member answers within this time,
-/// and a dead one refuses immediately.
+/// Maximum time that a start waits for a member's answer to the handshake. A busy member answers
+/// within this time, and a dead one refuses immediately.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// The connections to the peers and their known state, shared by all tasks that communicate with
@@ -43,7 +43,7 @@ pub(crate) struct Peers {
     dialer: Dialer,
     clients: Mutex<BTreeMap<(RaftId, Channel, String), Arc<PeerClient>>>,
     known: Mutex<BTreeMap<RaftId, PeerState>>,
-    /// Set when a peer reports that this process must stop.
+    /// The reason why this process must stop: a peer said so, or the digests show that it diverged.
     fatal: watch::Sender<Option<RaftError>>,
 }
 
@@ -89,6 +89,7 @@ impl Peers {
         });
     }
 
+    /// Returns a member's address: from the inventory, or from the log if the inventory has none.
     pub(crate) fn address_of<'a>(&'a self, member: &'a Member) -> &'a str {
         self.inventory
             .get(&member.node_id)
@@ -182,6 +183,7 @@ impl Peers {
         futures_util::future::join_all(handshakes).await;
     }
 
+    /// Returns the client for a member and a kind of traffic, and creates it when first needed.
     fn client(
         self: &Arc<Self>,
         target: RaftId,
@@ -209,10 +211,12 @@ impl Peers {
         lock(&self.known).retain(|id, _| is_member(*id));
     }
 
+    /// Returns the known state of a peer.
     pub(crate) fn state(&self, id: RaftId) -> PeerState {
         lock(&self.known).get(&id).cloned().unwrap_or_default()
     }
 
+    /// Returns whether a member has answered this node recently.
     pub(crate) fn is_reachable(&self, id: RaftId) -> bool {
         self.state(id)
             .last_answer
@@ -230,7 +234,7 @@ impl Peers {
         lock(&self.known).entry(id).or_default().last_request = Some(clock::now());
     }
 
-    /// Logs a complaint about a peer's message, unless one was logged recently.
+    /// Logs that a peer's message is invalid, unless this was logged recently.
     pub(crate) fn log_failure(&self, id: RaftId, reason: &str) {
         let now = clock::now();
         let mut known = lock(&self.known);
@@ -296,7 +300,8 @@ impl Peers {
         lagging
     }
 
-    /// Records that the message to a member of [`Peers::lagging`] was answered or lost.
+    /// Records that a status message to a member returned by [`Peers::lagging`] was answered or
+    /// lost.
     pub(crate) fn note_notified(&self, id: RaftId) {
         if let Some(known) = lock(&self.known).get_mut(&id) {
             known.notices_in_flight = known.notices_in_flight.saturating_sub(1);
@@ -308,14 +313,14 @@ impl Peers {
     pub(crate) fn note_acknowledged(&self, id: RaftId, log_id: Option<LogId>) {
         let mut known = lock(&self.known);
         let known = known.entry(id).or_default();
-        // Without the member's hello there is no process to compare with later, and the next
-        // process of a non-member would be rejected.
+        // Without a hello from the peer there is no process to compare with later. If a node that
+        // is no longer a member were recorded here, its next process would be rejected.
         if known.process.is_some() {
             known.acknowledged = known.acknowledged.max(log_id);
         }
     }
 
-    /// Checks the process behind a Raft id that sends a hello or the reply to one. A second live
+    /// Checks the process behind a raft id when it sends a hello or the reply to one. A second live
     /// process, or a log shorter than the acknowledged one, is rejected (docs/decisions/0002).
     ///
     /// # Errors
@@ -325,8 +330,8 @@ impl Peers {
         let mut known = lock(&self.known);
         let id = from.name.raft_id();
         if !known.contains_key(&id) && known.len() >= MAX_KNOWN {
-            // Peers that answered this node are members. The data that other nodes sent about
-            // themselves makes room.
+            // Keep the peers that answered this node, since they are members. Drop the data that
+            // other nodes sent about themselves.
             known.retain(|_, known| known.last_answer.is_some());
         }
         let known = known.entry(id).or_default();

@@ -28,8 +28,9 @@ fn says(process: u64, last: Option<LogId>, vote_term: u64) -> PeerIdentity {
     }
 }
 
-/// A member that answers but was not sent an entry gets a few status messages at a time, at the
-/// requested pace. A member that was sent the entry, or that does not answer, gets none.
+/// A member that answers but was not sent an entry gets a limited number of status messages at a
+/// time, at the requested pace. A member that was sent the entry, or that does not answer, gets
+/// none.
 #[tokio::test(start_paused = true)]
 async fn who_lags_is_told_in_measure() {
     let pace = Duration::from_millis(20);
@@ -64,8 +65,8 @@ fn peers_who_saw(acknowledged: Option<LogId>) -> Peers {
     peers
 }
 
-/// A new process that reports less than its incarnation acknowledged runs on a disk restored from a
-/// copy.
+/// A new process that reports a shorter log than its incarnation acknowledged is rejected, since it
+/// runs on a disk restored from a copy.
 #[test]
 fn a_disk_put_back_from_a_copy_is_refused() {
     let peers = peers_who_saw(log_id(1, 9));
@@ -82,7 +83,8 @@ fn a_restart_with_its_disk_is_taken() {
     assert!(peers.verify_identity(&says(2, log_id(1, 9), 1)).is_ok());
 }
 
-/// A log that a newer leader truncated is shorter legitimately, as the newer vote shows.
+/// A log that is shorter than the acknowledged one is accepted with a newer vote, since a newer
+/// leader may have truncated it.
 #[test]
 fn a_log_cut_back_by_a_newer_leader_is_taken() {
     let peers = peers_who_saw(log_id(1, 9));

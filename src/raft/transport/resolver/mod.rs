@@ -18,8 +18,8 @@ use tokio::sync::watch;
 /// Maximum number of remembered names: those of the largest inventory and of the members, and as
 /// many again that were replaced.
 const MAX_NAMES: usize = 256;
-/// Maximum number of names resolved at a time. A name server that hangs does so for all of them,
-/// and each takes a thread.
+/// Maximum number of names resolved at a time, since each takes a thread. A name server that hangs
+/// does so for all of them.
 const MAX_AT_ONCE: usize = 8;
 /// Maximum number of addresses used per name, since each may be dialed.
 const MAX_ADDRESSES: usize = 8;
@@ -32,7 +32,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Resolves a name. Blocks until the system's resolver returns.
 type Resolve = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// The names of this process's peers.
+/// The resolver of the host names of this process's peers.
 pub(crate) struct Resolver {
     resolve: Box<Resolve>,
     known: Mutex<BTreeMap<String, HostEntry>>,
@@ -56,19 +56,20 @@ struct HostEntry {
     is_said: bool,
 }
 
+/// A resolution that a thread is running.
 struct PendingResolution {
     since: Instant,
     done: watch::Receiver<Option<Resolved>>,
 }
 
-/// The result of a resolution: at least one address, or the reason why there is none.
+/// The result of a resolution: at least one address, or the reason why it failed.
 pub(crate) type Resolved = Result<Vec<SocketAddr>, String>;
 
 /// A pending query for the addresses of a name.
 pub(crate) struct Resolution {
     /// The addresses that the name resolved to before, the newest first.
     pub(crate) remembered: Vec<SocketAddr>,
-    /// The start of the resolution that answers the query, which may be long ago.
+    /// The time at which the resolution that answers the query began, which may be long ago.
     pub(crate) since: Instant,
     done: watch::Receiver<Option<Resolved>>,
 }
@@ -85,7 +86,8 @@ impl Resolution {
 
 impl Default for Resolver {
     fn default() -> Resolver {
-        // Port 0, because a name only has addresses, and each peer has its own port there.
+        // Port 0, because a name has only addresses, and peers on one host may have different
+        // ports.
         Resolver::resolved_by(|host| {
             let addresses = (host, 0).to_socket_addrs()?;
             Ok(addresses.collect())
@@ -94,7 +96,7 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    /// Creates names that are resolved by `resolve`, which may block.
+    /// Creates a resolver that calls `resolve`, which may block.
     pub(crate) fn resolved_by(
         resolve: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Resolver {
@@ -139,8 +141,8 @@ impl Resolver {
         }
     }
 
-    /// Begins a resolution on a thread of its own, because the runtime's blocking threads are
-    /// reserved for the disk.
+    /// Begins a resolution on a thread of its own, because the threads for blocking work of the
+    /// runtime are reserved for the disk.
     fn begin(
         self: &Arc<Self>,
         host: &str,
@@ -173,9 +175,10 @@ impl Resolver {
         done
     }
 
+    /// Records the result of a resolution.
     fn finish(&self, host: &str, resolved: &Resolved) {
         let mut known = lock(&self.known);
-        // The entry exists: a name that is being resolved is not forgotten.
+        // The entry exists, because a name is not removed while it is being resolved.
         let name = known.entry(host.to_owned()).or_default();
         name.under_way = None;
         match resolved {

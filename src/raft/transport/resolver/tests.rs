@@ -3,15 +3,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 const HOST: &str = "node-b";
-/// Longer than any answer takes here.
+/// Maximum time to wait for an answer. It is longer than any answer takes here.
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn at(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 0))
 }
 
-/// Returns names whose resolver answers one query per answer that the sender sends, and a counter
-/// of its queries.
+/// Returns a resolver that answers one query for each answer that is sent to it, with the sender
+/// and a counter of the queries.
 fn told() -> (
     Arc<Resolver>,
     mpsc::SyncSender<io::Result<Vec<SocketAddr>>>,
@@ -50,7 +50,7 @@ async fn a_name_is_resolved_once_at_a_time() {
     assert_eq!(next.answer().await, Ok(vec![at(2)]));
 }
 
-/// The addresses of a name are kept while it does not resolve, and the reason contains the name.
+/// The addresses of a name are kept while it does not resolve, and the error contains the name.
 #[tokio::test]
 async fn a_failure_forgets_nothing() {
     let (resolver, answers, _) = told();
@@ -69,7 +69,7 @@ async fn a_failure_forgets_nothing() {
     assert_eq!(resolver.error(HOST), None);
 }
 
-/// A name server that hangs occupies at most a few threads, one per name.
+/// A name server that hangs occupies at most [`MAX_AT_ONCE`] threads, one per name.
 #[tokio::test]
 async fn few_names_are_resolved_at_once() {
     let (resolver, answers, asked) = told();
@@ -84,7 +84,7 @@ async fn few_names_are_resolved_at_once() {
     drop(answers);
 }
 
-/// Old names are forgotten once there are many.
+/// Names are forgotten once there are [`MAX_NAMES`] of them.
 #[tokio::test]
 async fn the_names_remembered_are_bounded() {
     let resolver = Arc::new(Resolver::resolved_by(|_| Ok(vec![at(1)])));

@@ -11,19 +11,20 @@ use tokio::sync::watch;
 /// Maximum number of changes kept, so that a reader that reconnects misses none. At a hundred
 /// changes a second, far more than engines cause, they cover more than a minute and a half.
 const MAX_CHANGES: usize = 10_000;
-/// Maximum total size of the kept changes: one change may be as large as the announcement that made
-/// it.
+/// Maximum total size of the kept changes. Their number alone is not enough as a limit, since one
+/// change may be as large as the announcement that made it.
 const MAX_CHANGES_BYTES: usize = 8 << 20;
 /// Overhead of a kept change beyond its bytes: the struct and its entries in two queues, rounded
 /// up.
 const CHANGE_OVERHEAD_BYTES: usize = 256;
 
-/// The parts of an event around its lists.
+/// The constant parts of a change's JSON, around its lists `removed` and `services`.
 const BEFORE_REMOVED: &[u8] = b"{\"removed\":[";
 const BEFORE_SERVICES: &[u8] = b"],\"services\":[";
 const AFTER_SERVICES: &[u8] = b"]}";
 
-/// One entry's effect on one lookup: `removed` and `services` as an event's JSON object.
+/// The effect of one log entry on one lookup, as the JSON of a watch event: the removed services
+/// and the new ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupChange {
     /// The entry's log index.
@@ -41,10 +42,11 @@ pub struct LookupChange {
 #[derive(Debug, Default)]
 pub(crate) struct ChangeHistory(Mutex<HistoryState>);
 
+/// The content of the history.
 #[derive(Debug, Default)]
 struct HistoryState {
     by_type: BTreeMap<Arc<str>, VecDeque<Arc<RecordedChange>>>,
-    /// The type of each kept change, in the order of all changes.
+    /// The service type of each kept change, from the oldest change to the newest.
     order: VecDeque<Arc<str>>,
     bytes: usize,
     /// Changes up to this index may have been dropped.
@@ -52,22 +54,24 @@ struct HistoryState {
     channels: BTreeMap<Lookup, watch::Sender<u64>>,
 }
 
+/// A kept change of one type and pool.
 #[derive(Debug)]
 struct RecordedChange {
     pool: String,
     index: u64,
-    /// The event of a lookup that this entry changed in no other way.
+    /// The JSON for a lookup in which this is the entry's only change.
     json: Bytes,
-    /// The lists of the event, as slices of it.
+    /// The two lists in `json`, as slices of it.
     removed: Bytes,
     services: Bytes,
-    /// Set on the first change of an entry that changed several pools: the event of the whole type,
-    /// made for its first reader and shared by all. At most it doubles the size.
+    /// The JSON for the whole type, if this is the first of several pools of the type that one
+    /// entry changed. It is rendered for its first reader and shared by all, and at most doubles
+    /// the size of these changes.
     of_all_pools: OnceLock<Bytes>,
 }
 
 impl ChangeHistory {
-    /// Creates an empty history without knowledge of changes up to `floor`.
+    /// Creates an empty history that starts after the log index `floor`.
     pub(crate) fn starting_at(floor: u64) -> ChangeHistory {
         ChangeHistory(Mutex::new(HistoryState {
             floor,
@@ -95,6 +99,8 @@ impl ChangeHistory {
         }
     }
 
+    /// Returns the channels of the lookups affected by `changes`, each with the index of the
+    /// change.
     fn channels_of(&self, changes: &[Change]) -> Vec<(watch::Sender<u64>, u64)> {
         if changes.is_empty() {
             return Vec::new();
@@ -119,8 +125,8 @@ impl ChangeHistory {
         channels
     }
 
-    /// Restarts the history after the state was replaced by one at `index`. The changes that led to
-    /// it are unknown, so every subscriber must read the state again.
+    /// Restarts the history after a snapshot at `index` replaced the state. The changes that led to
+    /// that state are unknown, so every subscriber must read the state again.
     pub(crate) fn start_over(&self, index: u64) {
         let mut history = lock(&self.0);
         history.by_type.clear();
@@ -174,7 +180,7 @@ impl ChangeHistory {
             .filter(|change| pool.is_none_or(|pool| *pool == change.pool))
             .cloned()
             .collect();
-        // Applying an entry needs this lock, and merging takes time.
+        // Release the lock before merging, which takes time, because applying an entry needs it.
         drop(history);
         Some(
             later
@@ -186,6 +192,7 @@ impl ChangeHistory {
 }
 
 impl HistoryState {
+    /// Appends a change and drops the oldest ones beyond the limits.
     fn push(&mut self, change: &Change) {
         let service_type: Arc<str> = match self.by_type.get_key_value(&*change.service_type) {
             Some((service_type, _)) => service_type.clone(),
@@ -235,8 +242,8 @@ impl RecordedChange {
         }
     }
 
-    /// Returns the size of this change including its type, which may be stored for this change
-    /// alone.
+    /// Returns the size of this change, including the name of its type, which may be stored for
+    /// this change alone.
     fn cost_bytes(&self, service_type: &str) -> usize {
         self.json.len() + self.pool.len() + service_type.len() + CHANGE_OVERHEAD_BYTES
     }
@@ -264,7 +271,8 @@ fn merged(of_one_entry: &[Arc<RecordedChange>]) -> LookupChange {
     }
 }
 
-/// Encodes an event with these lists, omitting empty ones; `list_bytes` is their approximate size.
+/// Encodes the JSON of a change from these lists, omitting empty ones; `list_bytes` is their
+/// approximate size.
 fn event<L: AsRef<[u8]>>(
     list_bytes: usize,
     removed: impl IntoIterator<Item = L>,
@@ -280,6 +288,7 @@ fn event<L: AsRef<[u8]>>(
     json.into()
 }
 
+/// Appends the lists to the JSON, separated by commas.
 fn push_joined<L: AsRef<[u8]>>(json: &mut Vec<u8>, lists: impl IntoIterator<Item = L>) {
     let begin = json.len();
     for list in lists.into_iter() {

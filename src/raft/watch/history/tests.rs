@@ -36,8 +36,8 @@ fn the_later_changes_of_a_lookup_are_given() {
     assert_eq!(indexes(&changes, &of_type("never"), 10), Some(vec![]));
 }
 
-/// Two pools changed by one entry are one change of the type: a reader disconnected between them
-/// could not say which of the two it has seen.
+/// Changes that one entry makes in two pools are one change of the type. Otherwise a reader that
+/// disconnects between the two could not say which of them it has seen.
 #[test]
 fn one_entry_is_one_change() {
     let changes = ChangeHistory::starting_at(0);
@@ -56,8 +56,8 @@ fn one_entry_is_one_change() {
     );
 }
 
-/// Changes that may have been dropped are reported as missing, never skipped: before the start,
-/// beyond the limits, after a snapshot.
+/// `since` returns `None` instead of an incomplete list when it may lack changes: from before the
+/// start, beyond the limits, or replaced by a snapshot.
 #[test]
 fn what_is_gone_is_said() {
     let changes = ChangeHistory::starting_at(10);
@@ -78,7 +78,7 @@ fn what_is_gone_is_said() {
     );
 }
 
-/// Large changes are limited by their total size.
+/// Large changes are limited by their total size, long before their number reaches its limit.
 #[test]
 fn large_changes_are_bounded_by_their_bytes() {
     let changes = ChangeHistory::starting_at(0);
@@ -96,7 +96,8 @@ fn large_changes_are_bounded_by_their_bytes() {
     assert_eq!(kept.floor, 100 - kept.order.len() as u64);
 }
 
-/// A lookup has a channel while it has subscribers, and only its own changes notify them.
+/// A lookup has a channel while it has subscribers, and they are notified only of changes of this
+/// lookup.
 #[tokio::test]
 async fn subscriptions_wake_and_go() {
     let changes = Arc::new(ChangeHistory::starting_at(0));
