@@ -20,11 +20,13 @@ const UNUSABLE_MAX: usize = 8;
 type Found = Result<Coordinator, UnusableCoordinator>;
 
 impl Registry {
-    /// Returns the coordinators, most recently joined first. Of two that joined with the same
-    /// entry, the one with the greater node id comes first. A node is a coordinator if it has a
-    /// service of type `{engine}-coordinator`, or of the engine's own type with `coordinator=true`.
-    /// The same holds for a static service. Coordinators without an address that a client could be
-    /// redirected to are returned separately.
+    /// Returns the coordinators, most recently joined first. If two joined with the same entry, the
+    /// one with the greater node id comes first.
+    ///
+    /// A node is a coordinator if it has a service of type `{engine}-coordinator`, or one of the
+    /// engine's own type with `coordinator=true`. A static service is a coordinator under the same
+    /// two conditions. Coordinators without an address that a client could be redirected to are
+    /// returned separately.
     pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
         let mut all = Vec::new();
         for engine in Engine::ALL {
@@ -73,8 +75,8 @@ impl Registry {
                     &of_pool.coordinators
                 };
                 for node_id in nodes {
-                    // A node's services of one type may have a usable address even if those of the
-                    // other have none.
+                    // A node's services of one type may have a usable address even if its services
+                    // of the other type have none.
                     if let Some(entry) = self.nodes.get(node_id)
                         && !matches!(by_name.get(&**node_id), Some(Ok(_)))
                         && let Some(found) = of_node(engine, service_type, entry)
@@ -120,8 +122,9 @@ impl Registry {
     }
 }
 
-/// Returns the first service that makes a node a coordinator and has a usable address, or the
-/// problem with the first one that has none.
+/// Returns the node as a coordinator, with the address of the first service that makes it one and
+/// has a usable address. If no address is usable, returns the problem with the first of these
+/// services.
 fn of_node(engine: Engine, service_type: &str, entry: &NodeEntry) -> Option<Found> {
     let node = entry.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();

@@ -81,8 +81,8 @@ proptest! {
         }
     }
 
-    /// The coordinators are determined by the services, whether the node was restored from a
-    /// snapshot or not.
+    /// The coordinators are exactly those that the announced services declare, whether the registry
+    /// was restored from a snapshot or not.
     #[test]
     fn coordinators_are_those_announced(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -114,7 +114,8 @@ proptest! {
                 .collect();
             names.sort();
             expected.sort();
-            // A node with two such services is one coordinator; each static service is one.
+            // A node with two coordinator services is one coordinator; each static service is a
+            // separate one.
             expected.dedup_by(|one, other| one.is_some() && one == other);
             prop_assert_eq!(names, expected);
             prop_assert!(found.is_sorted_by(|one, other| one.joined_index >= other.joined_index));
