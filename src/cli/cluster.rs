@@ -47,11 +47,12 @@ pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
     } else {
         show(&client, arguments).await
     };
-    // A failure to print is ignored: the exit code is the result.
+    // A failure to print is ignored, because the exit code is the result.
     let _lost = output::line(text.trim_end());
     Ok(code)
 }
 
+/// Asks each server for its status, and returns the report and the exit code.
 async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let servers = &arguments.servers.server;
     let answers = join_all(servers.iter().map(|server| status(client, server))).await;
@@ -79,6 +80,7 @@ async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String
     answer.json().await.map_err(reason)
 }
 
+/// Waits until every server is ready, and returns the text to print and the exit code.
 async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let servers = &arguments.servers.server;
     let deadline = clock::now() + arguments.timeout;

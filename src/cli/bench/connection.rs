@@ -67,7 +67,7 @@ impl HttpConnection {
     /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// Returns a short reason that is the same each time.
+    /// Returns a short reason without varying parts, so that equal errors can be counted.
     pub async fn ask(
         &mut self,
         method: Method,

@@ -40,6 +40,7 @@ fn prepared(command: &str, coordinator: &CoordinatorLine) -> Command {
     sh
 }
 
+/// Returns the exit code of an ended command, as a shell would report it.
 fn code_of(status: ExitStatus) -> u8 {
     let code = status
         .code()
@@ -51,8 +52,8 @@ fn code_of(status: ExitStatus) -> u8 {
 /// A command that runs for one coordinator after another.
 ///
 /// - At most one run is active at a time.
-/// - If several coordinators arrive during a run, only the newest counts, and only if it differs
-///   from that of the run.
+/// - If several coordinators are reported during a run, the command then runs only for the newest
+///   of them, and only if it differs from the coordinator of the run.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,
@@ -85,8 +86,8 @@ impl Hook {
         self.served = Some(coordinator);
     }
 
-    /// Waits until the current run has ended, and starts the next one if there is a reason. This
-    /// method is cancel safe.
+    /// Waits until the current run has ended, and starts the next one if another coordinator was
+    /// reported meanwhile. This method is cancel safe.
     ///
     /// # Errors
     /// Fails when there is no `sh`.
