@@ -90,9 +90,9 @@ pub enum Command {
     },
     /// Advances cluster time. Proposed only by the leader, conditional on its own term.
     Tick {
-        /// Time to advance by, in milliseconds, limited by the batch's `step_ms`. It uses up the
-        /// rest of a grace period before it advances cluster time, and does neither if `grace_ms`
-        /// is set.
+        /// Time to advance by, in milliseconds, limited by the batch's `step_ms`. It first uses up
+        /// the rest of a grace period, then advances cluster time. If `grace_ms` is set, it does
+        /// neither.
         advance_ms: u64,
         /// Grace period after an outage: time counted by ticks for which cluster time stops, in
         /// milliseconds, so that clients can find the cluster again. Two grace periods do not add

@@ -119,8 +119,8 @@ impl Registry {
         }
     }
 
-    /// Retires raft ids that were replaced and must not return; forgets the oldest beyond the
-    /// limit.
+    /// Retires raft ids that were replaced and must not return; forgets the oldest beyond
+    /// [`MAX_RETIRED`].
     fn retire(&mut self, raft_ids: &[u64]) -> Outcome {
         for raft_id in raft_ids {
             if self.is_retired(*raft_id) {

@@ -56,6 +56,7 @@ impl Registry {
         Coordinators { found, unusable }
     }
 
+    /// Adds the coordinators of one engine to `all`, including those without a usable address.
     fn coordinators_of(&self, engine: Engine, pool: Option<&str>, all: &mut Vec<Found>) {
         let mut by_name: BTreeMap<&str, Found> = BTreeMap::new();
         for service_type in [engine.coordinator_type(), engine.service_type()] {
@@ -95,6 +96,8 @@ impl Registry {
         all.extend(by_name.into_values());
     }
 
+    /// Returns a static service as a coordinator, or the problem with its address; `None` if it is
+    /// no coordinator.
     fn of_static(&self, engine: Engine, of_coordinator_type: bool, id: &str) -> Option<Found> {
         let entry = self.statics.get(id)?;
         let service = &entry.service;

@@ -58,7 +58,8 @@ impl Registry {
             only_type: None,
             nodes: Vec::new(),
             statics: Vec::new(),
-            // `held_bytes` includes the JSON of all entries, except below `LEVEL_OF_LIMITS`.
+            // An upper bound of the body's size: `held_bytes` includes the JSON of all entries,
+            // except below `LEVEL_OF_LIMITS`, where the body may grow beyond it.
             most_bytes: self.held_bytes,
         };
         match lookup {

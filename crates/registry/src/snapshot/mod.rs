@@ -28,9 +28,9 @@ use std::io;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 4] = b"qreg";
-/// Size of magic, format and level.
+/// Size in bytes of the magic, the format and the level, with which every snapshot begins.
 const PREFIX_BYTES: usize = 9;
-/// Size of the pieces in which a snapshot in memory is read.
+/// Size in bytes of the pieces in which a snapshot in memory is read.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// A point-in-time copy of the registry that shares the announcements with it. It is cheap to take,
@@ -65,7 +65,8 @@ struct SnapshotHeader {
 }
 
 impl Registry {
-    /// Takes an image. With 100,000 nodes, this copies about 10 MB of pointers and numbers.
+    /// Takes an image, from which a snapshot is written. With 100,000 nodes, this copies about 10
+    /// MB of pointers and numbers.
     pub fn image(&self) -> Image {
         Image {
             level: self.level,

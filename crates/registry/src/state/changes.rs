@@ -33,6 +33,7 @@ pub(crate) struct EntryChanges(BTreeMap<(String, String), BTreeMap<ServiceKey, M
 /// The key of a service: its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
 
+/// The effect on one service.
 #[derive(Debug)]
 enum MemberChange {
     Removed,
@@ -120,6 +121,7 @@ fn json_of(node: &BorrowedAnnouncement<'_>, service: &BorrowedService<'_>) -> Ve
     json
 }
 
+/// Renders the effects on one type and pool as a change.
 fn change(
     service_type: String,
     pool: String,

@@ -237,8 +237,8 @@ proptest! {
     }
 }
 
-/// A large lookup is rendered on first use and shows the state at the lookup. It no longer takes
-/// long once it is rendered.
+/// A large lookup is rendered on first use and shows the state at the time of the lookup. Once it
+/// is rendered, it is no longer reported as slow (`takes_long`).
 #[test]
 fn a_large_lookup_is_rendered_later() {
     let mut registry = Registry::new("test");

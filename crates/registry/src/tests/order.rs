@@ -79,6 +79,7 @@ impl ModelWorld {
         position as u64 + 2
     }
 
+    /// Lets a taker read the write of a client, and record its evidence.
     fn take(&mut self, taker: usize, node: usize, request: ModelRequest) {
         let taker = &mut self.takers[taker];
         taker.queues[node].push_back(ModelWrite {
@@ -114,6 +115,7 @@ impl ModelWorld {
         self.append(writes, false);
     }
 
+    /// Appends an entry to the leader's log: writes, or a tick.
     fn append(&mut self, writes: Vec<(usize, ModelWrite)>, tick: bool) {
         self.log.push(ModelEntry {
             proposer: self.leadership,
@@ -215,6 +217,7 @@ impl ModelWorld {
         }
     }
 
+    /// Returns the digest of each registered node's announcement.
     fn shown(&self) -> BTreeMap<usize, u128> {
         let held = |node| {
             let held = self.registry.held(&format!("n{node}"))?;
@@ -247,6 +250,7 @@ impl ModelWorld {
         self.append(Vec::new(), false);
     }
 
+    /// Lets a taker learn the committed index, or the tail of the leader's log.
     fn hear(&mut self, taker: usize, how_much: u8, of_commits: bool) {
         let taker = &mut self.takers[taker];
         // The taker lags the leader's log by at most three entries.

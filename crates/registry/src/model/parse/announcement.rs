@@ -125,6 +125,7 @@ fn take_service(
     Ok(named.map(drop).and(listed))
 }
 
+/// Checks the id and the type of a service, and returns both.
 fn required_names<'a>(
     path: Path,
     id: Option<Text<'a>>,
@@ -154,6 +155,7 @@ fn take_properties<const N: usize>(
     })
 }
 
+/// Returns the location, or airlift's default if there is none.
 fn location_or_somewhere(location: Option<Text<'_>>, id: &str) -> String {
     location.map_or_else(|| format!("/somewhere/{id}"), Text::into_owned)
 }
@@ -189,6 +191,7 @@ fn required_name<'a>(
     Ok(name)
 }
 
+/// Checks that a body is for this cluster's environment.
 fn check_environment(expected: &str, provided: Option<&str>) -> Result<(), BadAnnouncement> {
     if provided == Some(expected) {
         return Ok(());

@@ -277,6 +277,7 @@ pub fn quoted(text: &str) -> String {
     line
 }
 
+/// Returns the text of a string, a number or a boolean. Any other value is an error.
 fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>, BadAnnouncement> {
     let text = value.get();
     match Json::of(text) {
