@@ -65,6 +65,7 @@ async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String
     (report(&servers), code)
 }
 
+/// Asks one server for its status.
 async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String> {
     let answer = client
         .get(format!("{server}/v1/cluster/status"))
@@ -103,6 +104,7 @@ async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (
     }
 }
 
+/// Asks one server whether it is ready. An error is the reason why it is not.
 async fn ready(client: &reqwest::Client, server: &str) -> Result<(), String> {
     let answer = client
         .get(format!("{server}/v1/cluster/ready"))
@@ -166,6 +168,7 @@ fn report(servers: &[(&str, Result<Status, String>)]) -> String {
     text
 }
 
+/// Appends the group and its members as one server sees them.
 fn push_group(text: &mut String, server: &str, status: &Status) {
     let cluster = status.group.cluster.as_deref().unwrap_or("not formed");
     let leader = status.leader.as_deref().unwrap_or("none");
@@ -226,7 +229,8 @@ mod tests {
         }
     }
 
-    /// The report shows the most advanced view, and each server that is unreachable or waiting.
+    /// The report shows the group as the most advanced server sees it, and each server that is
+    /// unreachable or does not serve.
     #[test]
     fn report_shows_the_group_and_the_rest() {
         let mut waiting = status("node4", None, 0);

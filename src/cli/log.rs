@@ -32,7 +32,8 @@ pub fn run(arguments: &LogArguments) -> u8 {
     }
 }
 
-/// Opens the stopped node's store and prints each committed entry. An error has its exit code.
+/// Opens the stopped node's store and prints each committed entry. An error comes with the exit
+/// code.
 fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     let dir = arguments.data_dir.join(server::RAFT_DIR);
     // Opening a missing directory would create it.

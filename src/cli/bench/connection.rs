@@ -130,6 +130,7 @@ impl HttpConnection {
         Ok(HttpAnswer { status, bytes })
     }
 
+    /// Opens a connection to the server.
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, String> {
         let stream = TcpStream::connect(&*self.address)
             .await
@@ -147,6 +148,7 @@ impl HttpConnection {
     }
 }
 
+/// Limits a request to [`TIMEOUT`].
 async fn in_time(
     asked: impl Future<Output = Result<HttpAnswer, String>>,
 ) -> Result<HttpAnswer, String> {

@@ -126,6 +126,7 @@ impl Schedule {
     }
 }
 
+/// One client of a load, with its own connection.
 struct BenchClient {
     number: u32,
     load: LoadRunner,

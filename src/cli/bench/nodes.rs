@@ -101,6 +101,7 @@ impl SimulatedEngines {
         self.body(node, token)
     }
 
+    /// Returns the JSON body of a node's announcement.
     fn body(&self, node: u32, token: u64) -> Bytes {
         let services: Vec<_> = (0..self.services)
             .map(|service| {
@@ -145,6 +146,7 @@ impl SimulatedEngines {
         }
     }
 
+    /// Announces or withdraws all nodes, spread over [`CONNECTIONS`] connections per server.
     async fn all(self: &Arc<Self>, servers: &[Address], method: Method) -> Result<(), String> {
         let count = CONNECTIONS * servers.len() as u32;
         let mut tasks = JoinSet::new();
@@ -165,6 +167,7 @@ impl SimulatedEngines {
         Ok(())
     }
 
+    /// Announces or withdraws one node, in up to [`TRIES`] attempts.
     async fn one(
         &self,
         connection: &mut HttpConnection,

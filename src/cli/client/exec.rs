@@ -23,6 +23,7 @@ pub fn run_once(command: &str, coordinator: &CoordinatorLine) -> anyhow::Result<
     Ok(code_of(status))
 }
 
+/// Returns `sh -c` with the command and the variables that describe the coordinator.
 fn prepared(command: &str, coordinator: &CoordinatorLine) -> Command {
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(command);

@@ -52,6 +52,7 @@ pub struct CoordinatorArguments {
     timeout: Duration,
 }
 
+/// The response to a request for all coordinators.
 #[derive(Deserialize)]
 struct AllCoordinators {
     coordinators: Vec<CoordinatorLine>,

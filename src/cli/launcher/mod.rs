@@ -150,8 +150,8 @@ pub fn check(paths: &Paths) -> anyhow::Result<()> {
     Ok(make_data_dir(paths)?)
 }
 
-/// Kills a server whose start failed. Otherwise, if its pid is not in the file, nothing could find
-/// the process later.
+/// Kills a server whose start failed, because nothing could find the process later if its pid is
+/// not in the file.
 fn abandon(mut child: Child, pid_file: &mut PidFile) {
     // This fails only if the process has already ended.
     let _ended = child.kill();
@@ -248,8 +248,8 @@ fn make_data_dir(paths: &Paths) -> Result<(), LauncherError> {
     fs::create_dir_all(&paths.data_dir).map_err(|error| LauncherError::file(&paths.data_dir, error))
 }
 
-/// Starts this binary with the command `run` and with absolute paths: its working directory is the
-/// data directory, as with airlift.
+/// Starts this binary with the command `run`. All paths are absolute, because its working directory
+/// is the data directory, as with airlift.
 fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, LauncherError> {
     let error_log = log.try_clone().map_err(LauncherError::Spawn)?;
     let mut command = Command::new(std::env::current_exe().map_err(LauncherError::Spawn)?);

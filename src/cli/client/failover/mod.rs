@@ -63,6 +63,7 @@ impl RequestError {
     }
 }
 
+/// A server, and why it did not answer the last time, if it did not.
 struct ServerState {
     url: String,
     error: Option<RequestError>,
@@ -289,6 +290,7 @@ fn late(limit: Duration) -> RequestError {
     RequestError::Unavailable(format!("no answer within {:.1} s", limit.as_secs_f64()))
 }
 
+/// Reads a response body of at most `bytes_max` bytes.
 async fn body(mut response: Response, bytes_max: usize) -> Result<String, String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response

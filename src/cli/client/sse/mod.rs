@@ -77,6 +77,7 @@ pub struct EventReader {
     has_begun: bool,
 }
 
+/// An open stream, with the time at which it was opened.
 struct OpenStream {
     blocks: BoxStream<'static, Result<Sse, SseError>>,
     since: Instant,
