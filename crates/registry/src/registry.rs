@@ -35,7 +35,7 @@ pub struct Registry {
     /// The time counted by ticks, grace periods included, from [`LEVEL_OF_ORDER`] on; zero before.
     pub(crate) ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
-    /// advances by at most this.
+    /// advances cluster time by at most this.
     pub(crate) step_limit_ms: u64,
     pub(crate) nodes: BTreeMap<Arc<str>, NodeEntry>,
     pub(crate) deadlines: BTreeSet<(u64, Arc<str>)>,
@@ -59,8 +59,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Creates an empty registry. The environment is the cluster's; it is part of every lookup and
-    /// of the digest.
+    /// Creates an empty registry. `environment` is that of the cluster; it is part of every lookup
+    /// and of the digest.
     pub fn new(environment: &str) -> Self {
         Self {
             environment: environment.to_owned(),

@@ -39,7 +39,7 @@ fn is_of(change: &Change, lookup: &Lookup) -> bool {
     }
 }
 
-/// Applies all removals first, then all additions, in the order of an event.
+/// Applies all removals first, then all additions, as a reader of an event does.
 fn apply(held: &mut Held, changes: &[&Change]) {
     for gone in changes.iter().flat_map(|change| list(&change.removed)) {
         held.remove(&key(&gone));

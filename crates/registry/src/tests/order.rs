@@ -36,7 +36,7 @@ struct ModelEntry {
     tick: bool,
 }
 
-/// A node that receives writes: its knowledge of the log, and a queue of writes for each node id.
+/// A node that receives writes: its evidence about the log, and a queue of writes for each node id.
 #[derive(Debug, Clone, Default)]
 struct Taker {
     committed: u64,
