@@ -11,9 +11,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The allocator. jemalloc keeps hyper's buffers of 8 KiB on pages of their own, of which an idle
-/// connection touches few: ten thousand held lookups take a quarter less memory than with the
-/// allocator of glibc.
+/// The allocator: jemalloc, which keeps hyper's buffers of 8 KiB on pages of their own. An idle
+/// connection touches few of these pages, so ten thousand long-polled lookups take a quarter less
+/// memory than with the allocator of glibc.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -130,7 +130,8 @@ fn restart(options: &CommandLine, paths: &Paths) -> u8 {
 
 /// Starts the server in the background unless it is running, and returns the exit code.
 fn start(options: &CommandLine, paths: &Paths) -> u8 {
-    // Checked before anything is started, so that errors are reported here and not in a log.
+    // The pid file and the configuration are checked before anything is started, so that errors are
+    // reported here and not in a log.
     match launcher::status(paths) {
         Ok(LauncherOutcome::Running(pid)) => {
             return outcome(Ok(LauncherOutcome::AlreadyRunning(pid)));

@@ -125,8 +125,8 @@ impl EventReader {
         }
     }
 
-    /// Interprets a block by the rules for readers of event streams, and returns its event if there
-    /// is one.
+    /// Interprets a block of lines by the rules of server-sent events, and returns its event if it
+    /// has data.
     fn take_in(&mut self, block: Sse) -> Result<Option<SseEvent>, String> {
         if block.id.is_some() {
             self.last_id = block.id;
