@@ -62,7 +62,7 @@ urls() {
 
 save_cluster() { printf '%s\n' "$nodes" "$port" "$bin" "$environment" >"$dir/cluster"; }
 
-# Loads the options of the last `up` for those that are not given.
+# Loads the options of the last `up`, and uses them in place of those that are not given now.
 load_cluster() {
   local lines
   [[ -f $dir/cluster ]] || return 1
@@ -97,6 +97,7 @@ process_state() {
   fi
 }
 
+# Prints the start time of a process, which tells it from a later one with the same pid.
 process_start() {
   if [[ -d /proc/self ]]; then
     local stat
@@ -119,6 +120,7 @@ running() {
   printf '%s' "$pid"
 }
 
+# Starts node I in the background, and records its pid and start time.
 start_node() {
   local i=$1 pid
   # The node has its own process group and ignores SIGHUP, so it outlives this script and terminal.
@@ -130,7 +132,8 @@ start_node() {
   printf '%s\n' "$pid" "$(process_start "$pid" || true)" >"$(pid_file "$i")"
 }
 
-# Sends SIGTERM, then SIGKILL after the limit. A paused node must continue to receive either.
+# Sends SIGTERM, then SIGKILL after STOP_LIMIT_S. A paused node also needs SIGCONT to handle
+# SIGTERM.
 stop_node() {
   local i=$1 pid tenths=0
   pid=$(running "$i") || return 0
@@ -157,7 +160,8 @@ kill_node() {
 
 stop_all() {
   local i
-  # In parallel: without a quorum there is no leadership to hand over, and nothing to wait for.
+  # All nodes are stopped at once, so that no leader waits to hand over its leadership: without a
+  # quorum it cannot.
   for ((i = 1; i <= nodes; i++)); do stop_node "$i" & done
   wait
 }
@@ -363,7 +367,8 @@ start_one() {
   SECONDS=0
   start_node "$1"
   local tenths
-  # Waits long enough to see a refusal at start. A node without a quorum is up, but not ready.
+  # Waits until the node listens, or exits because it refuses to start. A node that listens may
+  # still lack a quorum, so it is not necessarily ready.
   for ((tenths = 0; tenths < 100; tenths++)); do
     running "$1" >/dev/null || {
       tail -n 15 "$(log_file "$1")" >&2

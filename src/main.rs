@@ -11,9 +11,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The allocator. jemalloc keeps hyper's buffers of 8 KiB on pages of their own, of which an idle
-/// connection touches few: ten thousand held lookups take a quarter less memory than with the
-/// allocator of glibc.
+/// The allocator: jemalloc, which keeps hyper's buffers of 8 KiB on pages of their own. An idle
+/// connection touches few of these pages, so ten thousand long-polled lookups take a quarter less
+/// memory than with the allocator of glibc.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Runs one of the launcher's commands, and returns the exit code.
 fn server_command(arguments: &CliArguments) -> u8 {
     let options = arguments.command_line();
     let paths = match Paths::resolve(&options) {
@@ -43,12 +44,14 @@ fn server_command(arguments: &CliArguments) -> u8 {
     }
 }
 
+/// Runs the server in this process until it ends, and returns the exit code.
 fn run(arguments: &CliArguments, options: &CommandLine, paths: &Paths) -> u8 {
     let settings = match config::load(options) {
         Ok(settings) => settings,
         Err(errors) => return config_errors(&errors, CliCommand::Run),
     };
-    // This file holds the lock until the process ends. The child of `start` has inherited it.
+    // This file holds the server's lock until the process ends. The child of `start` has inherited
+    // the locked file.
     let _pid_file = if arguments.is_detached_child() {
         if let Err(error) = launcher::detach() {
             print_error(&format!("cannot start a session: {error}"));
@@ -74,11 +77,11 @@ fn run(arguments: &CliArguments, options: &CommandLine, paths: &Paths) -> u8 {
     match server::run(settings) {
         Ok(()) => exit_code::OK,
         Err(error) => {
-            // Reported twice, because either output may be unread: the log has the time, the
-            // console is what a person sees.
+            // Reported twice, because either output may be unread: the log records the time, and a
+            // person looks at the console.
             let exit_code = server::exit_code_of(&error);
             tracing::error!(target: "quorate", exit_code, "{error:#}");
-            // Does not wait for a console that is not read: the process has to end.
+            // Does not wait for a console that is not read, because the process has to end.
             telemetry::say_on_console(&format!("ERROR: {error:#}"));
             exit_code
         }
@@ -110,7 +113,8 @@ fn claim(paths: &Paths) -> Result<PidFile, u8> {
     Ok(pid_file)
 }
 
-/// Restarts the server. It is not stopped if it could not be started again.
+/// Restarts the server. A running server is not stopped if a check shows that it could not be
+/// started again.
 fn restart(options: &CommandLine, paths: &Paths) -> u8 {
     if let Err(errors) = config::load(options) {
         return config_errors(&errors, CliCommand::Restart);
@@ -124,8 +128,10 @@ fn restart(options: &CommandLine, paths: &Paths) -> u8 {
     }
 }
 
+/// Starts the server in the background unless it is running, and returns the exit code.
 fn start(options: &CommandLine, paths: &Paths) -> u8 {
-    // Checked before anything is started, so that errors are reported here and not in a log.
+    // The pid file and the configuration are checked before anything is started, so that errors are
+    // reported here and not in a log.
     match launcher::status(paths) {
         Ok(LauncherOutcome::Running(pid)) => {
             return outcome(Ok(LauncherOutcome::AlreadyRunning(pid)));
@@ -139,6 +145,7 @@ fn start(options: &CommandLine, paths: &Paths) -> u8 {
     outcome(launcher::start(options, paths))
 }
 
+/// Prints whether the server is running, and returns the exit code.
 fn status(paths: &Paths) -> u8 {
     match launcher::status(paths) {
         Ok(LauncherOutcome::NotRunning) => {

@@ -45,28 +45,27 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  *   watch.current().uri();
  * </pre>
  *
- * It does not poll: a node sends the coordinator's address, and again within milliseconds of each
- * move. When the node goes away, the next one is asked. When all are away, the last answer stays,
- * with the time at which it was last confirmed.
+ * The client does not poll: a node of quorate sends the coordinator's address at once, and again
+ * within milliseconds of each move. If the node fails, the client asks the next node. If all nodes
+ * fail, the client keeps the last answer, with the time at which a node last confirmed it.
  *
  * <ul>
- *   <li>{@link #current} never blocks and never forgets: after the first answer there always is
- *       one.
+ *   <li>{@link #current} never blocks. After the first answer it always returns one.
  *   <li>No call fails during an outage of one node, or of all; {@link Answer#unconfirmedSince}
  *       reports it.
- *   <li>It never spins: a pause that grows from PAUSE_MIN to PAUSE_MAX separates failed attempts.
+ *   <li>Between failed attempts there is a pause, which grows from PAUSE_MIN to PAUSE_MAX.
  * </ul>
  */
 public final class CoordinatorWatch implements AutoCloseable {
-    /** A node sends something every 3 s. One that is silent this long is dead or unreachable. */
+    /** Time without any data after which a node counts as failed. A heartbeat comes every 3 s. */
     private static final Duration SILENCE = Duration.ofSeconds(10);
 
-    /** A node begins its response within 2 s, if need be with 503. */
+    /** Timeout for the head of a response. A node sends it within 2 s, even if it is a 503. */
     private static final Duration RESPONSE = Duration.ofSeconds(5);
 
     /**
-     * After an attempt that took this long the next one follows at once, so a failover has no
-     * pause.
+     * Duration of a stream after which the next node is asked without a pause, so that a failover
+     * takes no longer than needed.
      */
     private static final Duration STEADY = Duration.ofSeconds(5);
 
@@ -75,7 +74,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     private static final System.Logger LOG = System.getLogger(CoordinatorWatch.class.getName());
 
-    /** The coordinator's address, as a node sent it last. */
+    /** The last state of the coordinator that a node sent: its address, or that there is none. */
     public static final class Answer {
         private final String uri;
         private final Map<String, String> fields;
@@ -97,36 +96,37 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
 
         /**
-         * {@code http://host:port}; null while the cluster knows no coordinator, with the reason in
-         * {@link #fields}.
+         * Returns {@code http://host:port}, or null if the cluster knows no coordinator; then
+         * {@link #fields} has the reason.
          */
         public String uri() {
             return uri;
         }
 
         /**
-         * The plain fields of what the node sent: engine, nodeId, pool, location, joinedIndex; or
-         * reason.
+         * Returns the fields that the node sent, without nested ones: uri, engine, nodeId, pool,
+         * location and joinedIndex, or only reason.
          */
         public Map<String, String> fields() {
             return fields;
         }
 
         /**
-         * Everything the node sent, for a JSON library: also the properties of the announcement.
+         * Returns everything that the node sent, for a JSON library. It includes the properties of
+         * the announcement.
          */
         public String json() {
             return json;
         }
 
-        /** The node that sent it. */
+        /** Returns the node that sent the answer. */
         public String server() {
             return server;
         }
 
         /**
-         * Null while a node confirms it. Otherwise the time of the last confirmation: no node has
-         * been reachable since.
+         * Returns null while a node confirms the answer. Otherwise returns the time of the last
+         * confirmation: no node has answered since.
          */
         public Instant unconfirmedSince() {
             return unconfirmedSince;
@@ -136,7 +136,7 @@ public final class CoordinatorWatch implements AutoCloseable {
             return new Answer(uri, fields, json, server, since);
         }
 
-        /** Returns whether both have the same content, even from different nodes. */
+        /** Returns whether both answers are equal, apart from the nodes that sent them. */
         private boolean isSameAs(Answer other) {
             return other != null
                     && json.equals(other.json)
@@ -171,9 +171,9 @@ public final class CoordinatorWatch implements AutoCloseable {
     /**
      * Starts watching.
      *
-     * @param engine {@code presto} or {@code trino}; null: any
-     * @param pool null: any
-     * @param onChange gets each new answer, on the thread of the watch, and should return soon
+     * @param engine {@code presto} or {@code trino}, or null for any engine
+     * @param pool the pool, or null for any pool
+     * @param onChange gets each new answer on the thread of the watch, and must not block it
      */
     public CoordinatorWatch(
             List<String> servers, String engine, String pool, Consumer<Answer> onChange) {
@@ -183,8 +183,8 @@ public final class CoordinatorWatch implements AutoCloseable {
                     "servers must be one or more addresses such as http://host:8411, not "
                             + servers);
         }
-        // A random order for each watch, so that the watchers of a node that dies spread over the
-        // others.
+        // Each watch has its own random order, so that the watchers of a failed node spread over
+        // the other nodes.
         this.servers = new ArrayList<>(servers);
         Collections.shuffle(this.servers);
         this.query = parameter("engine", engine) + parameter("pool", pool);
@@ -221,11 +221,12 @@ public final class CoordinatorWatch implements AutoCloseable {
         alarms.shutdown();
     }
 
-    // ---- The thread -----------------------------------------------------------------------------
+    // ---- The thread of the watch ----------------------------------------------------------------
 
+    /** Follows one node after another until the watch is closed. */
     private void run() {
-        int unanswered = 0; // attempts in a row, as `brief`
-        int brief = 0;
+        int unanswered = 0; // attempts in a row that brought no answer
+        int brief = 0; // attempts in a row that were shorter than STEADY
         for (int i = 0; ; i = (i + 1) % servers.size()) {
             String server = servers.get(i);
             Answer before = answer;
@@ -233,8 +234,8 @@ public final class CoordinatorWatch implements AutoCloseable {
             try {
                 follow(server);
             } catch (Exception error) {
-                // The watch survives anything that a server sends: a dead thread would silently be
-                // wrong.
+                // No response ends the thread: without it, current() would return an old answer
+                // without a sign.
                 trouble = server + ": " + (error.getMessage() == null ? error : error.getMessage());
                 LOG.log(System.Logger.Level.INFO, "lost {0}", trouble);
             }
@@ -255,7 +256,7 @@ public final class CoordinatorWatch implements AutoCloseable {
 
     private static long pauseMs(int brief) {
         long most = Math.min(PAUSE_MAX.toMillis(), PAUSE_MIN.toMillis() << Math.min(brief - 1, 16));
-        // Random, so that the watchers of a node that returns do not all connect at once.
+        // Random, so that the watchers do not all connect at once to a node that returns.
         return ThreadLocalRandom.current().nextLong(most / 2, most + 1);
     }
 
@@ -267,7 +268,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** Reads one node's stream until it ends, which is an exception. */
+    /** Reads one node's stream until it ends, which throws unless the watch is closed. */
     private void follow(String server) throws IOException, InterruptedException {
         URI address = URI.create(server.replaceAll("/+$", "") + "/v1/coordinator?watch" + query);
         HttpRequest request =
@@ -292,8 +293,8 @@ public final class CoordinatorWatch implements AutoCloseable {
     }
 
     /**
-     * Sends with a limit on the time to the response's head. Not HttpRequest.timeout: since JDK 26
-     * that ends the body too.
+     * Sends a request, and limits the time until the head of the response.
+     * HttpRequest.timeout is not used, because since JDK 26 it ends the body too.
      */
     private HttpResponse<InputStream> send(HttpRequest request)
             throws IOException, InterruptedException {
@@ -305,15 +306,15 @@ public final class CoordinatorWatch implements AutoCloseable {
             String reason = e.getCause().getMessage();
             throw new IOException(reason == null ? "cannot be reached" : reason, e);
         } catch (TimeoutException e) {
-            // Before JDK 16 cancel does not stop the exchange: a late response must not keep its
-            // connection.
+            // Before JDK 16 cancel() does not stop the exchange, so a late response is closed here:
+            // otherwise it would keep its connection.
             sent.thenAccept(response -> closeQuietly(response.body()));
             sent.cancel(true);
             throw new IOException("no response within " + RESPONSE, e);
         }
     }
 
-    /** Reads server-sent events: each ends with an empty line. A heartbeat has no data. */
+    /** Reads server-sent events. Each ends with an empty line; a heartbeat has no data. */
     private void take(String server, InputStream stream) throws IOException {
         BufferedReader lines = new BufferedReader(new InputStreamReader(stream, UTF_8));
         String name = "message";
@@ -350,7 +351,7 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
-    /** A body has no time limit of its own: closing it wakes the reader. */
+    /** Closes the stream after SILENCE, which wakes its reader: a read has no timeout. */
     private Future<?> closeAfterSilence(InputStream stream) {
         return alarms.schedule(
                 () -> closeQuietly(stream), SILENCE.toMillis(), TimeUnit.MILLISECONDS);
@@ -368,11 +369,12 @@ public final class CoordinatorWatch implements AutoCloseable {
         }
     }
 
+    /** Stores an answer, and reports it to onChange if it differs from the last one. */
     private void learn(Answer next) {
         boolean isNews;
         synchronized (changed) {
             isNews = !next.isSameAs(answer);
-            // An equal answer is stored too: it is confirmed, perhaps by another node.
+            // An equal answer is stored too, because its node confirms it and may be another one.
             answer = next;
             changed.notifyAll();
         }
@@ -380,17 +382,17 @@ public final class CoordinatorWatch implements AutoCloseable {
             try {
                 onChange.accept(next);
             } catch (RuntimeException e) {
-                // The watch continues: this failure is the application's.
+                // An error of the application does not end the watch.
                 LOG.log(System.Logger.Level.WARNING, "onChange failed", e);
             }
         }
     }
 
-    // ---- JSON: as much as an answer needs -------------------------------------------------------
+    // ---- A JSON parser that suffices for an answer ----------------------------------------------
 
     /**
-     * A string, a bracket, a colon, a comma, or a number or word. Possessive, so that no text makes
-     * it slow.
+     * A JSON token: a string, a bracket, a colon, a comma, a number or a word. The quantifiers are
+     * possessive, so that no text makes matching slow.
      */
     private static final Pattern TOKEN =
             Pattern.compile("\"((?:[^\"\\\\]++|\\\\.)*+)\"|([{}\\[\\]:,])|([^\\s{}\\[\\]:,\"]++)");
@@ -398,14 +400,15 @@ public final class CoordinatorWatch implements AutoCloseable {
     private static final Pattern ESCAPE = Pattern.compile("\\\\(?:u([0-9a-fA-F]{4})|(.))");
 
     /**
-     * The strings, numbers and words that are fields of the object itself; nested ones are skipped.
+     * Returns the fields of an object whose values are strings, numbers or words; nested objects
+     * and arrays are skipped.
      */
     static Map<String, String> plainFields(String json) {
         Map<String, String> fields = new LinkedHashMap<>();
         Matcher token = TOKEN.matcher(json);
         int depth = 0;
         String key = null;
-        String text = null; // the token before, when it was a value or a key
+        String text = null; // the previous token, if it was a value or a key
         while (token.find()) {
             char mark = token.group(2) == null ? ' ' : token.group(2).charAt(0);
             boolean isBetweenFields = depth == 1 && (mark == ',' || mark == '}');
@@ -452,13 +455,13 @@ public final class CoordinatorWatch implements AutoCloseable {
         return fields.get(name);
     }
 
-    // ---- Small things ---------------------------------------------------------------------------
+    // ---- Query parameters, threads, output ------------------------------------------------------
 
     private static String parameter(String name, String value) {
         return value == null ? "" : "&" + name + "=" + URLEncoder.encode(value, UTF_8);
     }
 
-    /** A daemon: a program that forgets to close the watch still ends. */
+    /** Creates a daemon thread, so that a program that does not close the watch still ends. */
     private static Thread daemon(Runnable task, String name) {
         Thread thread = new Thread(task, name);
         thread.setDaemon(true);
@@ -471,7 +474,7 @@ public final class CoordinatorWatch implements AutoCloseable {
                 stream.close();
             }
         } catch (IOException e) {
-            // Nothing is lost with it.
+            // The stream is not used any more.
         }
     }
 

@@ -8,9 +8,9 @@ Needs only Python 3.9 or newer. Copy this file into your application.
     watch.wait(30).uri     # at the start: blocks until the coordinator is known
     watch.current().uri    # from then on: at once, from memory
 
-It does not poll: a node sends the coordinator's address, and again within milliseconds of each
-move. When the node goes away, the next one is asked. When all are away, the last answer stays, with
-the time at which it was last confirmed.
+The client does not poll: a node of quorate sends the coordinator's address at once, and again
+within milliseconds of each move. If the node fails, the client asks the next node. If all nodes
+fail, the client keeps the last answer, with the time at which a node last confirmed it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """The coordinator's address, as a node sent it last."""
+    """The last state of the coordinator that a node sent: its address, or that there is none."""
 
     uri: Optional[str]
     """`http://host:port`; None while the cluster knows no coordinator, with the reason in
@@ -44,35 +44,36 @@ class Answer:
     reason."""
 
     server: str = field(compare=False)
-    """The node that sent it."""
+    """The node that sent the answer."""
 
     unconfirmed_since: Optional[float] = None
-    """None while a node confirms it. Otherwise the time of the last confirmation, as `time.time()`:
-    no node has been reachable since."""
+    """None while a node confirms the answer. Otherwise the time of the last confirmation, as
+    `time.time()`: no node has answered since."""
 
 
 class CoordinatorWatch:
     """Keeps the answer to `GET /v1/coordinator` current, in a thread of its own.
 
-    - `current` never blocks and never forgets: after the first answer there always is one.
+    - `current` never blocks. After the first answer it always returns one.
     - No call fails during an outage of one node, or of all; `unconfirmed_since` reports it.
-    - It never spins: a pause that grows from PAUSE_MIN_S to PAUSE_MAX_S separates failed attempts.
+    - Between failed attempts there is a pause, which grows from PAUSE_MIN_S to PAUSE_MAX_S.
     """
 
     SILENCE_S = 10.0
-    """A node sends something every 3 s. One that is silent this long is dead or unreachable."""
+    """Time without data after which a node counts as failed. Nodes send a heartbeat every 3 s."""
 
     RESPONSE_S = 5.0
-    """A node begins its response within 2 s, if need be with 503."""
+    """Timeout for the start of a response. A node begins one within 2 s, even if it is a 503."""
 
     STEADY_S = 5.0
-    """After an attempt that took this long the next one follows at once, so a failover has no
-    pause."""
+    """Duration of a stream after which the next node is asked without a pause, so that a failover
+    takes no longer than needed."""
 
     PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0
 
     LINE_MAX_BYTES = 32 << 20
-    """The largest announcement that a node accepts, which is more than any line of the stream."""
+    """Maximum length of a line: the largest announcement that a node accepts. No line of the stream
+    is longer."""
 
     def __init__(
         self,
@@ -84,8 +85,8 @@ class CoordinatorWatch:
     ):
         """Starts watching.
 
-        `engine` is `presto` or `trino`; without it, and without `pool`, any matches.
-        `on_change` gets each new answer, on the thread of the watch, and should return soon.
+        `engine` is `presto` or `trino`. If `engine` or `pool` is None, any value of it matches.
+        `on_change` is called with each new answer on the thread of the watch, and must not block.
         """
         if not servers or any(
             urlsplit(server).scheme not in ("http", "https") for server in servers
@@ -94,8 +95,8 @@ class CoordinatorWatch:
                 "servers must be one or more addresses such as http://host:8411, "
                 f"not {list(servers)}"
             )
-        # A random order for each watch, so that the watchers of a node that dies spread over the
-        # others.
+        # Each watch has its own random order, so that the watchers of a failed node spread over the
+        # other nodes.
         self._servers = random.sample(list(servers), len(servers))
         asked = {"engine": engine, "pool": pool}
         self._query = "".join(
@@ -108,7 +109,7 @@ class CoordinatorWatch:
         self._heard_at = time.time()
         self._closed = threading.Event()
         self._socket: Optional[socket.socket] = None
-        # A daemon: a program that forgets to close the watch still ends.
+        # A daemon thread, so that a program that does not close the watch still ends.
         self._thread = threading.Thread(target=self._run, name="coordinator-watch", daemon=True)
         self._thread.start()
 
@@ -130,7 +131,7 @@ class CoordinatorWatch:
         connected = self._socket
         if connected is not None:
             try:
-                # Wakes the thread, which may be reading; close() alone would not.
+                # Wakes the thread if it is reading, which close() alone would not do.
                 connected.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # It is closed already.
@@ -143,17 +144,18 @@ class CoordinatorWatch:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    # ---- The thread -----------------------------------------------------------------------------
+    # ---- The thread of the watch ----------------------------------------------------------------
 
     def _run(self) -> None:
-        unanswered = brief = 0  # attempts in a row
+        """Follows one node after another until the watch is closed."""
+        unanswered = brief = 0  # attempts in a row without an answer, and short ones
         for server in itertools.cycle(self._servers):
             began, before = time.monotonic(), self._answer
             try:
                 self._follow(server)
             except Exception as error:  # pylint: disable=broad-except
-                # The watch survives anything that a server sends: a dead thread would silently be
-                # wrong.
+                # No response ends the thread: without it, current() would return an old answer
+                # without a sign.
                 self._trouble = f"{server}: {error or type(error).__name__}"
                 log.info("lost %s", self._trouble)
             if self._closed.is_set():
@@ -170,7 +172,8 @@ class CoordinatorWatch:
                 return
 
     def _pause(self, brief: int) -> float:
-        # Random, so that the watchers of a node that returns do not all connect at once.
+        """Returns the pause in seconds after `brief` short attempts in a row."""
+        # Random, so that the watchers do not all connect at once to a node that returns.
         most = min(self.PAUSE_MAX_S, self.PAUSE_MIN_S * 2 ** min(brief - 1, 16))
         return random.uniform(0.5, 1.0) * most
 
@@ -201,6 +204,7 @@ class CoordinatorWatch:
             connection.close()
 
     def _take(self, server: str, response: http.client.HTTPResponse) -> None:
+        """Reads the stream of a response, and stores each answer. Always ends with an exception."""
         for name, data in self._events(response):
             fields = json.loads(data)
             if name == "coordinator":
@@ -231,15 +235,16 @@ class CoordinatorWatch:
                 name, data = "message", ""
 
     def _learn(self, answer: Answer) -> None:
+        """Stores an answer, and reports it to `on_change` if it differs from the last one."""
         with self._changed:
-            # An equal answer is stored too: it is confirmed, perhaps by another node.
+            # An equal answer is stored too, because its node confirms it and may be another one.
             is_news, self._answer = answer != self._answer, answer
             self._changed.notify_all()
         if is_news and self._on_change:
             try:
                 self._on_change(answer)
             except Exception:  # pylint: disable=broad-except
-                # The watch continues: this failure is the application's.
+                # An error of the application does not end the watch.
                 log.exception("on_change failed")
 
 

@@ -1,5 +1,5 @@
-"""A node that does as the test says: the part of quorate's wire that a watch of the coordinator
-sees."""
+"""A fake node that a test controls. It serves only the part of quorate's protocol that a watch of
+the coordinator uses."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import threading
 from typing import Optional
 
 PATIENCE_S = 30.0
-"""How long a test waits for an event before it fails. Long, since the machine may be busy; nothing
-waits for its end."""
+"""Time that a test waits for an event before it fails. It is long because the machine may be busy.
+A test that passes never waits this long."""
 
 
 class Stream:
-    """One watch that a node was asked for: what it sends is in the test's hands."""
+    """One stream that a client has requested from a fake node. The test decides what it sends."""
 
     def __init__(self, node: FakeNode, connection: socket.socket, target: str):
         self.node = node
@@ -24,8 +24,8 @@ class Stream:
         self._index = 1000
 
     def coordinator(self, uri: str, **fields: object) -> None:
-        # Numbers, nested objects and a field of the same name in one: a reader must tell them
-        # apart.
+        # Contains a number, and a nested object with another field `uri`, which a client must not
+        # take for the address.
         known = {
             "uri": uri,
             "engine": "trino",
@@ -39,7 +39,7 @@ class Stream:
         self.event("none", {"reason": reason})
 
     def end(self, reason: str) -> None:
-        """The reader leaves by itself: a node that stops may take its time."""
+        """Sends the event `end` and leaves the connection open, which the client has to close."""
         self.event("end", {"reason": reason})
 
     def event(self, name: str, data: object) -> None:
@@ -57,7 +57,7 @@ class Stream:
         self.node.drop(self._connection)
 
     def wait_gone(self) -> None:
-        """Until the reader has closed its end."""
+        """Waits until the client has closed the connection."""
         self._connection.settimeout(PATIENCE_S)
         try:
             while self._connection.recv(4096):
@@ -67,16 +67,17 @@ class Stream:
 
 
 class FakeNode:
-    """A server on a port of its own, which it keeps while it is down: then connections are refused.
+    """A server on a port of its own. It keeps the port while it is stopped, so that connections are
+    refused.
 
-    Each watch asked for is put on `streams`, which several nodes may share: the test takes it from
-    there.
+    Each requested stream is put into the queue `streams`, from which the test takes it. Several
+    nodes may share a queue.
     """
 
     def __init__(self, streams: "queue.Queue[Stream]"):
         self.streams = streams
         self.refusal: Optional[str] = None
-        """When set, what a 503 says to whoever asks for a watch."""
+        """If set, each request is refused with status 503 and this text."""
         self.refused: "queue.Queue[str]" = queue.Queue()
         self._lock = threading.Lock()
         self._connections: list[socket.socket] = []
@@ -97,7 +98,7 @@ class FakeNode:
         return self
 
     def stop(self) -> None:
-        """As kill -9 does: every connection breaks off, and new ones are refused."""
+        """Breaks every connection and refuses new ones, as after kill -9."""
         with self._lock:
             self._break(self._listener)
             connections, self._connections = self._connections, []
@@ -118,7 +119,7 @@ class FakeNode:
     @staticmethod
     def _break(connection: socket.socket) -> None:
         try:
-            # Wakes accept() and recv(); close() alone would not.
+            # Wakes accept() and recv(), which close() alone would not do.
             connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
@@ -163,7 +164,7 @@ class FakeNode:
         except OSError:
             return self.drop(connection)
         with self._lock:
-            # Not after stop(): then the test would take a stream that is broken already.
+            # After stop() the stream is broken already, and the test must not get it.
             if connection in self._connections:
                 self.streams.put(Stream(self, connection, target))
         return None

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Both example applications on a real cluster of three: `examples/test` calls it.
+"""Tests both example applications on a real cluster of three nodes, for `examples/test`.
 
 Usage: on_a_cluster.py DIR PORT [OPTION OF scripts/cluster.sh up...]
 """
@@ -28,14 +28,14 @@ from program import (  # noqa: E402
 )
 
 START_LIMIT_S = 1500.0
-"""`up` may have to build the product."""
+"""Time limit of `cluster.sh up`, which may have to build the product."""
 
 
 class Cluster:
     def __init__(self, directory: str, port: int, options: "list[str]"):
         self._directory = directory
         self.urls = [f"http://127.0.0.1:{port + i}" for i in range(3)]
-        # Announcements that nobody renews must outlast a slow run.
+        # The announcements are not renewed and must not expire during a slow run.
         options = ["--port", str(port), "--set", "discovery.max-age=1h", *options]
         self._script("up", "3", *options, limit_s=START_LIMIT_S)
 
@@ -79,7 +79,8 @@ class Cluster:
 
     @staticmethod
     def _until_ok(method: str, url: str, body: object = None) -> None:
-        """Again while the cluster elects a leader, which takes it under a second."""
+        """Repeats the request until it succeeds: electing a leader takes the cluster under a
+        second."""
         data = None if body is None else json.dumps(body).encode()
         deadline = time.monotonic() + PATIENCE_S
         while True:
@@ -104,8 +105,8 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
     moves = 0
 
     def move(through: str) -> str:
-        """Another node announces a coordinator; those before it stay listed, as if they had been
-        killed."""
+        """Announces a coordinator under a new node id. The previous coordinators stay listed, as if
+        they had been killed."""
         nonlocal moves
         moves += 1
         uri = f"http://10.0.0.{moves}:8080"
@@ -136,8 +137,8 @@ def check(cluster: Cluster, programs: "dict[str, Program]") -> None:
 
     for url in cluster.urls:
         cluster.kill(url)
-    # Nodes die one after the other, so the last may end its stream in between, and others take it
-    # up again.
+    # The nodes are killed one after the other. In between, a program may lose its stream and open
+    # one on a node that is still alive, so other lines may precede this one.
     for program in programs.values():
         program.until(unconfirmed(coordinator(uri)))
     passed("all three are killed: the last answer stays, marked as unconfirmed")

@@ -1,4 +1,4 @@
-"""An example application as a process, and what it prints."""
+"""Runs an example application as a process, and reads the lines that it prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import Optional
 
 from fake_node import PATIENCE_S
 
-# `timeout` ends a run as Ctrl-C does: with `atexit`, so that no program is left behind.
+# SIGTERM, which `timeout` sends, ends a run like Ctrl-C does: `atexit` functions run and kill the
+# started programs.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 EXAMPLES = Path(__file__).resolve().parent.parent
@@ -28,15 +29,17 @@ def python_command() -> "list[str]":
 
 
 def java_command() -> "Optional[list[str]]":
-    """None without a JDK: `examples/test` sets JAVA to one."""
+    """Returns the command of the Java application, or None without Java. `examples/test` sets
+    JAVA."""
     java = os.environ.get("JAVA") or shutil.which("java")
-    # One file, compiled as it starts: a bare runtime cannot, and says so.
+    # Java compiles a single source file when it starts it. This needs a JDK: a bare runtime fails
+    # with an error.
     return java and [java, str(EXAMPLES / "java" / "CoordinatorWatch.java")]
 
 
 class Program:
-    """A program that watches `servers`. Its log is kept for a failure; what it prints is taken line
-    by line."""
+    """A running program that watches `servers`. The test reads its output line by line. Its output
+    and log are kept for the message of a failure."""
 
     def __init__(self, command: "list[str]", servers: "list[str]"):
         self._process = subprocess.Popen(
@@ -61,7 +64,7 @@ class Program:
                     lines.put(line.rstrip("\n"))
 
     def next(self, expected: str) -> "re.Match[str]":
-        """The next line, which must match: no other line may come before it."""
+        """Returns the next line, which must match `expected`."""
         line = self._line(time.monotonic() + PATIENCE_S, expected)
         found = re.fullmatch(expected, line)
         if not found:
@@ -69,7 +72,7 @@ class Program:
         return found
 
     def until(self, expected: str) -> "re.Match[str]":
-        """The first line that matches, whatever comes before it."""
+        """Skips lines until one matches `expected`, and returns the match."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             found = re.fullmatch(expected, self._line(deadline, expected))
@@ -98,7 +101,8 @@ class Program:
 
 
 def coordinator(uri: str) -> str:
-    """The line of a coordinator at `uri`; its first group is the server that reported it."""
+    """Returns the pattern of the line for a coordinator at `uri`. Its first group is the server
+    that reported it."""
     return rf"coordinator {re.escape(uri)} \(reported by (.*)\)"
 
 

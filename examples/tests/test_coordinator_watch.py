@@ -1,5 +1,5 @@
-"""The Python client by itself: what it answers, when it changes its mind, and that it never spins.
-No network but loopback."""
+"""Tests of the Python client against fake nodes: its answers, its failover and its pauses. They use
+only the loopback network."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class WatchTest(unittest.TestCase):
         return self.changes.get(timeout=PATIENCE_S)
 
     def test_the_answer_is_in_memory_and_follows_each_move(self) -> None:
-        """Before the first answer there is none; after it, current() is what the stream said
-        last."""
+        """current() returns None before the first answer, and the last answer of the stream after
+        it."""
         watch = self.watch([self.nodes(1)[0].start()])
         stream = self.stream()
         self.assertEqual(stream.target, "/v1/coordinator?watch")
@@ -58,8 +58,8 @@ class WatchTest(unittest.TestCase):
         self.assertEqual((watch.current().uri, watch.current().fields["nodeId"]), (B, "c2"))
 
     def test_none_is_an_answer_and_wait_waits_on(self) -> None:
-        """A cluster without a coordinator says so at once, with the reason; wait() is for one that
-        has a name."""
+        """The lack of a coordinator is an answer of its own, with the reason. wait() returns only
+        an answer with an address."""
         watch = self.watch([self.nodes(1)[0].start()])
         stream = self.stream()
         stream.none("no node announces a coordinator")
@@ -71,7 +71,8 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(watch.wait(PATIENCE_S).uri, A)
 
     def test_a_node_that_dies_shows_in_no_call(self) -> None:
-        """The stream goes on at the next node, and the same answer from there is no change."""
+        """When a node fails, the watch continues at the next node, whose equal answer is no
+        change."""
         nodes = self.nodes(3)
         watch = self.watch([node.start() for node in nodes])
         first = self.stream()
@@ -83,12 +84,13 @@ class WatchTest(unittest.TestCase):
         self.assertEqual((watch.current().uri, watch.current().unconfirmed_since), (A, None))
         second.coordinator(A)
         second.coordinator(B)
-        # The second A, and no `unconfirmed` in between, would have come before it.
+        # B is the next change: neither the second A nor an unconfirmed answer was reported.
         self.assertEqual(self.change().uri, B)
         self.assertEqual(watch.current().server, second.node.url)
 
     def test_a_node_that_ends_its_stream_is_left(self) -> None:
-        """`end` says that the node stops, or has no quorum: another one is asked."""
+        """After the event `end`, sent by a node that stops or has no quorum, the next node is
+        asked."""
         self.watch([node.start() for node in self.nodes(2)])
         first = self.stream()
         first.coordinator(A)
@@ -96,7 +98,7 @@ class WatchTest(unittest.TestCase):
         self.assertIsNot(self.stream().node, first.node)
 
     def test_a_silent_node_is_given_up(self) -> None:
-        """A connection that stays open and brings nothing is no better than none."""
+        """If a connection stays open but brings no data, the next node is asked."""
 
         class Impatient(CoordinatorWatch):
             SILENCE_S = 0.2
@@ -108,8 +110,8 @@ class WatchTest(unittest.TestCase):
         first.wait_gone()
 
     def test_a_503_is_no_answer(self) -> None:
-        """A node without a quorum knows nothing: the answer stays, another node is asked, and
-        wait() says why."""
+        """After a 503, sent by a node without a quorum, another node is asked. The error of wait()
+        contains the reason."""
         refusing, good = self.nodes(2)
         refusing.refusal = "no majority of the cluster answers"
         watch = self.watch([refusing.start()])
@@ -122,8 +124,8 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(both.wait(PATIENCE_S).uri, A)
 
     def test_the_last_answer_stays_when_all_are_away(self) -> None:
-        """All nodes down: the address is still there, marked since when. Back again: the mark goes,
-        and moves come."""
+        """If all nodes fail, the address stays, with the time since which it is unconfirmed. When
+        they return, it is confirmed again and changes are reported."""
         nodes = self.nodes(3)
         watch = self.watch([node.start() for node in nodes])
         before = time.time()
@@ -150,7 +152,7 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(self.change().uri, B)
 
     def test_rubbish_is_no_answer(self) -> None:
-        """Whatever a server sends, the last answer stays and the watch goes on."""
+        """No invalid response removes the last answer or ends the watch."""
 
         class Hasty(CoordinatorWatch):
             PAUSE_MAX_S = CoordinatorWatch.PAUSE_MIN_S
@@ -176,8 +178,8 @@ class WatchTest(unittest.TestCase):
         self.assertIsNone(watch.current().unconfirmed_since)
 
     def test_it_never_spins(self) -> None:
-        """Streams that end at once are asked for again after pauses that grow: five need 0.05 + 0.1
-        + 0.2 + 0.4 s at least."""
+        """Streams that end at once are requested again after growing pauses. The fifth follows
+        after at least 0.05 + 0.1 + 0.2 + 0.4 s."""
         self.watch([node.start() for node in self.nodes(2)])
         began = time.monotonic()
         for _ in range(5):
@@ -187,7 +189,7 @@ class WatchTest(unittest.TestCase):
         self.assertGreaterEqual(time.monotonic() - began, 0.75)
 
     def test_close_ends_the_thread_and_the_connection(self) -> None:
-        """close() does not wait for the stream: it wakes the reader. The last answer stays."""
+        """close() ends the thread even while it waits for data. The last answer stays."""
         watch = self.watch([self.nodes(1)[0].start()])
         stream = self.stream()
         stream.coordinator(A)
@@ -198,7 +200,7 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(watch.current().uri, A)
 
     def test_a_failing_callback_harms_nothing(self) -> None:
-        """The application's exception is logged, and the watch goes on."""
+        """An exception of `on_change` is logged, and the watch continues."""
 
         def fail(_answer: Answer) -> None:
             raise RuntimeError("meant")
@@ -219,12 +221,12 @@ class WatchTest(unittest.TestCase):
                 watch._changed.wait(1)  # pylint: disable=protected-access
 
     def test_engine_and_pool_are_asked_for(self) -> None:
-        """Both go into the query, escaped."""
+        """The engine and the pool are sent in the query, escaped."""
         self.watch([self.nodes(1)[0].start()], engine="presto", pool="a&b c")
         self.assertEqual(self.stream().target, "/v1/coordinator?watch&engine=presto&pool=a%26b+c")
 
     def test_servers_are_addresses(self) -> None:
-        """What cannot be a server is said at once, not by an eternal silence."""
+        """An invalid server address raises an error at once."""
         for servers in [], ["10.0.0.1:8411"]:
             with self.assertRaises(ValueError):
                 CoordinatorWatch(servers)

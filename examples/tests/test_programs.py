@@ -1,4 +1,4 @@
-"""Both example applications, as anybody runs them, against nodes that do as told."""
+"""Tests of both example applications, run as programs, against fake nodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ A, B, C = "http://10.0.0.5:8080", "http://10.0.0.6:18080", "https://10.0.0.7:844
 
 
 class Group:
-    """Some nodes, and the watches that they are asked for."""
+    """Several fake nodes, and a queue of the streams that are requested from them."""
 
     def __init__(self, test: unittest.TestCase, count: int):
         self.streams: "queue.Queue[Stream]" = queue.Queue()
@@ -40,7 +40,7 @@ class Group:
 
 
 class Scenarios:
-    """The same for each language."""
+    """Tests that each example application must pass, in every language."""
 
     def command(self) -> "list[str]":
         raise NotImplementedError
@@ -51,8 +51,8 @@ class Scenarios:
         return program
 
     def test_each_move_is_printed_once(self) -> None:
-        """A coordinator, none, another, and the same one again, which is no change; JSON's escapes
-        are read."""
+        """The program prints one line for each change: a coordinator, none, another one. A repeated
+        answer is no change. JSON escapes are read."""
         group = Group(self, 1)
         program = self.run_on(group)
         stream = group.stream()
@@ -72,8 +72,8 @@ class Scenarios:
         program.next(coordinator(C))
 
     def test_the_next_node_goes_on(self) -> None:
-        """A node that dies, one that ends its stream and one that sends rubbish show in no line:
-        only the next move does."""
+        """A node that fails, one that ends its stream and one that sends an invalid event cause no
+        line. Only the next move is printed, by the next node."""
         group = Group(self, 3)
         program = self.run_on(group)
         first = group.stream()
@@ -93,8 +93,8 @@ class Scenarios:
         self.assertEqual(program.next(coordinator(B))[1], fourth.node.url)
 
     def test_the_last_answer_stays_when_all_are_away(self) -> None:
-        """All down, then back without a quorum, then well: the address stays, marked, until a node
-        stands by it again."""
+        """The address stays, marked as unconfirmed, while all nodes are down and while they are
+        back without a quorum. The mark goes when a node sends the address again."""
         group = Group(self, 3)
         program = self.run_on(group)
         group.stream().coordinator(A)
@@ -128,8 +128,8 @@ class JavaProgramTest(Scenarios, unittest.TestCase):
 
 class SilenceTest(unittest.TestCase):
     def test_a_silent_node_is_given_up(self) -> None:
-        """A stream that stays open and brings nothing is left after 10 s, by both at once so that
-        it takes only 10 s."""
+        """After 10 s without data on an open stream, the next node is asked. Both programs run at
+        the same time, so the test takes only 10 s."""
         programs = []
         for command in filter(None, [python_command(), java_command()]):
             group = Group(self, 2)

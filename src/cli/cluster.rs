@@ -47,11 +47,12 @@ pub async fn run(arguments: &ClusterArguments) -> anyhow::Result<u8> {
     } else {
         show(&client, arguments).await
     };
-    // A failure to print is ignored: the exit code is the result.
+    // A failure to print is ignored, because the exit code is the result.
     let _lost = output::line(text.trim_end());
     Ok(code)
 }
 
+/// Asks each server for its status, and returns the report and the exit code.
 async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let servers = &arguments.servers.server;
     let answers = join_all(servers.iter().map(|server| status(client, server))).await;
@@ -64,6 +65,7 @@ async fn show(client: &reqwest::Client, arguments: &ClusterArguments) -> (String
     (report(&servers), code)
 }
 
+/// Asks one server for its status.
 async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String> {
     let answer = client
         .get(format!("{server}/v1/cluster/status"))
@@ -79,6 +81,7 @@ async fn status(client: &reqwest::Client, server: &str) -> Result<Status, String
     answer.json().await.map_err(reason)
 }
 
+/// Waits until every server is ready, and returns the text to print and the exit code.
 async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (String, u8) {
     let servers = &arguments.servers.server;
     let deadline = clock::now() + arguments.timeout;
@@ -101,6 +104,7 @@ async fn wait_ready(client: &reqwest::Client, arguments: &ClusterArguments) -> (
     }
 }
 
+/// Asks one server whether it is ready. An error is the reason why it is not.
 async fn ready(client: &reqwest::Client, server: &str) -> Result<(), String> {
     let answer = client
         .get(format!("{server}/v1/cluster/ready"))
@@ -164,6 +168,7 @@ fn report(servers: &[(&str, Result<Status, String>)]) -> String {
     text
 }
 
+/// Appends the group and its members as one server sees them.
 fn push_group(text: &mut String, server: &str, status: &Status) {
     let cluster = status.group.cluster.as_deref().unwrap_or("not formed");
     let leader = status.leader.as_deref().unwrap_or("none");
@@ -224,7 +229,8 @@ mod tests {
         }
     }
 
-    /// The report shows the most advanced view, and each server that is unreachable or waiting.
+    /// The report shows the group as the most advanced server sees it, and each server that is
+    /// unreachable or does not serve.
     #[test]
     fn report_shows_the_group_and_the_rest() {
         let mut waiting = status("node4", None, 0);

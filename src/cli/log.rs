@@ -32,6 +32,8 @@ pub fn run(arguments: &LogArguments) -> u8 {
     }
 }
 
+/// Opens the stopped node's store and prints each committed entry. An error comes with the exit
+/// code.
 fn print(arguments: &LogArguments) -> Result<(), (u8, anyhow::Error)> {
     let dir = arguments.data_dir.join(server::RAFT_DIR);
     // Opening a missing directory would create it.
@@ -71,6 +73,7 @@ fn refused(error: OpenError) -> (u8, anyhow::Error) {
     }
 }
 
+/// Returns one entry as JSON, with its outcomes and changes.
 fn line(entry: &CommittedEntry) -> Value {
     let mut line = json!({ "index": entry.index, "term": entry.term });
     match &entry.content {

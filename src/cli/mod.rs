@@ -29,7 +29,7 @@ use std::ffi::OsString;
 use tokio::runtime::Builder;
 
 /// Runs the command that `words` names after the program's own name, and returns its exit code.
-/// Returns `None` if it is not one of these commands.
+/// Returns `None` if it is a command of the launcher or unknown.
 pub fn run(words: &[OsString]) -> Option<u8> {
     let (program, rest) = words.split_first()?;
     let (name, options) = rest.split_first()?;

@@ -29,11 +29,13 @@ pub struct ServicesArguments {
     timeout: Duration,
 }
 
+/// The fields of a lookup's JSON that are shown.
 #[derive(Deserialize)]
 struct LookupBody {
     services: Vec<ServiceLine>,
 }
 
+/// The fields of a service's JSON that are shown.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ServiceLine {
@@ -71,6 +73,7 @@ pub async fn run(arguments: &ServicesArguments) -> anyhow::Result<u8> {
     Ok(exit_code::OK)
 }
 
+/// Formats the services as a table.
 fn table(lookup: &LookupBody) -> String {
     const NOTHING: &str = "-";
     let cell =

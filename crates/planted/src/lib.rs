@@ -11,7 +11,7 @@ pub enum Bug {
     EntryUnsynced,
     /// A vote is sent before it is synced.
     VoteUnsynced,
-    /// The name of a snapshot's file is not synced.
+    /// The directory is not synced after a snapshot's file was renamed.
     NameUnsynced,
     /// A lookup is served without asking the leader.
     LocalRead,
@@ -23,13 +23,14 @@ pub enum Bug {
     VouchedByTwo,
     /// A write that may have been applied is proposed again.
     Reproposed,
-    /// An overtaken write is proposed again with the index of the write that overtook it.
+    /// A superseded write is proposed again, with the index of the write that superseded it.
     SecondProposal,
     /// An announcement expires at its old deadline, although a renewal has moved it.
     OldDeadline,
     /// Announcements age by the leader's wall clock.
     WallClockAge,
-    /// Ages continue after an outage as if clients could have renewed during it.
+    /// No grace period follows an outage: announcements expire as if clients could have renewed
+    /// during it.
     NoGrace,
     /// A damaged log is truncated instead of refused.
     DamageTruncates,
@@ -45,14 +46,14 @@ pub enum Bug {
     NoStaticsInSnapshot,
 }
 
-/// Returns whether this build has that bug.
+/// Returns whether this build has the bug. Without the feature `planted`, no build has one.
 #[cfg(not(feature = "planted"))]
 #[inline]
 pub const fn is_planted(_: Bug) -> bool {
     false
 }
 
-/// Returns whether this build has that bug.
+/// Returns whether this build has the bug: `QUORATE_PLANTED` names it.
 #[cfg(feature = "planted")]
 pub fn is_planted(bug: Bug) -> bool {
     static PLANTED: std::sync::OnceLock<String> = std::sync::OnceLock::new();

@@ -4,16 +4,17 @@ use crate::model::{Announcement, StaticService};
 use crate::order::Arrival;
 use serde::{Deserialize, Serialize};
 
-/// One log entry: commands batched by the proposing leader, applied in order.
+/// One log entry: a batch of commands that the leader proposed, applied in order.
 ///
 /// The configuration that `apply` needs is part of the entry, so that nodes with different settings
 /// have the same state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
-    /// Lifetime of an announcement without a renewal, in cluster milliseconds.
+    /// Lifetime of an announcement without a renewal, in milliseconds of cluster time.
     pub max_age_ms: u64,
-    /// Maximum advance of cluster time by one tick. It is added to every deadline, so that an
-    /// expiry may be late but never early.
+    /// Maximum advance of cluster time by one tick, in milliseconds. It is added to every deadline,
+    /// because the first tick after an announcement may count time from before it. So an expiry may
+    /// be late but never early.
     pub step_ms: u64,
     /// The commands.
     pub commands: Vec<Command>,
@@ -23,30 +24,33 @@ pub struct Batch {
 ///
 /// **The order of writes of one node.** A write that arrived at any server before another write of
 /// the same node began never takes effect after that other write was acknowledged. Each write
-/// therefore carries the knowledge of the node that received it, as of its arrival ([`Arrival`]).
-/// `apply` compares it with the index of the entry in which the registry last accepted a write of
-/// the node (an announcement, a renewal or a withdrawal) or expired it. Unless that entry is
-/// certainly older than the arrival, the write is `Superseded` and changes nothing.
+/// therefore carries evidence: what the cluster's node that received it (the receiving node) knew
+/// of the log at its arrival ([`Arrival`]). `apply` compares it with the index of the entry in
+/// which the registry last accepted a write of the node (an announcement, a renewal or a
+/// withdrawal) or expired it. Unless that entry is certainly older than the arrival, the write is
+/// `Superseded` and changes nothing.
 ///
-/// - The receiving node never proposes a write with later evidence than that of its arrival. It
-///   cannot know whether the write that overtook this one ended before this one arrived or began
-///   after it, so the client is asked to retry.
-/// - After `NotRegistered`, the announcement is proposed with the evidence of the renewal.
-/// - From one entry the registry accepts at most one write of a node, since the evidence of each is
-///   older than the entry. `previous` therefore identifies a single write, not two of which one may
-///   have begun later.
-/// - A renewal changes nothing in a lookup, nor does a withdrawal of a node that is not registered.
-///   Both are subject to this order nevertheless: a late one would become the last write of its
-///   node. The next write in the receiving node's queue, which may replace it, would then also
-///   replace the writes that the late one had bypassed.
-/// - A renewal need not be bounded by `until_ms`, however. If its evidence is newer than its
-///   request, the only effect is that exactly the stored announcement lives longer, and the writes
-///   behind it carry their own evidence.
+/// - The receiving node never proposes a write with evidence from after its arrival, not even if
+///   the write was superseded. It cannot know whether the superseding write ended before this write
+///   arrived or began after it, so the client is asked to retry.
+/// - After a renewal with the outcome `NotRegistered`, the receiving node proposes the whole
+///   announcement, with the evidence of the renewal.
+/// - If one entry contains several writes of a node, the registry accepts at most one of them,
+///   since the evidence of each is older than the entry. An index ([`Arrival::previous`]) therefore
+///   identifies a single write, not two of which one may have begun later.
+/// - Renewals, and withdrawals of a node that is not registered, change nothing in a lookup. They
+///   are ordered nevertheless, because a late one would become the last write of its node. The next
+///   write in the receiving node's queue may replace its predecessor ([`Arrival::previous`]), so it
+///   would also replace the newer writes that the late one had bypassed.
+/// - A renewal needs no time limit ([`Arrival::until_ms`]), however. If its evidence is newer than
+///   its request, the only effect is that the stored announcement lives longer, and the writes
+///   queued behind it carry evidence of their own.
 ///
-/// Below level 4, commands carry `seen`, a single index, and renewals are not ordered. A node of
-/// this release proposes such commands like the others: once, and with the index that it knew to be
-/// committed. It refuses more writes than it would with all of its evidence, until every voter
-/// knows level 4; in a new group this takes a moment.
+/// Below feature level 4 ([`LEVEL_OF_ORDER`](crate::LEVEL_OF_ORDER)), commands carry a single
+/// index, `seen`, and renewals are not ordered. Until every voter knows level 4, a node of this
+/// release proposes such commands too: each once, with the index that it knew to be committed at
+/// the arrival. More writes are superseded than with all of the evidence. In a new group this takes
+/// a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Replaces everything that the node announces. If exactly this announcement is stored, the
@@ -61,7 +65,7 @@ pub enum Command {
     /// Removes the node, which has left. Succeeds without effect if the node is not registered.
     /// From level 4 on, `OrderedWithdraw` is proposed instead.
     Withdraw {
-        /// The same as in `Announce`.
+        /// The highest index that the node that received the withdrawal knew to be committed.
         seen: u64,
         /// The node.
         node_id: String,
@@ -70,7 +74,7 @@ pub enum Command {
     /// only the deadline of exactly that announcement. From level 4 on, `OrderedRenew` is proposed
     /// instead, which can be superseded.
     Renew {
-        /// The same as in `Announce`. It is not read.
+        /// The highest index that the receiving node knew to be committed. It is not read.
         seen: u64,
         /// The node.
         node_id: String,
@@ -86,11 +90,13 @@ pub enum Command {
     },
     /// Advances cluster time. Proposed only by the leader, conditional on its own term.
     Tick {
-        /// Advance in cluster milliseconds, limited by the batch's `step_ms`. It does not advance
-        /// cluster time if there is a grace.
+        /// Time to advance by, in milliseconds, limited by the batch's `step_ms`. It first uses up
+        /// the rest of a grace period, then advances cluster time. If `grace_ms` is set, it does
+        /// neither.
         advance_ms: u64,
-        /// After a gap: time for which cluster time stops, in ticked milliseconds. Two graces do
-        /// not add up: the longer of this one and the rest of the previous one applies.
+        /// Grace period after an outage: time counted by ticks for which cluster time stops, in
+        /// milliseconds, so that clients can find the cluster again. Two grace periods do not add
+        /// up: the longer of this one and the rest of the previous one applies.
         grace_ms: Option<u64>,
     },
     /// Retires these raft ids, which were replaced and never return.
@@ -98,12 +104,13 @@ pub enum Command {
         /// The ids.
         raft_ids: Vec<u64>,
     },
-    /// Allows commands and fields of this level from here on.
+    /// Raises the feature level to this one: allows its commands and fields from here on
+    /// ([`LEVEL`](crate::LEVEL)).
     Level(u32),
     /// Same as `Announce`, with everything that the receiving node knew on arrival. From level 4
     /// on.
     OrderedAnnounce {
-        /// The knowledge of the receiving node.
+        /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The announcement.
         announcement: Announcement,
@@ -111,14 +118,14 @@ pub enum Command {
     /// Same as `Withdraw`, with everything that the receiving node knew on arrival. From level 4
     /// on.
     OrderedWithdraw {
-        /// The knowledge of the receiving node.
+        /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The node.
         node_id: String,
     },
     /// Same as `Renew`, with everything that the receiving node knew on arrival. From level 4 on.
     OrderedRenew {
-        /// The knowledge of the receiving node.
+        /// The evidence of the receiving node about earlier writes.
         arrival: Arrival,
         /// The node.
         node_id: String,

@@ -1,8 +1,8 @@
 //! A digest of the whole state, equal on all nodes at the same applied index.
 //!
-//! It is a sum of digests of the parts, so the cost of a change depends on the parts that change,
-//! not on the size of the state. It detects faults, not attacks: a peer that can choose the state
-//! can choose its digest.
+//! It is a sum of digests of the parts (their elements), so the cost of a change depends on the
+//! parts that change, not on the size of the state. It detects faults, not attacks: a peer that can
+//! choose the state can choose its digest.
 
 use crate::level::LEVEL_OF_ORDER;
 use crate::model::Fingerprint;
@@ -25,6 +25,7 @@ impl Registry {
         ])
     }
 
+    /// Recomputes the sum of the elements of nodes and static services.
     pub(crate) fn recompute_sum(&self) -> u128 {
         let nodes = self.nodes.values().fold(0u128, |sum, entry| {
             sum.wrapping_add(entry.element(self.level))
@@ -47,7 +48,8 @@ impl Registry {
             .number(self.vanished_index)
             .number(self.tombstones.floor())
             .number(self.retired.len() as u64);
-        // Below that level, a release that does not know the field must compute the same digest.
+        // Below `LEVEL_OF_ORDER`, releases that do not know `ticked_ms` must compute the same
+        // digest.
         let header = match self.level < LEVEL_OF_ORDER {
             true => header,
             false => header.number(self.ticked_ms),

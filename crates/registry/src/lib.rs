@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `command` | the commands in the log, and their outcomes |
 //! | `order` | the order of writes of one node |
-//! | `level` | the levels of commands and state |
+//! | `level` | the feature levels of the commands and the state |
 //! | `registry` | the state |
 //! | `state` | nodes, static services, the index of types, tombstones, cached lookups |
 //! | `apply` | the effect of each command |

@@ -1,5 +1,5 @@
-//! The order of writes: what is known about earlier writes when one arrives, and which of them it
-//! may replace.
+//! The order of writes of one node: the evidence about earlier writes that each write carries, and
+//! which of them it may replace.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,42 +22,45 @@ pub struct Tail {
     pub index: u64,
 }
 
-/// The knowledge of the node that received a write, as of the arrival of the write.
+/// The evidence that a write carries: what the node that received it knew of the log at its
+/// arrival.
 ///
 /// All of it is recorded once, on arrival, and a write is never proposed with anything newer. A
-/// write may replace another write of its node only if that one certainly began before this one
-/// arrived. This is the case for:
+/// write may replace another write of its node only if the other write certainly began before this
+/// write arrived. That is certain of the write in:
 ///
-/// - an entry at or below `committed`: it was committed before this write arrived.
+/// - an entry at or below `committed`, which was committed before this write arrived.
 /// - an entry at or below `tail`, if the entry with this write was proposed by the same leader. A
 ///   leader only appends to its log, so it proposed the entries that it had on arrival before this
 ///   write. If another leader proposed the write, it is unknown which entries of the old leader
 ///   came first, and `tail` is ignored.
-/// - the entry at `previous`: the write in it arrived earlier at the same node. Since that write
-///   was in order itself, all writes before it began earlier too.
+/// - the entry at `previous`, whose write arrived earlier at the same receiving node. Since that
+///   write was accepted in order, all writes before it began earlier too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
     /// The highest log index known to be committed.
     pub committed: u64,
     /// The last entry that the leader was known to have; absent if it is not above `committed`.
     pub tail: Option<Tail>,
-    /// The index of the last write of the same node that the receiving node saw accepted before it
-    /// processed this one.
+    /// The log index of the last write of the same node id that the receiving node saw accepted
+    /// before it processed this one.
     pub previous: Option<u64>,
     /// The value of [`Registry::ticked_ms`](crate::Registry::ticked_ms), in milliseconds, after
     /// which the write changes nothing.
     ///
     /// The receiving node sets it to the maximum that ticks can have counted when its client gives
     /// up, by the node's own clock. If ticks have counted more, that clock stopped, as in a paused
-    /// virtual machine, and the rest of the node's knowledge may be newer than the request that it
+    /// virtual machine, and the rest of the node's evidence may be newer than the request that it
     /// read.
     pub until_ms: Option<u64>,
 }
 
-/// The part of an [`Arrival`] that is valid in the entry that carries it.
+/// The rule for which earlier writes a write may replace: the part of its [`Arrival`] that is valid
+/// in the entry that carries it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WriteOrder {
-    /// Whether the rules of level 4 apply, which have no exemptions.
+    /// Whether the rules of level 4 apply, under which renewals and withdrawals of unregistered
+    /// nodes are ordered too.
     is_strict: bool,
     seen: u64,
     previous: Option<u64>,
@@ -65,7 +68,7 @@ pub(crate) struct WriteOrder {
 }
 
 impl WriteOrder {
-    /// Returns the order of a command that carries one index, as before level 4.
+    /// Returns the order of a command that carries only the index `seen`, as before level 4.
     pub fn seen(seen: u64) -> Self {
         Self {
             is_strict: false,
@@ -75,7 +78,8 @@ impl WriteOrder {
         }
     }
 
-    /// Returns the order of a write in an entry proposed by `proposer`, at a time counted by ticks.
+    /// Returns the order of a write in an entry proposed by `proposer`, applied when ticks have
+    /// counted `ticked_ms`.
     pub fn of(arrival: &Arrival, proposer: Option<Leadership>, ticked_ms: u64) -> Self {
         let tail = arrival
             .tail
@@ -140,7 +144,7 @@ mod tests {
         }
     }
 
-    /// Only the entry of the previous write in the queue may be replaced, not the ones before or
+    /// Above the tail, a write may replace only the entry at `previous`, not the entries before or
     /// after it.
     #[test]
     fn the_previous_write_is_one_entry_alone() {

@@ -16,14 +16,15 @@ use std::sync::Arc;
 /// replacements. Beyond it, the oldest is forgotten.
 pub(crate) const MAX_RETIRED: usize = 1024;
 
-/// The state of the cluster.
+/// The registry: the replicated state of the cluster.
 ///
 /// - The same entries produce the same state on every node: `apply` reads only the entry and the
 ///   state.
 /// - A node is registered from its first accepted announcement until it withdraws or expires.
 /// - An announcement expires only when cluster time reaches its deadline, and only a tick advances
 ///   cluster time.
-/// - A removed node returns only with an announcement whose receiving node had seen the removal.
+/// - A removed node returns only with an announcement whose receiving node had seen the removal in
+///   the log.
 #[derive(Debug)]
 pub struct Registry {
     pub(crate) environment: String,
@@ -31,10 +32,10 @@ pub struct Registry {
     pub(crate) level: u32,
     pub(crate) cluster_ms: u64,
     pub(crate) grace_left_ms: u64,
-    /// The time counted by ticks, from [`LEVEL_OF_ORDER`] on; zero before.
+    /// The time counted by ticks, grace periods included, from [`LEVEL_OF_ORDER`] on; zero before.
     pub(crate) ticked_ms: u64,
     /// The least `step_ms` of all batches that set a deadline since the last tick. The next tick
-    /// advances by at most this.
+    /// advances cluster time by at most this.
     pub(crate) step_limit_ms: u64,
     pub(crate) nodes: BTreeMap<Arc<str>, NodeEntry>,
     pub(crate) deadlines: BTreeSet<(u64, Arc<str>)>,
@@ -44,13 +45,13 @@ pub struct Registry {
     pub(crate) retired: VecDeque<u64>,
     pub(crate) changed_index: u64,
     pub(crate) statics_changed_index: u64,
-    /// The log index at which the last member of a type in a pool last went away.
+    /// The log index at which a type last disappeared from a pool because its last member left.
     pub(crate) vanished_index: u64,
     pub(crate) services: usize,
     pub(crate) held_bytes: usize,
-    /// [`MAX_HELD_BYTES`]; less in tests.
+    /// The limit of the memory cost: [`MAX_HELD_BYTES`], less in tests.
     pub(crate) max_held_bytes: usize,
-    /// The sum of the elements of nodes and static services.
+    /// The sum of the elements of nodes and static services: their parts of the digest.
     pub(crate) sum: u128,
     pub(crate) renderings: Renderings,
     /// The effects of the last entry; not part of the state.
@@ -58,8 +59,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Creates an empty registry. The environment is the cluster's; it is part of every lookup and
-    /// of the digest.
+    /// Creates an empty registry. `environment` is that of the cluster; it is part of every lookup
+    /// and of the digest.
     pub fn new(environment: &str) -> Self {
         Self {
             environment: environment.to_owned(),
@@ -103,7 +104,7 @@ impl Registry {
     }
 
     /// Returns the time counted by ticks, in milliseconds. Unlike cluster time, it does not stop
-    /// during a grace, so that a process can detect that its own clocks stopped.
+    /// during a grace period, so that a process can detect that its own clocks stopped.
     pub fn ticked_ms(&self) -> u64 {
         match self.level < LEVEL_OF_ORDER {
             true => self.cluster_ms,
@@ -111,12 +112,13 @@ impl Registry {
         }
     }
 
-    /// Returns the rest of the grace; ticks use it up before they advance cluster time.
+    /// Returns the rest of the grace period in milliseconds; ticks use it up before they advance
+    /// cluster time.
     pub fn grace_left_ms(&self) -> u64 {
         self.grace_left_ms
     }
 
-    /// Returns the level of commands in use.
+    /// Returns the feature level of commands in use.
     pub fn level(&self) -> u32 {
         self.level
     }

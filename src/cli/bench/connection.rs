@@ -67,7 +67,7 @@ impl HttpConnection {
     /// Sends a request and reads the whole response.
     ///
     /// # Errors
-    /// Returns a short reason that is the same each time.
+    /// Returns a short reason without varying parts, so that equal errors can be counted.
     pub async fn ask(
         &mut self,
         method: Method,
@@ -130,6 +130,7 @@ impl HttpConnection {
         Ok(HttpAnswer { status, bytes })
     }
 
+    /// Opens a connection to the server.
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, String> {
         let stream = TcpStream::connect(&*self.address)
             .await
@@ -147,6 +148,7 @@ impl HttpConnection {
     }
 }
 
+/// Limits a request to [`TIMEOUT`].
 async fn in_time(
     asked: impl Future<Output = Result<HttpAnswer, String>>,
 ) -> Result<HttpAnswer, String> {

@@ -63,7 +63,7 @@ impl BenchFigures {
         if !is_in(began) {
             return;
         }
-        // A failed request was not served, however soon it failed: it counts with the whole
+        // A failed request was not served, however soon it failed: its latency counts as the whole
         // timeout.
         let least = if is_served { Duration::ZERO } else { TIMEOUT };
         let latency_ns = began.elapsed().max(least).as_nanos() as u64;
@@ -100,7 +100,7 @@ impl BenchFigures {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Returns how many bytes the served requests brought.
+    /// Returns the number of bytes in the bodies of the served requests.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }

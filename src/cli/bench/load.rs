@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 /// per second.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Time after the end of the window in which overdue requests are still sent: their latency is part
-/// of the result.
+/// Time after the end of the window in which overdue requests are still sent, because their latency
+/// is part of the result.
 const WORKED_OFF_WITHIN: Duration = Duration::from_secs(2);
 
 /// Tolerance for timers: they fire up to a millisecond late, and a little later on a busy machine.
@@ -31,7 +31,8 @@ pub struct LoadRunner {
     pub clients: u32,
     pub workload: Workload,
     pub mix: Mix,
-    /// Requests per second; `None`: as fast as they are answered.
+    /// Requests per second; `None` if each client sends its next request when the last one is
+    /// answered.
     pub rate: Option<u32>,
     pub warm_up: Duration,
     pub duration: Duration,
@@ -114,7 +115,7 @@ impl Schedule {
             Some(spacing) => {
                 let begins = self.began + spacing.mul_f64(number as f64);
                 tokio::time::sleep_until(begins.min(self.window.to)).await;
-                // The rounding of the timer does not count as the cluster's time.
+                // The delay of the timer does not count as a latency of the cluster.
                 match clock::now() {
                     woke if woke < begins + TIMER_ROUNDS => begins.max(woke),
                     _ => begins,
@@ -125,6 +126,7 @@ impl Schedule {
     }
 }
 
+/// One client of a load, with its own connection.
 struct BenchClient {
     number: u32,
     load: LoadRunner,
@@ -134,6 +136,7 @@ struct BenchClient {
 }
 
 impl BenchClient {
+    /// Sends the requests that are due to this client until the load is over.
     async fn run(self) {
         let lookup = self.nodes.lookup_path();
         let mut server = self.number as usize;
@@ -169,8 +172,8 @@ impl BenchClient {
         HttpConnection::new(servers[server % servers.len()].clone())
     }
 
-    /// Returns the nodes that only this client writes. With fewer nodes than clients, it is one
-    /// node that others write too.
+    /// Returns the nodes that only this client writes. If there are fewer nodes than clients,
+    /// returns one node, which other clients write too.
     fn own_nodes(&self) -> impl Iterator<Item = u32> + Clone + use<> {
         let count = self.nodes.count();
         let first = self.number % count;

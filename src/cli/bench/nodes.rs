@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 /// Number of connections per server on which nodes are announced and withdrawn.
 const CONNECTIONS: u32 = 16;
-/// Maximum number of attempts for an announcement: the leader may change.
+/// Maximum number of attempts to announce or withdraw a node, which fail while the leader changes.
 const TRIES: u32 = 20;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -101,6 +101,7 @@ impl SimulatedEngines {
         self.body(node, token)
     }
 
+    /// Returns the JSON body of a node's announcement.
     fn body(&self, node: u32, token: u64) -> Bytes {
         let services: Vec<_> = (0..self.services)
             .map(|service| {
@@ -145,6 +146,7 @@ impl SimulatedEngines {
         }
     }
 
+    /// Announces or withdraws all nodes, spread over [`CONNECTIONS`] connections per server.
     async fn all(self: &Arc<Self>, servers: &[Address], method: Method) -> Result<(), String> {
         let count = CONNECTIONS * servers.len() as u32;
         let mut tasks = JoinSet::new();
@@ -165,6 +167,7 @@ impl SimulatedEngines {
         Ok(())
     }
 
+    /// Announces or withdraws one node, in up to [`TRIES`] attempts.
     async fn one(
         &self,
         connection: &mut HttpConnection,
@@ -231,14 +234,14 @@ impl RenewalTask {
     async fn run(mut self, every: Duration, mut stopped: watch::Receiver<bool>) -> u64 {
         let mut failed = 0;
         let mut pace = tokio::time::interval(every / self.own.len() as u32);
-        // After a stall, one renewal is enough.
+        // After a stall, missed renewals are not made up for.
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for node in self.own.iter().cycle() {
             tokio::select! {
                 _ = pace.tick() => {}
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             }
-            // A write in progress renews the node anyway.
+            // Another task is writing the node, which renews it as well.
             let Ok(_guard) = self.nodes.write_locks[*node as usize].try_lock() else {
                 continue;
             };

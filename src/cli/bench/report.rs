@@ -17,7 +17,7 @@ pub struct BenchReport {
     clients: u32,
     nodes: u32,
     services: u64,
-    /// Requested rate per second; `None`: each client sends a request when the last one is
+    /// Requested rate per second; `None` if each client sends a request when the last one is
     /// answered.
     asked_per_second: Option<u32>,
     duration_s: f64,

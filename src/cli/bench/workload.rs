@@ -73,7 +73,8 @@ impl FromStr for Mix {
 }
 
 impl Workload {
-    /// Returns the n-th request of a load. A mix is the same each time, and evenly mixed.
+    /// Returns the n-th request of a load. A mix has the same order in each run, and its kinds of
+    /// requests alternate evenly.
     pub fn step(self, mix: Mix, n: u64) -> BenchStep {
         /// Coprime to 100, so that consecutive requests rarely fall into the same share.
         const STRIDE: u64 = 37;
@@ -93,7 +94,8 @@ impl Workload {
 /// Returns the environment of the cluster, as its lookups report it.
 ///
 /// # Errors
-/// Fails when the first server does not answer, or others have announced the type.
+/// Fails when the first server does not answer, or other clients have announced services of the
+/// type.
 pub async fn environment(
     connection: &mut HttpConnection,
     of_type: &str,

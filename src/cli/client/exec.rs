@@ -23,6 +23,7 @@ pub fn run_once(command: &str, coordinator: &CoordinatorLine) -> anyhow::Result<
     Ok(code_of(status))
 }
 
+/// Returns `sh -c` with the command and the variables that describe the coordinator.
 fn prepared(command: &str, coordinator: &CoordinatorLine) -> Command {
     let mut sh = Command::new("sh");
     sh.arg("-c").arg(command);
@@ -40,6 +41,7 @@ fn prepared(command: &str, coordinator: &CoordinatorLine) -> Command {
     sh
 }
 
+/// Returns the exit code of an ended command, as a shell would report it.
 fn code_of(status: ExitStatus) -> u8 {
     let code = status
         .code()
@@ -51,8 +53,8 @@ fn code_of(status: ExitStatus) -> u8 {
 /// A command that runs for one coordinator after another.
 ///
 /// - At most one run is active at a time.
-/// - If several coordinators arrive during a run, only the newest counts, and only if it differs
-///   from that of the run.
+/// - If several coordinators are reported during a run, the command then runs only for the newest
+///   of them, and only if it differs from the coordinator of the run.
 pub struct Hook {
     command: String,
     running: Option<JoinHandle<io::Result<ExitStatus>>>,
@@ -85,8 +87,8 @@ impl Hook {
         self.served = Some(coordinator);
     }
 
-    /// Waits until the current run has ended, and starts the next one if there is a reason. This
-    /// method is cancel safe.
+    /// Waits until the current run has ended, and starts the next one if another coordinator was
+    /// reported meanwhile. This method is cancel safe.
     ///
     /// # Errors
     /// Fails when there is no `sh`.

@@ -33,8 +33,8 @@ pub fn print_error(text: &str) {
 /// Waits until standard output is a pipe whose reader is gone, so that
 /// `quorate watch ... | head -1` ends. Never returns for a file or a terminal.
 pub async fn reader_gone() {
-    // Not `from_owned_fd`, which would make writes to standard output fail when the reader is slow.
-    // A file cannot be polled, and does not need to be.
+    // `from_owned_fd` is not used, because it would make writes to standard output fail when the
+    // reader is slow. A file cannot be polled, but it has no reader that could be gone.
     let pipe = io::stdout()
         .as_fd()
         .try_clone_to_owned()

@@ -20,8 +20,8 @@ pub struct ServerList {
     pub server: Vec<String>,
 }
 
-/// Parses a server, given as `host:port` or as a URL with `http` or `https`, a host and a port.
-/// Anything more would address another program than a quorate server.
+/// Parses a server, given as `host:port` or as a URL with `http` or `https`, a host and a port. A
+/// URL with more than that is for some other program than a quorate server.
 fn server(text: &str) -> Result<String, String> {
     const EXAMPLE: &str = "expected http://host:port";
     let wrong = |what: &str| Err(format!("{what}; {EXAMPLE}"));
@@ -55,7 +55,7 @@ fn server(text: &str) -> Result<String, String> {
     if !matches!(scheme, "http" | "https") {
         return wrong(&format!("{scheme} is neither http nor https"));
     }
-    // Checked in the text, because the parser drops segments such as `%2e`.
+    // The path is checked in the text, because the parser drops segments such as `%2e`.
     let (_, rest) = url.split_once("://").unwrap_or(("", &url));
     if rest
         .split_once('/')
@@ -172,7 +172,8 @@ mod tests {
         }
     }
 
-    /// A URL with more than a server is refused, with an error that names the part.
+    /// A URL with more than a scheme, a host and a port is refused, with an error that names the
+    /// part.
     #[test]
     fn more_than_a_server_is_refused() {
         for (typed, why) in [

@@ -52,6 +52,7 @@ pub struct CoordinatorArguments {
     timeout: Duration,
 }
 
+/// The response to a request for all coordinators.
 #[derive(Deserialize)]
 struct AllCoordinators {
     coordinators: Vec<CoordinatorLine>,
@@ -90,6 +91,7 @@ pub async fn run(arguments: &CoordinatorArguments) -> anyhow::Result<u8> {
     once(arguments, failover, &query).await
 }
 
+/// Prints the current coordinator, or runs the `--exec` command for it, once.
 async fn once(
     arguments: &CoordinatorArguments,
     mut failover: FailoverClient,
@@ -109,6 +111,7 @@ async fn once(
     Ok(exit_code::OK)
 }
 
+/// Follows the coordinator: prints it, or runs the `--exec` command, now and whenever it changes.
 async fn follow(arguments: &CoordinatorArguments, mut events: EventReader) -> anyhow::Result<u8> {
     let mut known = LastCoordinator::default();
     let mut hook = arguments.exec.as_deref().map(Hook::new);
@@ -154,8 +157,8 @@ enum CoordinatorNews {
     None(String),
 }
 
-/// The last known state. After a failover, the next server sends the state again, which is not a
-/// change.
+/// The last known state of the coordinator. After a failover, the next server sends the state
+/// again, which is not a change.
 #[derive(Debug, Default)]
 struct LastCoordinator {
     state: Option<CoordinatorNews>,
@@ -164,6 +167,7 @@ struct LastCoordinator {
 }
 
 impl LastCoordinator {
+    /// Returns the state that an event reports, or `None` if it is the last known state.
     fn take_in(
         &mut self,
         event: &SseEvent,
@@ -190,7 +194,7 @@ impl LastCoordinator {
                 );
                 (CoordinatorNews::None(reason.clone()), reason)
             }
-            // An event of a later release.
+            // An unknown event comes from a later release and is ignored.
             _ => return None,
         };
         if self.state.as_ref() == Some(&state) && self.line == line {

@@ -40,8 +40,9 @@ const A_WITH_MORE: &str =
 const B: &str = r#"{"uri":"http://b:1"}"#;
 const NONE: &str = r#"{"reason":"none is announced"}"#;
 
-/// A repeated state is not reported. Another address, another node at the same address, and a gap
-/// are reported. Properties count only where they are printed.
+/// A repeated state is not reported. Another address, another node at the same address, and the
+/// lack of any coordinator are reported. A change of properties is reported only with `--json`,
+/// which prints them.
 #[test]
 fn only_changes_are_news() {
     let series = [

@@ -108,8 +108,8 @@ pub fn kill(paths: &Paths) -> anyhow::Result<LauncherOutcome> {
     }))
 }
 
-/// Starts the server in its own session. The caller should have validated the configuration: here,
-/// an invalid one shows only as a server that ends right away.
+/// Starts the server in its own session. The caller should have validated the configuration:
+/// otherwise an error in it shows only in a server that ends right away.
 ///
 /// # Errors
 /// Fails when the server cannot be started, or ends within a second.
@@ -124,8 +124,8 @@ pub fn start(options: &CommandLine, paths: &Paths) -> anyhow::Result<LauncherOut
         .map_err(|error| LauncherError::file(&paths.launcher_log, error))?
         .len();
     make_data_dir(paths)?;
-    // Reserved before the server is started: if the disk is full, there is no process to kill
-    // again.
+    // The space for the pid is reserved before the server is started, so that a full disk is
+    // noticed before there is a process, which would have to be killed again.
     pid_file.reserve()?;
     pid_file.bequeath()?;
     let mut child = spawn(options, paths, log)?;
@@ -150,7 +150,8 @@ pub fn check(paths: &Paths) -> anyhow::Result<()> {
     Ok(make_data_dir(paths)?)
 }
 
-/// Kills a server whose start failed. If its pid is not in the file, it could not be found later.
+/// Kills a server whose start failed, because nothing could find the process later if its pid is
+/// not in the file.
 fn abandon(mut child: Child, pid_file: &mut PidFile) {
     // This fails only if the process has already ended.
     let _ended = child.kill();
@@ -162,8 +163,9 @@ fn abandon(mut child: Child, pid_file: &mut PidFile) {
 /// Maximum time that a detached server waits for its launcher to record its pid.
 const RECORD_TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Waits until the pid file names this process, which [`start`] has started. Otherwise the process
-/// could not be stopped later, for example if its launcher was killed in between.
+/// Waits until the pid file names this process, which [`start`] has started. If it never does, for
+/// example because the launcher was killed in between, this process could not be stopped later and
+/// must not run.
 ///
 /// # Errors
 /// Fails when the pid file does not name this process in time.
@@ -205,6 +207,8 @@ fn running(paths: &Paths) -> Result<Option<(PidFile, Pid)>, LauncherError> {
     }
 }
 
+/// Sends the signal to the server and waits for it to end. Returns its pid, or `None` if it was not
+/// running.
 fn end(paths: &Paths, signal: Signal, limit: Duration) -> Result<Option<Pid>, LauncherError> {
     let Some((mut pid_file, pid)) = running(paths)? else {
         return Ok(None);
@@ -244,8 +248,8 @@ fn make_data_dir(paths: &Paths) -> Result<(), LauncherError> {
     fs::create_dir_all(&paths.data_dir).map_err(|error| LauncherError::file(&paths.data_dir, error))
 }
 
-/// Starts this binary with the command `run` and with absolute paths: its working directory is the
-/// data directory, as with airlift.
+/// Starts this binary with the command `run`. All paths are absolute, because its working directory
+/// is the data directory, as with airlift.
 fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, LauncherError> {
     let error_log = log.try_clone().map_err(LauncherError::Spawn)?;
     let mut command = Command::new(std::env::current_exe().map_err(LauncherError::Spawn)?);
@@ -262,8 +266,8 @@ fn spawn(options: &CommandLine, paths: &Paths, log: File) -> Result<Child, Launc
 
 fn child_arguments(options: &CommandLine, paths: &Paths) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["run".into(), "--detached".into()];
-    // The options from `--node-config` on are passed only if they were given: their defaults may
-    // not exist, or a property takes precedence over them.
+    // The options from `--node-config` on are passed only if they were given, because their default
+    // files may not exist, or a property may take precedence over them.
     let given = [
         ("--etc-dir", Some(&paths.etc_dir)),
         ("--config", Some(&paths.config)),

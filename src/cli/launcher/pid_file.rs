@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// Maximum time for which the lock may be held while the file names no running process: another
-/// launcher is checking the lock, or is about to write the pid.
+/// Maximum time for which the lock may be held while the file names no running process, because
+/// another launcher is checking the lock or is about to write the pid.
 const HANDOVER_TIME_LIMIT: Duration = Duration::from_secs(1);
 
 /// Time between two checks of the lock.
@@ -41,7 +41,7 @@ pub struct PidFile {
 /// The holder of the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// This process, from now on: no server is running.
+    /// This process, which has just acquired the lock: no server is running.
     Us,
     /// The server with this pid.
     Server(Pid),
@@ -56,7 +56,7 @@ impl PidFile {
         let parent = path.parent().map_or(Ok(()), fs::create_dir_all);
         parent
             .map_err(|error| match error.kind() {
-                // A file exists where a directory is needed.
+                // A file exists where a directory of the path is needed.
                 ErrorKind::AlreadyExists => Errno::NOTDIR.into(),
                 _ => error,
             })
@@ -207,7 +207,7 @@ fn open(path: &Path, create: bool) -> io::Result<PidFile> {
         .create(create)
         .truncate(false)
         .mode(0o600)
-        // Opening a FIFO or a device in its place must not block.
+        // Opening a FIFO or a device in place of the pid file must not block.
         .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
         .open(path)?;
     if !file.metadata()?.is_file() {
@@ -234,7 +234,8 @@ mod tests {
         Pid::from_raw(process::id() as i32).expect("not 0")
     }
 
-    /// The lock decides, not the pid in the file. It is free again once its holder is gone.
+    /// The lock decides whether a server is running, not the pid in the file. The lock is free
+    /// again once its holder has ended.
     #[test]
     fn the_lock_decides() {
         let dir = tempfile::tempdir().expect("a directory");

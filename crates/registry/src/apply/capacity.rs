@@ -1,4 +1,6 @@
-//! Limits on the content of the registry.
+//! The limits of the registry's content: the memory limit of the whole registry
+//! ([`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES)), and the limits of one announcement
+//! ([`MAX_SERVICES`], [`MAX_LOCATION_BYTES`]).
 
 use crate::level::LEVEL_OF_LIMITS;
 use crate::model::Announcement;
@@ -23,7 +25,7 @@ impl Registry {
     /// Returns the reason why an announcement is too large in itself, no matter how full the
     /// registry is: one line that names the field.
     ///
-    /// An announcement accepted at a level without limits may be announced again, and replaced by
+    /// An announcement that was accepted below `LEVEL_OF_LIMITS` may be renewed, and replaced by
     /// one that is no larger.
     pub fn objection(&self, announcement: &Announcement) -> Option<String> {
         let (services, location) = (announcement.services.len(), announcement.location.len());
@@ -42,7 +44,8 @@ impl Registry {
             .then(|| format!("location has {location} bytes; the limit is {MAX_LOCATION_BYTES}"))
     }
 
-    /// Returns the bytes that count towards [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).
+    /// Returns the memory cost in bytes that counts towards
+    /// [`MAX_HELD_BYTES`](crate::MAX_HELD_BYTES).
     pub fn counted_bytes(&self) -> usize {
         match self.level < LEVEL_OF_LIMITS {
             true => self.held_bytes,
@@ -50,8 +53,8 @@ impl Registry {
         }
     }
 
-    /// Recomputes the same number without types and pools: from some levels on, entries are counted
-    /// differently.
+    /// Recomputes `held_bytes`, the cost of all entries without types and pools, after the level
+    /// was raised: from some levels on, entries are counted differently.
     pub(crate) fn recompute_held_bytes(&self) -> usize {
         let nodes = self
             .nodes
@@ -64,8 +67,8 @@ impl Registry {
         nodes.chain(statics).sum()
     }
 
-    /// Returns whether there is room for an announcement instead of the node's previous one. This
-    /// is always the case if its cost does not increase.
+    /// Returns whether an announcement fits into the memory limit in place of the node's previous
+    /// one. This is always the case if its cost does not increase.
     pub(crate) fn fits_announcement(
         &self,
         before: Option<(&NodeEntry, &BorrowedAnnouncement<'_>)>,
@@ -89,7 +92,7 @@ impl Registry {
         )
     }
 
-    /// Returns whether there is room for a static service.
+    /// Returns whether a static service fits into the memory limit.
     pub(crate) fn fits_static(&self, before: Option<&StaticEntry>, after: &StaticEntry) -> bool {
         let before_bytes = before.map_or(0, |entry| entry.cost_bytes(self.level));
         let mut after_bytes = after.cost_bytes(self.level);
@@ -107,7 +110,8 @@ impl Registry {
 }
 
 impl TypeIndex {
-    /// Returns the cost of the pools of which a node would be the first member.
+    /// Returns the cost of those of the given types and pools that do not exist yet, because a node
+    /// would be their first member.
     fn arising_bytes<'a>(&self, index: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
         index
             .map(|(service_type, pool)| match self.of_type(service_type) {
@@ -118,8 +122,8 @@ impl TypeIndex {
             .sum()
     }
 
-    /// Returns the cost of the pools that would have no members after a node moved from `old` to
-    /// `new`.
+    /// Returns the cost of the types and pools that would have no members after a node moved from
+    /// `old` to `new`.
     fn vanishing_bytes(&self, old: &Parts<'_, '_>, new: &Parts<'_, '_>) -> usize {
         let new_types: BTreeSet<&str> = new.keys().map(|(service_type, _)| *service_type).collect();
         old.keys()

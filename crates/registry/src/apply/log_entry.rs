@@ -25,6 +25,7 @@ impl Registry {
         self.apply_entry(index, Some(proposer), batch)
     }
 
+    /// Applies the commands of an entry in order.
     fn apply_entry(
         &mut self,
         index: u64,
@@ -45,7 +46,8 @@ impl Registry {
             .collect()
     }
 
-    /// Records an entry without commands: a blank one, or a membership change.
+    /// Applies an entry without commands, a blank one or a membership change: only the applied
+    /// index advances.
     pub fn advance(&mut self, index: u64) {
         debug_assert!(
             index >= self.applied_index,
@@ -56,6 +58,7 @@ impl Registry {
         self.effects.clear();
     }
 
+    /// Applies one command and returns its outcome.
     fn apply_one(
         &mut self,
         index: u64,
@@ -116,6 +119,8 @@ impl Registry {
         }
     }
 
+    /// Retires raft ids that were replaced and must not return; forgets the oldest beyond
+    /// [`MAX_RETIRED`].
     fn retire(&mut self, raft_ids: &[u64]) -> Outcome {
         for raft_id in raft_ids {
             if self.is_retired(*raft_id) {

@@ -11,6 +11,9 @@ use quorate_planted::{Bug, is_planted};
 use std::sync::Arc;
 
 impl Registry {
+    /// Applies an announcement: registers the node, or replaces its stored announcement, unless the
+    /// write is superseded or exceeds a limit. If exactly this announcement is stored, it is
+    /// renewed.
     pub(crate) fn announce(
         &mut self,
         index: u64,
@@ -63,6 +66,8 @@ impl Registry {
         Outcome::Applied
     }
 
+    /// Applies a withdrawal: removes the node and records a tombstone, unless the write is
+    /// superseded.
     pub(crate) fn withdraw(&mut self, index: u64, order: WriteOrder, node_id: &str) -> Outcome {
         match self.nodes.get_key_value(node_id) {
             Some((_, entry)) if order.is_superseded_by(entry.written_index) => {
@@ -75,13 +80,15 @@ impl Registry {
                 let node_id = node_id.clone();
                 self.remove_node(&node_id, index);
             }
-            // Recorded nevertheless: an announcement that was received before this withdrawal must
-            // not bring the node back after the withdrawal was acknowledged.
+            // The tombstone is recorded nevertheless: an announcement that was received before this
+            // withdrawal must not bring the node back after the withdrawal was acknowledged.
             None => self.tombstones.record(&Arc::from(node_id), index),
         }
         Outcome::Applied
     }
 
+    /// Applies a renewal: sets a new deadline if the announcement with this digest is stored,
+    /// unless the write is superseded.
     pub(crate) fn renew(
         &mut self,
         index: u64,
@@ -118,7 +125,7 @@ impl Registry {
         self.deadlines.insert((deadline_ms, node_id));
     }
 
-    /// Removes a node if it is present.
+    /// Removes a node, if it is registered, and records a tombstone.
     pub(crate) fn remove_node(&mut self, node_id: &Arc<str>, index: u64) {
         let Some(entry) = self.nodes.remove(node_id) else {
             return;
@@ -142,7 +149,7 @@ fn next_deadline(step_limit_ms: &mut u64, cluster_ms: u64, batch: &Batch) -> u64
 
 /// Returns whether two announcements of a node come from the same process. A process generates new
 /// service ids when it starts, so an announcement without a common id comes from another process,
-/// which joins anew.
+/// and the node counts as joined anew.
 fn same_process(before: &BorrowedAnnouncement<'_>, after: &BorrowedAnnouncement<'_>) -> bool {
     by_id(&before.services, &after.services).any(|pair| matches!(pair, (Some(_), Some(_))))
 }

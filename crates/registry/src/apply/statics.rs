@@ -7,6 +7,7 @@ use crate::state::static_entry::StaticEntry;
 use std::sync::Arc;
 
 impl Registry {
+    /// Adds a static service, or replaces the one with the same id, unless the registry is full.
     pub(crate) fn add_static(&mut self, index: u64, service: &StaticService) -> Outcome {
         if self.static_service(&service.id) == Some(service) {
             return Outcome::Applied;
@@ -32,6 +33,7 @@ impl Registry {
         Outcome::Applied
     }
 
+    /// Removes the static service with this id, if there is one.
     pub(crate) fn remove_static(&mut self, index: u64, id: &str) -> Outcome {
         if let Some(entry) = self.statics.remove(id) {
             let service = &entry.service;

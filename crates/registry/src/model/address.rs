@@ -174,7 +174,7 @@ mod tests {
         assert!(client_address(&longest_label).is_ok());
     }
 
-    /// All other texts are refused, each with the correct reason.
+    /// Any text that is not a valid address is refused, with the correct reason.
     #[test]
     fn everything_else_is_refused() {
         use BadAddress::*;

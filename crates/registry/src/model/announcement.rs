@@ -14,7 +14,7 @@ pub struct Announcement {
     pub node_id: String,
     /// The pool of all its services.
     pub pool: String,
-    /// The location as received, or `/somewhere/<node id>`.
+    /// The location as received, or `/somewhere/<node id>` if the body has none.
     pub location: String,
     /// Its services.
     pub services: Services,

@@ -121,8 +121,8 @@ pub fn write_json_service<'a>(
 }
 
 impl StaticService {
-    /// Returns its JSON, as in a lookup and in the response to its `POST` (with airlift's trailing
-    /// newline).
+    /// Returns the JSON of the service, as in a lookup and in the response to its `POST` (with
+    /// airlift's trailing newline).
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.write_json(&mut out);
@@ -130,7 +130,7 @@ impl StaticService {
         out
     }
 
-    /// Appends it as one service of a lookup.
+    /// Appends the JSON of the service, as in a lookup.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         write_json_service(
             out,

@@ -62,7 +62,7 @@ pub fn data_size_bytes(text: &str) -> Result<u64, String> {
         let value = number.parse::<f64>().map(|number| number * factor as f64);
         rounded(value.unwrap_or(f64::INFINITY))
     } else {
-        // A float is not exact beyond 2^53.
+        // Whole numbers are computed as integers, since a float is not exact beyond 2^53.
         let whole = number.parse::<u64>().ok();
         whole
             .and_then(|whole| whole.checked_mul(factor))
@@ -108,8 +108,8 @@ fn factor<T: Copy>(units: &[(&str, T)], unit: &str) -> Option<T> {
     found.map(|(_, factor)| *factor)
 }
 
-/// Rounds half up, as Java does. Returns `Long.MAX_VALUE` for 2^63, the float that it is rounded
-/// to.
+/// Rounds half up, as Java does. `Long.MAX_VALUE` has no exact float and reads as 2^63, for which
+/// this returns `Long.MAX_VALUE`.
 fn rounded(value: f64) -> Option<u64> {
     let rounded = (value + 0.5).floor();
     (rounded <= QUANTITY_MAX as f64).then(|| (rounded as u64).min(QUANTITY_MAX))

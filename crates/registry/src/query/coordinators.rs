@@ -20,11 +20,13 @@ const UNUSABLE_MAX: usize = 8;
 type Found = Result<Coordinator, UnusableCoordinator>;
 
 impl Registry {
-    /// Returns the coordinators, most recently joined first. Of two that joined with the same
-    /// entry, the one with the greater node id comes first. A node is a coordinator if it has a
-    /// service of type `{engine}-coordinator`, or of the engine's own type with `coordinator=true`.
-    /// The same holds for a static service. Coordinators without an address that a client could be
-    /// redirected to are returned separately.
+    /// Returns the coordinators, most recently joined first. If two joined with the same entry, the
+    /// one with the greater node id comes first.
+    ///
+    /// A node is a coordinator if it has a service of type `{engine}-coordinator`, or one of the
+    /// engine's own type with `coordinator=true`. A static service is a coordinator under the same
+    /// two conditions. Coordinators without an address that a client could be redirected to are
+    /// returned separately.
     pub fn coordinators(&self, query: &CoordinatorQuery) -> Coordinators {
         let mut all = Vec::new();
         for engine in Engine::ALL {
@@ -54,6 +56,7 @@ impl Registry {
         Coordinators { found, unusable }
     }
 
+    /// Adds the coordinators of one engine to `all`, including those without a usable address.
     fn coordinators_of(&self, engine: Engine, pool: Option<&str>, all: &mut Vec<Found>) {
         let mut by_name: BTreeMap<&str, Found> = BTreeMap::new();
         for service_type in [engine.coordinator_type(), engine.service_type()] {
@@ -73,8 +76,8 @@ impl Registry {
                     &of_pool.coordinators
                 };
                 for node_id in nodes {
-                    // A node's services of one type may have a usable address even if those of the
-                    // other have none.
+                    // A node's services of one type may have a usable address even if its services
+                    // of the other type have none.
                     if let Some(entry) = self.nodes.get(node_id)
                         && !matches!(by_name.get(&**node_id), Some(Ok(_)))
                         && let Some(found) = of_node(engine, service_type, entry)
@@ -93,6 +96,8 @@ impl Registry {
         all.extend(by_name.into_values());
     }
 
+    /// Returns a static service as a coordinator, or the problem with its address; `None` if it is
+    /// no coordinator.
     fn of_static(&self, engine: Engine, of_coordinator_type: bool, id: &str) -> Option<Found> {
         let entry = self.statics.get(id)?;
         let service = &entry.service;
@@ -120,8 +125,9 @@ impl Registry {
     }
 }
 
-/// Returns the first service that makes a node a coordinator and has a usable address, or the
-/// problem with the first one that has none.
+/// Returns the node as a coordinator, with the address of the first service that makes it one and
+/// has a usable address. If no address is usable, returns the problem with the first of these
+/// services.
 fn of_node(engine: Engine, service_type: &str, entry: &NodeEntry) -> Option<Found> {
     let node = entry.unpack();
     let of_coordinator_type = service_type == engine.coordinator_type();

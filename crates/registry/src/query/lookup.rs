@@ -16,7 +16,7 @@ impl Registry {
     /// - Services are sorted by pool (in a lookup by type), node id and service id; static services
     ///   come last.
     /// - Services of two nodes with the same id are all included. airlift hides one of the two live
-    ///   nodes, as an accident of its set, which is of no use.
+    ///   nodes, as an accident of the set in which it collects services; that is of no use.
     pub fn lookup(&self, lookup: &Lookup) -> Arc<Rendered> {
         let found = match lookup {
             Lookup::All | Lookup::Statics => true,
@@ -50,14 +50,16 @@ impl Registry {
         of_lookup.unwrap_or(self.vanished_index)
     }
 
-    /// Renders a lookup from scratch. A large one is only listed, and rendered on first use.
+    /// Renders a lookup from scratch. For a large lookup, this only lists the entries, which are
+    /// rendered on first use.
     pub(crate) fn render(&self, lookup: &Lookup) -> Rendered {
         let mut listed = Listed {
             environment: self.environment.clone(),
             only_type: None,
             nodes: Vec::new(),
             statics: Vec::new(),
-            // The counted bytes include the JSON, except at the levels that did not count it.
+            // An upper bound of the body's size: `held_bytes` includes the JSON of all entries,
+            // except below `LEVEL_OF_LIMITS`, where the body may grow beyond it.
             most_bytes: self.held_bytes,
         };
         match lookup {

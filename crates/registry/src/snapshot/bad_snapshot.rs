@@ -5,7 +5,7 @@ use crate::level::LEVEL;
 /// The format that this release writes, and the highest that it reads.
 pub(super) const FORMAT: u8 = 1;
 
-/// Size of the digest at the end.
+/// Size in bytes of the digest at the end of a snapshot.
 pub(super) const DIGEST_BYTES: usize = 16;
 
 /// The reason why bytes are not a snapshot that this release can restore.

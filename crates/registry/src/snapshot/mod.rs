@@ -1,11 +1,11 @@
-//! Serializes and restores the state.
+//! Snapshots: serializes and restores the state.
 //!
 //! Layout, format 1: the magic, the format (one byte), the level (four bytes, little endian), a
 //! postcard header, then every node (its numbers, its packed announcement) and every static service
 //! in order, then the digest (16 bytes, little endian). From level 4 on, the time counted by ticks
 //! is stored between the header and the nodes. The same state produces the same bytes. Magic,
-//! format and level have the same positions in every format, so that a release can always report
-//! what it would need.
+//! format and level have the same positions in every format, so that any release can report that it
+//! needs a newer one.
 
 mod bad_snapshot;
 mod reader;
@@ -28,13 +28,13 @@ use std::io;
 use std::sync::Arc;
 
 const MAGIC: &[u8; 4] = b"qreg";
-/// Size of magic, format and level.
+/// Size in bytes of the magic, the format and the level, with which every snapshot begins.
 const PREFIX_BYTES: usize = 9;
-/// Size of the pieces in which a snapshot in memory is read.
+/// Size in bytes of the pieces in which a snapshot in memory is read.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A point-in-time copy of the registry that shares the announcements with it: cheap to take, and
-/// encoded elsewhere.
+/// A point-in-time copy of the registry that shares the announcements with it. It is cheap to take,
+/// and can be encoded while the registry changes.
 #[derive(Debug, Clone)]
 pub struct Image {
     level: u32,
@@ -45,6 +45,7 @@ pub struct Image {
     digest: u128,
 }
 
+/// The header of a snapshot, the same at every level: the numbers and lists of the state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct SnapshotHeader {
     environment: String,
@@ -64,7 +65,8 @@ struct SnapshotHeader {
 }
 
 impl Registry {
-    /// Takes an image. With 100,000 nodes, this copies about 10 MB of pointers and numbers.
+    /// Takes an image, from which a snapshot is written. With 100,000 nodes, this copies about 10
+    /// MB of pointers and numbers.
     pub fn image(&self) -> Image {
         Image {
             level: self.level,
@@ -91,7 +93,7 @@ impl Registry {
         }
     }
 
-    /// Returns the state as bytes.
+    /// Serializes the state as a snapshot in memory.
     pub fn to_snapshot(&self) -> Vec<u8> {
         self.image().to_bytes()
     }
@@ -104,11 +106,11 @@ impl Registry {
         Self::from_pieces(bytes.chunks(PIECE_BYTES).map(<[u8]>::to_vec))
     }
 
-    /// As [`Registry::from_snapshot`], of the pieces that make up a snapshot. Each is given up once
-    /// it is read, so that all of them and the registry are never in memory together.
+    /// Restores a state like [`Registry::from_snapshot`], from the pieces of a snapshot. Each piece
+    /// is freed once it is read, so that all of them and the registry are never in memory together.
     ///
     /// # Errors
-    /// As for [`Registry::from_snapshot`].
+    /// Returns the same errors as [`Registry::from_snapshot`].
     pub fn from_pieces(pieces: impl Iterator<Item = Vec<u8>>) -> Result<Self, BadSnapshot> {
         let mut reader = Reader::new(pieces);
         while reader.window.len() < PREFIX_BYTES + DIGEST_BYTES && reader.fill() {}
@@ -182,6 +184,7 @@ impl Registry {
         Ok(registry)
     }
 
+    /// Restores the next node of a snapshot, with its deadline and its members in the index.
     fn restore_node<P>(&mut self, reader: &mut Reader<P>) -> Result<(), BadSnapshot>
     where
         P: Iterator<Item = Vec<u8>>,
@@ -203,7 +206,7 @@ impl Registry {
         let entry = NodeEntry::from_packed(packed, &announcement, digest, deadline_ms, indexes);
         self.held_bytes += entry.cost_bytes(self.level);
         let unpacked: BorrowedAnnouncement<'_> = entry.unpack();
-        // Walking two lists in parallel requires that both are sorted.
+        // `by_id` walks two lists of services in parallel, which requires that both are sorted.
         if !unpacked.services.is_sorted_by(|one, next| one.id < next.id) {
             let why = "its services are out of order";
             return Err(damaged("a node's announcement", at, why));
@@ -219,6 +222,7 @@ impl Registry {
         Ok(())
     }
 
+    /// Restores the next static service of a snapshot.
     fn restore_static<P>(&mut self, reader: &mut Reader<P>) -> Result<(), BadSnapshot>
     where
         P: Iterator<Item = Vec<u8>>,
@@ -256,8 +260,8 @@ impl Image {
         counted.0
     }
 
-    /// Writes the image as bytes, piece by piece: all bytes together would take as much memory as
-    /// the registry itself.
+    /// Serializes the image to `out`, piece by piece, because all bytes together would take as much
+    /// memory as the registry itself.
     ///
     /// # Errors
     /// Returns the errors of `out`.

@@ -9,7 +9,7 @@ pub(super) struct Reader<P> {
     pieces: P,
     /// The bytes of the pieces taken so far that are not freed yet.
     pub(super) window: Vec<u8>,
-    /// Number of bytes read from the window.
+    /// Number of bytes at the start of the window that were read.
     read: usize,
     /// Number of bytes read from the snapshot.
     pub(super) at: usize,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// The effect of one entry on one type in one pool. Several changes by one entry are combined,
 /// because a reader whose connection is closed between them could not say which ones it has seen.
 ///
-/// - A reader that has the services as of before the entry, deletes those in `removed` and then
-///   inserts those in `services`, has the services as of after it.
+/// - If a reader has the services from before the entry, deletes those in `removed` and then
+///   inserts those in `services`, it has the services from after the entry.
 /// - A service is identified by its node and its id; a static service by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -33,6 +33,7 @@ pub(crate) struct EntryChanges(BTreeMap<(String, String), BTreeMap<ServiceKey, M
 /// The key of a service: its node, if it has one, and its id.
 type ServiceKey = (Option<Arc<str>>, String);
 
+/// The effect on one service.
 #[derive(Debug)]
 enum MemberChange {
     Removed,
@@ -54,8 +55,9 @@ impl EntryChanges {
         self.0.clear();
     }
 
-    /// Records the effects on a node's services of one type and pool, given before and after the
-    /// entry. An unchanged service has no effect.
+    /// Records the effects on a node's services of one type and pool, given those before and after
+    /// the entry. An unchanged service has no effect if the node's location is unchanged too
+    /// (`same_place`).
     pub fn of_node(
         &mut self,
         [service_type, pool]: [&str; 2],
@@ -105,7 +107,8 @@ impl EntryChanges {
     }
 }
 
-/// Sufficient capacity for the JSON of an engine's service, so that the buffer need not grow.
+/// Initial capacity for the JSON of a service. It suffices for an engine's service, so that the
+/// buffer need not grow.
 const SERVICE_CAPACITY_BYTES: usize = 512;
 
 /// Returns the JSON of a node's service, as in a lookup.
@@ -118,6 +121,7 @@ fn json_of(node: &BorrowedAnnouncement<'_>, service: &BorrowedService<'_>) -> Ve
     json
 }
 
+/// Renders the effects on one type and pool as a change.
 fn change(
     service_type: String,
     pool: String,

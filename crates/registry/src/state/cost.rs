@@ -1,4 +1,4 @@
-//! The cost of entries, and its limit.
+//! The memory cost of entries, and its limit [`MAX_HELD_BYTES`].
 //!
 //! From `LEVEL_OF_LIMITS` on, an entry is counted by its actual cost:
 //!
@@ -16,7 +16,7 @@
 
 use crate::model::{Announcement, json_service_bytes};
 
-/// Maximum cost of announcements and static services, in bytes as counted here.
+/// Maximum cost of announcements and static services, in bytes as counted in this module.
 ///
 /// It keeps a misbehaving client from filling the memory of all nodes at once. 100,000 services of
 /// real engines take about 103 MB of it. Every node must refuse the same entries: another value, or

@@ -1,13 +1,14 @@
 //! A growable byte buffer that avoids a second copy of a large body.
 
-/// Size in bytes below which plain doubling is acceptable. A vector that doubles has capacity for
-/// twice its bytes, and holds two copies of them while it is reallocated.
+/// Size in bytes up to which the buffer grows by plain doubling. A larger vector that doubles has
+/// capacity for twice its bytes, and two copies of them are in memory while it is reallocated.
 const SMALL_BYTES: usize = 16 << 20;
 
 /// A byte buffer for appending.
 ///
-/// Memory that was reserved but never written takes up no physical memory, and unused capacity is
-/// returned at the end. Reserving the maximum therefore costs nothing.
+/// A large buffer reserves its expected maximum at once. That costs nothing, because memory that
+/// was reserved but never written takes up no physical memory, and unused capacity is returned at
+/// the end.
 #[derive(Debug)]
 pub(super) struct Growing {
     bytes: Vec<u8>,
@@ -43,8 +44,8 @@ impl Growing {
 mod tests {
     use super::*;
 
-    /// Large bodies are reallocated once, small ones use little memory, and one that exceeds its
-    /// expected maximum is complete too.
+    /// Appending to a large body does not reallocate it before it exceeds its expected maximum. A
+    /// body of any size is complete and has no spare capacity, even if it exceeds that maximum.
     #[test]
     fn large_bodies_are_moved_once() {
         const PIECE: usize = SMALL_BYTES / 64;

@@ -64,6 +64,7 @@ impl Body {
         end
     }
 
+    /// Appends the services of a node, or only those of one type.
     fn services(&mut self, node: &BorrowedAnnouncement<'_>, only_type: Option<&str>) {
         let wanted = |service_type: &str| only_type.is_none_or(|only| only == service_type);
         for service in node

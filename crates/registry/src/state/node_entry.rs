@@ -21,14 +21,15 @@ pub struct NodeEntry {
     /// cluster time to it removes the node.
     pub deadline_ms: u64,
     /// The log index at which the node joined. It is kept while the node stays registered, and
-    /// reset when an announcement has no service id in common with the previous one: then another
-    /// process has replaced the node's.
+    /// reset when an announcement has no service id in common with the previous one, because then
+    /// another process has taken over the node id.
     pub joined_index: u64,
     /// The log index at which its announcement last changed; a renewal is not a change.
     pub changed_index: u64,
     /// The log index of its last accepted announcement or renewal.
     pub written_index: u64,
-    /// Cost from `LEVEL_OF_LIMITS` on, see `cost`.
+    /// Cost of the announcement from `LEVEL_OF_LIMITS` on, in bytes, without its types and pools
+    /// (`state::cost`).
     pub(crate) full_bytes: usize,
 }
 
@@ -146,7 +147,7 @@ impl NodeEntry {
         }
     }
 
-    /// Returns its part of the registry's digest at a level.
+    /// Returns the node's element at a level: its part of the registry's digest.
     pub(crate) fn element(&self, level: u32) -> u128 {
         match level < LEVEL_OF_SIPHASH {
             true => self.sha_element(),
@@ -181,7 +182,7 @@ impl NodeEntry {
     }
 }
 
-/// Room for the lengths between the texts of an announcement.
+/// Capacity in bytes for the lengths that precede the texts of a packed announcement.
 const SLACK_BYTES: usize = 64;
 
 const PACKED: &str =

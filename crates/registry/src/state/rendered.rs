@@ -18,7 +18,8 @@ pub(crate) const MAX_RENDERINGS: usize = 256;
 /// Maximum size of all cached bytes, plain and gzipped. 100,000 services of real engines take 28
 /// MB, so there is room for two lookups of all of them, including their compressed form.
 ///
-/// A rendering that does not fit is shared while a reader holds it, and rendered again afterwards.
+/// A rendering that does not fit is not cached: readers share it while one of them uses it, and it
+/// is rendered again for a later reader.
 pub(crate) const MAX_RENDERED_BYTES: usize = 64 << 20;
 
 /// Minimum size of a lookup that is rendered on first use instead of under the registry's lock.
@@ -29,11 +30,11 @@ pub(crate) const LARGE_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Rendered {
     json: OnceLock<Bytes>,
-    /// The list to render, until a large body is rendered.
+    /// The entries of a large lookup, until its body is rendered.
     listed: Mutex<Option<Listed>>,
     gzip: OnceLock<Bytes>,
     tag: OnceLock<Tag>,
-    /// The cache that contains it, which is notified when its size increases.
+    /// The cache that contains this rendering, and evicts others when this one grows.
     keeper: Weak<Mutex<CacheEntries>>,
 }
 
@@ -49,7 +50,7 @@ impl Rendered {
         Self::with(OnceLock::from(Bytes::from(json)), None)
     }
 
-    /// Renders a small list now, and a large one later.
+    /// Renders a small lookup at once, and leaves a large one to its first use.
     pub(crate) fn of(listed: Listed) -> Self {
         match listed.packed_bytes() < LARGE_BYTES {
             true => Self::new(listed.render()),
@@ -90,7 +91,8 @@ impl Rendered {
         is_large && !(is_made && (self.gzip.get().is_some() || !with_gzip))
     }
 
-    /// Renders all parts of an answer, so that later calls return at once.
+    /// Renders the body, its tag and, if asked for, the gzipped body, so that later calls return at
+    /// once.
     pub fn make(&self, with_gzip: bool) {
         self.digest();
         if with_gzip {
@@ -138,9 +140,9 @@ impl Rendered {
         let gzip = self.gzip.get_or_init(|| {
             const IN_MEMORY: &str = "writing into memory cannot fail";
             is_new = true;
-            // The fastest level: a body is rendered anew with every change, and this level already
-            // removes nine tenths. Unwritten capacity takes no physical memory, and the excess is
-            // returned.
+            // The fastest compression level, because a body is rendered anew with every change and
+            // this level already removes nine tenths. Unwritten capacity takes no physical memory,
+            // and the excess is returned.
             let room = Vec::with_capacity(json.len());
             let mut encoder = GzEncoder::new(room, Compression::fast());
             encoder.write_all(json).expect(IN_MEMORY);
@@ -158,8 +160,9 @@ impl Rendered {
 /// A cache of up-to-date renderings.
 ///
 /// The lock is held only to find an entry. Rendering happens outside of it and once per lookup:
-/// readers of the same lookup wait for it, readers of other lookups do not. An entry that is still
-/// to be rendered has the list to render, so that its bytes show the state at the lookup.
+/// readers of the same lookup wait for it, readers of other lookups do not. A large lookup that is
+/// not rendered yet keeps its entries ([`Listed`]), so that its bytes show the state at the time of
+/// the lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Renderings(Arc<Mutex<CacheEntries>>);
 
@@ -230,7 +233,7 @@ impl Renderings {
         made.clone()
     }
 
-    /// Returns the bytes of every lookup that finds no service.
+    /// Returns the bytes that all lookups without services share.
     pub fn nothing(&self, render: impl FnOnce() -> Rendered) -> Arc<Rendered> {
         let cell = self.lock().nothing.clone();
         cell.get_or_init(|| Arc::new(render())).clone()

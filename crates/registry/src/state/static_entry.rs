@@ -34,7 +34,7 @@ impl StaticEntry {
         texts + json + ANNOUNCEMENT_BYTES + MEMBER_BYTES
     }
 
-    /// Returns its part of the registry's digest.
+    /// Returns the element of the static service: its part of the registry's digest.
     pub(crate) fn element(&self) -> u128 {
         let service = &self.service;
         Fingerprint::of("static")

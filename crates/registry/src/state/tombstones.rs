@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 /// Maximum number of removed nodes that are stored individually.
 ///
-/// A tombstone is needed only while a write of its node may be in flight, which is seconds. More
-/// than 4,096 nodes rarely leave in that time. If they do, writes of unregistered nodes are refused
-/// once with a request to retry, and none is lost.
+/// A tombstone is needed only while a write of its node may be in flight, which is a matter of
+/// seconds. More than 4,096 nodes rarely leave in that time. If they do, writes of unregistered
+/// nodes are refused once with a request to retry, and none is lost.
 pub(crate) const MAX_TOMBSTONES: usize = 4096;
 
 /// The log index at which each node was last removed.
 ///
 /// - A registered node is not included.
-/// - `floor` is the highest index that was dropped: an unlisted node was removed at `floor` or
-///   before.
+/// - `floor` is the highest index of a dropped tombstone: a node that is not listed was removed at
+///   `floor` or before, or never.
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     by_node: BTreeMap<Arc<str>, u64>,
@@ -66,7 +66,7 @@ impl Tombstones {
         self.by_node.get(node_id).copied().unwrap_or(self.floor)
     }
 
-    /// Returns the highest index that is no longer stored per node.
+    /// Returns the highest log index of a dropped tombstone.
     pub fn floor(&self) -> u64 {
         self.floor
     }

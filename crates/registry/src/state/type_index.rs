@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// - A pool without members is removed, and so is a type without pools: the size is bounded by the
 ///   number of services.
 /// - `sum` is the sum of the elements of all types and pools.
-/// - `bytes` is the cost of all types and pools, see `cost`.
+/// - `bytes` is the memory cost of all types and pools (`state::cost`).
 #[derive(Debug, Default)]
 pub(crate) struct TypeIndex {
     types: BTreeMap<Arc<str>, TypeEntry>,
@@ -67,7 +67,8 @@ impl TypeIndex {
     /// Returns the pool, creating it if necessary, and marks it as changed by the entry at
     /// `index`.
     fn touched(&mut self, service_type: &str, pool: &str, index: u64) -> &mut PoolEntry {
-        // The first command of an entry already updates the indexes for all of its commands.
+        // The first command of an entry that touches the pool updates the indexes for the whole
+        // entry.
         if !self.is_touched(service_type, pool, index) {
             self.sum = self.sum.wrapping_sub(self.elements(service_type, pool));
             self.restored(service_type, pool).changed_index = index;
@@ -149,7 +150,8 @@ impl TypeIndex {
             .collect()
     }
 
-    /// Restores the indexes of a snapshot. Returns false if they do not match exactly these pools.
+    /// Restores the log indexes of a snapshot. Returns false unless they belong to exactly the
+    /// types and pools of this index.
     pub fn restore_indexes(&mut self, indexes: &[TypeIndexes]) -> bool {
         for (service_type, changed_index, pools) in indexes {
             let Some(of_type) = self.types.get_mut(service_type) else {
@@ -198,7 +200,8 @@ impl TypeIndex {
 /// The panic message for lookups that cannot fail but are needed to satisfy the borrow checker.
 const MADE: &str = "it is there, or was made above";
 
-/// A type, the index of its last change, and its pools with theirs.
+/// A type with the log index of its last change, and its pools, each with the log index of its last
+/// change.
 pub(crate) type TypeIndexes = (Arc<str>, u64, Vec<(Arc<str>, u64)>);
 
 impl PoolEntry {

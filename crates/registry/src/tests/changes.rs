@@ -39,7 +39,7 @@ fn is_of(change: &Change, lookup: &Lookup) -> bool {
     }
 }
 
-/// Applies all removals first, then all additions, in the order of an event.
+/// Applies all removals first, then all additions, as a reader of an event does.
 fn apply(held: &mut Held, changes: &[&Change]) {
     for gone in changes.iter().flat_map(|change| list(&change.removed)) {
         held.remove(&key(&gone));
@@ -55,7 +55,7 @@ proptest! {
     })]
 
     /// A reader that starts with a state and applies each change has the current state, for every
-    /// type and pool. The index of a lookup advances with each of its changes.
+    /// type and pool. The `changed_index` of a lookup advances with each of its changes.
     #[test]
     fn changes_make_up_the_state(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -81,8 +81,8 @@ proptest! {
         }
     }
 
-    /// The coordinators are determined by the services, whether the node was restored from a
-    /// snapshot or not.
+    /// The coordinators are exactly those that the announced services declare, whether the registry
+    /// was restored from a snapshot or not.
     #[test]
     fn coordinators_are_those_announced(batches in batches()) {
         let mut registry = Registry::new("test");
@@ -114,7 +114,8 @@ proptest! {
                 .collect();
             names.sort();
             expected.sort();
-            // A node with two such services is one coordinator; each static service is one.
+            // A node with two coordinator services is one coordinator; each static service is a
+            // separate one.
             expected.dedup_by(|one, other| one.is_some() && one == other);
             prop_assert_eq!(names, expected);
             prop_assert!(found.is_sorted_by(|one, other| one.joined_index >= other.joined_index));

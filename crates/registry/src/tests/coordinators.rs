@@ -88,9 +88,9 @@ impl EngineCluster {
     }
 }
 
-/// The coordinator that joined last comes first. A different announcement does not count as
-/// joining. The return as another process under the same node id does: its address must win over a
-/// process that started earlier and was killed later.
+/// The coordinator that joined last comes first. A changed announcement of the same process does
+/// not count as joining. A new process under the same node id does, because its address must win
+/// over that of a process that started earlier and was killed later.
 #[test]
 fn the_last_that_joined_is_first() {
     let mut cluster = EngineCluster {
@@ -125,8 +125,8 @@ fn the_last_that_joined_is_first() {
     assert_eq!(cluster.first().as_deref(), Some("http://h:5"));
 }
 
-/// External addresses come first, and a coordinator without a usable address is reported
-/// separately.
+/// External addresses are preferred to internal ones, and a coordinator without a usable address is
+/// reported separately.
 #[test]
 fn the_external_address_is_preferred() {
     type Properties = &'static [(&'static str, &'static str)];

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! announce NODE [seen=N] [pool=P] [location=L] [ID:TYPE[:KEY=VALUE,...]]...
-//! renew NODE [the same]        withdraw NODE [seen=N]      tick MS [grace=MS]       blank
+//! renew NODE [as for announce] withdraw NODE [seen=N]      tick MS [grace=MS]       blank
 //! static ID TYPE POOL          unstatic ID                 retire RAFT-ID...        level N
 //! ```
 //! Commands without an entry: `max-age MS`, `step MS`, `show all|statics|TYPE [POOL]` (`as before`

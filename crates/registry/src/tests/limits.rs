@@ -59,9 +59,9 @@ fn set_level(registry: &mut Registry, level: u32) {
     registry.apply(index, &batch(vec![Command::Level(level)]));
 }
 
-/// Before the level of limits, an announcement may have any number of services. From it on, a
-/// stored announcement may be renewed, and replaced by one that is no larger; any other above the
-/// limit is refused.
+/// Below `LEVEL_OF_LIMITS`, an announcement may have any number of services. From that level on, a
+/// stored announcement may be renewed, and replaced by one that is no larger. Any other
+/// announcement above the limit is refused.
 #[test]
 fn too_many_services_are_refused_from_a_level_on() {
     let mut registry = Registry::new("test");
@@ -109,7 +109,8 @@ fn too_many_services_are_refused_from_a_level_on() {
     );
 }
 
-/// The length of a location is limited too, since a lookup repeats it with each service.
+/// From `LEVEL_OF_LIMITS` on, the length of a location is limited, since a lookup repeats it with
+/// each service.
 #[test]
 fn a_long_location_is_refused_from_a_level_on() {
     let long = |bytes| Announcement {
@@ -157,7 +158,8 @@ fn a_registry_over_its_limit_loses_nobody() {
     }
     let counted = registry.counted_bytes();
     for (announcement, expected) in [
-        // Other ids, and other types, of the same lengths.
+        // Replaces services by others whose ids and types have the same lengths, and thus the same
+        // cost.
         (types("w00", "b", 0, 50), Outcome::Applied),
         (types("w00", "b", 40, 50), Outcome::Applied),
         (types("w01", "a", 0, 49), Outcome::Applied),
@@ -187,8 +189,8 @@ proptest! {
         cases: 100, failure_persistence: None, ..ProptestConfig::default()
     })]
 
-    /// The counted cost of a full registry never exceeds its limit, regardless of moves between
-    /// groups.
+    /// The counted cost of a full registry never exceeds its limit, even if nodes move between
+    /// types and pools.
     #[test]
     fn a_full_registry_stays_within_its_limit(
         batches in batches(), max_held_bytes in 2_000..12_000usize, statics in 0..3usize,
@@ -235,8 +237,8 @@ proptest! {
     }
 }
 
-/// A large lookup is rendered on first use and shows the state at the lookup. It no longer takes
-/// long once it is rendered.
+/// A large lookup is rendered on first use and shows the state at the time of the lookup. Once it
+/// is rendered, it is no longer reported as slow (`takes_long`).
 #[test]
 fn a_large_lookup_is_rendered_later() {
     let mut registry = Registry::new("test");

@@ -50,7 +50,7 @@ fn gzip_is_the_same_body() {
 }
 
 /// The number of cached renderings is limited, however many types are requested, and the last used
-/// are among them. A type without services takes no entry.
+/// are among them. A type without services takes no cache entry.
 #[test]
 fn renderings_are_bounded() {
     let mut registry = Registry::new("test");
@@ -99,8 +99,9 @@ fn threads_share_one_rendering() {
     assert!(shown.iter().all(|one| Arc::ptr_eq(one, &shown[0])));
 }
 
-/// When there are more removals than tombstones, the oldest are known only by the floor. Old writes
-/// of their nodes are refused with a request to retry, and a write with a new `seen` is accepted.
+/// When more nodes are removed than tombstones are kept, the oldest removals are known only by the
+/// floor. Old writes of the nodes in question are refused with a request to retry, and a write with
+/// a newer `seen` is accepted.
 #[test]
 fn forgotten_removals_are_overtaken_to_be_safe() {
     let mut registry = Registry::new("test");
@@ -150,7 +151,8 @@ fn forgotten_removals_are_overtaken_to_be_safe() {
     assert_eq!(copy.digest(), registry.digest());
 }
 
-/// A full registry refuses growth, but still renews, replaces by less and removes.
+/// A full registry refuses additions, but accepts renewals, replacements that cost less, and
+/// removals.
 #[test]
 fn a_full_registry_says_so() {
     let mut registry = Registry::new("test");

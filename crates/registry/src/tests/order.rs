@@ -22,7 +22,7 @@ enum ModelRequest {
 struct ModelWrite {
     node: usize,
     request: ModelRequest,
-    /// The step in which its client began and in which it arrived.
+    /// The step of the model in which its client began and in which it arrived.
     arrived: usize,
     arrival: Arrival,
     may_renew: bool,
@@ -36,7 +36,7 @@ struct ModelEntry {
     tick: bool,
 }
 
-/// A node that receives writes: its knowledge of the log, and a queue of writes for each node id.
+/// A node that receives writes: its evidence about the log, and a queue of writes for each node id.
 #[derive(Debug, Clone, Default)]
 struct Taker {
     committed: u64,
@@ -79,6 +79,7 @@ impl ModelWorld {
         position as u64 + 2
     }
 
+    /// Lets a taker read the write of a client, and record its evidence.
     fn take(&mut self, taker: usize, node: usize, request: ModelRequest) {
         let taker = &mut self.takers[taker];
         taker.queues[node].push_back(ModelWrite {
@@ -95,7 +96,7 @@ impl ModelWorld {
         });
     }
 
-    /// The leader appends one entry with the first queued writes of some takers.
+    /// Appends one entry to the leader's log, with the first queued writes of some takers.
     fn propose(&mut self, of_takers: u8, of_nodes: u8) {
         let mut writes = Vec::new();
         for (i, taker) in self.takers.iter_mut().enumerate() {
@@ -114,6 +115,7 @@ impl ModelWorld {
         self.append(writes, false);
     }
 
+    /// Appends an entry to the leader's log: writes, or a tick.
     fn append(&mut self, writes: Vec<(usize, ModelWrite)>, tick: bool) {
         self.log.push(ModelEntry {
             proposer: self.leadership,
@@ -122,7 +124,7 @@ impl ModelWorld {
         });
     }
 
-    /// One more entry is committed and applied on all nodes. Takers learn of it later.
+    /// Commits one more entry and applies it on all nodes. Takers learn of it later.
     fn commit(&mut self) -> Result<(), TestCaseError> {
         let Some(entry) = self.log.get(self.committed).cloned() else {
             return Ok(());
@@ -215,6 +217,7 @@ impl ModelWorld {
         }
     }
 
+    /// Returns the digest of each registered node's announcement.
     fn shown(&self) -> BTreeMap<usize, u128> {
         let held = |node| {
             let held = self.registry.held(&format!("n{node}"))?;
@@ -223,8 +226,8 @@ impl ModelWorld {
         (0..NODES).filter_map(held).collect()
     }
 
-    /// Another leader is elected, whose log has all committed entries and perhaps more. The clients
-    /// of uncommitted entries get an unknown outcome; an entry that is not lost may be committed
+    /// Elects another leader, whose log has all committed entries and perhaps more. The clients of
+    /// uncommitted entries get an unknown outcome; an entry that is not lost may be committed
     /// later.
     fn elect(&mut self, kept: usize) {
         let kept = self.committed + kept % (self.log.len() - self.committed + 1);
@@ -240,16 +243,17 @@ impl ModelWorld {
         }
         for entry in self.log.iter_mut().skip(self.committed) {
             for (taker, _) in &mut entry.writes {
-                // No client waits for it any more.
+                // No taker gets the outcome, because no client waits for the write any more.
                 *taker = TAKERS;
             }
         }
         self.append(Vec::new(), false);
     }
 
+    /// Lets a taker learn the committed index, or the tail of the leader's log.
     fn hear(&mut self, taker: usize, how_much: u8, of_commits: bool) {
         let taker = &mut self.takers[taker];
-        // A follower lags by little behind what its leader has.
+        // The taker lags the leader's log by at most three entries.
         let lag = usize::from(u8::MAX - how_much) % 4;
         let upto = |length: usize| (length * usize::from(how_much)).div_ceil(usize::from(u8::MAX));
         if of_commits {
@@ -454,7 +458,8 @@ fn a_write_ends_with_its_time() {
     );
 }
 
-/// A late write is also late during a grace, in which cluster time stops.
+/// A write is refused after its deadline in ticked time also during a grace period, in which
+/// cluster time stops.
 #[test]
 fn a_grace_does_not_stop_the_time_of_late_writes() {
     let tick = |grace_ms| Command::Tick {
@@ -471,7 +476,7 @@ fn a_grace_does_not_stop_the_time_of_late_writes() {
     registry.apply(3, &batch(vec![tick(None)]));
     assert_eq!((registry.cluster_ms(), registry.ticked_ms()), (0, 2_000));
 
-    // A node that has restored a snapshot decides the same.
+    // A registry that was restored from a snapshot refuses the write as well.
     let restored = Registry::from_snapshot(&registry.to_snapshot()).unwrap();
     for mut registry in [registry, restored] {
         let late = Arrival {

@@ -71,7 +71,7 @@ pub(super) fn batches() -> impl Strategy<Value = Vec<Batch>> {
     )
 }
 
-/// Converts distances back from the applied index to indexes.
+/// Converts each relative `seen`, a distance back from the applied index, to a log index.
 pub(super) fn at(index: u64, batch: &Batch) -> Batch {
     let mut batch = batch.clone();
     for command in &mut batch.commands {
@@ -136,8 +136,8 @@ proptest! {
         }
     }
 
-    /// Cached bytes equal a fresh rendering. They change only together with the index of the
-    /// lookup, and renewals keep the same rendering. The index of the last change never decreases.
+    /// Cached bytes equal a fresh rendering. The bytes of a lookup change only in an entry that
+    /// sets its `changed_index`, which never decreases. Renewals keep the same rendering.
     #[test]
     fn kept_renderings_are_fresh(batches in batches()) {
         let mut registry = Registry::new("test");

@@ -1,4 +1,4 @@
-//! Failover between several servers: which one is asked next, and when to give up.
+//! Failover between several servers: decides which one is asked next, and when to give up.
 
 use super::error::CommandError;
 use super::output::one_line;
@@ -11,10 +11,11 @@ use reqwest::{Client, Response, StatusCode, Url};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// Maximum size of a response body. A node's registry is limited to half of it.
+/// Maximum size of a response body in bytes: twice the memory limit of a node's registry
+/// (`MAX_HELD_BYTES`).
 pub const BODY_BYTES_MAX: usize = 512 << 20;
 
-/// Maximum size of an error body; one line of it is shown.
+/// Maximum size of an error body in bytes; one line of it is shown.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
 /// The timeouts of a command.
@@ -45,7 +46,7 @@ impl Default for Timeouts {
 /// The reason why a server gave no usable response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestError {
-    /// The request is invalid, at any server.
+    /// The request is invalid, so every server would refuse it.
     Invalid(String),
     /// The server answers, but not like a quorate server that knows the endpoint.
     Unexpected(String),
@@ -62,18 +63,19 @@ impl RequestError {
     }
 }
 
+/// A server, and why it did not answer the last time, if it did not.
 struct ServerState {
     url: String,
     error: Option<RequestError>,
 }
 
-/// The servers in the given order, and the position of the current one.
+/// A client that asks several servers, one after another in the given order, until one answers.
 ///
 /// - The server that answered last is asked first.
 /// - After a server that does not answer, the next one is asked at once. There is a pause only
-///   after all have been asked.
+///   after all servers have been asked.
 /// - An invalid request is sent once. A server that does not know the endpoint ends the search only
-///   if no other server knows it: it may be of an older release.
+///   if no other server knows it, because the server may be of an older release.
 pub struct FailoverClient {
     client: Client,
     timeouts: Timeouts,
@@ -82,7 +84,7 @@ pub struct FailoverClient {
 }
 
 impl FailoverClient {
-    /// Creates the list of servers, starting with the first.
+    /// Creates a client that asks the first server first.
     ///
     /// # Errors
     /// Fails when no HTTP client can be built.
@@ -128,7 +130,7 @@ impl FailoverClient {
     /// Records why the current server did not answer, and switches to the next.
     ///
     /// # Errors
-    /// Fails when no other server can do better.
+    /// Fails when the request is invalid, or no server knows the endpoint.
     pub fn next_server(&mut self, error: RequestError) -> Result<(), CommandError> {
         let is_invalid = matches!(error, RequestError::Invalid(_));
         let url = self.current().to_owned();
@@ -163,8 +165,8 @@ impl FailoverClient {
             .collect()
     }
 
-    /// Asks until a server gives a response that `read` accepts. A server may take only its share
-    /// of the remaining time, so that each is asked.
+    /// Asks until a server gives a response that `read` accepts. Each server may take an equal
+    /// share of the remaining time at most, so that all of them are asked.
     ///
     /// # Errors
     /// Fails when the request is invalid, or no server has answered within `limit`. Each server is
@@ -187,7 +189,8 @@ impl FailoverClient {
                         return Ok(answer);
                     }
                     Err(error) => {
-                        // The server's earlier error says more than a timeout that was shortened.
+                        // The server's earlier error says more than the timeout of a shortened
+                        // request.
                         let cut_short = each < self.timeouts.answer && error == late(each);
                         let before = self.error().filter(|_| cut_short).cloned();
                         self.next_server(before.unwrap_or(error))?;
@@ -201,6 +204,7 @@ impl FailoverClient {
         }
     }
 
+    /// Asks the current server once, and returns its response as `read` accepts it.
     async fn ask_one<T>(
         &self,
         query: &Query,
@@ -238,6 +242,7 @@ impl FailoverClient {
         query.url(self.current()).map_err(RequestError::Invalid)
     }
 
+    /// Sends a request and returns a response with a success status; any other becomes an error.
     async fn send(
         &self,
         url: Url,
@@ -285,6 +290,7 @@ fn late(limit: Duration) -> RequestError {
     RequestError::Unavailable(format!("no answer within {:.1} s", limit.as_secs_f64()))
 }
 
+/// Reads a response body of at most `bytes_max` bytes.
 async fn body(mut response: Response, bytes_max: usize) -> Result<String, String> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response

@@ -76,7 +76,7 @@ async fn a_wrong_question_is_asked_once() {
     assert!(second.requests().is_empty());
 }
 
-/// Servers that do not know the endpoint, or that give another response, are skipped if another
+/// Servers that do not know the endpoint, or whose response cannot be read, are skipped if another
 /// server answers. Their error is returned only if all servers are like that.
 #[tokio::test]
 async fn strangers_are_passed_by() {
@@ -116,7 +116,7 @@ async fn each_says_why_it_did_not_answer() {
     assert!(busy.requests().len() > 1, "it is asked again");
 }
 
-/// A server's earlier error is reported even if its later response is cut short.
+/// A server's earlier error is reported if a later request to it is cut short by the time limit.
 #[tokio::test]
 async fn an_explanation_outlives_a_cut() {
     let slow = FakeServer::start(|number, _| match number {

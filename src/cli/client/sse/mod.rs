@@ -1,4 +1,4 @@
-//! A stream of server-sent events that survives the loss of a server.
+//! A reader of server-sent events that continues at another server when it loses one.
 
 use super::error::CommandError;
 use super::failover::{BODY_BYTES_MAX, FailoverClient, RequestError};
@@ -26,18 +26,20 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub struct SseEvent {
     /// The name of the event.
     pub kind: String,
-    /// The id after which a reader would resume.
+    /// The id of the event. A new stream resumes after it (`Last-Event-ID`).
     pub id: Option<String>,
     /// The data, one line of JSON.
     pub data: Box<RawValue>,
 }
 
-/// Whether a stream resumes where another broke off.
+/// Whether a new stream resumes where the previous one broke off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// The stream carries changes: those after the last seen id are requested.
+    /// Each event carries changes, so the new stream is asked for the changes after the last seen
+    /// id.
     AfterLast,
-    /// The stream carries states: the current one is enough.
+    /// Each event carries the whole state, so the new stream simply starts with the current one; no
+    /// id is sent.
     Anew,
 }
 
@@ -53,34 +55,36 @@ pub struct BreakReason {
 #[error("{0}")]
 struct BrokenStream(String);
 
-/// The events of one request, from one server after another.
+/// A reader of the events of one request, which are read from one server after another.
 ///
 /// - Heartbeats advance the id that is sent to the next server. They are not returned.
 /// - When a server ends its stream or is silent, the next one is asked at once.
 /// - When no server answers, a notice is printed to standard error, and another one when a server
-///   answers again. The stream never gives up.
+///   answers again. Once a stream was open, the reader never gives up.
 pub struct EventReader {
     failover: FailoverClient,
     query: Query,
     resume: Resume,
     last_id: Option<String>,
     open: Option<OpenStream>,
-    /// Number of consecutive servers without a lasting stream; a pause precedes a second round.
+    /// Number of servers in a row that opened no stream, or one that broke within the pause time.
+    /// When all servers were tried, the reader pauses before it tries them again.
     tried: usize,
-    /// Number of consecutive servers that did not open a stream.
+    /// Number of servers in a row that did not open a stream.
     unanswered: usize,
     is_cut_off: bool,
-    /// Whether a stream was ever opened. From then on no response of a server is final.
+    /// Whether a stream was ever opened. From then on no error of a server ends the reader.
     has_begun: bool,
 }
 
+/// An open stream, with the time at which it was opened.
 struct OpenStream {
     blocks: BoxStream<'static, Result<Sse, SseError>>,
     since: Instant,
 }
 
 impl EventReader {
-    /// Creates the stream. No request is sent before the first [`EventReader::next`].
+    /// Creates the reader. No request is sent before the first [`EventReader::next`].
     pub fn new(failover: FailoverClient, query: Query, resume: Resume) -> EventReader {
         EventReader {
             failover,
@@ -121,8 +125,8 @@ impl EventReader {
         }
     }
 
-    /// Interprets a block by the rules for readers of event streams, and returns its event if there
-    /// is one.
+    /// Interprets a block of lines by the rules of server-sent events, and returns its event if it
+    /// has data.
     fn take_in(&mut self, block: Sse) -> Result<Option<SseEvent>, String> {
         if block.id.is_some() {
             self.last_id = block.id;
@@ -145,6 +149,7 @@ impl EventReader {
         }))
     }
 
+    /// Drops the broken stream, and switches to the next server.
     fn lose(&mut self, why: String) -> Result<(), CommandError> {
         let open = self.open.take();
         let pause = self.failover.timeouts().pause;
@@ -185,8 +190,9 @@ impl EventReader {
         Ok(())
     }
 
-    /// Makes an error temporary once a stream was open, although it would end a first request. A
-    /// proxy may answer for a node that restarts, and another release may use ids of another form.
+    /// Makes an error temporary if a stream was open before; otherwise the error ends the first
+    /// request. A proxy may answer for a node that restarts, and another release may use ids of
+    /// another form.
     fn bearable(&mut self, error: RequestError) -> RequestError {
         match error {
             RequestError::Invalid(line) if self.has_begun => {
@@ -198,6 +204,8 @@ impl EventReader {
         }
     }
 
+    /// Opens a stream on the current server, and resumes after the last id if the stream carries
+    /// changes.
     async fn open_one(&self) -> Result<OpenStream, RequestError> {
         let mut headers = vec![(ACCEPT, EVENT_STREAM)];
         let resumed = self.last_id.as_deref().filter(|id| {
@@ -231,8 +239,8 @@ fn is_event_stream(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(EVENT_STREAM.as_bytes()))
 }
 
-/// Parses a stream into blocks. The stream fails at a block that is longer than any that a node
-/// sends.
+/// Parses a stream into blocks. The stream fails at a block of more than `event_bytes_max` bytes,
+/// which no node sends.
 fn blocks(
     bytes: impl Stream<Item = Result<Bytes, BrokenStream>> + Send + 'static,
     event_bytes_max: usize,

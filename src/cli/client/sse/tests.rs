@@ -75,8 +75,8 @@ async fn an_endless_event_breaks_the_stream() {
     assert!(blocks.next().await.is_none());
 }
 
-/// A broken stream resumes at the next server after the last id, including a heartbeat's. An
-/// incomplete event is dropped. The form of the ids does not matter.
+/// A broken stream resumes at the next server after the last received id, which may be that of a
+/// heartbeat. An incomplete event is dropped. Ids may have any form.
 #[tokio::test]
 async fn a_broken_stream_goes_on_at_the_next_server() {
     let first = FakeServer::start(|_, _| {
@@ -106,7 +106,7 @@ async fn a_broken_stream_goes_on_at_the_next_server() {
     assert_eq!(last_event_id(&first, 1).as_deref(), Some("d:1"));
 }
 
-/// A stream of states is requested anew, without an id.
+/// If events carry the whole state, a broken stream is requested anew, without an id.
 #[tokio::test]
 async fn a_state_is_asked_for_anew() {
     let server = FakeServer::start(|number, _| {
@@ -129,7 +129,7 @@ async fn every_kind_of_loss_hands_over() {
         sender
             .send("event: end\nid: c:2\ndata: {\"reason\":\"stopping\"}\n\n".to_owned())
             .expect("room");
-        // The connection stays open: the event alone counts.
+        // The connection stays open, so only the event `end` can end the stream.
         std::mem::forget(sender);
         reply
     });

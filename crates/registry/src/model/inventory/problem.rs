@@ -57,21 +57,21 @@ pub enum InventoryProblem {
     /// Two entries have the same node id.
     #[error("services[{first}] and services[{second}] have the same nodeId {node_id}")]
     DuplicateNode {
-        /// The position of the first.
+        /// The position of the first entry in `services`, from 0.
         first: usize,
-        /// The position of the second.
+        /// The position of the second entry.
         second: usize,
-        /// The node id of both.
+        /// The node id of both entries.
         node_id: String,
     },
     /// Two nodes have the same address.
     #[error("services[{first}] and services[{second}] have the same address {address}")]
     DuplicateAddress {
-        /// The position of the first.
+        /// The position of the first entry in `services`, from 0.
         first: usize,
-        /// The position of the second.
+        /// The position of the second entry.
         second: usize,
-        /// The address of both.
+        /// The address of both entries.
         address: String,
     },
     /// The inventory is for another environment.

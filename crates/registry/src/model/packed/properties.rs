@@ -120,7 +120,7 @@ impl<'o> PairsWriter<'o> {
         self.count += 1;
     }
 
-    /// Sorts the pairs by key and returns their number.
+    /// Sorts the pairs by key, keeps the last of equal keys, and returns the number of pairs.
     pub(crate) fn finish(self) -> usize {
         match self.ascending {
             true => self.count,

@@ -1,4 +1,4 @@
-//! A compact encoding of the services of an announcement, like that of their properties.
+//! A compact encoding of the services of an announcement, each with its packed properties.
 
 use super::properties::{Pairs, PairsSeed, PairsWriter, in_order, put, take};
 use crate::model::service::Service;

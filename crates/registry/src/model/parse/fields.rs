@@ -1,7 +1,7 @@
 //! Parses one JSON object at a time, like Jackson's data binding in airlift.
 //!
-//! Parsed values are held only once: lists and maps are passed on element by element, so that no
-//! shape of a body takes up more memory than the body itself.
+//! Parsed values are in memory only once: lists and maps are passed on element by element, so that
+//! no shape of a body takes up more memory than the body itself.
 
 use super::bad_announcement::BadAnnouncement;
 use super::json_type::Json;
@@ -24,12 +24,12 @@ const MAX_QUOTED_CHARS: usize = 200;
 /// long list of catalogs contains none.
 const MAX_ESCAPED_BYTES: usize = 32 << 10;
 
-/// The requested fields of a JSON object. Their values are still text: other fields are neither
+/// The requested fields of a JSON object. Their values are unparsed text. Other fields are neither
 /// parsed nor stored.
 ///
 /// The last of several equal keys wins, and unknown keys are ignored, both as in Jackson.
 ///
-/// The location of a field is formatted only for an error: most bodies are renewals and valid.
+/// The location of a field is formatted only for an error, because most bodies are valid.
 pub struct Fields<'a, const N: usize> {
     path: Path,
     names: [&'static str; N],
@@ -277,6 +277,7 @@ pub fn quoted(text: &str) -> String {
     line
 }
 
+/// Returns the text of a string, a number or a boolean. Any other value is an error.
 fn scalar<'a>(name: impl Fn() -> String, value: &'a RawValue) -> Result<Text<'a>, BadAnnouncement> {
     let text = value.get();
     match Json::of(text) {
