@@ -88,8 +88,8 @@ fn an_earlier_write_through_another_node_undoes_nothing() {
     }
 }
 
-/// Writes one node id through two nodes alternately, each write right after the answer to the
-/// previous one. Returns the writes that were not acknowledged.
+/// Writes one node id through two nodes alternately. Each write is sent right after the answer to
+/// the previous one. Returns the writes that were not acknowledged.
 fn alternate(cluster: &Cluster, of_round: impl Fn(u64) -> [usize; 2]) -> Vec<Write> {
     let mut refused = Vec::new();
     for n in 0..ALTERNATING {

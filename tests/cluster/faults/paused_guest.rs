@@ -166,8 +166,8 @@ fn the_clocks_of_the_product_can_be_stopped() {
     }
 }
 
-/// A process that prints the values of the product's clock module in it. It is this test program,
-/// running [`shows_its_clocks`].
+/// A process that prints the clocks of the product's clock module. It is this test program, running
+/// [`shows_its_clocks`].
 struct Shown {
     process: Child,
     asks: ChildStdin,
