@@ -72,8 +72,8 @@ fn a_pid_that_cannot_be_recorded_leaves_no_server() {
     }
 }
 
-/// Waits for the end of a process. A process that does not end in time is killed, and has no exit
-/// code.
+/// Waits for the end of a process and returns its exit code. A process that does not end in time is
+/// killed, and has no exit code.
 fn ended(mut process: Child) -> Option<i32> {
     let deadline = clock::now() + TIME_LIMIT;
     while clock::now() < deadline {
