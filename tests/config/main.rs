@@ -260,8 +260,8 @@ fn paths_start_in_the_data_directory() {
     );
 }
 
-/// A detached server logs to its log file and not to a console, which nobody would see. A log file
-/// that the operator has configured is kept.
+/// A detached server logs to its log file, because it has no console that an operator sees. A log
+/// file that the operator has configured is kept.
 #[test]
 fn a_detached_server_logs_to_a_file() {
     let installation = with_config("node.environment=test\n");
@@ -406,8 +406,8 @@ fn files_of_windows() {
     assert_eq!(settings.node_id.as_deref(), Some("a"));
 }
 
-/// As with airlift, a levels file in its default place has precedence over one that a property
-/// names. A notice reports this.
+/// A levels file in its default place has precedence over one that a property names. airlift does
+/// the same, and a notice reports it.
 #[test]
 fn the_usual_levels_file_wins() {
     let installation =

@@ -152,7 +152,7 @@ check_worker_stopped() {
     end_engine worker2 KILL 5
     return
   fi
-  # The first lookup on each node must be right, not a repeated one.
+  # The worker must be absent from the first lookup on each node; the lookup is not repeated.
   for i in 0 1 2; do gone worker2 "$i" || left=1; done
   local took_ms=$(($(now_ms) - from_ms))
   local title="a worker stopped cleanly is gone from every node at once:"

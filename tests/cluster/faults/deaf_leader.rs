@@ -4,7 +4,7 @@ use crate::support::{Cluster, Mesh, Options, Write, until};
 use quorate::clock;
 use std::time::Duration;
 
-/// Maximum time until the leader detects that nobody reaches it, and another node leads.
+/// Maximum time until the leader detects that no node reaches it, and another node leads.
 const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A leader that can reach the others while they cannot reach it, for example behind a firewall,

@@ -34,8 +34,8 @@ fn announcements_survive_a_kill_of_the_whole_cluster_and_then_live_max_age() {
     for (node_id, token) in &expected {
         cluster.nodes[1].announce_acked("survivor", node_id, *token);
     }
-    // The announcements age before the kill: if they only kept their remaining age, they would
-    // expire before their clients are back.
+    // The announcements age before the kill. If a restart left them only the rest of their max-age,
+    // they would expire before their clients are back.
     let_pass(AGED);
 
     cluster.kill9_all();

@@ -43,7 +43,7 @@ impl Drop for Throttle {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
-            // The thread ends in the part of its loop in which the process runs.
+            // The thread ends after it has sent SIGCONT, so the process continues to run.
             let _ = thread.join();
         }
     }
